@@ -1,0 +1,67 @@
+"""The fleet's vocabulary: plain frozen values every room of jada shares. No I/O, imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+__version__ = "0.1.0"
+
+
+class Exit(IntEnum):
+    """What every jada command answers to the shell."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    DRIFT = 3
+    ROLLED_BACK = 4
+    LOCKED = 5
+
+
+class JadaError(Exception):
+    """A failure told in one sentence to the person at the terminal; `hint` says what to do next."""
+
+    exit_code = Exit.FAILED
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(JadaError):
+    """What somebody wrote (fleet.yml, a flag, the catalogue) can't be used as it stands."""
+
+    exit_code = Exit.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One machine, as its inventory source described it.
+
+    `user` is the ssh user ("" until fleet.yml or the cloud names one); `source` reads like "ec2 us-east-1",
+    "lightsail us-east-1" or "static"; `id` is the cloud's own id (i-0abc…, the Lightsail instance name).
+    """
+
+    name: str
+    address: str
+    source: str
+    id: str = ""
+    region: str = ""
+    user: str = ""
+    port: int = 22
+    tags: Mapping[str, str] = field(default_factory=dict)
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One line of the model catalogue. Prices are USD per million tokens; `retires` is an ISO date or ""."""
+
+    name: str
+    id: str
+    input_price: float = 0.0
+    output_price: float = 0.0
+    retires: str = ""
