@@ -1,0 +1,56 @@
+# Masks a JSON text without changing its length: every byte of a string value becomes "*", every digit "1",
+# anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep`,
+# which say which model is asked for. So secrets stay on the host, while line, column and offset of all that is
+# shown are those of the real file. One pass, split at the quotes; needs LC_ALL=C (bytes) and any POSIX awk.
+BEGIN {
+    RS = "\""
+    split("model agent availableModels ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL ANTHROPIC_SMALL_FAST_MODEL " \
+          "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_SONNET_MODEL ANTHROPIC_DEFAULT_HAIKU_MODEL " \
+          "CLAUDE_CONFIG_DIR", names, " ")
+    for (i in names) keep[names[i]] = 1
+}
+
+function stars(text) { gsub(/[^\n]/, "*", text); return text }
+
+# What stands between strings: structure and literals stay; nothing else may pass, or a missing quote would leak.
+function outside(text,   shape) {
+    gsub(/[0-9]/, "1", text)
+    shape = text
+    gsub(/true|false|null/, "", shape)
+    if (shape ~ /[^][{}:,+.eE1 \t\r\n-]/ && !(NR == 1 && substr(shape, 1, 3) == "\357\273\277" && shape !~ /[A-Za-z]/))
+        gsub(/[^][{}:,+.1 \t\r\n-]/, "?", text)
+    return text
+}
+
+# A string was read; whether it is a key shows only in what follows it.
+function flush(follows) {
+    if (!held) return
+    if (follows ~ /^[ \t\r\n]*:/) { key = string; printf "%s\"", string }
+    else {
+        printf "%s\"", (key in keep) ? string : stars(string)
+        if (key != "availableModels") key = ""
+    }
+    held = 0
+    string = ""
+}
+
+{
+    if (inside) {
+        string = string $0
+        slashes = 0
+        for (i = length($0); i > 0 && substr($0, i, 1) == "\\"; i--) slashes++
+        if (slashes % 2) { string = string "\""; next }
+        inside = 0
+        held = 1
+        next
+    }
+    flush($0)
+    if ($0 ~ /[{}\]]/) key = ""
+    printf "%s\"", outside($0)
+    inside = 1
+}
+
+END {
+    if (held) flush("")
+    else if (inside) printf "%s", stars(string)
+}

@@ -1,0 +1,20 @@
+"""The operation: one transaction on one host."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api import StringCommand, operation
+
+from jada.tasks.transaction import Transaction, as_root
+
+NO_SUDO = "result refused\nreason sudo asks for a password; jada needs NOPASSWD for the ssh user, or root"
+
+
+@operation(is_idempotent=False)
+def change(transaction: Transaction) -> Generator[StringCommand, None, None]:
+    """Makes the release of `transaction` on the host: all of it, or nothing.
+
+    Prints `step NAME` lines and `result …`; exits non-zero unless the result is `done`.
+    """
+    yield StringCommand(as_root(transaction.script(), NO_SUDO))

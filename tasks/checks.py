@@ -1,0 +1,190 @@
+"""The checks: does what a host runs equal what was asked for? Pure: a State goes in, findings come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from jada.tasks import effective
+from jada.tasks.release import Wanted
+from jada.tasks.state import File, State
+
+# A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
+SAME_INSTANT = 0.05
+# A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
+JUST_RESTARTED = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it was asked for. `mend` is what an operator does about it."""
+
+    code: str
+    name: str
+    expected: str
+    seen: str
+    mend: str = ""
+
+
+def findings(state: State, wanted: Wanted) -> tuple[Finding, ...]:
+    """Everything in which the host differs from `wanted`, the gravest first."""
+    return tuple(
+        finding
+        for check in (_interrupted, _service, _settings, _model, _shadow, _running, _limit, _files, _reload)
+        for finding in check(state, wanted)
+    )
+
+
+def drift(state: State) -> tuple[Finding, ...]:
+    """The findings against the host's current release; a host without one has drifted, for nobody released to it."""
+    if state.release is not None:
+        return findings(state, state.release.wanted)
+    unreleased = Finding(
+        "J401",
+        "no-release",
+        "a release made by jada",
+        "none on this host",
+        "run `jada upgrade` for it, or leave it out of fleet.yml",
+    )
+    return (unreleased, *_interrupted(state, Wanted("", 0)), *_service(state, Wanted("", 0)))
+
+
+def running_model(state: State) -> str:
+    """The model the process really runs, as far as can be known; "" when it can't."""
+    if state.process is None:
+        return ""
+    if state.health_model:
+        return state.health_model
+    first = next(iter(effective.chain(state)), None)
+    return first.model if first and _started_after_change(state) else ""
+
+
+def _interrupted(state: State, _: Wanted) -> Iterator[Finding]:
+    if state.interrupted and not state.busy:
+        yield Finding(
+            "J402",
+            "transaction-cut-off",
+            "no unfinished change",
+            f"release {state.interrupted} was cut off half-way",
+            "run the same command again: the host is put back first",
+        )
+
+
+def _service(state: State, _: Wanted) -> Iterator[Finding]:
+    unit = state.unit
+    see = f"see `journalctl -u {unit.name}` on the host"
+    if not unit.loaded:
+        yield Finding("J201", "service-missing", f"{unit.name} installed", "unknown to systemd", "install the service")
+    elif unit.active != "active":
+        yield Finding("J202", "service-not-running", "active", f"{unit.active} ({unit.sub}, {unit.result})", see)
+    elif unit.restarts and state.process and state.now - state.process.started < JUST_RESTARTED:
+        yield Finding("J203", "service-restarting", "settled", f"restarted {unit.restarts} times by systemd", see)
+
+
+def _settings(state: State, _: Wanted) -> Iterator[Finding]:
+    if error := state.settings.error:
+        yield Finding(
+            "J101",
+            "settings-unreadable",
+            "a JSON object",
+            f"{state.settings.path}: {error}; the Claude CLI then ignores the whole file",
+            "mend the file on the host",
+        )
+
+
+def _model(state: State, wanted: Wanted) -> Iterator[Finding]:
+    if wanted.model and not state.settings.error and state.settings.model != wanted.model:
+        seen = state.settings.model or "no model"
+        yield Finding("J102", "model-on-disk", wanted.model, f"{seen} in {state.settings.path}", "jada upgrade")
+
+
+def _shadow(state: State, wanted: Wanted) -> Iterator[Finding]:
+    origin = effective.shadow(state)
+    if wanted.model and origin and origin.model != wanted.model:
+        yield Finding("J103", "model-shadowed", wanted.model, f"{origin.model} from {origin.where}", "remove it there")
+    moved = state.process.env.get("CLAUDE_CONFIG_DIR", "") if state.process else ""
+    if moved and PurePosixPath(moved) != PurePosixPath(state.settings.path).parent:
+        yield Finding(
+            "J104",
+            "settings-elsewhere",
+            f"settings read from {state.settings.path}",
+            f"CLAUDE_CONFIG_DIR={moved} in the process's environment",
+            "set `settings:` in fleet.yml to the file in that folder, or remove the variable",
+        )
+
+
+def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
+    if state.process is None or not wanted.model:
+        return
+    if state.health_asked and state.health_model != wanted.model:
+        seen = state.health_model or state.health_error or "an answer without a model"
+        yield Finding("J105", "model-running", wanted.model, f"{seen} (health check)", "jada upgrade --restart")
+    elif not _started_after_change(state):
+        yield Finding(
+            "J106",
+            "process-stale",
+            "a process started after the settings changed",
+            f"process {state.process.pid} is older than {state.settings.path}",
+            "jada upgrade --restart",
+        )
+
+
+def _started_after_change(state: State) -> bool:
+    """Whether the process read the model that is on disk now.
+
+    The CLI rewrites the file at times without changing the model, so a process that was started by or after the
+    current release, whose model is still there, is as good as one that is younger than the file.
+    """
+    if state.process is None:
+        return False
+    if state.process.started + SAME_INSTANT >= state.settings.mtime:
+        return True
+    if state.release is None or len(state.result) != 4 or state.settings.model != state.release.wanted.model:
+        return False
+    _, _, ticks, boot = state.result
+    return boot != state.boot or state.process.ticks >= int(ticks)
+
+
+def _limit(state: State, wanted: Wanted) -> Iterator[Finding]:
+    if wanted.nofile and state.process and state.process.soft != wanted.nofile:
+        yield Finding(
+            "J301",
+            "limit-in-force",
+            f"{wanted.nofile} open files",
+            f"{state.process.soft} in /proc/{state.process.pid}/limits",
+            "jada upgrade --restart",
+        )
+
+
+def _files(state: State, wanted: Wanted) -> Iterator[Finding]:
+    if state.release is None or state.release.wanted != wanted:
+        return
+    for name, seen in (("dropin", state.dropin), ("limits", state.limits)):
+        expected = state.after.get(name)
+        if expected is not None and expected != seen:
+            yield Finding("J204", f"{name}-changed", _tell(expected), _tell(seen), "jada upgrade --restart")
+    settings = state.after.get("settings")
+    if settings and (settings.owner, settings.mode) != (state.settings.file.owner, state.settings.file.mode):
+        yield Finding(
+            "J107",
+            "settings-owner",
+            f"owner {settings.owner}, mode {settings.mode}",
+            f"owner {state.settings.file.owner or 'none'}, mode {state.settings.file.mode or 'none'}",
+            f"chown and chmod {state.settings.path} on the host",
+        )
+
+
+def _reload(state: State, _: Wanted) -> Iterator[Finding]:
+    if state.unit.needs_reload:
+        yield Finding(
+            "J205",
+            "daemon-reload-needed",
+            f"the files of {state.unit.name} loaded",
+            "changed on disk since systemd read them",
+            "jada upgrade --restart",
+        )
+
+
+def _tell(file: File) -> str:
+    return "no file" if file.sha256 == "absent" else f"sha256 {file.sha256[:12]}…, owner {file.owner}, mode {file.mode}"

@@ -1,0 +1,32 @@
+"""The composite fact: all that jada needs to know of a host, in one round trip."""
+
+from __future__ import annotations
+
+from pyinfra.api import FactBase
+
+from jada.tasks.state import LookError, State, read
+from jada.tasks.transaction import Service, as_root, look_script
+
+NO_SUDO = "error=sudo asks for a password"
+
+
+class Look(FactBase[State | LookError]):
+    """One look at a host: settings, unit, process, limits, releases. Read-only; needs root or passwordless sudo."""
+
+    _service: Service
+
+    @staticmethod
+    def default() -> State | LookError:
+        return LookError("the look at the host did not finish")
+
+    def command(self, service: Service) -> str:
+        self._service = service
+        return as_root(look_script(service), NO_SUDO)
+
+    def process(self, output: list[str]) -> State | LookError:
+        if output == [NO_SUDO]:
+            return LookError("sudo asks for a password there; jada needs `NOPASSWD` for the ssh user, or root")
+        try:
+            return read(self._service.unit, output, bool(self._service.health))
+        except LookError as error:
+            return error

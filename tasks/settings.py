@@ -1,0 +1,114 @@
+"""Claude's settings.json as bytes: find the model, and the smallest edit that changes it. Pure.
+
+All work on the masked text of files/mask.awk: it has the length of the real file, so every offset, line and column
+found here holds there. The text is read as latin-1, which makes one character of each byte.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+BOM = "\xef\xbb\xbf"
+WHITESPACE = " \t\n\r"
+
+
+class SettingsError(ValueError):
+    """The text is not a JSON object; str() is one sentence with the line and column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Replace `length` bytes at `offset` by `insert` (JSON text, ASCII)."""
+
+    offset: int
+    length: int
+    insert: str
+
+    def apply(self, text: str) -> str:
+        return text[: self.offset] + self.insert + text[self.offset + self.length :]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One top-level `"key": value` and where each stands."""
+
+    key: str
+    key_start: int
+    value: Any
+    start: int
+    end: int
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The settings as a dict (duplicate keys: the last one wins, as in the Claude CLI). Raises SettingsError."""
+    return {member.key: member.value for member in members(text)}
+
+
+def set_model(text: str, model: str) -> Splice | None:
+    """The edit that makes `model` the model, or None if it is already. Raises SettingsError."""
+    found = members(text)
+    value = json.dumps(model)
+    current = next((member for member in reversed(found) if member.key == "model"), None)
+    if current is not None:
+        same = current.value == model
+        return None if same else Splice(current.start, current.end - current.start, value)
+    colon = '": ' if not found or text[found[0].start - 1] in WHITESPACE else '":'
+    if not found:
+        return Splice(text.index("{") + 1, 0, f'"model{colon}{value}')
+    brace = text.index("{")
+    indent = text[brace + 1 : found[0].key_start]
+    return Splice(found[0].key_start, 0, f'"model{colon}{value},{indent or (" " if colon[-1] == " " else "")}')
+
+
+def members(text: str) -> list[Member]:
+    """The members of the top-level object, in the order of the file. Raises SettingsError."""
+    try:
+        return _members(text)
+    except json.JSONDecodeError as error:
+        before = text[: error.pos].rstrip(WHITESPACE)
+        trailing = before.endswith(",") and text[error.pos : error.pos + 1] in ("}", "]")
+        what = "there is a comma after the last item" if trailing else error.msg[0].lower() + error.msg[1:]
+        at = before.rfind(",") if trailing else error.pos
+        line = text.count("\n", 0, at) + 1
+        column = at - text.rfind("\n", 0, at)
+        raise SettingsError(f"line {line}, column {column}: {what}") from None
+
+
+def _members(text: str) -> list[Member]:
+    decoder = json.JSONDecoder()
+    at = _skip(text, len(BOM) if text.startswith(BOM) else 0)
+    if at == len(text):
+        raise json.JSONDecodeError("The file is empty", text, at)
+    if text[at] != "{":
+        raise json.JSONDecodeError("The file does not hold a JSON object", text, at)
+    found: list[Member] = []
+    at = _skip(text, at + 1)
+    while text[at : at + 1] != "}" or found:
+        if text[at : at + 1] != '"':
+            raise json.JSONDecodeError("Expected a key in double quotes", text, at)
+        key_start = at
+        key, at = scanstring(text, at + 1, True)
+        at = _skip(text, at)
+        if text[at : at + 1] != ":":
+            raise json.JSONDecodeError("Expected a colon after the key", text, at)
+        start = _skip(text, at + 1)
+        value, at = decoder.raw_decode(text, start)
+        found.append(Member(key, key_start, value, start, at))
+        at = _skip(text, at)
+        if text[at : at + 1] == "}":
+            break
+        if text[at : at + 1] != ",":
+            raise json.JSONDecodeError("Expected a comma or the end of the object", text, at)
+        at = _skip(text, at + 1)
+    if _skip(text, at + 1) != len(text):
+        raise json.JSONDecodeError("There is more text after the end of the object", text, _skip(text, at + 1))
+    return found
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in WHITESPACE:
+        at += 1
+    return at

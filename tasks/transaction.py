@@ -1,0 +1,145 @@
+"""One change of one host as a value: what files/transaction.sh is to do there, and how to read what it did. Pure."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from jada.tasks import FILES, release
+from jada.tasks.release import Release
+from jada.tasks.settings import Splice, set_model
+from jada.tasks.state import State
+
+# Seconds `systemctl restart` may take before the change counts as failed; systemd's DefaultTimeoutStartSec= is 90 s.
+RESTART_TIMEOUT = 100
+
+
+class Result(StrEnum):
+    """How a transaction ended; all but DONE and BROKEN leave the host as it was."""
+
+    DONE = "done"
+    RESTORED = "restored"
+    BROKEN = "broken"
+    REFUSED = "refused"
+    LOCKED = "locked"
+    RECOVERED = "recovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a transaction reported; `reason` is a sentence unless it is done, `steps` those that were begun."""
+
+    result: Result
+    reason: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or ""."""
+
+    unit: str
+    settings: str
+    health: str = ""
+    settle: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A release for one host, bound to the state it was decided on: it refuses if the host has changed since."""
+
+    release: Release
+    state: State
+    service: Service
+    holder: str
+    keep: int = 10
+
+    @property
+    def splice(self) -> Splice:
+        text = self.state.settings.text
+        if text is None:
+            return Splice(0, 0, '{\n  "model": "' + self.release.wanted.model + '"\n}\n')
+        return set_model(text, self.release.wanted.model) or Splice(0, 0, "")
+
+    def script(self) -> str:
+        """The script for `sh -c`, as root. Holds no byte of the host's settings but the model."""
+        state, wanted, splice = self.state, self.release.wanted, self.splice
+        upgrade = self.release.kind == "upgrade"
+        current = state.release
+        values = {
+            "RELEASE": self.release.id,
+            "CURRENT": current.id if current else "",
+            "RESTORES": self.release.restores,
+            "UNIT": self.service.unit,
+            "SETTINGS": state.settings.path,
+            "REAL": state.settings.real,
+            "OWNER": state.user + ":",
+            "EXPECTED": state.settings.file.sha256,
+            "OFFSET": str(splice.offset),
+            "LENGTH": str(splice.length),
+            "INSERT": _b64(splice.insert),
+            "INSERTED": str(len(splice.insert)),
+            "DROPIN_BYTES": _b64(release.dropin(wanted)),
+            "LIMITS_BYTES": _b64(release.login_limits(state.user, min(wanted.nofile, state.capacity.login))),
+            "MANIFEST": _b64(self.release.to_json()),
+            "HOLDER": self.holder,
+            # A rollback is judged by the look that follows: an incident is no time to refuse the way back.
+            "MODEL": wanted.model if upgrade else "",
+            "NOFILE": str(wanted.nofile) if upgrade else "",
+            "HEALTH": self.service.health,
+            "SETTLE": str(self.service.settle),
+            "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
+            "KEEP": str(self.keep),
+        }
+        return assignments(values) + (FILES / "transaction.sh").read_text()
+
+
+def look_script(service: Service) -> str:
+    """The script of one look for `sh -c`, as root."""
+    values = {
+        "UNIT": service.unit,
+        "SETTINGS": service.settings,
+        "HEALTH": service.health,
+        "MASK": (FILES / "mask.awk").read_text(),
+    }
+    return assignments(values) + (FILES / "look.sh").read_text()
+
+
+def as_root(script: str, refusal: str) -> str:
+    """A command that runs `script` as root, through `sudo -n` unless the ssh user is root already.
+
+    pyinfra's own _sudo is not used because it asks at the terminal when sudo wants a password; here `refusal` is
+    printed instead, and the command succeeds.
+    """
+    return (
+        f"S={shlex.quote(script)}; "
+        '[ "$(id -u)" != 0 ] || exec sh -c "$S"; '
+        f"sudo -n true 2>/dev/null || {{ printf '%s\\n' {shlex.quote(refusal)}; exit 0; }}; "
+        'exec sudo -n sh -c "$S"'
+    )
+
+
+def outcome(lines: Iterable[str]) -> Outcome | None:
+    """What the transaction's output says, None when it ends before the result (the link died)."""
+    told: dict[str, str] = {}
+    steps = []
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word == "step":
+            steps.append(rest)
+        elif word in ("result", "reason"):
+            told[word] = rest
+    if "result" not in told:
+        return None
+    return Outcome(Result(told["result"]), told.get("reason", ""), tuple(steps))
+
+
+def assignments(values: dict[str, str]) -> str:
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
