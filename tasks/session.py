@@ -112,6 +112,7 @@ class Session:
         logging.getLogger("pyinfra").propagate = False
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         logging.getLogger("paramiko").propagate = False
+        self.service = service
         inventory = Inventory(([(name, dict(values)) for name, values in data.items()], {}))
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
         self._connections = {name: Connection(self._state, inventory.get_host(name), service) for name in data}

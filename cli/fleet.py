@@ -1,0 +1,129 @@
+"""From the options every command shares to the hosts it is about, with a session open to them."""
+
+from __future__ import annotations
+
+import fnmatch
+import getpass
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from gevent import monkey
+
+# pyinfra's ssh runs on gevent: its patches have to come before boto3, ssl or threading are used.
+monkey.patch_all()
+
+from jada import Exit, Host, JadaError  # noqa: E402
+from jada.cli.output import err, plural, progress  # noqa: E402
+from jada.inventory import access, discover, fleet  # noqa: E402
+from jada.inventory.fleet import Fleet  # noqa: E402
+from jada.tasks.plan import Request  # noqa: E402
+from jada.tasks.release import new_id  # noqa: E402
+from jada.tasks.session import Connection, HostError, Session  # noqa: E402
+from jada.tasks.transaction import Service  # noqa: E402
+
+if TYPE_CHECKING:
+    from jada.tasks.state import State
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A fleet with its hosts found and a session to reach them."""
+
+    fleet: Fleet
+    hosts: tuple[Host, ...]
+    session: Session
+
+    def role(self, name: str) -> str:
+        return next(host.role for host in self.hosts if host.name == name)
+
+    def look(self, text: str = "Looking at hosts") -> dict[str, State | HostError]:
+        """One look at every host, side by side, in the order of the hosts."""
+        return self.visit(text, (host.name for host in self.hosts), lambda _, connection: connection.look())
+
+    def visit(self, text: str, names: Iterator[str], act: Callable[[str, Connection], T]) -> dict[str, T | HostError]:
+        """Does one thing on each named host, side by side, and shows how far it is."""
+        wanted = list(names)
+        found = {}
+        with progress(text, len(wanted)) as bar:
+            for name, result in self.session.each(wanted, act):
+                found[name] = result
+                bar.advance(bar.task_ids[0])
+        return {name: found[name] for name in wanted}
+
+    def request(self, restart: bool = False) -> Request:
+        now = datetime.now(UTC)
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        return Request(
+            new_id(now), self.fleet.name, who, now.isoformat(timespec="seconds"), self.fleet.limits.nofile, restart
+        )
+
+
+def fleet_option(command: F) -> F:
+    """--fleet, for every command that reads fleet.yml."""
+    return click.option(
+        "--fleet", "fleet_file", metavar="FILE", help="The fleet.yml to use (default: see jada --help)."
+    )(command)
+
+
+def host_options(command: F) -> F:
+    """--fleet, --role and --limit, for every command about hosts."""
+    command = click.option(
+        "--limit",
+        metavar="PATTERN",
+        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'.",
+    )(command)
+    command = click.option("--role", metavar="ROLE", help="Only hosts of this role of fleet.yml.")(command)
+    return fleet_option(command)
+
+
+@contextmanager
+def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> Iterator[Opened]:
+    """Reads fleet.yml, finds the hosts, and opens a session to those that --role and --limit leave."""
+    config = fleet.load(fleet_file)
+    hosts = find(config, role, limit)
+    with tempfile.TemporaryDirectory(prefix="jada-") as scratch:
+        data = access.ssh_data(config, hosts, Path(scratch))
+        session = Session(data, Service(config.service, config.settings, config.health, config.settle))
+        try:
+            yield Opened(config, hosts, session)
+        finally:
+            session.close()
+
+
+def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
+    """The fleet's hosts that match. Raises JadaError when there are none."""
+    if role is not None and role not in {one.name for one in config.roles}:
+        raise JadaError(
+            f"fleet.yml names no role {role}",
+            "one of: " + ", ".join(one.name for one in config.roles),
+        )
+    with err.status("Finding hosts…"):
+        hosts = discover.discover(config)
+    chosen = tuple(host for host in hosts if _matches(host, role, limit))
+    if not chosen:
+        filters = " and ".join(
+            text for text in (f"--role {role}" if role else "", f"--limit {limit}" if limit else "") if text
+        )
+        names = ", ".join(host.name for host in hosts[:20]) + (", …" if len(hosts) > 20 else "")
+        raise JadaError(f"None of the {plural(len(hosts), 'host')} matches {filters}", f"one of: {names}")
+    return chosen
+
+
+def worst(codes: set[Exit]) -> Exit:
+    """One exit code for many hosts: a failure says more than a rollback, that more than a lock."""
+    return next((code for code in (Exit.FAILED, Exit.ROLLED_BACK, Exit.LOCKED, Exit.DRIFT) if code in codes), Exit.OK)
+
+
+def _matches(host: Host, role: str | None, limit: str | None) -> bool:
+    patterns = [pattern.strip() for pattern in limit.split(",")] if limit else ["*"]
+    return (role is None or host.role == role) and any(fnmatch.fnmatchcase(host.name, one) for one in patterns)

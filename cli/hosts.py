@@ -1,0 +1,38 @@
+"""jada hosts"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from jada.cli.fleet import find, host_options
+from jada.cli.output import emit_json, escape, out, plural, table
+from jada.inventory import fleet
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@host_options
+def hosts(as_json: bool, fleet_file: str | None, role: str | None, limit: str | None) -> None:
+    """Find the fleet's hosts: EC2 and Lightsail, all regions side by side, and those fleet.yml names itself.
+
+    Connects to no host. Finding none is an error that says which filters were used.
+
+    \b
+    Examples:
+      jada hosts
+      jada hosts --role specialist --limit 'eu-*'
+      jada hosts --json | jq -r '.hosts[].address'
+    """
+    config = fleet.load(fleet_file)
+    found = find(config, role, limit)
+    if as_json:
+        emit_json(
+            "hosts", {"fleet": config.name, "hosts": [{**asdict(host), "tags": dict(host.tags)} for host in found]}
+        )
+        return
+    rows = ((host.name, host.role or "–", host.address, host.user or "–", host.source, host.id) for host in found)
+    columns = ("host", "role", "address", "ssh user", "source", "id")
+    out.print(table(columns, ([escape(cell) for cell in row] for row in rows)))
+    out.print(f"\n{plural(len(found), 'host')} in {escape(config.name)} ({escape(str(config.path))}).")

@@ -1,0 +1,81 @@
+"""The `jada` command: finds each subcommand's module only when it is asked for, so that --help is instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from jada import Exit, JadaError, __version__
+
+# name → (module, one line of help): what `jada --help` shows without importing any of the modules.
+COMMANDS = {
+    "hosts": ("hosts", "Find the fleet's hosts through AWS."),
+    "models": ("models", "List the models jada knows, their ids and prices."),
+    "status": ("status", "Show what every host really runs."),
+    "upgrade": ("upgrade", "Change the model on hosts, and see it run."),
+    "rollback": ("rollback", "Put hosts back on what they had before."),
+    "drift": ("drift", "Check that what runs is what was asked for."),
+    "lab": ("lab", "A rehearsal fleet of real systemd hosts on this machine."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are modules of jada.cli, imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"jada.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="jada")
+def jada() -> None:
+    """Change the model a fleet of Claude agents runs, and know that it runs.
+
+    \b
+      jada hosts                         which hosts there are
+      jada upgrade --to sonnet-4.6       change the model everywhere, verified
+      jada rollback                      back to what ran before
+      jada drift                         does what runs equal what was asked for?
+
+    Hosts, roles and ssh settings come from fleet.yml: --fleet FILE, $JADA_FLEET, ./inventory/fleet.yml,
+    ~/.config/jada/fleet.yml or /etc/jada/fleet.yml, whichever is found first.
+
+    \b
+    Exit codes: 0 done and verified, or in sync; 1 failed or could not be checked;
+    2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs jada; every expected failure ends as one or two sentences on stderr and an exit code."""
+    try:
+        code = jada.main(argv, prog_name="jada", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        code = Exit.USAGE
+    except click.ClickException as error:
+        error.show()
+        code = Exit.FAILED
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        code = Exit.FAILED
+    except JadaError as error:
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {error.message}", err=True)
+        if error.hint:
+            click.echo(f"{click.style('Try:', bold=True)} {error.hint}", err=True)
+        code = error.exit_code
+    sys.exit(int(code or 0))

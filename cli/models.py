@@ -1,0 +1,47 @@
+"""jada models"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from jada import ConfigError
+from jada.cli.fleet import fleet_option
+from jada.cli.output import emit_json, escape, out, table
+from jada.inventory import fleet
+from jada.inventory import models as catalogue
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@fleet_option
+def models(as_json: bool, fleet_file: str | None) -> None:
+    """List the models jada knows: the name to type, the exact id it writes, price and retirement date.
+
+    Prices are USD per million tokens, in and out. fleet.yml may override an id or add one under `models:`.
+    """
+    try:
+        config = fleet.load(fleet_file)
+    except ConfigError:
+        if fleet_file:
+            raise
+        config = None
+    listed = catalogue.catalogue(config)
+    if as_json:
+        emit_json("models", {"models": [asdict(model) for model in listed]})
+        return
+    today = f"{datetime.now(UTC):%F}"
+    rows = (
+        (
+            f"[bold]{escape(model.name)}[/]",
+            escape(model.id),
+            f"{model.input_price:g} / {model.output_price:g}" if model.input_price else "–",
+            (f"[red]{model.retires}[/]" if model.retires <= today else f"[yellow]{model.retires}[/]")
+            if model.retires
+            else "–",
+        )
+        for model in listed
+    )
+    out.print(table(("model", "id", "USD in / out", "retires"), rows))

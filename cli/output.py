@@ -1,0 +1,85 @@
+"""What people see: one console, and JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+__all__ = ["emit_json", "err", "escape", "out", "plural", "print_diff", "progress", "since", "table"]
+
+
+def emit_json(command: str, data: dict[str, Any]) -> None:
+    """Prints one JSON object; `schema` names the command and the version of its form."""
+    click.echo(json.dumps({"schema": f"jada.{command}/1", **data}, indent=2, ensure_ascii=False))
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """A plain table; cells may hold rich markup. Cells are never cut: on a narrow terminal they wrap."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+@contextmanager
+def progress(text: str, total: int) -> Iterator[Progress]:
+    """A bar on stderr while hosts come in, gone when done; nothing where stderr is not a terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        bar.add_task(text, total=total)
+        yield bar
+
+
+def print_diff(lines: Iterable[str]) -> None:
+    """One change, coloured as `git diff` does; runs of masked text are shortened."""
+    styles = {"-": "red", "+": "green", "@": "cyan"}
+    for line in lines:
+        style = "bold" if line.startswith("---") else styles.get(line[:1], "")
+        out.print(Text("    " + _shorten_masks(line), style=style))
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def since(started: float, now: float) -> str:
+    """An age such as "42 s", "17 min", "5 h" or "12 d", and the UTC time it began."""
+    age = max(0, now - started)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if age >= 2 * size:
+            return f"{age // size:.0f} {unit} ({datetime.fromtimestamp(started, UTC):%F %R}Z)"
+    return f"{age:.0f} s ({datetime.fromtimestamp(started, UTC):%F %R}Z)"
+
+
+def _shorten_masks(line: str) -> str:
+    parts = line.split("*")
+    if len(parts) < 4:
+        return line
+    shown, masked = parts[0], 0
+    for part in parts[1:]:
+        masked += 1
+        if part:
+            shown += "•••" + part
+            masked = 0
+    return shown + ("•••" if masked else "")

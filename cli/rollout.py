@@ -1,0 +1,271 @@
+"""From plans to hosts that run them: shown, agreed to, carried out side by side, and looked at once more."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import click
+
+from jada import Exit
+from jada.cli.fleet import Opened, worst
+from jada.cli.output import emit_json, escape, out, plural, print_diff
+from jada.tasks import checks
+from jada.tasks.checks import Finding
+from jada.tasks.plan import Plan, Request
+from jada.tasks.session import Connection, HostError
+from jada.tasks.state import State
+from jada.tasks.transaction import Outcome, Result
+
+Planner = Callable[[str, State], Plan]
+
+
+class Ending(StrEnum):
+    """How it ended for one host, as people and scripts read it."""
+
+    VERIFIED = "verified"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    UNVERIFIED = "changed, but not in force"
+    RESTORED = "failed and rolled back"
+    BROKEN = "failed, and the host needs you"
+    REFUSED = "refused, nothing touched"
+    LOCKED = "locked"
+    UNREACHABLE = "unreachable"
+
+
+EXIT = {
+    Ending.RESTORED: Exit.ROLLED_BACK,
+    Ending.LOCKED: Exit.LOCKED,
+    **dict.fromkeys((Ending.UNVERIFIED, Ending.BROKEN, Ending.REFUSED, Ending.UNREACHABLE), Exit.FAILED),
+}
+ENDING = {
+    Result.RESTORED: Ending.RESTORED,
+    Result.RECOVERED: Ending.RESTORED,
+    Result.BROKEN: Ending.BROKEN,
+    Result.REFUSED: Ending.REFUSED,
+    Result.LOCKED: Ending.LOCKED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One host's part in a rollout. `state` is what the last look saw, if there was one."""
+
+    ending: Ending
+    reason: str = ""
+    state: State | None = None
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def roll_out(
+    opened: Opened,
+    request: Request,
+    planner: Planner,
+    *,
+    command: str,
+    title: str,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    verbose: bool,
+) -> Exit:
+    """Looks at every host, shows the plan, and carries it out once it was agreed to."""
+    seen = opened.look()
+    plans = {name: state if isinstance(state, HostError) else planner(name, state) for name, state in seen.items()}
+    todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
+    if not as_json:
+        show_plan(title, plans)
+    if not dry_run and todo:
+        _agree(len(todo), yes, as_json)
+    reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
+    if dry_run:
+        reports |= {name: Report(Ending.PLANNED, notes=plan.notes) for name, plan in todo.items()}
+    else:
+        reports |= _carry_out(opened, todo, planner)
+    reports = {host.name: reports[host.name] for host in opened.hosts}
+    code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
+    if as_json:
+        emit_json(
+            command, {"release": request.id, "dry_run": dry_run, "exit": int(code), "hosts": _as_json(reports, plans)}
+        )
+    elif dry_run:
+        out.print("Dry run: nothing was changed.")
+    elif todo:
+        show_reports(reports, verbose)
+    return code
+
+
+def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
+    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed."""
+    out.print(f"[bold]{escape(title)}[/]")
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    notes: dict[str, list[str]] = defaultdict(list)
+    idle = []
+    for name, plan in plans.items():
+        if isinstance(plan, HostError) or plan.refusal:
+            continue
+        if plan.transaction:
+            groups[plan.diff].append(name)
+        else:
+            idle.append(name)
+        for note in plan.notes:
+            notes[note].append(name)
+    for diff, names in groups.items():
+        out.print(f"\n  [bold]{plural(len(names), 'host')}[/]: {escape(', '.join(names))}")
+        print_diff(diff)
+    if idle:
+        out.print(f"\n  Nothing to do on {plural(len(idle), 'host')}: {escape(', '.join(idle))}")
+    for note, names in notes.items():
+        out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(', '.join(names))})")
+    for name, plan in plans.items():
+        if isinstance(plan, HostError):
+            out.print(f"\n  [red]Unreachable[/] {escape(plan.message)}")
+        elif plan.refusal:
+            out.print(f"\n  [red]Refused[/] {escape(name)}: {escape(plan.refusal)}")
+    out.print()
+
+
+def show_reports(reports: Mapping[str, Report], verbose: bool) -> None:
+    """Prints one line for each host, with what was seen running, and a line that counts them."""
+    for name, report in reports.items():
+        good = report.ending in (Ending.VERIFIED, Ending.UNCHANGED)
+        mark = "[green]✓[/]" if good else "[red]✗[/]"
+        told = _seen_running(report.state) if good and report.state else report.reason
+        out.print(
+            f"{mark} [bold]{escape(name)}[/] {report.ending}: {escape(told)}"
+            if told
+            else f"{mark} {name} {report.ending}"
+        )
+        for finding in report.findings:
+            out.print(
+                f"    {finding.code} {finding.name}: expected {escape(finding.expected)}, saw {escape(finding.seen)}"
+            )
+        if verbose and report.state:
+            _show_evidence(report.state)
+    counts = {ending: sum(report.ending is ending for report in reports.values()) for ending in Ending}
+    told = ", ".join(f"{count} {ending}" for ending, count in counts.items() if count)
+    out.print(f"\n{plural(len(reports), 'host')}: {told}.")
+
+
+def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner) -> dict[str, Report]:
+    def change(name: str, connection: Connection) -> Report:
+        began = time.monotonic()
+        plan = todo[name]
+        told = _apply(connection, plan)
+        if told.result is Result.RECOVERED:
+            # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
+            plan = planner(name, connection.look())
+            if plan.refusal:
+                return Report(Ending.REFUSED, plan.refusal)
+            told = _apply(connection, plan) if plan.transaction else Outcome(Result.DONE, "", ())
+        report = _judge(connection, plan, told)
+        return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
+
+    done = opened.visit("Changing hosts", iter(todo), change)
+    return {
+        name: _without_change(result) if isinstance(result, HostError) else result for name, result in done.items()
+    }
+
+
+def _apply(connection: Connection, plan: Plan) -> Outcome:
+    assert plan.transaction is not None  # noqa: S101 - for the type checker
+    return connection.apply(plan.transaction)
+
+
+def _judge(connection: Connection, plan: Plan, told: Outcome) -> Report:
+    """A transaction that says "done" is believed only after one more look at the host."""
+    if told.result is not Result.DONE:
+        return Report(ENDING[told.result], told.reason)
+    state = connection.look()
+    found = checks.drift(state)
+    wanted = plan.transaction.release.id if plan.transaction else None
+    if wanted and (state.release is None or state.release.id != wanted):
+        seen = state.release.id if state.release else "none"
+        found = (Finding("J403", "release", wanted, seen, "look at who else changes this host"), *found)
+    if found:
+        return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
+    return Report(Ending.VERIFIED, state=state)
+
+
+def _without_change(plan: Plan | HostError) -> Report:
+    if isinstance(plan, HostError):
+        return Report(Ending.UNREACHABLE, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
+    if plan.refusal:
+        return Report(Ending.REFUSED, plan.refusal)
+    return Report(Ending.UNCHANGED, "it runs what was asked for already", notes=plan.notes)
+
+
+def _agree(count: int, yes: bool, as_json: bool) -> None:
+    if yes:
+        return
+    if as_json or not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
+    click.confirm(f"Change {plural(count, 'host')}?", abort=True)
+
+
+def _seen_running(state: State) -> str:
+    process = state.process
+    if process is None:
+        return "no process"
+    model = checks.running_model(state) or "model unknown"
+    how = "says its health check" if state.health_model else f"in {state.settings.path}, older than the process"
+    limit = str(process.soft)
+    asked = state.release.wanted.nofile_asked if state.release else 0
+    if asked and asked != process.soft:
+        limit += f" ({asked} asked)"
+    age = max(0, state.now - process.started)
+    return f"runs {model} ({how}); pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {limit}"
+
+
+def _show_evidence(state: State) -> None:
+    out.print(f"    $ grep -n '\"model\"' {escape(state.settings.path)}")
+    for line in state.settings.grep.splitlines():
+        print_diff([f"  {line}"])
+    out.print(f"    $ systemctl status {state.unit.name}")
+    for line in state.unit.status.splitlines():
+        out.print(f"      {escape(line.strip())}")
+
+
+def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError]) -> list[dict[str, Any]]:
+    rows = []
+    for name, report in reports.items():
+        plan = plans[name]
+        state = report.state
+        made = plan.transaction.release if isinstance(plan, Plan) and plan.transaction else None
+        rows.append(
+            {
+                "host": name,
+                "ending": report.ending.name.lower(),
+                "reason": report.reason,
+                "model_before": made.before.model if made else None,
+                "model_wanted": made.wanted.model if made else None,
+                "model_running": checks.running_model(state) if state else None,
+                "open_files": state.process.soft if state and state.process else None,
+                "findings": [finding_as_json(finding) for finding in report.findings],
+                "notes": list(report.notes),
+                "seconds": report.seconds,
+            }
+        )
+    return rows
+
+
+def finding_line(finding: Finding) -> str:
+    return f"{finding.code} {finding.name}: expected {finding.expected}, saw {finding.seen}"
+
+
+def finding_as_json(finding: Finding) -> dict[str, str]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "expected": finding.expected,
+        "seen": finding.seen,
+        "mend": finding.mend,
+    }

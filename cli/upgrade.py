@@ -1,0 +1,88 @@
+"""jada upgrade"""
+
+from __future__ import annotations
+
+import click
+
+from jada import ConfigError, Model
+from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.rollout import roll_out
+from jada.inventory import models
+from jada.tasks import plan
+from jada.tasks.plan import Plan
+from jada.tasks.state import State
+
+
+@click.command()
+@click.option(
+    "--to", metavar="MODEL", help="A name of `jada models`, or an exact id. Default: what each role asks for."
+)
+@click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
+@click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
+@click.option("--dry-run", is_flag=True, help="Look and show the plan; change nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
+@click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
+@host_options
+def upgrade(
+    to: str | None,
+    allow_unlisted: bool,
+    restart: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    verbose: bool,
+    fleet_file: str | None,
+    role: str | None,
+    limit: str | None,
+) -> int:
+    """Change the model on hosts, restart the service, and see it run.
+
+    Each host is changed by one transaction that puts everything back by itself if any step fails. A host is done
+    only when its service has settled and runs the new model; what settings.json says is not enough.
+
+    \b
+    Examples:
+      jada upgrade --to sonnet-4.6 --dry-run          the plan as a diff
+      jada upgrade --to sonnet-4.6                    all hosts, asks first
+      jada upgrade --to haiku-4.5 --role specialist   one role
+      jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
+      jada upgrade                                    what fleet.yml asks of each role
+    """
+    with open_fleet(fleet_file, role, limit) as opened:
+        wanted = _wanted(opened, to, allow_unlisted)
+        request = opened.request(restart)
+
+        def planner(name: str, state: State) -> Plan:
+            return plan.upgrade(request, opened.role(name), wanted[name].id, state, opened.session.service)
+
+        told = sorted(
+            {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in wanted.values()}
+        )
+        return roll_out(
+            opened,
+            request,
+            planner,
+            command="upgrade",
+            title=f"Upgrade {opened.fleet.name} to {', '.join(told)}, release {request.id}",
+            dry_run=dry_run,
+            yes=yes,
+            as_json=as_json,
+            verbose=verbose,
+        )
+
+
+def _wanted(opened: Opened, to: str | None, allow_unlisted: bool) -> dict[str, Model]:
+    """The model for each host, by name. Raises ConfigError for a host whose role asks for none."""
+    catalogue = models.catalogue(opened.fleet)
+    if to:
+        model = models.resolve(to, catalogue, allow_unlisted)
+        return {host.name: model for host in opened.hosts}
+    by_role = {role.name: role.model for role in opened.fleet.roles}
+    without = [host.name for host in opened.hosts if not by_role.get(host.role)]
+    if without:
+        raise ConfigError(
+            f"fleet.yml asks for no model on {', '.join(without)}",
+            "add --to MODEL, or a role with a model to fleet.yml",
+        )
+    return {host.name: models.resolve(by_role[host.role], catalogue, allow_unlisted) for host in opened.hosts}

@@ -1,0 +1,52 @@
+"""The playbook's one step: the look, plan, transaction and checks of the CLI, for a pyinfra run by hand."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from datetime import UTC, datetime
+
+from pyinfra.api import OperationError, deploy
+from pyinfra.context import host
+from pyinfra.operations import python
+
+from jada.tasks import checks, plan, release
+from jada.tasks.change import change
+from jada.tasks.look import Look
+from jada.tasks.plan import Request
+from jada.tasks.state import LookError, State
+from jada.tasks.transaction import Service
+
+
+@deploy("jada")
+def converge(request: Request, role: str, model: str, service: Service) -> None:
+    """Brings the current pyinfra host to `model`, and fails the host unless it is then seen running on it."""
+    seen = _look(service)
+    todo = plan.upgrade(request, role, model, seen, service)
+    if todo.refusal:
+        raise OperationError(f"{host.name}: {todo.refusal}")
+    if todo.transaction is not None:
+        change(transaction=todo.transaction, name=f"release {request.id}: {model}")
+    python.call(name=f"see {model} running", function=_verify, service=service, model=model)
+
+
+def request_from(fleet: str, nofile: int) -> Request:
+    """A request for a new release by whoever runs this process."""
+    now = datetime.now(UTC)
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return Request(release.new_id(now), fleet, who, now.isoformat(timespec="seconds"), nofile)
+
+
+def _verify(service: Service, model: str) -> None:
+    state = _look(service)
+    found = checks.drift(state)
+    if found or state.release is None or state.release.wanted.model != model:
+        told = "; ".join(f"{finding.code} {finding.name}: {finding.seen}" for finding in found) or "no release of it"
+        raise OperationError(f"{host.name} does not run {model}: {told}")
+
+
+def _look(service: Service) -> State:
+    seen = host.get_fact(Look, service=service)
+    if isinstance(seen, LookError):
+        raise OperationError(f"{host.name} can't be looked at: {seen}")
+    return seen

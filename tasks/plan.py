@@ -1,0 +1,158 @@
+"""What an upgrade or a rollback would do to one host, decided from one look. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from jada.tasks import checks, effective, release
+from jada.tasks.release import Release, Wanted
+from jada.tasks.settings import Splice
+from jada.tasks.state import State
+from jada.tasks.transaction import Service, Transaction
+
+# How much of a long line (a settings.json on one line) a diff shows on each side of the change.
+AROUND = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asked for: the id of one release, who wants it, and the open files limit to give."""
+
+    id: str
+    fleet: str
+    who: str
+    at: str
+    nofile: int = 0
+    restart: bool = False
+
+    @property
+    def holder(self) -> str:
+        return f"{self.who} since {self.at} for release {self.id}"
+
+    def about(self, role: str) -> dict[str, str]:
+        """What a release records of the request."""
+        return {"fleet": self.fleet, "role": role, "who": self.who, "at": self.at}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One host's part. Either `transaction`, or `refusal` (a sentence), or neither: nothing to do."""
+
+    transaction: Transaction | None = None
+    refusal: str = ""
+    diff: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
+    """Brings a host to `model` and the limits asked for."""
+    given = min(request.nofile, state.capacity.service)
+    wanted = Wanted(model, given, request.nofile)
+    if refusal := _refusal(state) or _unusable(state, wanted):
+        return Plan(refusal=refusal)
+    notes = _limit_notes(state, request.nofile)
+    current = state.release
+    if current and not request.restart and replace(current.wanted, release="") == wanted and not checks.drift(state):
+        return Plan(notes=notes)
+    made = release.upgrade(request.id, current, state.settings.model, wanted, **request.about(role))
+    transaction = Transaction(made, state, service, request.holder)
+    return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
+
+
+def rollback(request: Request, role: str, state: State, service: Service) -> Plan:
+    """Puts a host back on what it had before its current release."""
+    current = state.release
+    if refusal := _refusal(state):
+        return Plan(refusal=refusal)
+    if current is None:
+        return Plan(refusal="it has no earlier release: jada never changed this host")
+    made = release.rollback(request.id, current, **request.about(role))
+    transaction = Transaction(made, state, service, request.holder)
+    return Plan(transaction, diff=_rollback_diff(made), notes=_lost(state, current))
+
+
+def _refusal(state: State) -> str:
+    if not state.unit.loaded:
+        return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
+    if state.busy:
+        return "another jada transaction is running there now"
+    return ""
+
+
+def _unusable(state: State, wanted: Wanted) -> str:
+    """Why changing settings.json would not do what was asked for."""
+    if error := state.settings.error:
+        return f"{state.settings.path}: {error}; mend it first, nothing was touched"
+    origin = effective.shadow(state)
+    if origin and origin.model != wanted.model:
+        return f"{origin.where} says {origin.model} and outranks {state.settings.path}; remove it there first"
+    moved = [finding for finding in checks.findings(state, wanted) if finding.code == "J104"]
+    return f"{moved[0].seen}: {moved[0].mend}" if moved else ""
+
+
+def _limit_notes(state: State, asked: int) -> tuple[str, ...]:
+    why = state.capacity.why(asked)
+    return (f"open files: {asked} asked, {state.capacity.service} given: {why}",) if why else ()
+
+
+def _lost(state: State, current: Release) -> tuple[str, ...]:
+    after = state.after.get("settings")
+    if after is None or after.sha256 == state.settings.file.sha256:
+        return ()
+    return (
+        f"settings.json was edited since release {current.id}; it goes back to the bytes before that release, "
+        "and rolling back once more brings the edit back",
+    )
+
+
+def _upgrade_diff(transaction: Transaction) -> tuple[str, ...]:
+    state, made, service = transaction.state, transaction.release, transaction.service
+    lines = list(_settings_diff(service.settings, state.settings.text, transaction.splice))
+    old = release.dropin(state.release.wanted) if state.release and state.dropin.sha256 != "absent" else ""
+    lines += _file_diff(f"{service.unit}.d/50-jada.conf", old, release.dropin(made.wanted))
+    nofile = min(made.wanted.nofile, state.capacity.login)
+    old_nofile = min(state.release.wanted.nofile, state.capacity.login) if state.release else 0
+    if state.limits.sha256 == "absent" or nofile != old_nofile:
+        old = release.login_limits(state.user, old_nofile) if state.limits.sha256 != "absent" else ""
+        lines += _file_diff("/etc/security/limits.d/50-jada.conf", old, release.login_limits(state.user, nofile))
+    return (*lines, f"  restart {service.unit}")
+
+
+def _rollback_diff(made: Release) -> tuple[str, ...]:
+    kind = "forward again to" if made.before.release < made.wanted.release else "back to"
+    none = "as before jada"
+    target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
+    return (
+        f"  {kind} {target}, byte for byte",
+        f"-model {made.before.model or none}",
+        f"+model {made.wanted.model or none}",
+        f"-open files {made.before.nofile or none}",
+        f"+open files {made.wanted.nofile or none}",
+    )
+
+
+def _settings_diff(path: str, text: str | None, splice: Splice) -> tuple[str, ...]:
+    if text is None:
+        return (f"--- {path}", "@@ new file @@", *(f"+{line}" for line in splice.insert.splitlines()))
+    if not splice.length and not splice.insert:
+        return ()
+    line = text.count("\n", 0, splice.offset) + 1
+    start = text.rfind("\n", 0, splice.offset) + 1
+    end = text.find("\n", splice.offset + splice.length)
+    end = len(text) if end < 0 else end
+    left, right = max(start, splice.offset - AROUND), min(end, splice.offset + splice.length + AROUND)
+    before, after = text[left : splice.offset], text[splice.offset + splice.length : right]
+    before, after = ("…" if left > start else "") + before, after.rstrip("\r") + ("…" if right < end else "")
+    old = text[splice.offset : splice.offset + splice.length]
+    return (
+        f"--- {path}",
+        f"@@ line {line} @@",
+        *(() if not old else tuple(f"-{part}" for part in f"{before}{old}{after}".splitlines())),
+        *(f"+{part}" for part in f"{before}{splice.insert}{after}".splitlines()),
+    )
+
+
+def _file_diff(path: str, old: str, new: str) -> tuple[str, ...]:
+    gone = [f"-{line}" for line in old.splitlines() if line not in new.splitlines()]
+    come = [f"+{line}" for line in new.splitlines() if line not in old.splitlines()]
+    return (f"--- {path}", *gone, *come) if gone or come else ()
