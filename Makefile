@@ -1,0 +1,46 @@
+# jada: `make demo` and `make test` need Debian 12 or Ubuntu, root, Python >= 3.11 and make; they install the rest.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types check tools clean
+SHELL := /bin/sh
+
+TOOLS := .tools
+UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+# What the rehearsal fleet is made of, in Debian's names; the last two make Python environments and check the scripts.
+PACKAGES := systemd-container debootstrap dbus iproute2 openssh-client curl git python3-venv shellcheck
+LACKING := $(shell for p in $(PACKAGES); do dpkg-query -Wf '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## boot the rehearsal fleet and run the main job on it, telling what happens
+	@$(RUN) sh docs/demo.sh
+
+test: .venv/ready ## every test: unit, protocol, and lab tests on real systemd hosts
+	$(RUN) pytest -q
+
+check: lint types ## lint and types
+
+lint: .venv/ready ## ruff and shellcheck
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	shellcheck --shell=sh files/*.sh
+
+types: .venv/ready ## mypy --strict
+	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada
+	MYPYPATH=.mypy-path $(RUN) mypy -p jada
+
+# Everything the lock file names, in .venv; made again when the lock changes.
+.venv/ready: uv.lock pyproject.toml | tools
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+tools:
+ifneq ($(strip $(LACKING)),)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(LACKING)
+endif
+	@command -v $(UV) >/dev/null || { python3 -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet uv; }
+
+clean: ## remove what make made here (the rehearsal fleet's base image stays: /var/cache/jada-lab)
+	rm -rf .venv $(TOOLS) .mypy-path build *.egg-info .pytest_cache .mypy_cache .ruff_cache

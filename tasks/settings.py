@@ -67,6 +67,8 @@ def members(text: str) -> list[Member]:
     """The members of the top-level object, in the order of the file. Raises SettingsError."""
     try:
         return _members(text)
+    except RecursionError:
+        raise SettingsError("line 1, column 1: it is nested too deeply") from None
     except json.JSONDecodeError as error:
         before = text[: error.pos].rstrip(WHITESPACE)
         trailing = before.endswith(",") and text[error.pos : error.pos + 1] in ("}", "]")

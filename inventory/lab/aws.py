@@ -1,0 +1,220 @@
+"""The rehearsal fleet's AWS: moto's server for EC2 and a stand-in for Lightsail behind one HTTP endpoint.
+
+    python -m jada.inventory.lab.aws --state-dir DIR [--port P]
+
+DIR/instances.json says which instances there are:
+
+    {"ec2": [{"name", "region", "address", "tags": {…}, "state": "running" | "stopped"}],
+     "lightsail": [{"name", "region", "address", "username", "tags", "state", "host_keys": ["ssh-ed25519 AAAA…"]}],
+     "ssh_ca": "/path/to/the/ca/private/key"}
+
+When all of them are there, DIR/aws-endpoint holds the URL. DIR/faults.json, read again for each request, makes calls
+fail or wait, by operation and region ("*" stands for any):
+
+    {"DescribeInstances": {"us-east-1": {"code": "RequestLimitExceeded", "status": 503, "times": 2}},
+     "*": {"*": {"delay": 0.5}}}
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+import boto3
+from werkzeug.serving import make_server
+
+from jada.inventory.lab.lightsail import TARGET, Lightsail, LightsailError, instances
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+NETWORK = "10.77.0.0/16"
+INSTANCE_TYPE = "t3.small"
+# moto accepts any id; this one is nobody's.
+IMAGE = "ami-00000000000000000"
+
+log = logging.getLogger("jada.lab.aws")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m jada.inventory.lab.aws", description="An emulated AWS endpoint.")
+    parser.add_argument("--state-dir", type=Path, required=True, help="where instances.json is")
+    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; default: a free one")
+    options = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    serve(options.state_dir, options.port)
+
+
+def serve(state_dir: Path, port: int) -> None:
+    """Emulates the instances of `state_dir`/instances.json on 127.0.0.1 until SIGTERM or SIGINT."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    address_file = state_dir / "aws-endpoint"
+    address_file.unlink(missing_ok=True)
+    wanted = json.loads((state_dir / "instances.json").read_text())
+    ssh_ca = Path(wanted["ssh_ca"]) if wanted.get("ssh_ca") else None
+    lightsail = Lightsail(instances(wanted.get("lightsail", ())), ssh_ca)
+
+    server = make_server("127.0.0.1", port, Endpoint(_moto(), lightsail, state_dir / "faults.json"), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, name="aws", daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        launch(url, wanted.get("ec2", ()))
+        _write(address_file, url)
+        log.info("serving on %s", url)
+        told.wait()
+        log.info("stopping")
+    finally:
+        address_file.unlink(missing_ok=True)
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Starts the EC2 instances through the endpoint's own API, each in its region and with its private address."""
+    by_region: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        by_region.setdefault(entry["region"], []).append(entry)
+    for region, here in by_region.items():
+        ec2 = boto3.session.Session(
+            aws_access_key_id="jada-lab", aws_secret_access_key="jada-lab", region_name=region
+        ).client("ec2", endpoint_url=url)
+        vpc = ec2.create_vpc(CidrBlock=NETWORK)["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=NETWORK)["Subnet"]["SubnetId"]
+        for entry in here:
+            tags = {"Name": entry["name"], **entry.get("tags", {})}
+            started = ec2.run_instances(
+                ImageId=IMAGE,
+                InstanceType=INSTANCE_TYPE,
+                MinCount=1,
+                MaxCount=1,
+                SubnetId=subnet,
+                PrivateIpAddress=entry["address"],
+                TagSpecifications=[
+                    {"ResourceType": "instance", "Tags": [{"Key": key, "Value": tags[key]} for key in tags]}
+                ],
+            )["Instances"][0]["InstanceId"]
+            if entry.get("state", "running") == "stopped":
+                ec2.stop_instances(InstanceIds=[started])
+
+
+class Endpoint:
+    """A WSGI application: faults first, then the stand-in for Lightsail, and moto for everything else."""
+
+    def __init__(self, moto: WSGIApplication, lightsail: Lightsail, faults: Path) -> None:
+        self._moto = moto
+        self._lightsail = lightsail
+        self._faults = Faults(faults)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        is_lightsail = target.startswith(TARGET)
+        operation = target.rpartition(".")[2] or parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+        region = _region(environ.get("HTTP_AUTHORIZATION", ""))
+        if fault := self._faults.next(operation, region):
+            return _answer(start_response, *_error(is_lightsail, fault))
+        if is_lightsail:
+            return _answer(start_response, *_lightsail(self._lightsail, operation, region, body))
+        return self._moto(environ, start_response)
+
+
+class Faults:
+    """What faults.json asks for. `times` counts from the moment the file was last changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._text = ""
+        self._used: Counter[tuple[str, str]] = Counter()
+
+    def next(self, operation: str, region: str) -> dict[str, Any] | None:
+        """Waits as long as the faults of this call ask, and returns the one to answer with."""
+        matching = [
+            (key, fault)
+            for key in ((operation, region), (operation, "*"), ("*", region), ("*", "*"))
+            if (fault := self._read().get(key[0], {}).get(key[1])) is not None
+        ]
+        time.sleep(sum(float(fault.get("delay", 0)) for _, fault in matching))
+        return next((fault for key, fault in matching if "code" in fault and self._due(key, fault)), None)
+
+    def _read(self) -> dict[str, dict[str, dict[str, Any]]]:
+        with self._lock:
+            text = self._path.read_text() if self._path.exists() else "{}"
+            if text != self._text:
+                self._text = text
+                self._used.clear()
+        faults: dict[str, dict[str, dict[str, Any]]] = json.loads(text)
+        return faults
+
+    def _due(self, key: tuple[str, str], fault: dict[str, Any]) -> bool:
+        with self._lock:
+            self._used[key] += 1
+            return "times" not in fault or self._used[key] <= fault["times"]
+
+
+def _moto() -> WSGIApplication:
+    # Thousands of made-up images cost seconds at the first call in each region; nothing here looks at them.
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+    from moto.server import DomainDispatcherApplication, create_backend_app
+
+    application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+    return application
+
+
+def _region(authorization: str) -> str:
+    """The region of a signature's credential scope: Credential=KEY/DATE/REGION/SERVICE/aws4_request."""
+    found = re.search(r"Credential=[^/]+/\d+/([a-z0-9-]+)/", authorization)
+    return found.group(1) if found else "us-east-1"
+
+
+def _lightsail(lightsail: Lightsail, operation: str, region: str, body: bytes) -> tuple[int, str, str]:
+    try:
+        return 200, "application/x-amz-json-1.1", json.dumps(lightsail.answer(operation, region, body))
+    except LightsailError as error:
+        return _error(True, {"code": error.code, "message": str(error)})
+
+
+def _error(is_json: bool, fault: Mapping[str, Any]) -> tuple[int, str, str]:
+    code, status = fault["code"], int(fault.get("status", 400))
+    message = fault.get("message", f"The rehearsal fleet was told to answer {code}.")
+    if is_json:
+        return status, "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+    error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+    xml = f'<?xml version="1.0" encoding="UTF-8"?><Response><Errors>{error}</Errors><RequestID>0</RequestID></Response>'
+    return status, "text/xml", xml
+
+
+def _answer(start_response: StartResponse, status: int, content_type: str, text: str) -> list[bytes]:
+    start_response(f"{status} {'OK' if status < 400 else 'Error'}", [("Content-Type", content_type)])
+    return [text.encode()]
+
+
+def _write(path: Path, text: str) -> None:
+    """In one step: whoever waits for the file never reads half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    main()

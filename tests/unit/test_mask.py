@@ -1,0 +1,87 @@
+"""files/mask.awk: no secret passes it, and every offset stays."""
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import jada
+
+MASK = Path(jada.__file__).parent / "files" / "mask.awk"
+AWKS = [awk for awk in (["mawk"], ["gawk"], ["busybox", "awk"], ["original-awk"]) if shutil.which(awk[0])]
+SECRET = "sk-ant-Secret"
+
+
+def mask(text: str, awk: list[str]) -> str:
+    done = subprocess.run(
+        [*awk, "-f", str(MASK)],
+        input=text.encode(),
+        capture_output=True,
+        check=True,
+        env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
+    )
+    return done.stdout[: len(text.encode())].decode("latin-1")
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"env": {{"ANTHROPIC_API_KEY": "{SECRET}"}}, "model": "m"}}',
+        f'{{"a": ["{SECRET}", {{"model": "m"}}, "{SECRET}"]}}',
+        f'{{"a": "x\\"{SECRET}\\\\", "b": "\\\\\\"{SECRET}"}}',
+        f'{{"model": {{"x": "{SECRET}"}}}}',
+        f'{{"model": ["m", "{SECRET}"]}}',
+        # Not JSON: quotes missing, doubled, unescaped, a string that never ends.
+        f'{{"a": {SECRET}", "b": "{SECRET}"}}',
+        f'{{"a": "{SECRET}, "b": "{SECRET}"}}',
+        f'{{"a": "say "{SECRET}"", "b": "{SECRET}"}}',
+        f'{{"model": "m" "{SECRET}"}}',
+        f'{{"model": "m", "{SECRET}" "b"}}',
+        f'{{"a": "{SECRET}',
+        f"{SECRET}",
+        f"TOKEN={SECRET}\n",
+        f'\ufeff{{"a": {SECRET}}}',
+        f"{{'a': '{SECRET}'}}",
+    ],
+)
+def test_no_secret_passes(text: str, awk: list[str]) -> None:
+    masked = mask(text, awk)
+    assert len(masked) == len(text.encode())
+    assert "Secret" not in masked
+    assert "ant" not in masked
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+def test_models_and_keys_stay(awk: list[str]) -> None:
+    text = '{"model" : "claude-x", "env": {"ANTHROPIC_MODEL": "y"}, "availableModels": ["a", "b"], "n": -12.5e3}'
+    assert mask(text, awk) == text.replace("-12.5e3", "-11.1e1")
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+def test_json_stays_json(awk: list[str]) -> None:
+    """Random documents: masked, they still parse, with the same keys and none of the values."""
+    dice = random.Random(4711)  # noqa: S311 - a repeatable test, not a secret
+
+    def value(depth: int) -> object:
+        kind = dice.choice(["text", "number", "bool", "list", "dict"] if depth else ["text", "number"])
+        if kind == "text":
+            return "".join(dice.choice('ab"\\/\n\t{}[]:,é😀') for _ in range(dice.randrange(12)))
+        if kind == "number":
+            return dice.choice([0, -1, 3.25, 1e30])
+        if kind == "bool":
+            return dice.choice([True, None])
+        if kind == "list":
+            return [value(depth - 1) for _ in range(dice.randrange(4))]
+        return {f"k{n}": value(depth - 1) for n in range(dice.randrange(4))}
+
+    for _ in range(40):
+        document = {"model": "m", "deep": value(4), "end": {"deeper": value(4)}}
+        text = json.dumps(document, indent=dice.choice([None, 1, "\t"]), ensure_ascii=dice.choice([True, False]))
+        masked = json.loads(mask(text, awk))
+        assert list(masked) == list(document)
+        assert masked["model"] == "m"
+        assert type(masked["deep"]) is type(document["deep"])

@@ -1,0 +1,150 @@
+"""What an upgrade and a rollback decide from one look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from jada.tasks import plan, release
+from jada.tasks.plan import Request
+from jada.tasks.release import Wanted
+from jada.tasks.state import File, Settings, State
+from jada.tasks.transaction import Result, Service, outcome
+
+Host = Callable[..., State]
+REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
+SERVICE = Service("jada-agent.service", "~/.claude/settings.json", "http://127.0.0.1:8787/healthz", 5)
+OPUS = "claude-opus-5"
+
+
+def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
+    made = plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", host(), SERVICE)
+    assert made.transaction is None
+    assert not made.refusal
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"health_model": "x"},
+        {"dropin": File()},
+        {"process": {"soft": 1}},
+        {"release": None},
+        {"unit": {"active": "failed"}},
+    ],
+)
+def test_a_host_that_lies_gets_a_release(host: Host, changes: dict[str, object]) -> None:
+    assert plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", host(**changes), SERVICE).transaction
+
+
+def test_restart_forces_a_release(host: Host) -> None:
+    forced = replace(REQUEST, restart=True)
+    assert plan.upgrade(forced, "r", "claude-sonnet-4.6", host(), SERVICE).transaction
+
+
+def test_the_diff_shows_the_change_and_no_secret(host: Host) -> None:
+    one_line = '{"env":{"TOKEN":"' + "*" * 200 + '"},"model":"claude-haiku-4.5","z":"' + "*" * 200 + '"}'
+    made = plan.upgrade(REQUEST, "r", OPUS, host(settings={"text": one_line}), SERVICE)
+    old = [line for line in made.diff if line.startswith("-…")]
+    new = [line for line in made.diff if line.startswith("+…")]
+    assert len(old) == len(new) == 1
+    assert old[0].replace("claude-haiku-4.5", OPUS)[1:] == new[0][1:]
+    assert len(old[0]) < 200
+    assert "  restart jada-agent.service" in made.diff
+
+
+def test_a_missing_file_is_made(host: Host) -> None:
+    bare = host(settings=Settings("/home/agent/.claude/settings.json", real="/home/agent/.claude/settings.json"))
+    made = plan.upgrade(REQUEST, "r", OPUS, bare, SERVICE)
+    assert made.transaction
+    assert made.transaction.splice.insert == '{\n  "model": "claude-opus-5"\n}\n'
+    assert "EXPECTED=absent" in made.transaction.script()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"settings": {"text": '{\n "a": 1,\n}'}}, "/home/agent/.claude/settings.json: line 2, column 8"),
+        ({"unit": {"loaded": False}}, "knows no jada-agent.service"),
+        ({"busy": True, "interrupted": "x"}, "another jada transaction is running"),
+        ({"process": {"env": {"ANTHROPIC_MODEL": "x"}}}, "ANTHROPIC_MODEL in the process's environment says x"),
+        ({"process": {"env": {"CLAUDE_CONFIG_DIR": "/srv"}}}, "CLAUDE_CONFIG_DIR=/srv"),
+    ],
+)
+def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, object], told: str) -> None:
+    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert made.transaction is None
+    assert told in made.refusal
+
+
+@pytest.mark.parametrize(
+    ("capacity", "service", "login", "why"),
+    [
+        ((1_048_576, True, 524_288, 524_288), 1_048_576, 1_048_576, "fs.nr_open is 1048576"),
+        ((1_048_576, False, 20_000, 10_000), 20_000, 10_000, "hard limit is 20000"),
+        ((2_147_483_584, True, 1, 1), 2_147_483_584, 2_147_483_584, "fs.nr_open is 2147483584"),
+    ],
+)
+def test_the_limit_is_the_most_the_host_can_give(
+    host: Host, capacity: tuple[int, bool, int, int], service: int, login: int, why: str
+) -> None:
+    names = ("nr_open", "can_raise", "hard_pid1", "hard_login")
+    state = host(capacity=dict(zip(names, capacity, strict=True)), limits=File())
+    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    assert made.transaction
+    assert made.transaction.release.wanted == Wanted(OPUS, service, 2_147_483_646, REQUEST.id)
+    assert f"+agent soft nofile {login}" in made.diff
+    assert why in made.notes[0]
+
+
+def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
+    first = plan.rollback(REQUEST, "r", host(), SERVICE)
+    assert first.transaction
+    back = first.transaction.release
+    assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
+    assert "back to what it had before jada" in first.diff[0]
+    second = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", host(release=back), SERVICE)
+    assert second.transaction
+    forward = second.transaction.release
+    assert (forward.wanted.model, forward.wanted.release, forward.restores) == (
+        "claude-sonnet-4.6",
+        "20261124-120000-aaaa",
+        REQUEST.id,
+    )
+    assert "forward again to release 20261124-120000-aaaa" in second.diff[0]
+
+
+def test_rollback_names_a_host_jada_never_changed(host: Host) -> None:
+    assert "never changed this host" in plan.rollback(REQUEST, "r", host(release=None), SERVICE).refusal
+
+
+def test_rollback_says_when_an_edit_would_go(host: Host) -> None:
+    edited = host(settings={"file": File("1000:1000", "600", "9" * 64)})
+    assert "was edited since" in plan.rollback(REQUEST, "r", edited, SERVICE).notes[0]
+
+
+def test_a_release_survives_its_manifest(host: Host) -> None:
+    made = host().release
+    assert made
+    assert release.Release.from_json(made.to_json()) == made
+
+
+def test_ids_sort_by_time() -> None:
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{4}", release.new_id())
+
+
+def test_the_script_quotes_what_it_is_given(host: Host) -> None:
+    nasty = host(settings={"path": "/home/a'; touch /tmp/x; '/.claude/settings.json"})
+    made = plan.upgrade(REQUEST, "r", OPUS, nasty, SERVICE).transaction
+    assert made
+    assert """SETTINGS='/home/a'"'"'; touch /tmp/x; '"'"'/.claude/settings.json'""" in made.script()
+
+
+def test_outcomes() -> None:
+    told = outcome(["step check", "step snapshot", "result restored", "reason it crashed"])
+    assert told
+    assert (told.result, told.reason, told.steps) == (Result.RESTORED, "it crashed", ("check", "snapshot"))
+    assert outcome(["step check"]) is None

@@ -1,0 +1,67 @@
+"""The smallest edit of settings.json, and errors that say where."""
+
+import json
+
+import pytest
+
+from jada.tasks.settings import BOM, SettingsError, parse, set_model
+
+MODEL = "claude-sonnet-4.6"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"model":"old"}', '{"model":"claude-sonnet-4.6"}'),
+        ('{\n\t"model" :\t"old" ,\n\t"a": 1}', '{\n\t"model" :\t"claude-sonnet-4.6" ,\n\t"a": 1}'),
+        (
+            '{"n": {"model": "inner"}, "model": "old"}\r\n',
+            '{"n": {"model": "inner"}, "model": "claude-sonnet-4.6"}\r\n',
+        ),
+        # Of duplicate keys the last one counts.
+        ('{"model": "a", "model": "b"}', '{"model": "a", "model": "claude-sonnet-4.6"}'),
+        ('{"model": null}', '{"model": "claude-sonnet-4.6"}'),
+        (BOM + '{"model": "old"}', BOM + '{"model": "claude-sonnet-4.6"}'),
+        # No model yet: it comes first, in the style of the file.
+        ("{}", '{"model": "claude-sonnet-4.6"}'),
+        ('{"a":1}', '{"model":"claude-sonnet-4.6","a":1}'),
+        ('{\n  "a": 1\n}\n', '{\n  "model": "claude-sonnet-4.6",\n  "a": 1\n}\n'),
+    ],
+)
+def test_only_the_model_changes(text: str, expected: str) -> None:
+    splice = set_model(text, MODEL)
+    assert splice is not None
+    assert splice.apply(text) == expected
+    assert parse(splice.apply(text))["model"] == MODEL
+
+
+def test_nothing_to_do_when_the_model_is_there() -> None:
+    assert set_model('{"model" : "claude-sonnet-4.6"}', MODEL) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "line 1, column 1: the file is empty"),
+        ("  \n", "line 2, column 1: the file is empty"),
+        ("[]", "line 1, column 1: the file does not hold a JSON object"),
+        ('{\n "a": 1,\n}', "line 2, column 8: there is a comma after the last item"),
+        ('{\n "a": [1,\n 2,]\n}', "line 3, column 3: there is a comma after the last item"),
+        ('{"a" 1}', "line 1, column 6: expected a colon after the key"),
+        ('{"a": 1} x', "line 1, column 10: there is more text after the end of the object"),
+        ('{"a": 1 "b": 2}', "line 1, column 9: expected a comma or the end of the object"),
+        ('{"a": "x', "line 1, column 7: unterminated string starting at"),
+        ("// c\n{}", "line 1, column 1: the file does not hold a JSON object"),
+        ("[" * 100_000, "line 1, column 1: the file does not hold a JSON object"),
+        ('{"a":' + "[" * 100_000, "line 1, column 1: it is nested too deeply"),
+    ],
+)
+def test_errors_say_where(text: str, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(text)
+    assert str(caught.value) == told
+
+
+def test_parse_agrees_with_json() -> None:
+    text = '{"a": {"b": [1, 2.5e3, true, null, "x\\"y"]}, "model": "m", "é": "ü"}'
+    assert parse(text) == json.loads(text)
