@@ -51,5 +51,7 @@ def drift(as_json: bool, fleet_file: str | None, role: str | None, limit: str | 
         out.print(f"[red]✗[/] not checked: {escape(error.message)}")
     in_sync = len(seen) - len(failed) - len(drifted)
     counts = {"in sync": in_sync, "drifted": len(drifted), "not checked": len(failed)}
-    out.print(f"{plural(len(seen), 'host')}: {', '.join(f'{count} {what}' for what, count in counts.items() if count)}.")
+    out.print(
+        f"{plural(len(seen), 'host')}: {', '.join(f'{count} {what}' for what, count in counts.items() if count)}."
+    )
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=True)
+# Into a pipe or a file, lines and tables are as wide as they need to be.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 __all__ = ["emit_json", "err", "escape", "out", "plural", "print_diff", "progress", "since", "table"]

@@ -170,9 +170,7 @@ def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner) -> di
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
     done = opened.visit("Changing hosts", iter(todo), change)
-    return {
-        name: _without_change(result) if isinstance(result, HostError) else result for name, result in done.items()
-    }
+    return {name: _without_change(result) if isinstance(result, HostError) else result for name, result in done.items()}
 
 
 def _apply(connection: Connection, plan: Plan) -> Outcome:

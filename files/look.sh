@@ -89,7 +89,7 @@ fi
 if [ -n "$HEALTH" ]; then
     if answer=$(curl -fsS --max-time 3 "$HEALTH" 2>&1); then
         say health.size "${#answer}"
-        printf %s "$answer" | awk "$MASK" | say64 health.masked
+        printf %s "$answer" | awk "$MASK" | gzip -c | say64 health.masked
     else
         printf %s "$answer" | say64 health.error
     fi

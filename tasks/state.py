@@ -151,10 +151,17 @@ class LookError(ValueError):
 
 
 def read(unit: str, lines: Iterable[str], health_asked: bool) -> State:
-    """The State that files/look.sh printed. Raises LookError when its last line is missing."""
-    seen = _fields(lines)
-    if seen.get("end") != "ok":
-        raise LookError("the look at the host was cut off")
+    """The State that files/look.sh printed. Raises LookError when it is not whole."""
+    try:
+        seen = _fields(lines)
+        if seen.get("end") != "ok":
+            raise LookError("the look at the host was cut off")
+        return _state(unit, seen, health_asked)
+    except (KeyError, OSError, EOFError) as error:
+        raise LookError(f"the look at the host can't be read ({type(error).__name__}: {error})") from None
+
+
+def _state(unit: str, seen: Mapping[str, str], health_asked: bool) -> State:
     return State(
         user=seen["user"],
         unit=_unit(unit, seen),

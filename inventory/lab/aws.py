@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 NETWORK = "10.77.0.0/16"
 INSTANCE_TYPE = "t3.small"
+# The endpoint takes any; boto3 wants some.
+CREDENTIALS = ("jada-lab", "jada-lab")
 # moto accepts any id; this one is nobody's.
 IMAGE = "ami-00000000000000000"
 
@@ -94,9 +96,7 @@ def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> None:
     for entry in entries:
         by_region.setdefault(entry["region"], []).append(entry)
     for region, here in by_region.items():
-        ec2 = boto3.session.Session(
-            aws_access_key_id="jada-lab", aws_secret_access_key="jada-lab", region_name=region
-        ).client("ec2", endpoint_url=url)
+        ec2 = boto3.session.Session(*CREDENTIALS, region_name=region).client("ec2", endpoint_url=url)
         vpc = ec2.create_vpc(CidrBlock=NETWORK)["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=NETWORK)["Subnet"]["SubnetId"]
         for entry in here:
@@ -175,7 +175,7 @@ class Faults:
 def _moto() -> WSGIApplication:
     # Thousands of made-up images cost seconds at the first call in each region; nothing here looks at them.
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
     return application

@@ -84,7 +84,7 @@ class Lightsail:
             raise LightsailError("SerializationException", f"The request is not JSON: {error}") from None
         return self._operations[operation](region, request)
 
-    def _get_regions(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _get_regions(self, region: str, _request: dict[str, Any]) -> dict[str, Any]:
         names = sorted({instance.region for instance in self._instances} | {region})
         return {"regions": [{"name": name, "displayName": name} for name in names]}
 

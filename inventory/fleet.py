@@ -1,0 +1,347 @@
+"""fleet.yml: where the hosts are, which role each one plays and how to reach it. Read, checked and frozen."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jada import ConfigError, Model
+from jada.inventory import models
+from jada.inventory.document import Value, did_you_mean, read
+
+# In place of a list of regions: all that the account has enabled.
+ALL = ("all",)
+
+# The most a limit in systemd or pam_limits is ever asked for: one below 2^31 - 1.
+NOFILE = 2147483646
+
+# A host's name ends up in file names, in pyinfra's inventory (where a leading @ chooses a connector) and in
+# comma-separated lists.
+HOST_NAME = re.compile(r"\w[\w .:+=-]*")
+
+_ROLE_NAME = re.compile(r"[A-Za-z][\w-]*")
+_UNIT = re.compile(r"[\w:.@\\-]+\.service")
+_JUMP = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
+_WORD = re.compile(r"[^\s,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """How boto3 finds credentials: a profile, and the config file that holds it instead of ~/.aws/config."""
+
+    profile: str = ""
+    config_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2Source:
+    """EC2 instances. `tags` (any of the values each) and `filters` are EC2's own; `regions` may be ALL."""
+
+    regions: tuple[str, ...]
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    running_only: bool = True
+    address: str = "private"
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LightsailSource:
+    """Lightsail instances, by shell patterns for their names and by tags; `regions` may be ALL."""
+
+    regions: tuple[str, ...]
+    names: tuple[str, ...] = ("*",)
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    running_only: bool = True
+    address: str = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticHost:
+    name: str
+    address: str
+    user: str = ""
+    port: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSource:
+    """Hosts written down by hand. A port of 0 and a user of "" mean those of the ssh section."""
+
+    hosts: tuple[StaticHost, ...]
+
+
+Source = Ec2Source | LightsailSource | StaticSource
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Hosts that all of `tags` or any of `names` (shell patterns) match; with neither, all that are left.
+
+    `model` is a short name or an exact id of the catalogue, or "" where the role asks for none.
+    """
+
+    name: str
+    model: str = ""
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    nofile: int = NOFILE
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """How to log in. `jump` is [user@]host[:port]; `host_keys` is strict or accept-new."""
+
+    user: str = ""
+    key: Path | None = None
+    port: int = 22
+    jump: str = ""
+    known_hosts: Path = field(default_factory=lambda: Path("~/.ssh/known_hosts").expanduser())
+    host_keys: str = "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """One fleet.yml. `settle` is seconds; `settings` is a path on the host; `models` maps short names to exact ids."""
+
+    name: str
+    path: Path
+    sources: tuple[Source, ...]
+    roles: tuple[Role, ...]
+    aws: Aws = field(default_factory=Aws)
+    models: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    service: str = "jada-agent.service"
+    settings: str = "~/.claude/settings.json"
+    health: str = ""
+    settle: int = 5
+    ssh: Ssh = field(default_factory=Ssh)
+
+
+def load(path: str | None = None, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Fleet:
+    """The fleet of `path`, or of the first file found: $JADA_FLEET, ./inventory/fleet.yml, the user's, the system's.
+
+    Raises ConfigError with the line and the key of what is wrong.
+    """
+    return parse(find(path, os.environ if environ is None else environ, cwd or Path.cwd()))
+
+
+def find(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
+    """The fleet.yml to use. Raises ConfigError saying where it looked."""
+    for named, how in ((path, "--fleet"), (environ.get("JADA_FLEET"), "$JADA_FLEET")):
+        if named:
+            file = cwd / Path(named).expanduser()
+            if not file.is_file():
+                raise ConfigError(f"There is no file {file} ({how} names it)")
+            return file
+    home = Path(environ.get("HOME") or Path.home())
+    places = [cwd / "inventory/fleet.yml", home / ".config/jada/fleet.yml", Path("/etc/jada/fleet.yml")]
+    for file in places:
+        if file.is_file():
+            return file
+    raise ConfigError(
+        "There is no fleet.yml: looked at " + ", ".join(str(file) for file in places),
+        "write one there, or name it with --fleet FILE or JADA_FLEET=FILE; `jada lab up` makes one to practise on",
+    )
+
+
+def parse(file: Path) -> Fleet:
+    """The fleet of one file. Raises ConfigError."""
+    top = read(file)
+    ids = _models(written) if (written := top.entries().get("models")) else {}
+    readers = {
+        "fleet": Value.text,
+        "aws": _aws,
+        "sources": _sources,
+        "roles": partial(_roles, catalogue=models.merged(ids)),
+        "models": _models,
+        "limits": _limits,
+        "service": _service,
+        "settings": _settings,
+        "health": _health,
+        "settle": _settle,
+        "ssh": _ssh,
+    }
+    found = top.fields(readers, required=("fleet", "sources", "roles"))
+    return Fleet(name=found.pop("fleet"), path=file, **found)
+
+
+def _aws(value: Value) -> Aws:
+    return Aws(**value.fields({"profile": Value.text, "config_file": _path}))
+
+
+def _sources(value: Value) -> tuple[Source, ...]:
+    return tuple(_source(item) for item in value.items())
+
+
+def _source(value: Value) -> Source:
+    kinds = {"ec2": _ec2, "lightsail": _lightsail, "static": _static}
+    entry = value.fields(kinds)
+    if len(entry) != 1:
+        raise value.error(
+            f"should have exactly one of {', '.join(kinds)}, not {' and '.join(entry) or 'none'}",
+            "begin each source with its own dash",
+        )
+    source: Source = next(iter(entry.values()))
+    return source
+
+
+def _ec2(value: Value) -> Ec2Source:
+    readers = {
+        "regions": _regions,
+        "tags": _patterns_by_tag,
+        "filters": _patterns_by_tag,
+        "running_only": Value.flag,
+        "address": _address,
+        "user": _word,
+    }
+    return Ec2Source(**value.fields(readers, required=("regions",)))
+
+
+def _lightsail(value: Value) -> LightsailSource:
+    readers = {
+        "regions": _regions,
+        "names": Value.texts,
+        "tags": _patterns_by_tag,
+        "running_only": Value.flag,
+        "address": _address,
+    }
+    return LightsailSource(**value.fields(readers, required=("regions",)))
+
+
+def _static(value: Value) -> StaticSource:
+    hosts = value.fields({"hosts": Value.entries}, required=("hosts",))["hosts"]
+    if not hosts:
+        raise value.error("names no hosts")
+    return StaticSource(tuple(_static_host(name, host) for name, host in hosts.items()))
+
+
+def _static_host(name: str, value: Value) -> StaticHost:
+    if not HOST_NAME.fullmatch(name):
+        raise value.error("is not a name for a host: letters, digits and . : + = _ - only, a letter or digit first")
+    readers = {"address": _word, "user": _word, "port": _port, "tags": _tags}
+    return StaticHost(name, **value.fields(readers, required=("address",)))
+
+
+def _roles(value: Value, catalogue: tuple[Model, ...]) -> tuple[Role, ...]:
+    roles: list[Role] = []
+    for name, entry in value.entries().items():
+        if roles and not roles[-1].tags and not roles[-1].names:
+            raise entry.error(
+                f"is never reached: {roles[-1].name}, above it, has neither tags nor names and takes every host",
+                f"move {roles[-1].name} to the end",
+            )
+        roles.append(_role(name, entry, catalogue))
+    if not roles:
+        raise value.error("names no role")
+    return tuple(roles)
+
+
+def _role(name: str, value: Value, catalogue: tuple[Model, ...]) -> Role:
+    if not _ROLE_NAME.fullmatch(name) or name == "all":
+        raise value.error("is not a name for a role: letters, digits, _ and -, a letter first, and not `all`")
+
+    def model(value: Value) -> str:
+        try:
+            return models.resolve(value.text(), catalogue).name
+        except ConfigError as error:
+            raise value.error(f"can't be used. {error.message}", error.hint) from None
+
+    return Role(name, **value.fields({"model": model, "tags": _patterns_by_tag, "names": Value.texts}))
+
+
+def _models(value: Value) -> dict[str, str]:
+    found = {name: (entry, entry.text()) for name, entry in value.entries().items()}
+    for entry, exact in found.values():
+        if problem := models.refusal(exact):
+            raise entry.error(f"can't be used. {problem}")
+    return {name: exact for name, (_, exact) in found.items()}
+
+
+def _limits(value: Value) -> Limits:
+    return Limits(**value.fields({"nofile": lambda nofile: nofile.whole(1, NOFILE + 1)}))
+
+
+def _service(value: Value) -> str:
+    return _matching(value, _UNIT, "the full name of a systemd service, such as jada-agent.service")
+
+
+def _settings(value: Value) -> str:
+    return _matching(value, re.compile(r"(~?/).+"), "a path on the host that begins with ~/ or /")
+
+
+def _health(value: Value) -> str:
+    return _matching(value, re.compile(r"https?://[^\s]+"), "a URL that begins with http:// or https://")
+
+
+def _settle(value: Value) -> int:
+    return value.whole(0, 600)
+
+
+def _ssh(value: Value) -> Ssh:
+    readers = {
+        "user": _word,
+        "key": _path,
+        "port": _port,
+        "jump": lambda jump: _matching(jump, _JUMP, "one [user@]host[:port]"),
+        "known_hosts": _path,
+        "host_keys": lambda policy: policy.one_of(("strict", "accept-new")),
+    }
+    return Ssh(**value.fields(readers))
+
+
+def _regions(value: Value) -> tuple[str, ...]:
+    if value.texts() == ALL:
+        return ALL
+    from jada.inventory.aws_session import known_regions
+
+    known = known_regions()
+    for item in value.items():
+        if item.text() not in known:
+            raise item.error(
+                f"is not an AWS region: {item.text()}{did_you_mean(item.text(), known)}",
+                "name regions such as us-east-1, or `all` for every region the account has enabled",
+            )
+    return value.texts()
+
+
+def _address(value: Value) -> str:
+    return value.one_of(("private", "public"))
+
+
+def _patterns_by_tag(value: Value) -> dict[str, tuple[str, ...]]:
+    return {name: entry.texts() for name, entry in value.entries().items()}
+
+
+def _tags(value: Value) -> dict[str, str]:
+    return {name: entry.text() for name, entry in value.entries().items()}
+
+
+def _port(value: Value) -> int:
+    return value.whole(1, 65535)
+
+
+def _word(value: Value) -> str:
+    return _matching(value, _WORD, "one word without spaces or commas")
+
+
+def _path(value: Value) -> Path:
+    """A path on this machine: ~ is the user's home, relative to the folder of fleet.yml."""
+    return value.file.absolute().parent / Path(value.text()).expanduser()
+
+
+def _matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:
+    text = value.text()
+    if not pattern.fullmatch(text):
+        raise value.error(f"should be {expected}, not {text}")
+    return text

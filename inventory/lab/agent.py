@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""A stand-in for a long-lived Claude agent; runs on the lab's hosts as /usr/local/bin/jada-agent.
+
+Reads settings.json once, when it starts, as the Claude CLI does, and holds that model for as long as it lives.
+GET http://127.0.0.1:8787/healthz answers with the model it really runs. /etc/jada-agent.json makes it misbehave:
+{"crash_on_start": true}, {"crash_after": 2}, {"refuse": true}, {"slow": 3}; with "models": ["…"] only on those models.
+Standard library only: this file is copied onto the host alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+DEFAULT_MODEL = "claude-built-in-default"
+
+
+def log(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)  # noqa: T201 - its log is journald
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`; {} with a line in the log when there is none or it can't be read."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(data, dict) or not isinstance(data.get("env", {}), dict):
+            raise TypeError("not an object, or its env is not one")
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, OSError) as error:
+        log("unreadable", path=str(path), error=type(error).__name__)
+        return {}
+    return data
+
+
+def choose_model() -> str:
+    """The model by the CLI's precedence: an env block beats the environment, which beats the file's model."""
+    folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+    settings = read_json(folder / "settings.json")
+    managed = read_json(Path("/etc/claude-code/managed-settings.json"))
+    candidates = (
+        managed.get("env", {}).get("ANTHROPIC_MODEL"),
+        settings.get("env", {}).get("ANTHROPIC_MODEL"),
+        os.environ.get("ANTHROPIC_MODEL"),
+        managed.get("model"),
+        settings.get("model"),
+    )
+    return next((model for model in candidates if isinstance(model, str) and model), DEFAULT_MODEL)
+
+
+def serve(model: str, started: float) -> None:
+    body = json.dumps({"status": "ok", "model": model, "pid": os.getpid(), "started": started}).encode()
+
+    class Healthz(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/healthz" else 404)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            if self.path == "/healthz":
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    ThreadingHTTPServer.allow_reuse_address = True
+    ThreadingHTTPServer(("127.0.0.1", 8787), Healthz).serve_forever()
+
+
+def main() -> None:
+    model = choose_model()
+    orders = read_json(Path("/etc/jada-agent.json"))
+    if orders.get("models") and model not in orders["models"]:
+        orders = {}
+    log("start", model=model, pid=os.getpid())
+    if orders.get("crash_on_start"):
+        sys.exit("crashing on start, as told")
+    if orders.get("refuse"):
+        sys.exit(
+            f"There's an issue with the selected model ({model}). It may not exist or you may not have access to it."
+        )
+    if "crash_after" in orders:
+        threading.Timer(float(orders["crash_after"]), os._exit, (1,)).start()
+    time.sleep(float(orders.get("slow", 0)))
+    serve(model, time.time())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The model catalogue: files/models.yml with what fleet.yml overrides or adds."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+import jada
+from jada import ConfigError, Model
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet import Fleet
+
+# What the vendor's ids, the gateways' and the clouds' (ARNs, @dates) are made of: nothing that a shell, JSON or a
+# systemd unit reads as more than text.
+EXACT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+
+
+def catalogue(fleet: Fleet | None) -> tuple[Model, ...]:
+    """The models a fleet may name, in the catalogue's order; those that fleet.yml adds come last."""
+    return merged(fleet.models if fleet else {})
+
+
+def merged(ids: Mapping[str, str]) -> tuple[Model, ...]:
+    """The catalogue with other exact ids, by short name. A short name it lacks becomes a model without a price."""
+    listed = {model.name: model for model in _listed()}
+    for name, exact in ids.items():
+        listed[name] = replace(listed.get(name, Model(name, exact)), id=exact)
+    return tuple(listed.values())
+
+
+def resolve(name: str, catalogue: Sequence[Model], allow_unlisted: bool = False) -> Model:
+    """The model of a short name or an exact id; with `allow_unlisted`, of any well-formed id.
+
+    Raises ConfigError for an unknown name, an alias that moves with the CLI's version, or what can't be an id.
+    """
+    for model in catalogue:
+        if name in (model.name, model.id):
+            return model
+    if problem := refusal(name):
+        raise ConfigError(problem, _alternatives(name, catalogue))
+    if allow_unlisted:
+        return Model(name, name)
+    raise ConfigError(
+        f"There is no model {name} in the catalogue",
+        f"{_alternatives(name, catalogue)}; `jada models` lists them all. An exact id goes under `models:` in "
+        "fleet.yml, or with --allow-unlisted",
+    )
+
+
+def refusal(exact: str) -> str:
+    """Why this can't be the id of a fleet's model, or ""."""
+    if exact in _moving():
+        return f"{exact} is an alias that means another model after an update of the CLI; a fleet is pinned to one"
+    if not EXACT_ID.fullmatch(exact):
+        return f"{exact!r} can't be the id of a model: letters, digits and . _ : / @ - only"
+    return ""
+
+
+def _listed() -> tuple[Model, ...]:
+    return tuple(
+        Model(name, entry["id"], entry["input"], entry["output"], entry.get("retires", ""))
+        for name, entry in _file()["models"].items()
+    )
+
+
+def _moving() -> frozenset[str]:
+    return frozenset(_file()["moving"])
+
+
+@cache
+def _file() -> dict[str, Any]:
+    # By path, not importlib.resources: an editable install maps packages one by one, and files/ holds no module.
+    text = (Path(jada.__file__).parent / "files" / "models.yml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def _alternatives(name: str, catalogue: Sequence[Model]) -> str:
+    """The catalogue's names that look most like this one, by short name or id."""
+    short = {model.name: model.name for model in catalogue} | {model.id: model.name for model in catalogue}
+    near = difflib.get_close_matches(name, short, n=6, cutoff=0.6)
+    near += [model.name for model in catalogue if model.name.startswith(f"{name}-")]
+    names = list(dict.fromkeys(short[one] for one in near))[:4] or [model.name for model in catalogue]
+    return "one of: " + ", ".join(names)
