@@ -113,10 +113,11 @@ put_back() { # FOLDER
     done <"$1/files"
 }
 
+# NeedDaemonReload alone does not tell: systemd 252 answers "no" when the drop-in's folder is new to it.
 reload_if_needed() {
-    case $(show NeedDaemonReload) in
-        yes) systemctl daemon-reload 9>&- ;;
-    esac
+    if [ "$(hash_of "$DROPIN")" != "$DROPIN_LOADED" ] || [ "$(show NeedDaemonReload)" = yes ]; then
+        systemctl daemon-reload 9>&-
+    fi
 }
 
 # --- undoing ----------------------------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ restore() {
         say "reason $1; and the snapshot in $DIR/before could not be put back"
         exit 11
     }
-    reload_if_needed
+    systemctl daemon-reload 9>&-
     if [ -e "$DIR/restarting" ]; then
         systemctl reset-failed "$UNIT" 2>/dev/null
         case $(cat "$DIR/was") in
@@ -210,6 +211,7 @@ main() {
     trap 'fail "the transaction was stopped by a signal"' INT TERM
     trap 'fail "the transaction ended unexpectedly"' EXIT
 
+    DROPIN_LOADED=$(hash_of "$DROPIN")
     if [ -n "$RESTORES" ]; then
         step files
         put_back "$RELEASES/$RESTORES/before" || fail "the files of the release before $RESTORES could not be put back"

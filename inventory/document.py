@@ -15,6 +15,9 @@ from jada import ConfigError
 # How to call what YAML made of an unquoted word that was meant as text.
 _READS_AS = {"bool": "as yes/no", "int": "as a number", "float": "as a number", "timestamp": "as a date"}
 
+# Turns the text of a scalar node into its value; it holds no state.
+_scalars = yaml.SafeLoader("")
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -40,7 +43,7 @@ class Value:
             raise self.error(f"should be a text, but YAML reads {self.node.value} {reads_as}", "put it in quotes")
         if self._type != "str" or not self.node.value.strip():
             raise self._expected("a text")
-        return self.node.value
+        return str(self.node.value)
 
     def texts(self) -> tuple[str, ...]:
         """A text, or a list of texts that is not empty."""
@@ -53,7 +56,7 @@ class Value:
         expected = f"a whole number from {least} to {most}"
         if not isinstance(self.node, yaml.ScalarNode) or self._type != "int":
             raise self._expected(expected)
-        number = int(yaml.SafeLoader.construct_yaml_int(_constructor, self.node))
+        number = int(_scalars.construct_yaml_int(self.node))
         if not least <= number <= most:
             raise self._expected(expected)
         return number
@@ -61,7 +64,7 @@ class Value:
     def flag(self) -> bool:
         if not isinstance(self.node, yaml.ScalarNode) or self._type != "bool":
             raise self._expected("true or false")
-        return bool(yaml.SafeLoader.construct_yaml_bool(_constructor, self.node))
+        return bool(_scalars.construct_yaml_bool(self.node))
 
     def one_of(self, choices: Collection[str]) -> str:
         text = self.text()
@@ -92,7 +95,7 @@ class Value:
             found[name] = value
         return found
 
-    def fields(self, readers: Mapping[str, Callable[[Value], Any]], required: Collection[str] = ()) -> dict[str, Any]:
+    def fields(self, readers: Readers, required: Collection[str] = ()) -> dict[str, Any]:
         """A mapping with only known keys, each read by its reader; keys that are not there are left out."""
         entries = self.entries()
         for name, value in entries.items():
@@ -118,6 +121,10 @@ class Value:
             if self._type == "null":
                 return self.error(f"has no value; it should be {what}", "give it a value or delete the key")
         return self.error(f"should be {what}, not {seen}")
+
+
+# How each key of a mapping is read.
+Readers = Mapping[str, Callable[[Value], Any]]
 
 
 def read(file: Path) -> Value:
@@ -147,6 +154,3 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     """The end of a sentence about an unknown word, or "" where nothing looks like it."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-_constructor = yaml.SafeLoader("")

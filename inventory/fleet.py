@@ -12,7 +12,7 @@ from typing import Any
 
 from jada import ConfigError, Model
 from jada.inventory import models
-from jada.inventory.document import Value, did_you_mean, read
+from jada.inventory.document import Readers, Value, did_you_mean, read
 
 # In place of a list of regions: all that the account has enabled.
 ALL = ("all",)
@@ -159,7 +159,7 @@ def parse(file: Path) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
     top = read(file)
     ids = _models(written) if (written := top.entries().get("models")) else {}
-    readers = {
+    readers: Readers = {
         "fleet": Value.text,
         "aws": _aws,
         "sources": _sources,

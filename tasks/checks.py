@@ -176,7 +176,9 @@ def _files(state: State, wanted: Wanted) -> Iterator[Finding]:
 
 
 def _reload(state: State, _: Wanted) -> Iterator[Finding]:
-    if state.unit.needs_reload:
+    ours = f"/etc/systemd/system/{state.unit.name}.d/50-jada.conf"
+    # systemd 252 does not notice a drop-in whose folder is new to it: what it has loaded is in DropInPaths.
+    if state.unit.needs_reload or (state.dropin.sha256 == "absent") == (ours in state.unit.dropins):
         yield Finding(
             "J205",
             "daemon-reload-needed",
