@@ -55,7 +55,7 @@ def progress(text: str, total: int) -> Iterator[Progress]:
 
 def print_diff(lines: Iterable[str]) -> None:
     """One change, coloured as `git diff` does; runs of masked text are shortened."""
-    styles = {"-": "red", "+": "green", "@": "cyan"}
+    styles = {"-": "red", "+": "green"}
     for line in lines:
         style = "bold" if line.startswith("---") else styles.get(line[:1], "")
         out.print(Text("    " + _shorten_masks(line), style=style))

@@ -17,7 +17,7 @@ from jada.cli.fleet import Opened, worst
 from jada.cli.output import emit_json, escape, out, plural, print_diff
 from jada.tasks import checks
 from jada.tasks.checks import Finding
-from jada.tasks.plan import Plan, Request
+from jada.tasks.plan import Diff, Plan, Request
 from jada.tasks.session import Connection, HostError
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
@@ -106,15 +106,15 @@ def roll_out(
 def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
     """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed."""
     out.print(f"[bold]{escape(title)}[/]")
-    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    groups: dict[Diff, list[str]] = defaultdict(list)
     notes: dict[str, list[str]] = defaultdict(list)
     idle = []
     for name, plan in plans.items():
         if isinstance(plan, HostError) or plan.refusal:
             continue
-        if plan.transaction:
-            groups[plan.diff].append(name)
-        else:
+        for diff in plan.diff:
+            groups[diff].append(name)
+        if not plan.transaction:
             idle.append(name)
         for note in plan.notes:
             notes[note].append(name)

@@ -172,7 +172,7 @@ def _session(aws: Aws) -> boto3.session.Session:
 
 
 def _answered(error: ClientError, where: str) -> Failure:
-    service = where.split()[0]
+    service = where.split(maxsplit=1)[0]
     code = error.response.get("Error", {}).get("Code", "")
     said = error.response.get("Error", {}).get("Message", "") or code
     permission = f"{service}:{error.operation_name}"

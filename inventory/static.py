@@ -8,10 +8,7 @@ from jada.inventory.fleet import StaticSource
 
 def find(source: StaticSource) -> list[Host]:
     """The hosts, in the order of the file; a port of 0 means the ssh section's."""
-    return [
-        Host(one.name, one.address, "static", user=one.user, port=one.port, tags=one.tags)
-        for one in source.hosts
-    ]
+    return [Host(one.name, one.address, "static", user=one.user, port=one.port, tags=one.tags) for one in source.hosts]
 
 
 def describe(source: StaticSource) -> str:

@@ -34,13 +34,17 @@ class Request:
         return {"fleet": self.fleet, "role": role, "who": self.who, "at": self.at}
 
 
+# One thing that changes, as lines of a diff; the same on many hosts it is shown once.
+Diff = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One host's part. Either `transaction`, or `refusal` (a sentence), or neither: nothing to do."""
 
     transaction: Transaction | None = None
     refusal: str = ""
-    diff: tuple[str, ...] = ()
+    diff: tuple[Diff, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -105,38 +109,40 @@ def _lost(state: State, current: Release) -> tuple[str, ...]:
     )
 
 
-def _upgrade_diff(transaction: Transaction) -> tuple[str, ...]:
+def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     state, made, service = transaction.state, transaction.release, transaction.service
-    lines = list(_settings_diff(service.settings, state.settings.text, transaction.splice))
+    diffs = [_settings_diff(service.settings, state.settings.text, transaction.splice)]
     old = release.dropin(state.release.wanted) if state.release and state.dropin.sha256 != "absent" else ""
-    lines += _file_diff(f"{service.unit}.d/50-jada.conf", old, release.dropin(made.wanted))
+    diffs.append(_file_diff(f"{service.unit}.d/50-jada.conf", old, release.dropin(made.wanted)))
     nofile = min(made.wanted.nofile, state.capacity.login)
     old_nofile = min(state.release.wanted.nofile, state.capacity.login) if state.release else 0
     if state.limits.sha256 == "absent" or nofile != old_nofile:
         old = release.login_limits(state.user, old_nofile) if state.limits.sha256 != "absent" else ""
-        lines += _file_diff("/etc/security/limits.d/50-jada.conf", old, release.login_limits(state.user, nofile))
-    return (*lines, f"  restart {service.unit}")
+        new = release.login_limits(state.user, nofile)
+        diffs.append(_file_diff("/etc/security/limits.d/50-jada.conf", old, new))
+    return (*filter(None, diffs), (f"restart {service.unit}",))
 
 
-def _rollback_diff(made: Release) -> tuple[str, ...]:
+def _rollback_diff(made: Release) -> tuple[Diff, ...]:
     kind = "forward again to" if made.before.release < made.wanted.release else "back to"
     none = "as before jada"
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
     return (
-        f"  {kind} {target}, byte for byte",
-        f"-model {made.before.model or none}",
-        f"+model {made.wanted.model or none}",
-        f"-open files {made.before.nofile or none}",
-        f"+open files {made.wanted.nofile or none}",
+        (
+            f"{kind} {target}, byte for byte, and restart",
+            f"-model {made.before.model or none}",
+            f"+model {made.wanted.model or none}",
+            f"-open files {made.before.nofile or none}",
+            f"+open files {made.wanted.nofile or none}",
+        ),
     )
 
 
-def _settings_diff(path: str, text: str | None, splice: Splice) -> tuple[str, ...]:
+def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:
     if text is None:
-        return (f"--- {path}", "@@ new file @@", *(f"+{line}" for line in splice.insert.splitlines()))
+        return (f"--- {path} (new)", *(f"+{line}" for line in splice.insert.splitlines()))
     if not splice.length and not splice.insert:
         return ()
-    line = text.count("\n", 0, splice.offset) + 1
     start = text.rfind("\n", 0, splice.offset) + 1
     end = text.find("\n", splice.offset + splice.length)
     end = len(text) if end < 0 else end
@@ -144,15 +150,17 @@ def _settings_diff(path: str, text: str | None, splice: Splice) -> tuple[str, ..
     before, after = text[left : splice.offset], text[splice.offset + splice.length : right]
     before, after = ("…" if left > start else "") + before, after.rstrip("\r") + ("…" if right < end else "")
     old = text[splice.offset : splice.offset + splice.length]
+    gone = f"{before}{old}{after}" if old else ""
+    come = f"{before}{splice.insert}{after}"
+    # The indentation is each file's own: without it, the same change on many hosts is one diff.
     return (
         f"--- {path}",
-        f"@@ line {line} @@",
-        *(() if not old else tuple(f"-{part}" for part in f"{before}{old}{after}".splitlines())),
-        *(f"+{part}" for part in f"{before}{splice.insert}{after}".splitlines()),
+        *(f"-{line.lstrip()}" for line in gone.splitlines()),
+        *(f"+{line.lstrip()}" for line in come.splitlines()),
     )
 
 
-def _file_diff(path: str, old: str, new: str) -> tuple[str, ...]:
+def _file_diff(path: str, old: str, new: str) -> Diff:
     gone = [f"-{line}" for line in old.splitlines() if line not in new.splitlines()]
     come = [f"+{line}" for line in new.splitlines() if line not in old.splitlines()]
     return (f"--- {path}", *gone, *come) if gone or come else ()

@@ -56,6 +56,7 @@ class Transaction:
     service: Service
     holder: str
     keep: int = 10
+    force: bool = False
 
     @property
     def splice(self) -> Splice:
@@ -93,8 +94,16 @@ class Transaction:
             "SETTLE": str(self.service.settle),
             "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
             "KEEP": str(self.keep),
+            "FORCE": "yes" if self.force else "",
+            "RECOVER": _b64(self._recover()),
+            "RECOVER_UNIT": _b64(_file("jada-recover.service").replace("{{ unit }}", self.service.unit)),
         }
-        return assignments(values) + (FILES / "transaction.sh").read_text()
+        return assignments(values) + _file("host.sh") + _file("transaction.sh")
+
+    def _recover(self) -> str:
+        """The script that jada-recover.service runs if the host goes down in the middle."""
+        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, "REAL": self.state.settings.real}
+        return assignments(values) + _file("host.sh") + "recover_at_boot\n"
 
 
 def look_script(service: Service) -> str:
@@ -103,9 +112,9 @@ def look_script(service: Service) -> str:
         "UNIT": service.unit,
         "SETTINGS": service.settings,
         "HEALTH": service.health,
-        "MASK": (FILES / "mask.awk").read_text(),
+        "MASK": _file("mask.awk"),
     }
-    return assignments(values) + (FILES / "look.sh").read_text()
+    return assignments(values) + _file("look.sh")
 
 
 def as_root(script: str, refusal: str) -> str:
@@ -139,6 +148,10 @@ def outcome(lines: Iterable[str]) -> Outcome | None:
 
 def assignments(values: dict[str, str]) -> str:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _file(name: str) -> str:
+    return (FILES / name).read_text()
 
 
 def _b64(text: str) -> str:

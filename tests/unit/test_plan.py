@@ -48,12 +48,12 @@ def test_restart_forces_a_release(host: Host) -> None:
 def test_the_diff_shows_the_change_and_no_secret(host: Host) -> None:
     one_line = '{"env":{"TOKEN":"' + "*" * 200 + '"},"model":"claude-haiku-4.5","z":"' + "*" * 200 + '"}'
     made = plan.upgrade(REQUEST, "r", OPUS, host(settings={"text": one_line}), SERVICE)
-    old = [line for line in made.diff if line.startswith("-…")]
-    new = [line for line in made.diff if line.startswith("+…")]
+    old = [line for line in made.diff[0] if line.startswith("-…")]
+    new = [line for line in made.diff[0] if line.startswith("+…")]
     assert len(old) == len(new) == 1
     assert old[0].replace("claude-haiku-4.5", OPUS)[1:] == new[0][1:]
     assert len(old[0]) < 200
-    assert "  restart jada-agent.service" in made.diff
+    assert made.diff[-1] == ("restart jada-agent.service",)
 
 
 def test_a_missing_file_is_made(host: Host) -> None:
@@ -96,7 +96,7 @@ def test_the_limit_is_the_most_the_host_can_give(
     made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
     assert made.transaction
     assert made.transaction.release.wanted == Wanted(OPUS, service, 2_147_483_646, REQUEST.id)
-    assert f"+agent soft nofile {login}" in made.diff
+    assert f"+agent soft nofile {login}" in made.diff[2]
     assert why in made.notes[0]
 
 
@@ -105,7 +105,7 @@ def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
     assert first.transaction
     back = first.transaction.release
     assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
-    assert "back to what it had before jada" in first.diff[0]
+    assert "back to what it had before jada" in first.diff[0][0]
     second = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", host(release=back), SERVICE)
     assert second.transaction
     forward = second.transaction.release
@@ -114,7 +114,7 @@ def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
         "20261124-120000-aaaa",
         REQUEST.id,
     )
-    assert "forward again to release 20261124-120000-aaaa" in second.diff[0]
+    assert "forward again to release 20261124-120000-aaaa" in second.diff[0][0]
 
 
 def test_rollback_names_a_host_jada_never_changed(host: Host) -> None:

@@ -1,0 +1,212 @@
+# What a transaction and the recovery from one that was cut off share. POSIX sh with coreutils, flock and systemd;
+# needs root. tasks/transaction.py puts assignments before it and transaction.sh or a call of recover_at_boot behind it.
+#
+# /var/lib/jada/lock                  held (flock) while a transaction runs; says by whom and why
+# /var/lib/jada/held                  there while people have locked the host (`jada lock`); says by whom and why
+# /var/lib/jada/transaction           link to the release being made; there only while it is not finished
+# /var/lib/jada/current, previous     links to the last two releases that were completed
+# /var/lib/jada/releases/ID/          manifest.json, before/ (the bytes there were), after (hashes), recover, result, log
+export LC_ALL=C
+umask 077
+set -u
+# The link to the controller may die at any moment: that is no reason to stop half-way.
+trap '' HUP PIPE
+
+HOME_OF_JADA=/var/lib/jada
+RELEASES=$HOME_OF_JADA/releases
+DIR=$RELEASES/$RELEASE
+DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
+LIMITS=/etc/security/limits.d/50-jada.conf
+WANTS=/etc/systemd/system/multi-user.target.wants
+
+say() {
+    { printf '%s\n' "$*" || :; } 2>/dev/null
+    [ ! -d "$DIR" ] || printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" >>"$DIR/log" 2>/dev/null || :
+}
+
+step() { say "step $1"; }
+
+refuse() {
+    say "result refused"
+    say "reason $*"
+    [ ! -d "$DIR" ] || [ -e "$DIR/complete" ] || rm -rf "$DIR"
+    exit 12
+}
+
+# Flushes files and folders to the disk: `sync FILE` is fsync(2) since coreutils 8.24.
+flush() { sync "$@" 2>/dev/null || sync; }
+
+# `:` and exec end the whole shell when their redirection fails; this does not.
+touch_file() { printf '' >"$1" 2>/dev/null; }
+
+hash_of() { if [ -e "$1" ]; then sha256sum <"$1" | cut -d' ' -f1; else echo absent; fi; }
+
+link_to() { ln -sfn "$1" "$2.new" && mv -fT "$2.new" "$2"; }
+
+target_of() { basename "$(readlink "$1" || echo none)"; }
+
+# --- the service ------------------------------------------------------------------------------------------------
+
+show() { systemctl show "$UNIT" --property="$1" --value; }
+
+restart_service() { timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&-; }
+
+# The service counts as settled when the same process has been active for SETTLE seconds, and says the right model.
+settled() {
+    pid=$(show MainPID)
+    restarts=$(show NRestarts)
+    left=$(( $1 * 2 ))
+    while :; do
+        [ "$(show ActiveState)" = active ] || { why="$UNIT is $(show ActiveState) ($(show Result)) after the restart"; return 1; }
+        [ "$(show MainPID)" = "$pid" ] && [ "$(show NRestarts)" = "$restarts" ] ||
+            { why="$UNIT crashed within ${1}s of its restart and was started again by systemd"; return 1; }
+        [ "$left" -gt 0 ] || return 0
+        left=$((left - 1))
+        sleep 0.5 9>&-
+    done
+}
+
+# Field 22 of proc_pid_stat(5): a process that was born at other ticks is another process.
+birth_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+
+answers() {
+    [ -n "$HEALTH" ] && [ -n "$MODEL" ] || return 0
+    tries=20
+    while :; do
+        answer=$(curl -fsS --max-time 3 "$HEALTH" 2>/dev/null 9>&-) && break
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || { why="$HEALTH did not answer within 10s of the restart"; return 1; }
+        sleep 0.5 9>&-
+    done
+    case $(printf %s "$answer" | tr -d '[:space:]') in *"\"model\":\"$MODEL\""*) return 0 ;; esac
+    why="$HEALTH does not answer with model $MODEL after the restart"
+    return 1
+}
+
+has_limit() {
+    [ -n "$NOFILE" ] || return 0
+    soft=$(sed -n 's/^Max open files *\([^ ]*\).*/\1/p' "/proc/$(show MainPID)/limits" 2>/dev/null)
+    [ "$soft" = "$NOFILE" ] || { why="the process may open ${soft:-?} files, not $NOFILE"; return 1; }
+}
+
+# --- the snapshot -----------------------------------------------------------------------------------------------
+
+# Keeps one file's bytes, owner, mode and times in FOLDER, or the fact that there was none. A second copy beside the
+# file makes the way back a mere rename: it works on a full disk too.
+keep() { # FOLDER NAME PATH
+    if [ -e "$3" ]; then
+        cp -a "$3" "$1/$2" && cp -a "$3" "$3.jada-old" && flush "$3.jada-old" &&
+            [ "$(hash_of "$3")" = "$(hash_of "$1/$2")" ] && [ "$(hash_of "$3")" = "$(hash_of "$3.jada-old")" ] || return 1
+        printf '%s %s %s\n' "$2" "$(hash_of "$3")" "$3" >>"$1/files"
+    else
+        printf '%s absent %s\n' "$2" "$3" >>"$1/files"
+    fi
+}
+
+same() { [ "$(hash_of "$1")" = "$(hash_of "$2")" ] && [ "$(stat -c %u:%g:%a "$1")" = "$(stat -c %u:%g:%a "$2")" ]; }
+
+# Puts the files of a snapshot back: content, owner, mode and times.
+put_back() { # FOLDER
+    while read -r name hash path; do
+        [ "$name" != settings ] || path=$REAL
+        if [ "$hash" = absent ]; then
+            [ ! -e "$path" ] || { rm -f "$path" && flush "$(dirname "$path")"; } || return 1
+        elif ! same "$path" "$1/$name"; then
+            if same "$path.jada-old" "$1/$name"; then
+                mv -fT "$path.jada-old" "$path"
+            else
+                mkdir -p "$(dirname "$path")" && cp -a "$1/$name" "$path.jada-new" && flush "$path.jada-new" &&
+                    mv -fT "$path.jada-new" "$path"
+            fi && flush "$(dirname "$path")" || return 1
+        fi
+        [ "$(hash_of "$path")" = "$hash" ] || return 1
+    done <"$1/files"
+}
+
+sweep() {
+    for path in "$REAL" "$DROPIN" "$LIMITS"; do rm -f "$path.jada-new" "$path.jada-old"; done
+    rmdir "$(dirname "$DROPIN")" 2>/dev/null || :
+}
+
+# NeedDaemonReload alone does not tell: systemd 252 answers "no" when the drop-in's folder is new to it.
+reload_if_needed() {
+    if [ "$(hash_of "$DROPIN")" != "$DROPIN_LOADED" ] || [ "$(show NeedDaemonReload)" = yes ]; then
+        systemctl daemon-reload 9>&-
+    fi
+}
+
+# --- undoing ----------------------------------------------------------------------------------------------------
+
+# Puts the snapshot of the unfinished release in DIR back and has the service run on it.
+restore() {
+    trap '' INT TERM
+    step restore
+    put_back "$DIR/before" || {
+        say "result broken"
+        say "reason $1; and the snapshot in $DIR/before could not be put back"
+        exit 11
+    }
+    systemctl daemon-reload 9>&-
+    if [ -e "$DIR/restarting" ]; then
+        systemctl reset-failed "$UNIT" 2>/dev/null
+        case $(cat "$DIR/was") in
+            active)
+                restart_service && settled "$((SETTLE < 2 ? SETTLE : 2))" || {
+                    say "result broken"
+                    say "reason $1; the old files are back, but $UNIT does not run on them either: see journalctl -u $UNIT"
+                    exit 11
+                } ;;
+            inactive | failed) systemctl stop "$UNIT" 9>&- ;;
+            *) restart_service ;;
+        esac
+    fi
+    end_of_failed "$1"
+}
+
+# Marks the release in DIR as one that never was, and takes away what it left beside the files.
+end_of_failed() {
+    printf 'failed %s\n' "$1" 2>/dev/null >"$DIR/result"
+    sweep
+    rm -f "$HOME_OF_JADA/transaction"
+    flush "$HOME_OF_JADA"
+}
+
+fail() {
+    trap - EXIT
+    restore "$1"
+    say "result restored"
+    say "reason $1"
+    exit 10
+}
+
+# A transaction that was cut off (power, kill -9): back to its snapshot, or, had it been committed, only tidied up.
+# Exits when that failed.
+recover() {
+    unfinished=$(target_of "$HOME_OF_JADA/transaction")
+    if [ "$(target_of "$HOME_OF_JADA/current")" = "$unfinished" ]; then
+        sweep
+        rm -f "$HOME_OF_JADA/transaction"
+        return 0
+    fi
+    say "recovering $unfinished"
+    (
+        DIR=$RELEASES/$unfinished
+        REAL=$(cat "$DIR/real")
+        touch_file "$DIR/restarting"
+        restore "it was cut off half-way"
+    ) || exit $?
+}
+
+# Run by jada-recover.service when the host went down in the middle: before the agent starts, so nothing is restarted.
+recover_at_boot() {
+    DIR=$RELEASES/$(target_of "$HOME_OF_JADA/transaction")
+    [ "$(target_of "$HOME_OF_JADA/current")" = "$(basename "$DIR")" ] || {
+        step recover
+        put_back "$DIR/before" || exit 11
+        systemctl daemon-reload
+        printf 'failed the host went down in the middle\n' >"$DIR/result"
+    }
+    sweep
+    rm -f "$HOME_OF_JADA/transaction"
+    flush "$HOME_OF_JADA"
+}

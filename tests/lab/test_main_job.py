@@ -1,0 +1,216 @@
+"""Discover, upgrade, verify, roll back, check drift: the jada command against real systemd hosts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jada.inventory.lab import fleet, machine
+from jada.inventory.lab.machine import OLD_MODEL
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import Lab
+
+pytestmark = pytest.mark.lab
+NEW = "claude-sonnet-4.6"
+HOST = "specialist-1"
+
+
+def test_hosts_are_found_in_ec2_and_lightsail(lab: Lab) -> None:
+    found: Any = lab.json("hosts")
+    assert {(host["name"], host["address"]) for host in found["hosts"]} == {
+        (host.name, host.address) for host in lab.hosts
+    }
+    assert {host["source"] for host in found["hosts"]} == {"ec2 us-east-1", "ec2 eu-west-1", "lightsail us-east-1"}
+    assert {host["user"] for host in found["hosts"]} == {"admin", "bitnami"}
+
+
+def test_upgrade_drift_rollback(lab: Lab) -> None:
+    before = {host.name: lab.settings_sha(host.name) for host in lab.hosts}
+    texts = {host.name: base64.b64decode(lab.settings(host.name)) for host in lab.hosts}
+
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "-v")
+    assert lab.models() == {NEW}
+    assert f"{len(lab.hosts)} verified" in told
+    for host in lab.hosts:
+        # Every byte but the model's is what it was.
+        assert base64.b64decode(lab.settings(host.name)) == texts[host.name].replace(OLD_MODEL.encode(), NEW.encode())
+    lab.jada("drift")
+
+    lab.run(HOST, f"sed -i s/{NEW}/claude-opus-5/ {lab[HOST].settings}")
+    told = lab.jada("drift", exit_code=3)
+    assert f"{HOST} J102 model-on-disk: expected {NEW}, saw claude-opus-5 in {lab[HOST].settings}" in told
+
+    lab.jada("rollback", "--yes")
+    assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == before
+    assert lab.models() == {OLD_MODEL}
+    for host in lab.hosts:
+        assert lab.run(host.name, "ls /etc/systemd/system /etc/security/limits.d").find("50-jada") == -1
+    lab.jada("drift")
+
+
+def test_rolling_back_twice_goes_forward_again(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
+    lab.jada("upgrade", "--to", "haiku-4.5", "--yes")
+    released = {host.name: lab.settings_sha(host.name) for host in lab.hosts}
+    lab.jada("rollback", "--yes")
+    assert lab.models() == {NEW}
+    told = lab.jada("rollback", "--yes")
+    assert "forward again to release" in told
+    assert lab.models() == {"claude-haiku-4.5"}
+    assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == released
+    lab.jada("drift")
+
+
+def test_nothing_to_do_restarts_nothing(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
+    pids = {host.name: machine.healthz(host)["pid"] for host in lab.hosts}
+    assert "Nothing to do" in lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
+    assert {host.name: machine.healthz(host)["pid"] for host in lab.hosts} == pids
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--restart", "--yes")
+    assert machine.healthz(lab[HOST])["pid"] != pids[HOST]
+
+
+def test_dry_run_changes_nothing(lab: Lab) -> None:
+    before = {host.name: lab.settings_sha(host.name) for host in lab.hosts}
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--dry-run")
+    assert f'"{NEW}"' in told
+    assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == before
+    assert lab.models() == {OLD_MODEL}
+    assert "No such file" in machine.inside(lab[HOST], "ls /var/lib/jada", check=False).stderr
+
+
+def test_without_a_terminal_it_asks_for_yes(lab: Lab) -> None:
+    assert "--yes" in lab.jada("upgrade", "--to", "sonnet-4.6", exit_code=2)
+    assert lab.models() == {OLD_MODEL}
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("y\n", NEW), ("n\n", OLD_MODEL)])
+def test_on_a_terminal_it_asks(lab: Lab, answer: str, expected: str) -> None:
+    def read(fd: int) -> bytes:
+        data = os.read(fd, 4096)
+        seen.append(data)
+        if b"[y/N]" in data:
+            os.write(fd, answer.encode())
+        return data
+
+    seen: list[bytes] = []
+    os.environ["JADA_FLEET"] = str(fleet.FLEET_FILE)
+    jada = str(Path(sys.executable).with_name("jada"))
+    pty.spawn([jada, "upgrade", "--to", "sonnet-4.6", "--limit", HOST], read)
+    assert b"lab-secret" not in b"".join(seen)
+    assert lab.model(HOST) == expected
+
+
+def test_only_the_chosen_hosts_change(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--role", "orchestrator", "--yes")
+    assert {host.name for host in lab.hosts if lab.model(host.name) == NEW} == {"orchestrator-1"}
+
+
+@pytest.mark.parametrize(
+    "orders", [{"crash_after": 2}, {"crash_on_start": True}, {"refuse": True}], ids=lambda orders: next(iter(orders))
+)
+def test_an_agent_that_fails_on_the_new_model_is_put_back(lab: Lab, orders: dict[str, object]) -> None:
+    before = lab.settings_sha(HOST)
+    lab.misbehave(HOST, **orders, models=[NEW])
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=4)
+    assert f"{HOST} failed and rolled back" in told
+    assert lab.model(HOST) == OLD_MODEL
+    assert lab.settings_sha(HOST) == before
+    assert {lab.model(host.name) for host in lab.hosts if host.name != HOST} == {NEW}
+    assert "active" in lab.run(HOST, "systemctl is-active jada-agent")
+
+
+def test_an_unreachable_host_is_not_counted_as_fine(lab: Lab) -> None:
+    machine.power_off(lab[HOST])
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=1)
+    assert f"{HOST} unreachable" in told
+    assert {lab.model(host.name) for host in lab.hosts if host.name != HOST} == {NEW}
+    assert "1 not checked" in lab.jada("drift", exit_code=1)
+    assert "unreachable" in lab.jada("status", exit_code=1)
+
+
+def test_a_broken_settings_file_is_left_alone(lab: Lab) -> None:
+    path = lab[HOST].settings
+    machine.inside(lab[HOST], f"cat >{path}", stdin='{\n  "env": {"TOKEN": "lab-secret-x"},\n}\n')
+    before = lab.settings_sha(HOST)
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
+    assert f"{path}: line 2, column 34: there is a comma after the last item" in told
+    assert lab.settings_sha(HOST) == before
+
+
+def test_no_host_matches(lab: Lab) -> None:
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", "nope-*", "--yes", exit_code=1)
+    assert "--limit nope-*" in told
+    told = lab.jada("drift", "--role", "nope", exit_code=1)
+    assert "orchestrator, specialist" in told
+
+
+def test_the_limit_given_is_told_with_its_reason(lab: Lab) -> None:
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
+    given = int(lab.run(HOST, "grep 'Max open files' /proc/1/limits").split()[4])
+    assert f"open files: 2147483646 asked, {given} given: " in told
+    pid = machine.healthz(lab[HOST])["pid"]
+    assert lab.run(HOST, f"grep 'Max open files' /proc/{pid}/limits").split()[3:5] == [str(given)] * 2
+    assert lab.run(HOST, "su - agent -c 'ulimit -n'").strip() == str(given)
+
+
+def test_every_journal_line_names_the_model(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes")
+    line = json.loads(lab.run(HOST, f"journalctl JADA_MODEL={NEW} -u jada-agent -o json -n1"))
+    assert json.loads(line["MESSAGE"])["model"] == NEW
+
+
+def test_a_rollback_names_hosts_without_a_release(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes")
+    told = lab.jada("rollback", "--yes", exit_code=1)
+    assert "orchestrator-1: it has no earlier release" in told
+    assert lab.model(HOST) == OLD_MODEL
+
+
+def test_unknown_models_are_refused(lab: Lab) -> None:
+    assert "sonnet-4.6" in lab.jada("upgrade", "--to", "sonet-4.6", "--yes", exit_code=2)
+    lab.jada("upgrade", "--to", "claude-next-9", "--limit", HOST, "--yes", exit_code=2)
+    lab.jada("upgrade", "--to", "claude-next-9", "--allow-unlisted", "--limit", HOST, "--yes")
+    assert lab.model(HOST) == "claude-next-9"
+
+
+def test_a_shadowed_model_is_refused_and_named(lab: Lab) -> None:
+    lab.run(HOST, "echo ANTHROPIC_MODEL=claude-opus-5 >/etc/default/jada-agent; systemctl restart jada-agent")
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
+    assert "ANTHROPIC_MODEL in the process's environment says claude-opus-5" in told
+    assert lab.model(HOST) == "claude-opus-5"
+
+
+def test_status_as_json(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
+    rows: Any = lab.json("status")["hosts"]
+    assert {(row["model_on_disk"], row["model_running"], row["state"]) for row in rows} == {(NEW, NEW, "active")}
+
+
+def test_the_playbook_by_hand(lab: Lab) -> None:
+    """`pyinfra inventory/aws.py deploy.py`: each role's model from fleet.yml."""
+    text = fleet.FLEET_FILE.read_text().replace("{model: sonnet-4.5", "{model: sonnet-4.6")
+    own = fleet.LAB / "by-hand.yml"
+    own.write_text(text)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pyinfra"), "-y", "inventory/aws.py", "deploy.py"],
+        cwd=root,
+        env={**os.environ, "JADA_FLEET": str(own)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lab-secret" not in done.stdout + done.stderr
+    assert lab.models() == {NEW}
+    lab.jada("drift")
