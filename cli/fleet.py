@@ -46,9 +46,10 @@ class Opened:
     def role(self, name: str) -> str:
         return next(host.role for host in self.hosts if host.name == name)
 
-    def look(self, text: str = "Looking at hosts") -> dict[str, State | HostError]:
+    def look(self, text: str = "Looking at hosts", history: bool = False) -> dict[str, State | HostError]:
         """One look at every host, side by side, in the order of the hosts."""
-        return self.visit(text, (host.name for host in self.hosts), lambda _, connection: connection.look())
+        names = (host.name for host in self.hosts)
+        return self.visit(text, names, lambda _, connection: connection.look(history))
 
     def visit(self, text: str, names: Iterator[str], act: Callable[[str, Connection], T]) -> dict[str, T | HostError]:
         """Does one thing on each named host, side by side, and shows how far it is."""
@@ -60,12 +61,11 @@ class Opened:
                 bar.advance(bar.task_ids[0])
         return {name: found[name] for name in wanted}
 
-    def request(self, restart: bool = False) -> Request:
+    def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
         now = datetime.now(UTC)
         who = f"{getpass.getuser()}@{socket.gethostname()}"
-        return Request(
-            new_id(now), self.fleet.name, who, now.isoformat(timespec="seconds"), self.fleet.limits.nofile, restart
-        )
+        at = now.isoformat(timespec="seconds")
+        return Request(new_id(now), self.fleet.name, who, at, self.fleet.limits.nofile, restart, reason, force)
 
 
 def fleet_option(command: F) -> F:

@@ -18,6 +18,10 @@ COMMANDS = {
     "upgrade": ("upgrade", "Change the model on hosts, and see it run."),
     "rollback": ("rollback", "Put hosts back on what they had before."),
     "drift": ("drift", "Check that what runs is what was asked for."),
+    "history": ("history", "Show what was done, when, by whom and why."),
+    "show": ("history", "Show one release of the history, host by host."),
+    "lock": ("lock", "Stop upgrades for everybody, during an incident."),
+    "unlock": ("lock", "Allow upgrades again."),
     "lab": ("lab", "A rehearsal fleet of real systemd hosts on this machine."),
 }
 

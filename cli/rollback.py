@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
-from jada.cli.fleet import host_options, open_fleet
+from jada.cli.fleet import Opened, host_options, open_fleet
 from jada.cli.rollout import roll_out
+from jada.inventory import models
 from jada.tasks import plan
 from jada.tasks.plan import Plan
+from jada.tasks.release import RELEASE_ID
 from jada.tasks.state import State
 
 
 @click.command()
+@click.option("--to", metavar="RELEASE|MODEL", help="To a release of `jada history`, or the last one with this model.")
+@click.option("--force", is_flag=True, help="Even where `jada lock` holds the fleet.")
+@click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
 @click.option("--dry-run", is_flag=True, help="Look and show what would go back; change nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
 @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
 @host_options
 def rollback(
+    to: str | None,
+    force: bool,
+    reason: str,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -36,21 +46,31 @@ def rollback(
       jada rollback --yes               now, everywhere
       jada rollback                     the plan first, then asks
       jada rollback --limit 'web-*'     some hosts only
+      jada rollback --to sonnet-4.5     to the last release with this model
     """
     with open_fleet(fleet_file, role, limit) as opened:
-        request = opened.request()
+        request = opened.request(reason=reason, force=force)
+        target = _target(to, opened) if to else ""
 
         def planner(name: str, state: State) -> Plan:
-            return plan.rollback(request, opened.role(name), state, opened.session.service)
+            return plan.rollback(request, opened.role(name), target, state, opened.session.service)
 
         return roll_out(
             opened,
             request,
             planner,
-            command="rollback",
+            kind="rollback",
+            history=bool(target),
             title=f"Roll back {opened.fleet.name}, release {request.id}",
             dry_run=dry_run,
             yes=yes,
             as_json=as_json,
             verbose=verbose,
         )
+
+
+def _target(to: str, opened: Opened) -> str:
+    """A release id as it is, a model as the id that is written on the hosts."""
+    if re.fullmatch(RELEASE_ID, to):
+        return to
+    return models.resolve(to, models.catalogue(opened.fleet), allow_unlisted=True).id

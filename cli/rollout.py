@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from jada import Exit
+from jada import Exit, JadaError
 from jada.cli.fleet import Opened, worst
-from jada.cli.output import emit_json, escape, out, plural, print_diff
+from jada.cli.output import emit_json, err, escape, out, plural, print_diff
+from jada.cli.records import Entry, HostEntry, open_records
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Diff, Plan, Request
@@ -28,6 +29,7 @@ Planner = Callable[[str, State], Plan]
 class Ending(StrEnum):
     """How it ended for one host, as people and scripts read it."""
 
+    BEGUN = "begun"
     VERIFIED = "verified"
     UNCHANGED = "unchanged"
     PLANNED = "planned"
@@ -53,6 +55,12 @@ ENDING = {
 }
 
 
+class LockedError(JadaError):
+    """Somebody has locked the fleet with `jada lock`."""
+
+    exit_code = Exit.LOCKED
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One host's part in a rollout. `state` is what the last look saw, if there was one."""
@@ -70,15 +78,17 @@ def roll_out(
     request: Request,
     planner: Planner,
     *,
-    command: str,
+    kind: str,
     title: str,
     dry_run: bool,
     yes: bool,
     as_json: bool,
     verbose: bool,
+    history: bool = False,
 ) -> Exit:
-    """Looks at every host, shows the plan, and carries it out once it was agreed to."""
-    seen = opened.look()
+    """Looks at every host, shows the plan, carries it out once it was agreed to, and records what happened."""
+    seen = opened.look(history=history)
+    _stop_if_held(seen, request)
     plans = {name: state if isinstance(state, HostError) else planner(name, state) for name, state in seen.items()}
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
     if not as_json:
@@ -89,13 +99,15 @@ def roll_out(
     if dry_run:
         reports |= {name: Report(Ending.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     else:
-        reports |= _carry_out(opened, todo, planner)
+        with open_records() as records:
+            records.add(_entry(request, kind, todo), (_begun(request, name, plan) for name, plan in todo.items()))
+            reports |= _carry_out(opened, todo, planner, history)
+            records.update(_ended(request, name, todo[name], reports[name]) for name in todo)
     reports = {host.name: reports[host.name] for host in opened.hosts}
     code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
     if as_json:
-        emit_json(
-            command, {"release": request.id, "dry_run": dry_run, "exit": int(code), "hosts": _as_json(reports, plans)}
-        )
+        rows = _as_json(reports, plans)
+        emit_json(kind, {"release": request.id, "dry_run": dry_run, "exit": int(code), "hosts": rows})
     elif dry_run:
         out.print("Dry run: nothing was changed.")
     elif todo:
@@ -155,14 +167,14 @@ def show_reports(reports: Mapping[str, Report], verbose: bool) -> None:
     out.print(f"\n{plural(len(reports), 'host')}: {told}.")
 
 
-def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner) -> dict[str, Report]:
+def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner, history: bool) -> dict[str, Report]:
     def change(name: str, connection: Connection) -> Report:
         began = time.monotonic()
         plan = todo[name]
         told = _apply(connection, plan)
         if told.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
-            plan = planner(name, connection.look())
+            plan = planner(name, connection.look(history))
             if plan.refusal:
                 return Report(Ending.REFUSED, plan.refusal)
             told = _apply(connection, plan) if plan.transaction else Outcome(Result.DONE, "", ())
@@ -199,6 +211,38 @@ def _without_change(plan: Plan | HostError) -> Report:
     if plan.refusal:
         return Report(Ending.REFUSED, plan.refusal)
     return Report(Ending.UNCHANGED, "it runs what was asked for already", notes=plan.notes)
+
+
+def _stop_if_held(seen: Mapping[str, State | HostError], request: Request) -> None:
+    held: dict[str, list[str]] = defaultdict(list)
+    for name, state in seen.items():
+        if isinstance(state, State) and state.held:
+            held[state.held].append(name)
+    if not held:
+        return
+    told = "; ".join(
+        f"{', '.join(name for name in held if held[name] == by)} by {by}" for by in sorted(set(held.values()))
+    )
+    if not request.force:
+        raise LockedError(f"{request.fleet} is locked: {told}", "jada unlock, or in an incident: jada rollback --force")
+    err.print(f"[yellow]Locked[/] {escape(told)}; going on because of --force")
+
+
+def _entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
+    models = {plan.transaction.release.wanted.model for plan in todo.values() if plan.transaction}
+    model = models.pop() if len(models) == 1 else ""
+    return Entry(request.id, request.fleet, kind, request.at, request.who, request.reason, model)
+
+
+def _begun(request: Request, name: str, plan: Plan) -> HostEntry:
+    return _ended(request, name, plan, Report(Ending.BEGUN))
+
+
+def _ended(request: Request, name: str, plan: Plan, report: Report) -> HostEntry:
+    assert plan.transaction is not None  # noqa: S101 - for the type checker
+    before = plan.transaction.state.settings.model
+    after = checks.running_model(report.state) if report.state else ""
+    return HostEntry(request.id, name, report.ending.name.lower(), report.reason, before, after, report.seconds)
 
 
 def _agree(count: int, yes: bool, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from jada.tasks.state import State
 )
 @click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
 @click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
+@click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
 @click.option("--dry-run", is_flag=True, help="Look and show the plan; change nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
@@ -28,6 +29,7 @@ def upgrade(
     to: str | None,
     allow_unlisted: bool,
     restart: bool,
+    reason: str,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -51,7 +53,7 @@ def upgrade(
     """
     with open_fleet(fleet_file, role, limit) as opened:
         wanted = _wanted(opened, to, allow_unlisted)
-        request = opened.request(restart)
+        request = opened.request(restart=restart, reason=reason)
 
         def planner(name: str, state: State) -> Plan:
             return plan.upgrade(request, opened.role(name), wanted[name].id, state, opened.session.service)
@@ -63,7 +65,7 @@ def upgrade(
             opened,
             request,
             planner,
-            command="upgrade",
+            kind="upgrade",
             title=f"Upgrade {opened.fleet.name} to {', '.join(told)}, release {request.id}",
             dry_run=dry_run,
             yes=yes,

@@ -1,5 +1,6 @@
 # One look at a host: prints all that jada judges it by, and changes nothing. POSIX sh with coreutils, awk and
-# systemd; needs root. jada puts these before it: UNIT, SETTINGS, HEALTH (may be empty) and MASK (mask.awk).
+# systemd; needs root. jada puts these before it: UNIT, SETTINGS, HEALTH (may be empty), HISTORY (yes or empty)
+# and MASK (mask.awk).
 # A line is "name=text" or "name:=base64". No value of a settings file leaves the host unmasked, save the models.
 export LC_ALL=C
 HOME_OF_JADA=/var/lib/jada
@@ -105,9 +106,18 @@ if [ -d "$HOME_OF_JADA" ]; then
         [ -e "$HOME_OF_JADA/current/$file" ] && say64 "release.$file" <"$HOME_OF_JADA/current/$file"
     done
     [ -e "$HOME_OF_JADA/previous/manifest.json" ] && say64 release.previous <"$HOME_OF_JADA/previous/manifest.json"
+    [ -e "$HOME_OF_JADA/held" ] && say64 held <"$HOME_OF_JADA/held"
     if [ -L "$HOME_OF_JADA/transaction" ]; then
         say transaction "$(basename "$(readlink "$HOME_OF_JADA/transaction")")"
         if flock -n "$HOME_OF_JADA/lock" true; then say transaction.running no; else say transaction.running yes; fi
     fi
+fi
+if [ -n "$HISTORY" ]; then
+    for manifest in "$HOME_OF_JADA"/releases/*/manifest.json; do
+        [ -e "$manifest" ] || continue
+        number=$((${number:-0} + 1))
+        say64 "history$number.manifest" <"$manifest"
+        say64 "history$number.result" <"${manifest%/*}/result" 2>/dev/null
+    done
 fi
 say end ok

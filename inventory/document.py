@@ -139,8 +139,9 @@ def read(file: Path) -> Value:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        began = f", {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""
         raise ConfigError(
-            f"{file}:{mark.line + 1 if mark else 1}: this is not YAML: {error.problem or error.context}",
+            f"{file}:{mark.line + 1 if mark else 1}: this is not YAML: {error.problem or error.context}{began}",
             "look for a missing colon, bracket or quote, or a tab, on this line or the one before",
         ) from None
     except yaml.YAMLError as error:

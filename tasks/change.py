@@ -1,4 +1,4 @@
-"""The operation: one transaction on one host."""
+"""The operations: one transaction on one host, and the lock that people put on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from pyinfra.api import StringCommand, operation
 
-from jada.tasks.transaction import Transaction, as_root
+from jada.tasks.transaction import Transaction, as_root, hold_script
 
 NO_SUDO = "result refused\nreason sudo asks for a password; jada needs NOPASSWD for the ssh user, or root"
 
@@ -18,3 +18,9 @@ def change(transaction: Transaction) -> Generator[StringCommand, None, None]:
     Prints `step NAME` lines and `result …`; exits non-zero unless the result is `done`.
     """
     yield StringCommand(as_root(transaction.script(), NO_SUDO))
+
+
+@operation(is_idempotent=False)
+def hold(held: str) -> Generator[StringCommand, None, None]:
+    """Locks the host against changes by jada ("who since when: why"), or frees it ("")."""
+    yield StringCommand(as_root(hold_script(held), NO_SUDO))

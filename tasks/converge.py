@@ -23,6 +23,8 @@ def converge(request: Request, role: str, model: str, service: Service) -> None:
     """Brings the current pyinfra host to `model`, and fails the host unless it is then seen running on it."""
     seen = _look(service)
     todo = plan.upgrade(request, role, model, seen, service)
+    if seen.held:
+        raise OperationError(f"{host.name} is locked by {seen.held}")
     if todo.refusal:
         raise OperationError(f"{host.name}: {todo.refusal}")
     if todo.transaction is not None:

@@ -24,6 +24,8 @@ class Request:
     at: str
     nofile: int = 0
     restart: bool = False
+    reason: str = ""
+    force: bool = False
 
     @property
     def holder(self) -> str:
@@ -31,7 +33,7 @@ class Request:
 
     def about(self, role: str) -> dict[str, str]:
         """What a release records of the request."""
-        return {"fleet": self.fleet, "role": role, "who": self.who, "at": self.at}
+        return {"fleet": self.fleet, "role": role, "who": self.who, "at": self.at, "reason": self.reason}
 
 
 # One thing that changes, as lines of a diff; the same on many hosts it is shown once.
@@ -63,16 +65,33 @@ def upgrade(request: Request, role: str, model: str, state: State, service: Serv
     return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
 
 
-def rollback(request: Request, role: str, state: State, service: Service) -> Plan:
-    """Puts a host back on what it had before its current release."""
+def rollback(request: Request, role: str, to: str, state: State, service: Service) -> Plan:
+    """Puts a host back on what it had before its current release, or on the release or model `to`.
+
+    `to` needs a state with history.
+    """
     current = state.release
     if refusal := _refusal(state):
         return Plan(refusal=refusal)
     if current is None:
         return Plan(refusal="it has no earlier release: jada never changed this host")
-    made = release.rollback(request.id, current, **request.about(role))
-    transaction = Transaction(made, state, service, request.holder)
+    if to and to in (current.wanted.release, current.wanted.model):
+        return Plan()
+    undone = _undone(state, to) if to else current
+    if undone is None:
+        kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
+        return Plan(
+            refusal=f"it keeps no snapshot of {to}; it keeps {', '.join(kept) or 'only what it had before jada'}"
+        )
+    made = release.rollback(request.id, current, undone, **request.about(role))
+    transaction = Transaction(made, state, service, request.holder, force=request.force)
     return Plan(transaction, diff=_rollback_diff(made), notes=_lost(state, current))
+
+
+def _undone(state: State, to: str) -> Release | None:
+    """The newest completed release before which the host ran `to`, a release id or a model id."""
+    done = [past.release for past in state.history if not past.error]
+    return next((one for one in reversed(done) if to in (one.before.release, one.before.model)), None)
 
 
 def _refusal(state: State) -> str:

@@ -39,6 +39,7 @@ class Release:
     role: str = ""
     who: str = ""
     at: str = ""
+    reason: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"
@@ -47,6 +48,10 @@ class Release:
     def from_json(cls, text: str) -> Release:
         data = json.loads(text)
         return cls(**{**data, "wanted": Wanted(**data["wanted"]), "before": Wanted(**data["before"])})
+
+
+# What new_id() makes, as a regular expression.
+RELEASE_ID = r"\d{8}-\d{6}-[0-9a-f]{4}"
 
 
 def new_id(now: datetime | None = None) -> str:
@@ -60,9 +65,12 @@ def upgrade(release_id: str, current: Release | None, model_before: str, wanted:
     return Release(release_id, "upgrade", replace(wanted, release=release_id), before, **about)
 
 
-def rollback(release_id: str, current: Release, **about: str) -> Release:
-    """The release that puts back what the host had before its current one; of a rollback: forward again."""
-    return Release(release_id, "rollback", current.before, current.wanted, restores=current.id, **about)
+def rollback(release_id: str, current: Release, undone: Release, **about: str) -> Release:
+    """The release that puts back what the host had before `undone`, which is most often the current one.
+
+    Undoing a rollback goes forward again.
+    """
+    return Release(release_id, "rollback", undone.before, current.wanted, restores=undone.id, **about)
 
 
 def dropin(wanted: Wanted) -> str:

@@ -13,12 +13,13 @@ from pyinfra.api import State as Pyinfra
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.facts import get_fact
 from pyinfra.api.host import Host as PyinfraHost
+from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_host, ctx_state
 
 from jada import JadaError
-from jada.tasks.change import change
+from jada.tasks.change import change, hold
 from jada.tasks.look import Look
 from jada.tasks.state import LookError, State
 from jada.tasks.transaction import Outcome, Result, Service, Transaction, outcome
@@ -43,7 +44,7 @@ class Connection:
     def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service) -> None:
         self._state = state
         self._host = host
-        self._service = service
+        self.service = service
 
     def connect(self) -> None:
         """Opens the connection unless it is open. Raises HostError."""
@@ -52,15 +53,15 @@ class Connection:
         except (ConnectError, PyinfraError) as error:
             raise HostError(f"{self._host.name} can't be reached: {error}") from None
 
-    def look(self) -> State:
-        """One look. Raises HostError."""
+    def look(self, history: bool = False) -> State:
+        """One look, with the releases the host remembers if asked. Raises HostError."""
         self.connect()
         with ctx_host.use(self._host):
             seen = get_fact(
                 self._state,
                 self._host,
                 Look,
-                kwargs={"service": self._service, "_timeout": LOOK_TIMEOUT, "_ignore_errors": True},
+                kwargs={"service": self.service, "history": history, "_timeout": LOOK_TIMEOUT, "_ignore_errors": True},
                 apply_failed_hosts=False,
             )
         if isinstance(seen, LookError):
@@ -69,12 +70,22 @@ class Connection:
 
     def apply(self, transaction: Transaction) -> Outcome:
         """Runs the transaction; when the link dies in it, connects again and sees how it ended. Raises HostError."""
+        meta = self._run(change, transaction=transaction, name=f"release {transaction.release.id}")
+        return outcome(meta.stdout_lines) or self._find_out(transaction)
+
+    def hold(self, held: str) -> str:
+        """Locks the host for `held`, or frees it (""); returns what held it before. Raises HostError."""
+        *before, last = self._run(hold, held=held, name="lock").stdout_lines or ["nothing was answered"]
+        if last != "jada-held":
+            raise HostError(f"{self._host.name} can't be locked or freed: {last}")
+        return "\n".join(before)
+
+    def _run(self, operation: Callable[..., OperationMeta], **arguments: object) -> OperationMeta:
         self.connect()
         with ctx_host.use(self._host):
-            meta = change(transaction=transaction, name=f"release {transaction.release.id}", _ignore_errors=True)
+            meta = operation(**arguments, _ignore_errors=True)
             run_host_op(self._state, self._host, meta._hash)
-        told = outcome(meta.stdout_lines)
-        return told or self._find_out(transaction)
+        return meta
 
     def close(self) -> None:
         if client := cast(SSHConnector, self._host.connector).client:

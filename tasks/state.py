@@ -121,8 +121,16 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """One entry of the history a host keeps itself. `error` is "" when the release was completed."""
+
+    release: Release
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """All that one look at a host saw."""
+    """All that one look at a host saw; `history` only where it was asked for, oldest first."""
 
     user: str
     unit: Unit
@@ -139,7 +147,9 @@ class State:
     previous: Release | None
     after: Mapping[str, File]
     result: tuple[str, ...]
+    history: tuple[Past, ...]
     interrupted: str
+    held: str
     busy: bool
     free_kib: Mapping[str, int]
     boot: str
@@ -183,7 +193,9 @@ def _state(unit: str, seen: Mapping[str, str], health_asked: bool) -> State:
         previous=Release.from_json(seen["release.previous"]) if "release.previous" in seen else None,
         after={name: _after(rest) for name, *rest in map(str.split, seen.get("release.after", "").splitlines())},
         result=tuple(seen.get("release.result", "").split()),
+        history=_history(seen),
         interrupted=seen.get("transaction", ""),
+        held=seen.get("held", "").strip(),
         busy=seen.get("transaction.running") == "yes",
         free_kib={name: int(seen.get(f"free.{name}") or 0) for name in ("settings", "state", "etc")},
         boot=seen["boot"],
@@ -204,6 +216,22 @@ def _fields(lines: Iterable[str]) -> dict[str, str]:
         else:
             fields[name] = value
     return fields
+
+
+def _history(seen: Mapping[str, str]) -> tuple[Past, ...]:
+    numbers = sorted(int(key[7:-9]) for key in seen if key.startswith("history") and key.endswith(".manifest"))
+    return tuple(
+        Past(
+            Release.from_json(seen[f"history{number}.manifest"]),
+            _error(seen.get(f"history{number}.result", "")),
+        )
+        for number in numbers
+    )
+
+
+def _error(result: str) -> str:
+    word, _, rest = result.strip().partition(" ")
+    return "" if word == "done" else rest or "cut off"
 
 
 def _unit(name: str, seen: Mapping[str, str]) -> Unit:

@@ -106,15 +106,21 @@ class Transaction:
         return assignments(values) + _file("host.sh") + "recover_at_boot\n"
 
 
-def look_script(service: Service) -> str:
+def look_script(service: Service, history: bool = False) -> str:
     """The script of one look for `sh -c`, as root."""
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
         "HEALTH": service.health,
+        "HISTORY": "yes" if history else "",
         "MASK": _file("mask.awk"),
     }
     return assignments(values) + _file("look.sh")
+
+
+def hold_script(held: str) -> str:
+    """The script for `sh -c`, as root, that locks a host (or frees it: ""), see files/hold.sh."""
+    return assignments({"HELD": held}) + _file("hold.sh")
 
 
 def as_root(script: str, refusal: str) -> str:

@@ -101,12 +101,12 @@ def test_the_limit_is_the_most_the_host_can_give(
 
 
 def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
-    first = plan.rollback(REQUEST, "r", host(), SERVICE)
+    first = plan.rollback(REQUEST, "r", "", host(), SERVICE)
     assert first.transaction
     back = first.transaction.release
     assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
-    second = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", host(release=back), SERVICE)
+    second = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", "", host(release=back), SERVICE)
     assert second.transaction
     forward = second.transaction.release
     assert (forward.wanted.model, forward.wanted.release, forward.restores) == (
@@ -118,12 +118,12 @@ def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
 
 
 def test_rollback_names_a_host_jada_never_changed(host: Host) -> None:
-    assert "never changed this host" in plan.rollback(REQUEST, "r", host(release=None), SERVICE).refusal
+    assert "never changed this host" in plan.rollback(REQUEST, "r", "", host(release=None), SERVICE).refusal
 
 
 def test_rollback_says_when_an_edit_would_go(host: Host) -> None:
     edited = host(settings={"file": File("1000:1000", "600", "9" * 64)})
-    assert "was edited since" in plan.rollback(REQUEST, "r", edited, SERVICE).notes[0]
+    assert "was edited since" in plan.rollback(REQUEST, "r", "", edited, SERVICE).notes[0]
 
 
 def test_a_release_survives_its_manifest(host: Host) -> None:

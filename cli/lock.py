@@ -1,0 +1,50 @@
+"""jada lock and jada unlock"""
+
+from __future__ import annotations
+
+import click
+
+from jada import Exit
+from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.output import escape, out, plural
+from jada.tasks.session import HostError
+
+
+@click.command()
+@click.option("--reason", required=True, help="What others read when the lock stops them.")
+@host_options
+def lock(reason: str, fleet_file: str | None, role: str | None, limit: str | None) -> int:
+    """Stop upgrades of the fleet, for everybody, until it is unlocked.
+
+    The lock lies on each host, so it holds whoever upgrades from wherever, by jada or by pyinfra. Rolling back is
+    still possible with `jada rollback --force`.
+
+    \b
+    Examples:
+      jada lock --reason "incident 4711"
+      jada unlock
+    """
+    with open_fleet(fleet_file, role, limit) as opened:
+        request = opened.request(reason=reason)
+        return _hold(opened, f"{request.who} since {request.at}: {' '.join(reason.split())}")
+
+
+@click.command()
+@host_options
+def unlock(fleet_file: str | None, role: str | None, limit: str | None) -> int:
+    """Allow upgrades of the fleet again; says whose lock it was."""
+    with open_fleet(fleet_file, role, limit) as opened:
+        return _hold(opened, "")
+
+
+def _hold(opened: Opened, held: str) -> Exit:
+    names = (host.name for host in opened.hosts)
+    results = opened.visit("Locking" if held else "Unlocking", names, lambda _, connection: connection.hold(held))
+    done = {name: before for name, before in results.items() if not isinstance(before, HostError)}
+    for before in sorted({text for text in done.values() if text}):
+        out.print(f"{'It replaces' if held else 'It was'} the lock of {escape(before)}")
+    for error in results.values():
+        if isinstance(error, HostError):
+            out.print(f"[red]✗[/] {escape(error.message)}")
+    out.print(f"{plural(len(done), 'host')} {'locked by ' + escape(held) if held else 'unlocked'}.")
+    return Exit.OK if len(done) == len(results) else Exit.FAILED

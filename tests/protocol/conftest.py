@@ -1,0 +1,132 @@
+"""The emulated AWS endpoint in a process of its own, and fleets that point at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jada.inventory import fleet
+from jada.inventory.fleet import Fleet
+
+PATIENCE = 60  # seconds for the endpoint to come up on a loaded machine
+
+
+def ec2(name: str, region: str, address: str, state: str = "running", **tags: str) -> dict[str, Any]:
+    return {"name": name, "region": region, "address": address, "state": state, "tags": {"jada": "agent", **tags}}
+
+
+def lightsail(
+    name: str, address: str, region: str = "us-east-1", state: str = "running", **tags: str
+) -> dict[str, Any]:
+    return {"name": name, "region": region, "address": address, "username": "admin", "state": state, "tags": tags}
+
+
+INSTANCES: dict[str, Any] = {
+    "ec2": [
+        ec2("orch-1", "us-east-1", "10.77.0.11", role="orchestrator", env="prod"),
+        ec2("spec-1", "eu-west-1", "10.77.0.12", env="prod"),
+        ec2("spec-2", "eu-west-1", "10.77.0.13", env="staging"),
+        ec2("spec-3", "eu-west-1", "10.77.0.14", state="stopped"),
+        ec2("twin", "us-east-1", "10.77.0.15"),
+        ec2("twin", "us-east-1", "10.77.0.16"),
+        {"name": "stranger", "region": "us-east-1", "address": "10.77.0.17"},
+    ],
+    "lightsail": [
+        lightsail("jada-agent", "10.77.0.21", team="a"),
+        lightsail("jada-agent-2", "10.77.0.22", team="b"),
+        lightsail("jada-agent-3", "10.77.0.23", team="b"),
+        lightsail("jada-off", "10.77.0.24", state="stopped"),
+        lightsail("other", "10.77.0.25"),
+        lightsail("jada-agent", "10.77.0.26", region="eu-west-1"),
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """A running endpoint; `host_key` is the public key that every Lightsail instance shows."""
+
+    folder: Path
+    url: str
+    host_key: str
+
+    def fails(self, faults: dict[str, dict[str, dict[str, Any]]]) -> None:
+        """From now on, calls fail as faults.json says."""
+        part = self.folder / "faults.part"
+        part.write_text(json.dumps(faults))
+        part.replace(self.folder / "faults.json")
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    folder = tmp_path_factory.mktemp("aws")
+    for name in ("ca", "host"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    host_key = (folder / "host.pub").read_text().strip()
+    entries = [{**one, "host_keys": [host_key]} for one in INSTANCES["lightsail"]]
+    wanted = {**INSTANCES, "lightsail": entries, "ssh_ca": str(folder / "ca")}
+    (folder / "instances.json").write_text(json.dumps(wanted))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jada.inventory.lab.aws", "--state-dir", folder], stdout=log, stderr=log
+        )
+    try:
+        yield Emulator(folder, _wait_for(folder / "aws-endpoint", process), host_key)
+    finally:
+        process.terminate()
+        assert process.wait(timeout=PATIENCE) == 0
+        assert not (folder / "aws-endpoint").exists()
+
+
+@pytest.fixture
+def aws(running: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
+    """The endpoint without faults, and an environment without AWS settings of the person who runs the tests."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    running.fails({})
+    return running
+
+
+@pytest.fixture
+def fleet_of(aws: Emulator, tmp_path: Path) -> Callable[..., Fleet]:
+    """Makes a fleet from the text of its sources; other sections by name."""
+
+    def make(sources: str, url: str = aws.url, **sections: str) -> Fleet:
+        (tmp_path / "aws-config").write_text(
+            f"[profile lab]\naws_access_key_id = a\naws_secret_access_key = b\nendpoint_url = {url}\n"
+        )
+        given = {
+            "fleet": "test",
+            "aws": "{profile: lab, config_file: aws-config}",
+            "roles": "{orchestrator: {tags: {role: orchestrator}}, specialist: {model: haiku-4.5}}",
+            **sections,
+            "sources": sources,
+        }
+        file = tmp_path / "fleet.yml"
+        file.write_text("".join(f"{key}: {value}\n" for key, value in given.items()))
+        return fleet.load(str(file))
+
+    return make
+
+
+def _wait_for(file: Path, process: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + PATIENCE
+    while not file.exists():
+        assert process.poll() is None, (file.parent / "log").read_text()
+        assert time.monotonic() < deadline, "the endpoint did not come up"
+        time.sleep(0.05)
+    return file.read_text()

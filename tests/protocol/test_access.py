@@ -1,0 +1,170 @@
+"""Logging in: temporary keys that work, host keys that are checked, and pyinfra's own inventory."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+
+import jada
+from jada import ConfigError, JadaError
+from jada.inventory.access import ssh_data
+from jada.inventory.discover import discover
+from jada.inventory.fleet import Fleet
+
+FleetOf = Callable[..., Fleet]
+
+LIGHTSAIL = "{lightsail: {regions: [us-east-1], names: ['jada-agent*']}}"
+STATIC = "{static: {hosts: {s: {address: 192.0.2.1, user: debian}}}}"
+
+
+def data(fleet: Fleet, scratch: Path) -> dict[str, dict[str, Any]]:
+    return ssh_data(fleet, discover(fleet), scratch)
+
+
+def known(file: object, name: str) -> dict[str, str]:
+    """Host keys by algorithm, as paramiko reads them for an address."""
+    found = paramiko.HostKeys(str(file)).lookup(name)
+    return {kind: key.get_base64() for kind, key in (found or {}).items()}
+
+
+def test_lightsail_gives_a_key_that_its_certificate_belongs_to(fleet_of: FleetOf, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    found = data(fleet_of(f"[{LIGHTSAIL}]"), scratch)
+    assert set(found) == {"jada-agent", "jada-agent-2", "jada-agent-3"}
+    assert scratch.stat().st_mode & 0o777 == 0o700
+    assert len({values["ssh_key"] for values in found.values()}) == 3
+    for values in found.values():
+        file = Path(values["ssh_key"])
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert values["ssh_user"] == "admin"
+        key = paramiko.RSAKey.from_private_key_file(str(file))
+        key.load_certificate(f"{file}-cert.pub")
+        read = subprocess.run(
+            ["ssh-keygen", "-L", "-f", f"{file}-cert.pub"], capture_output=True, text=True, check=True
+        )
+        assert re.search(r"Principals:\s+admin\s", read.stdout)
+        assert re.search(r"Public key: RSA-CERT (\S+)", read.stdout).group(1) == key.fingerprint  # type: ignore[union-attr]
+        assert "Valid: from" in read.stdout
+
+
+def test_the_certificate_is_signed_by_the_authority(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
+    found = data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")["jada-agent"]
+    certificate = f"{found['ssh_key']}-cert.pub"
+    read = subprocess.run(["ssh-keygen", "-L", "-f", certificate], capture_output=True, text=True, check=True).stdout
+    ca = subprocess.run(["ssh-keygen", "-l", "-f", aws.folder / "ca.pub"], capture_output=True, text=True, check=True)
+    assert f"Signing CA: ED25519 {ca.stdout.split()[1]}" in read
+
+
+def test_lightsails_host_keys_are_trusted_beside_the_known_ones(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
+    (tmp_path / "kh").write_text(f"192.0.2.9 {aws.host_key}\n")
+    ssh = "{known_hosts: kh, port: 2222, host_keys: accept-new}"
+    found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh=ssh), tmp_path / "scratch")
+    file = found["jada-agent"]["ssh_known_hosts_file"]
+    blob = aws.host_key.split()[1]
+    assert known(file, "[10.77.0.21]:2222") == {"ssh-ed25519": blob}
+    assert known(file, "192.0.2.9") == {"ssh-ed25519": blob}
+    assert found["jada-agent"]["ssh_strict_host_key_checking"] == "yes"
+    assert (found["s"]["ssh_known_hosts_file"], found["s"]["ssh_strict_host_key_checking"]) == (
+        str(tmp_path / "kh"),
+        "accept-new",
+    )
+
+
+def test_a_standing_key_is_used_everywhere(fleet_of: FleetOf, tmp_path: Path) -> None:
+    (tmp_path / "k").touch()
+    (tmp_path / "kh").touch()
+    found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{key: k, known_hosts: kh}"), tmp_path / "scratch")
+    assert {values["ssh_key"] for values in found.values()} == {str(tmp_path / "k")}
+    assert {values["ssh_strict_host_key_checking"] for values in found.values()} == {"yes"}
+    assert found["s"] == {
+        "ssh_hostname": "192.0.2.1",
+        "ssh_port": 22,
+        "ssh_user": "debian",
+        "ssh_key": str(tmp_path / "k"),
+        "ssh_known_hosts_file": str(tmp_path / "kh"),
+        "ssh_strict_host_key_checking": "yes",
+    }
+
+
+def test_a_jump_host_is_on_the_way_to_all_but_itself(fleet_of: FleetOf, tmp_path: Path) -> None:
+    (tmp_path / "k").touch()
+    (tmp_path / "kh").touch()
+    ssh = "{key: k, known_hosts: kh, jump: 'me@bastion:222'}"
+    found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh=ssh), tmp_path / "scratch")
+    config = paramiko.SSHConfig.from_path(found["s"]["ssh_config_file"])
+    assert found["jada-agent"]["ssh_config_file"] == found["s"]["ssh_config_file"]
+    assert config.lookup("192.0.2.1")["proxyjump"] == "me@bastion:222"
+    hop = config.lookup("bastion")
+    assert "proxyjump" not in hop
+    assert hop["stricthostkeychecking"] == "yes"
+    assert hop["userknownhostsfile"] == str(tmp_path / "kh")
+    assert hop["identityfile"] == [str(tmp_path / "k")]
+
+
+@pytest.mark.parametrize(
+    ("ssh", "told"),
+    [
+        ("{key: nope}", r"ssh\.key in .* names .*nope, which does not exist"),
+        ("{known_hosts: nope}", "nope does not exist, so no host key can be checked"),
+        ("{}", r"home/\.ssh/known_hosts does not exist"),
+    ],
+)
+def test_what_would_fail_on_every_host_is_told_once(fleet_of: FleetOf, tmp_path: Path, ssh: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        data(fleet_of(f"[{STATIC}]", ssh=ssh), tmp_path / "scratch")
+
+
+def test_accept_new_makes_the_file_it_will_write_to(fleet_of: FleetOf, tmp_path: Path) -> None:
+    data(fleet_of(f"[{STATIC}]", ssh="{known_hosts: new/kh, host_keys: accept-new}"), tmp_path / "scratch")
+    assert (tmp_path / "new/kh").read_text() == ""
+
+
+def test_access_denied_names_the_permission(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "AccessDeniedException"}}})
+    with pytest.raises(JadaError, match="permission lightsail:GetInstanceAccessDetails"):
+        data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")
+
+
+def pyinfra(fleet: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    inventory = Path(jada.__file__).parent / "inventory" / "aws.py"
+    (tmp_path / "temporary").mkdir()
+    return subprocess.run(
+        [sys.executable, "-m", "pyinfra", inventory, "--json", "debug-inventory"],
+        cwd=tmp_path,
+        env={**os.environ, "JADA_FLEET": str(fleet), "TMPDIR": str(tmp_path / "temporary")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_pyinfra_by_hand_sees_roles_data_and_leaves_no_keys(fleet_of: FleetOf, tmp_path: Path) -> None:
+    seen = pyinfra(fleet_of(f"[{LIGHTSAIL}]").path, tmp_path)
+    assert seen.returncode == 0, seen.stderr
+    for part in ("specialist", "claude-haiku-4.5", "jada-agent-3", "2147483646", "ssh_known_hosts_file"):
+        assert part in seen.stdout
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "code", "told"),
+    [
+        ("[{lightsail: {regions: [us-east-1], names: [nope]}}]", 1, "No host was found in lightsail"),
+        ("[{static: {hosts: {s: {address: a}}}}]", 2, "no host key can be checked"),
+    ],
+)
+def test_pyinfra_by_hand_fails_where_jada_would(
+    fleet_of: FleetOf, tmp_path: Path, sources: str, code: int, told: str
+) -> None:
+    seen = pyinfra(fleet_of(sources).path, tmp_path)
+    assert seen.returncode == code
+    assert told in seen.stderr
+    assert "Traceback" not in seen.stderr

@@ -1,0 +1,317 @@
+"""fleet.yml: what it means, and that whatever is wrong in it is told with its line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import jada
+from jada import ConfigError
+from jada.inventory import fleet
+from jada.inventory.fleet import (
+    ALL,
+    Aws,
+    Ec2Source,
+    Fleet,
+    LightsailSource,
+    Limits,
+    Role,
+    Ssh,
+    StaticHost,
+    StaticSource,
+)
+
+FULL = """\
+fleet: agents
+aws: {profile: lab, config_file: aws-config}
+sources:
+  - ec2:
+      regions: [us-east-1, eu-west-1]
+      tags: {jada: agent, env: [prod, "stag*"]}
+      filters: {instance-type: [t3.small]}
+      running_only: no
+      address: public
+      user: admin
+  - lightsail: {regions: all, names: [jada-*], tags: {a: b}, address: private}
+  - static:
+      hosts:
+        build-1: {address: 192.0.2.10, user: debian, port: 2222, tags: {role: specialist}}
+        build-2: {address: build-2.example.com}
+roles:
+  orchestrator: {model: sonnet-4.6, tags: {role: orchestrator}, names: ["orch-*"]}
+  specialist: {model: haiku-4.5}
+models: {sonnet-4.6: claude-sonnet-4-6}
+limits: {nofile: 65536}
+service: agent@1.service
+settings: /srv/settings.json
+health: http://127.0.0.1:8787/healthz
+settle: 9
+ssh: {user: me, key: /keys/k, port: 2200, jump: "j@bastion:222", known_hosts: kh, host_keys: accept-new}
+"""
+
+LEAST = """\
+fleet: agents
+sources:
+  - ec2: {regions: [us-east-1]}
+roles:
+  any: {}
+"""
+
+
+def load(tmp_path: Path, text: str) -> Fleet:
+    file = tmp_path / "fleet.yml"
+    file.write_text(dedent(text))
+    return fleet.load(str(file))
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    assert load(tmp_path, FULL) == Fleet(
+        name="agents",
+        path=tmp_path / "fleet.yml",
+        aws=Aws("lab", tmp_path / "aws-config"),
+        sources=(
+            Ec2Source(
+                regions=("us-east-1", "eu-west-1"),
+                tags={"jada": ("agent",), "env": ("prod", "stag*")},
+                filters={"instance-type": ("t3.small",)},
+                running_only=False,
+                address="public",
+                user="admin",
+            ),
+            LightsailSource(ALL, ("jada-*",), {"a": ("b",)}, True, "private"),
+            StaticSource(
+                (
+                    StaticHost("build-1", "192.0.2.10", "debian", 2222, {"role": "specialist"}),
+                    StaticHost("build-2", "build-2.example.com"),
+                )
+            ),
+        ),
+        roles=(
+            Role("orchestrator", "sonnet-4.6", {"role": ("orchestrator",)}, ("orch-*",)),
+            Role("specialist", "haiku-4.5"),
+        ),
+        models={"sonnet-4.6": "claude-sonnet-4-6"},
+        limits=Limits(65536),
+        service="agent@1.service",
+        settings="/srv/settings.json",
+        health="http://127.0.0.1:8787/healthz",
+        settle=9,
+        ssh=Ssh("me", Path("/keys/k"), 2200, "j@bastion:222", tmp_path / "kh", "accept-new"),
+    )
+
+
+def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
+    found = load(tmp_path, LEAST)
+    assert found.sources == (Ec2Source(("us-east-1",), {}, {}, True, "private", ""),)
+    assert found.limits.nofile == 2147483646
+    assert (found.service, found.settings, found.health, found.settle) == (
+        "jada-agent.service",
+        "~/.claude/settings.json",
+        "",
+        5,
+    )
+    assert found.ssh == Ssh("", None, 22, "", Path.home() / ".ssh/known_hosts", "strict")
+
+
+def test_the_shipped_file_finds_this_systems_hosts() -> None:
+    shipped = fleet.load(str(Path(jada.__file__).parent / "inventory" / "fleet.yml"))
+    assert shipped.sources == (
+        LightsailSource(("us-east-1",), ("jada-agent",)),
+        Ec2Source(("us-east-1",), {"jada": ("agent",)}),
+    )
+    assert [(role.name, role.model) for role in shipped.roles] == [
+        ("orchestrator", "sonnet-4.6"),
+        ("specialist", "haiku-4.5"),
+    ]
+
+
+def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
+    """With every `# key:` uncommented, the file still loads, and each default it shows is the real one."""
+    lines = (Path(jada.__file__).parent / "inventory" / "fleet.yml").read_text().splitlines()
+    keys = ("tags", "running_only", "address", "filters", "user", "aws", "profile", "config_file", "models", "limits")
+    keys += ("service", "settings", "health", "settle", "ssh", "key", "port", "jump", "known_hosts", "host_keys")
+    keys += ("- static", "hosts", "build-1")
+    opened = []
+    for line in lines:
+        indent, hash_, rest = line.partition("# ")
+        is_key = not indent.strip() and hash_ and rest.strip().startswith(tuple(f"{key}:" for key in keys))
+        opened.append(indent + rest if is_key else line)
+    found = load(tmp_path, "\n".join(opened))
+    lightsail, ec2, static = found.sources
+    assert lightsail == LightsailSource(("us-east-1",), ("jada-agent",))
+    assert ec2 == Ec2Source(("us-east-1",), {"jada": ("agent",)}, {"instance-type": ("t3.small",)}, user="admin")
+    assert isinstance(static, StaticSource)
+    assert found.aws.profile == "production"
+    assert found.health.endswith("/healthz")
+    assert (found.limits, found.service, found.settings, found.settle) == (
+        Limits(),
+        "jada-agent.service",
+        "~/.claude/settings.json",
+        5,
+    )
+    assert (found.ssh.port, found.ssh.known_hosts, found.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
+
+
+def with_line(replaced: str, by: str) -> str:
+    assert replaced in LEAST
+    return LEAST.replace(replaced, by)
+
+
+EC2 = "- ec2: {regions: [us-east-1]}"
+WRONG = {
+    "misspelt key": (with_line("regions", "regoins"), 3, "sources[0].ec2.regoins", "did you mean regions?"),
+    "misspelt section": (LEAST + "modles: {}\n", 6, "modles", "did you mean models?"),
+    "unlike any key": (LEAST + "xyzzy: 1\n", 6, "xyzzy", "is not a key jada knows"),
+    "misspelt kind": (with_line("ec2", "ecs2"), 3, "sources[0].ecs2", "did you mean ec2?"),
+    "duplicate key": (LEAST + "fleet: other\n", 6, "fleet", "given twice; first on line 1"),
+    "duplicate host": (
+        LEAST.replace(EC2, "- static:\n      hosts:\n        a: {address: x}\n        a: {address: y}"),
+        6,
+        "sources[0].static.hosts.a",
+        "given twice; first on line 5",
+    ),
+    "two kinds": (
+        with_line(EC2, EC2 + "\n    static: {hosts: {a: {address: b}}}"),
+        3,
+        "sources[0]",
+        "exactly one of ec2, lightsail, static, not ec2 and static",
+    ),
+    "no kind": (with_line(EC2, "- {}"), 3, "sources[0]", "exactly one of"),
+    "no sources": (with_line(f"\n  {EC2}", " []"), 2, "sources", "empty list"),
+    "sources without a value": (with_line(f"\n  {EC2}", ""), 2, "sources", "has no value"),
+    "no regions": (with_line("[us-east-1]", "[]"), 3, "sources[0].ec2.regions", "empty list"),
+    "missing regions": (with_line("regions: [us-east-1]", ""), 3, "sources[0].ec2", "lacks the key regions"),
+    "misspelt region": (
+        with_line("us-east-1", "us-east-1, us-eest-1"),
+        3,
+        "sources[0].ec2.regions[1]",
+        "us-eest-1; did you mean us-east-1?",
+    ),
+    "pseudo-region": (with_line("us-east-1", "aws-global"), 3, "sources[0].ec2.regions[0]", "not an AWS region"),
+    "no as a tag": (
+        with_line("regions: [us-east-1]", "regions: [us-east-1], tags: {prod: no}"),
+        3,
+        "sources[0].ec2.tags.prod",
+        "YAML reads no as yes/no",
+    ),
+    "on as a key": (
+        with_line("regions: [us-east-1]", "regions: [us-east-1], tags: {on: x}"),
+        3,
+        "a key of sources[0].ec2.tags",
+        "YAML reads on as yes/no",
+    ),
+    "number as a model": (with_line("{}", "{model: 4.6}"), 5, "roles.any.model", "YAML reads 4.6 as a number"),
+    "date as a tag": (
+        with_line("{}", "{tags: {since: 2026-01-01}}"),
+        5,
+        "roles.any.tags.since",
+        "YAML reads 2026-01-01 as a date",
+    ),
+    "quoted flag": (
+        with_line("regions: [us-east-1]", 'regions: [us-east-1], running_only: "yes"'),
+        3,
+        "sources[0].ec2.running_only",
+        "true or false, not yes",
+    ),
+    "wrong choice": (
+        with_line("regions: [us-east-1]", "regions: [us-east-1], address: pubic"),
+        3,
+        "sources[0].ec2.address",
+        "did you mean public?",
+    ),
+    "unknown model": (with_line("{}", "{model: sonet-4.6}"), 5, "roles.any.model", "no model sonet-4.6"),
+    "moving alias": (with_line("{}", "{model: sonnet}"), 5, "roles.any.model", "another model after an update"),
+    "moving id": (LEAST + "models: {mine: opus}\n", 6, "models.mine", "another model after an update"),
+    "id with a quote": (LEAST + "models: {mine: 'a\"b'}\n", 6, "models.mine", "can't be the id of a model"),
+    "role never reached": (LEAST + "  late: {names: [x]}\n", 6, "roles.late", "is never reached: any, above it"),
+    "role called all": (with_line("any", "all"), 5, "roles.all", "not a name for a role"),
+    "text as a number": (LEAST + "limits: {nofile: lots}\n", 6, "limits.nofile", "a whole number from 1"),
+    "number too high": (LEAST + "limits: {nofile: 2147483648}\n", 6, "limits.nofile", "a whole number from 1"),
+    "negative": (LEAST + "settle: -1\n", 6, "settle", "a whole number from 0"),
+    "yes as a number": (LEAST + "settle: yes\n", 6, "settle", "a whole number from 0"),
+    "list for a mapping": (LEAST + "ssh: [a]\n", 6, "ssh", "a mapping (key: value), not a list"),
+    "not a service": (LEAST + "service: jada-agent\n", 6, "service", "full name of a systemd service"),
+    "relative settings": (LEAST + "settings: .claude/x\n", 6, "settings", "begins with ~/ or /"),
+    "two jump hosts": (LEAST + "ssh: {jump: 'a,b'}\n", 6, "ssh.jump", "one [user@]host[:port]"),
+    "line in a jump host": (LEAST + 'ssh: {jump: "a\\n  ProxyCommand x"}\n', 6, "ssh.jump", "one [user@]host[:port]"),
+    "a connector's name": (
+        with_line(EC2, '- static: {hosts: {"@local": {address: b}}}'),
+        3,
+        "sources[0].static.hosts.@local",
+        "not a name for a host",
+    ),
+    "broken yaml": ("fleet: a\nsources: [\nroles: {}\n", 4, "this is not YAML", "flow sequence that begins on line 2"),
+    "tab": ("fleet: a\n\tx: y\n", 2, "this is not YAML", ""),
+    "no fleet": ("sources: []\n", 1, "the file", "lacks the key fleet"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "key", "problem"), WRONG.values(), ids=WRONG.keys())
+def test_whatever_is_wrong_is_told_with_line_and_key(
+    tmp_path: Path, text: str, line: int, key: str, problem: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert caught.value.exit_code == 2
+    assert caught.value.message.startswith(f"{tmp_path / 'fleet.yml'}:{line}: {key}")
+    assert problem in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"", "is empty"), (b"# nothing\n", "is empty"), (b"fleet: \xff", "not UTF-8"), (b"a: \x00", "not YAML")],
+)
+def test_what_is_not_yaml_text_is_told(tmp_path: Path, content: bytes, problem: str) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=problem):
+        fleet.load(str(file))
+
+
+def test_a_windows_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_bytes(b"\xef\xbb\xbf" + LEAST.replace("\n", "\r\n").encode())
+    assert fleet.load(str(file)).name == "agents"
+
+
+def test_a_role_may_name_what_the_fleet_itself_adds(tmp_path: Path) -> None:
+    found = load(tmp_path, with_line("{}", "{model: mine}") + "models: {mine: my-gateway/claude}\n")
+    assert found.roles == (Role("any", "mine"),)
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        (["named", "env", "work/inventory", "home/.config/jada"], "named"),
+        (["env", "work/inventory", "home/.config/jada"], "env"),
+        (["work/inventory", "home/.config/jada"], "work/inventory"),
+        (["home/.config/jada"], "home/.config/jada"),
+    ],
+)
+def test_the_first_file_wins(tmp_path: Path, there: list[str], expected: str) -> None:
+    for folder in there:
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "fleet.yml").write_text(LEAST)
+    environ = {"HOME": str(tmp_path / "home")}
+    if "env" in there:
+        environ["JADA_FLEET"] = str(tmp_path / "env/fleet.yml")
+    named = str(tmp_path / "named/fleet.yml") if "named" in there else None
+    assert fleet.load(named, environ, tmp_path / "work").path == tmp_path / expected / "fleet.yml"
+
+
+@pytest.mark.parametrize(
+    ("named", "environ", "expected"),
+    [
+        ("nope.yml", {}, ["nope.yml", "--fleet names it"]),
+        (None, {"JADA_FLEET": "/x/nope.yml"}, ["/x/nope.yml", "$JADA_FLEET names it"]),
+        (None, {}, ["work/inventory/fleet.yml", "home/.config/jada/fleet.yml", "/etc/jada/fleet.yml"]),
+    ],
+)
+def test_a_missing_file_is_told_with_where_it_was_looked_for(
+    tmp_path: Path, named: str | None, environ: dict[str, str], expected: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        fleet.load(named, {"HOME": str(tmp_path / "home"), **environ}, tmp_path / "work")
+    assert all(part in caught.value.message for part in expected), caught.value.message

@@ -1,0 +1,79 @@
+"""The model catalogue: names, ids, and what can't be a fleet's model."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from jada import ConfigError, Model
+from jada.inventory import models
+
+SHIPPED = models.catalogue(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "exact"),
+    [
+        ("sonnet-4.6", "claude-sonnet-4.6"),
+        ("haiku-4.5", "claude-haiku-4.5"),
+        ("sonnet-4.5", "claude-sonnet-4-5-20250929"),
+        ("opus-4.5", "claude-opus-4-5-20251101"),
+        ("opus-5.5", "claude-opus-5-5"),
+    ],
+)
+def test_a_short_name_and_its_exact_id_mean_the_same(name: str, exact: str) -> None:
+    assert models.resolve(name, SHIPPED).id == exact
+    assert models.resolve(exact, SHIPPED).name == name
+
+
+def test_the_catalogue_is_well_formed() -> None:
+    assert len({model.name for model in SHIPPED}) == len({model.id for model in SHIPPED}) == len(SHIPPED)
+    for model in SHIPPED:
+        assert models.refusal(model.id) == ""
+        assert 0 < model.input_price < model.output_price
+        assert not model.retires or date.fromisoformat(model.retires)
+    assert models.resolve("sonnet-4.5", SHIPPED).retires == "2026-11-30"
+
+
+def test_fleet_yml_overrides_an_id_and_adds_models() -> None:
+    found = models.merged({"sonnet-4.6": "claude-sonnet-4-6", "mine": "my/claude"})
+    price = models.resolve("sonnet-4.6", SHIPPED)
+    assert models.resolve("sonnet-4.6", found) == Model(
+        "sonnet-4.6", "claude-sonnet-4-6", price.input_price, price.output_price
+    )
+    assert models.resolve("mine", found) == found[-1] == Model("mine", "my/claude")
+    with pytest.raises(ConfigError):
+        models.resolve("claude-sonnet-4.6", found)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "nearest"),
+    [
+        ("sonet-4.6", "sonnet-4.6"),
+        ("claude-sonnet-4-6", "sonnet-4.6"),
+        ("opus-4.7", "opus-4."),
+        ("gpt", "sonnet-4.6, haiku-4.5"),
+    ],
+)
+def test_an_unknown_model_is_told_with_the_nearest_names(wrong: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=f"no model {wrong}") as caught:
+        models.resolve(wrong, SHIPPED)
+    assert caught.value.hint.startswith("one of: ")
+    assert nearest in caught.value.hint.partition(";")[0]
+
+
+def test_an_unlisted_id_passes_only_when_asked_for() -> None:
+    assert models.resolve("claude-next-1", SHIPPED, allow_unlisted=True) == Model("claude-next-1", "claude-next-1")
+
+
+@pytest.mark.parametrize("name", ["sonnet", "opus", "haiku", "", "a b", 'a"b', "a\nb", "-x", "sonnet[1m]"])
+def test_an_alias_or_a_malformed_id_never_passes(name: str) -> None:
+    with pytest.raises(ConfigError):
+        models.resolve(name, SHIPPED, allow_unlisted=True)
+
+
+def test_a_moving_alias_is_refused_with_the_reason_and_names_to_take() -> None:
+    with pytest.raises(ConfigError, match="another model after an update") as caught:
+        models.resolve("sonnet", SHIPPED)
+    assert "sonnet-4.6" in caught.value.hint
