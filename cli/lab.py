@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from jada import Exit
+from jada import Exit, JadaError
 from jada.cli.output import emit_json, err, escape, out, table
 from jada.inventory.lab import fleet, machine
-from jada.inventory.lab.machine import Machine
-from jada.inventory.lab.shell import require_lab_machine
+from jada.inventory.lab.machine import Machine, Tell
+from jada.inventory.lab.shell import PackagesLackingError, require_lab_machine
 
 
 @click.group()
@@ -32,20 +37,21 @@ def lab() -> None:
 
 
 @lab.command()
-@click.option("--hosts", type=click.IntRange(1, 60), default=3, show_default=True, help="How many hosts.")
+@click.option("--hosts", type=click.IntRange(1, fleet.MOST_HOSTS), default=3, show_default=True, help="How many hosts.")
 def up(hosts: int) -> None:
     """Boot a fresh lab; one that is up and healthy with as many hosts is left as it is.
 
     One host is a Lightsail instance named jada-agent whose agent runs as root; the others are EC2 instances in
-    us-east-1 and eu-west-1 whose agent runs as the user `agent`. About 60 MB of memory each.
+    us-east-1 and eu-west-1 whose agent runs as the user `agent`. About 30 MB of memory each, and 240 MB for the
+    endpoint. What a lab that crashed or was stopped half-way left behind is cleared away first.
+
+    \b
+    Examples:
+      sudo jada lab up
+      sudo jada lab up --hosts 10
     """
-    with err.status("Bringing the lab up…") as status:
-
-        def tell(text: str) -> None:
-            status.update(text)
-            if not err.is_terminal:
-                err.print(text)
-
+    _require_lab_machine()
+    with _telling("Bringing the lab up…") as tell:
         made = fleet.up(hosts, tell)
     out.print(f"The lab is up: {', '.join(host.name for host in made)}.\n")
     out.print("Select it with:")
@@ -55,16 +61,27 @@ def up(hosts: int) -> None:
 @lab.command()
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def status(as_json: bool) -> int:
-    """Show the lab's hosts and the model that each agent says it runs."""
-    require_lab_machine()
-    rows = [_facts(host) for host in fleet.current()]
+    """Show the lab's hosts and the model that each agent says it runs; exit code 1 when there is no lab.
+
+    \b
+    Examples:
+      sudo jada lab status
+      sudo jada lab status --json | jq -r '.hosts[] | select(.power == "off") | .host'
+    """
+    _require_lab_machine()
+    hosts = fleet.current()
+    with ThreadPoolExecutor(max(1, len(hosts))) as pool:
+        rows = list(pool.map(_facts, hosts))
     if as_json:
-        emit_json("lab-status", {"fleet_file": str(fleet.FLEET_FILE), "hosts": rows})
+        emit_json("lab-status", {"fleet_file": str(fleet.FLEET_FILE), "endpoint": fleet.endpoint(), "hosts": rows})
     elif not rows:
         out.print("The lab is not up. Start it with: jada lab up")
     else:
-        cells = ([escape(str(cell)) for cell in row.values()] for row in rows)
+        columns = ("host", "cloud", "address", "login", "user", "power", "model")
+        cells = ([escape(str(row[column])) for column in columns] for row in rows)
         out.print(table(("host", "cloud", "address", "login", "agent's user", "power", "model"), cells))
+        out.print(f"\nAWS endpoint: {fleet.endpoint() or 'not running; start afresh with: jada lab up'}")
+        out.print(f"Select it with: export JADA_FLEET={fleet.FLEET_FILE}")
     return Exit.OK if rows else Exit.FAILED
 
 
@@ -80,27 +97,66 @@ def ssh(name: str, command: tuple[str, ...]) -> None:
       jada lab ssh specialist-1 systemctl status jada-agent
       jada lab ssh specialist-1 "echo '{\\"crash_after\\": 2}' | sudo tee /etc/jada-agent.json"
     """
-    require_lab_machine()
-    argv = [*fleet.login(fleet.find(name)), *command]
+    _require_lab_machine()
+    host = fleet.find(name)
+    if host.leader is None:
+        raise JadaError(f"The lab host {name} is off", f"its console: {host.console}; a fresh lab: jada lab up")
+    argv = [*fleet.login(host), *command]
     os.execvp(argv[0], argv)  # noqa: S606 - ssh takes over this process
 
 
 @lab.command()
 def down() -> None:
-    """Take the lab down: hosts, network, endpoint and state. The base image stays for the next time."""
-    with err.status("Taking the lab down…"):
-        was_there = fleet.down(lambda _: None)
+    """Take the lab down: hosts, network, endpoint and state. The base image stays for the next time.
+
+    Works on anything: a lab that is up, crashed, stopped half-way or not there at all.
+
+    \b
+    Example:
+      sudo jada lab down
+    """
+    _require_lab_machine()
+    with _telling("Taking the lab down…") as tell:
+        was_there = fleet.down(tell)
     out.print("The lab is down." if was_there else "There is no lab to take down.")
 
 
+@contextmanager
+def _telling(first: str) -> Iterator[Tell]:
+    """Progress on stderr: one line that changes on a terminal, plain lines elsewhere."""
+    with err.status(first) as status:
+
+        def tell(text: str) -> None:
+            status.update(text)
+            if not err.is_terminal:
+                err.print(text)
+
+        yield tell
+
+
+def _require_lab_machine() -> None:
+    """On a terminal, offers to install what is missing."""
+    try:
+        require_lab_machine()
+    except PackagesLackingError as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        err.print(f"{error.message}.")
+        if not click.confirm(f"Run `{' '.join(error.install)}` now?", err=True):
+            raise
+        if subprocess.run(error.install, check=False).returncode:
+            raise JadaError("apt-get could not install what the lab needs", "apt-get update, then try again") from None
+        require_lab_machine()
+
+
 def _facts(host: Machine) -> dict[str, Any]:
-    on = host.leader is not None
     return {
         "host": host.name,
         "cloud": f"{host.cloud} {host.region}",
         "address": host.address,
         "login": host.login,
         "user": host.user or "root",
-        "power": "on" if on else "off",
-        "model": machine.healthz(host).get("model", "") if on else "",
+        "power": "on" if host.leader else "off",
+        "model": machine.healthz(host).get("model", ""),
+        "console": str(host.console),
     }

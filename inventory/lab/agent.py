@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_MODEL = "claude-built-in-default"
+ORDERS = Path("/etc/jada-agent.json")
+FLAGS = ("crash_on_start", "refuse")
+SECONDS = ("crash_after", "slow")
 
 
 def log(event: str, **fields: object) -> None:
@@ -26,24 +29,34 @@ def log(event: str, **fields: object) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`; {} with a line in the log when there is none or it can't be read."""
+    """The JSON object in `path`; {} with a line in the log when it can't be read, {} when there is none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
-        if not isinstance(data, dict) or not isinstance(data.get("env", {}), dict):
-            raise TypeError("not an object, or its env is not one")
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, OSError) as error:
         log("unreadable", path=str(path), error=type(error).__name__)
         return {}
+    if not isinstance(data, dict):
+        log("unreadable", path=str(path), error="not an object")
+        return {}
     return data
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """A settings file; as with the real CLI, one part of the wrong type makes it drop the file as a whole."""
+    settings = read_json(path)
+    if not isinstance(settings.get("env", {}), dict) or not isinstance(settings.get("model", ""), str):
+        log("unreadable", path=str(path), error="env is not an object, or model not a string")
+        return {}
+    return settings
 
 
 def choose_model() -> str:
     """The model by the CLI's precedence: an env block beats the environment, which beats the file's model."""
     folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
-    settings = read_json(folder / "settings.json")
-    managed = read_json(Path("/etc/claude-code/managed-settings.json"))
+    settings = read_settings(folder / "settings.json")
+    managed = read_settings(Path("/etc/claude-code/managed-settings.json"))
     candidates = (
         managed.get("env", {}).get("ANTHROPIC_MODEL"),
         settings.get("env", {}).get("ANTHROPIC_MODEL"),
@@ -52,6 +65,21 @@ def choose_model() -> str:
         settings.get("model"),
     )
     return next((model for model in candidates if isinstance(model, str) and model), DEFAULT_MODEL)
+
+
+def read_orders(model: str) -> dict[str, Any]:
+    """How to misbehave on this model; {} when not told to, or with a line in the log when told badly."""
+    orders = read_json(ORDERS)
+    models = orders.get("models", [])
+    bad = [key for key in orders if key not in (*FLAGS, *SECONDS, "models")]
+    bad += [key for key in FLAGS if not isinstance(orders.get(key, False), bool)]
+    bad += [key for key in SECONDS if type(orders.get(key, 0)) not in (int, float) or not 0 <= orders.get(key, 0) < 1e6]
+    if not isinstance(models, list):
+        bad.append("models")
+    if bad:
+        log("bad orders", path=str(ORDERS), keys=bad)
+        return {}
+    return orders if not models or model in models else {}
 
 
 def serve(model: str, started: float) -> None:
@@ -74,9 +102,7 @@ def serve(model: str, started: float) -> None:
 
 def main() -> None:
     model = choose_model()
-    orders = read_json(Path("/etc/jada-agent.json"))
-    if orders.get("models") and model not in orders["models"]:
-        orders = {}
+    orders = read_orders(model)
     log("start", model=model, pid=os.getpid())
     if orders.get("crash_on_start"):
         sys.exit("crashing on start, as told")
@@ -85,8 +111,8 @@ def main() -> None:
             f"There's an issue with the selected model ({model}). It may not exist or you may not have access to it."
         )
     if "crash_after" in orders:
-        threading.Timer(float(orders["crash_after"]), os._exit, (1,)).start()
-    time.sleep(float(orders.get("slow", 0)))
+        threading.Timer(orders["crash_after"], os._exit, (1,)).start()
+    time.sleep(orders.get("slow", 0))
     serve(model, time.time())
 
 

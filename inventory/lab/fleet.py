@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jada import JadaError
-from jada.inventory.lab import image, machine
-from jada.inventory.lab.machine import Machine
-from jada.inventory.lab.shell import LAB, require_lab_machine, run
+from jada.inventory.lab import cgroup, image, machine
+from jada.inventory.lab.machine import Machine, Tell
+from jada.inventory.lab.shell import LAB, require_lab_machine, run, write
 
 FLEET_FILE = LAB / "fleet.yml"
 STATE = LAB / "lab.json"
 KEY = LAB / "id_lab"
 CA = LAB / "ca"
 ENDPOINT = LAB / "aws-endpoint"
+LOCK = Path("/run/jada-lab.lock")
+# The control group of the emulated endpoint; no host is named so.
+AWS = "aws"
+MOST_HOSTS = 60
+# Far more than any boot takes; each host more on the same processors adds some.
+BOOT_SECONDS = 120
 FLEET_YML = """\
 # Written by `jada lab up`: the rehearsal fleet, behind an emulated AWS endpoint on this machine.
 fleet: rehearsal
@@ -44,10 +49,11 @@ roles:
   orchestrator: {{model: sonnet-4.5, tags: {{role: orchestrator}}}}
   specialist: {{model: sonnet-4.5}}
 health: http://127.0.0.1:{port}/healthz
-settle: 4
+settle: 5
 ssh:
   key: {key}
   known_hosts: {lab}/known_hosts
+  host_keys: strict
 """
 AWS_CONFIG = """\
 [profile jada-lab]
@@ -56,8 +62,6 @@ aws_access_key_id = lab
 aws_secret_access_key = lab
 endpoint_url = {endpoint}
 """
-
-Tell = Callable[[str], None]
 
 
 def machines(count: int) -> tuple[Machine, ...]:
@@ -76,7 +80,7 @@ def current() -> tuple[Machine, ...]:
     """The hosts of the lab that was brought up last, whether they run or not; () when there is none."""
     try:
         return machines(int(json.loads(STATE.read_text())["hosts"]))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ()
 
 
@@ -95,83 +99,87 @@ def up(count: int, tell: Tell) -> tuple[Machine, ...]:
     """Brings up a fresh lab of `count` hosts; a healthy one of the same size is left as it is. Raises JadaError."""
     require_lab_machine()
     hosts = machines(count)
-    if current() == hosts and is_healthy(hosts):
-        tell(f"The lab is up already, with {count} hosts.")
-        return hosts
-    down(tell)
-    if not image.path().is_dir():
-        tell("Building the base image with debootstrap: about a minute, only this once…")
-    base = image.build()
-    LAB.mkdir(parents=True, mode=0o700)
-    STATE.write_text(json.dumps({"hosts": count}))
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jada lab", "-f", KEY)
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jada lab ca", "-f", CA)
-    tell(f"Booting {count} hosts…")
-    machine.make_bridge()
-    authorized, ca = KEY.with_suffix(".pub").read_text(), CA.with_suffix(".pub").read_text()
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(lambda host: machine.make_disk(host, base, authorized, ca), hosts))
+    with _alone():
+        if current() == hosts and is_healthy(hosts):
+            tell(f"The lab is up already, with {count} hosts.")
+            return hosts
+        _take_down(tell)
+        if not image.path().is_dir():
+            tell("Building the base image with debootstrap: about a minute, only this once…")
+        base = image.build()
+        tell(f"Booting {count} hosts…")
+        LAB.mkdir(parents=True, mode=0o700)
+        write(STATE, json.dumps({"hosts": count, "base": str(base)}))
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jada lab", "-f", KEY)
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jada lab ca", "-f", CA)
+        machine.make_bridge()
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(_make_disk, hosts))
         for host in hosts:
             machine.boot(host, base)
         _start_aws(hosts)
-        list(pool.map(machine.wait_until_ready, hosts))
-    _wait_for_aws()
+        machine.wait_until_ready(hosts, BOOT_SECONDS + 10 * count, tell)
+        _wait_for_aws()
     return hosts
 
 
 def down(tell: Tell) -> bool:
     """Takes down whatever there is of a lab, whole, half-started or crashed. Returns whether there was anything."""
     require_lab_machine()
-    namespaces = [line.split()[0] for line in run("ip", "netns", "list").splitlines()]
-    left = [name for name in namespaces if name.startswith("jada-")]
-    if not LAB.exists() and not left:
-        return False
-    hosts = current()
-    if any(host.leader for host in hosts):
-        tell("Shutting the lab down…")
-    with ThreadPoolExecutor(max(1, len(hosts))) as pool:
-        list(pool.map(machine.power_off, hosts))
-    _stop_aws()
-    # What a crashed lab of another size left behind.
-    for name in left:
-        if name not in {host.namespace for host in hosts}:
-            machine.clean_up(name, LAB / "hosts" / name.removeprefix("jada-"), f"none-{name}"[:15])
-    for line in run("ip", "-o", "link", "show", "type", "veth").splitlines():
-        link = line.split(":")[1].strip().split("@")[0]
-        if link.startswith("jl") and link[2:].isdigit():
-            run("ip", "link", "del", link, check=False)
-    for mount in _mounts():
-        run("umount", "--lazy", mount)
-    run("ip", "link", "del", machine.BRIDGE, check=False)
-    shutil.rmtree(LAB, ignore_errors=True)
-    return True
+    with _alone():
+        return _take_down(tell)
 
 
 def power_on(host: Machine) -> None:
-    """Boots a host of the lab again that was powered off, with the disk it had."""
-    machine.boot(host, image.build())
+    """Boots a host of the lab again that was powered off, with the disk it had. Raises JadaError."""
+    if cgroup.processes(host.name):
+        raise JadaError(f"The lab host {host.name} is on already")
+    machine.pull_the_plug(host)
+    machine.boot(host, _base())
     machine.wait_until_ready(host)
 
 
+def reset(host: Machine) -> None:
+    """Gives a host, on or off, a fresh disk and boots it; only its ssh host keys stay. Raises JadaError."""
+    machine.power_off(host)
+    keys = host.folder / "keys"
+    keys.mkdir()
+    for key in (host.folder / "upper/etc/ssh").glob("ssh_host_*"):
+        key.rename(keys / key.name)
+    for layer in ("upper", "work"):
+        shutil.rmtree(host.folder / layer)
+    (host.folder / "upper/etc").mkdir(parents=True)
+    keys.rename(host.folder / "upper/etc/ssh")
+    _make_disk(host)
+    power_on(host)
+
+
 def is_healthy(hosts: Sequence[Machine]) -> bool:
-    """Whether every host's agent and the emulated AWS endpoint answer."""
-    return bool(hosts) and all(host.leader and machine.healthz(host) for host in hosts) and _aws_pid() is not None
+    """Whether every host is whole, and its agent and the emulated AWS endpoint answer."""
+    # A host whose systemd-nspawn was killed runs on, but can't reboot and has no console.
+    whole = bool(hosts) and all(cgroup.processes(f"{host.name}/supervisor") for host in hosts)
+    return whole and endpoint() is not None and all(machine.healthz(host) for host in hosts)
+
+
+def endpoint() -> str | None:
+    """The URL of the emulated AWS endpoint; None when it isn't running."""
+    return ENDPOINT.read_text().strip() if cgroup.processes(AWS) and ENDPOINT.exists() else None
 
 
 def login(host: Machine) -> list[str]:
     """The ssh command that opens a shell on a host; for Lightsail with a certificate signed on the spot."""
-    key = KEY
-    known_hosts = LAB / "known_hosts"
+    key, known_hosts = KEY, LAB / "known_hosts"
     if host.cloud == "lightsail":
-        key = host.folder / "login"
-        for old in host.folder.glob("login*"):
+        # A pair for each process: several people may log in at once.
+        key, known_hosts = host.folder / f"login-{os.getpid()}", host.folder / "known_hosts"
+        for old in host.folder.glob(f"{key.name}*"):
             old.unlink()
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
         run("ssh-keygen", "-q", "-s", CA, "-I", "jada lab ssh", "-n", host.login, "-V", "+10m", f"{key}.pub")
-        known_hosts = host.folder / "known_hosts"
-        known_hosts.write_text("".join(f"{host.address} {line}\n" for line in host.host_keys()))
-    return ["ssh", "-q", "-i", str(key), "-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={known_hosts}",
-            "-o", "StrictHostKeyChecking=yes", f"{host.login}@{host.address}"]  # fmt: skip
+        write(known_hosts, "".join(f"{host.address} {line}\n" for line in host.host_keys()))
+    options = ("LogLevel=ERROR", "IdentitiesOnly=yes", f"UserKnownHostsFile={known_hosts}", "StrictHostKeyChecking=yes")
+    words = [word for option in options for word in ("-o", option)]
+    return ["ssh", "-i", str(key), *words, f"{host.login}@{host.address}"]
 
 
 def _start_aws(hosts: Sequence[Machine]) -> None:
@@ -186,45 +194,59 @@ def _start_aws(hosts: Sequence[Machine]) -> None:
         for cloud in ("ec2", "lightsail")
     )  # fmt: skip
     instances = {"ec2": ec2, "lightsail": lightsail, "ssh_ca": str(CA)}
-    (LAB / "instances.json").write_text(json.dumps(instances, indent=1))
+    write(LAB / "instances.json", json.dumps(instances, indent=1))
     known = (f"{host.address} {key}\n" for host in hosts if host.cloud == "ec2" for key in host.host_keys())
-    (LAB / "known_hosts").write_text("".join(known))
-    FLEET_FILE.write_text(FLEET_YML.format(lab=LAB, key=KEY, port=machine.PORT))
-    with (LAB / "aws.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jada.inventory.lab.aws", "--state-dir", LAB],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    (LAB / "aws.pid").write_text(str(process.pid))
+    write(LAB / "known_hosts", "".join(known))
+    write(FLEET_FILE, FLEET_YML.format(lab=LAB, key=KEY, port=machine.PORT))
+    argv = [sys.executable, "-m", "jada.inventory.lab.aws", "--state-dir", str(LAB)]
+    cgroup.start(AWS, argv, LAB / "aws.log")
 
 
 def _wait_for_aws() -> None:
     deadline = time.monotonic() + 60
-    while not ENDPOINT.exists():
-        if _aws_pid() is None or time.monotonic() > deadline:
+    while not (url := endpoint()):
+        if not cgroup.processes(AWS) or time.monotonic() > deadline:
             raise JadaError("The emulated AWS endpoint did not start", f"its log is in {LAB / 'aws.log'}")
         time.sleep(0.1)
-    (LAB / "aws-config").write_text(AWS_CONFIG.format(endpoint=ENDPOINT.read_text().strip()))
+    write(LAB / "aws-config", AWS_CONFIG.format(endpoint=url))
 
 
-def _aws_pid() -> int | None:
+def _take_down(tell: Tell) -> bool:
+    hosts = [host for host in machines(MOST_HOSTS) if host.leaves_traces]
+    bridge = Path("/sys/class/net", machine.BRIDGE).exists()
+    if not (hosts or bridge or LAB.exists() or cgroup.exists(AWS)):
+        return False
+    tell(f"Shutting down {len(hosts)} hosts…" if hosts else "Clearing away what is left of a lab…")
+    with ThreadPoolExecutor(max(1, len(hosts))) as pool:
+        list(pool.map(machine.power_off, hosts))
+    cgroup.remove(AWS)
+    if bridge:
+        run("ip", "link", "del", machine.BRIDGE)
+    run("rm", "-rf", "--one-file-system", LAB)
+    return True
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keeps a second `lab up` or `lab down` from working on the same lab; the kernel frees it when we die."""
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JadaError("Another `jada lab` is bringing the lab up or down", "wait for it, or stop it") from None
+        yield
+
+
+def _make_disk(host: Machine) -> None:
+    authorized_key, ca = (key.with_suffix(".pub").read_text() for key in (KEY, CA))
     try:
-        pid = int((LAB / "aws.pid").read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_text()
-    except (OSError, ValueError):
-        return None
-    return pid if "jada.inventory.lab.aws" in words else None
+        machine.make_disk(host, _base(), authorized_key, ca)
+    except (OSError, JadaError) as error:
+        raise JadaError(
+            f"The disk of the lab host {host.name} can't be made: {error}", f"it is in {host.folder}"
+        ) from None
 
 
-def _stop_aws() -> None:
-    if pid := _aws_pid():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-
-
-def _mounts() -> list[str]:
-    points = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
-    return [point for point in points if point.startswith(f"{LAB}/hosts/")]
+def _base() -> Path:
+    """The image that this lab's disks were made on; a newer jada may build another."""
+    return Path(json.loads(STATE.read_text())["base"])

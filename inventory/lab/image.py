@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from jada.inventory.lab.shell import run
+from jada.inventory.lab.shell import mounts_below, run
 
 CACHE = Path("/var/cache/jada-lab")
 SUITE = "bookworm"
@@ -32,7 +32,10 @@ def build() -> Path:
         return path()
     CACHE.mkdir(parents=True, exist_ok=True)
     for leftover in CACHE.glob("building-*"):
-        shutil.rmtree(leftover)
+        # debootstrap mounts /proc and /sys in there, and leaves them when it is killed.
+        for mount in mounts_below(leftover):
+            run("umount", "--lazy", mount)
+        run("rm", "-rf", "--one-file-system", leftover)
     root = Path(tempfile.mkdtemp(prefix="building-", dir=CACHE))
     run("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root)
     for user in LOGINS:

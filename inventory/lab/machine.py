@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jada import JadaError
-from jada.inventory.lab import agent
-from jada.inventory.lab.shell import LAB, run
+from jada.inventory.lab import agent, cgroup
+from jada.inventory.lab.settings import first_settings
+from jada.inventory.lab.shell import LAB, mounts_below, run
 
 BRIDGE = "jada0"
 GATEWAY = "10.77.0.1/16"
 OLD_MODEL = "claude-sonnet-4-5-20250929"
 PORT = 8787
+# What systemctl is-system-running says when the boot is over; "degraded" is with a unit that failed.
+UP = ("running", "degraded")
 UNIT = """\
 [Unit]
 Description=Stand-in for a Claude agent (jada lab)
@@ -28,6 +29,7 @@ After=network.target
 StartLimitIntervalSec=0
 
 [Service]
+Type=simple
 {user}EnvironmentFile=-/etc/default/jada-agent
 ExecStart=/usr/bin/python3 /usr/local/bin/jada-agent
 Restart=on-failure
@@ -37,6 +39,8 @@ RestartSec=1
 WantedBy=multi-user.target
 """
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +84,25 @@ class Machine:
         return f"jada-{self.name}"
 
     @property
+    def link(self) -> str:
+        """The end of the host's network cable on this machine."""
+        return f"jl{self.number}"
+
+    @property
+    def first_settings(self) -> str:
+        """The text of the settings.json that the host has at first."""
+        return first_settings(self.number, self.name, OLD_MODEL)
+
+    @property
     def leader(self) -> int | None:
         """The process id, on this machine, of the host's PID 1; None when the host is off."""
-        try:
-            nspawn = int((self.folder / "pid").read_text())
-            children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
-        except (OSError, ValueError):
-            return None
-        return int(children[0]) if children else None
+        return cgroup.init(self.name)
+
+    @property
+    def leaves_traces(self) -> bool:
+        """Whether anything of the host is here: running, powered off, crashed or half-started."""
+        traces = (self.folder, Path("/run/netns", self.namespace), Path("/sys/class/net", self.link))
+        return cgroup.exists(self.name) or any(trace.exists() for trace in traces)
 
     def host_keys(self) -> list[str]:
         """The host's public keys, as lines such as "ssh-ed25519 AAAA…"."""
@@ -105,20 +120,20 @@ def make_bridge() -> None:
 
 
 def make_disk(machine: Machine, base: Path, authorized_key: str, ca: str) -> None:
-    """The host's own layer over `base`: keys, the agent and its settings."""
+    """The host's own layer over `base`: keys, the agent and its settings. Host keys that exist are kept."""
     upper = machine.folder / "upper"
     for folder in ("upper/etc/ssh/sshd_config.d", "upper/usr/local/bin", "upper/etc/systemd/system", "work", "root"):
         (machine.folder / folder).mkdir(parents=True, exist_ok=True)
     for kind in ("ed25519", "ecdsa"):
         key = upper / f"etc/ssh/ssh_host_{kind}_key"
-        run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", machine.name, "-f", key)
+        if not key.exists():
+            run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", machine.name, "-f", key)
     sshd = ["PasswordAuthentication no"]
     if machine.cloud == "lightsail":
         (upper / "etc/ssh/lab_ca.pub").write_text(ca)
         sshd.append("TrustedUserCAKeys /etc/ssh/lab_ca.pub")
     else:
-        sshd.append("AuthorizedKeysFile /etc/ssh/authorized_keys")
-        (upper / "etc/ssh/authorized_keys").write_text(authorized_key)
+        _write_in_home(machine, base, machine.login, ".ssh/authorized_keys", authorized_key)
     (upper / "etc/ssh/sshd_config.d/lab.conf").write_text("\n".join(sshd) + "\n")
     (upper / "etc/hostname").write_text(machine.name + "\n")
     (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n")
@@ -129,136 +144,146 @@ def make_disk(machine: Machine, base: Path, authorized_key: str, ca: str) -> Non
     unit.write_text(UNIT.format(user=f"User={machine.user}\n" if machine.user else ""))
     wants = upper / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir()
-    for wanted, target in (("jada-agent.service", unit.name), ("ssh.service", "/lib/systemd/system/ssh.service")):
-        (wants / wanted).symlink_to(f"/etc/systemd/system/{target}" if "/" not in target else target)
-    _write_settings(machine, base)
+    (wants / "jada-agent.service").symlink_to(f"/etc/systemd/system/{unit.name}")
+    (wants / "ssh.service").symlink_to("/lib/systemd/system/ssh.service")
+    _write_in_home(machine, base, machine.user or "root", ".claude/settings.json", machine.first_settings)
 
 
 def boot(machine: Machine, base: Path) -> None:
-    """Mounts the host's disk, wires its network and starts its systemd; ready() tells when it is up."""
+    """Mounts the host's disk, wires its network and starts its systemd; see wait_until_ready. Raises JadaError."""
     lower, upper, work = base, machine.folder / "upper", machine.folder / "work"
-    run("mount", "-t", "overlay", f"jada-{machine.name}", "-o",
-        f"lowerdir={lower},upperdir={upper},workdir={work}", machine.root)  # fmt: skip
-    link, space = f"jl{machine.number}", machine.namespace
-    run("ip", "netns", "add", space)
-    run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space)
-    run("ip", "link", "set", link, "master", BRIDGE, "up")
-    run("ip", "-n", space, "link", "set", "lo", "up")
-    run("ip", "-n", space, "addr", "add", f"{machine.address}/16", "dev", "eth0")
-    run("ip", "-n", space, "link", "set", "eth0", "up")
-    argv = ["systemd-nspawn", "--quiet", f"--directory={machine.root}", f"--machine={machine.namespace}",
+    link, space = machine.link, machine.namespace
+    argv = ["systemd-nspawn", "--quiet", f"--directory={machine.root}", f"--machine={space}",
             f"--network-namespace-path=/run/netns/{space}", "--register=no", "--keep-unit", "--boot",
-            "--console=pipe"]  # fmt: skip
-    with machine.console.open("ab") as console:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
-        )
-    (machine.folder / "pid").write_text(str(process.pid))
+            "--console=read-only"]  # fmt: skip
+    try:
+        run("mount", "-t", "overlay", space, "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", machine.root)
+        run("ip", "netns", "add", space)
+        run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space)
+        run("ip", "link", "set", link, "master", BRIDGE, "up")
+        run("ip", "-n", space, "link", "set", "lo", "up")
+        run("ip", "-n", space, "addr", "add", f"{machine.address}/16", "dev", "eth0")
+        run("ip", "-n", space, "link", "set", "eth0", "up")
+        cgroup.start(machine.name, argv, machine.console)
+    except JadaError as error:
+        raise JadaError(f"The lab host {machine.name} can't be started: {error.message}", error.hint) from None
 
 
-def wait_until_ready(machine: Machine, seconds: float = 120) -> None:
-    """Waits for the host's systemd to have started everything (so pam_nologin is gone) and the agent to answer."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if machine.leader is not None:
-            state = inside(machine, "systemctl is-system-running --wait", check=False).stdout.strip()
-            if state in ("running", "degraded") and healthz(machine):
-                return
-        elif not _alive(machine):
-            break
-        time.sleep(0.2)
-    raise JadaError(f"The lab host {machine.name} did not come up", f"its console is in {machine.console}")
+def wait_until_ready(machines: Machine | Sequence[Machine], seconds: float = 120, tell: Tell = lambda _: None) -> None:
+    """Waits until each host's systemd has started everything (so pam_nologin is gone) and its agent answers.
+
+    Raises JadaError, naming the host and its console, when one dies or isn't ready after `seconds`.
+    """
+    waiting = [machines] if isinstance(machines, Machine) else list(machines)
+    total, deadline = len(waiting), time.monotonic() + seconds
+    # In one thread, so that Ctrl-C ends it at once.
+    while waiting:
+        for machine in tuple(waiting):
+            if is_ready(machine):
+                waiting.remove(machine)
+                tell(f"{total - len(waiting)} of {total} hosts are up: {machine.name}")
+            elif not cgroup.processes(machine.name):
+                raise JadaError(f"The lab host {machine.name} died while it booted", f"its console: {machine.console}")
+            elif time.monotonic() > deadline:
+                missing = "its agent does not answer" if _state(machine) in UP else f"systemd says {_state(machine)!r}"
+                raise JadaError(
+                    f"The lab host {machine.name} was not ready after {seconds:.0f} s: {missing}",
+                    f"its console: {machine.console}; look inside with: jada lab ssh {machine.name}",
+                )
+        time.sleep(0.1 if waiting else 0)
+
+
+def is_ready(machine: Machine) -> bool:
+    """Whether the host has booted to the end and its agent answers."""
+    return _state(machine) in UP and bool(healthz(machine))
 
 
 def inside(
-    machine: Machine, command: str, check: bool = True, stdin: str | None = None
+    machine: Machine, command: str, check: bool = True, stdin: str | None = None, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a shell command as root in the host's namespaces, without ssh."""
+    """Runs a shell command as root in the host's namespaces, without ssh. Raises JadaError, TimeoutExpired."""
     leader = machine.leader
     if leader is None:
         raise JadaError(f"The lab host {machine.name} is off")
     argv = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--",
             "env", "-i", f"PATH={PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "sh", "-c", command]  # fmt: skip
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
     if check and done.returncode:
         raise JadaError(f"`{command}` failed on {machine.name} ({done.returncode}): {done.stderr.strip()}")
     return done
 
 
 def healthz(machine: Machine) -> dict[str, object]:
-    """What the agent answers, {} when it doesn't."""
-    answer = inside(machine, f"curl -fsS --max-time 3 http://127.0.0.1:{PORT}/healthz", check=False)
+    """What the agent answers, {} when it doesn't or the host is off."""
+    try:
+        answer = inside(machine, f"curl -fsS --max-time 3 http://127.0.0.1:{PORT}/healthz", check=False)
+    except JadaError:
+        return {}
     return dict(json.loads(answer.stdout)) if answer.returncode == 0 else {}
+
+
+def add_addresses(machine: Machine, count: int) -> list[str]:
+    """Gives a running host up to 250 more addresses, until it is powered off: one host stands in for many endpoints."""
+    addresses = [f"10.77.{100 + machine.number}.{last}" for last in range(1, count + 1)]
+    commands = "".join(f"addr add {address}/16 dev eth0\n" for address in addresses)
+    run("ip", "-n", machine.namespace, "-batch", "-", stdin=commands)
+    return addresses
 
 
 def power_off(machine: Machine) -> None:
     """Shuts the host down and takes its mounts and network away; its disk stays."""
-    if machine.leader is not None:
-        inside(machine, "systemctl poweroff", check=False)
-        deadline = time.monotonic() + 20
-        while _alive(machine) and time.monotonic() < deadline:
-            time.sleep(0.1)
-    clean_up(machine.namespace, machine.folder, f"jl{machine.number}")
+    # A systemd that has only just begun to boot doesn't take the request: then there is nothing to wait for.
+    deadline = time.monotonic() + (20 if _asked_to_power_off(machine) else 0)
+    while cgroup.processes(machine.name) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pull_the_plug(machine)
 
 
-def clean_up(namespace: str, folder: Path, link: str) -> None:
-    """Removes whatever is left of a host that was powered off, crashed or half-started."""
-    for process in run("ip", "netns", "pids", namespace, check=False).split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(process), signal.SIGKILL)
-    with contextlib.suppress(OSError, ValueError):
-        pid = int((folder / "pid").read_text())
-        if "systemd-nspawn" in Path(f"/proc/{pid}/cmdline").read_text():
-            os.kill(pid, signal.SIGKILL)
-    (folder / "pid").unlink(missing_ok=True)
-    while str(folder / "root") in Path("/proc/mounts").read_text():
-        run("umount", "--lazy", folder / "root")
-    run("ip", "netns", "del", namespace, check=False)
-    run("ip", "link", "del", link, check=False)
+def pull_the_plug(machine: Machine) -> None:
+    """Stops the host as a power failure would, and removes what there is of it but its disk, whatever its condition."""
+    cgroup.remove(machine.name)
+    for mount in mounts_below(machine.root):
+        _unmount(mount)
+    # The link first, and it may be gone by now: the kernel takes it away, some time after, with the namespace.
+    run("ip", "link", "del", machine.link, check=False)
+    if Path("/run/netns", machine.namespace).exists():
+        run("ip", "netns", "del", machine.namespace)
 
 
-def _alive(machine: Machine) -> bool:
+def _state(machine: Machine) -> str:
+    """What the host's systemd says of itself; "off" when there is none to ask, "silent" when it doesn't answer."""
     try:
-        pid = int((machine.folder / "pid").read_text())
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (OSError, ValueError):
+        return inside(machine, "systemctl is-system-running", check=False, timeout=10).stdout.strip()
+    except JadaError:
+        return "off"
+    except subprocess.TimeoutExpired:
+        return "silent"
+
+
+def _asked_to_power_off(machine: Machine) -> bool:
+    try:
+        return inside(machine, "systemctl poweroff", check=False, timeout=10).returncode == 0
+    except (JadaError, subprocess.TimeoutExpired):
         return False
-    return state != "Z"
 
 
-def _write_settings(machine: Machine, base: Path) -> None:
-    """settings.json in the style of the host's number: what people and tools really leave there."""
-    secret = f"lab-secret-{machine.name}"
-    plain = {
-        "model": OLD_MODEL,
-        "env": {"ANTHROPIC_API_KEY": f"sk-ant-{secret}", "DISABLE_TELEMETRY": "1"},
-        "apiKeyHelper": f"/usr/bin/echo {secret}",
-        "permissions": {"allow": ["Bash(git *)"], "deny": []},
-    }
-    unusual = (
-        '{\n\t"$schema" : "https://json.schemastore.org/claude-code-settings.json",\n'
-        '\t"env":{"ANTHROPIC_AUTH_TOKEN":"' + secret + '\\"\\u00e9\\\\", "GREETING":"Grüße, 世界 🚀"},\n'
-        '\t"statusLine": { "type":"command","command":"x", "model":"not this one" },\n'
-        f'\t"model"  :  "{OLD_MODEL}" ,\n\t"hooks" : {{ }}, "numbers":[1, 2.50 ,3e2]}}'
-    )
-    windows = "\ufeff" + json.dumps(plain, indent=4).replace("\n", "\r\n") + "\r\n"
-    styles = {1: json.dumps(plain, indent=2) + "\n", 2: unusual, 3: windows}
-    text = styles.get(machine.number, json.dumps(plain, separators=(",", ":")))
-    file = machine.folder / "upper" / machine.settings.lstrip("/")
-    file.parent.mkdir(parents=True)
+def _unmount(mount: str) -> None:
+    """Lazily only when somebody's shell or a process that is still dying keeps it busy for a second."""
+    for _ in range(20):
+        if subprocess.run(["umount", mount], capture_output=True, check=False).returncode == 0:
+            return
+        time.sleep(0.05)
+    run("umount", "--lazy", mount)
+
+
+def _write_in_home(machine: Machine, base: Path, user: str, path: str, text: str) -> None:
+    """A file that only its owner may read, in a folder of that user's home; the home itself is as on the base image."""
+    line = next(line for line in (base / "etc/passwd").read_text().splitlines() if line.startswith(f"{user}:"))
+    _, _, uid, gid, _, home, _ = line.split(":")
+    place = machine.folder / "upper" / home.lstrip("/")
+    file = place / path
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8", newline="")
-    file.chmod(0o600)
-    if machine.user:
-        uid, gid = _ids(base, machine.user)
-        home = file.parent.parent
-        home.chmod(0o755)
-        for entry in (home, file.parent, file):
-            os.chown(entry, uid, gid)
-    else:
-        file.parent.parent.chmod(0o700)
-
-
-def _ids(base: Path, user: str) -> tuple[int, int]:
-    lines = (base / "etc/passwd").read_text().splitlines()
-    fields = next(line.split(":") for line in lines if line.startswith(f"{user}:"))
-    return int(fields[2]), int(fields[3])
+    for entry, mode in ((place, (base / home.lstrip("/")).stat().st_mode), (file.parent, 0o755), (file, 0o600)):
+        entry.chmod(mode & 0o7777)
+        os.chown(entry, int(uid), int(gid))
