@@ -1,4 +1,4 @@
-"""What happened, as this machine saw it: every release and rollback, host by host, in SQLite under the XDG state folder."""
+"""What happened, as this machine saw it: every release and rollback, host by host, in SQLite."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEGUN = "begun"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One upgrade or rollback: `at` ISO 8601 UTC, `who` user@machine, `reason` what they gave, `model` "" if several."""
+    """One upgrade or rollback: `at` ISO 8601 UTC, `who` user@machine, `model` "" if there were several."""
 
     id: str
     fleet: str

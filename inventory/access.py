@@ -18,8 +18,8 @@ STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
 def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object]]:
     """pyinfra's host data by host name; secrets and generated files go into the folder `scratch`, made 0700.
 
-    Where fleet.yml names no ssh.key, Lightsail's API gives each of its hosts a key that is valid for 10 minutes from
-    now: connect soon, keep the connection, call this again to connect later. Raises JadaError.
+    Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now: connect soon, keep the
+    connection, call this again to connect later. fleet.yml's ssh.key is for all other hosts. Raises JadaError.
     """
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     details = _access_details(fleet, [host for host in hosts if _is_lightsail(host)])
@@ -106,7 +106,7 @@ def _check_files(fleet: Fleet, needs_known_hosts: bool) -> None:
     if ssh.key and not ssh.key.is_file():
         raise ConfigError(
             f"ssh.key in {fleet.path} names {ssh.key}, which does not exist",
-            "without ssh.key, the ssh agent, the default keys and Lightsail's own temporary keys are used",
+            "without ssh.key, the ssh agent and the default keys are used",
         )
     if not needs_known_hosts or ssh.known_hosts.is_file():
         return

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
     CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
@@ -121,7 +122,7 @@ def failure(error: ClientError | BotoCoreError, where: str) -> Failure:
     """What an error of boto3 means, in words. `where` begins with the service, as IAM calls it: "ec2 us-east-1"."""
     if isinstance(error, ClientError):
         return _answered(error, where)
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, (ConnectionError, HTTPClientError)):
         endpoint = error.kwargs.get("endpoint_url") or "the endpoint"
         return Failure(
             where,
@@ -196,4 +197,4 @@ def _answered(error: ClientError, where: str) -> Failure:
             f"AWS does not accept these credentials here ({code}): {said}",
             f"{LOG_IN}; a region that the account has not enabled says the same",
         )
-    return Failure(where, f"{permission} failed ({code}): {said}")
+    return Failure(where, f"{permission} failed ({code}): {said}", "compare that with this source in fleet.yml")

@@ -15,6 +15,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL
+from jada.inventory.lab.shell import LAB
 
 if TYPE_CHECKING:
     from tests.lab.conftest import Lab
@@ -143,7 +144,7 @@ def test_a_broken_settings_file_is_left_alone(lab: Lab) -> None:
     machine.inside(lab[HOST], f"cat >{path}", stdin='{\n  "env": {"TOKEN": "lab-secret-x"},\n}\n')
     before = lab.settings_sha(HOST)
     told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
-    assert f"{path}: line 2, column 34: there is a comma after the last item" in told
+    assert f"{path}: line 2, column 35: there is a comma after the last item" in told
     assert lab.settings_sha(HOST) == before
 
 
@@ -199,7 +200,7 @@ def test_status_as_json(lab: Lab) -> None:
 def test_the_playbook_by_hand(lab: Lab) -> None:
     """`pyinfra inventory/aws.py deploy.py`: each role's model from fleet.yml."""
     text = fleet.FLEET_FILE.read_text().replace("{model: sonnet-4.5", "{model: sonnet-4.6")
-    own = fleet.LAB / "by-hand.yml"
+    own = LAB / "by-hand.yml"
     own.write_text(text)
     root = Path(__file__).parents[2]
     done = subprocess.run(

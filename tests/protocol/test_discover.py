@@ -195,7 +195,7 @@ def test_missing_credentials_are_told_before_anything_is_asked(
 
 
 def test_an_unknown_profile_is_a_config_error(fleet_of: FleetOf) -> None:
-    with pytest.raises(ConfigError, match="no AWS profile labb; did you mean lab?"):
+    with pytest.raises(ConfigError, match=r"no AWS profile labb; did you mean lab\?"):
         discover(fleet_of(f"[{EC2}]", aws="{profile: labb, config_file: aws-config}"))
 
 

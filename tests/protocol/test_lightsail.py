@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 @pytest.fixture
 def client(aws: Any) -> Any:
-    return boto3.session.Session("a", "b", region_name="us-east-1").client(  # type: ignore[call-overload]
+    return boto3.session.Session("a", "b", region_name="us-east-1").client(
         "lightsail", endpoint_url=aws.url, config=Config(retries={"total_max_attempts": 1})
     )
 

@@ -130,7 +130,7 @@ def test_the_shipped_file_finds_this_systems_hosts() -> None:
 def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     """With every `# key:` uncommented, the file still loads, and each default it shows is the real one."""
     lines = (Path(jada.__file__).parent / "inventory" / "fleet.yml").read_text().splitlines()
-    keys = ("tags", "running_only", "address", "filters", "user", "aws", "profile", "config_file", "models", "limits")
+    keys: tuple[str, ...] = ("tags", "running_only", "address", "filters", "user", "aws", "profile", "config_file", "models", "limits")
     keys += ("service", "settings", "health", "settle", "ssh", "key", "port", "jump", "known_hosts", "host_keys")
     keys += ("- static", "hosts", "build-1")
     opened = []
@@ -184,10 +184,10 @@ WRONG = {
     "no regions": (with_line("[us-east-1]", "[]"), 3, "sources[0].ec2.regions", "empty list"),
     "missing regions": (with_line("regions: [us-east-1]", ""), 3, "sources[0].ec2", "lacks the key regions"),
     "misspelt region": (
-        with_line("us-east-1", "us-east-1, us-eest-1"),
+        with_line("us-east-1", "us-east-1, us-eat-1"),
         3,
         "sources[0].ec2.regions[1]",
-        "us-eest-1; did you mean us-east-1?",
+        "us-eat-1; did you mean us-east-1?",
     ),
     "pseudo-region": (with_line("us-east-1", "aws-global"), 3, "sources[0].ec2.regions[0]", "not an AWS region"),
     "no as a tag": (
