@@ -130,7 +130,8 @@ def test_the_shipped_file_finds_this_systems_hosts() -> None:
 def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     """With every `# key:` uncommented, the file still loads, and each default it shows is the real one."""
     lines = (Path(jada.__file__).parent / "inventory" / "fleet.yml").read_text().splitlines()
-    keys: tuple[str, ...] = ("tags", "running_only", "address", "filters", "user", "aws", "profile", "config_file", "models", "limits")
+    keys: tuple[str, ...] = ("tags", "running_only", "address", "filters", "user", "aws", "profile", "config_file")
+    keys += ("models", "limits")
     keys += ("service", "settings", "health", "settle", "ssh", "key", "port", "jump", "known_hosts", "host_keys")
     keys += ("- static", "hosts", "build-1")
     opened = []
