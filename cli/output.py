@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -66,12 +65,12 @@ def plural(count: int, noun: str) -> str:
 
 
 def since(started: float, now: float) -> str:
-    """An age such as "42 s", "17 min", "5 h" or "12 d", and the UTC time it began."""
+    """An age such as "42 s", "17 min", "5 h" or "12 d"."""
     age = max(0, now - started)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if age >= 2 * size:
-            return f"{age // size:.0f} {unit} ({datetime.fromtimestamp(started, UTC):%F %R}Z)"
-    return f"{age:.0f} s ({datetime.fromtimestamp(started, UTC):%F %R}Z)"
+            return f"{age // size:.0f} {unit}"
+    return f"{age:.0f} s"
 
 
 def _shorten_masks(line: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -18,11 +18,13 @@ from jada.cli.output import emit_json, err, escape, out, plural, print_diff
 from jada.cli.records import Entry, HostEntry, open_records
 from jada.tasks import checks
 from jada.tasks.checks import Finding
-from jada.tasks.plan import Diff, Plan, Request
+from jada.tasks.plan import Plan, Request
 from jada.tasks.session import Connection, HostError
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
 
+K = TypeVar("K")
+V = TypeVar("V")
 Planner = Callable[[str, State], Plan]
 
 
@@ -118,24 +120,11 @@ def roll_out(
 def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
     """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed."""
     out.print(f"[bold]{escape(title)}[/]")
-    groups: dict[Diff, list[str]] = defaultdict(list)
-    notes: dict[str, list[str]] = defaultdict(list)
-    idle = []
-    for name, plan in plans.items():
-        if isinstance(plan, HostError) or plan.refusal:
-            continue
-        for diff in plan.diff:
-            groups[diff].append(name)
-        if not plan.transaction:
-            idle.append(name)
-        for note in plan.notes:
-            notes[note].append(name)
-    for diff, names in groups.items():
-        out.print(f"\n  [bold]{plural(len(names), 'host')}[/]: {escape(', '.join(names))}")
-        print_diff(diff)
-    if idle:
+    usable = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and not plan.refusal}
+    _show_changes(usable)
+    if idle := [name for name, plan in usable.items() if not plan.transaction]:
         out.print(f"\n  Nothing to do on {plural(len(idle), 'host')}: {escape(', '.join(idle))}")
-    for note, names in notes.items():
+    for note, names in _grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
         out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(', '.join(names))})")
     for name, plan in plans.items():
         if isinstance(plan, HostError):
@@ -165,6 +154,22 @@ def show_reports(reports: Mapping[str, Report], verbose: bool) -> None:
     counts = {ending: sum(report.ending is ending for report in reports.values()) for ending in Ending}
     told = ", ".join(f"{count} {ending}" for ending, count in counts.items() if count)
     out.print(f"\n{plural(len(reports), 'host')}: {told}.")
+
+
+def _show_changes(plans: Mapping[str, Plan]) -> None:
+    """Changes of the same hosts stand together under one heading."""
+    hosts_of = _grouped((diff, name) for name, plan in plans.items() for diff in plan.diff)
+    for hosts, diffs in _grouped((tuple(names), diff) for diff, names in hosts_of.items()).items():
+        out.print(f"\n  [bold]{plural(len(hosts), 'host')}[/]: {escape(', '.join(hosts))}")
+        for diff in diffs:
+            print_diff(diff)
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    groups: dict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return groups
 
 
 def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner, history: bool) -> dict[str, Report]:
@@ -214,15 +219,10 @@ def _without_change(plan: Plan | HostError) -> Report:
 
 
 def _stop_if_held(seen: Mapping[str, State | HostError], request: Request) -> None:
-    held: dict[str, list[str]] = defaultdict(list)
-    for name, state in seen.items():
-        if isinstance(state, State) and state.held:
-            held[state.held].append(name)
+    held = _grouped((state.held, name) for name, state in seen.items() if isinstance(state, State) and state.held)
     if not held:
         return
-    told = "; ".join(
-        f"{', '.join(name for name in held if held[name] == by)} by {by}" for by in sorted(set(held.values()))
-    )
+    told = "; ".join(f"{', '.join(names)} by {by}" for by, names in sorted(held.items()))
     if not request.force:
         raise LockedError(f"{request.fleet} is locked: {told}", "jada unlock, or in an incident: jada rollback --force")
     err.print(f"[yellow]Locked[/] {escape(told)}; going on because of --force")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -22,7 +23,7 @@ COLUMNS = (
     "model running",
     "open files",
     "release",
-    "running since",
+    "up",
 )
 
 
@@ -66,6 +67,7 @@ def _facts(state: State) -> dict[str, Any]:
         "open_files": process.soft if process else None,
         "open_files_asked": state.release.wanted.nofile_asked if state.release else None,
         "release": state.release.id if state.release else "",
+        "started": datetime.fromtimestamp(process.started, UTC).isoformat(timespec="seconds") if process else None,
         "since": since(process.started, state.now) if process else "",
         "drift": [finding.code for finding in checks.drift(state)],
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
 from jada import ConfigError, Model
 from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.output import err, escape
 from jada.cli.rollout import roll_out
 from jada.inventory import models
 from jada.tasks import plan
@@ -58,6 +61,10 @@ def upgrade(
         def planner(name: str, state: State) -> Plan:
             return plan.upgrade(request, opened.role(name), wanted[name].id, state, opened.session.service)
 
+        today = f"{datetime.now(UTC):%F}"
+        for model in {one.id: one for one in wanted.values() if one.retires}.values():
+            ended = "retired" if model.retires <= today else "retires"
+            err.print(f"[yellow]Note[/] {escape(model.id)} {ended} on {model.retires}")
         told = sorted(
             {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in wanted.values()}
         )
