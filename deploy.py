@@ -14,5 +14,6 @@ converge(
         settings=host.data.jada_settings,
         health=host.data.jada_health,
         settle=host.data.jada_settle,
+        keep=host.data.jada_keep,
     ),
 )

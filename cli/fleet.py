@@ -6,7 +6,8 @@ import fnmatch
 import getpass
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,13 +36,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
+class NotBegunError(HostError):
+    """Nothing was done on a host, because the command had to end before its turn came."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A fleet with its hosts found and a session to reach them."""
+    """A fleet with its hosts found and a session to reach them; after `ends` (monotonic) no host is begun."""
 
     fleet: Fleet
     hosts: tuple[Host, ...]
     session: Session
+    ends: float
 
     def role(self, name: str) -> str:
         return next(host.role for host in self.hosts if host.name == name)
@@ -51,15 +57,32 @@ class Opened:
         names = (host.name for host in self.hosts)
         return self.visit(text, names, lambda _, connection: connection.look(history))
 
-    def visit(self, text: str, names: Iterator[str], act: Callable[[str, Connection], T]) -> dict[str, T | HostError]:
-        """Does one thing on each named host, side by side, and shows how far it is."""
+    def visit(
+        self,
+        text: str,
+        names: Iterable[str],
+        act: Callable[[str, Connection], T],
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> dict[str, T | HostError]:
+        """Does one thing on each named host, side by side, and shows how far it is.
+
+        Once stopped, or past the fleet's deadline, no other host is begun: those give a NotBegunError.
+        """
         wanted = list(names)
-        found = {}
+        found: dict[str, T | HostError] = {}
+
+        def in_time() -> Iterator[str]:
+            for name in wanted:
+                if is_stopped() or time.monotonic() > self.ends:
+                    return
+                yield name
+
         with progress(text, len(wanted)) as bar:
-            for name, result in self.session.each(wanted, act):
+            for name, result in self.session.each(in_time(), act):
                 found[name] = result
                 bar.advance(bar.task_ids[0])
-        return {name: found[name] for name in wanted}
+        why = "jada was told to stop" if is_stopped() else f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
+        return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
 
     def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
         now = datetime.now(UTC)
@@ -93,9 +116,9 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
     hosts = find(config, role, limit)
     with tempfile.TemporaryDirectory(prefix="jada-") as scratch:
         data = access.ssh_data(config, hosts, Path(scratch))
-        session = Session(data, Service(config.service, config.settings, config.health, config.settle))
+        session = Session(data, Service(config.service, config.settings, config.health, config.settle, config.keep))
         try:
-            yield Opened(config, hosts, session)
+            yield Opened(config, hosts, session, time.monotonic() + config.deadline)
         finally:
             session.close()
 

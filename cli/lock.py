@@ -1,13 +1,47 @@
-"""jada lock and jada unlock"""
+"""jada lock and jada unlock; and the lock that lets only one rollout of a fleet run on this machine"""
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
 import click
 
-from jada import Exit
+from jada import Exit, JadaError
 from jada.cli.fleet import Opened, host_options, open_fleet
 from jada.cli.output import escape, out, plural
+from jada.cli.records import state_folder
 from jada.tasks.session import HostError
+
+
+class LockedError(JadaError):
+    """Somebody has locked the fleet with `jada lock`, or is changing it now."""
+
+    exit_code = Exit.LOCKED
+
+
+@contextmanager
+def alone(fleet: str, holder: str) -> Iterator[None]:
+    """Keeps a second rollout of the fleet from starting on this machine. Raises LockedError.
+
+    The kernel frees the lock when this process ends, however it ends. Rollouts from other machines meet at the lock
+    of each host.
+    """
+    with (state_folder() / f"{quote(fleet, safe='')}.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise LockedError(
+                f"{fleet} is locked by {file.read()}, which is running on this machine now",
+                "wait until it has ended, then look with: jada status",
+            ) from None
+        file.truncate(0)
+        file.write(holder)
+        file.flush()
+        yield
 
 
 @click.command()

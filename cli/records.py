@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
+
+from jada import JadaError
 
 # Seconds another jada on this machine may hold the file before we give up.
 BUSY_TIMEOUT = 30
@@ -67,7 +70,7 @@ class Records:
 
     def update(self, hosts: Iterable[HostEntry]) -> None:
         """Writes how it ended for hosts of an entry."""
-        with self._connection as db:
+        with _told(), self._connection as db:
             db.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, hosts))
 
     def entries(self, fleet: str, host: str | None, last: int) -> list[Entry]:
@@ -100,18 +103,38 @@ class Records:
         return dict(rows.fetchall())
 
 
-def path() -> Path:
-    """The record's file: $XDG_STATE_HOME/jada/history.db (XDG Base Directory Specification), made if need be."""
-    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
-    folder = base / "jada"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / "history.db"
+def state_folder() -> Path:
+    """$XDG_STATE_HOME/jada (XDG Base Directory Specification), made if need be. Raises JadaError."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "jada"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A folder that is there may still be on a full or read-only disk.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise JadaError(
+            f"The record in {folder} can't be written: {error.strerror}",
+            "nothing was changed; to go on without it: XDG_STATE_HOME=$(mktemp -d) jada …",
+        ) from None
+    return folder
 
 
 @contextmanager
 def open_records() -> Iterator[Records]:
-    """The record, opened; made where there is none."""
-    with closing(sqlite3.connect(path(), timeout=BUSY_TIMEOUT)) as connection:
+    """The record in history.db, opened; made where there is none. Raises JadaError."""
+    file = state_folder() / "history.db"
+    with _told(), closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(SCHEMA)
         yield Records(connection)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JadaError(
+            f"The record history.db can't be read or written: {error}",
+            "move the file away and read it back with: jada history --rebuild",
+        ) from None

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import click
+import gevent
 
 from jada import Exit, JadaError
-from jada.cli.fleet import Opened, worst
+from jada.cli.fleet import NotBegunError, Opened, worst
+from jada.cli.lock import LockedError, alone
 from jada.cli.output import emit_json, err, escape, out, plural, print_diff
-from jada.cli.records import Entry, HostEntry, open_records
+from jada.cli.records import Entry, HostEntry, Records, open_records
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan, Request
@@ -35,18 +38,21 @@ class Ending(StrEnum):
     VERIFIED = "verified"
     UNCHANGED = "unchanged"
     PLANNED = "planned"
-    UNVERIFIED = "changed, but not in force"
+    UNVERIFIED = "changed, but not seen to run"
     RESTORED = "failed and rolled back"
     BROKEN = "failed, and the host needs you"
     REFUSED = "refused, nothing touched"
     LOCKED = "locked"
     UNREACHABLE = "unreachable"
+    NOT_BEGUN = "not begun"
 
 
 EXIT = {
     Ending.RESTORED: Exit.ROLLED_BACK,
     Ending.LOCKED: Exit.LOCKED,
-    **dict.fromkeys((Ending.UNVERIFIED, Ending.BROKEN, Ending.REFUSED, Ending.UNREACHABLE), Exit.FAILED),
+    **dict.fromkeys(
+        (Ending.UNVERIFIED, Ending.BROKEN, Ending.REFUSED, Ending.UNREACHABLE, Ending.NOT_BEGUN), Exit.FAILED
+    ),
 }
 ENDING = {
     Result.RESTORED: Ending.RESTORED,
@@ -57,10 +63,33 @@ ENDING = {
 }
 
 
-class LockedError(JadaError):
-    """Somebody has locked the fleet with `jada lock`."""
+class Stop:
+    """Ctrl-C while hosts are changed: the first lets those that are under way end, the second leaves at once.
 
-    exit_code = Exit.LOCKED
+    Leaving is safe: a host that is being changed finishes or undoes the change by itself.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._main = gevent.getcurrent()
+
+    def __enter__(self) -> Self:
+        self._watcher = gevent.signal_handler(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watcher.cancel()
+        # gevent leaves its own handler behind.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _on_signal(self) -> None:
+        if self.asked:
+            gevent.kill(self._main, KeyboardInterrupt)
+        self.asked = True
+        err.print(
+            "[yellow]Stopping[/]: no other host is begun, those under way end first. Ctrl-C again leaves at once; they "
+            "then finish or undo the change by themselves."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +129,12 @@ def roll_out(
     reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
     if dry_run:
         reports |= {name: Report(Ending.PLANNED, notes=plan.notes) for name, plan in todo.items()}
-    else:
-        with open_records() as records:
-            records.add(_entry(request, kind, todo), (_begun(request, name, plan) for name, plan in todo.items()))
-            reports |= _carry_out(opened, todo, planner, history)
-            records.update(_ended(request, name, todo[name], reports[name]) for name in todo)
+    elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
+        with alone(opened.fleet.name, request.holder), open_records() as records:
+            reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
+            records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
+            reports |= _carry_out(opened, todo, planner, history) if todo else {}
+            _record(records, _host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in opened.hosts}
     code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
     if as_json:
@@ -120,7 +150,7 @@ def roll_out(
 def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
     """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed."""
     out.print(f"[bold]{escape(title)}[/]")
-    usable = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and not plan.refusal}
+    usable = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and not (plan.refusal or plan.lock)}
     _show_changes(usable)
     if idle := [name for name, plan in usable.items() if not plan.transaction]:
         out.print(f"\n  Nothing to do on {plural(len(idle), 'host')}: {escape(', '.join(idle))}")
@@ -131,6 +161,8 @@ def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
             out.print(f"\n  [red]Unreachable[/] {escape(plan.message)}")
         elif plan.refusal:
             out.print(f"\n  [red]Refused[/] {escape(name)}: {escape(plan.refusal)}")
+        elif plan.lock:
+            out.print(f"\n  [red]Locked[/] {escape(name)} by {escape(plan.lock)}")
     out.print()
 
 
@@ -182,11 +214,14 @@ def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner, histo
             plan = planner(name, connection.look(history))
             if plan.refusal:
                 return Report(Ending.REFUSED, plan.refusal)
+            if plan.lock:
+                return Report(Ending.LOCKED, f"by {plan.lock}")
             told = _apply(connection, plan) if plan.transaction else Outcome(Result.DONE, "", ())
         report = _judge(connection, plan, told)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
-    done = opened.visit("Changing hosts", iter(todo), change)
+    with Stop() as stop:
+        done = opened.visit("Changing hosts", todo, change, lambda: stop.asked)
     return {name: _without_change(result) if isinstance(result, HostError) else result for name, result in done.items()}
 
 
@@ -198,8 +233,12 @@ def _apply(connection: Connection, plan: Plan) -> Outcome:
 def _judge(connection: Connection, plan: Plan, told: Outcome) -> Report:
     """A transaction that says "done" is believed only after one more look at the host."""
     if told.result is not Result.DONE:
-        return Report(ENDING[told.result], told.reason)
-    state = connection.look()
+        reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
+        return Report(ENDING[told.result], reason)
+    try:
+        state = connection.look()
+    except HostError as error:
+        return Report(Ending.UNVERIFIED, f"the host says that it is done, but {error.message}")
     found = checks.drift(state)
     wanted = plan.transaction.release.id if plan.transaction else None
     if wanted and (state.release is None or state.release.id != wanted):
@@ -212,7 +251,10 @@ def _judge(connection: Connection, plan: Plan, told: Outcome) -> Report:
 
 def _without_change(plan: Plan | HostError) -> Report:
     if isinstance(plan, HostError):
-        return Report(Ending.UNREACHABLE, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
+        ending = Ending.NOT_BEGUN if isinstance(plan, NotBegunError) else Ending.UNREACHABLE
+        return Report(ending, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
+    if plan.lock:
+        return Report(Ending.LOCKED, f"by {plan.lock}")
     if plan.refusal:
         return Report(Ending.REFUSED, plan.refusal)
     return Report(Ending.UNCHANGED, "it runs what was asked for already", notes=plan.notes)
@@ -234,15 +276,26 @@ def _entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
     return Entry(request.id, request.fleet, kind, request.at, request.who, request.reason, model)
 
 
-def _begun(request: Request, name: str, plan: Plan) -> HostEntry:
-    return _ended(request, name, plan, Report(Ending.BEGUN))
+def _host_entries(
+    request: Request, plans: Mapping[str, Plan | HostError], reports: Mapping[str, Report]
+) -> list[HostEntry]:
+    entries = []
+    for name, report in reports.items():
+        plan = plans[name]
+        before = plan.transaction.state.settings.model if isinstance(plan, Plan) and plan.transaction else ""
+        after = checks.running_model(report.state) if report.state else ""
+        ending = report.ending.name.lower()
+        entries.append(HostEntry(request.id, name, ending, report.reason, before, after, report.seconds))
+    return entries
 
 
-def _ended(request: Request, name: str, plan: Plan, report: Report) -> HostEntry:
-    assert plan.transaction is not None  # noqa: S101 - for the type checker
-    before = plan.transaction.state.settings.model
-    after = checks.running_model(report.state) if report.state else ""
-    return HostEntry(request.id, name, report.ending.name.lower(), report.reason, before, after, report.seconds)
+def _record(records: Records, entries: Iterable[HostEntry]) -> None:
+    """What was done to the hosts is told all the same when it can't be written down here."""
+    try:
+        records.update(entries)
+    except JadaError as error:
+        err.print(f"[yellow]Not recorded here[/]: {escape(error.message)}. Each host keeps its own record; later, "
+                  "`jada history --rebuild` reads it back.")  # fmt: skip
 
 
 def _agree(count: int, yes: bool, as_json: bool) -> None:

@@ -5,7 +5,8 @@
 # /var/lib/jada/held                  there while people have locked the host (`jada lock`); says by whom and why
 # /var/lib/jada/transaction           link to the release being made; there only while it is not finished
 # /var/lib/jada/current, previous     links to the last two releases that were completed
-# /var/lib/jada/releases/ID/          manifest.json, before/ (the bytes there were), after (hashes), recover, result, log
+# /var/lib/jada/releases/ID/          manifest.json, before/ (the bytes there were), written and after (hashes), recover,
+#                                     result, log
 export LC_ALL=C
 umask 077
 set -u
@@ -17,6 +18,7 @@ RELEASES=$HOME_OF_JADA/releases
 DIR=$RELEASES/$RELEASE
 DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
 LIMITS=/etc/security/limits.d/50-jada.conf
+EDITED=
 WANTS=/etc/systemd/system/multi-user.target.wants
 
 say() {
@@ -105,12 +107,21 @@ keep() { # FOLDER NAME PATH
 
 same() { [ "$(hash_of "$1")" = "$(hash_of "$2")" ] && [ "$(stat -c %u:%g:%a "$1")" = "$(stat -c %u:%g:%a "$2")" ]; }
 
+# What somebody else wrote while a change was under way: kept in the release's folder before the snapshot replaces it.
+keep_edit() { # NAME PATH
+    hash=$(hash_of "$2")
+    [ "$hash" = absent ] || [ "$hash" = "$(hash_of "$DIR/before/$1")" ] || grep -q "^$hash\$" "$DIR/written" 2>/dev/null ||
+        { cp -a "$2" "$DIR/$1.edited" && EDITED="; $2 was changed by someone else meanwhile, that text is kept in $DIR/$1.edited"; }
+}
+
 # Puts the files of a snapshot back: content, owner, mode and times.
 put_back() { # FOLDER
     while read -r name hash path; do
         [ "$name" != settings ] || path=$REAL
         if [ "$hash" = absent ]; then
             [ ! -e "$path" ] || { rm -f "$path" && flush "$(dirname "$path")"; } || return 1
+            # The folder that jada made for the file, unless something else has come to live there.
+            [ "$name" != settings ] || [ ! -e "$1/no-folder" ] || rmdir "$(dirname "$path")" 2>/dev/null || :
         elif ! same "$path" "$1/$name"; then
             if same "$path.jada-old" "$1/$name"; then
                 mv -fT "$path.jada-old" "$path"
@@ -141,6 +152,7 @@ reload_if_needed() {
 restore() {
     trap '' INT TERM
     step restore
+    keep_edit settings "$REAL"
     put_back "$DIR/before" || {
         say "result broken"
         say "reason $1; and the snapshot in $DIR/before could not be put back"
@@ -175,7 +187,7 @@ fail() {
     trap - EXIT
     restore "$1"
     say "result restored"
-    say "reason $1"
+    say "reason $1$EDITED"
     exit 10
 }
 
@@ -202,6 +214,7 @@ recover_at_boot() {
     DIR=$RELEASES/$(target_of "$HOME_OF_JADA/transaction")
     [ "$(target_of "$HOME_OF_JADA/current")" = "$(basename "$DIR")" ] || {
         step recover
+        keep_edit settings "$REAL"
         put_back "$DIR/before" || exit 11
         systemctl daemon-reload
         printf 'failed the host went down in the middle\n' >"$DIR/result"

@@ -109,7 +109,9 @@ if [ -d "$HOME_OF_JADA" ]; then
     [ -e "$HOME_OF_JADA/held" ] && say64 held <"$HOME_OF_JADA/held"
     if [ -L "$HOME_OF_JADA/transaction" ]; then
         say transaction "$(basename "$(readlink "$HOME_OF_JADA/transaction")")"
-        if flock -n "$HOME_OF_JADA/lock" true; then say transaction.running no; else say transaction.running yes; fi
+    fi
+    if [ -e "$HOME_OF_JADA/lock" ] && ! flock -n -s "$HOME_OF_JADA/lock" true; then
+        say64 lock <"$HOME_OF_JADA/lock"
     fi
 fi
 if [ -n "$HISTORY" ]; then

@@ -10,8 +10,9 @@ replace() { # PATH OWNER MODE
         cat >"$1.jada-new" && flush "$1.jada-new" && mv -fT "$1.jada-new" "$1" && flush "$(dirname "$1")"
 }
 
+unchanged() { [ "$(hash_of "$REAL")" = "$EXPECTED" ]; }
+
 change_settings() {
-    [ "$(hash_of "$REAL")" = "$EXPECTED" ] || fail "$SETTINGS was changed by someone else in the same moment"
     if [ ! -e "$REAL" ]; then
         folder=$(dirname "$REAL")
         [ -d "$folder" ] || { mkdir -p "$folder" && chown "$OWNER" "$folder" && chmod 700 "$folder"; } || return 1
@@ -22,6 +23,10 @@ change_settings() {
             { [ ! -e "$REAL" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$REAL"; }
     } >"$DIR/settings.new" || return 1
     [ "$(stat -c %s "$DIR/settings.new")" = "$((size - LENGTH + INSERTED))" ] || return 1
+    # What restore may replace without keeping it.
+    hash_of "$DIR/settings.new" >"$DIR/written" || return 1
+    # As late as can be: only a write within the next millisecond or two could still be lost.
+    unchanged || fail "$SETTINGS was changed by someone else in the same moment"
     replace "$REAL" "$OWNER" 600 <"$DIR/settings.new" && rm -f "$DIR/settings.new"
 }
 
@@ -34,7 +39,8 @@ lock() {
         refuse "$HOME_OF_JADA can't be written: is the disk full or read-only?"
     # Opened for appending, so that a second operator can't empty what the first wrote there.
     exec 9>>"$HOME_OF_JADA/lock"
-    if ! flock -n 9; then
+    # A look may hold it for a moment.
+    if ! flock -w 2 9; then
         say "result locked"
         say "reason $(cat "$HOME_OF_JADA/lock")"
         exit 13
@@ -48,7 +54,8 @@ lock() {
 }
 
 check() {
-    [ "$(show LoadState)" = loaded ] || refuse "$UNIT is not a service of this host"
+    loaded=$(show LoadState) || refuse "systemctl does not work there"
+    [ "$loaded" = loaded ] || refuse "$UNIT is not a service of this host"
     if [ -L "$HOME_OF_JADA/transaction" ]; then
         unfinished=$(target_of "$HOME_OF_JADA/transaction")
         recover
@@ -59,12 +66,12 @@ check() {
     fi
     [ "$(target_of "$HOME_OF_JADA/current")" = "${CURRENT:-none}" ] ||
         refuse "another release was made on this host since it was looked at"
-    [ "$(hash_of "$REAL")" = "$EXPECTED" ] || refuse "$SETTINGS was changed by someone else since it was looked at"
+    unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
 }
 
 # Complete and on the disk before the first change; a link then says that a change is under way.
 snapshot() {
-    mkdir "$DIR" "$DIR/before" && show ActiveState >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
+    mkdir "$DIR" "$DIR/before" && { [ -d "$(dirname "$REAL")" ] || touch_file "$DIR/before/no-folder"; } && show ActiveState >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
         printf '%s' "$MANIFEST" | base64 -d >"$DIR/manifest.json" && printf '%s' "$RECOVER" | base64 -d >"$DIR/recover" &&
         keep "$DIR/before" settings "$REAL" && keep "$DIR/before" dropin "$DROPIN" && keep "$DIR/before" limits "$LIMITS" &&
         change_file /etc/systemd/system/jada-recover.service "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
@@ -77,6 +84,7 @@ change_files() {
     DROPIN_LOADED=$(hash_of "$DROPIN")
     if [ -n "$RESTORES" ]; then
         step files
+        hash_of "$RELEASES/$RESTORES/before/settings" >"$DIR/written" || fail "$DIR can't be written"
         # The copies beside the files are for the way back from this change, not for this change.
         put_back "$RELEASES/$RESTORES/before" || fail "the files from before release $RESTORES could not be put back"
         return 0
@@ -127,6 +135,7 @@ main() {
     # From here on the new release stands, whatever happens.
     trap '' INT TERM
     trap - EXIT
+    step tidy
     sweep
     rm -f "$DIR/restarting" "$HOME_OF_JADA/transaction"
     flush "$HOME_OF_JADA"

@@ -111,7 +111,9 @@ class Ssh:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """One fleet.yml. `settle` is seconds; `settings` is a path on the host; `models` maps short names to exact ids."""
+    """One fleet.yml. `settle` and `deadline` are seconds, `keep` is a number of releases; `settings` is a path on the
+    host; `models` maps short names to exact ids.
+    """
 
     name: str
     path: Path
@@ -124,6 +126,8 @@ class Fleet:
     settings: str = "~/.claude/settings.json"
     health: str = ""
     settle: int = 5
+    keep: int = 10
+    deadline: int = 3600
     ssh: Ssh = field(default_factory=Ssh)
 
 
@@ -168,7 +172,9 @@ def parse(file: Path) -> Fleet:
         "service": _service,
         "settings": _settings,
         "health": _health,
-        "settle": _settle,
+        "settle": lambda settle: settle.whole(0, 600),
+        "keep": lambda keep: keep.whole(2, 1000),
+        "deadline": lambda deadline: deadline.whole(1, 86400),
         "ssh": _ssh,
     }
     found = top.fields(readers, required=("fleet", "sources", "roles"))
@@ -281,10 +287,6 @@ def _settings(value: Value) -> str:
 
 def _health(value: Value) -> str:
     return _matching(value, re.compile(r"https?://[^\s]+"), "a URL that begins with http:// or https://")
-
-
-def _settle(value: Value) -> int:
-    return value.whole(0, 600)
 
 
 def _ssh(value: Value) -> Ssh:

@@ -34,4 +34,5 @@ def host_data(fleet: Fleet, host: Host) -> dict[str, object]:
         "jada_settings": fleet.settings,
         "jada_health": fleet.health,
         "jada_settle": fleet.settle,
+        "jada_keep": fleet.keep,
     }

@@ -61,7 +61,7 @@ def running_model(state: State) -> str:
 
 
 def _interrupted(state: State, _: Wanted) -> Iterator[Finding]:
-    if state.interrupted and not state.busy:
+    if state.interrupted and not state.lock:
         yield Finding(
             "J402",
             "transaction-cut-off",

@@ -42,10 +42,11 @@ Diff = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One host's part. Either `transaction`, or `refusal` (a sentence), or neither: nothing to do."""
+    """One host's part: a `transaction`, a `refusal` (a sentence), whose `lock` is in the way, or nothing to do."""
 
     transaction: Transaction | None = None
     refusal: str = ""
+    lock: str = ""
     diff: tuple[Diff, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -54,6 +55,8 @@ def upgrade(request: Request, role: str, model: str, state: State, service: Serv
     """Brings a host to `model` and the limits asked for."""
     given = min(request.nofile, state.capacity.service)
     wanted = Wanted(model, given, request.nofile)
+    if state.lock:
+        return Plan(lock=state.lock)
     if refusal := _refusal(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
     notes = _limit_notes(state, request.nofile)
@@ -71,6 +74,8 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
     `to` needs a state with history.
     """
     current = state.release
+    if state.lock:
+        return Plan(lock=state.lock)
     if refusal := _refusal(state):
         return Plan(refusal=refusal)
     if current is None:
@@ -97,8 +102,6 @@ def _undone(state: State, to: str) -> Release | None:
 def _refusal(state: State) -> str:
     if not state.unit.loaded:
         return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
-    if state.busy:
-        return "another jada transaction is running there now"
     return ""
 
 

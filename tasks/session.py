@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import random
+import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar, cast
 
 import gevent
 from gevent.pool import Pool
+from paramiko import SSHException, Transport
+from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api import Config, Inventory
 from pyinfra.api import State as Pyinfra
 from pyinfra.api.exceptions import ConnectError, PyinfraError
@@ -22,12 +27,22 @@ from jada import JadaError
 from jada.tasks.change import change, hold
 from jada.tasks.look import Look
 from jada.tasks.state import LookError, State
-from jada.tasks.transaction import Outcome, Result, Service, Transaction, outcome
+from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, outcome
 
 # Seconds for the TCP connection and for sshd's banner; a host across the world answers in under one.
 CONNECT_TIMEOUT = 10
 # Seconds a look may take: it is some forty small commands and one HTTP request with a limit of 3 s.
 LOOK_TIMEOUT = 60
+# sshd drops connections at random while many come at once (MaxStartups 10:30:100), and a host that is coming up refuses
+# them: six attempts, with random waits of up to so many seconds between them.
+WAITS = (0.25, 0.5, 1, 2, 4)
+# Seconds after which a link that has gone silent counts as dead: TCP alone would hope for a quarter of an hour.
+KEEPALIVE = 5
+DEAD_LINK = 20
+# Seconds to find out how a transaction ended whose link died: longer than it can take, with a second restart for the
+# way back; and how long a host may not answer in that time.
+FIND_OUT = 2 * RESTART_TIMEOUT + 60
+UNREACHABLE = 60
 # A controller has 2 cores to spare, not 500: more greenlets than this only queue up for the CPU.
 AT_ONCE = 100
 
@@ -47,14 +62,32 @@ class Connection:
         self.service = service
 
     def connect(self) -> None:
-        """Opens the connection unless it is open. Raises HostError."""
-        try:
-            self._host.connect(show_errors=False, raise_exceptions=True)
-        except (ConnectError, PyinfraError) as error:
-            raise HostError(f"{self._host.name} can't be reached: {error}") from None
+        """Opens the connection unless it is open; tries again where that may help. Raises HostError."""
+        for wait in (*WAITS, None):
+            try:
+                self._host.connect(show_errors=False, raise_exceptions=True)
+                break
+            except (ConnectError, PyinfraError) as error:
+                if wait is None or not _may_pass(error):
+                    raise HostError(f"{self._host.name} can't be reached: {error}") from None
+                gevent.sleep(random.uniform(0, wait))  # noqa: S311 - no secret
+        if transport := self._transport():
+            transport.set_keepalive(KEEPALIVE)
+            # Linux' own option, and not there through a jump host, where the socket is a channel.
+            if hasattr(socket, "TCP_USER_TIMEOUT") and isinstance(transport.sock, socket.socket):
+                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_LINK * 1000)
 
     def look(self, history: bool = False) -> State:
-        """One look, with the releases the host remembers if asked. Raises HostError."""
+        """One look, with the releases the host remembers if asked; a second one if the link dies. Raises HostError."""
+        try:
+            return self._look(history)
+        except HostError:
+            if (transport := self._transport()) is None or transport.is_active():
+                raise
+        self.close()
+        return self._look(history)
+
+    def _look(self, history: bool) -> State:
         self.connect()
         with ctx_host.use(self._host):
             seen = get_fact(
@@ -70,7 +103,9 @@ class Connection:
 
     def apply(self, transaction: Transaction) -> Outcome:
         """Runs the transaction; when the link dies in it, connects again and sees how it ended. Raises HostError."""
-        meta = self._run(change, transaction=transaction, name=f"release {transaction.release.id}")
+        longest = transaction.service.settle + FIND_OUT
+        name = f"release {transaction.release.id}"
+        meta = self._run(change, transaction=transaction, name=name, _timeout=longest)
         return outcome(meta.stdout_lines) or self._find_out(transaction)
 
     def hold(self, held: str) -> str:
@@ -83,9 +118,13 @@ class Connection:
     def _run(self, operation: Callable[..., OperationMeta], **arguments: object) -> OperationMeta:
         self.connect()
         with ctx_host.use(self._host):
-            meta = operation(**arguments, _ignore_errors=True)
+            meta = operation(**{"_timeout": LOOK_TIMEOUT, "_ignore_errors": True, **arguments})
             run_host_op(self._state, self._host, meta._hash)
         return meta
+
+    def _transport(self) -> Transport | None:
+        client = cast(SSHConnector, self._host.connector).client
+        return client.get_transport() if client else None
 
     def close(self) -> None:
         if client := cast(SSHConnector, self._host.connector).client:
@@ -94,24 +133,35 @@ class Connection:
 
     def _find_out(self, transaction: Transaction) -> Outcome:
         """How a transaction ended whose output was cut off: the host knows."""
-        release = transaction.release.id
-        for _ in range(30):
-            gevent.sleep(2)
+        began = answered = time.monotonic()
+        while time.monotonic() - began < FIND_OUT and time.monotonic() - answered < UNREACHABLE:
+            self.close()
             try:
-                self.close()
                 state = self.look()
             except HostError:
+                gevent.sleep(1)
                 continue
-            if state.release and state.release.id == release:
+            answered = time.monotonic()
+            if state.release and state.release.id == transaction.release.id:
                 return Outcome(Result.DONE, "", ())
-            if state.interrupted and state.busy:
-                continue
-            return Outcome(Result.RESTORED, "the connection was lost; the host is on its earlier release", ())
+            if not state.lock:
+                return Outcome(Result.RESTORED, "the connection was lost; the host is on its earlier release", ())
+            gevent.sleep(1)
         raise HostError(
             f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
             "the change by itself",
             f"look at it with `jada status --limit {self._host.name}` once it answers again",
         )
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether connecting may go better in a moment: not so with a silent host, a wrong key or a refused login."""
+    cause = error.__context__
+    return isinstance(error, ConnectError) and (
+        isinstance(cause, (EOFError, ConnectionError, NoValidConnectionsError))
+        # sshd hung up before or in the middle of the handshake; paramiko has no class of its own for that.
+        or (isinstance(cause, SSHException) and any(word in str(cause) for word in ("banner", "EOF", "reset by peer")))
+    )
 
 
 class Session:

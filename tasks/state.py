@@ -47,7 +47,7 @@ class Settings:
     def error(self) -> str:
         """Why the file can't be used, or ""."""
         try:
-            parse(self.text or "{}")
+            parse(self.text if self.text is not None else "{}")
         except SettingsError as error:
             return str(error)
         return ""
@@ -130,7 +130,11 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that one look at a host saw; `history` only where it was asked for, oldest first."""
+    """All that one look at a host saw; `history` only where it was asked for, oldest first.
+
+    `lock` says whose transaction is running there just now, `held` who has locked the host with `jada lock`, and
+    `interrupted` is the release of a transaction that has not finished; each is "" when there is none.
+    """
 
     user: str
     unit: Unit
@@ -150,7 +154,7 @@ class State:
     history: tuple[Past, ...]
     interrupted: str
     held: str
-    busy: bool
+    lock: str
     free_kib: Mapping[str, int]
     boot: str
     now: float
@@ -196,7 +200,7 @@ def _state(unit: str, seen: Mapping[str, str], health_asked: bool) -> State:
         history=_history(seen),
         interrupted=seen.get("transaction", ""),
         held=seen.get("held", "").strip(),
-        busy=seen.get("transaction.running") == "yes",
+        lock=seen.get("lock", ""),
         free_kib={name: int(seen.get(f"free.{name}") or 0) for name in ("settings", "state", "etc")},
         boot=seen["boot"],
         now=float(seen["now"]),

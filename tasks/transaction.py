@@ -39,12 +39,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or ""."""
+    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or "".
+
+    `keep` is how many releases a host remembers.
+    """
 
     unit: str
     settings: str
     health: str = ""
     settle: int = 5
+    keep: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,6 @@ class Transaction:
     state: State
     service: Service
     holder: str
-    keep: int = 10
     force: bool = False
 
     @property
@@ -93,7 +96,7 @@ class Transaction:
             "HEALTH": self.service.health,
             "SETTLE": str(self.service.settle),
             "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
-            "KEEP": str(self.keep),
+            "KEEP": str(self.service.keep),
             "FORCE": "yes" if self.force else "",
             "RECOVER": _b64(self._recover()),
             "RECOVER_UNIT": _b64(_file("jada-recover.service").replace("{{ unit }}", self.service.unit)),

@@ -56,7 +56,7 @@ HEALTHY = State(
     history=(),
     interrupted="",
     held="",
-    busy=False,
+    lock="",
     free_kib={"settings": 10_000, "state": 10_000, "etc": 10_000},
     boot="boot-1",
     now=NOW,
@@ -65,7 +65,7 @@ HEALTHY = State(
 
 @pytest.fixture
 def host() -> Callable[..., State]:
-    """host(unit={"active": "failed"}, busy=True): HEALTHY, changed where the test says; dicts reach one level down."""
+    """host(unit={"active": "failed"}, held="ann"): HEALTHY, changed where the test says; dicts reach one level down."""
 
     def make(**changes: Any) -> State:
         state = HEALTHY

@@ -78,7 +78,7 @@ def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[s
         {"process": {"env": {"CLAUDE_CONFIG_DIR": "/home/agent/.claude/"}}},
         {"unit": {"restarts": 1}},
         # A transaction is at work right now.
-        {"interrupted": "r2", "busy": True},
+        {"interrupted": "r2", "lock": "ann"},
     ],
 )
 def test_the_harmless_is_not_drift(host: Host, changes: dict[str, Any]) -> None:

@@ -132,7 +132,20 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     lines = (Path(jada.__file__).parent / "inventory" / "fleet.yml").read_text().splitlines()
     keys: tuple[str, ...] = ("tags", "running_only", "address", "filters", "user", "aws", "profile", "config_file")
     keys += ("models", "limits")
-    keys += ("service", "settings", "health", "settle", "ssh", "key", "port", "jump", "known_hosts", "host_keys")
+    keys += (
+        "service",
+        "settings",
+        "health",
+        "settle",
+        "keep",
+        "deadline",
+        "ssh",
+        "key",
+        "port",
+        "jump",
+        "known_hosts",
+        "host_keys",
+    )
     keys += ("- static", "hosts", "build-1")
     opened = []
     for line in lines:
@@ -146,12 +159,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert isinstance(static, StaticSource)
     assert found.aws.profile == "production"
     assert found.health.endswith("/healthz")
-    assert (found.limits, found.service, found.settings, found.settle) == (
-        Limits(),
-        "jada-agent.service",
-        "~/.claude/settings.json",
-        5,
-    )
+    assert (found.limits, found.service, found.settings) == (Limits(), "jada-agent.service", "~/.claude/settings.json")
+    assert (found.settle, found.keep, found.deadline) == (5, 10, 3600)
     assert (found.ssh.port, found.ssh.known_hosts, found.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
 
 

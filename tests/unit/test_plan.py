@@ -69,7 +69,7 @@ def test_a_missing_file_is_made(host: Host) -> None:
     [
         ({"settings": {"text": '{\n "a": 1,\n}'}}, "/home/agent/.claude/settings.json: line 2, column 8"),
         ({"unit": {"loaded": False}}, "knows no jada-agent.service"),
-        ({"busy": True, "interrupted": "x"}, "another jada transaction is running"),
+        ({"settings": {"text": ""}}, "the file is empty"),
         ({"process": {"env": {"ANTHROPIC_MODEL": "x"}}}, "ANTHROPIC_MODEL in the process's environment says x"),
         ({"process": {"env": {"CLAUDE_CONFIG_DIR": "/srv"}}}, "CLAUDE_CONFIG_DIR=/srv"),
     ],
