@@ -1,23 +1,27 @@
 # jada: `make demo` and `make test` need Debian 12 or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check tools clean
+.PHONY: help demo test test-faults lint types check tools clean
 SHELL := /bin/sh
 
 TOOLS := .tools
 UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 RUN := $(UV) run --frozen --no-sync
-# What the rehearsal fleet is made of, in Debian's names; the last two make Python environments and check the scripts.
-PACKAGES := systemd-container debootstrap dbus iproute2 openssh-client curl git python3-venv shellcheck
+# What the rehearsal fleet is made of, in Debian's names; the last three make Python environments, check the scripts and
+# give a test a wrong clock.
+PACKAGES := systemd-container debootstrap dbus iproute2 openssh-client curl git python3-venv shellcheck faketime
 LACKING := $(shell for p in $(PACKAGES); do dpkg-query -Wf '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: .venv/ready ## boot the rehearsal fleet and run the main job on it, telling what happens
 	@$(RUN) sh docs/demo.sh
 
-test: .venv/ready ## every test: unit, protocol, and lab tests on real systemd hosts
+test: .venv/ready ## every test: unit, protocol, lab tests on real systemd hosts, and each fault at a few steps
 	$(RUN) pytest -q
+
+test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
+	JADA_ALL_FAULTS=1 $(RUN) pytest -q tests/faults
 
 check: lint types ## lint and types
 

@@ -93,12 +93,10 @@ has_limit() {
 
 # --- the snapshot -----------------------------------------------------------------------------------------------
 
-# Keeps one file's bytes, owner, mode and times in FOLDER, or the fact that there was none. A second copy beside the
-# file makes the way back a mere rename: it works on a full disk too.
+# Keeps one file's bytes, owner, mode and times in FOLDER, or the fact that there was none.
 keep() { # FOLDER NAME PATH
     if [ -e "$3" ]; then
-        cp -a "$3" "$1/$2" && cp -a "$3" "$3.jada-old" && flush "$3.jada-old" &&
-            [ "$(hash_of "$3")" = "$(hash_of "$1/$2")" ] && [ "$(hash_of "$3")" = "$(hash_of "$3.jada-old")" ] || return 1
+        cp -a "$3" "$1/$2" && [ "$(hash_of "$3")" = "$(hash_of "$1/$2")" ] || return 1
         printf '%s %s %s\n' "$2" "$(hash_of "$3")" "$3" >>"$1/files"
     else
         printf '%s absent %s\n' "$2" "$3" >>"$1/files"
@@ -107,21 +105,26 @@ keep() { # FOLDER NAME PATH
 
 same() { [ "$(hash_of "$1")" = "$(hash_of "$2")" ] && [ "$(stat -c %u:%g:%a "$1")" = "$(stat -c %u:%g:%a "$2")" ]; }
 
-# What somebody else wrote while a change was under way: kept in the release's folder before the snapshot replaces it.
-keep_edit() { # NAME PATH
-    hash=$(hash_of "$2")
-    [ "$hash" = absent ] || [ "$hash" = "$(hash_of "$DIR/before/$1")" ] || grep -q "^$hash\$" "$DIR/written" 2>/dev/null ||
-        { cp -a "$2" "$DIR/$1.edited" && EDITED="; $2 was changed by someone else meanwhile, that text is kept in $DIR/$1.edited"; }
+# What somebody else made of settings.json after the change of it: kept in the release's folder before it is replaced.
+keep_edit() {
+    hash=$(hash_of "$REAL")
+    [ ! -e "$DIR/written" ] || [ "$hash" = absent ] || [ "$hash" = "$(hash_of "$DIR/before/settings")" ] ||
+        [ "$hash" = "$(cat "$DIR/written")" ] || {
+        cp -a "$REAL" "$DIR/settings.edited" &&
+            EDITED="; $REAL was changed by someone else meanwhile, that text is kept in $DIR/settings.edited"
+    }
 }
 
 # Puts the files of a snapshot back: content, owner, mode and times.
 put_back() { # FOLDER
     while read -r name hash path; do
-        [ "$name" != settings ] || path=$REAL
+        if [ "$name" = settings ]; then
+            # Not changed yet by this release: it is as it was, or somebody else's.
+            [ -e "$DIR/written" ] || continue
+            path=$REAL
+        fi
         if [ "$hash" = absent ]; then
             [ ! -e "$path" ] || { rm -f "$path" && flush "$(dirname "$path")"; } || return 1
-            # The folder that jada made for the file, unless something else has come to live there.
-            [ "$name" != settings ] || [ ! -e "$1/no-folder" ] || rmdir "$(dirname "$path")" 2>/dev/null || :
         elif ! same "$path" "$1/$name"; then
             if same "$path.jada-old" "$1/$name"; then
                 mv -fT "$path.jada-old" "$path"
@@ -137,6 +140,10 @@ put_back() { # FOLDER
 sweep() {
     for path in "$REAL" "$DROPIN" "$LIMITS"; do rm -f "$path.jada-new" "$path.jada-old"; done
     rmdir "$(dirname "$DROPIN")" 2>/dev/null || :
+    # The folder that jada made for settings.json, where neither is wanted any more.
+    for snapshot in "$DIR" "$RELEASES/${RESTORES:-none}"; do
+        [ -e "$REAL" ] || [ ! -e "$snapshot/before/no-folder" ] || rmdir "$(dirname "$REAL")" 2>/dev/null || :
+    done
 }
 
 # NeedDaemonReload alone does not tell: systemd 252 answers "no" when the drop-in's folder is new to it.
@@ -152,7 +159,7 @@ reload_if_needed() {
 restore() {
     trap '' INT TERM
     step restore
-    keep_edit settings "$REAL"
+    keep_edit
     put_back "$DIR/before" || {
         say "result broken"
         say "reason $1; and the snapshot in $DIR/before could not be put back"
@@ -214,7 +221,7 @@ recover_at_boot() {
     DIR=$RELEASES/$(target_of "$HOME_OF_JADA/transaction")
     [ "$(target_of "$HOME_OF_JADA/current")" = "$(basename "$DIR")" ] || {
         step recover
-        keep_edit settings "$REAL"
+        keep_edit
         put_back "$DIR/before" || exit 11
         systemctl daemon-reload
         printf 'failed the host went down in the middle\n' >"$DIR/result"

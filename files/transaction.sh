@@ -23,10 +23,9 @@ change_settings() {
             { [ ! -e "$REAL" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$REAL"; }
     } >"$DIR/settings.new" || return 1
     [ "$(stat -c %s "$DIR/settings.new")" = "$((size - LENGTH + INSERTED))" ] || return 1
-    # What restore may replace without keeping it.
-    hash_of "$DIR/settings.new" >"$DIR/written" || return 1
-    # As late as can be: only a write within the next millisecond or two could still be lost.
+    # As late as can be: only a write within the next milliseconds could still be lost.
     unchanged || fail "$SETTINGS was changed by someone else in the same moment"
+    hash_of "$DIR/settings.new" >"$DIR/written" || return 1
     replace "$REAL" "$OWNER" 600 <"$DIR/settings.new" && rm -f "$DIR/settings.new"
 }
 
@@ -69,6 +68,11 @@ check() {
     unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
 }
 
+# A second copy beside a file makes the way back a mere rename: it works on a full disk too.
+keep_beside() { # PATH
+    [ ! -e "$1" ] || { cp -a "$1" "$1.jada-old" && flush "$1.jada-old" && [ "$(hash_of "$1")" = "$(hash_of "$1.jada-old")" ]; }
+}
+
 # Complete and on the disk before the first change; a link then says that a change is under way.
 snapshot() {
     mkdir "$DIR" "$DIR/before" && { [ -d "$(dirname "$REAL")" ] || touch_file "$DIR/before/no-folder"; } && show ActiveState >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
@@ -77,7 +81,14 @@ snapshot() {
         change_file /etc/systemd/system/jada-recover.service "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
         ln -sfn ../jada-recover.service "$WANTS/jada-recover.service" &&
         flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && link_to "releases/$RELEASE" "$HOME_OF_JADA/transaction" &&
-        flush "$HOME_OF_JADA"
+        flush "$HOME_OF_JADA" && keep_beside "$REAL" && keep_beside "$DROPIN" && keep_beside "$LIMITS"
+}
+
+# Nothing has been changed yet: takes the snapshot away again.
+give_up() {
+    sweep
+    rm -f "$HOME_OF_JADA/transaction"
+    refuse "$*"
 }
 
 change_files() {
@@ -110,12 +121,9 @@ main() {
     lock
     step check
     check
+    trap 'give_up "the transaction was stopped by a signal"' INT TERM
     step snapshot
-    if ! snapshot; then
-        sweep
-        rm -f "$HOME_OF_JADA/transaction"
-        refuse "the snapshot could not be written: is the disk full or read-only?"
-    fi
+    snapshot || give_up "the snapshot could not be made: is the disk full or read-only?"
     trap 'fail "the transaction was stopped by a signal"' INT TERM
     trap 'fail "the transaction ended unexpectedly"' EXIT
     change_files

@@ -103,10 +103,7 @@ class Connection:
 
     def apply(self, transaction: Transaction) -> Outcome:
         """Runs the transaction; when the link dies in it, connects again and sees how it ended. Raises HostError."""
-        longest = transaction.service.settle + FIND_OUT
-        name = f"release {transaction.release.id}"
-        meta = self._run(change, transaction=transaction, name=name, _timeout=longest)
-        return outcome(meta.stdout_lines) or self._find_out(transaction)
+        return self._change(transaction) or self._find_out(transaction)
 
     def hold(self, held: str) -> str:
         """Locks the host for `held`, or frees it (""); returns what held it before. Raises HostError."""
@@ -114,6 +111,11 @@ class Connection:
         if last != "jada-held":
             raise HostError(f"{self._host.name} can't be locked or freed: {last}")
         return "\n".join(before)
+
+    def _change(self, transaction: Transaction) -> Outcome | None:
+        longest = transaction.service.settle + FIND_OUT
+        name = f"release {transaction.release.id}"
+        return outcome(self._run(change, transaction=transaction, name=name, _timeout=longest).stdout_lines)
 
     def _run(self, operation: Callable[..., OperationMeta], **arguments: object) -> OperationMeta:
         self.connect()
@@ -132,7 +134,7 @@ class Connection:
         self._host.connected = False
 
     def _find_out(self, transaction: Transaction) -> Outcome:
-        """How a transaction ended whose output was cut off: the host knows."""
+        """How a transaction ended whose answer was lost: the host knows."""
         began = answered = time.monotonic()
         while time.monotonic() - began < FIND_OUT and time.monotonic() - answered < UNREACHABLE:
             self.close()
@@ -142,11 +144,17 @@ class Connection:
                 gevent.sleep(1)
                 continue
             answered = time.monotonic()
-            if state.release and state.release.id == transaction.release.id:
+            if state.lock:
+                gevent.sleep(1)
+            elif state.interrupted:
+                # It was killed there. The same transaction undoes that first, and then does no more.
+                told = self._change(transaction)
+                if told and told.result is not Result.RECOVERED:
+                    return told
+            elif state.release and state.release.id == transaction.release.id:
                 return Outcome(Result.DONE, "", ())
-            if not state.lock:
-                return Outcome(Result.RESTORED, "the connection was lost; the host is on its earlier release", ())
-            gevent.sleep(1)
+            else:
+                return Outcome(Result.RESTORED, "it was cut off; the host is on its earlier release", ())
         raise HostError(
             f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
             "the change by itself",

@@ -20,7 +20,7 @@ from jada.inventory.lab.machine import OLD_MODEL
 from jada.inventory.lab.shell import LAB, mounts_below, run
 
 if TYPE_CHECKING:
-    from tests.lab.conftest import Lab
+    from tests.conftest import Lab
 
 pytestmark = pytest.mark.lab
 HOST = "specialist-1"

@@ -1,0 +1,196 @@
+"""Faults for a transaction: where they strike, and what became of the host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jada.inventory.lab import fleet, machine
+from jada.inventory.lab.machine import OLD_MODEL, Machine
+from jada.inventory.lab.shell import LAB
+from tests.conftest import JADA, reset
+
+NEW = "claude-sonnet-4.6"
+DROPIN = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
+LIMITS = "/etc/security/limits.d/50-jada.conf"
+# In place of sh on a host, where sudo looks first: the real script, with a place to strike at in each step and before
+# each flush to the disk. A fault is a script in /run/fault; $1 is the transaction's outer shell, $PPID the inner one.
+SH = r"""#!/bin/bash
+strike='strike() { [ ! -x "/run/fault/$1" ] || "/run/fault/$1" $$ 9>\&-; }; flushes=0; '
+if [ "$1" = -c ] && [[ "$2" == *"step() {"* ]]; then
+    script=$(printf '%s' "$2" | sed -e "s#^step() {.*#${strike}step() { say \"step \$1\"; strike \"\$1\"; }#" \
+        -e 's#^flush() {#flush() { flushes=$((flushes + 1)); strike "flush$flushes"; #')
+    exec /bin/sh -c "$script"
+fi
+exec /bin/sh "$@"
+"""
+PAUSE = "touch /run/fault/reached; while [ -e /run/fault/reached ]; do sleep 0.05; done"
+# What the host's files are, one line each: settings (with owner and mode), drop-in, limits; then what is left over.
+OBSERVE = """
+for file in {settings} {dropin} {limits}; do
+    [ -e "$file" ] && {{ sha256sum <"$file" | cut -c1-64; stat -c '%U %a' "$file"; }} || printf 'absent\\n-\\n'
+done
+systemctl is-active jada-agent
+[ -L /var/lib/jada/transaction ] && echo unfinished || echo finished
+find {home}/.claude /etc/systemd/system /etc/security/limits.d -name '*.jada-*'
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of the files ("old", "new" or "mixed"), the agent, and the transaction."""
+
+    files: str
+    model: object
+    active: str
+    unfinished: bool
+    leftovers: tuple[str, ...]
+
+
+@dataclass
+class Rig:
+    """One host to break, with a state folder of its own for jada."""
+
+    host: Machine
+    folder: Path
+    env: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        fleet_file = LAB / "faults.yml"
+        self.env = {**os.environ, "JADA_FLEET": str(fleet_file), "XDG_STATE_HOME": str(self.folder / "state")}
+
+    def run(self, command: str, check: bool = True) -> str:
+        return machine.inside(self.host, command, check=check).stdout
+
+    def fault(self, place: str, script: str) -> None:
+        """From now on, `script` runs on the host whenever a transaction comes to `place`."""
+        machine.inside(self.host, "cat >/usr/local/sbin/sh && chmod 755 /usr/local/sbin/sh", stdin=SH)
+        text = f"#!/bin/sh\n{script}\n"
+        command = f"mkdir -p /run/fault && cat >/run/fault/{place} && chmod 755 /run/fault/{place}"
+        machine.inside(self.host, command, stdin=text)
+
+    def mend(self) -> None:
+        """Takes the fault away."""
+        self.run("rm -rf /run/fault /usr/local/sbin/sh")
+        self.run(
+            "cd /; for at in $(tac /etc/fault-mounts 2>/dev/null); do umount -l $at; done; rm -f /etc/fault-mounts"
+        )
+
+    def start(self, *argv: str, state: str = "state") -> subprocess.Popen[str]:
+        env = {**self.env, "XDG_STATE_HOME": str(self.folder / state)}
+        return subprocess.Popen(
+            [JADA, *argv, "--limit", self.host.name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+            start_new_session=True,
+        )
+
+    def jada(self, *argv: str, state: str = "state") -> tuple[int, dict[str, Any], str]:
+        """Runs jada with --json on this host; gives the exit code, what it reported, and all it printed."""
+        return finish(self.start(*argv, "--json", state=state))
+
+    def upgrade(self) -> tuple[int, dict[str, Any], str]:
+        return self.jada("upgrade", "--to", "sonnet-4.6", "--yes")
+
+    def reached(self) -> None:
+        """Waits until a transaction has come to a PAUSE."""
+        eventually(lambda: bool(self.run("ls /run/fault/reached 2>/dev/null", check=False)), "the step was not reached")
+
+    def go_on(self) -> None:
+        self.run("rm -f /run/fault/reached")
+
+    def wait_until_free(self) -> None:
+        """Waits until no transaction runs."""
+        free = "! [ -e /var/lib/jada/lock ] || flock -n /var/lib/jada/lock true"
+        eventually(lambda: machine.inside(self.host, free, check=False).returncode == 0, "the lock is still held")
+
+    def edit(self) -> str:
+        """Somebody else's edit, as a command: one line more at the end."""
+        return f"printf '\\n' >>{self.host.settings}"
+
+    def observe(self, edited: bool = False) -> Seen:
+        lines = self.run(
+            OBSERVE.format(settings=self.host.settings, dropin=DROPIN, limits=LIMITS, home=self.host.home), check=False
+        ).splitlines()
+        sha, meta, dropin, dropin_meta, limits, limits_meta, active, unfinished, *leftovers = lines
+        end = "\n" if edited else ""
+        old, new = (sha_of(text + end) for text in texts(self.host))
+        meta_is_right = meta == f"{self.host.user or 'root'} 600"
+        if sha == old and meta_is_right and dropin == limits == "absent":
+            files = "old"
+        elif sha == new and meta_is_right and dropin_meta == limits_meta == "root 644":
+            files = "new"
+        else:
+            files = "mixed"
+        model = machine.healthz(self.host).get("model")
+        return Seen(files, model, active, unfinished == "unfinished", tuple(leftovers))
+
+    def record(self) -> str:
+        """How the newest release ended for the host, by this machine's own record."""
+        command = [JADA, "history", "--last", "1", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
+        return next(iter(json.loads(done.stdout)["releases"][0]["hosts"]))
+
+
+def texts(host: Machine) -> tuple[str, str]:
+    """The host's settings.json before and after the upgrade."""
+    return host.first_settings, host.first_settings.replace(OLD_MODEL, NEW)
+
+
+def sha_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
+    out, err = process.communicate(timeout=300)
+    assert "lab-secret" not in out + err
+    assert "Traceback" not in out + err, err
+    report = json.loads(out) if out.startswith("{") else {}
+    return process.returncode, report, out + err
+
+
+def eventually(condition: Callable[[], bool], told: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
+
+
+def make_rig(host: Machine, folder: Path) -> Rig:
+    """The host in its first condition, whatever was done to it before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rig = Rig(host, folder)
+    if host.leader is None:
+        fleet.power_on(host)
+    rig.mend()
+    reset(host)
+    return rig
+
+
+@pytest.fixture(scope="session")
+def fault_fleet(whole_lab: object) -> None:
+    """The lab's fleet.yml, with a shorter settle time."""
+    text = fleet.FLEET_FILE.read_text().replace("settle: 5", "settle: 1")
+    (LAB / "faults.yml").write_text(text)
+
+
+@pytest.fixture
+def rig(whole_lab: Any, fault_fleet: None, tmp_path: Path) -> Iterator[Rig]:
+    """The last host of the lab, whose agent has a user of its own."""
+    made = make_rig(whole_lab.hosts[-1], tmp_path)
+    yield made
+    if made.host.leader is None:
+        fleet.power_on(made.host)
+    made.mend()

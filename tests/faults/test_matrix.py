@@ -1,0 +1,257 @@
+"""Each fault at every step of the transaction: the host ends on the old release or the new one, whole, and it is told.
+
+The cells are tried on all hosts of the lab side by side; each is a test of its own. JADA_ALL_FAULTS asks for all of
+them; otherwise each fault strikes at the steps of FEW only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jada.inventory.lab import fleet, machine
+from jada.inventory.lab.machine import OLD_MODEL, Machine
+from tests.faults.conftest import NEW, PAUSE, Rig, Seen, finish, make_rig
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+pytestmark = pytest.mark.lab
+STEPS = ("check", "snapshot", "settings", "dropin", "limits", "reload", "restart", "settle", "verify", "commit", "tidy")
+# Before each of these a transaction flushes something to the disk.
+FLUSHES = tuple(f"flush{number}" for number in range(1, 13))
+FEW = ("snapshot", "dropin", "settle", "flush7")
+
+# Everything jada writes to, on one small file system of its own, which can then be filled or made read-only.
+SMALL = """
+set -e
+mkdir -p /srv/small /var/lib/jada
+mount -t tmpfs -o size=2m tmpfs /srv/small
+echo /srv/small >/etc/fault-mounts
+for at in /var/lib/jada {home}/.claude /etc/systemd/system /etc/security/limits.d; do
+    mkdir -p /srv/small$at
+    cp -aT $at /srv/small$at
+    mount --bind /srv/small$at $at
+    echo $at >>/etc/fault-mounts
+done
+"""
+FILL = "dd if=/dev/zero of=/srv/small/fill bs=4k 2>/dev/null; true"
+# A file system goes read-only under a program that has files open; a plain remount would be refused.
+READ_ONLY = """
+for at in /var/lib/jada {home}/.claude /etc/systemd/system /etc/security/limits.d; do
+    mount --bind $at $at && mount -o remount,bind,ro $at && echo $at >>/etc/fault-mounts
+done 2>/dev/null
+# The list of mounts itself may lie on none of them.
+true
+"""
+# Over the real one, for a shell remembers where it found a command.
+NO_SYSTEMCTL = "mount --bind /bin/false /usr/bin/systemctl && echo /usr/bin/systemctl >>/etc/fault-mounts"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """`files` is old or new ("" where the fault itself keeps them from being put back), `ending` what jada reports.
+
+    Both are "" where either will do, if only they agree.
+    """
+
+    files: str
+    ending: str
+
+
+OLD_RESTORED = Expected("old", "restored")
+OLD_REFUSED = Expected("old", "refused")
+NEW_VERIFIED = Expected("new", "verified")
+TOLD = Expected("", "broken")
+
+
+def stopped(step: str) -> Expected:
+    return {"check": OLD_RESTORED, "snapshot": OLD_REFUSED, "tidy": NEW_VERIFIED}.get(step, OLD_RESTORED)
+
+
+def killed(step: str) -> Expected:
+    return NEW_VERIFIED if step == "tidy" else OLD_RESTORED
+
+
+def either(_: str) -> Expected:
+    return Expected("", "")
+
+
+def out_of_space(step: str) -> Expected:
+    return {"check": OLD_REFUSED, "snapshot": OLD_REFUSED, "tidy": NEW_VERIFIED}.get(step, OLD_RESTORED)
+
+
+def read_only(step: str) -> Expected:
+    early = {"check": OLD_REFUSED, "snapshot": OLD_REFUSED, "settings": OLD_RESTORED}
+    return early.get(step, Expected("new", "unverified") if step == "tidy" else TOLD)
+
+
+def without_systemctl(step: str) -> Expected:
+    if step in ("check", "snapshot"):
+        return OLD_REFUSED
+    if step in ("commit", "tidy"):
+        return Expected("new", "unverified")
+    return OLD_RESTORED if step in ("settings", "dropin", "limits", "reload") else TOLD
+
+
+def edited(step: str) -> Expected:
+    if step == "check":
+        return OLD_REFUSED
+    return OLD_RESTORED if step in ("snapshot", "settings") else NEW_VERIFIED
+
+
+def goes_on(_: str) -> Expected:
+    return NEW_VERIFIED
+
+
+def kill_jada(_: Rig, process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def cut_link(rig: Rig, _: subprocess.Popen[str]) -> None:
+    rig.run(f"pkill -KILL -f '[s]shd: {rig.host.login}'")
+
+
+def pull_the_plug(rig: Rig, _: subprocess.Popen[str]) -> None:
+    machine.pull_the_plug(rig.host)
+    fleet.power_on(rig.host)
+
+
+def second_operator(rig: Rig, _: subprocess.Popen[str]) -> None:
+    code, _report, told = rig.jada("upgrade", "--to", "haiku-4.5", "--yes", state="other")
+    assert code == 5, told
+    assert "@" in told
+    assert " for release " in told
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What strikes: a `hook` on the host, or an `act` from outside while the transaction waits there."""
+
+    expected: Callable[[str], Expected]
+    hook: str = PAUSE
+    act: Callable[[Rig, subprocess.Popen[str]], None] | None = None
+    prepare: str = ""
+    steps: tuple[str, ...] = STEPS
+
+
+FAULTS: Mapping[str, Fault] = {
+    "jada killed": Fault(goes_on, act=kill_jada),
+    "link cut": Fault(goes_on, act=cut_link),
+    "second operator": Fault(goes_on, act=second_operator),
+    "stopped by a signal": Fault(stopped, "kill -TERM $1 $PPID"),
+    "child killed": Fault(killed, "kill -KILL $PPID"),
+    "all killed": Fault(killed, "pkill -KILL -f '^/bin/sh -c RELEASE='"),
+    "all killed at a flush": Fault(either, "pkill -KILL -f '^/bin/sh -c RELEASE='", steps=FLUSHES),
+    "power failure": Fault(killed, act=pull_the_plug),
+    "disk full": Fault(out_of_space, FILL, prepare=SMALL),
+    "read-only disk": Fault(read_only, READ_ONLY, prepare=SMALL),
+    "no systemctl": Fault(without_systemctl, NO_SYSTEMCTL),
+    "edited meanwhile": Fault(edited),
+}
+CELLS = [(name, step) for name, fault in FAULTS.items() for step in fault.steps]
+if not os.environ.get("JADA_ALL_FAULTS"):
+    CELLS = [(name, step) for name, step in CELLS if step in FEW]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one cell gave. `reported` is jada's ending ("killed": it can't tell), `after` the next one's exit code."""
+
+    seen: Seen
+    reported: str
+    record: str
+    edit_is_kept: bool
+    after: int
+    finally_seen: Seen
+    told: str
+
+
+def strike(host: Machine, folder: Path, name: str, step: str) -> Outcome:
+    """Upgrades the host while the fault strikes at the step, sees what became of it, mends it and upgrades again."""
+    fault = FAULTS[name]
+    rig = make_rig(host, folder)
+    rig.run(fault.prepare.format(home=host.home))
+    is_edit = name == "edited meanwhile"
+    rig.fault(step, rig.edit() if is_edit else fault.hook.format(home=host.home))
+    process = rig.start("upgrade", "--to", "sonnet-4.6", "--yes", "--json")
+    if fault.act:
+        rig.reached()
+        fault.act(rig, process)
+        if host.leader is not None:
+            rig.go_on()
+    _code, report, told = finish(process)
+    reported = report["hosts"][0]["ending"] if report else "killed"
+    rig.wait_until_free()
+    rig.run("umount -l /usr/bin/systemctl", check=False)
+    seen = rig.observe(edited=is_edit)
+    kept = not is_edit or seen.files != "mixed"
+    record = rig.record()
+    rig.mend()
+    after, _, again = rig.upgrade()
+    if record == "begun":
+        rebuilt = subprocess.run(
+            [str(part) for part in (Path(process.args[0]), "history", "--rebuild", "--limit", host.name)],  # type: ignore[index]
+            env=rig.env, capture_output=True, text=True, check=True)  # fmt: skip
+        assert "Read " in rebuilt.stderr
+    return Outcome(seen, reported, record, kept, after, rig.observe(edited=is_edit), told + again)
+
+
+@pytest.fixture(scope="session")
+def matrix(
+    whole_lab: Lab, fault_fleet: None, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[dict[tuple[str, str], Future[Outcome]]]:
+    """The outcome of every cell that was asked for, tried on all hosts side by side; printed as a table at the end."""
+    hosts: SimpleQueue[Machine] = SimpleQueue()
+    for host in whole_lab.hosts:
+        hosts.put(host)
+    folder = tmp_path_factory.mktemp("faults")
+
+    def on_a_host(number: int, name: str, step: str) -> Outcome:
+        host = hosts.get()
+        try:
+            return strike(host, folder / str(number), name, step)
+        finally:
+            hosts.put(host)
+
+    wanted = [
+        item.callspec.params["cell"] for item in request.session.items if "cell" in getattr(item, "fixturenames", ())
+    ]
+    pool = ThreadPoolExecutor(len(whole_lab.hosts))
+    cells = {cell: pool.submit(on_a_host, number, *cell) for number, cell in enumerate(wanted)}
+    yield cells
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=" at ".join)
+def test_the_host_is_whole(matrix: dict[tuple[str, str], Future[Outcome]], cell: tuple[str, str]) -> None:
+    name, step = cell
+    found = matrix[cell].result()
+    expected = FAULTS[name].expected(step)
+    if not expected.ending:
+        expected = NEW_VERIFIED if found.seen.files == "new" else OLD_RESTORED
+    if name == "jada killed":
+        assert (found.reported, found.record) == ("killed", "begun"), found.told
+    else:
+        assert found.reported == found.record == expected.ending, found.told
+    if expected.files:
+        assert found.seen.files == expected.files, found
+        assert found.seen.model == (NEW if expected.files == "new" else OLD_MODEL), found
+    assert found.seen.active == "active", found
+    assert found.edit_is_kept, found
+    if expected.ending in ("verified", "restored") and name != "read-only disk":
+        assert not found.seen.unfinished, found
+        assert found.seen.leftovers == (), found
+    # The next upgrade needs nobody's help.
+    assert found.after == 0, found.told
+    assert (found.finally_seen.files, found.finally_seen.model) == ("new", NEW), found
+    assert (found.finally_seen.unfinished, found.finally_seen.leftovers) == (False, ()), found
