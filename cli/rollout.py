@@ -243,10 +243,10 @@ def _judge(connection: Connection, plan: Plan, told: Outcome) -> Report:
     wanted = plan.transaction.release.id if plan.transaction else None
     if wanted and (state.release is None or state.release.id != wanted):
         seen = state.release.id if state.release else "none"
-        found = (Finding("J403", "release", wanted, seen, "look at who else changes this host"), *found)
-    if found:
+        found = (Finding.of("J403", wanted, seen), *found)
+    if any(finding.is_error for finding in found):
         return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
-    return Report(Ending.VERIFIED, state=state)
+    return Report(Ending.VERIFIED, state=state, findings=found)
 
 
 def _without_change(plan: Plan | HostError) -> Report:

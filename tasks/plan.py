@@ -61,7 +61,8 @@ def upgrade(request: Request, role: str, model: str, state: State, service: Serv
         return Plan(refusal=refusal)
     notes = _limit_notes(state, request.nofile)
     current = state.release
-    if current and not request.restart and replace(current.wanted, release="") == wanted and not checks.drift(state):
+    same = current is not None and replace(current.wanted, release="") == wanted
+    if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
     made = release.upgrade(request.id, current, state.settings.model, wanted, **request.about(role))
     transaction = Transaction(made, state, service, request.holder)
