@@ -311,7 +311,8 @@ def _seen_running(state: State) -> str:
     if process is None:
         return "no process"
     model = checks.running_model(state) or "model unknown"
-    how = "says its health check" if state.health_model else f"in {state.settings.path}, older than the process"
+    asked_by = "health check" if state.health.model else "probe"
+    how = f"says its {asked_by}" if state.told else f"in {state.settings.path}, older than the process"
     limit = str(process.soft)
     asked = state.release.wanted.nofile_asked if state.release else 0
     if asked and asked != process.soft:

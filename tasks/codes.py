@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ERROR, WARNING, NOTE = "error", "warning", "note"
+SEVERITIES = ERROR, WARNING, NOTE = ("error", "warning", "note")
 
 HEAL = "jada heal --limit HOST"
 
@@ -55,7 +55,7 @@ _ALL = (
         "model-shadowed",
         ERROR,
         "settings.json is outranked: a service started now would ask for another model, because of a flag, an "
-        "environment variable, managed or project settings, or an agent. `jada explain HOST` shows the whole chain.",
+        "environment variable, managed or project settings, or an agent. `jada explain` shows the whole chain.",
         "remove it where it is set on HOST, then: jada heal --limit HOST",
     ),
     Code(
@@ -77,7 +77,8 @@ _ALL = (
         "J106",
         "process-stale",
         ERROR,
-        "The process started before settings.json last changed, and nothing shows which model it read then. A running "
+        "The process started before the files that decide its model last changed, and nothing shows what it read then: "
+        "it is not the one the release started, and it is not asked (`health:` or `probe:` in fleet.yml). A running "
         "process never takes up a changed file.",
         HEAL,
     ),
@@ -105,11 +106,12 @@ _ALL = (
     ),
     Code(
         "J110",
-        "project-model",
+        "session-model",
         WARNING,
-        "The settings of a project (`projects:` in fleet.yml) name another model than the current release. The service "
-        "is not touched by it; a `claude` session that somebody opens in that folder is.",
-        "remove it from the project's settings on HOST",
+        "A `claude` session that the service's user opens by hand, at home or in one of the folders of `projects:` in "
+        "fleet.yml, would ask for another model: because of the project's settings, or of the environment at login. "
+        "The service is not touched by it.",
+        "remove it there on HOST",
     ),
     Code(
         "J111",
