@@ -16,7 +16,7 @@ masked() { awk "$MASK" "$1" | gzip -c; }
 look_at_json() {
     say "$1.path" "$2"
     stat -L -c "$1.size=%s
-$1.mtime=%.9Y" "$2"
+$1.changed=%.9Z" "$2"
     masked "$2" | say64 "$1.masked"
 }
 
@@ -56,7 +56,7 @@ options() {
 }
 
 unit=$(systemctl show "$UNIT" --property="LoadState,User,MainPID,NRestarts,ActiveState,SubState,Result,\
-ExecMainStatus,ActiveEnterTimestampMonotonic,WorkingDirectory,FragmentPath,DropInPaths,NeedDaemonReload,LimitNOFILE,\
+ExecMainStatus,ActiveEnterTimestampMonotonic,WorkingDirectory,FragmentPath,DropInPaths,NeedDaemonReload,LimitNOFILESoft,\
 Environment,EnvironmentFiles,UnsetEnvironment,ExecStart")
 of_unit() { printf '%s\n' "$unit" | sed -n "s/^$1=//p"; }
 printf '%s\n' "$unit" | grep -vE '^(Environment|EnvironmentFiles|UnsetEnvironment|ExecStart)=' | sed 's/^/unit./'
@@ -91,7 +91,7 @@ if [ -e "$SETTINGS" ]; then
     stat -L -c 'settings.owner=%u:%g
 settings.mode=%a
 settings.size=%s
-settings.mtime=%.9Y' "$SETTINGS"
+settings.changed=%.9Z' "$SETTINGS"
     say settings.sha256 "$(sha256sum <"$SETTINGS" | cut -d' ' -f1)"
     masked=$(masked "$SETTINGS" | base64 -w0)
     printf 'settings.masked:=%s\n' "$masked"
@@ -176,7 +176,7 @@ IFS='
 MANAGED=/etc/claude-code
 for file in "$MANAGED/managed-settings.json" "$MANAGED"/managed-settings.d/*.json; do layer "$file"; done
 # A file that is gone shows in its folder alone.
-say managed.mtime "$(stat -c %.9Y "$MANAGED" "$MANAGED/managed-settings.d" 2>/dev/null | sort -n | tail -n 1)"
+say managed.changed "$(stat -c %.9Z "$MANAGED" "$MANAGED/managed-settings.d" 2>/dev/null | sort -n | tail -n 1)"
 
 
 folders=$(printf '%s\n' "$start" "$cwd" "$home" | sort -u)

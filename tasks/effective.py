@@ -84,7 +84,7 @@ def resolve(state: State, launch: Launch) -> Effective:
         barred=barred,
         overridden=overridden,
         moved=moved,
-        changed=max([state.managed_mtime, *(file.mtime for file in files)]),
+        changed=max([state.managed_changed, *(file.changed for file in files)]),
     )
 
 

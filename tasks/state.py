@@ -32,12 +32,15 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A settings file, masked (see files/mask.awk). `real` is where symlinks lead; `mtime` Unix seconds."""
+    """A settings file, masked (see files/mask.awk). `real` is where symlinks lead.
+
+    `changed` is the file's ctime in Unix seconds: an mtime can be set back, as by `cp -a`.
+    """
 
     path: str
     real: str = ""
     file: File = field(default_factory=File)
-    mtime: float = 0.0
+    changed: float = 0.0
     text: str | None = None
     grep: str = ""
 
@@ -202,7 +205,7 @@ class State:
     """All that one look at a host saw; `history` only where it was asked for, oldest first.
 
     `layers` are the settings files other than the service's own, of which only some count for any one process, and
-    `managed_mtime` when a file was last put into or taken out of the folder of managed ones. `fresh` is how systemd
+    `managed_changed` when a file was last put into or taken out of the folder of managed ones. `fresh` is how systemd
     would start the service now. `denied` says that the service's user may not read the settings.
 
     `lock` says whose transaction is running there just now, `held` who has locked the host with `jada lock`, and
@@ -214,7 +217,7 @@ class State:
     unit: Unit
     settings: Settings
     layers: tuple[Settings, ...]
-    managed_mtime: float
+    managed_changed: float
     denied: bool
     agents: tuple[Agent, ...]
     dropin: File
@@ -272,7 +275,7 @@ def _state(name: str, seen: Mapping[str, str], health_asked: bool, probe_asked: 
             for layer in (*_numbered(seen, "layer", ".path"), "inline")
             if f"{layer}.path" in seen
         ),
-        managed_mtime=float(seen.get("managed.mtime") or 0),
+        managed_changed=float(seen.get("managed.changed") or 0),
         denied=seen.get("settings.denied") == "yes",
         agents=tuple(Agent(*line) for line in _table(seen.get("agents", ""))),
         dropin=_file(seen, "dropin"),
@@ -354,7 +357,7 @@ def _unit(name: str, seen: Mapping[str, str]) -> Unit:
         dropins=tuple(seen.get("unit.DropInPaths", "").split()),
         status=seen.get("status", "").rstrip(),
         sets=tuple(Setting(*row) for row in _table(seen.get("unit.sets", ""))),
-        nofile=_limit(seen.get("unit.LimitNOFILE", "0")),
+        nofile=_limit(seen.get("unit.LimitNOFILESoft", "0")),
     )
 
 
@@ -377,7 +380,7 @@ def _settings(seen: Mapping[str, str], name: str) -> Settings:
         path=seen[f"{name}.path"],
         real=seen.get(f"{name}.real", ""),
         file=_file(seen, name),
-        mtime=float(seen.get(f"{name}.mtime") or 0),
+        changed=float(seen.get(f"{name}.changed") or 0),
         # awk ends its output with a quote of its own.
         text=None if text is None else text[: int(seen[f"{name}.size"])],
         grep="\n".join(line.strip()[:200] for line in seen.get(f"{name}.grep", "").splitlines()),

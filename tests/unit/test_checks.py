@@ -31,8 +31,8 @@ def fresh(env: dict[str, str] | None = None, argv: dict[str, str] | None = None,
     return Launch(env or {}, WHERE, argv or {}, cwd)
 
 
-def layer(path: str, text: str, mtime: float = 0.0) -> tuple[Settings, ...]:
-    return (Settings(path, text=text, mtime=mtime),)
+def layer(path: str, text: str, changed: float = 0.0) -> tuple[Settings, ...]:
+    return (Settings(path, text=text, changed=changed),)
 
 
 def session(age: float, user: str = "bob") -> OpenSession:
@@ -81,8 +81,8 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({**UNASKED, "process": {"launch": fresh(env=ENV)}}, ["J105"]),
         ({**UNASKED, "process": {"launch": fresh(argv={"model": OPUS})}}, ["J105"]),
         # Restarted while a managed file was there that is gone now, or while the file said something else.
-        ({**UNASKED, **RESTARTED, "managed_mtime": NOW - 50}, ["J106"]),
-        ({**UNASKED, "process": {"ticks": 6000}, "settings": {"mtime": NOW - 50}}, ["J106"]),
+        ({**UNASKED, **RESTARTED, "managed_changed": NOW - 50}, ["J106"]),
+        ({**UNASKED, "process": {"ticks": 6000}, "settings": {"changed": NOW - 50}}, ["J106"]),
         # Restarted with a managed file that is there still.
         ({**UNASKED, **RESTARTED, "layers": layer(MANAGED, '{"model": "x"}', NOW - 100)}, ["J103", "J105"]),
         ({"process": {"soft": 1024}}, ["J301"]),
@@ -137,7 +137,7 @@ def test_the_host_can_give_more_by_now(host: Host) -> None:
     "changes",
     [
         # The Claude CLI rewrote the file after the release, and the model is still the same.
-        {"settings": {"mtime": NOW - 10, "file": File("1000:1000", "600", "c" * 64)}, **UNASKED},
+        {"settings": {"changed": NOW - 10, "file": File("1000:1000", "600", "c" * 64)}, **UNASKED},
         # The host rebooted since.
         {"boot": "boot-2", "process": {"ticks": 17}, **UNASKED},
         # A layer that asks for the same model.
@@ -191,5 +191,5 @@ def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
     assert checks.running_model(stale) == ""
     shadowed = host(process={"launch": fresh(env=ENV)}, **UNASKED)
     assert checks.running_model(shadowed) == OPUS
-    changed = host(settings={"text": '{"model": "x"}', "mtime": NOW}, **UNASKED)
+    changed = host(settings={"text": '{"model": "x"}', "changed": NOW}, **UNASKED)
     assert checks.running_model(changed) == MODEL
