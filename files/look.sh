@@ -205,7 +205,7 @@ for folder in $projects; do
 done
 for folder in "$MANAGED" $folders $projects; do set -- "$@" "${folder%/}/.claude/agents"; done
 for folder in $configs; do set -- "$@" "$folder/agents"; done
-agents_in "$@" | say64 agents
+agents_in "$@" | sort -u | say64 agents
 IFS=' 	
 '
 

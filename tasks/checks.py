@@ -91,7 +91,7 @@ def obstacles(state: State, wanted: Wanted) -> Iterator[Finding]:
     fresh = effective.resolve(state, state.fresh)
     for layer in state.layers:
         if layer.path.startswith(f"{MANAGED}/") and layer.error:
-            seen = f"{layer.path}: {layer.error}; the Claude CLI may refuse to start"
+            seen = f"{layer.path}: {layer.error}; the Claude CLI then refuses to start"
             yield Finding.of("J101", "a JSON object", seen)
     if fresh.moved:
         yield Finding.of("J104", f"settings read from {state.settings.path}", fresh.moved)
