@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jada.inventory.lab import fleet, machine
+from jada.inventory.lab.shell import LAB
 
 if TYPE_CHECKING:
     from tests.lab.conftest import Lab
@@ -95,6 +96,18 @@ def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
     ]
     assert row["open_files"]["asked"] == 2_147_483_646
     assert row["open_files"]["in_force"] == row["open_files"]["at_a_login"] == row["open_files"]["released"]
+
+
+def test_the_probe_and_the_projects_of_the_fleet_are_looked_at(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "opus-5", "--yes")
+    project = f"{lab[HOST].home}/Documents/repos/one/.claude"
+    lab.run(HOST, f'mkdir -p {project}; echo \'{{"model": "claude-x"}}\' >{project}/settings.local.json')
+    own = LAB / "probed.yml"
+    own.write_text(fleet.FLEET_FILE.read_text() + "probe: id -un\nprojects: [~/Documents/repos]\n")
+    told = lab.jada("drift", "--limit", HOST, exit_code=3, env={"JADA_FLEET": str(own)})
+    assert "J105 model-running: expected claude-opus-5, saw agent (probe)" in told
+    assert f"saw claude-x from model in {project}/settings.local.json" in told
+    lab.run(HOST, "rm -r /home/agent/Documents")
 
 
 def test_explain_tells_a_host_it_can_not_look_at(lab: Lab) -> None:

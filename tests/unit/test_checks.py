@@ -108,7 +108,9 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
     ],
 )
 def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[str]) -> None:
-    assert codes(host(**changes)) == expected
+    found = checks.drift(host(**changes))
+    assert [finding.code for finding in found] == expected
+    assert not any("UNIT" in finding.mend or "HOST" in finding.mend_on("web-1") for finding in found)
 
 
 def test_an_agent_outranks_the_environment(host: Host) -> None:
