@@ -15,5 +15,7 @@ converge(
         health=host.data.jada_health,
         settle=host.data.jada_settle,
         keep=host.data.jada_keep,
+        probe=host.data.jada_probe,
+        projects=host.data.jada_projects,
     ),
 )

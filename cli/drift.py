@@ -30,13 +30,13 @@ def drift(as_json: bool, fleet_file: str | None, role: str | None, limit: str | 
         seen = opened.look("Checking hosts")
     found = {name: () if isinstance(state, HostError) else checks.drift(state) for name, state in seen.items()}
     failed = {name: state for name, state in seen.items() if isinstance(state, HostError)}
-    drifted = [name for name, findings in found.items() if findings]
+    drifted = [name for name, findings in found.items() if any(finding.is_drift for finding in findings)]
     code = worst({Exit.DRIFT} if drifted else set()) if not failed else Exit.FAILED
     if as_json:
         hosts = [
             {
                 "host": name,
-                "in_sync": None if name in failed else not found[name],
+                "in_sync": None if name in failed else name not in drifted,
                 "error": failed[name].message if name in failed else None,
                 "findings": [finding_as_json(finding) for finding in found[name]],
             }
@@ -46,7 +46,8 @@ def drift(as_json: bool, fleet_file: str | None, role: str | None, limit: str | 
         return code
     for name, findings in found.items():
         for finding in findings:
-            out.print(f"[red]✗[/] [bold]{escape(name)}[/] {escape(finding_line(finding))}")
+            mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
+            out.print(f"{mark} [bold]{escape(name)}[/] {escape(finding_line(finding))}")
     for error in failed.values():
         out.print(f"[red]✗[/] not checked: {escape(error.message)}")
     in_sync = len(seen) - len(failed) - len(drifted)

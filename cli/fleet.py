@@ -116,7 +116,18 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
     hosts = find(config, role, limit)
     with tempfile.TemporaryDirectory(prefix="jada-") as scratch:
         data = access.ssh_data(config, hosts, Path(scratch))
-        session = Session(data, Service(config.service, config.settings, config.health, config.settle, config.keep))
+        session = Session(
+            data,
+            Service(
+                config.service,
+                config.settings,
+                config.health,
+                config.settle,
+                config.keep,
+                config.probe,
+                config.projects,
+            ),
+        )
         try:
             yield Opened(config, hosts, session, time.monotonic() + config.deadline)
         finally:

@@ -18,6 +18,7 @@ COMMANDS = {
     "upgrade": ("upgrade", "Change the model on hosts, and see it run."),
     "rollback": ("rollback", "Put hosts back on what they had before."),
     "drift": ("drift", "Check that what runs is what was asked for."),
+    "explain": ("explain", "Tell why a host runs the model it runs."),
     "history": ("history", "Show what was done, when, by whom and why."),
     "show": ("history", "Show one release of the history, host by host."),
     "lock": ("lock", "Stop upgrades for everybody, during an incident."),

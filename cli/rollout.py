@@ -243,10 +243,10 @@ def _judge(connection: Connection, plan: Plan, told: Outcome) -> Report:
     wanted = plan.transaction.release.id if plan.transaction else None
     if wanted and (state.release is None or state.release.id != wanted):
         seen = state.release.id if state.release else "none"
-        found = (Finding("J403", "release", wanted, seen, "look at who else changes this host"), *found)
-    if found:
+        found = (Finding.of("J403", wanted, seen), *found)
+    if any(finding.is_error for finding in found):
         return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
-    return Report(Ending.VERIFIED, state=state)
+    return Report(Ending.VERIFIED, state=state, findings=found)
 
 
 def _without_change(plan: Plan | HostError) -> Report:
@@ -311,7 +311,8 @@ def _seen_running(state: State) -> str:
     if process is None:
         return "no process"
     model = checks.running_model(state) or "model unknown"
-    how = "says its health check" if state.health_model else f"in {state.settings.path}, older than the process"
+    asked_by = "health check" if state.health.model else "probe"
+    how = f"says its {asked_by}" if state.told else f"in {state.settings.path}, older than the process"
     limit = str(process.soft)
     asked = state.release.wanted.nofile_asked if state.release else 0
     if asked and asked != process.soft:

@@ -1,7 +1,7 @@
 # Masks a JSON text without changing its length: every byte of a string value becomes "*", every digit "1",
-# anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep`,
-# which say which model is asked for. So secrets stay on the host, while line, column and offset of all that is
-# shown are those of the real file. One pass, split at the quotes; needs LC_ALL=C (bytes) and any POSIX awk.
+# anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep` and those
+# of modelOverrides, which say which model is asked for. So secrets stay on the host, while line, column and offset of
+# all that is shown are those of the real file. One pass, split at the quotes; needs LC_ALL=C (bytes) and any POSIX awk.
 BEGIN {
     RS = "\""
     split("model agent availableModels ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL ANTHROPIC_SMALL_FAST_MODEL " \
@@ -27,7 +27,7 @@ function flush(follows) {
     if (!held) return
     if (follows ~ /^[ \t\r\n]*:/) { key = string; printf "%s\"", string }
     else {
-        printf "%s\"", (key in keep) ? string : stars(string)
+        printf "%s\"", (key in keep || listing) ? string : stars(string)
         if (key != "availableModels") key = ""
     }
     held = 0
@@ -45,6 +45,7 @@ function flush(follows) {
         next
     }
     flush($0)
+    if ($0 !~ /^[ \t\r\n,:]*$/) listing = key == "modelOverrides" && $0 ~ /^[ \t\r\n]*:[ \t\r\n]*[{][ \t\r\n]*$/
     if ($0 ~ /[{}\]]/) key = ""
     printf "%s\"", outside($0)
     inside = 1

@@ -125,6 +125,8 @@ class Fleet:
     service: str = "jada-agent.service"
     settings: str = "~/.claude/settings.json"
     health: str = ""
+    probe: str = ""
+    projects: tuple[str, ...] = ()
     settle: int = 5
     keep: int = 10
     deadline: int = 3600
@@ -172,6 +174,8 @@ def parse(file: Path) -> Fleet:
         "service": _service,
         "settings": _settings,
         "health": _health,
+        "probe": Value.text,
+        "projects": _projects,
         "settle": lambda settle: settle.whole(0, 600),
         "keep": lambda keep: keep.whole(2, 1000),
         "deadline": lambda deadline: deadline.whole(1, 86400),
@@ -283,6 +287,10 @@ def _service(value: Value) -> str:
 
 def _settings(value: Value) -> str:
     return _matching(value, re.compile(r"(~?/).+"), "a path on the host that begins with ~/ or /")
+
+
+def _projects(value: Value) -> tuple[str, ...]:
+    return tuple(_settings(item) for item in value.items())
 
 
 def _health(value: Value) -> str:

@@ -33,6 +33,8 @@ def host_data(fleet: Fleet, host: Host) -> dict[str, object]:
         "jada_service": fleet.service,
         "jada_settings": fleet.settings,
         "jada_health": fleet.health,
+        "jada_probe": fleet.probe,
+        "jada_projects": fleet.projects,
         "jada_settle": fleet.settle,
         "jada_keep": fleet.keep,
     }

@@ -4,188 +4,268 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from datetime import datetime
 
 from jada.tasks import effective
+from jada.tasks.codes import CODES, ERROR, NOTE, SEVERITIES
 from jada.tasks.release import Wanted
-from jada.tasks.state import File, State
+from jada.tasks.state import MANAGED, File, OpenSession, State
 
 # A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
 SAME_INSTANT = 0.05
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
+LIMITS = "/etc/security/limits.d/50-jada.conf"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it was asked for. `mend` is what an operator does about it."""
+    """One thing that is not as it was asked for. `mend` is what an operator does about it; HOST in it is the host."""
 
     code: str
-    name: str
     expected: str
     seen: str
-    mend: str = ""
+    mend: str
+
+    @classmethod
+    def of(cls, code: str, expected: str, seen: str, mend: str = "") -> Finding:
+        """The finding with what the catalogue says mends it, unless `mend` says it better."""
+        return cls(code, expected, seen, mend or CODES[code].mend)
+
+    def mend_on(self, host: str) -> str:
+        return self.mend.replace("HOST", host)
+
+    @property
+    def name(self) -> str:
+        return CODES[self.code].name
+
+    @property
+    def severity(self) -> str:
+        return CODES[self.code].severity
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether it makes the host one that drifted; a note does not."""
+        return self.severity != NOTE
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the service itself does not run what was released."""
+        return self.severity == ERROR
 
 
 def findings(state: State, wanted: Wanted) -> tuple[Finding, ...]:
     """Everything in which the host differs from `wanted`, the gravest first."""
-    return tuple(
-        finding
-        for check in (_interrupted, _service, _settings, _model, _shadow, _running, _limit, _files, _reload)
-        for finding in check(state, wanted)
-    )
+    checks = (
+        _interrupted, _service, _settings, _model, obstacles, _running, _limit, _dropins, _files, _reload,
+        _login_limit, _hand_sessions, _open_sessions,
+    )  # fmt: skip
+    found = (finding for check in checks for finding in check(state, wanted))
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def drift(state: State) -> tuple[Finding, ...]:
     """The findings against the host's current release; a host without one has drifted, for nobody released to it."""
     if state.release is not None:
         return findings(state, state.release.wanted)
-    unreleased = Finding(
-        "J401",
-        "no-release",
-        "a release made by jada",
-        "none on this host",
-        "run `jada upgrade` for it, or leave it out of fleet.yml",
-    )
+    unreleased = Finding.of("J401", "a release made by jada", "none on this host")
     return (unreleased, *_interrupted(state, Wanted("", 0)), *_service(state, Wanted("", 0)))
 
 
 def running_model(state: State) -> str:
     """The model the process really runs, as far as can be known; "" when it can't."""
-    if state.process is None:
-        return ""
-    if state.health_model:
-        return state.health_model
-    first = next(iter(effective.chain(state)), None)
-    return first.model if first and _started_after_change(state) else ""
+    if state.process is None or state.told:
+        return state.told if state.process else ""
+    now = effective.resolve(state, state.process.launch)
+    if now.pinned:
+        return now.model
+    if state.release and _is_of_release(state) and (state.release.kind == "upgrade" or not now.outranks):
+        return state.release.wanted.model
+    return now.model if state.process.started + SAME_INSTANT >= now.changed else ""
+
+
+def obstacles(state: State, wanted: Wanted) -> Iterator[Finding]:
+    """What keeps a process that is started now from the model in the service's settings.json."""
+    if not wanted.model:
+        return
+    fresh = effective.resolve(state, state.fresh)
+    for layer in state.layers:
+        if layer.path.startswith(f"{MANAGED}/") and layer.error:
+            seen = f"{layer.path}: {layer.error}; the Claude CLI then refuses to start"
+            yield Finding.of("J101", "a JSON object", seen)
+    if fresh.moved:
+        yield Finding.of("J104", f"settings read from {state.settings.path}", fresh.moved)
+    elif fresh.outranks and fresh.winner.model != wanted.model:
+        yield Finding.of("J103", wanted.model, f"{fresh.winner.model} from {fresh.winner.where}")
+    elif fresh.winner.model == wanted.model and fresh.barred:
+        yield Finding.of("J108", wanted.model, f"{fresh.model}: not in availableModels of {fresh.barred}")
+    elif fresh.winner.model == wanted.model and fresh.overridden:
+        yield Finding.of("J109", wanted.model, f"{fresh.model} by modelOverrides of {fresh.overridden}")
 
 
 def _interrupted(state: State, _: Wanted) -> Iterator[Finding]:
     if state.interrupted and not state.lock:
-        yield Finding(
-            "J402",
-            "transaction-cut-off",
-            "no unfinished change",
-            f"release {state.interrupted} was cut off half-way",
-            "run the same command again: the host is put back first",
-        )
+        yield Finding.of("J402", "no unfinished change", f"release {state.interrupted} was cut off half-way")
 
 
 def _service(state: State, _: Wanted) -> Iterator[Finding]:
     unit = state.unit
-    see = f"see `journalctl -u {unit.name}` on the host"
+
+    def finding(code: str, expected: str, seen: str) -> Finding:
+        return Finding.of(code, expected, seen, CODES[code].mend.replace("UNIT", unit.name))
+
     if not unit.loaded:
-        yield Finding("J201", "service-missing", f"{unit.name} installed", "unknown to systemd", "install the service")
+        yield finding("J201", f"{unit.name} installed", "unknown to systemd")
     elif unit.active != "active":
-        yield Finding("J202", "service-not-running", "active", f"{unit.active} ({unit.sub}, {unit.result})", see)
-    elif unit.restarts and state.process and state.now - state.process.started < JUST_RESTARTED:
-        yield Finding("J203", "service-restarting", "settled", f"restarted {unit.restarts} times by systemd", see)
+        yield finding("J202", "active", f"{unit.active} ({unit.sub}, {unit.result})")
+    elif unit.restarts:
+        settled = state.process is None or state.now - state.process.started >= JUST_RESTARTED
+        seen = f"restarted {unit.restarts} times by systemd"
+        yield finding("J207" if settled else "J203", "settled", seen)
 
 
 def _settings(state: State, _: Wanted) -> Iterator[Finding]:
-    if error := state.settings.error:
-        yield Finding(
-            "J101",
-            "settings-unreadable",
-            "a JSON object",
-            f"{state.settings.path}: {error}; the Claude CLI then ignores the whole file",
-            "mend the file on the host",
-        )
+    settings = state.settings
+    if settings.error:
+        seen = f"{settings.path}: {settings.error}; the Claude CLI then ignores the whole file"
+        yield Finding.of("J101", "a JSON object", seen)
+    elif state.denied:
+        yield Finding.of("J101", f"{settings.path} open to {state.user}", f"{state.user} may not read it")
 
 
 def _model(state: State, wanted: Wanted) -> Iterator[Finding]:
     if wanted.model and not state.settings.error and state.settings.model != wanted.model:
         seen = state.settings.model or "no model"
-        yield Finding("J102", "model-on-disk", wanted.model, f"{seen} in {state.settings.path}", "jada upgrade")
-
-
-def _shadow(state: State, wanted: Wanted) -> Iterator[Finding]:
-    origin = effective.shadow(state)
-    if wanted.model and origin and origin.model != wanted.model:
-        yield Finding("J103", "model-shadowed", wanted.model, f"{origin.model} from {origin.where}", "remove it there")
-    moved = state.process.env.get("CLAUDE_CONFIG_DIR", "") if state.process else ""
-    if moved and PurePosixPath(moved) != PurePosixPath(state.settings.path).parent:
-        yield Finding(
-            "J104",
-            "settings-elsewhere",
-            f"settings read from {state.settings.path}",
-            f"CLAUDE_CONFIG_DIR={moved} in the process's environment",
-            "set `settings:` in fleet.yml to the file in that folder, or remove the variable",
-        )
+        yield Finding.of("J102", wanted.model, f"{seen} in {state.settings.path}")
 
 
 def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
-    if state.process is None or not wanted.model:
+    process, model = state.process, running_model(state)
+    if process is None or not wanted.model:
         return
-    if state.health_asked and state.health_model != wanted.model:
-        seen = state.health_model or state.health_error or "an answer without a model"
-        yield Finding("J105", "model-running", wanted.model, f"{seen} (health check)", "jada upgrade --restart")
-    elif not _started_after_change(state):
-        yield Finding(
+    asked = [(how, one) for how, one in (("health check", state.health), ("probe", state.probe)) if one.asked]
+    for how, answer in asked:
+        if answer.model != wanted.model:
+            seen = answer.model or answer.error or "an answer without a model"
+            yield Finding.of("J105", wanted.model, f"{seen} ({how})")
+    if asked or model == wanted.model:
+        return
+    if model:
+        where = effective.resolve(state, process.launch).winner.where
+        yield Finding.of("J105", wanted.model, f"{model} from {where}")
+    else:
+        yield Finding.of(
             "J106",
-            "process-stale",
-            "a process started after the settings changed",
-            f"process {state.process.pid} is older than {state.settings.path}",
-            "jada upgrade --restart",
+            "a process started after the files that decide its model changed",
+            f"process {process.pid} is older than they are, and nothing tells which model it read",
         )
 
 
-def _started_after_change(state: State) -> bool:
-    """Whether the process read the model that is on disk now.
+def _is_of_release(state: State) -> bool:
+    """Whether the process is the very one that the current release started, which was seen to run its model then.
 
-    The CLI rewrites the file at times without changing the model, so a process that was started by or after the
-    current release, whose model is still there, is as good as one that is younger than the file.
+    So it does not matter that the CLI rewrites the file at times. A process that came later, by a crash or by hand, may
+    have read anything that was there in between.
     """
-    if state.process is None:
+    if state.process is None or len(state.result) != 4:
         return False
-    if state.process.started + SAME_INSTANT >= state.settings.mtime:
-        return True
-    if state.release is None or len(state.result) != 4 or state.settings.model != state.release.wanted.model:
-        return False
-    _, _, ticks, boot = state.result
-    return boot != state.boot or state.process.ticks >= int(ticks)
+    done, _, ticks, boot = state.result
+    return (done, boot, int(ticks)) == ("done", state.boot, state.process.ticks)
 
 
 def _limit(state: State, wanted: Wanted) -> Iterator[Finding]:
     if wanted.nofile and state.process and state.process.soft != wanted.nofile:
-        yield Finding(
-            "J301",
-            "limit-in-force",
-            f"{wanted.nofile} open files",
-            f"{state.process.soft} in /proc/{state.process.pid}/limits",
-            "jada upgrade --restart",
+        seen = f"{state.process.soft} in /proc/{state.process.pid}/limits"
+        yield Finding.of("J301", f"{wanted.nofile} open files", seen)
+    most = min(wanted.nofile_asked, state.capacity.service)
+    if wanted.nofile and most > wanted.nofile:
+        yield Finding.of("J303", f"{most} open files, of {wanted.nofile_asked} asked", f"{wanted.nofile} released")
+
+
+def _dropins(state: State, wanted: Wanted) -> Iterator[Finding]:
+    """The limit that a restart would give: systemd takes the last one it reads."""
+    limits = [one for one in state.unit.sets if one.name == "LimitNOFILE"]
+    ours = [at for at, one in enumerate(limits) if one.path == _dropin(state)]
+    if not wanted.nofile or not ours or limits[-1].path == _dropin(state):
+        return
+    # A limit that this host can't give is clamped to the most it can, which is most often what was released.
+    if min(state.unit.nofile, state.capacity.service) != wanted.nofile:
+        seen = f"LimitNOFILE={limits[-1].value} in {limits[-1].path}"
+        yield Finding.of("J206", f"LimitNOFILE={wanted.nofile} in {_dropin(state)}", seen)
+
+
+def _login_limit(state: State, wanted: Wanted) -> Iterator[Finding]:
+    expected = min(wanted.nofile, state.capacity.login)
+    if not wanted.nofile:
+        return
+    if state.login.error:
+        yield Finding.of("J302", f"{expected} open files", f"no login of {state.user}: {state.login.error}")
+    elif state.login.nofile != expected:
+        yield Finding.of("J302", f"{expected} open files", f"{state.login.nofile} at a login of {state.user}")
+
+
+def _hand_sessions(state: State, wanted: Wanted) -> Iterator[Finding]:
+    if not wanted.model or state.settings.error or state.settings.model != wanted.model:
+        return
+    service = effective.resolve(state, state.fresh)
+    for launch in effective.sessions(state):
+        one = effective.resolve(state, launch)
+        # What the service suffers from as well has been told.
+        if one.model not in (wanted.model, service.model):
+            why = f"from {one.winner.where}" if one.winner.model == one.model else f"by {one.barred or one.overridden}"
+            yield Finding.of("J110", wanted.model, f"{one.model} {why}, for a session in {launch.cwd}")
+
+
+def _open_sessions(state: State, _: Wanted) -> Iterator[Finding]:
+    for session in stale_sessions(state):
+        where = f"on {session.tty}" if session.tty else "without a terminal"
+        age = f"open for {(state.now - session.started) / 3600:.1f} h"
+        yield Finding.of(
+            "J111", "sessions begun after the model changed", f"claude {session.pid} of {session.user} {where}, {age}"
         )
+
+
+def stale_sessions(state: State) -> tuple[OpenSession, ...]:
+    """The open sessions that began before the model last changed, as far as the host's last two releases tell.
+
+    When the very process of the current release still runs, its birth is the moment of the change; otherwise it is
+    when the release was asked for.
+    """
+    changed = 0.0
+    for release in (state.previous, state.release):
+        if release and release.wanted.model != release.before.model:
+            changed = datetime.fromisoformat(release.at).timestamp() if release.at else changed
+            if release is state.release and _is_of_release(state) and state.process:
+                changed = state.process.started
+    return tuple(session for session in state.sessions if session.started < changed)
 
 
 def _files(state: State, wanted: Wanted) -> Iterator[Finding]:
     if state.release is None or state.release.wanted != wanted:
         return
-    for name, seen in (("dropin", state.dropin), ("limits", state.limits)):
+    ours = {"dropin": _dropin(state), "limits": LIMITS}
+    for (name, path), seen in zip(ours.items(), (state.dropin, state.limits), strict=True):
         expected = state.after.get(name)
         if expected is not None and expected != seen:
-            yield Finding("J204", f"{name}-changed", _tell(expected), _tell(seen), "jada upgrade --restart")
+            yield Finding.of("J204", f"{path}: {_tell(expected)}", _tell(seen))
     settings = state.after.get("settings")
     if settings and (settings.owner, settings.mode) != (state.settings.file.owner, state.settings.file.mode):
-        yield Finding(
+        yield Finding.of(
             "J107",
-            "settings-owner",
             f"owner {settings.owner}, mode {settings.mode}",
             f"owner {state.settings.file.owner or 'none'}, mode {state.settings.file.mode or 'none'}",
-            f"chown and chmod {state.settings.path} on the host",
+            f"on HOST: chown {settings.owner} {state.settings.path}; chmod {settings.mode} {state.settings.path}",
         )
 
 
 def _reload(state: State, _: Wanted) -> Iterator[Finding]:
-    ours = f"/etc/systemd/system/{state.unit.name}.d/50-jada.conf"
     # systemd 252 does not notice a drop-in whose folder is new to it: what it has loaded is in DropInPaths.
-    if state.unit.needs_reload or (state.dropin.sha256 == "absent") == (ours in state.unit.dropins):
-        yield Finding(
-            "J205",
-            "daemon-reload-needed",
-            f"the files of {state.unit.name} loaded",
-            "changed on disk since systemd read them",
-            "jada upgrade --restart",
-        )
+    if state.unit.needs_reload or (state.dropin.sha256 == "absent") == (_dropin(state) in state.unit.dropins):
+        yield Finding.of("J205", f"the files of {state.unit.name} loaded", "changed on disk since systemd read them")
+
+
+def _dropin(state: State) -> str:
+    return f"/etc/systemd/system/{state.unit.name}.d/50-jada.conf"
 
 
 def _tell(file: File) -> str:

@@ -1,57 +1,243 @@
-"""Which model a process started now would ask for, by the Claude CLI's own precedence. Pure.
+"""Which model a process asks for, and what decides it, by the Claude CLI's own precedence. Pure.
 
-Source: measured with Claude CLI 2.1.331 (docs/model-precedence.md). Highest first: --model; ANTHROPIC_MODEL, where an
-`env` block of a settings file beats the process's own environment; managed settings, later names winning; the
-project's settings.local.json; ~/.claude/settings.json; ANTHROPIC_DEFAULT_MODEL.
+Measured with Claude CLI 2.1.331; docs/model-precedence.md has the table, how it was measured and what is not seen.
+Aliases such as `sonnet` are told as they stand: which model they mean moves with the CLI's version.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from jada.tasks.settings import SettingsError
-from jada.tasks.state import Settings, State
+from jada.tasks.state import INLINE, MANAGED, Launch, Settings, State
+
+# What the CLI uses when nothing names a model; which one that is depends on its version.
+DEFAULT = "the Claude CLI's own default"
+
+FAMILIES = ("opus", "sonnet", "haiku")
+# An id of the vendor's own: `modelOverrides` has no effect on any other.
+VENDOR_ID = re.compile(r"claude(-[a-z]+)?(-\d+)+(-[a-z]+)?(-\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One place that names a model."""
+    """One place that names a model. `lost` says why it does not count; "" for the one that does."""
 
     model: str
     where: str
+    lost: str = ""
 
 
-def chain(state: State) -> tuple[Origin, ...]:
-    """Every place that names a model for the service, the one that wins first."""
-    env = state.process.env if state.process else {}
-    local = [layer for layer in state.layers if layer.path.endswith(".local.json") and _counts(state)]
-    managed = [layer for layer in state.layers if not layer.path.endswith(".local.json")]
-    by_rank = [*reversed(managed), *local, state.settings]
-    found = [Origin(state.process.argv_model if state.process else "", "--model on the command line")]
-    found += [Origin(_env_model(layer), f"env.ANTHROPIC_MODEL in {layer.path}") for layer in by_rank]
-    found += [Origin(env.get("ANTHROPIC_MODEL", ""), "ANTHROPIC_MODEL in the process's environment")]
-    found += [Origin(layer.model, f"model in {layer.path}") for layer in by_rank]
-    found += [Origin(env.get("ANTHROPIC_DEFAULT_MODEL", ""), "ANTHROPIC_DEFAULT_MODEL in the process's environment")]
-    return tuple(origin for origin in found if origin.model)
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The model a process asks for, and how it came to it.
+
+    `chain` has every place that names one, the highest first; `winner` is the one that counts. It `outranks` the
+    service's settings.json if that can't decide. `pinned` says that the winner came with the process itself and not
+    from a file that may have changed since. `changed` is when the files that count last changed, Unix seconds.
+    """
+
+    model: str
+    winner: Origin
+    chain: tuple[Origin, ...]
+    outranks: bool
+    pinned: bool
+    barred: str
+    overridden: str
+    moved: str
+    changed: float
 
 
-def shadow(state: State) -> Origin | None:
-    """What makes the model in the user's settings.json not count, if anything does."""
-    first = next(iter(chain(state)), None)
-    own = f"model in {state.settings.path}"
-    return first if first and first.where != own and first.model != state.settings.model else None
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A place that may name a model. In each group, the first that is set decides, even when it is set to ""."""
+
+    group: int
+    model: str
+    where: str
+    of_process: bool = False
 
 
-def _counts(state: State) -> bool:
-    # ~/.claude/settings.local.json is the local layer of the project ~, so only for a service that works there.
-    folder = state.settings.path.rsplit("/.claude/", 1)[0]
-    return state.unit.working_directory in ("~", folder)
+AT_ARGV, AT_AGENT, AT_ENV, AT_FILE, AT_DEFAULT, AT_END = range(6)
 
 
-def _env_model(layer: Settings) -> str:
-    try:
-        env = layer.values.get("env")
-    except SettingsError:
+def resolve(state: State, launch: Launch) -> Effective:
+    """The model that a process with this launch asks for when it reads the files as they are now."""
+    config, moved = _config(state, launch)
+    files = _files(state, launch, config)
+    slots = list(_slots(state, launch, files, config))
+    winner = next(slot for slot in slots if slot.model and _first_of_group(slots, slot) is slot)
+    chain = [Origin(slot.model, slot.where, _lost(slots, slot, winner)) for slot in slots if slot.model]
+    chain += _unread(state, files, moved)
+    asked = winner.model
+    barred = "" if asked == DEFAULT else _barred(asked, files)
+    override, overridden = ("", "") if barred else _override(asked, files)
+    named = [slot for slot in slots if slot.group == AT_FILE]
+    return Effective(
+        model=DEFAULT if barred else override or asked,
+        winner=Origin(winner.model, winner.where),
+        chain=tuple(chain),
+        outranks=winner.group < AT_FILE or (named != [] and named[0].where != f"model in {state.settings.path}"),
+        pinned=winner.of_process,
+        barred=barred,
+        overridden=overridden,
+        moved=moved,
+        changed=max([state.managed_changed, *(file.changed for file in files)]),
+    )
+
+
+def sessions(state: State) -> Iterator[Launch]:
+    """The `claude` sessions that the service's user may open by hand: at home, and in every project looked at.
+
+    `projects:` of fleet.yml names folders; each of them and each folder right inside of them is a project, for that is
+    how people keep their repositories. The CLI reads the project settings of the very folder it is started in, not
+    those of its parents. A session gets the environment of a login, which is not that of the service.
+    """
+    taken = {PurePosixPath(config) for config in _configs(state)}
+    folders = {state.home}
+    for layer in state.layers:
+        path = PurePosixPath(layer.path)
+        if path.parent.name == ".claude" and path.parent not in taken:
+            folders.add(str(path.parent.parent))
+    works_in = {state.fresh.cwd, state.process.launch.cwd if state.process else ""}
+    where = dict.fromkeys(state.login.env, f"the environment that {state.user} gets at login")
+    for folder in sorted(folders - works_in):
+        yield Launch(state.login.env, where, cwd=folder)
+
+
+def _configs(state: State) -> Iterator[str]:
+    yield f"{state.home}/.claude"
+    for launch in (state.fresh, *([state.process.launch] if state.process else [])):
+        yield _config(state, launch)[0]
+
+
+def _config(state: State, launch: Launch) -> tuple[str, str]:
+    """The folder of the user's settings, and what moved it there, "" if nothing did."""
+    usual = str(PurePosixPath(state.settings.path).parent)
+    folder, by = usual, ""
+    if named := launch.env.get("CLAUDE_CONFIG_DIR"):
+        folder, by = named, f"CLAUDE_CONFIG_DIR={named} in {launch.where['CLAUDE_CONFIG_DIR']}"
+    elif (home := launch.env.get("HOME", state.home)) != state.home and usual == f"{state.home}/.claude":
+        folder, by = f"{home}/.claude", f"HOME={home} in {launch.where['HOME']}"
+    for file in _files(state, launch, folder):
+        if named := _env(file).get("CLAUDE_CONFIG_DIR"):
+            folder, by = named, f"CLAUDE_CONFIG_DIR={named} in the env of {file.path}"
+            break
+    same = PurePosixPath(folder) == PurePosixPath(usual)
+    return (usual, "") if same else (folder, by)
+
+
+def _files(state: State, launch: Launch, config: str) -> list[Settings]:
+    """The settings files that such a process reads, the strongest first."""
+    pool = {PurePosixPath(file.path): file for file in (*state.layers, state.settings) if file.text is not None}
+    managed = [file for file in state.layers if file.path.startswith(f"{MANAGED}/")]
+    flag = launch.argv.get("settings", "")
+    folder = PurePosixPath(launch.cwd, ".claude")
+    usual = PurePosixPath(config) == PurePosixPath(state.settings.path).parent
+    user = PurePosixPath(state.settings.path) if usual else PurePosixPath(config, "settings.json")
+    sources = launch.argv.get("setting-sources", "user,project,local").split(",")
+    named = {"local": folder / "settings.local.json", "project": folder / "settings.json", "user": user}
+    paths = [PurePosixPath(INLINE) if flag == INLINE else PurePosixPath(launch.cwd, flag)] if flag else []
+    paths += [path for source, path in named.items() if source in sources]
+    # The user's file is also the project's for a process that works at home: it counts as the user's.
+    paths = [path for at, path in enumerate(paths) if path not in paths[at + 1 :]]
+    return [*reversed(managed), *(pool[path] for path in paths if path in pool)]
+
+
+def _slots(state: State, launch: Launch, files: list[Settings], config: str) -> Iterator[_Slot]:
+    if "model" in launch.argv:
+        yield _Slot(AT_ARGV, launch.argv["model"], "--model on the command line", of_process=True)
+    yield from _agent(state, launch, files, config)
+    yield from _variable(AT_ENV, "ANTHROPIC_MODEL", launch, files)
+    for file in files:
+        model = file.read().get("model")
+        if isinstance(model, str):
+            yield _Slot(AT_FILE, model, f"model in {file.path}")
+    yield from _variable(AT_DEFAULT, "ANTHROPIC_DEFAULT_MODEL", launch, files)
+    yield _Slot(AT_END, DEFAULT, "no place that names one")
+
+
+def _variable(group: int, name: str, launch: Launch, files: list[Settings]) -> Iterator[_Slot]:
+    for file in files:
+        if name in _env(file):
+            yield _Slot(group, _env(file)[name], f"{name} in the env of {file.path}")
+    if name in launch.env:
+        yield _Slot(group, launch.env[name], f"{name} in {launch.where[name]}", of_process=True)
+
+
+def _agent(state: State, launch: Launch, files: list[Settings], config: str) -> Iterator[_Slot]:
+    """The model of the agent that the process plays; its name is in the frontmatter, not in the name of its file."""
+    chosen = [(launch.argv["agent"], "--agent on the command line")] if "agent" in launch.argv else []
+    chosen += [
+        (str(values["agent"]), f"agent in {file.path}") for file in files if (values := file.read()).get("agent")
+    ]
+    if not chosen:
+        return
+    name, where = chosen[0]
+    for folder in (f"{MANAGED}/.claude/agents", f"{launch.cwd.rstrip('/')}/.claude/agents", f"{config}/agents"):
+        for agent in state.agents:
+            if agent.name == name and PurePosixPath(agent.path).is_relative_to(folder):
+                if agent.model not in ("", "inherit"):
+                    yield _Slot(AT_AGENT, agent.model, f"{where}: {name}, whose model is in {agent.path}")
+                return
+
+
+def _env(file: Settings) -> dict[str, str]:
+    env = file.read().get("env")
+    return {name: str(value) for name, value in env.items()} if isinstance(env, dict) else {}
+
+
+def _first_of_group(slots: list[_Slot], slot: _Slot) -> _Slot:
+    return next(one for one in slots if one.group == slot.group)
+
+
+def _lost(slots: list[_Slot], slot: _Slot, winner: _Slot) -> str:
+    if slot is winner:
         return ""
-    model = env.get("ANTHROPIC_MODEL") if isinstance(env, dict) else None
-    return model if isinstance(model, str) else ""
+    before = slots.index(slot) < slots.index(winner)
+    return f"hidden by the empty {_first_of_group(slots, slot).where}" if before else "outranked"
+
+
+def _unread(state: State, files: list[Settings], moved: str) -> Iterator[Origin]:
+    """The service's settings.json where it names a model and yet does not count at all."""
+    own = state.settings
+    if own not in files and own.model:
+        yield Origin(own.model, f"model in {own.path}", f"not read: {moved or '--setting-sources on the command line'}")
+    for file in files:
+        if file.error or not isinstance(file.values.get("model", ""), str):
+            yield Origin("?", f"anything in {file.path}", f"dropped whole: {file.error or 'model is not a string'}")
+
+
+def _barred(model: str, files: list[Settings]) -> str:
+    """The file whose `availableModels` leave the model out; "" when it may be used."""
+    lists = [(file, file.read()["availableModels"]) for file in files if "availableModels" in file.read()]
+    # A list of the administrator's stands alone; the others are put together.
+    if managed := [one for one in lists if one[0].path.startswith(f"{MANAGED}/")]:
+        lists = managed
+    entries = [str(entry).lower() for _, listed in lists if isinstance(listed, list) for entry in listed]
+    return "" if not lists or _listed(model.lower(), entries) else lists[0][0].path
+
+
+def _listed(model: str, entries: list[str]) -> bool:
+    short = model.removesuffix("[1m]").removeprefix("claude-")
+    for entry in entries:
+        name = entry.removeprefix("claude-")
+        if name in FAMILIES and entry == name:
+            # A family stands for all of it, unless the list also names one of its members.
+            members = [one for one in entries if one != name and one.removeprefix("claude-").startswith(f"{name}-")]
+            if name in model and not members:
+                return True
+        elif short == name or short.startswith(f"{name}-"):
+            return True
+    return False
+
+
+def _override(model: str, files: list[Settings]) -> tuple[str, str]:
+    if VENDOR_ID.fullmatch(model):
+        for file in files:
+            overrides = file.read().get("modelOverrides")
+            if isinstance(overrides, dict) and overrides.get(model, model) != model:
+                return str(overrides[model]), file.path
+    return "", ""

@@ -27,6 +27,6 @@ class Look(FactBase[State | LookError]):
         if output == [NO_SUDO]:
             return LookError("sudo asks for a password there; jada needs `NOPASSWD` for the ssh user, or root")
         try:
-            return read(self._service.unit, output, bool(self._service.health))
+            return read(self._service.unit, output, bool(self._service.health), bool(self._service.probe))
         except LookError as error:
             return error

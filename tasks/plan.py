@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
-from jada.tasks import checks, effective, release
+from jada.tasks import checks, release
 from jada.tasks.release import Release, Wanted
-from jada.tasks.settings import Splice
+from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
 from jada.tasks.transaction import Service, Transaction
 
@@ -61,7 +62,8 @@ def upgrade(request: Request, role: str, model: str, state: State, service: Serv
         return Plan(refusal=refusal)
     notes = _limit_notes(state, request.nofile)
     current = state.release
-    if current and not request.restart and replace(current.wanted, release="") == wanted and not checks.drift(state):
+    same = current is not None and replace(current.wanted, release="") == wanted
+    if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
     made = release.upgrade(request.id, current, state.settings.model, wanted, **request.about(role))
     transaction = Transaction(made, state, service, request.holder)
@@ -109,11 +111,13 @@ def _unusable(state: State, wanted: Wanted) -> str:
     """Why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
         return f"{state.settings.path}: {error}; mend it first, nothing was touched"
-    origin = effective.shadow(state)
-    if origin and origin.model != wanted.model:
-        return f"{origin.where} says {origin.model} and outranks {state.settings.path}; remove it there first"
-    moved = [finding for finding in checks.findings(state, wanted) if finding.code == "J104"]
-    return f"{moved[0].seen}: {moved[0].mend}" if moved else ""
+    text = state.settings.text
+    splice = None if text is None else set_model(text, wanted.model)
+    written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
+    changed = replace(state, settings=replace(state.settings, text=written))
+    for obstacle in checks.obstacles(changed, wanted):
+        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first"
+    return ""
 
 
 def _limit_notes(state: State, asked: int) -> tuple[str, ...]:

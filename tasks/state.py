@@ -5,13 +5,20 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from jada.tasks.release import Release
 from jada.tasks.settings import SettingsError, parse
 
-ENV_NAMES = ("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_MODEL", "CLAUDE_CONFIG_DIR")
+# The folder of the settings an administrator sets for everybody.
+MANAGED = "/etc/claude-code"
+# The path by which settings given on the command line itself are known.
+INLINE = "(on the command line)"
+
+# What the Claude CLI takes for a value of the wrong type: then it drops the file as a whole.
+_TYPES = {"env": (dict, "an object"), "agent": (str, "a string"), "permissions": (dict, "an object")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +32,17 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A settings file, masked (see files/mask.awk). `real` is where symlinks lead; `mtime` Unix seconds."""
+    """A settings file, masked (see files/mask.awk). `real` is where symlinks lead.
+
+    `changed` is the file's ctime in Unix seconds: an mtime can be set back, as by `cp -a`.
+    """
 
     path: str
     real: str = ""
     file: File = field(default_factory=File)
-    mtime: float = 0.0
+    changed: float = 0.0
     text: str | None = None
     grep: str = ""
-
-    @property
-    def exists(self) -> bool:
-        return self.file.sha256 != "absent"
 
     @property
     def values(self) -> Mapping[str, object]:
@@ -47,19 +53,86 @@ class Settings:
     def error(self) -> str:
         """Why the file can't be used, or ""."""
         try:
-            parse(self.text if self.text is not None else "{}")
+            values = self.values
         except SettingsError as error:
             return str(error)
-        return ""
+        # Of the administrator's files the CLI leaves out only the part that is wrong.
+        return "" if self.path.startswith(f"{MANAGED}/") else _wrong_type(values)
 
     @property
     def model(self) -> str:
         """The model on disk, "" when none is set or the file can't be read as settings."""
-        try:
-            model = self.values.get("model")
-        except SettingsError:
-            return ""
+        model = self.read().get("model")
         return model if isinstance(model, str) else ""
+
+    def read(self) -> Mapping[str, object]:
+        """The values the Claude CLI takes from the file: none when something in it is wrong, for it drops it whole."""
+        if self.error:
+            return {}
+        values = self.values
+        return values if isinstance(values.get("model", ""), str) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a process is started with, as far as it decides the model.
+
+    `where` says where each variable of `env` is set; `argv` holds the options model, settings, agent and
+    setting-sources that are on the command line; `cwd` is the folder it works in.
+    """
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+    argv: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A file of agents/ and what its frontmatter says; `model` is "" when it names none."""
+
+    path: str
+    name: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A line of one of the unit's files, in the order systemd reads them: LimitNOFILE or a variable of Environment."""
+
+    path: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A process of the Claude CLI that is not the service's. `tty` is "" when it has none; `model` its --model."""
+
+    pid: int
+    started: float
+    ticks: int
+    tty: str
+    user: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a fresh login of the service's user gets. `error` says why nothing could be measured, or is ""."""
+
+    nofile: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service said when it was asked which model it uses: by a URL (`health`) or a command (`probe`)."""
+
+    asked: bool = False
+    model: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +146,11 @@ class Unit:
     result: str
     main_pid: int
     restarts: int
-    working_directory: str
     needs_reload: bool
     dropins: tuple[str, ...]
     status: str = ""
+    sets: tuple[Setting, ...] = ()
+    nofile: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +162,7 @@ class Process:
     ticks: int
     soft: int
     hard: int
-    env: Mapping[str, str] = field(default_factory=dict)
-    argv_model: str = ""
+    launch: Launch = field(default_factory=Launch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +205,31 @@ class Past:
 class State:
     """All that one look at a host saw; `history` only where it was asked for, oldest first.
 
+    `layers` are the settings files other than the service's own, of which only some count for any one process, and
+    `managed_changed` when a file was last put into or taken out of the folder of managed ones. `fresh` is how systemd
+    would start the service now. `denied` says that the service's user may not read the settings.
+
     `lock` says whose transaction is running there just now, `held` who has locked the host with `jada lock`, and
     `interrupted` is the release of a transaction that has not finished; each is "" when there is none.
     """
 
     user: str
+    home: str
     unit: Unit
     settings: Settings
     layers: tuple[Settings, ...]
+    managed_changed: float
+    denied: bool
+    agents: tuple[Agent, ...]
     dropin: File
     limits: File
     capacity: Capacity
+    fresh: Launch
     process: Process | None
-    health_model: str
-    health_error: str
-    health_asked: bool
+    login: Login
+    sessions: tuple[OpenSession, ...]
+    health: Answer
+    probe: Answer
     release: Release | None
     previous: Release | None
     after: Mapping[str, File]
@@ -159,28 +242,43 @@ class State:
     boot: str
     now: float
 
+    @property
+    def told(self) -> str:
+        """The model that the service itself says it uses, "" when it was not asked or did not say."""
+        return self.health.model or self.probe.model
+
 
 class LookError(ValueError):
     """The look's output is not whole."""
 
 
-def read(unit: str, lines: Iterable[str], health_asked: bool) -> State:
+def read(unit: str, lines: Iterable[str], health_asked: bool, probe_asked: bool = False) -> State:
     """The State that files/look.sh printed. Raises LookError when it is not whole."""
     try:
         seen = _fields(lines)
         if seen.get("end") != "ok":
             raise LookError("the look at the host was cut off")
-        return _state(unit, seen, health_asked)
-    except (KeyError, OSError, EOFError) as error:
+        return _state(unit, seen, health_asked, probe_asked)
+    except (KeyError, ValueError, OSError, EOFError) as error:
         raise LookError(f"the look at the host can't be read ({type(error).__name__}: {error})") from None
 
 
-def _state(unit: str, seen: Mapping[str, str], health_asked: bool) -> State:
+def _state(name: str, seen: Mapping[str, str], health_asked: bool, probe_asked: bool) -> State:
+    unit = _unit(name, seen)
+    process = _process(seen)
     return State(
         user=seen["user"],
-        unit=_unit(unit, seen),
+        home=seen["home"],
+        unit=unit,
         settings=_settings(seen, "settings"),
-        layers=tuple(_settings(seen, name) for name in _layer_names(seen)),
+        layers=tuple(
+            _settings(seen, layer)
+            for layer in (*_numbered(seen, "layer", ".path"), "inline")
+            if f"{layer}.path" in seen
+        ),
+        managed_changed=float(seen.get("managed.changed") or 0),
+        denied=seen.get("settings.denied") == "yes",
+        agents=tuple(Agent(*line) for line in _table(seen.get("agents", ""))),
         dropin=_file(seen, "dropin"),
         limits=_file(seen, "limits"),
         capacity=Capacity(
@@ -189,10 +287,12 @@ def _state(unit: str, seen: Mapping[str, str], health_asked: bool) -> State:
             hard_pid1=_limit(seen["hard_pid1"]),
             hard_login=_limit(seen["hard_login"]),
         ),
-        process=_process(seen),
-        health_model=_health_model(seen),
-        health_error=seen.get("health.error", "").strip(),
-        health_asked=health_asked,
+        fresh=_fresh(unit, process, seen),
+        process=process,
+        login=_login(seen),
+        sessions=tuple(_open_session(seen, seen[key]) for key in _numbered(seen, "session")),
+        health=_answer(seen, "health", health_asked),
+        probe=_answer(seen, "probe", probe_asked),
         release=Release.from_json(seen["release.manifest.json"]) if "release.manifest.json" in seen else None,
         previous=Release.from_json(seen["release.previous"]) if "release.previous" in seen else None,
         after={name: _after(rest) for name, *rest in map(str.split, seen.get("release.after", "").splitlines())},
@@ -223,14 +323,21 @@ def _fields(lines: Iterable[str]) -> dict[str, str]:
 
 
 def _history(seen: Mapping[str, str]) -> tuple[Past, ...]:
-    numbers = sorted(int(key[7:-9]) for key in seen if key.startswith("history") and key.endswith(".manifest"))
     return tuple(
-        Past(
-            Release.from_json(seen[f"history{number}.manifest"]),
-            _error(seen.get(f"history{number}.result", "")),
-        )
-        for number in numbers
+        Past(Release.from_json(seen[f"{key}.manifest"]), _error(seen.get(f"{key}.result", "")))
+        for key in _numbered(seen, "history", ".manifest")
     )
+
+
+def _numbered(seen: Mapping[str, str], prefix: str, suffix: str = "") -> list[str]:
+    """The keys such as layer1, layer2, … in their order, without the suffix that marks each."""
+    found = (re.fullmatch(f"{prefix}(\\d+){re.escape(suffix)}", key) for key in seen)
+    return [f"{prefix}{number}" for number in sorted(int(match[1]) for match in found if match)]
+
+
+def _table(text: str) -> list[tuple[str, str, str]]:
+    rows = (line.split("\t") for line in text.splitlines())
+    return [(row[0], row[1], row[2]) for row in rows if len(row) == 3]
 
 
 def _error(result: str) -> str:
@@ -247,10 +354,11 @@ def _unit(name: str, seen: Mapping[str, str]) -> Unit:
         result=seen.get("unit.Result", ""),
         main_pid=int(seen.get("unit.MainPID") or 0),
         restarts=int(seen.get("unit.NRestarts") or 0),
-        working_directory=seen.get("unit.WorkingDirectory", ""),
         needs_reload=seen.get("unit.NeedDaemonReload") == "yes",
         dropins=tuple(seen.get("unit.DropInPaths", "").split()),
         status=seen.get("status", "").rstrip(),
+        sets=tuple(Setting(*row) for row in _table(seen.get("unit.sets", ""))),
+        nofile=_limit(seen.get("unit.LimitNOFILESoft", "0")),
     )
 
 
@@ -267,18 +375,13 @@ def _after(rest: list[str]) -> File:
     return File(owner, mode, sha256)
 
 
-def _layer_names(seen: Mapping[str, str]) -> list[str]:
-    numbers = sorted(int(key[5:-5]) for key in seen if key.startswith("layer") and key.endswith(".path"))
-    return [f"layer{number}" for number in numbers]
-
-
 def _settings(seen: Mapping[str, str], name: str) -> Settings:
     text = seen.get(f"{name}.masked")
     return Settings(
         path=seen[f"{name}.path"],
         real=seen.get(f"{name}.real", ""),
         file=_file(seen, name),
-        mtime=float(seen.get(f"{name}.mtime") or 0),
+        changed=float(seen.get(f"{name}.changed") or 0),
         # awk ends its output with a quote of its own.
         text=None if text is None else text[: int(seen[f"{name}.size"])],
         grep="\n".join(line.strip()[:200] for line in seen.get(f"{name}.grep", "").splitlines()),
@@ -288,30 +391,96 @@ def _settings(seen: Mapping[str, str], name: str) -> Settings:
 def _process(seen: Mapping[str, str]) -> Process | None:
     if "process.ticks" not in seen or not seen["process.ticks"]:
         return None
-    ticks = int(seen["process.ticks"])
-    age = float(seen["uptime"]) - ticks / int(seen["process.hz"])
+    ticks, pid = int(seen["process.ticks"]), int(seen["unit.MainPID"])
+    env = _with_prefix(seen, "running.env.")
     return Process(
-        pid=int(seen["unit.MainPID"]),
-        started=float(seen["now"]) - age,
+        pid=pid,
+        started=_born(seen, ticks),
         ticks=ticks,
         soft=_limit(seen.get("process.soft", "0")),
         hard=_limit(seen.get("process.hard", "0")),
-        env={name: seen[f"env.{name}"] for name in ENV_NAMES if f"env.{name}" in seen},
-        argv_model=seen.get("argv.model", ""),
+        launch=Launch(
+            env,
+            dict.fromkeys(env, f"the environment of process {pid}"),
+            _with_prefix(seen, "running.argv."),
+            seen.get("running.cwd") or "/",
+        ),
     )
+
+
+def _born(seen: Mapping[str, str], ticks: int) -> float:
+    return float(seen["now"]) - (float(seen["uptime"]) - ticks / int(seen["hz"]))
+
+
+def _fresh(unit: Unit, process: Process | None, seen: Mapping[str, str]) -> Launch:
+    env, where = {}, {}
+    for place, name, value in _table(seen.get("fresh.env", "")):
+        env[name] = value
+        where[name] = place
+        if place == "Environment=":
+            files = [one.path for one in unit.sets if (one.name, one.value) == (name, value)]
+            where[name] = f"Environment= of {files[-1] if files else unit.name}"
+    for entry in seen.get("fresh.unset", "").split():
+        name, equals, value = entry.partition("=")
+        if not equals or env.get(name) == value:
+            env.pop(name, None)
+    argv = _with_prefix(seen, "fresh.argv.")
+    running = process.launch.argv if process else {}
+    # A variable on the unit's command line, and settings in quotes, can be read only from what it became.
+    known = {name: value for name, value in argv.items() if "$" not in value}
+    for name in argv.keys() | ({"settings"} if running.get("settings") == INLINE else set()):
+        if name not in known and name in running:
+            known[name] = running[name]
+    return Launch(env, where, known, seen.get("fresh.cwd") or "/")
+
+
+def _with_prefix(seen: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in seen.items() if name.startswith(prefix)}
+
+
+def _login(seen: Mapping[str, str]) -> Login:
+    if "login.nofile" not in seen:
+        return Login(error=seen.get("login.error") or "it gave no answer")
+    return Login(_limit(seen["login.nofile"]), _with_prefix(seen, "login.env."))
+
+
+def _open_session(seen: Mapping[str, str], line: str) -> OpenSession:
+    pid, ticks, device, user, model = (*line.split(), "")[:5]
+    return OpenSession(int(pid), _born(seen, int(ticks)), int(ticks), _tty(int(device)), user, model)
+
+
+def _tty(device: int) -> str:
+    """The name of a terminal from its device number (proc_pid_stat(5), devices.txt of the kernel)."""
+    major, minor = device >> 8 & 0xFFF, device & 0xFF | device >> 12 & 0xFFF00
+    if 136 <= major <= 143:
+        return f"pts/{(major - 136) * 256 + minor}"
+    return f"tty{minor}" if major == 4 else ""
 
 
 def _limit(text: str) -> int:
     # RLIM_INFINITY; NOFILE can't really be unlimited, but the file format allows the word.
-    return 2**63 - 1 if text == "unlimited" else int(text or 0)
+    return 2**63 - 1 if text in ("unlimited", "infinity") else int(text or 0)
 
 
-def _health_model(seen: Mapping[str, str]) -> str:
-    if "health.masked" not in seen:
-        return ""
+def _answer(seen: Mapping[str, str], kind: str, asked: bool) -> Answer:
+    if f"{kind}.masked" not in seen:
+        return Answer(asked, error=seen.get(f"{kind}.error", "").strip())
     try:
-        answer = json.loads(seen["health.masked"][: int(seen["health.size"])])
+        answer = json.loads(seen[f"{kind}.masked"][: int(seen[f"{kind}.size"])])
     except json.JSONDecodeError:
-        return ""
+        return Answer(asked)
     model = answer.get("model") if isinstance(answer, dict) else None
-    return model if isinstance(model, str) else ""
+    return Answer(asked, model if isinstance(model, str) else "")
+
+
+def _wrong_type(values: Mapping[str, object]) -> str:
+    for key, (kind, expected) in _TYPES.items():
+        if key in values and not isinstance(values[key], kind):
+            return f"{key} is not {expected}"
+    available = values.get("availableModels", [])
+    if not isinstance(available, list) or not all(isinstance(model, str) for model in available):
+        return "availableModels is not a list of strings"
+    overrides = values.get("modelOverrides", {})
+    if not isinstance(overrides, dict) or not all(isinstance(model, str) for model in overrides.values()):
+        return "modelOverrides is not an object of strings"
+    return ""

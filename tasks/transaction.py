@@ -41,7 +41,7 @@ class Outcome:
 class Service:
     """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or "".
 
-    `keep` is how many releases a host remembers.
+    `probe` is a command on the host, or ""; `projects` folders there. `keep` is how many releases a host remembers.
     """
 
     unit: str
@@ -49,6 +49,8 @@ class Service:
     health: str = ""
     settle: int = 5
     keep: int = 10
+    probe: str = ""
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ def look_script(service: Service, history: bool = False) -> str:
         "UNIT": service.unit,
         "SETTINGS": service.settings,
         "HEALTH": service.health,
+        "PROBE": service.probe,
+        "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
         "MASK": _file("mask.awk"),
     }

@@ -187,7 +187,7 @@ def test_unknown_models_are_refused(lab: Lab) -> None:
 def test_a_shadowed_model_is_refused_and_named(lab: Lab) -> None:
     lab.run(HOST, "echo ANTHROPIC_MODEL=claude-opus-5 >/etc/default/jada-agent; systemctl restart jada-agent")
     told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
-    assert "ANTHROPIC_MODEL in the process's environment says claude-opus-5" in told
+    assert "claude-opus-5 from ANTHROPIC_MODEL in /etc/default/jada-agent" in told
     assert lab.model(HOST) == "claude-opus-5"
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Capacity, File, Process, Settings, State, Unit
+from jada.tasks.state import Answer, Capacity, File, Launch, Login, Process, Settings, State, Unit
 
 MODEL = "claude-sonnet-4.6"
 ID = "20261124-120000-aaaa"
 NOW = 1_800_000_000.0
 HEALTHY = State(
     user="agent",
+    home="/home/agent",
     unit=Unit(
         name="jada-agent.service",
         loaded=True,
@@ -24,7 +25,6 @@ HEALTHY = State(
         result="success",
         main_pid=300,
         restarts=0,
-        working_directory="/home/agent",
         needs_reload=False,
         dropins=("/etc/systemd/system/jada-agent.service.d/50-jada.conf",),
     ),
@@ -32,17 +32,22 @@ HEALTHY = State(
         path="/home/agent/.claude/settings.json",
         real="/home/agent/.claude/settings.json",
         file=File("1000:1000", "600", "a" * 64),
-        mtime=NOW - 100,
+        changed=NOW - 100,
         text='{\n  "model": "claude-sonnet-4.6",\n  "env": {"TOKEN": "****"}\n}\n',
     ),
     layers=(),
+    managed_changed=0.0,
+    denied=False,
+    agents=(),
     dropin=File("0:0", "644", "d" * 64),
     limits=File("0:0", "644", "e" * 64),
     capacity=Capacity(nr_open=1_048_576, can_raise=True, hard_pid1=1_048_576, hard_login=524_288),
-    process=Process(pid=300, started=NOW - 90, ticks=5000, soft=1_048_576, hard=1_048_576),
-    health_model=MODEL,
-    health_error="",
-    health_asked=True,
+    fresh=Launch(cwd="/srv"),
+    process=Process(pid=300, started=NOW - 90, ticks=5000, soft=1_048_576, hard=1_048_576, launch=Launch(cwd="/srv")),
+    login=Login(1_048_576),
+    sessions=(),
+    health=Answer(asked=True, model=MODEL),
+    probe=Answer(),
     release=Release(
         ID, "upgrade", Wanted(MODEL, 1_048_576, 2_147_483_646, ID), Wanted("claude-haiku-4.5", 0), fleet="f", role="r"
     ),

@@ -1,19 +1,42 @@
 """What counts as drift, and what does not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jada.tasks import checks
-from jada.tasks.state import File, Settings, State
+from jada.tasks.state import Agent, Answer, File, Launch, Login, OpenSession, Setting, Settings, State
+from tests.unit.conftest import HEALTHY, MODEL, NOW
 
 Host = Callable[..., State]
+OPUS = "claude-opus-5"
 MANAGED = "/etc/claude-code/managed-settings.json"
+HOME = "/home/agent"
+OURS = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
+THEIRS = "/etc/systemd/system/jada-agent.service.d/60-theirs.conf"
+UNASKED = {"health": Answer()}
+# The process is not the one the release started: somebody restarted the service since.
+RESTARTED = {"process": {"ticks": 6000}}
+ENV = {"ANTHROPIC_MODEL": OPUS}
+WHERE = {"ANTHROPIC_MODEL": "somewhere", "CLAUDE_CONFIG_DIR": "somewhere"}
 
 
 def codes(state: State) -> list[str]:
     return [finding.code for finding in checks.drift(state)]
+
+
+def fresh(env: dict[str, str] | None = None, argv: dict[str, str] | None = None, cwd: str = "/srv") -> Launch:
+    return Launch(env or {}, WHERE, argv or {}, cwd)
+
+
+def layer(path: str, text: str, changed: float = 0.0) -> tuple[Settings, ...]:
+    return (Settings(path, text=text, changed=changed),)
+
+
+def session(age: float, user: str = "bob") -> OpenSession:
+    return OpenSession(900, NOW - age, 1, "pts/0", user, "")
 
 
 def test_a_healthy_host_is_in_sync(host: Host) -> None:
@@ -28,55 +51,116 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"unit": {"loaded": False}}, ["J201"]),
         ({"unit": {"active": "failed"}}, ["J202"]),
         ({"unit": {"active": "activating", "sub": "auto-restart"}}, ["J202"]),
-        ({"unit": {"restarts": 3}, "process": {"started": 1_800_000_000.0 - 5}}, ["J203"]),
+        ({"unit": {"restarts": 3}, "process": {"started": NOW - 5}}, ["J203"]),
+        ({"unit": {"restarts": 3}}, ["J207"]),
         ({"unit": {"needs_reload": True}}, ["J205"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6",}'}}, ["J101"]),
+        ({"settings": {"text": '{"model": "claude-sonnet-4.6", "env": []}'}}, ["J101"]),
+        ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": "x"}'}}, ["J101"]),
+        ({"denied": True}, ["J101"]),
+        ({"layers": layer(MANAGED, "{")}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-haiku-4.5"}'}}, ["J102"]),
         ({"settings": {"text": "{}"}}, ["J102"]),
+        ({"settings": {"text": '{"model": 5}'}}, ["J102"]),
         ({"settings": {"file": File("0:0", "644", "b" * 64)}}, ["J107"]),
-        ({"layers": (Settings(MANAGED, text='{"model": "claude-opus-5"}'),)}, ["J103"]),
-        ({"layers": (Settings(MANAGED, text='{"env": {"ANTHROPIC_MODEL": "x"}}'),)}, ["J103"]),
-        ({"process": {"env": {"ANTHROPIC_MODEL": "claude-opus-5"}}}, ["J103"]),
-        ({"process": {"argv_model": "claude-opus-5"}}, ["J103"]),
-        ({"process": {"env": {"CLAUDE_CONFIG_DIR": "/srv/claude"}}}, ["J104"]),
-        ({"health_model": "claude-haiku-4.5"}, ["J105"]),
-        ({"health_model": "", "health_error": "connection refused"}, ["J105"]),
+        ({"layers": layer(MANAGED, '{"model": "claude-opus-5"}')}, ["J103"]),
+        ({"layers": layer(MANAGED, '{"env": {"ANTHROPIC_MODEL": "x"}}')}, ["J103"]),
+        ({"layers": layer("/srv/.claude/settings.json", '{"model": ""}')}, ["J103"]),
+        ({"fresh": fresh(env=ENV)}, ["J103"]),
+        ({"fresh": fresh(argv={"model": OPUS})}, ["J103"]),
+        ({"fresh": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}, ["J104"]),
+        (
+            {"settings": {"text": '{"model": "claude-sonnet-4.6", "env": {"CLAUDE_CONFIG_DIR": "/srv/claude"}}'}},
+            ["J104"],
+        ),
+        ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": ["haiku"]}'}}, ["J108"]),
+        ({"health": Answer(True, "claude-haiku-4.5")}, ["J105"]),
+        ({"health": Answer(True, error="connection refused")}, ["J105"]),
+        ({"probe": Answer(True, "claude-haiku-4.5")}, ["J105"]),
+        # The process has what the unit no longer gives.
+        ({**UNASKED, "process": {"launch": fresh(env=ENV)}}, ["J105"]),
+        ({**UNASKED, "process": {"launch": fresh(argv={"model": OPUS})}}, ["J105"]),
+        # Restarted while a managed file was there that is gone now, or while the file said something else.
+        ({**UNASKED, **RESTARTED, "managed_changed": NOW - 50}, ["J106"]),
+        ({**UNASKED, "process": {"ticks": 6000}, "settings": {"changed": NOW - 50}}, ["J106"]),
+        # Restarted with a managed file that is there still.
+        ({**UNASKED, **RESTARTED, "layers": layer(MANAGED, '{"model": "x"}', NOW - 100)}, ["J103", "J105"]),
         ({"process": {"soft": 1024}}, ["J301"]),
+        ({"login": Login(1024)}, ["J302"]),
+        ({"login": Login(error="pam said no")}, ["J302"]),
         ({"dropin": File("0:0", "644", "f" * 64)}, ["J204"]),
         ({"limits": File()}, ["J204"]),
-        # The process is older than the release, and nothing tells what it read.
         (
-            {"process": {"started": 1_800_000_000.0 - 500, "ticks": 10}, "health_asked": False, "health_model": ""},
-            ["J106"],
+            {
+                "unit": {
+                    "nofile": 512,
+                    "sets": (Setting(OURS, "LimitNOFILE", "1048576"), Setting(THEIRS, "LimitNOFILE", "512")),
+                }
+            },
+            ["J206"],
         ),
+        (
+            {"layers": layer(f"{HOME}/Documents/repos/x/.claude/settings.json", '{"model": "claude-opus-5"}')},
+            ["J110"],
+        ),
+        ({"login": Login(1_048_576, ENV)}, ["J110"]),
+        ({"sessions": (session(age=600),)}, ["J111"]),
     ],
 )
 def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[str]) -> None:
-    assert codes(host(**changes)) == expected
+    found = checks.drift(host(**changes))
+    assert [finding.code for finding in found] == expected
+    assert not any("UNIT" in finding.mend or "HOST" in finding.mend_on("web-1") for finding in found)
+
+
+def test_an_agent_outranks_the_environment(host: Host) -> None:
+    agents = (Agent(f"{HOME}/.claude/agents/x.md", "reviewer", OPUS),)
+    settings = {"text": '{"model": "claude-sonnet-4.6", "agent": "reviewer"}'}
+    assert codes(host(agents=agents, settings=settings)) == ["J103"]
+    quiet = (replace(agents[0], model="inherit"), Agent("/elsewhere/agents/x.md", "reviewer", OPUS))
+    assert codes(host(agents=quiet, settings=settings)) == []
+
+
+def test_an_override_counts_for_the_vendors_ids_alone(host: Host) -> None:
+    def overridden(model: str) -> State:
+        state = host(settings={"text": f'{{"model": "{model}", "modelOverrides": {{"{model}": "arn:x"}}}}'}, **UNASKED)
+        assert state.release is not None
+        return replace(state, release=replace(state.release, wanted=replace(state.release.wanted, model=model)))
+
+    assert codes(overridden("claude-sonnet-4-6")) == ["J109"]
+    assert codes(overridden("claude-sonnet-4.6")) == []
+
+
+def test_the_host_can_give_more_by_now(host: Host) -> None:
+    assert codes(host(capacity={"nr_open": 1_073_741_816}, login=Login(1_048_576))) == ["J303"]
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         # The Claude CLI rewrote the file after the release, and the model is still the same.
-        {
-            "settings": {"mtime": 1_800_000_000.0 - 10, "file": File("1000:1000", "600", "c" * 64)},
-            "health_asked": False,
-            "health_model": "",
-        },
+        {"settings": {"changed": NOW - 10, "file": File("1000:1000", "600", "c" * 64)}, **UNASKED},
         # The host rebooted since.
-        {"boot": "boot-2", "process": {"ticks": 17}},
+        {"boot": "boot-2", "process": {"ticks": 17}, **UNASKED},
         # A layer that asks for the same model.
-        {"layers": (Settings(MANAGED, text='{"model": "claude-sonnet-4.6"}'),)},
-        # The local layer of a project the service does not work in.
-        {
-            "layers": (Settings("/home/agent/.claude/settings.local.json", text='{"model": "x"}'),),
-            "unit": {"working_directory": "/srv"},
-        },
+        {"layers": layer(MANAGED, '{"model": "claude-sonnet-4.6"}')},
+        # The settings of a project the service does not work in, which name no model.
+        {"layers": layer(f"{HOME}/Documents/repos/x/.claude/settings.json", '{"env": {"X": "y"}}')},
         # A lower-ranking default.
-        {"process": {"env": {"ANTHROPIC_DEFAULT_MODEL": "x"}}},
-        {"process": {"env": {"CLAUDE_CONFIG_DIR": "/home/agent/.claude/"}}},
-        {"unit": {"restarts": 1}},
+        {"fresh": Launch({"ANTHROPIC_DEFAULT_MODEL": "x"}, {"ANTHROPIC_DEFAULT_MODEL": "somewhere"})},
+        {"fresh": fresh(env={"CLAUDE_CONFIG_DIR": "/home/agent/.claude/"})},
+        {"fresh": fresh(env={"ANTHROPIC_MODEL": ""})},
+        # An agent's file that nothing chooses.
+        {"agents": (Agent(f"{HOME}/.claude/agents/x.md", "reviewer", OPUS),)},
+        {"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": ["sonnet", "opus"]}'}},
+        # More than the host can give is clamped to what was released.
+        {
+            "unit": {
+                "nofile": 2_147_483_646,
+                "sets": (Setting(OURS, "LimitNOFILE", "1048576"), Setting(THEIRS, "LimitNOFILE", "infinity")),
+            }
+        },
+        {"sessions": (session(age=60),)},
         # A transaction is at work right now.
         {"interrupted": "r2", "lock": "ann"},
     ],
@@ -85,10 +169,29 @@ def test_the_harmless_is_not_drift(host: Host, changes: dict[str, Any]) -> None:
     assert codes(host(**changes)) == []
 
 
+def test_a_release_of_the_same_model_makes_no_session_stale(host: Host) -> None:
+    assert HEALTHY.release is not None
+    same = replace(HEALTHY.release, before=replace(HEALTHY.release.before, model=MODEL))
+    assert codes(host(release=same, sessions=(session(age=600),))) == []
+
+
+def test_notes_are_no_drift(host: Host) -> None:
+    found = checks.drift(host(sessions=(session(age=600),), unit={"restarts": 2}))
+    assert {finding.severity for finding in found} == {"note"}
+    assert not any(finding.is_drift for finding in found)
+
+
+def test_the_gravest_comes_first(host: Host) -> None:
+    found = checks.drift(host(sessions=(session(age=600),), login=Login(1), process={"soft": 1}))
+    assert [finding.severity for finding in found] == ["error", "warning", "note"]
+
+
 def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
-    assert checks.running_model(host()) == "claude-sonnet-4.6"
+    assert checks.running_model(host()) == MODEL
     assert checks.running_model(host(process=None)) == ""
-    stale = host(process={"started": 1.0, "ticks": 1}, health_model="", health_asked=False)
+    stale = host(process={"started": 1.0, "ticks": 1}, **UNASKED)
     assert checks.running_model(stale) == ""
-    shadowed = host(process={"env": {"ANTHROPIC_MODEL": "x"}}, health_model="", health_asked=False)
-    assert checks.running_model(shadowed) == "x"
+    shadowed = host(process={"launch": fresh(env=ENV)}, **UNASKED)
+    assert checks.running_model(shadowed) == OPUS
+    changed = host(settings={"text": '{"model": "x"}', "changed": NOW}, **UNASKED)
+    assert checks.running_model(changed) == MODEL

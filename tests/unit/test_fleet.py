@@ -136,6 +136,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "service",
         "settings",
         "health",
+        "probe",
+        "projects",
         "settle",
         "keep",
         "deadline",
@@ -159,6 +161,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert isinstance(static, StaticSource)
     assert found.aws.profile == "production"
     assert found.health.endswith("/healthz")
+    assert (found.probe, found.projects) == ("my-agent --which-model", ("~/Documents/repos",))
     assert (found.limits, found.service, found.settings) == (Limits(), "jada-agent.service", "~/.claude/settings.json")
     assert (found.settle, found.keep, found.deadline) == (5, 10, 3600)
     assert (found.ssh.port, found.ssh.known_hosts, found.ssh.host_keys) == (22, Ssh().known_hosts, "strict")

@@ -34,6 +34,12 @@ def mask(text: str, awk: list[str]) -> str:
         f'{{"a": ["{SECRET}", {{"model": "m"}}, "{SECRET}"]}}',
         f'{{"a": "x\\"{SECRET}\\\\", "b": "\\\\\\"{SECRET}"}}',
         f'{{"model": {{"x": "{SECRET}"}}}}',
+        # Inside of modelOverrides only ids stay, and nothing stays outside of it.
+        f'{{"modelOverrides": {{"a": "x"}}, "b": "{SECRET}"}}',
+        f'{{"modelOverrides": {{"a": {{"b": "{SECRET}"}}}}}}',
+        f'{{"modelOverrides": {{"a": ["{SECRET}"]}}}}',
+        f'{{"modelOverrides": "x", "b": "{SECRET}"}}',
+        f'{{"modelOverrides": {{"a": {SECRET}", "b": "{SECRET}"}}}}',
         f'{{"model": ["m", "{SECRET}"]}}',
         # Not JSON: quotes missing, doubled, unescaped, a string that never ends.
         f'{{"a": {SECRET}", "b": "{SECRET}"}}',
@@ -57,7 +63,8 @@ def test_no_secret_passes(text: str, awk: list[str]) -> None:
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
 def test_models_and_keys_stay(awk: list[str]) -> None:
-    text = '{"model" : "claude-x", "env": {"ANTHROPIC_MODEL": "y"}, "availableModels": ["a", "b"], "n": -12.5e3}'
+    text = '{"model" : "claude-x", "env": {"ANTHROPIC_MODEL": "y"}, "availableModels": ["a", "b"], "n": -12.5e3, '
+    text += '"modelOverrides": {"c": "d",  "e": "f"}}'
     assert mask(text, awk) == text.replace("-12.5e3", "-11.1e1")
 
 

@@ -11,7 +11,7 @@ import pytest
 from jada.tasks import plan, release
 from jada.tasks.plan import Request
 from jada.tasks.release import Wanted
-from jada.tasks.state import File, Settings, State
+from jada.tasks.state import Answer, File, Launch, Settings, State
 from jada.tasks.transaction import Result, Service, outcome
 
 Host = Callable[..., State]
@@ -29,7 +29,7 @@ def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"health_model": "x"},
+        {"health": Answer(True, "x")},
         {"dropin": File()},
         {"process": {"soft": 1}},
         {"release": None},
@@ -70,8 +70,15 @@ def test_a_missing_file_is_made(host: Host) -> None:
         ({"settings": {"text": '{\n "a": 1,\n}'}}, "/home/agent/.claude/settings.json: line 2, column 8"),
         ({"unit": {"loaded": False}}, "knows no jada-agent.service"),
         ({"settings": {"text": ""}}, "the file is empty"),
-        ({"process": {"env": {"ANTHROPIC_MODEL": "x"}}}, "ANTHROPIC_MODEL in the process's environment says x"),
-        ({"process": {"env": {"CLAUDE_CONFIG_DIR": "/srv"}}}, "CLAUDE_CONFIG_DIR=/srv"),
+        (
+            {"fresh": Launch({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": "/etc/default/a"})},
+            "changing /home/agent/.claude/settings.json would not do: x from ANTHROPIC_MODEL in /etc/default/a",
+        ),
+        (
+            {"fresh": Launch({"CLAUDE_CONFIG_DIR": "/srv"}, {"CLAUDE_CONFIG_DIR": "/etc/default/a"})},
+            "CLAUDE_CONFIG_DIR=/srv in /etc/default/a",
+        ),
+        ({"settings": {"text": '{"availableModels": ["haiku"]}'}}, "not in availableModels"),
     ],
 )
 def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, object], told: str) -> None:

@@ -1,0 +1,216 @@
+"""The catalogue of findings: what each code means, how grave it is and what mends it. Pure.
+
+Codes are for good: alert rules, accepted findings and people's notes name them. A new finding takes a new number, and
+a number that is no longer used is not given out again.
+
+How grave, in SARIF's words:
+error    The service does not run what was released, or would not after its next restart.
+warning  The service is right, but something beside it on the host is not: a login shell, a project, a file's owner.
+note     True and worth telling, but nobody's change, and nothing that jada may undo. It is not drift: a host with
+         notes alone is in sync. An open session of a person is the example: only that person can end it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SEVERITIES = ERROR, WARNING, NOTE = ("error", "warning", "note")
+
+HEAL = "jada heal --limit HOST"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One kind of finding. `mend` is a command or what a person has to do; HOST in it stands for the host's name.
+
+    UNIT stands for the service's unit; a finding on a host has that put in.
+    """
+
+    code: str
+    name: str
+    severity: str
+    meaning: str
+    mend: str
+
+
+_ALL = (
+    # 1xx: which model is asked for.
+    Code(
+        "J101",
+        "settings-unreadable",
+        ERROR,
+        "The service's settings.json is not a JSON object, or its user may not read it. The Claude CLI then drops the "
+        "whole file without a word and runs on with its built-in default model.",
+        "mend the file on HOST",
+    ),
+    Code(
+        "J102",
+        "model-on-disk",
+        ERROR,
+        "settings.json names another model than the current release. The next start of the service will use it.",
+        HEAL,
+    ),
+    Code(
+        "J103",
+        "model-shadowed",
+        ERROR,
+        "settings.json is outranked: a service started now would ask for another model, because of a flag, an "
+        "environment variable, managed or project settings, or an agent. `jada explain` shows the whole chain.",
+        "remove it where it is set on HOST, then: jada heal --limit HOST",
+    ),
+    Code(
+        "J104",
+        "settings-elsewhere",
+        ERROR,
+        "CLAUDE_CONFIG_DIR makes the service read its user settings from another folder than the one jada writes to.",
+        "set `settings:` in fleet.yml to the file in that folder, or remove the variable on HOST",
+    ),
+    Code(
+        "J105",
+        "model-running",
+        ERROR,
+        "The process that runs now uses another model than the current release, whatever the files say: its health "
+        "check or probe says so, or its own environment or command line does. Also when the check does not answer.",
+        HEAL,
+    ),
+    Code(
+        "J106",
+        "process-stale",
+        ERROR,
+        "The process started before the files that decide its model last changed, and nothing shows what it read then: "
+        "it is not the one the release started, and it is not asked (`health:` or `probe:` in fleet.yml). A running "
+        "process never takes up a changed file.",
+        HEAL,
+    ),
+    Code(
+        "J107",
+        "settings-owner",
+        WARNING,
+        "The owner or the mode of settings.json is not what the release left. The file holds secrets.",
+        "chown and chmod it on HOST",
+    ),
+    Code(
+        "J108",
+        "model-not-available",
+        ERROR,
+        "`availableModels` in a settings file does not list the model. The Claude CLI then falls back to its default "
+        "without a word.",
+        "add the model to availableModels there, or remove the list, on HOST; then: jada heal --limit HOST",
+    ),
+    Code(
+        "J109",
+        "model-overridden",
+        ERROR,
+        "`modelOverrides` in a settings file sends another id in place of the model.",
+        "remove the override there on HOST, then: jada heal --limit HOST",
+    ),
+    Code(
+        "J110",
+        "session-model",
+        WARNING,
+        "A `claude` session that the service's user opens by hand, at home or in one of the folders of `projects:` in "
+        "fleet.yml, would ask for another model: because of the project's settings, or of the environment at login. "
+        "The service is not touched by it.",
+        "remove it there on HOST",
+    ),
+    Code(
+        "J111",
+        "session-stale",
+        NOTE,
+        "A `claude` session is open that began before the model last changed. It keeps the model it began with, even "
+        "when it is continued with `claude -c`.",
+        "ask its user to end it and begin a new one",
+    ),
+    # 2xx: the service.
+    Code("J201", "service-missing", ERROR, "systemd knows no unit of that name.", "install the service on HOST"),
+    Code(
+        "J202",
+        "service-not-running",
+        ERROR,
+        "The service is not active.",
+        "find out why on HOST: journalctl -u UNIT -n 50; then: jada heal --limit HOST",
+    ),
+    Code(
+        "J203",
+        "service-restarting",
+        ERROR,
+        "systemd started the service again less than a minute ago, after it had died: it may die again.",
+        "find out why on HOST: journalctl -u UNIT -n 50",
+    ),
+    Code(
+        "J204",
+        "file-changed",
+        ERROR,
+        "A file that is jada's own (the unit's drop-in 50-jada.conf, or the one for login limits) is not what the "
+        "release left: edited, removed, or of another owner or mode.",
+        HEAL,
+    ),
+    Code(
+        "J205",
+        "daemon-reload-needed",
+        ERROR,
+        "Files of the unit changed since systemd read them: a restart would not use what is on disk.",
+        HEAL,
+    ),
+    Code(
+        "J206",
+        "dropin-overridden",
+        ERROR,
+        "Another drop-in is read after jada's and sets the same limit otherwise: the last one wins.",
+        "remove the line, or the drop-in, on HOST; then: jada heal --limit HOST",
+    ),
+    Code(
+        "J207",
+        "service-restarted",
+        NOTE,
+        "systemd had to start the service again since it was last started by hand or by a release. It runs now.",
+        "find out why on HOST: journalctl -u UNIT",
+    ),
+    # 3xx: open files.
+    Code(
+        "J301",
+        "limit-in-force",
+        ERROR,
+        "The process may open another number of files than the release gave it, whatever systemctl says.",
+        HEAL,
+    ),
+    Code(
+        "J302",
+        "limit-at-login",
+        WARNING,
+        "A fresh login shell of the service's user may open another number of files than the release gave: that is "
+        "what a `claude` session started by hand gets.",
+        "look for other limits of that user in /etc/security/limits.d on HOST; the last file wins",
+    ),
+    Code(
+        "J303",
+        "limit-raisable",
+        WARNING,
+        "The release gave fewer open files than were asked for because the host had no more to give. It has now.",
+        "jada upgrade --limit HOST",
+    ),
+    # 4xx: the release.
+    Code(
+        "J401",
+        "no-release",
+        ERROR,
+        "jada never made a release on this host, or its record there is gone: nobody said what is to run.",
+        "jada upgrade --limit HOST, or leave it out of fleet.yml",
+    ),
+    Code(
+        "J402",
+        "transaction-cut-off",
+        ERROR,
+        "A change was cut off half-way (power, kill -9) and the host has not been put back yet.",
+        HEAL,
+    ),
+    Code(
+        "J403",
+        "other-release",
+        ERROR,
+        "The release that is current on the host is not the one that was made just now.",
+        "find out who else changes HOST: jada history",
+    ),
+)
+
+CODES = {code.code: code for code in _ALL}

@@ -1,0 +1,118 @@
+"""`jada explain` and `jada drift` from outside: the whole way over ssh, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jada.inventory.lab import fleet, machine
+from jada.inventory.lab.shell import LAB
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import Lab
+
+pytestmark = pytest.mark.lab
+HOST = "specialist-1"
+
+# Runs jada with every channel counted that it opens inside an ssh connection, by address.
+COUNTED = """
+import collections, json, sys
+from jada.cli import fleet  # gevent's patches come first
+import paramiko
+opened = collections.Counter()
+real = paramiko.Transport.open_channel
+def open_channel(self, *args, **kwargs):
+    opened[self.getpeername()[0]] += 1
+    return real(self, *args, **kwargs)
+paramiko.Transport.open_channel = open_channel
+from jada.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("OPENED", json.dumps(opened))
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that no other test has written to."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def test_drift_is_one_exec_a_host(lab: Lab) -> None:
+    environ = {**os.environ, "JADA_FLEET": str(fleet.FLEET_FILE)}
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED, "drift"], capture_output=True, text=True, env=environ, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    _, _, counts = done.stdout.rpartition("OPENED")
+    assert json.loads(counts) == {host.address: 1 for host in lab.hosts}
+
+
+def test_lies_of_several_hosts_are_found_together(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "opus-5", "--yes")
+    lab.run("jada-agent", 'mkdir /etc/claude-code; echo \'{"model": "x"}\' >/etc/claude-code/managed-settings.json')
+    lab.run(
+        "orchestrator-1",
+        "touch /home/agent/.claude/settings.json",
+    )
+    lab.run(HOST, "echo ANTHROPIC_MODEL=claude-x >/etc/default/jada-agent; systemctl restart jada-agent")
+    rows: Any = lab.json("drift", exit_code=3)["hosts"]
+    assert {row["host"]: [one["code"] for one in row["findings"]] for row in rows} == {
+        "jada-agent": ["J103"],
+        "orchestrator-1": [],
+        HOST: ["J103", "J105"],
+    }
+
+
+def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "opus-5", "--yes")
+    lab.run(HOST, "echo ANTHROPIC_MODEL=claude-x >/etc/default/jada-agent")
+    told = lab.jada("explain", HOST)
+    assert "A process started now would ask for claude-x:\n" in told
+    assert "→ claude-x                      ANTHROPIC_MODEL in /etc/default/jada-agent\n" in told
+    assert f"  claude-opus-5                 model in {lab[HOST].settings}  (outranked)\n" in told
+    pid = machine.healthz(lab[HOST])["pid"]
+    assert f"Process {pid}, running for" in told
+    assert "uses claude-opus-5 (says its health check); started again as it was, it would ask for claude-opus-5" in told
+    assert "J103 model-shadowed" in told
+    assert f"jada heal --limit {HOST}" in told
+
+    hosts: Any = lab.json("explain", HOST)["hosts"]
+    row = hosts[0]
+    assert (row["model_wanted"], row["fresh"]["model"], row["running"]["model"]) == (
+        "claude-opus-5",
+        "claude-x",
+        "claude-opus-5",
+    )
+    assert [one["where"] for one in row["fresh"]["chain"] if one["wins"]] == [
+        "ANTHROPIC_MODEL in /etc/default/jada-agent"
+    ]
+    assert row["open_files"]["asked"] == 2_147_483_646
+    assert row["open_files"]["in_force"] == row["open_files"]["at_a_login"] == row["open_files"]["released"]
+
+
+def test_the_probe_and_the_projects_of_the_fleet_are_looked_at(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "opus-5", "--yes")
+    project = f"{lab[HOST].home}/Documents/repos/one/.claude"
+    lab.run(HOST, f'mkdir -p {project}; echo \'{{"model": "claude-x"}}\' >{project}/settings.local.json')
+    own = LAB / "probed.yml"
+    own.write_text(fleet.FLEET_FILE.read_text() + "probe: id -un\nprojects: [~/Documents/repos]\n")
+    told = lab.jada("drift", "--limit", HOST, exit_code=3, env={"JADA_FLEET": str(own)})
+    assert "J105 model-running: expected claude-opus-5, saw agent (probe)" in told
+    assert f"saw claude-x from model in {project}/settings.local.json" in told
+    lab.run(HOST, "rm -r /home/agent/Documents")
+
+
+def test_explain_tells_a_host_it_can_not_look_at(lab: Lab) -> None:
+    machine.power_off(lab[HOST])
+    try:
+        assert f"{HOST} can't be reached" in lab.jada("explain", HOST, exit_code=1)
+    finally:
+        fleet.power_on(lab[HOST])

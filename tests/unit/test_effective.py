@@ -1,0 +1,221 @@
+"""The resolver answers as the Claude CLI 2.1.331 did when each was tried for real (docs/model-precedence.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from jada.tasks import effective
+from jada.tasks.effective import DEFAULT, Effective
+from jada.tasks.state import INLINE, Agent, Launch, Settings, State
+from tests.unit.conftest import HEALTHY
+
+USER = "/home/agent/.claude/settings.json"
+PROJECT, LOCAL = "/srv/.claude/settings.json", "/srv/.claude/settings.local.json"
+MANAGED = "/etc/claude-code/managed-settings.json"
+D1, D2 = "/etc/claude-code/managed-settings.d/10-a.json", "/etc/claude-code/managed-settings.d/20-b.json"
+ELSEWHERE = "/srv/c/settings.json"
+AGENTS = (
+    Agent("/home/agent/.claude/agents/x.md", "rev", "m-agent"),
+    Agent("/home/agent/.claude/agents/y.md", "inherits", "inherit"),
+    Agent("/home/agent/.claude/agents/z.md", "oth", "m-other"),
+    Agent("/home/agent/.claude/agents/sub/s.md", "deep", "m-deep"),
+)
+ENV = {"ANTHROPIC_MODEL": "m-env"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files by path, the environment, the command line; and the model the CLI asked for."""
+
+    model: str
+    files: Mapping[str, Any]
+    env: Mapping[str, str] = field(default_factory=dict)
+    argv: Mapping[str, str] = field(default_factory=dict)
+    agents: tuple[Agent, ...] = AGENTS
+    cwd: str = "/srv"
+
+
+def env(name: str, value: str) -> dict[str, dict[str, str]]:
+    return {"env": {name: value}}
+
+
+MODEL = {"model": "m-user"}
+MEASURED = {
+    "nothing": Case(DEFAULT, {}),
+    "user": Case("m-user", {USER: MODEL}),
+    "default from the environment": Case("m-d", {}, {"ANTHROPIC_DEFAULT_MODEL": "m-d"}),
+    "default from an env block": Case("m-d", {USER: env("ANTHROPIC_DEFAULT_MODEL", "m-d")}),
+    "local before project before user": Case("m-l", {USER: MODEL, PROJECT: {"model": "m-p"}, LOCAL: {"model": "m-l"}}),
+    "project before user": Case("m-p", {USER: MODEL, PROJECT: {"model": "m-p"}}),
+    "another project": Case("m-user", {USER: MODEL, "/srv/sub/.claude/settings.json": {"model": "m-p"}}),
+    "a parent's project": Case("m-user", {USER: MODEL, PROJECT: {"model": "m-p"}}, cwd="/srv/sub"),
+    "managed before --settings": Case("m-m", {USER: MODEL, MANAGED: {"model": "m-m"}, INLINE: {"model": "m-s"}},
+                                      argv={"settings": INLINE}),
+    "--settings before local": Case("m-s", {USER: MODEL, LOCAL: {"model": "m-l"}, INLINE: {"model": "m-s"}},
+                                    argv={"settings": INLINE}),
+    "--settings with a relative file": Case("m-s", {LOCAL: {"model": "m-l"}, "/srv/s.json": {"model": "m-s"}},
+                                            argv={"settings": "s.json"}),
+    "managed: later names win": Case("m-2", {MANAGED: {"model": "m-m"}, D1: {"model": "m-1"}, D2: {"model": "m-2"}}),
+    "env block before the environment": Case("m-e", {USER: env("ANTHROPIC_MODEL", "m-e")}, ENV),
+    "the environment before managed": Case("m-env", {MANAGED: {"model": "m-m"}}, ENV),
+    "env block of the user before managed": Case("m-e", {USER: env("ANTHROPIC_MODEL", "m-e"), MANAGED: {"model": "m"}}),
+    "env blocks: project before user": Case("m-p", {USER: env("ANTHROPIC_MODEL", "m-e"),
+                                                    PROJECT: env("ANTHROPIC_MODEL", "m-p")}),
+    "env blocks: managed before all": Case("m-m", {INLINE: env("ANTHROPIC_MODEL", "m-e"),
+                                                   MANAGED: env("ANTHROPIC_MODEL", "m-m")}, argv={"settings": INLINE}),
+    "an empty env block hides the environment": Case("m-user", {USER: {**MODEL, **env("ANTHROPIC_MODEL", "")}}, ENV),
+    "an empty variable": Case("m-user", {USER: MODEL}, {"ANTHROPIC_MODEL": ""}),
+    "an empty model in the project": Case(DEFAULT, {USER: MODEL, PROJECT: {"model": ""}}),
+    "an empty model, and a default": Case("m-d", {USER: {"model": ""}}, {"ANTHROPIC_DEFAULT_MODEL": "m-d"}),
+    "a model of null in the project": Case("m-user", {USER: MODEL, PROJECT: {"model": None}}),
+    "--model": Case("m-f", {USER: {**MODEL, "agent": "rev"}}, ENV, {"model": "m-f"}),
+    "agent": Case("m-agent", {USER: {**MODEL, "agent": "rev"}}),
+    "agent before the environment": Case("m-agent", {USER: {**MODEL, "agent": "rev"}}, ENV),
+    "agent before managed": Case("m-agent", {USER: {**MODEL, "agent": "rev"}, MANAGED: {"model": "m-m"}}),
+    "agent that inherits": Case("m-user", {USER: {**MODEL, "agent": "inherits"}}),
+    "agent that is missing": Case("m-user", {USER: {**MODEL, "agent": "nope"}}),
+    "agent in a folder of agents": Case("m-deep", {USER: {"agent": "deep"}}),
+    "agent chosen by the project": Case("m-agent", {USER: MODEL, PROJECT: {"agent": "rev"}}),
+    "agent: managed chooses": Case("m-other", {USER: {**MODEL, "agent": "rev"}, MANAGED: {"agent": "oth"}}),
+    "--agent": Case("m-other", {USER: {**MODEL, "agent": "rev"}}, argv={"agent": "oth"}),
+    "agent of the project": Case("m-pa", {USER: {**MODEL, "agent": "rev"}},
+                                 agents=(*AGENTS, Agent("/srv/.claude/agents/x.md", "rev", "m-pa"))),
+    "agent of the administrator": Case("m-ma", {USER: {**MODEL, "agent": "rev"}},
+                                       agents=(*AGENTS, Agent("/etc/claude-code/.claude/agents/x.md", "rev", "m-ma"))),
+    "CLAUDE_CONFIG_DIR": Case("m-c", {USER: MODEL, ELSEWHERE: {"model": "m-c"}}, {"CLAUDE_CONFIG_DIR": "/srv/c"}),
+    "CLAUDE_CONFIG_DIR moves agents": Case("m-c", {USER: MODEL, ELSEWHERE: {"model": "m-c", "agent": "rev"}},
+                                           {"CLAUDE_CONFIG_DIR": "/srv/c"}),
+    "CLAUDE_CONFIG_DIR in an env block": Case("m-c", {USER: {**MODEL, **env("CLAUDE_CONFIG_DIR", "/srv/c")},
+                                                      ELSEWHERE: {"model": "m-c"}}),
+    "HOME": Case("m-h", {USER: MODEL, "/srv/h/.claude/settings.json": {"model": "m-h"}}, {"HOME": "/srv/h"}),
+    "--setting-sources user": Case("m-user", {USER: MODEL, PROJECT: {"model": "m-p"}},
+                                   argv={"setting-sources": "user"}),
+    "--setting-sources project": Case("m-p", {USER: MODEL, PROJECT: {"model": "m-p"}, LOCAL: {"model": "m-l"}},
+                                      argv={"setting-sources": "project"}),
+    "--setting-sources does not stop managed": Case("m-m", {USER: MODEL, MANAGED: {"model": "m-m"}},
+                                                    argv={"setting-sources": "project"}),
+    "--setting-sources=": Case(DEFAULT, {USER: MODEL, PROJECT: {"model": "m-p"}}, argv={"setting-sources": ""}),
+    "dropped whole: a comma": Case(DEFAULT, {USER: '{"model": "m-user",}'}),
+    "dropped whole: a comment": Case(DEFAULT, {USER: '{"model": "m-user" /* x */}'}),
+    "dropped whole: env is a list": Case(DEFAULT, {USER: {**MODEL, "env": []}}),
+    "dropped whole: agent is a number": Case(DEFAULT, {USER: {**MODEL, "agent": 5}}),
+    "dropped whole: model is a number": Case(DEFAULT, {USER: {"model": 5}}),
+    "dropped whole: permissions is a string": Case(DEFAULT, {USER: {**MODEL, "permissions": "x"}}),
+    "dropped whole: availableModels is a string": Case(DEFAULT, {USER: {**MODEL, "availableModels": "m-user"}}),
+    "dropped whole: a number in availableModels": Case(DEFAULT, {USER: {**MODEL, "availableModels": [5]}}),
+    "dropped whole: a number in modelOverrides": Case(DEFAULT, {USER: {**MODEL, "modelOverrides": {"x": 1}}}),
+    "a project's file dropped whole": Case("m-user", {USER: MODEL, PROJECT: {"model": "m-p", "env": "x"}}),
+    "a managed file is not dropped for a wrong type": Case("m-m", {USER: MODEL, MANAGED: {"model": "m-m", "env": "x"}}),
+    "a BOM": Case("m-user", {USER: '\xef\xbb\xbf{"model": "m-user"}'}),
+    "duplicate keys": Case("m-user", {USER: '{"model": "m-1", "model": "m-user"}'}),
+}  # fmt: skip
+# model, its availableModels, and whether the CLI used it
+AVAILABLE = [
+    ("claude-sonnet-4-6", ["claude-haiku-4-5"], False),
+    ("claude-sonnet-4-6", ["claude-sonnet-4-6"], True),
+    ("claude-sonnet-4.6", ["claude-sonnet-4.6"], True),
+    ("claude-sonnet-4.6", ["Claude-Sonnet-4.6"], True),
+    ("claude-sonnet-4.6", ["sonnet"], True),
+    ("claude-sonnet-4-6", ["sonnet"], True),
+    ("claude-sonnet-4-6", ["sonnet", "claude-sonnet-4-5"], False),
+    ("claude-sonnet-4-5-20250929", ["claude-sonnet-4-5"], True),
+    ("claude-sonnet-4-6", ["sonnet-4-6"], True),
+    ("claude-sonnet-4.6", ["sonnet-4.6"], True),
+    ("claude-sonnet-4.6", ["claude-sonnet"], True),
+    ("claude-sonnet-4-6", ["claude-sonnet-4"], True),
+    ("claude-sonnet-4.6", ["claude-sonnet-4"], False),
+    ("claude-sonnet-4-6", ["claude-sonnet-4.6"], False),
+    ("m-user-x", ["m-user"], True),
+    ("m-user-x", ["m-us"], False),
+    ("claude-sonnet-4-6", [], False),
+]
+# model, the key of modelOverrides, and whether the CLI sent the override
+OVERRIDES = [
+    ("claude-sonnet-4-6", "claude-sonnet-4-6", True),
+    ("claude-sonnet-4.6", "claude-sonnet-4.6", False),
+    ("m-user", "m-user", False),
+    ("claude-haiku-4-5-20251001", "claude-haiku-4-5-20251001", True),
+    ("claude-haiku-4-5", "claude-haiku-4-5-20251001", False),
+    ("claude-haiku-4-5-20251001", "claude-haiku-4-5", False),
+]
+
+
+def host(case: Case) -> State:
+    texts = {path: data if isinstance(data, str) else json.dumps(data) for path, data in case.files.items()}
+    layers = tuple(Settings(path, text=text) for path, text in texts.items() if path != USER)
+    settings = replace(HEALTHY.settings, text=texts.get(USER))
+    return replace(HEALTHY, settings=settings, layers=layers, agents=case.agents)
+
+
+def resolve(case: Case) -> Effective:
+    where = dict.fromkeys(case.env, "the unit")
+    return effective.resolve(host(case), Launch(case.env, where, case.argv, case.cwd))
+
+
+@pytest.mark.parametrize("case", MEASURED.values(), ids=MEASURED)
+def test_it_answers_as_the_cli_did(case: Case) -> None:
+    found = resolve(case)
+    assert found.model == case.model
+    assert [origin.model for origin in found.chain if not origin.lost] == [case.model]
+
+
+@pytest.mark.parametrize(("model", "listed", "used"), AVAILABLE)
+def test_available_models(model: str, listed: list[str], used: bool) -> None:
+    found = resolve(Case("", {USER: {"model": model, "availableModels": listed}}))
+    assert (found.model, found.barred) == ((model, "") if used else (DEFAULT, USER))
+
+
+def test_available_models_of_the_administrator_stand_alone() -> None:
+    mine = {"model": "claude-sonnet-4-6", "availableModels": ["claude-sonnet-4-6"]}
+    found = resolve(Case("", {USER: mine, MANAGED: {"availableModels": ["claude-haiku-4-5"]}}))
+    assert (found.model, found.barred) == (DEFAULT, MANAGED)
+    # Those of the user and the project are put together.
+    found = resolve(Case("", {USER: mine, PROJECT: {"availableModels": ["claude-haiku-4-5"]}}))
+    assert found.model == "claude-sonnet-4-6"
+
+
+@pytest.mark.parametrize(("model", "key", "sent"), OVERRIDES)
+def test_model_overrides(model: str, key: str, sent: bool) -> None:
+    found = resolve(Case("", {USER: {"model": model, "modelOverrides": {key: "arn:x"}}}))
+    assert (found.model, found.overridden) == (("arn:x", USER) if sent else (model, ""))
+
+
+def test_the_strongest_override_wins() -> None:
+    files = {path: {"modelOverrides": {"claude-sonnet-4-6": path}} for path in (USER, PROJECT)}
+    files[USER]["model"] = "claude-sonnet-4-6"  # type: ignore[assignment]
+    assert resolve(Case("", files)).model == PROJECT
+
+
+def test_the_chain_says_why_each_lost() -> None:
+    files = {USER: MODEL, MANAGED: {"model": "m-m"}, PROJECT: '{"model": "m-p",}', LOCAL: env("ANTHROPIC_MODEL", "")}
+    assert [(origin.model, origin.lost) for origin in resolve(Case("", files, ENV)).chain] == [
+        ("m-env", f"hidden by the empty ANTHROPIC_MODEL in the env of {LOCAL}"),
+        ("m-m", ""),
+        ("m-user", "outranked"),
+        (DEFAULT, "outranked"),
+        ("?", "dropped whole: line 1, column 16: there is a comma after the last item"),
+    ]
+
+
+def test_settings_that_are_not_read_are_told() -> None:
+    found = resolve(Case("", {USER: MODEL}, argv={"setting-sources": "project"}))
+    assert found.chain[-1].lost == "not read: --setting-sources on the command line"
+    found = resolve(Case("", {USER: MODEL}, {"CLAUDE_CONFIG_DIR": "/srv/c"}))
+    assert found.chain[-1].lost == f"not read: {found.moved}" == "not read: CLAUDE_CONFIG_DIR=/srv/c in the unit"
+
+
+def test_sessions_by_hand_are_at_home_and_in_projects() -> None:
+    paths = [
+        "/home/agent/repos/one/.claude/settings.json",
+        "/home/agent/repos/.claude/settings.local.json",
+        PROJECT,
+        MANAGED,
+    ]
+    found = effective.sessions(host(Case("", {path: {} for path in paths})))
+    # Not where the service itself works.
+    assert [launch.cwd for launch in found] == ["/home/agent", "/home/agent/repos", "/home/agent/repos/one"]
