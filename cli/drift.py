@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from jada.cli.output import emit_json, err, escape, out, plural, table, write_fi
 from jada.cli.records import open_records
 from jada.cli.span import span
 from jada.inventory import fleet
+from jada.tasks.session import HostError
+from jada.tasks.state import State
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 IN_WORDS = {
@@ -76,7 +79,7 @@ def drift(
     if since is not None:
         return _history(fleet.load(fleet_file), since, as_json)
     with open_fleet(fleet_file, role, limit) as opened:
-        found = look_for_drift(opened, whole=role is None and limit is None)
+        found = judged(opened, opened.look("Checking hosts"), whole=role is None and limit is None)
     if as_json:
         emit_json("drift", drift_formats.as_json(found))
     elif github:
@@ -93,11 +96,10 @@ def drift(
     return found.exit
 
 
-def look_for_drift(opened: Opened, whole: bool) -> Drift:
-    """One look at each host, judged by its own release, by fleet.yml and by the record."""
-    seen = opened.look("Checking hosts")
+def judged(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> Drift:
+    """What was seen, judged by the hosts' own releases, by fleet.yml and by the record."""
     with open_records() as records:
-        released = records.released(opened.fleet.name)
+        released = {name: entry.release for name, entry in records.released(opened.fleet.name).items()}
     return judge(opened.fleet, opened.hosts, seen, released, datetime.now(UTC), whole)
 
 

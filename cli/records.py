@@ -102,14 +102,15 @@ class Records:
         )
         return dict(rows.fetchall())
 
-    def released(self, fleet: str) -> dict[str, str]:
+    def released(self, fleet: str) -> dict[str, HostEntry]:
         """The last release that stood on each host, by host name, as far as this machine knows."""
+        # In SQLite, the other columns beside max() are those of the row that has it.
         rows = self._connection.execute(
-            "SELECT result.host, max(release.id) FROM result JOIN release ON release.id = result.release "
+            "SELECT result.*, max(release.id) FROM result JOIN release ON release.id = result.release "
             "WHERE release.fleet = ? AND result.ending IN ('verified', 'unverified', 'done') GROUP BY result.host",
             (fleet,),
         )
-        return dict(rows.fetchall())
+        return {row[1]: HostEntry(*row[:-1]) for row in rows}
 
 
 def state_folder() -> Path:
