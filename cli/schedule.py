@@ -172,7 +172,10 @@ def _job(config: Fleet, params: dict[str, Any]) -> Job:
     writes = [value.parent for value in params.values() if isinstance(value, Path)]
     # A login by SSO is renewed there; a host that is trusted the first time is written there.
     writes += [home / ".aws"]
-    writes += [config.ssh.known_hosts.absolute().parent] if config.ssh.host_keys == "accept-new" else []
+    if config.ssh.host_keys == "accept-new":
+        known_hosts, own = config.ssh.known_hosts, Path.home()
+        # With sudo, ~ in fleet.yml was read as root's home.
+        writes += [(home / known_hosts.relative_to(own) if known_hosts.is_relative_to(own) else known_hosts).parent]
     command = (str(Path(sys.argv[0]).absolute()), *drift_words(config.path.absolute(), params))
     return Job(command, user.pw_name, home, tuple(dict.fromkeys(writes)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import pwd
 import shlex
 import subprocess
 import sys
@@ -91,9 +92,12 @@ def test_a_unit_runs_the_command_as_its_user_and_writes_only_what_it_has_to() ->
     assert unit(texts["jada-drift.timer"])["OnUnitActiveSec"] == "900s"
 
 
-def printed(tmp_path: Path, *argv: str) -> str:
+FLEET = "fleet: f\nsources: [{static: {hosts: {a: {address: b}}}}]\nroles: {r: {}}\n"
+
+
+def printed(tmp_path: Path, *argv: str, ssh: str = "{}") -> str:
     file = tmp_path / "fleet.yml"
-    file.write_text("fleet: f\nsources: [{static: {hosts: {a: {address: b}}}}]\nroles: {r: {}}\n")
+    file.write_text(f"{FLEET}ssh: {ssh}\n")
     told = CliRunner().invoke(schedule.schedule, ["--fleet", str(file), *argv], standalone_mode=False)
     assert told.exception is None, told.exception
     return told.output
@@ -116,10 +120,24 @@ def test_options_of_drift_are_handed_on_with_paths_that_hold_from_anywhere(
     }
 
 
+def test_known_hosts_of_whoever_called_sudo_can_be_written_when_hosts_are_trusted_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = pwd.getpwall()[1]
+    monkeypatch.setenv("SUDO_USER", user.pw_name)
+    monkeypatch.setenv("HOME", "/root")
+    text = printed(tmp_path, "--every", "1h", "--print", "systemd", ssh="{host_keys: accept-new}")
+    service = unit(text.partition("# /etc/systemd/system/jada-drift.timer")[0])
+    assert service["User"] == user.pw_name
+    assert f'"-{user.pw_dir}/.ssh"' in service["ReadWritePaths"]
+    text = printed(tmp_path, "--every", "1h", "--print", "systemd")
+    assert "/.ssh" not in text
+
+
 @pytest.mark.parametrize("options", [["--nope"], ["--since", "7d"], ["--explain", "J101"], ["--fleet", "x"], ["x"]])
 def test_what_is_no_check_is_refused(tmp_path: Path, options: list[str]) -> None:
     file = tmp_path / "fleet.yml"
-    file.write_text("fleet: f\nsources: [{static: {hosts: {a: {address: b}}}}]\nroles: {r: {}}\n")
+    file.write_text(FLEET)
     argv = ["--every", "1h", "--print", "cron", "--fleet", str(file), "--", *options]
     assert CliRunner().invoke(schedule.schedule, argv).exit_code == 2
 
