@@ -17,7 +17,7 @@ from jada.cli.records import HostEntry
 from jada.inventory.fleet import Acceptance, Fleet, Role
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import File, State
+from jada.tasks.state import File, Settings, State
 from jada.tasks.transaction import Service
 
 MakeHost = Callable[..., State]
@@ -78,8 +78,9 @@ def test_what_no_release_mends_is_refused_with_what_does(host: MakeHost) -> None
 
 
 def test_a_shadow_is_refused_and_named(host: MakeHost) -> None:
-    plan = healed(host(process={"env": {"ANTHROPIC_MODEL": "claude-opus-5"}}))
-    assert "ANTHROPIC_MODEL" in plan.refusal
+    managed = Settings("/etc/claude-code/managed-settings.json", text='{"model": "claude-opus-5"}')
+    plan = healed(host(layers=(managed,)))
+    assert "/etc/claude-code/managed-settings.json" in plan.refusal
     assert plan.transaction is None
 
 
