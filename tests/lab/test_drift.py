@@ -6,11 +6,14 @@ import importlib.metadata
 import json
 import shutil
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from lxml import etree
 from packaging.requirements import Requirement
 from prometheus_client.parser import text_string_to_metric_families
@@ -170,9 +173,51 @@ def test_one_run_writes_every_file_and_the_history(lab: Lab, tmp_path: Path) -> 
     lab.jada("drift", exit_code=3)
     lab.run(HOST, f"chmod 600 {lab[HOST].settings}")
     lab.jada("drift")
+    schema = json.loads((Path(__file__).parents[2] / "docs/drift.schema.json").read_text())
+    Draft202012Validator(schema).validate(lab.json("drift"))
     told = json.loads(lab.jada("drift", "--since", "1h", "--json"))
     assert [(one["host"], one["code"], one["how"]) for one in told["episodes"]] == [(HOST, "J107", "resolved")]
-    assert [one["drifted"] for one in told["checks"]] == [1, 1, 0]
+    assert [one["drifted"] for one in told["checks"]] == [1, 1, 0, 0]
+
+
+def test_people_are_told_of_changes_once_even_if_not_at_once(lab: Lab, tmp_path: Path) -> None:
+    upgraded(lab)
+    answers, got = [500, 200, 200], []
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(answer := answers.pop(0))
+            self.end_headers()
+            if answer == 200:
+                got.append(body["text"].splitlines())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Chat)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        env = own_fleet(tmp_path, "fleet: rehearsal\n", "fleet: rehearsal\nnotify:\n  webhook: ${HOOK}\n")
+        env["HOOK"] = f"http://127.0.0.1:{server.server_port}/lab-secret-hook"
+        lab.run(HOST, f"chmod 644 {lab[HOST].settings}")
+        told = lab.jada("drift", exit_code=3, env=env)
+        assert "The webhook of fleet.yml was not told: it answered HTTP 500" in told
+        lab.jada("drift", exit_code=3, env=env)
+        lab.jada("drift", exit_code=3, env=env)
+        lab.run(HOST, f"chmod 600 {lab[HOST].settings}")
+        lab.jada("drift", env=env)
+        lab.jada("drift", env=env)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert [lines[0] for lines in got] == ["jada drift: rehearsal: 1 new", "jada drift: rehearsal: 1 resolved"]
+    assert [lines[1].partition(",")[0] for lines in got] == [
+        f"NEW warning: {HOST} J107 settings-owner: expected owner 1001:1001",
+        f"RESOLVED: {HOST} J107 settings-owner",
+    ]
 
 
 def test_a_file_that_can_not_be_written_is_told(lab: Lab) -> None:
