@@ -105,7 +105,7 @@ class DriftLog:
             )
             notices = [Notice(NEW, one) for one in begun] + [Notice(RESOLVED, one) for one in ended]
             db.executemany(
-                "INSERT INTO drift_notice VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO drift_notice VALUES (?, ?, ?, ?, ?, ?)",
                 (_key(target, one) for target in targets for one in notices if one.episode.severity != NOTE),
             )
 
