@@ -136,13 +136,18 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
 
 def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
     """The fleet's hosts that match. Raises JadaError when there are none."""
+    with err.status("Finding hosts…"):
+        hosts = discover.discover(config)
+    return choose(config, hosts, role, limit)
+
+
+def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str | None) -> tuple[Host, ...]:
+    """Those of `hosts` that --role and --limit leave. Raises JadaError when there are none."""
     if role is not None and role not in {one.name for one in config.roles}:
         raise JadaError(
             f"fleet.yml names no role {role}",
             "one of: " + ", ".join(one.name for one in config.roles),
         )
-    with err.status("Finding hosts…"):
-        hosts = discover.discover(config)
     chosen = tuple(host for host in hosts if _matches(host, role, limit))
     if not chosen:
         filters = " and ".join(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,16 +17,30 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from jada import JadaError
+
 # Into a pipe or a file, lines and tables are as wide as they need to be.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
-__all__ = ["emit_json", "err", "escape", "out", "plural", "print_diff", "progress", "since", "table"]
+__all__ = ["emit_json", "err", "escape", "out", "plural", "print_diff", "progress", "since", "table", "write_file"]
 
 
 def emit_json(command: str, data: dict[str, Any]) -> None:
     """Prints one JSON object; `schema` names the command and the version of its form."""
     click.echo(json.dumps({"schema": f"jada.{command}/1", **data}, indent=2, ensure_ascii=False))
+
+
+def write_file(path: Path, text: str) -> None:
+    """Writes a file in one step, for others to read: whoever reads it finds the old or the new. Raises JadaError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.chmod(0o644)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise JadaError(f"{path} can't be written: {error.strerror}") from None
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:

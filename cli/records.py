@@ -102,6 +102,16 @@ class Records:
         )
         return dict(rows.fetchall())
 
+    def released(self, fleet: str) -> dict[str, HostEntry]:
+        """The last release that stood on each host, by host name, as far as this machine knows."""
+        # In SQLite, the other columns beside max() are those of the row that has it.
+        rows = self._connection.execute(
+            "SELECT result.*, max(release.id) FROM result JOIN release ON release.id = result.release "
+            "WHERE release.fleet = ? AND result.ending IN ('verified', 'unverified', 'done') GROUP BY result.host",
+            (fleet,),
+        )
+        return {row[1]: HostEntry(*row[:-1]) for row in rows}
+
 
 def state_folder() -> Path:
     """$XDG_STATE_HOME/jada (XDG Base Directory Specification), made if need be. Raises JadaError."""
@@ -122,11 +132,18 @@ def state_folder() -> Path:
 @contextmanager
 def open_records() -> Iterator[Records]:
     """The record in history.db, opened; made where there is none. Raises JadaError."""
+    with open_database() as connection:
+        yield Records(connection)
+
+
+@contextmanager
+def open_database() -> Iterator[sqlite3.Connection]:
+    """The file that holds the record and the history of drift. Raises JadaError."""
     file = state_folder() / "history.db"
     with _told(), closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(SCHEMA)
-        yield Records(connection)
+        yield connection
 
 
 @contextmanager

@@ -116,9 +116,12 @@ def roll_out(
     as_json: bool,
     verbose: bool,
     history: bool = False,
+    seen: Mapping[str, State | HostError] | None = None,
 ) -> Exit:
-    """Looks at every host, shows the plan, carries it out once it was agreed to, and records what happened."""
-    seen = opened.look(history=history)
+    """Looks at every host unless that was done just now (`seen`), shows the plan, carries it out once it was agreed
+    to, and records what happened.
+    """
+    seen = seen or opened.look(history=history)
     _stop_if_held(seen, request)
     plans = {name: state if isinstance(state, HostError) else planner(name, state) for name, state in seen.items()}
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}

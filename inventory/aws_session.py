@@ -41,7 +41,7 @@ THREADS = 40
 HOME_REGION = "us-east-1"
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
+DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AuthorizationError"}
 THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "SlowDown"}
 # A region that the account has not enabled says the same as a wrong key.
 REFUSED = {

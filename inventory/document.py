@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from jada import ConfigError
 
 # How to call what YAML made of an unquoted word that was meant as text.
 _READS_AS = {"bool": "as yes/no", "int": "as a number", "float": "as a number", "timestamp": "as a date"}
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 # Turns the text of a scalar node into its value; it holds no state.
 _scalars = yaml.SafeLoader("")
@@ -65,6 +69,16 @@ class Value:
         if not isinstance(self.node, yaml.ScalarNode) or self._type != "bool":
             raise self._expected("true or false")
         return bool(_scalars.construct_yaml_bool(self.node))
+
+    def date(self) -> date:
+        """A day, written as 2026-12-31, in quotes or not."""
+        expected = "a date such as 2026-12-31"
+        if not isinstance(self.node, yaml.ScalarNode) or not _DATE.fullmatch(self.node.value):
+            raise self._expected(expected)
+        try:
+            return date.fromisoformat(self.node.value)
+        except ValueError:
+            raise self._expected(expected) from None
 
     def one_of(self, choices: Collection[str]) -> str:
         text = self.text()

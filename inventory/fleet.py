@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,10 @@ _ROLE_NAME = re.compile(r"[A-Za-z][\w-]*")
 _UNIT = re.compile(r"[\w:.@\\-]+\.service")
 _JUMP = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
 _WORD = re.compile(r"[^\s,]+")
+_CODE = re.compile(r"J\d{3}")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+# A standard topic; a FIFO topic would want a group for each message.
+_TOPIC = re.compile(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,34 @@ class Ssh:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A finding that is to be lived with on the hosts of these names (shell patterns), through the day `until`, UTC."""
+
+    code: str
+    hosts: tuple[str, ...]
+    reason: str
+    until: date
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the URL of a webhook is: it is a secret, so in an environment variable, in a file, or here as it is."""
+
+    variable: str = ""
+    file: Path | None = None
+    url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told of drift that is new or resolved: an SNS topic's ARN, or "", and a Slack-compatible webhook."""
+
+    sns: str = ""
+    webhook: Webhook | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """One fleet.yml. `settle` and `deadline` are seconds, `keep` is a number of releases; `settings` is a path on the
     host; `models` maps short names to exact ids.
@@ -131,6 +164,8 @@ class Fleet:
     keep: int = 10
     deadline: int = 3600
     ssh: Ssh = field(default_factory=Ssh)
+    accept: tuple[Acceptance, ...] = ()
+    notify: Notify = field(default_factory=Notify)
 
 
 def load(path: str | None = None, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Fleet:
@@ -180,6 +215,8 @@ def parse(file: Path) -> Fleet:
         "keep": lambda keep: keep.whole(2, 1000),
         "deadline": lambda deadline: deadline.whole(1, 86400),
         "ssh": _ssh,
+        "accept": _accept,
+        "notify": _notify,
     }
     found = top.fields(readers, required=("fleet", "sources", "roles"))
     return Fleet(name=found.pop("fleet"), path=file, **found)
@@ -307,6 +344,40 @@ def _ssh(value: Value) -> Ssh:
         "host_keys": lambda policy: policy.one_of(("strict", "accept-new")),
     }
     return Ssh(**value.fields(readers))
+
+
+def _accept(value: Value) -> tuple[Acceptance, ...]:
+    readers: Readers = {
+        "code": lambda code: _matching(code, _CODE, "one code of a finding, such as J102"),
+        "hosts": Value.texts,
+        "reason": Value.text,
+        "until": Value.date,
+    }
+    return tuple(Acceptance(**item.fields(readers, required=tuple(readers)), line=item.line) for item in value.items())
+
+
+def _notify(value: Value) -> Notify:
+    def topic(value: Value) -> str:
+        return _matching(
+            value, _TOPIC, "the ARN of a standard SNS topic, such as arn:aws:sns:us-east-1:123456789012:jada"
+        )
+
+    return Notify(**value.fields({"sns": topic, "webhook": _webhook}))
+
+
+def _webhook(value: Value) -> Webhook:
+    """The URL itself never gets into an error."""
+    text = value.text()
+    if found := _VARIABLE.fullmatch(text):
+        return Webhook(variable=found.group(1))
+    if text.startswith(("/", "~/", "./")):
+        return Webhook(file=_path(value))
+    if re.fullmatch(r"https?://\S+", text):
+        return Webhook(url=text)
+    raise value.error(
+        "should be a URL, the environment variable that holds it, such as ${JADA_WEBHOOK}, or the file that does",
+        "a file is written with a path that begins with /, ~/ or ./",
+    )
 
 
 def _regions(value: Value) -> tuple[str, ...]:

@@ -194,7 +194,7 @@ _ALL = (
         "J401",
         "no-release",
         ERROR,
-        "jada never made a release on this host, or its record there is gone: nobody said what is to run.",
+        "There is no release of jada on this host: nobody said what is to run, or the host was reinstalled since.",
         "jada upgrade --limit HOST, or leave it out of fleet.yml",
     ),
     Code(
@@ -210,6 +210,45 @@ _ALL = (
         ERROR,
         "The release that is current on the host is not the one that was made just now.",
         "find out who else changes HOST: jada history",
+    ),
+    Code(
+        "J404",
+        "host-new",
+        ERROR,
+        "The host came to the fleet after its last release, for example by autoscaling: others of the fleet were "
+        "released to, this one never was.",
+        HEAL,
+    ),
+    Code(
+        "J405",
+        "host-gone",
+        NOTE,
+        "A host that was released to is no longer among those that fleet.yml finds: terminated, stopped, renamed, or "
+        "without the tags that fleet.yml asks for.",
+        "start it again or give it back its tags, if it should be there",
+    ),
+    Code(
+        "J406",
+        "host-key-changed",
+        ERROR,
+        "The host shows another ssh host key than the known one, so nothing was sent to it: it was reinstalled, its "
+        "address belongs to another machine now, or somebody sits in between. It could not be checked.",
+        "compare the key with the host's console; if it is right, forget the old one: ssh-keygen -R ADDRESS",
+    ),
+    Code(
+        "J407",
+        "role-changed",
+        WARNING,
+        "The host plays another role now than when it was released to: its tags, its name or the roles of fleet.yml "
+        "changed. It still runs what its old role asked for.",
+        HEAL,
+    ),
+    Code(
+        "J408",
+        "not-checked",
+        ERROR,
+        "The host could not be reached or looked at. What it runs is not known; it never counts as in sync.",
+        "see whether it runs and its ssh answers: jada hosts; jada status --limit HOST",
     ),
 )
 

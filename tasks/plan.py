@@ -143,7 +143,8 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     nofile = min(made.wanted.nofile, state.capacity.login)
     old_nofile = min(state.release.wanted.nofile, state.capacity.login) if state.release else 0
     if state.limits.sha256 == "absent" or nofile != old_nofile:
-        old = release.login_limits(state.user, old_nofile) if state.limits.sha256 != "absent" else ""
+        known = state.release and state.limits.sha256 != "absent"
+        old = release.login_limits(state.user, old_nofile) if known else ""
         new = release.login_limits(state.user, nofile)
         diffs.append(_file_diff("/etc/security/limits.d/50-jada.conf", old, new))
     return (*filter(None, diffs), (f"restart {service.unit}",))

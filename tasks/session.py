@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 import gevent
 from gevent.pool import Pool
-from paramiko import SSHException, Transport
+from paramiko import BadHostKeyException, SSHException, Transport
 from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api import Config, Inventory
 from pyinfra.api import State as Pyinfra
@@ -53,6 +53,10 @@ class HostError(JadaError):
     """One host could not be reached, looked at or changed; the others go on."""
 
 
+class HostKeyError(HostError):
+    """A host showed another ssh host key than the known one; nothing was sent to it."""
+
+
 class Connection:
     """One host, by its ssh connection."""
 
@@ -68,6 +72,13 @@ class Connection:
                 self._host.connect(show_errors=False, raise_exceptions=True)
                 break
             except (ConnectError, PyinfraError) as error:
+                if isinstance(changed := error.__context__, BadHostKeyException):
+                    raise HostKeyError(
+                        f"{self._host.name} shows another ssh host key than the known one: {changed.key.fingerprint} "
+                        f"instead of {changed.expected_key.fingerprint}, at {changed.hostname}",
+                        "if it was reinstalled, compare the key with its console and forget the old one: "
+                        f"ssh-keygen -R {changed.hostname}; if it was not, somebody may sit in between",
+                    ) from None
                 if wait is None or not _may_pass(error):
                     raise HostError(f"{self._host.name} can't be reached: {error}") from None
                 gevent.sleep(random.uniform(0, wait))  # noqa: S311 - no secret

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,15 +13,18 @@ from jada import ConfigError
 from jada.inventory import fleet
 from jada.inventory.fleet import (
     ALL,
+    Acceptance,
     Aws,
     Ec2Source,
     Fleet,
     LightsailSource,
     Limits,
+    Notify,
     Role,
     Ssh,
     StaticHost,
     StaticSource,
+    Webhook,
 )
 
 FULL = """\
@@ -149,6 +153,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "host_keys",
     )
     keys += ("- static", "hosts", "build-1")
+    keys += ("accept", "- code", "reason", "until", "notify", "sns", "webhook")
     opened = []
     for line in lines:
         indent, hash_, rest = line.partition("# ")
@@ -165,6 +170,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert (found.limits, found.service, found.settings) == (Limits(), "jada-agent.service", "~/.claude/settings.json")
     assert (found.settle, found.keep, found.deadline) == (5, 10, 3600)
     assert (found.ssh.port, found.ssh.known_hosts, found.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
+    assert [(one.code, one.hosts) for one in found.accept] == [("J302", ("web-*",))]
+    assert found.notify == Notify("arn:aws:sns:us-east-1:123456789012:jada", Webhook("JADA_WEBHOOK"))
 
 
 def with_line(replaced: str, by: str) -> str:
@@ -255,6 +262,49 @@ WRONG = {
         "sources[0].static.hosts.@local",
         "not a name for a host",
     ),
+    "misspelt key of an acceptance": (
+        LEAST + 'accept: [{code: J301, host: "*", reason: x, until: 2026-12-31}]\n',
+        6,
+        "accept[0].host",
+        "did you mean hosts?",
+    ),
+    "acceptance without an end": (
+        LEAST + "accept:\n  - {code: J301, hosts: a, reason: x}\n",
+        7,
+        "accept[0]",
+        "lacks the key until",
+    ),
+    "acceptance without a reason": (
+        LEAST + 'accept: [{code: J301, hosts: a, reason: "", until: 2026-12-31}]\n',
+        6,
+        "accept[0].reason",
+        "should be a text",
+    ),
+    "no code": (
+        LEAST + "accept: [{code: limits, hosts: a, reason: x, until: 2026-12-31}]\n",
+        6,
+        "accept[0].code",
+        "one code of a finding, such as J102, not limits",
+    ),
+    "no day": (
+        LEAST + "accept: [{code: J301, hosts: a, reason: x, until: 2026-02-30}]\n",
+        6,
+        "accept[0].until",
+        "a date such as 2026-12-31, not 2026-02-30",
+    ),
+    "a time for a day": (
+        LEAST + "accept: [{code: J301, hosts: a, reason: x, until: 2026-12-31 12:00:00}]\n",
+        6,
+        "accept[0].until",
+        "a date such as 2026-12-31",
+    ),
+    "no topic": (LEAST + "notify: {sns: jada}\n", 6, "notify.sns", "the ARN of a standard SNS topic"),
+    "a FIFO topic": (
+        LEAST + "notify: {sns: 'arn:aws:sns:us-east-1:123456789012:jada.fifo'}\n",
+        6,
+        "notify.sns",
+        "the ARN of a standard SNS topic",
+    ),
     "broken yaml": ("fleet: a\nsources: [\nroles: {}\n", 4, "this is not YAML", "flow sequence that begins on line 2"),
     "tab": ("fleet: a\n\tx: y\n", 2, "this is not YAML", ""),
     "no fleet": ("sources: []\n", 1, "the file", "lacks the key fleet"),
@@ -292,6 +342,32 @@ def test_a_windows_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
 def test_a_role_may_name_what_the_fleet_itself_adds(tmp_path: Path) -> None:
     found = load(tmp_path, with_line("{}", "{model: mine}") + "models: {mine: my-gateway/claude}\n")
     assert found.roles == (Role("any", "mine"),)
+
+
+@pytest.mark.parametrize("until", ["2026-12-31", "'2026-12-31'"])
+def test_an_acceptance_knows_its_line(tmp_path: Path, until: str) -> None:
+    found = load(tmp_path, LEAST + f"accept:\n  - {{code: J301, hosts: [a, b-*], reason: why, until: {until}}}\n")
+    assert found.accept == (Acceptance("J301", ("a", "b-*"), "why", date(2026, 12, 31), 7),)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("${HOOK}", Webhook(variable="HOOK")),
+        ("/etc/jada/hook", Webhook(file=Path("/etc/jada/hook"))),
+        ("~/hook", Webhook(file=Path.home() / "hook")),
+        ("https://example.com/x", Webhook(url="https://example.com/x")),
+    ],
+)
+def test_a_webhook_may_be_kept_elsewhere(tmp_path: Path, written: str, expected: Webhook) -> None:
+    assert load(tmp_path, LEAST + f"notify:\n  webhook: {written}\n").notify.webhook == expected
+
+
+def test_a_webhooks_url_is_not_shown(tmp_path: Path) -> None:
+    assert "T0P" not in repr(load(tmp_path, LEAST + "notify: {webhook: https://example.com/T0P}\n"))
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, LEAST + "notify: {webhook: example.com/T0P}\n")
+    assert "T0P" not in caught.value.message
 
 
 @pytest.mark.parametrize(

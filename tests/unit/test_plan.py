@@ -56,6 +56,12 @@ def test_the_diff_shows_the_change_and_no_secret(host: Host) -> None:
     assert made.diff[-1] == ("restart jada-agent.service",)
 
 
+def test_a_limits_file_of_an_unknown_release_is_not_guessed_at(host: Host) -> None:
+    made = plan.upgrade(REQUEST, "r", OPUS, host(release=None), SERVICE)
+    (limits,) = [diff for diff in made.diff if diff[0].startswith("--- /etc/security")]
+    assert not [line for line in limits[1:] if line.startswith("-")]
+
+
 def test_a_missing_file_is_made(host: Host) -> None:
     bare = host(settings=Settings("/home/agent/.claude/settings.json", real="/home/agent/.claude/settings.json"))
     made = plan.upgrade(REQUEST, "r", OPUS, bare, SERVICE)

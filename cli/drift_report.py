@@ -1,0 +1,178 @@
+"""What a check of the fleet found, judged: what counts as drift, what is accepted, what could not be known. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from jada import ConfigError, Exit, Host
+from jada.inventory.document import did_you_mean
+from jada.inventory.fleet import Acceptance, Fleet
+from jada.tasks import checks
+from jada.tasks.checks import Finding
+from jada.tasks.codes import CODES
+from jada.tasks.session import HostError, HostKeyError
+from jada.tasks.state import State
+
+NO_RELEASE, NEW, GONE, KEY_CHANGED, ROLE_CHANGED, NOT_CHECKED = "J401", "J404", "J405", "J406", "J407", "J408"
+
+
+class Standing(StrEnum):
+    """What is known of a host. Only IN_SYNC is fine; a host that is gone was not checked either."""
+
+    IN_SYNC = "in_sync"
+    DRIFTED = "drifted"
+    NOT_CHECKED = "not_checked"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One finding. `acceptance` is the entry of fleet.yml that is about it, in force or, if `expired`, no more."""
+
+    finding: Finding
+    acceptance: Acceptance | None = None
+    expired: bool = False
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.acceptance is not None and not self.expired
+
+    @property
+    def counts(self) -> bool:
+        """Whether it makes its host one that is not in sync."""
+        return self.finding.is_drift and not self.is_accepted
+
+
+@dataclass(frozen=True, slots=True)
+class HostDrift:
+    """One host; why it could not be checked is a finding too."""
+
+    host: str
+    role: str
+    standing: Standing
+    findings: tuple[Judged, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One check of a fleet at one moment. `whole` when it was about all its hosts."""
+
+    fleet: str
+    at: datetime
+    hosts: tuple[HostDrift, ...]
+    whole: bool = True
+
+    def count(self, standing: Standing) -> int:
+        return sum(host.standing is standing for host in self.hosts)
+
+    @property
+    def exit(self) -> Exit:
+        if self.count(Standing.NOT_CHECKED):
+            return Exit.FAILED
+        return Exit.DRIFT if self.count(Standing.DRIFTED) else Exit.OK
+
+
+def judge(
+    fleet: Fleet,
+    hosts: Sequence[Host],
+    seen: Mapping[str, State | HostError],
+    released: Mapping[str, str],
+    at: datetime,
+    whole: bool = True,
+) -> Drift:
+    """The drift of `hosts`, from one look at each; `released` is the last release the record knows for each host.
+
+    Hosts that are gone can be told only in a check of the whole fleet. Raises ConfigError for an acceptance of a code
+    that there isn't, or that can't be accepted.
+    """
+    accept = _usable(fleet)
+    latest = max([*released.values(), *(one.release.id for one in _states(seen) if one.release)], default="")
+    rows = [_host(host, seen[host.name], released.get(host.name, ""), latest) for host in hosts]
+    if whole:
+        rows += _gone(hosts, seen, released)
+    return Drift(fleet.name, at, tuple(_accepted(row, accept, at.date()) for row in rows), whole)
+
+
+def explain(code: str) -> str:
+    """What a code or the name of a finding means, as a few lines. Raises ConfigError."""
+    by_name = {one.name: one for one in CODES.values()} | CODES
+    found = by_name.get(code) or by_name.get(code.upper())
+    if found is None:
+        raise ConfigError(
+            f"There is no finding {code}{did_you_mean(code, by_name)}",
+            "codes are " + ", ".join(CODES),
+        )
+    drift = "" if found.severity != "note" else " (told, but not drift)"
+    return f"{found.code} {found.name}: {found.severity}{drift}\n{found.meaning}\nMend: {found.mend}"
+
+
+def _states(seen: Mapping[str, State | HostError]) -> Iterator[State]:
+    return (one for one in seen.values() if isinstance(one, State))
+
+
+def _host(host: Host, seen: State | HostError, known: str, latest: str) -> HostDrift:
+    if isinstance(seen, HostError):
+        code = KEY_CHANGED if isinstance(seen, HostKeyError) else NOT_CHECKED
+        finding = Finding.of(code, "an answer from the host", seen.message, seen.hint)
+        return HostDrift(host.name, host.role, Standing.NOT_CHECKED, (Judged(finding),))
+    membership = tuple(_membership(host, seen, known, latest))
+    own = (one for one in checks.drift(seen) if not (membership and one.code == NO_RELEASE))
+    return HostDrift(host.name, host.role, Standing.IN_SYNC, tuple(map(Judged, (*membership, *own))))
+
+
+def _membership(host: Host, state: State, known: str, latest: str) -> Iterator[Finding]:
+    """What a host can't tell by itself: its place in the fleet."""
+    if state.release is None:
+        if known:
+            seen = "no release on it: reinstalled, or another machine of the same name"
+            yield Finding.of(NO_RELEASE, f"release {known}, as recorded here", seen, "jada heal --limit HOST")
+        elif latest:
+            yield Finding.of(
+                NEW, f"a release, as the rest of the fleet has (the last is {latest})", "none on this host"
+            )
+    elif state.release.role != host.role:
+        now, then = host.role or "none", state.release.role or "none"
+        yield Finding.of(
+            ROLE_CHANGED, f"released to for its role, {now}", f"release {state.release.id} for role {then}"
+        )
+
+
+def _gone(
+    hosts: Iterable[Host], seen: Mapping[str, State | HostError], released: Mapping[str, str]
+) -> Iterator[HostDrift]:
+    """Hosts whose last release is no older than the oldest one that is current on a host: later ones are history."""
+    here = {host.name for host in hosts}
+    oldest = min((state.release.id for state in _states(seen) if state.release), default="")
+    for name, release in sorted(released.items()):
+        if name not in here and release >= oldest:
+            finding = Finding.of(GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
+            yield HostDrift(name, "", Standing.GONE, (Judged(finding),))
+
+
+def _accepted(row: HostDrift, accept: Sequence[Acceptance], today: date) -> HostDrift:
+    found = tuple(_judged(one.finding, row.host, accept, today) for one in row.findings)
+    drifted = row.standing is Standing.IN_SYNC and any(one.counts for one in found)
+    return replace(row, findings=found, standing=Standing.DRIFTED if drifted else row.standing)
+
+
+def _judged(finding: Finding, host: str, accept: Sequence[Acceptance], today: date) -> Judged:
+    about = [one for one in accept if one.code == finding.code and any(fnmatchcase(host, name) for name in one.hosts)]
+    last = max(about, key=lambda one: one.until, default=None)
+    return Judged(finding, last, expired=last is not None and last.until < today)
+
+
+def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:
+    for index, one in enumerate(fleet.accept):
+        where = f"{fleet.path}:{one.line}: accept[{index}].code"
+        if one.code not in CODES:
+            raise ConfigError(f"{where} is no code of a finding: {one.code}{did_you_mean(one.code, CODES)}")
+        if one.code in (KEY_CHANGED, NOT_CHECKED):
+            raise ConfigError(
+                f"{where} can't be {one.code}: nothing is known of a host that was not checked",
+                "take the host out of fleet.yml's sources, if it is meant to be away",
+            )
+    return fleet.accept

@@ -1,0 +1,154 @@
+"""Telling people: SNS through an emulator, a webhook through a real HTTP server, and what is said when it fails."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from jada import JadaError
+from jada.cli import notices
+from jada.inventory import notify
+from jada.inventory.fleet import Fleet, Webhook
+
+STATIC = "[{static: {hosts: {s: {address: 192.0.2.1}}}}]"
+
+
+def client(aws: Any, service: str) -> Any:
+    session = boto3.session.Session("a", "b", region_name="eu-west-1")
+    return session.client(service, endpoint_url=aws.url)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def topic(aws: Any) -> tuple[str, str]:
+    """The ARN of a new topic, and the URL of a queue that gets what is published there."""
+    sns, sqs = client(aws, "sns"), client(aws, "sqs")
+    name = f"jada-{uuid.uuid4().hex}"
+    arn = sns.create_topic(Name=name)["TopicArn"]
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    target = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=target)
+    return arn, queue
+
+
+def received(aws: Any, queue: str) -> list[dict[str, Any]]:
+    messages = client(aws, "sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(one["Body"]) for one in messages]
+
+
+def test_a_notice_arrives_at_an_sns_topic_of_another_region(
+    aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str]
+) -> None:
+    arn, queue = topic
+    fleet = fleet_of(STATIC, notify=f"{{sns: '{arn}'}}")
+    (send,) = notices.targets(fleet).values()
+    send("jada drift: Flotte für alle: 1 new\n" + "x" * 200, "NEW: web-1 … 世界")
+    (message,) = received(aws, queue)
+    assert message["Subject"].startswith("jada drift: Flotte f?r alle: 1 new")
+    assert len(message["Subject"]) == 100
+    assert "\n" not in message["Subject"]
+    assert message["Message"] == "NEW: web-1 … 世界"
+
+
+def test_a_topic_that_is_gone_is_told(aws: Any, fleet_of: Callable[..., Fleet]) -> None:
+    fleet = fleet_of(STATIC)
+    with pytest.raises(JadaError, match=r"sns:Publish failed \(NotFound"):
+        notify.publish(fleet.aws, "arn:aws:sns:eu-west-1:123456789012:nope", "s", "t")
+
+
+@pytest.mark.parametrize(("code", "said"), [("AuthorizationError", "lack the permission sns:Publish"),
+                                            ("Throttling", "throttled sns:Publish")])  # fmt: skip
+def test_a_refused_notice_is_told(
+    aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str], code: str, said: str
+) -> None:
+    aws.fails({"Publish": {"*": {"code": code, "status": 403}}})
+    with pytest.raises(JadaError, match=said):
+        notify.publish(fleet_of(STATIC).aws, topic[0], "s", "t")
+
+
+@contextmanager
+def server(status: int) -> Iterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
+    """An HTTP server that answers every POST with `status`, its URL, and what it was sent."""
+    got: list[tuple[str, dict[str, str], bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, dict(self.headers), body))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    running = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{running.server_port}/services/T0P/S3CRET", got
+    finally:
+        running.shutdown()
+        thread.join()
+        running.server_close()
+
+
+def test_a_webhook_gets_json_in_slacks_form(fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(200) as (url, got):
+        monkeypatch.setenv("HOOK", url)
+        (send,) = notices.targets(fleet_of(STATIC, notify='{webhook: "${HOOK}"}')).values()
+        send("jada drift: f: 1 new", "NEW: a < b & c <!here> Grüße")
+    ((path, headers, body),) = got
+    assert path == "/services/T0P/S3CRET"
+    assert headers["Content-Type"] == "application/json"
+    assert json.loads(body) == {"text": "jada drift: f: 1 new\nNEW: a &lt; b &amp; c &lt;!here&gt; Grüße"}
+
+
+def test_a_webhooks_url_may_be_in_a_file(tmp_path: Path) -> None:
+    with server(200) as (url, got):
+        (tmp_path / "hook").write_text(url + "\n")
+        notify.post(Webhook(file=tmp_path / "hook"), "t")
+    assert len(got) == 1
+
+
+@pytest.mark.parametrize("status", [403, 410, 500])
+def test_a_webhook_that_refuses_is_told_without_its_url(status: int) -> None:
+    with server(status) as (url, _), pytest.raises(JadaError, match=f"HTTP {status}") as caught:
+        notify.post(Webhook(url=url), "t")
+    assert "S3CRET" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/S3CRET",
+        "http://no-such-host.invalid/S3CRET",
+        "http://127.0.0.1:99999/S3CRET",
+        "http://127.0.0.1:port/S3CRET",
+        "http://[::1/S3CRET",
+        "http://127.0.0.1/S3CRET with a space",
+        "file:///etc/S3CRET",
+    ],
+)
+def test_a_url_that_does_not_work_is_never_shown(url: str) -> None:
+    with pytest.raises(JadaError) as caught:
+        notify.post(Webhook(variable="HOOK"), "t", {"HOOK": url})
+    assert "S3CRET" not in caught.value.message + caught.value.hint
+
+
+def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(JadaError, match="environment variable HOOK"):
+        notify.post(Webhook(variable="HOOK"), "t", {})
+    with pytest.raises(JadaError, match="nope, which holds its URL, can't be read: No such file"):
+        notify.post(Webhook(file=tmp_path / "nope"), "t")
+
+
+def test_a_fleet_without_notify_tells_nobody(fleet_of: Callable[..., Fleet]) -> None:
+    assert notices.targets(fleet_of(STATIC)) == {}

@@ -1,0 +1,193 @@
+"""Every form of a report, read by a tool that is not ours: what it says there, and that no unchecked host is fine."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stdout
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pysarif
+import pytest
+from actions_toolkit.command import issue_command
+from jsonschema import Draft202012Validator
+from lxml import etree
+from prometheus_client.parser import text_string_to_metric_families
+
+from jada.cli import drift_formats
+from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
+from jada.inventory.fleet import Acceptance
+from jada.tasks.checks import Finding
+from jada.tasks.codes import CODES
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "docs/drift.schema.json").read_text())
+XSD = etree.XMLSchema(etree.parse(Path(__file__).with_name("junit-10.xsd")))
+AT = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+UNTIL = Acceptance("J301", ("*",), "new image soon", date(2026, 12, 31), 3)
+# What a form might trip over: its own delimiters, several lines, a control character, other alphabets.
+NASTY = "a, b: \"c\" <d> & 'e' 100%\r\n\x1b[31m\\ ]]> Grüße 世界 ::error::"
+DRIFTED = HostDrift(
+    "web-1",
+    "specialist",
+    Standing.DRIFTED,
+    (
+        Judged(Finding.of("J102", "claude-sonnet-4.6", NASTY)),
+        Judged(Finding.of("J301", "1048576 open files", "1024"), UNTIL),
+        Judged(Finding.of("J302", "1048576", "1024"), replace(UNTIL, until=date(2026, 1, 1)), expired=True),
+        Judged(Finding.of("J111", "no older session", "pid 7 of root")),
+    ),
+)
+UNREACHABLE = HostDrift("web-2", "", Standing.NOT_CHECKED, (Judged(Finding.of("J408", "an answer", "web-2: timeout")),))
+IN_SYNC = HostDrift("web-3", "specialist", Standing.IN_SYNC)
+GONE = HostDrift("web-4", "", Standing.GONE, (Judged(Finding.of("J405", "a host", "not found")),))
+DRIFT = Drift('the "fleet"', AT, (DRIFTED, UNREACHABLE, IN_SYNC, GONE))
+EVERY_CODE = Drift("all", AT, (replace(DRIFTED, findings=tuple(Judged(Finding.of(code, "a", "b")) for code in CODES)),))
+HEALTHY = Drift("fine", AT, (IN_SYNC,))
+
+all_reports = pytest.mark.parametrize("drift", [DRIFT, EVERY_CODE, HEALTHY], ids=["mixed", "every code", "healthy"])
+
+
+@all_reports
+def test_json_keeps_to_its_schema(drift: Drift) -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    validator = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    validator.validate(json.loads(json.dumps({"schema": "jada.drift/1", **drift_formats.as_json(drift)})))
+
+
+@pytest.mark.parametrize(("key", "value"), [("in_sync", True), ("error", None), ("findings", []), ("standing", "fine")])
+def test_the_schema_refuses_an_unchecked_host_that_looks_fine(key: str, value: object) -> None:
+    told = {"schema": "jada.drift/1", **drift_formats.as_json(replace(DRIFT, hosts=(UNREACHABLE,)))}
+    told["hosts"][0][key] = value
+    assert not Draft202012Validator(SCHEMA).is_valid(told)
+
+
+def test_json_says_what_counts_and_what_is_accepted() -> None:
+    told = drift_formats.as_json(DRIFT)
+    assert [(row["host"], row["in_sync"], row["error"]) for row in told["hosts"]] == [
+        ("web-1", False, None),
+        ("web-2", None, "web-2: timeout"),
+        ("web-3", True, None),
+        ("web-4", None, None),
+    ]
+    found = told["hosts"][0]["findings"]
+    assert [(one["code"], one["counts"]) for one in found] == [
+        ("J102", True), ("J301", False), ("J302", True), ("J111", False)
+    ]  # fmt: skip
+    assert found[0]["mend"] == "jada heal --limit web-1"
+    assert found[1]["acceptance"] == {"reason": "new image soon", "until": "2026-12-31", "expired": False}
+    assert told["exit"] == 1
+
+
+@all_reports
+def test_junit_keeps_to_jenkins_schema(drift: Drift) -> None:
+    XSD.assertValid(etree.fromstring(drift_formats.junit(drift).encode()))
+
+
+def test_junit_counts_failures_errors_and_what_is_accepted() -> None:
+    root = etree.fromstring(drift_formats.junit(DRIFT).encode())
+    counts = {
+        suite.get("name"): tuple(int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped"))
+        for suite in root
+    }
+    assert counts == {"web-1": (4, 2, 0, 2), "web-2": (1, 0, 1, 0), "web-3": (1, 0, 0, 0), "web-4": (1, 0, 0, 1)}
+    passed = [case.getparent().get("name") for case in root.iter("testcase") if not len(case)]
+    assert passed == ["web-3"]
+    assert "Grüße 世界" in root.find(".//failure").text
+    assert "accepted until 2026-12-31: new image soon" in root.find(".//skipped").get("message")
+    assert "expired on 2026-01-01" in root.findall(".//failure")[1].text
+
+
+def lost(ours: Any, read: Any, key: str = "") -> list[str]:
+    """What a reader did not take over: keys that SARIF does not have, or values of another type."""
+    if isinstance(ours, dict):
+        return [one for name in ours for one in lost(ours[name], read.get(name), f"{key}/{name}")]
+    if isinstance(ours, list):
+        return [one for index, value in enumerate(ours) for one in lost(value, read[index], f"{key}[{index}]")]
+    return [] if ours == read else [key]
+
+
+@all_reports
+def test_sarif_is_read_by_a_library_of_the_standard(drift: Drift) -> None:
+    ours = json.loads(drift_formats.sarif(drift, Path("inventory/fleet.yml")))
+    assert lost(ours, pysarif.save_to_dict(pysarif.load_from_dict(ours))) == ["/$schema"]
+
+
+def test_sarif_has_a_result_for_each_finding_and_suppresses_what_is_accepted() -> None:
+    (run,) = pysarif.load_from_json(drift_formats.sarif(DRIFT, Path("inventory/fleet.yml"))).runs
+    rules = [rule.id for rule in run.tool.driver.rules]
+    assert rules == list(CODES)
+    assert [rules[one.rule_index] for one in run.results] == [one.rule_id for one in run.results]
+    assert [(one.rule_id, one.level, bool(one.suppressions)) for one in run.results] == [
+        ("J102", "error", False),
+        ("J301", "error", True),
+        ("J302", "warning", False),
+        ("J111", "note", False),
+        ("J408", "error", False),
+        ("J405", "note", False),
+    ]
+    place = run.results[0].locations[0]
+    assert place.physical_location.artifact_location.uri == "inventory/fleet.yml"
+    assert place.logical_locations[0].name == "web-1"
+    assert run.invocations[0].execution_successful is False
+    assert "timeout" in run.invocations[0].tool_execution_notifications[0].message.text
+
+
+def samples(drift: Drift) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families(drift_formats.prometheus(drift))
+    return {
+        (one.name, *(value for key, value in one.labels.items() if key in ("standing", "code"))): one.value
+        for family in families
+        for one in family.samples
+    }
+
+
+@all_reports
+def test_prometheus_text_is_read_by_prometheus_own_parser(drift: Drift) -> None:
+    families = list(text_string_to_metric_families(drift_formats.prometheus(drift)))
+    assert all(family.type == "gauge" and family.documentation and family.samples for family in families)
+    assert {one.labels["fleet"] for family in families for one in family.samples} == {drift.fleet}
+    assert {one.labels["code"] for family in families for one in family.samples if "code" in one.labels} == set(CODES)
+
+
+def test_prometheus_counts_hosts_not_checked_and_findings_by_code() -> None:
+    found = samples(DRIFT)
+    assert found["jada_drift_last_check_timestamp_seconds",] == AT.timestamp()
+    assert {key[1]: value for key, value in found.items() if key[0] == "jada_drift_hosts"} == {
+        "in_sync": 1, "drifted": 1, "not_checked": 1, "gone": 1
+    }  # fmt: skip
+    by_code = {key[1]: value for key, value in found.items() if key[0] == "jada_drift_findings" and value}
+    assert by_code == {"J102": 1, "J302": 1, "J111": 1, "J408": 1, "J405": 1}
+    assert found["jada_drift_accepted_findings",] == 1
+
+
+def annotation(level: str, title: str, message: str) -> str:
+    """What GitHub's own toolkit (in its Python form) writes."""
+    with redirect_stdout(io.StringIO()) as written:
+        issue_command(level, {"title": title}, message)
+    return written.getvalue().strip()
+
+
+def test_github_annotations_are_written_as_by_githubs_toolkit() -> None:
+    lines = drift_formats.github(DRIFT).splitlines()
+    first = f"expected claude-sonnet-4.6, saw {NASTY}. Mend: jada heal --limit web-1"
+    assert lines[0] == annotation("error", "web-1: J102 model-on-disk", first)
+    assert [line.split()[0] for line in lines] == [
+        "::error", "::notice", "::warning", "::notice", "::error", "::notice"
+    ]  # fmt: skip
+    assert "expired on 2026-01-01" in lines[2]
+
+
+def test_a_healthy_fleet_needs_no_annotation() -> None:
+    assert drift_formats.github(HEALTHY) == ""
+
+
+def test_docs_list_every_code_with_its_name_severity_and_mend() -> None:
+    text = (ROOT / "docs/drift.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| J")]
+    assert rows == [
+        f"| {code.code} | {code.name} | {code.severity} | {code.meaning} | {code.mend} |" for code in CODES.values()
+    ]

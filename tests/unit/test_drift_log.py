@@ -1,0 +1,167 @@
+"""The history of drift: what begins and what ends with a check, and that everybody is told once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from jada import JadaError
+from jada.cli import notices
+from jada.cli.drift_log import NEW, RESOLVED, DriftLog, Notice
+from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
+from jada.inventory.fleet import Acceptance
+from jada.tasks.checks import Finding
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ACCEPTANCE = Acceptance("J301", ("*",), "why", date(2026, 12, 31), 1)
+LIMIT = Judged(Finding.of("J301", "1048576 open files", "1024"))
+MODEL = Judged(Finding.of("J102", "claude-a", "claude-b"))
+SESSION = Judged(Finding.of("J111", "no older session", "pid 7"))
+UNREACHABLE = Judged(Finding.of("J408", "an answer", "web-1 can't be reached"))
+KEY_CHANGED = Judged(Finding.of("J406", "an answer", "web-1 shows another key"))
+GONE = Judged(Finding.of("J405", "a host", "not found"))
+
+
+@pytest.fixture
+def log() -> Iterator[DriftLog]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        yield DriftLog(connection)
+
+
+def check(minute: int, *findings: Judged, standing: Standing = Standing.DRIFTED, whole: bool = True) -> Drift:
+    """A check of web-1 so many minutes past noon."""
+    return Drift("f", AT + timedelta(minutes=minute), (HostDrift("web-1", "r", standing, findings),), whole)
+
+
+def events(log: DriftLog, target: str = "webhook") -> list[tuple[str, str, str]]:
+    """What a target has not been told, which is then told."""
+    pending = log.pending("f", target)
+    log.delivered(target, pending)
+    return [(one.event, one.episode.code, one.episode.how) for one in pending]
+
+
+def run(log: DriftLog, *checks: Drift) -> list[tuple[str, str, str]]:
+    """What the last of these checks makes news."""
+    for one in checks:
+        events(log)
+        log.add(one, ["webhook"])
+    return events(log)
+
+
+def test_a_finding_is_told_once_for_as_long_as_it_lasts(log: DriftLog) -> None:
+    assert run(log, check(0, MODEL)) == [(NEW, "J102", "")]
+    assert run(log, check(15, MODEL), check(30, MODEL)) == []
+    assert run(log, check(45, standing=Standing.IN_SYNC)) == [(RESOLVED, "J102", "resolved")]
+    assert run(log, check(60, standing=Standing.IN_SYNC)) == []
+    assert run(log, check(75, MODEL)) == [(NEW, "J102", "")]
+
+
+def test_what_changes_in_a_finding_is_no_news(log: DriftLog) -> None:
+    other = Judged(replace(MODEL.finding, seen="claude-c"))
+    assert run(log, check(0, MODEL), check(15, other)) == []
+
+
+def test_a_host_that_can_not_be_checked_keeps_its_findings(log: DriftLog) -> None:
+    assert run(log, check(0, MODEL), check(15, UNREACHABLE, standing=Standing.NOT_CHECKED)) == [(NEW, "J408", "")]
+    assert run(log, check(30, MODEL)) == [(RESOLVED, "J408", "resolved")]
+
+
+def test_another_reason_for_not_being_checked_is_news(log: DriftLog) -> None:
+    unreachable = check(0, UNREACHABLE, standing=Standing.NOT_CHECKED)
+    found = run(log, unreachable, check(15, KEY_CHANGED, standing=Standing.NOT_CHECKED))
+    assert found == [(NEW, "J406", ""), (RESOLVED, "J408", "resolved")]
+
+
+def test_an_accepted_finding_ends_as_accepted_and_begins_again_when_that_expires(log: DriftLog) -> None:
+    accepted = replace(LIMIT, acceptance=ACCEPTANCE)
+    assert run(log, check(0, LIMIT), check(15, accepted, standing=Standing.IN_SYNC)) == [(RESOLVED, "J301", "accepted")]
+    assert run(log, check(30, replace(accepted, expired=True))) == [(NEW, "J301", "")]
+
+
+def test_notes_are_kept_and_not_told(log: DriftLog) -> None:
+    assert run(log, check(0, SESSION, standing=Standing.IN_SYNC)) == []
+    assert run(log, check(15, standing=Standing.IN_SYNC)) == []
+    _, episodes = log.since("f", "")
+    assert [(one.code, one.how) for one in episodes] == [("J111", "resolved")]
+
+
+def test_a_host_that_is_gone_takes_its_findings_with_it(log: DriftLog) -> None:
+    assert run(log, check(0, MODEL), check(15, GONE, standing=Standing.GONE)) == [(RESOLVED, "J102", "gone")]
+
+
+@pytest.mark.parametrize(("whole", "expected"), [(True, [(RESOLVED, "J102", "gone")]), (False, [])])
+def test_a_check_of_other_hosts_ends_nothing(log: DriftLog, whole: bool, expected: list[tuple[str, str, str]]) -> None:
+    others = Drift("f", AT + timedelta(minutes=15), (HostDrift("web-2", "r", Standing.IN_SYNC),), whole)
+    assert run(log, check(0, MODEL), others) == expected
+
+
+def test_other_fleets_have_their_own_history(log: DriftLog) -> None:
+    other = replace(check(15, standing=Standing.IN_SYNC), fleet="g")
+    assert run(log, check(0, MODEL), other) == []
+    assert log.since("g", "") == ([log.since("g", "")[0][0]], [])
+
+
+def test_several_findings_of_one_code_are_one_episode(log: DriftLog) -> None:
+    second = Judged(replace(MODEL.finding, seen="claude-c"))
+    log.add(check(0, MODEL, second), [])
+    (episode,) = log.since("f", "")[1]
+    assert (episode.expected, episode.seen) == ("claude-a", "claude-b; claude-c")
+
+
+def test_each_target_is_told_by_itself(log: DriftLog) -> None:
+    log.add(check(0, MODEL), ["webhook", "SNS topic"])
+    assert events(log, "webhook") == [(NEW, "J102", "")]
+    assert events(log, "SNS topic") == [(NEW, "J102", "")]
+
+
+def test_since_has_what_was_open_at_some_time_since(log: DriftLog) -> None:
+    run(log, check(0, MODEL), check(15, LIMIT), check(30, LIMIT), check(45, standing=Standing.IN_SYNC))
+    checks, episodes = log.since("f", (AT + timedelta(minutes=20)).isoformat(timespec="seconds"))
+    assert [(one.code, one.found[11:16], one.resolved[11:16]) for one in episodes] == [("J301", "12:15", "12:45")]
+    assert [(one.at[11:16], one.in_sync, one.drifted, one.not_checked) for one in checks] == [
+        ("12:30", 0, 1, 0),
+        ("12:45", 1, 0, 0),
+    ]
+
+
+def test_what_could_not_be_sent_is_sent_the_next_time_with_what_came_since(log: DriftLog) -> None:
+    def fails(subject: str, text: str) -> None:
+        raise JadaError("it answered HTTP 500", "ask them")
+
+    sent: list[str] = []
+    log.add(check(0, MODEL), ["webhook"])
+    (error,) = notices.tell("f", log, {"webhook": fails})
+    assert error.message == "The webhook of fleet.yml was not told: it answered HTTP 500"
+    log.add(check(15, MODEL, LIMIT), ["webhook"])
+    assert notices.tell("f", log, {"webhook": lambda _, text: sent.append(text)}) == []
+    assert [line.split(":")[1] for line in sent[0].splitlines()] == [
+        " web-1 J102 model-on-disk", " web-1 J301 limit-in-force"
+    ]  # fmt: skip
+    assert notices.tell("f", log, {"webhook": fails}) == []
+
+
+def test_a_message_says_what_is_new_and_what_is_over(log: DriftLog) -> None:
+    run(log, check(0, MODEL))
+    log.add(check(15, LIMIT), ["webhook"])
+    subject, text = notices.message("f", log.pending("f", "webhook"))
+    assert subject == "jada drift: f: 1 new, 1 resolved"
+    assert text.splitlines() == [
+        "NEW error: web-1 J301 limit-in-force: expected 1048576 open files, saw 1024. Mend: jada heal --limit web-1",
+        "RESOLVED: web-1 J102 model-on-disk, found 2026-11-24T12:00:00+00:00",
+    ]
+
+
+def test_a_long_message_is_cut_and_says_so(log: DriftLog) -> None:
+    log.add(check(0, MODEL), ["webhook"])
+    (notice,) = log.pending("f", "webhook")
+    many = [Notice(NEW, replace(notice.episode, host=f"web-{number}")) for number in range(100)]
+    subject, text = notices.message("f", many)
+    assert "100 new" in subject
+    lines = text.splitlines()
+    assert len(lines) == notices.MOST_LINES + 1
+    assert lines[-1] == f"… and {100 - notices.MOST_LINES} more: jada drift --since 1d"

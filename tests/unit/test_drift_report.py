@@ -1,0 +1,183 @@
+"""What counts as drift of a fleet: its hosts' own findings, their place in the fleet, and what is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jada import ConfigError, Exit, Host
+from jada.cli.drift_report import Drift, Standing, explain, judge
+from jada.inventory.fleet import Acceptance, Fleet
+from jada.tasks.codes import CODES
+from jada.tasks.session import HostError, HostKeyError
+from jada.tasks.state import State
+
+MakeHost = Callable[..., State]
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+RELEASE = "20261124-120000-aaaa"
+LATER = "20261125-120000-bbbb"
+FLEET = Fleet("f", Path("fleet.yml"), (), ())
+
+
+def fleet(*accept: Acceptance) -> Fleet:
+    return replace(FLEET, accept=accept)
+
+
+def accepted(code: str, hosts: str = "*", until: str = "2026-12-31") -> Acceptance:
+    return Acceptance(code, (hosts,), "known", date.fromisoformat(until), 7)
+
+
+def check(seen: Mapping[str, State | HostError], fleet: Fleet = FLEET, **given: Any) -> Drift:
+    """A check of hosts that all play the role that HEALTHY was released to for."""
+    roles = given.pop("roles", {})
+    hosts = [Host(name, "192.0.2.1", "static", role=roles.get(name, "r")) for name in seen]
+    return judge(fleet, hosts, seen, given.pop("released", {}), AT, **given)
+
+
+def codes(drift: Drift, host: str = "web-1") -> list[str]:
+    return next([one.finding.code for one in row.findings] for row in drift.hosts if row.host == host)
+
+
+def standing(drift: Drift, host: str = "web-1") -> Standing:
+    return next(row.standing for row in drift.hosts if row.host == host)
+
+
+def test_a_fleet_in_sync(host: MakeHost) -> None:
+    found = check({"web-1": host(), "web-2": host()})
+    assert [row.standing for row in found.hosts] == [Standing.IN_SYNC] * 2
+    assert found.exit == Exit.OK
+
+
+def test_one_finding_is_drift(host: MakeHost) -> None:
+    found = check({"web-1": host(process={"soft": 1024}), "web-2": host()})
+    assert (standing(found), standing(found, "web-2")) == (Standing.DRIFTED, Standing.IN_SYNC)
+    assert found.exit == Exit.DRIFT
+
+
+def test_a_host_that_was_not_checked_is_never_fine(host: MakeHost) -> None:
+    found = check({"web-1": HostError("web-1 can't be reached: no route"), "web-2": host(process={"soft": 1024})})
+    assert standing(found) is Standing.NOT_CHECKED
+    assert codes(found) == ["J408"]
+    assert found.count(Standing.IN_SYNC) == 0
+    assert found.exit == Exit.FAILED
+
+
+def test_a_changed_host_key_is_no_plain_unreachable(host: MakeHost) -> None:
+    found = check({"web-1": HostKeyError("web-1 shows another key", "compare it"), "web-2": host()})
+    assert codes(found) == ["J406"]
+    assert found.hosts[0].findings[0].finding.mend == "compare it"
+    assert found.exit == Exit.FAILED
+
+
+@pytest.mark.parametrize(
+    ("others", "released", "expected"),
+    [
+        ({}, {}, ["J401"]),
+        ({"web-2": True}, {}, ["J404"]),
+        ({}, {"gone-1": RELEASE}, ["J404"]),
+        ({"web-2": True}, {"web-1": RELEASE}, ["J401"]),
+    ],
+    ids=["no release anywhere", "others have one", "others had one", "it had one itself"],
+)
+def test_hosts_without_a_release(
+    host: MakeHost, others: dict[str, bool], released: dict[str, str], expected: list[str]
+) -> None:
+    seen = {"web-1": host(release=None), **{name: host() for name in others}}
+    assert codes(check(seen, released=released)) == expected
+
+
+def test_a_reinstalled_host_names_the_release_it_had(host: MakeHost) -> None:
+    found = check({"web-1": host(release=None)}, released={"web-1": RELEASE}).hosts[0].findings[0].finding
+    assert RELEASE in found.expected
+    assert "reinstalled" in found.seen
+    assert found.mend_on("web-1") == "jada heal --limit web-1"
+
+
+def test_a_new_host_that_is_down_too_is_both(host: MakeHost) -> None:
+    seen = {"web-1": host(release=None, unit={"active": "failed"}), "web-2": host()}
+    assert codes(check(seen)) == ["J404", "J202"]
+
+
+@pytest.mark.parametrize(("role", "expected"), [("r", []), ("other", ["J407"]), ("", ["J407"])])
+def test_another_role_than_at_its_release(host: MakeHost, role: str, expected: list[str]) -> None:
+    assert codes(check({"web-1": host()}, roles={"web-1": role})) == expected
+
+
+def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
+    released = {"web-1": RELEASE, "old": "20250101-120000-cccc", "gone": RELEASE, "gone-too": LATER}
+    found = check({"web-1": host()}, released=released)
+    gone = [row.host for row in found.hosts if row.standing is Standing.GONE]
+    # The release of `old` is older than any that is current somewhere: that is history.
+    assert gone == ["gone", "gone-too"]
+    assert codes(found, "gone") == ["J405"]
+    assert found.exit == Exit.OK
+    assert found.count(Standing.IN_SYNC) == 1
+
+
+def test_a_check_of_some_hosts_calls_none_gone(host: MakeHost) -> None:
+    found = check({"web-1": host()}, released={"gone": RELEASE}, whole=False)
+    assert [row.host for row in found.hosts] == ["web-1"]
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "counts", "expired"),
+    [
+        (accepted("J301"), False, False),
+        (accepted("J301", hosts="web-*"), False, False),
+        (accepted("J301", until="2026-11-24"), False, False),
+        (accepted("J301", until="2026-11-23"), True, True),
+        (accepted("J301", hosts="db-*"), True, False),
+        (accepted("J302"), True, False),
+    ],
+    ids=["all hosts", "by pattern", "on its last day", "the day after", "other hosts", "another code"],
+)
+def test_accepted_findings_do_not_count_until_they_expire(
+    host: MakeHost, acceptance: Acceptance, counts: bool, expired: bool
+) -> None:
+    found = check({"web-1": host(process={"soft": 1024})}, fleet(acceptance))
+    one = found.hosts[0].findings[0]
+    assert (one.counts, one.expired) == (counts, expired)
+    assert standing(found) is (Standing.DRIFTED if counts else Standing.IN_SYNC)
+
+
+def test_of_two_acceptances_the_longer_one_holds(host: MakeHost) -> None:
+    both = fleet(accepted("J301"), accepted("J301", until="2026-01-01"))
+    assert check({"web-1": host(process={"soft": 1024})}, both).exit == Exit.OK
+
+
+def test_what_is_not_accepted_still_counts(host: MakeHost) -> None:
+    seen = {"web-1": host(process={"soft": 1024}, unit={"needs_reload": True})}
+    assert check(seen, fleet(accepted("J301"))).exit == Exit.DRIFT
+
+
+@pytest.mark.parametrize("code", ["J406", "J408"])
+def test_not_to_be_checked_can_not_be_accepted(host: MakeHost, code: str) -> None:
+    with pytest.raises(ConfigError, match=rf"fleet.yml:7: accept\[0\].code can't be {code}"):
+        check({"web-1": host()}, fleet(accepted(code)))
+
+
+def test_an_unknown_code_is_told_with_its_line(host: MakeHost) -> None:
+    with pytest.raises(ConfigError, match=r"fleet.yml:7: accept\[0\].code is no code of a finding: J901; did you mean"):
+        check({"web-1": host()}, fleet(accepted("J901")))
+
+
+@pytest.mark.parametrize("word", ["J103", "j103", "model-shadowed"])
+def test_explain_tells_what_a_code_means_and_what_mends_it(word: str) -> None:
+    told = explain(word)
+    assert told.startswith("J103 model-shadowed: error\n")
+    assert CODES["J103"].meaning in told
+    assert CODES["J103"].mend in told
+
+
+def test_explain_says_that_a_note_is_no_drift() -> None:
+    assert "not drift" in explain("J405")
+
+
+def test_explain_does_not_know_every_word() -> None:
+    with pytest.raises(ConfigError, match="no finding model-shadow; did you mean model-shadowed"):
+        explain("model-shadow")

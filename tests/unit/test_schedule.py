@@ -1,0 +1,171 @@
+"""Checks that run by themselves: what systemd, cron and GitHub are told, read back by tools that are not ours."""
+
+from __future__ import annotations
+
+import configparser
+import pwd
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from cronsim import CronSim
+
+import jada
+from jada import ConfigError
+from jada.cli import schedule
+from jada.cli.drift import drift
+from jada.cli.schedule import Job
+from jada.cli.span import span
+
+# What a path may hold and a shell, cron or systemd would take for its own.
+NASTY = "/srv/a b/$HOME/100%/'quoted' \"twice\"\\x"
+JOB = Job(("/opt/jada", "drift", "--fleet", NASTY), "deploy", Path("/home/deploy"), (Path("/srv/50%"),))
+
+
+@pytest.mark.parametrize(("every", "seconds"), [("1m", 60), ("15m", 900), ("90m", 5400), ("6h", 21600), ("1d", 86400)])
+def test_a_span_is_minutes_hours_or_days(every: str, seconds: int) -> None:
+    assert span(every) == seconds
+
+
+@pytest.mark.parametrize("every", ["", "0m", "15", "15s", "-1h", "1w", "1h30m", "x"])
+def test_a_span_is_nothing_else(every: str) -> None:
+    told = CliRunner().invoke(schedule.schedule, ["--every", every, "--print", "cron"])
+    assert told.exit_code == 2
+    assert "write 15m, 6h or 7d" in told.output
+
+
+@pytest.mark.parametrize("every", ["1m", "10m", "15m", "30m", "60m", "1h", "6h", "12h", "24h", "1d"])
+def test_cron_runs_it_just_as_often(every: str) -> None:
+    times = CronSim(schedule.cron_time(span(every), every), datetime(2026, 11, 24, 12, 7, tzinfo=UTC))
+    runs = [next(times) for _ in range(30)]
+    assert {(after - before).total_seconds() for before, after in pairwise(runs)} == {span(every)}
+
+
+@pytest.mark.parametrize("every", ["7m", "45m", "90m", "5h", "2d"])
+def test_what_cron_can_not_say_is_refused(every: str) -> None:
+    with pytest.raises(ConfigError, match=f"cron can't run something every {every}"):
+        schedule.cron_time(span(every), every)
+
+
+def by_cron(line: str) -> str:
+    """What cron hands to the shell: the sixth field, where only \\% is a %."""
+    command = line.split(maxsplit=5)[5]
+    assert "%" not in command.replace("\\%", "")
+    return command.replace("\\%", "%")
+
+
+@pytest.mark.parametrize(("code", "printed"), [(0, ""), (3, "said\nwarned\n")])
+def test_a_line_for_cron_is_quiet_while_all_is_in_sync(tmp_path: Path, code: int, printed: str) -> None:
+    tool = tmp_path / "it's 100% $HOME"
+    tool.write_text(f'#!/bin/sh\necho said; echo warned >&2; test "$2" = 50% || echo "got $2"; exit {code}\n')
+    tool.chmod(0o755)
+    line = schedule.cron_line(900, "15m", (str(tool), "drift", "50%"))
+    assert line.startswith("*/15 * * * * ")
+    done = subprocess.run(["sh", "-c", by_cron(line)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (printed, "")
+
+
+def unit(text: str) -> dict[str, str]:
+    read = configparser.RawConfigParser(strict=False)
+    read.optionxform = str  # type: ignore[assignment, method-assign]
+    read.read_string(text)
+    return {key: value for section in read.sections() for key, value in read[section].items()}
+
+
+def test_a_unit_runs_the_command_as_its_user_and_writes_only_what_it_has_to() -> None:
+    texts = schedule.units(JOB, 900, "15m")
+    assert set(texts) == {"jada-drift.service", "jada-drift.timer"}
+    assert "{{" not in "".join(texts.values())
+    service = unit(texts["jada-drift.service"])
+    assert service["User"] == "deploy"
+    assert service["ExecStart"].startswith(':"/opt/jada" "drift" "--fleet" "/srv/a b/$HOME/100%%/')
+    assert service["ReadWritePaths"] == '"-/home/deploy/.local/state/jada" "-/srv/50%%"'
+    assert (service["ProtectSystem"], service["ProtectHome"], service["NoNewPrivileges"]) == (
+        "strict", "read-only", "yes"
+    )  # fmt: skip
+    assert unit(texts["jada-drift.timer"])["OnUnitActiveSec"] == "900s"
+
+
+FLEET = "fleet: f\nsources: [{static: {hosts: {a: {address: b}}}}]\nroles: {r: {}}\n"
+
+
+def printed(tmp_path: Path, *argv: str, ssh: str = "{}") -> str:
+    file = tmp_path / "fleet.yml"
+    file.write_text(f"{FLEET}ssh: {ssh}\n")
+    told = CliRunner().invoke(schedule.schedule, ["--fleet", str(file), *argv], standalone_mode=False)
+    assert told.exception is None, told.exception
+    return told.output
+
+
+def test_options_of_drift_are_handed_on_with_paths_that_hold_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--limit", "web-*", "--json", "--prometheus", "jada.prom"]
+    line = printed(tmp_path, "--every", "1h", "--print", "cron", "--", *options)
+    words = shlex.split(by_cron(line).partition("$(")[2].partition(" 2>&1)")[0])
+    assert words[1:4] == ["drift", "--fleet", str(tmp_path / "fleet.yml")]
+    context = drift.make_context("drift", words[2:])
+    assert {name: value for name, value in context.params.items() if value} == {
+        "as_json": True,
+        "prometheus": tmp_path / "jada.prom",
+        "limit": "web-*",
+        "fleet_file": str(tmp_path / "fleet.yml"),
+    }
+
+
+def test_known_hosts_of_whoever_called_sudo_can_be_written_when_hosts_are_trusted_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = pwd.getpwall()[1]
+    monkeypatch.setenv("SUDO_USER", user.pw_name)
+    monkeypatch.setenv("HOME", "/root")
+    text = printed(tmp_path, "--every", "1h", "--print", "systemd", ssh="{host_keys: accept-new}")
+    service = unit(text.partition("# /etc/systemd/system/jada-drift.timer")[0])
+    assert service["User"] == user.pw_name
+    assert f'"-{user.pw_dir}/.ssh"' in service["ReadWritePaths"]
+    text = printed(tmp_path, "--every", "1h", "--print", "systemd")
+    assert "/.ssh" not in text
+
+
+@pytest.mark.parametrize("options", [["--nope"], ["--since", "7d"], ["--explain", "J101"], ["--fleet", "x"], ["x"]])
+def test_what_is_no_check_is_refused(tmp_path: Path, options: list[str]) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text(FLEET)
+    argv = ["--every", "1h", "--print", "cron", "--fleet", str(file), "--", *options]
+    assert CliRunner().invoke(schedule.schedule, argv).exit_code == 2
+
+
+def test_a_workflow_is_one_by_githubs_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = printed(tmp_path, "--every", "6h", "--print", "github", "--", "--junit", "drift.xml")
+    file = tmp_path / "jada-drift.yml"
+    file.write_text(text)
+    done = subprocess.run(
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", file],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": str(Path(sys.executable).parent)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    read = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - safer than the safe one: all is text, `on` too
+    assert read["on"]["schedule"] == [{"cron": "0 */6 * * *"}]
+    commands = [step["run"].strip() for step in read["jobs"]["drift"]["steps"] if "run" in step]
+    assert commands == ["pip install .", "jada drift --fleet fleet.yml --github --junit drift.xml"]
+
+
+def test_github_runs_nothing_every_minute() -> None:
+    with pytest.raises(ConfigError, match="GitHub can't run something every 1m"):
+        schedule.workflow(60, "1m", ("jada", "drift"))
+
+
+def test_the_templates_are_installed_with_jada() -> None:
+    files = Path(jada.__file__).parent / "files"
+    assert {"jada-drift.service", "jada-drift.timer", "jada-drift.github.yml"} <= {one.name for one in files.iterdir()}
