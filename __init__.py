@@ -37,6 +37,14 @@ class ConfigError(JadaError):
     exit_code = Exit.USAGE
 
 
+class HostError(JadaError):
+    """One host could not be reached, looked at or changed; the others go on."""
+
+
+class HostKeyError(HostError):
+    """A host showed another ssh host key than the known one; nothing was sent to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """One machine, as its inventory source described it.

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from jada import Exit
+from jada import Exit, HostError
 from jada.cli import drift_formats, notices
 from jada.cli.drift_log import Episode, open_log
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, explain, judge
@@ -18,8 +18,6 @@ from jada.cli.fleet import Opened, host_options, open_fleet
 from jada.cli.output import emit_json, err, escape, out, plural, table, write_file
 from jada.cli.records import open_records
 from jada.cli.span import span
-from jada.inventory import fleet
-from jada.tasks.session import HostError
 from jada.tasks.state import State
 
 FILE = click.Path(dir_okay=False, path_type=Path)

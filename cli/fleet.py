@@ -15,21 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from gevent import monkey
 
-# pyinfra's ssh runs on gevent: its patches have to come before boto3, ssl or threading are used.
-monkey.patch_all()
-
-from jada import Exit, Host, JadaError  # noqa: E402
-from jada.cli.output import err, plural, progress  # noqa: E402
-from jada.inventory import access, discover, fleet  # noqa: E402
-from jada.inventory.fleet import Fleet  # noqa: E402
-from jada.tasks.plan import Request  # noqa: E402
-from jada.tasks.release import new_id  # noqa: E402
-from jada.tasks.session import Connection, HostError, Session  # noqa: E402
-from jada.tasks.transaction import Service  # noqa: E402
+from jada import Exit, Host, HostError, JadaError
+from jada.cli.complete import role_names
+from jada.cli.output import err, plural, progress
+from jada.tasks.plan import Request
+from jada.tasks.release import new_id
+from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
+    from jada.inventory.fleet import Fleet
+    from jada.tasks.session import Connection, Session
     from jada.tasks.state import State
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,13 +101,19 @@ def host_options(command: F) -> F:
         metavar="PATTERN",
         help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'.",
     )(command)
-    command = click.option("--role", metavar="ROLE", help="Only hosts of this role of fleet.yml.")(command)
+    command = click.option(
+        "--role", metavar="ROLE", help="Only hosts of this role of fleet.yml.", shell_complete=role_names
+    )(command)
     return fleet_option(command)
 
 
 @contextmanager
 def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> Iterator[Opened]:
     """Reads fleet.yml, finds the hosts, and opens a session to those that --role and --limit leave."""
+    _patch()
+    from jada.inventory import access, fleet
+    from jada.tasks.session import Session
+
     config = fleet.load(fleet_file)
     hosts = find(config, role, limit)
     with tempfile.TemporaryDirectory(prefix="jada-") as scratch:
@@ -136,6 +138,9 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
 
 def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
     """The fleet's hosts that match. Raises JadaError when there are none."""
+    _patch()
+    from jada.inventory import discover
+
     with err.status("Finding hosts…"):
         hosts = discover.discover(config)
     return choose(config, hosts, role, limit)
@@ -161,6 +166,13 @@ def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str 
 def worst(codes: set[Exit]) -> Exit:
     """One exit code for many hosts: a failure says more than a rollback, that more than a lock."""
     return next((code for code in (Exit.FAILED, Exit.ROLLED_BACK, Exit.LOCKED, Exit.DRIFT) if code in codes), Exit.OK)
+
+
+def _patch() -> None:
+    """pyinfra's ssh runs on gevent: its patches have to come before boto3, ssl or threading are used."""
+    from gevent import monkey
+
+    monkey.patch_all()
 
 
 def _matches(host: Host, role: str | None, limit: str | None) -> bool:

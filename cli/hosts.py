@@ -8,7 +8,6 @@ import click
 
 from jada.cli.fleet import find, host_options
 from jada.cli.output import emit_json, escape, out, plural, table
-from jada.inventory import fleet
 
 
 @click.command()
@@ -25,6 +24,8 @@ def hosts(as_json: bool, fleet_file: str | None, role: str | None, limit: str | 
       jada hosts --role specialist --limit 'eu-*'
       jada hosts --json | jq -r '.hosts[].address'
     """
+    from jada.inventory import fleet
+
     config = fleet.load(fleet_file)
     found = find(config, role, limit)
     if as_json:

@@ -9,11 +9,10 @@ from urllib.parse import quote
 
 import click
 
-from jada import Exit, JadaError
+from jada import Exit, HostError, JadaError
 from jada.cli.fleet import Opened, host_options, open_fleet
 from jada.cli.output import escape, out, plural
 from jada.cli.records import state_folder
-from jada.tasks.session import HostError
 
 
 class LockedError(JadaError):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 from jada import Exit, JadaError, __version__
 
@@ -25,6 +26,7 @@ COMMANDS = {
     "show": ("history", "Show one release of the history, host by host."),
     "lock": ("lock", "Stop upgrades for everybody, during an incident."),
     "unlock": ("lock", "Allow upgrades again."),
+    "completion": ("completion", "Print the script that lets bash, zsh or fish complete jada."),
     "lab": ("lab", "A rehearsal fleet of real systemd hosts on this machine."),
 }
 
@@ -41,6 +43,10 @@ class Commands(click.Group):
         command = getattr(importlib.import_module(f"jada.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

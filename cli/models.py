@@ -10,8 +10,6 @@ import click
 from jada import ConfigError
 from jada.cli.fleet import fleet_option
 from jada.cli.output import emit_json, escape, out, table
-from jada.inventory import fleet
-from jada.inventory import models as catalogue
 
 
 @click.command()
@@ -22,6 +20,9 @@ def models(as_json: bool, fleet_file: str | None) -> None:
 
     Prices are USD per million tokens, in and out. fleet.yml may override an id or add one under `models:`.
     """
+    from jada.inventory import fleet
+    from jada.inventory import models as catalogue
+
     try:
         config = fleet.load(fleet_file)
     except ConfigError:

@@ -7,23 +7,56 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from jada import JadaError
 
-# Into a pipe or a file, lines and tables are as wide as they need to be.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
-err = Console(highlight=False, soft_wrap=True, stderr=True)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.status import Status
+    from rich.table import Table
 
-__all__ = ["emit_json", "err", "escape", "out", "plural", "print_diff", "progress", "since", "table", "write_file"]
+
+class Printer:
+    """stdout or stderr through rich, which is imported for the first line: help and completion do without it."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        self._stderr = stderr
+
+    @cached_property
+    def console(self) -> Console:
+        from rich.console import Console
+
+        # Into a pipe or a file, lines and tables are as wide as they need to be.
+        width = None if self._stderr or sys.stdout.isatty() else 300
+        return Console(highlight=False, soft_wrap=True, width=width, stderr=self._stderr)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.console.is_terminal
+
+    def print(self, *lines: object) -> None:
+        self.console.print(*lines)
+
+    def status(self, text: str) -> Status:
+        """A line with a spinner, gone when done."""
+        return self.console.status(text)
+
+
+out = Printer()
+err = Printer(stderr=True)
+
+
+def escape(text: str) -> str:
+    """Text that rich prints as it is, whatever brackets it has."""
+    from rich.markup import escape as escape_markup
+
+    return escape_markup(text)
 
 
 def emit_json(command: str, data: dict[str, Any]) -> None:
@@ -45,6 +78,8 @@ def write_file(path: Path, text: str) -> None:
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     """A plain table; cells may hold rich markup. Cells are never cut: on a narrow terminal they wrap."""
+    from rich.table import Table
+
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -56,6 +91,8 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
 @contextmanager
 def progress(text: str, total: int) -> Iterator[Progress]:
     """A bar on stderr while hosts come in, gone when done; nothing where stderr is not a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -63,13 +100,15 @@ def progress(text: str, total: int) -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with Progress(*columns, console=err.console, transient=True, disable=not err.is_terminal) as bar:
         bar.add_task(text, total=total)
         yield bar
 
 
 def print_diff(lines: Iterable[str]) -> None:
     """One change, coloured as `git diff` does; runs of masked text are shortened."""
+    from rich.text import Text
+
     styles = {"-": "red", "+": "green"}
     for line in lines:
         style = "bold" if line.startswith("---") else styles.get(line[:1], "")

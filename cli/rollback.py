@@ -6,9 +6,9 @@ import re
 
 import click
 
+from jada.cli.complete import model_names
 from jada.cli.fleet import Opened, host_options, open_fleet
 from jada.cli.rollout import roll_out
-from jada.inventory import models
 from jada.tasks import plan
 from jada.tasks.plan import Plan
 from jada.tasks.release import RELEASE_ID
@@ -16,7 +16,12 @@ from jada.tasks.state import State
 
 
 @click.command()
-@click.option("--to", metavar="RELEASE|MODEL", help="To a release of `jada history`, or the last one with this model.")
+@click.option(
+    "--to",
+    metavar="RELEASE|MODEL",
+    help="To a release of `jada history`, or the last one with this model.",
+    shell_complete=model_names,
+)
 @click.option("--force", is_flag=True, help="Even where `jada lock` holds the fleet.")
 @click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
 @click.option("--dry-run", is_flag=True, help="Look and show what would go back; change nothing.")
@@ -71,6 +76,8 @@ def rollback(
 
 def _target(to: str, opened: Opened) -> str:
     """A release id as it is, a model as the id that is written on the hosts."""
+    from jada.inventory import models
+
     if re.fullmatch(RELEASE_ID, to):
         return to
     return models.resolve(to, models.catalogue(opened.fleet), allow_unlisted=True).id

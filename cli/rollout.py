@@ -9,12 +9,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
-import gevent
 
-from jada import Exit, JadaError
+from jada import Exit, HostError, JadaError
 from jada.cli.fleet import NotBegunError, Opened, worst
 from jada.cli.lock import LockedError, alone
 from jada.cli.output import emit_json, err, escape, out, plural, print_diff
@@ -22,9 +21,11 @@ from jada.cli.records import Entry, HostEntry, Records, open_records
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan, Request
-from jada.tasks.session import Connection, HostError
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
+
+if TYPE_CHECKING:
+    from jada.tasks.session import Connection
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -70,11 +71,14 @@ class Stop:
     """
 
     def __init__(self) -> None:
+        import gevent
+
         self.asked = False
+        self._gevent = gevent
         self._main = gevent.getcurrent()
 
     def __enter__(self) -> Self:
-        self._watcher = gevent.signal_handler(signal.SIGINT, self._on_signal)
+        self._watcher = self._gevent.signal_handler(signal.SIGINT, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +88,7 @@ class Stop:
 
     def _on_signal(self) -> None:
         if self.asked:
-            gevent.kill(self._main, KeyboardInterrupt)
+            self._gevent.kill(self._main, KeyboardInterrupt)
         self.asked = True
         err.print(
             "[yellow]Stopping[/]: no other host is begun, those under way end first. Ctrl-C again leaves at once; they "

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from jada import Exit
+from jada import Exit, HostError
 from jada.cli.fleet import host_options, open_fleet
 from jada.cli.output import emit_json, escape, out, since, table
 from jada.tasks import checks
-from jada.tasks.session import HostError
 from jada.tasks.state import State
 
 COLUMNS = (

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import click
 
 from jada import ConfigError, Model
+from jada.cli.complete import model_names
 from jada.cli.fleet import Opened, host_options, open_fleet
 from jada.cli.output import err, escape
 from jada.cli.rollout import roll_out
-from jada.inventory import models
 from jada.tasks import plan
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
@@ -18,7 +18,10 @@ from jada.tasks.state import State
 
 @click.command()
 @click.option(
-    "--to", metavar="MODEL", help="A name of `jada models`, or an exact id. Default: what each role asks for."
+    "--to",
+    metavar="MODEL",
+    help="A name of `jada models`, or an exact id. Default: what each role asks for.",
+    shell_complete=model_names,
 )
 @click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
 @click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
@@ -83,6 +86,8 @@ def upgrade(
 
 def _wanted(opened: Opened, to: str | None, allow_unlisted: bool) -> dict[str, Model]:
     """The model for each host, by name. Raises ConfigError for a host whose role asks for none."""
+    from jada.inventory import models
+
     catalogue = models.catalogue(opened.fleet)
     if to:
         model = models.resolve(to, catalogue, allow_unlisted)

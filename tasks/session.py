@@ -23,7 +23,7 @@ from pyinfra.api.operations import run_host_op
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import JadaError
+from jada import HostError, HostKeyError
 from jada.tasks.change import change, hold
 from jada.tasks.look import Look
 from jada.tasks.state import LookError, State
@@ -47,14 +47,6 @@ UNREACHABLE = 60
 AT_ONCE = 100
 
 T = TypeVar("T")
-
-
-class HostError(JadaError):
-    """One host could not be reached, looked at or changed; the others go on."""
-
-
-class HostKeyError(HostError):
-    """A host showed another ssh host key than the known one; nothing was sent to it."""
 
 
 class Connection:

@@ -1,0 +1,97 @@
+"""What is loaded before the first answer: `jada --help` and completion must feel instant."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jada.cli.main import COMMANDS
+
+HEAVY = ("boto3", "botocore", "pyinfra", "paramiko", "gevent", "rich", "yaml")
+# Runs jada and tells on a last line which of the heavy modules that took.
+PROGRAM = f"""
+import atexit, sys
+atexit.register(lambda: print("loaded:", *(name for name in {HEAVY} if name in sys.modules), file=sys.stderr))
+from jada.cli.main import main
+main()
+"""
+
+
+def run(*argv: str, program: str = PROGRAM, **environ: str) -> tuple[str, list[str]]:
+    """What jada printed, and the heavy modules it loaded for that."""
+    env = {**os.environ, **environ}
+    done = subprocess.run([sys.executable, "-c", program, *argv], capture_output=True, text=True, check=False, env=env)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("loaded:"), done.stderr
+    return done.stdout, last.split()[1:]
+
+
+def complete(words: str, **environ: str) -> tuple[list[str], list[str]]:
+    """What bash is offered for the last of the words, and the heavy modules that were loaded for it."""
+    count = len(words.split(" ")) - 1
+    told, loaded = run(_JADA_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(count), **environ)
+    return [line.partition(",")[2] for line in told.splitlines() if line], loaded
+
+
+def test_help_loads_nothing_heavy() -> None:
+    for argv in (["--help"], ["--version"], ["upgrade", "--help"]):
+        told, loaded = run(*argv)
+        assert "jada" in told
+        assert loaded == []
+
+
+def test_no_commands_module_loads_anything_heavy() -> None:
+    """So every command's own help and the completion of its options are instant too."""
+    told, loaded = run(
+        program=PROGRAM.replace("main()\n", "").replace("import main", "import COMMANDS, jada")
+        + "for name in COMMANDS: print(name, type(jada.get_command(None, name)).__name__)"
+    )
+    assert dict(line.split() for line in told.splitlines()) == {
+        **dict.fromkeys(COMMANDS, "Command"),
+        "lab": "Group",
+    }
+    assert loaded == []
+
+
+def test_every_command_is_completed_without_loading_any() -> None:
+    offered, loaded = complete("jada ")
+    assert offered == list(COMMANDS)
+    assert loaded == []
+    assert complete("jada ro") == (["rollback"], [])
+    assert complete("jada --ver") == (["--version"], [])
+
+
+def test_options_are_completed_without_loading_anything_heavy() -> None:
+    for command, option in (("upgrade", "--to"), ("drift", "--limit"), ("lab up", "--hosts")):
+        offered, loaded = complete(f"jada {command} --")
+        assert option in offered
+        assert loaded == []
+
+
+def test_models_and_roles_are_completed(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text(
+        "fleet: f\nsources: [{static: {hosts: {a: {address: 192.0.2.1}}}}]\n"
+        "roles: {web: {names: [w*]}, rest: {}}\nmodels: {sonnet-own: acme-sonnet-1}\n"
+    )
+    offered, _ = complete("jada upgrade --to sonnet-o", JADA_FLEET=str(file))
+    assert offered == ["sonnet-own"]
+    assert complete("jada drift --role ", JADA_FLEET=str(file))[0] == ["web", "rest"]
+
+
+def test_a_broken_fleet_file_breaks_no_completion(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text("fleet: [\n")
+    assert "sonnet-4.6" in complete("jada upgrade --to son", JADA_FLEET=str(file))[0]
+    assert complete("jada drift --role ", JADA_FLEET=str(file))[0] == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_asks_jada(shell: str) -> None:
+    told, loaded = run("completion", shell)
+    assert f"_JADA_COMPLETE={shell}_complete" in told
+    assert loaded == []
