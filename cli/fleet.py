@@ -107,14 +107,24 @@ def host_options(command: F) -> F:
     return fleet_option(command)
 
 
+def load(fleet_file: str | None) -> Fleet:
+    """The fleet.yml that a command about hosts is to use."""
+    from gevent import monkey
+
+    # pyinfra's ssh runs on gevent: its patches have to come before boto3, ssl or threading are used.
+    monkey.patch_all()
+    from jada.inventory import fleet
+
+    return fleet.load(fleet_file)
+
+
 @contextmanager
 def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> Iterator[Opened]:
     """Reads fleet.yml, finds the hosts, and opens a session to those that --role and --limit leave."""
-    _patch()
-    from jada.inventory import access, fleet
+    config = load(fleet_file)
+    from jada.inventory import access
     from jada.tasks.session import Session
 
-    config = fleet.load(fleet_file)
     hosts = find(config, role, limit)
     with tempfile.TemporaryDirectory(prefix="jada-") as scratch:
         data = access.ssh_data(config, hosts, Path(scratch))
@@ -137,8 +147,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
 
 
 def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
-    """The fleet's hosts that match. Raises JadaError when there are none."""
-    _patch()
+    """The hosts of a fleet from load() that match. Raises JadaError when there are none."""
     from jada.inventory import discover
 
     with err.status("Finding hosts…"):
@@ -166,13 +175,6 @@ def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str 
 def worst(codes: set[Exit]) -> Exit:
     """One exit code for many hosts: a failure says more than a rollback, that more than a lock."""
     return next((code for code in (Exit.FAILED, Exit.ROLLED_BACK, Exit.LOCKED, Exit.DRIFT) if code in codes), Exit.OK)
-
-
-def _patch() -> None:
-    """pyinfra's ssh runs on gevent: its patches have to come before boto3, ssl or threading are used."""
-    from gevent import monkey
-
-    monkey.patch_all()
 
 
 def _matches(host: Host, role: str | None, limit: str | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from jada import Exit, HostError
-from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.fleet import Opened, host_options, load, open_fleet
 from jada.cli.output import emit_json, err, escape, out, plural, table
 from jada.cli.records import BEGUN, Entry, HostEntry, Records, open_records
 from jada.tasks.state import Past
@@ -40,10 +40,8 @@ def history(
       jada history --rebuild
       jada show 20261124-150401-74e5
     """
-    from jada.inventory import fleet
-
     code = Exit.OK
-    config = fleet.load(fleet_file)
+    config = load(fleet_file)
     with open_records() as records:
         if rebuild:
             with open_fleet(fleet_file, role, limit) as opened:

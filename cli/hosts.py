@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from jada.cli.fleet import find, host_options
+from jada.cli.fleet import find, host_options, load
 from jada.cli.output import emit_json, escape, out, plural, table
 
 
@@ -24,9 +24,7 @@ def hosts(as_json: bool, fleet_file: str | None, role: str | None, limit: str | 
       jada hosts --role specialist --limit 'eu-*'
       jada hosts --json | jq -r '.hosts[].address'
     """
-    from jada.inventory import fleet
-
-    config = fleet.load(fleet_file)
+    config = load(fleet_file)
     found = find(config, role, limit)
     if as_json:
         emit_json(

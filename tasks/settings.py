@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
@@ -63,10 +64,12 @@ def set_model(text: str, model: str) -> Splice | None:
     return Splice(found[0].key_start, 0, f'"model{colon}{value},{indent or (" " if colon[-1] == " " else "")}')
 
 
-def members(text: str) -> list[Member]:
+@lru_cache(maxsize=32)
+def members(text: str) -> tuple[Member, ...]:
     """The members of the top-level object, in the order of the file. Raises SettingsError."""
+    # Cached: a dozen checks of one host ask for its few files one after the other.
     try:
-        return _members(text)
+        return tuple(_members(text))
     except RecursionError:
         raise SettingsError("line 1, column 1: it is nested too deeply") from None
     except json.JSONDecodeError as error:

@@ -112,6 +112,7 @@ def up(count: int, tell: Tell) -> tuple[Machine, ...]:
         write(STATE, json.dumps({"hosts": count, "base": str(base)}))
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jada lab", "-f", KEY)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jada lab ca", "-f", CA)
+        machine.make_room(count)
         machine.make_bridge()
         with ThreadPoolExecutor(count) as pool:
             list(pool.map(_make_disk, hosts))

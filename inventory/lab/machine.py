@@ -38,6 +38,7 @@ RestartSec=1
 [Install]
 WantedBy=multi-user.target
 """
+INOTIFY_INSTANCES = 20
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Tell = Callable[[str], None]
@@ -108,6 +109,17 @@ class Machine:
         """The host's public keys, as lines such as "ssh-ed25519 AAAA…"."""
         keys = sorted((self.folder / "upper/etc/ssh").glob("ssh_host_*_key.pub"))
         return [" ".join(key.read_text().split()[:2]) for key in keys]
+
+
+def make_room(count: int) -> None:
+    """Lets `count` systemds watch their files: each takes some ten inotify instances, of 128 that root has at first.
+
+    A systemd that gets none hangs half-way through its boot.
+    """
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    wanted = 128 + INOTIFY_INSTANCES * count
+    if int(limit.read_text()) < wanted:
+        limit.write_text(str(wanted))
 
 
 def make_bridge() -> None:

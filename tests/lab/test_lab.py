@@ -74,6 +74,13 @@ def test_each_host_has_a_systemd_of_its_own(lab: Lab) -> None:
         assert "Input/output error" not in lab.run(host.name, "journalctl --boot --no-pager")
 
 
+def test_every_systemd_can_watch_its_files(lab: Lab) -> None:
+    """Else a host hangs half-way through its boot, from the eleventh or so on."""
+    assert int(Path("/proc/sys/fs/inotify/max_user_instances").read_text()) >= 128 + 20 * len(lab.hosts)
+    for host in lab.hosts:
+        assert lab.run(host.name, "systemctl is-active systemd-ask-password-wall.path") == "active\n"
+
+
 def test_a_console_has_what_the_boot_said(lab: Lab) -> None:
     for host in lab.hosts:
         assert "graphical.target" in host.console.read_text()

@@ -1,0 +1,65 @@
+"""Hosts side by side: a slot that is free is filled at once, and results come as they are ready."""
+
+from __future__ import annotations
+
+import gevent
+from gevent.event import Event
+
+from jada import HostError
+from jada.tasks.session import Connection, Session
+from jada.tasks.transaction import Service
+
+# What is waited for comes at once, or never.
+PATIENCE = 20
+SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+
+
+def session(*names: str) -> Session:
+    return Session({name: {"ssh_hostname": "192.0.2.1"} for name in names}, SERVICE)
+
+
+def test_the_next_host_starts_as_soon_as_a_slot_is_free() -> None:
+    """No barrier: while the slow host of the first two still works, all the others are done one after the other."""
+    others_done, seen = Event(), []
+
+    def visit(name: str, _: Connection) -> str:
+        if name == "slow":
+            others_done.wait()
+        elif name == "last":
+            others_done.set()
+        return name.upper()
+
+    with gevent.Timeout(PATIENCE):
+        for name, result in session("slow", "b", "c", "d", "last").each(
+            ["slow", "b", "c", "d", "last"], visit, at_once=2
+        ):
+            seen.append((name, result))
+    assert {name for name, _ in seen} == {"slow", "b", "c", "d", "last"}
+    assert seen[0] == ("b", "B")
+    assert seen[-1][0] in ("slow", "last")
+
+
+def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
+    running, most = 0, 0
+
+    def visit(_: str, __: Connection) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        gevent.sleep(0)
+        running -= 1
+
+    names = [f"host-{number}" for number in range(20)]
+    assert len(list(session(*names).each(names, visit, at_once=3))) == 20
+    assert most == 3
+
+
+def test_a_host_that_fails_does_not_stop_the_others() -> None:
+    def visit(name: str, _: Connection) -> str:
+        if name == "b":
+            raise HostError("b is broken")
+        return name
+
+    results = dict(session("a", "b", "c").each(["a", "b", "c"], visit, at_once=1))
+    assert isinstance(results.pop("b"), HostError)
+    assert results == {"a": "a", "c": "c"}
