@@ -1,0 +1,284 @@
+"""Measures jada against the floor and its peers on the rehearsal fleet, and writes RESULTS.md: `make bench`.
+
+All in one run on one machine, the tools in turn, so that whatever else the machine does hits all of them alike. Every
+figure is the wall time of a whole command, from the start of its process to its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from report import Results, Series, write
+from tools import BIN, HERE, SERVICE, Endpoint, Setting, Tool
+
+from jada.inventory.lab import fleet, machine
+from jada.inventory.lab.machine import OLD_MODEL, Machine
+from jada.inventory.lab.shell import LAB, run
+from jada.tasks.transaction import as_root, look_script
+
+NEW = "claude-sonnet-4.6"
+HOSTS = 10
+# 500 endpoints are ten hosts with fifty addresses each.
+ADDRESSES = 50
+ONE_WAY = 0.04
+PROXY_PORT = 2222
+# Real hosts drop connections at random above 10 that are not yet logged in; each host here stands in for fifty.
+SSHD = "MaxStartups 1000\nMaxSessions 1000\nUseDNS no\n"
+# Back to where every round begins, without ssh: the tools' own drop-in gone, the old model in force.
+RESET = f"""
+set -e
+rm -f /etc/systemd/system/jada-agent.service.d/60-bench.conf
+sed -i 's/\\("model" *: *"\\)claude-[^"]*/\\1{OLD_MODEL}/' /home/agent/.claude/settings.json
+systemctl daemon-reload
+systemctl restart jada-agent
+until curl -fs http://127.0.0.1:{machine.PORT}/healthz | grep -q {OLD_MODEL}; do sleep 0.1; done
+"""
+REGIONS = ("us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 sa-east-1 eu-west-1 eu-west-2 eu-west-3 eu-central-1 "
+           "eu-north-1 ap-south-1 ap-southeast-1 ap-southeast-2 ap-northeast-1 ap-northeast-2").split()  # fmt: skip
+
+Job = Callable[[Series | None], None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="2 rounds, 100 endpoints; prints and writes no results")
+    parser.add_argument("--only", default="", help="only the parts whose names begin so, such as reads")
+    parser.add_argument("--keep", action="store_true", help="leave the lab up afterwards")
+    options = parser.parse_args()
+    began = time.monotonic()
+    # The first host of a lab is Lightsail's, which only certificates open: not every peer has a word for that.
+    hosts = fleet.up(HOSTS + 1, say)[1:]
+    for host in hosts:
+        prepare(host)
+    results = Results(rounds=2 if options.quick else 5, endpoints=100 if options.quick else HOSTS * ADDRESSES)
+    with tempfile.TemporaryDirectory(prefix="jada-bench-") as scratch:
+        for name, part in PARTS.items():
+            if name.startswith(options.only):
+                say(f"{name}: load {os.getloadavg()[0]:.1f}")
+                folder = Path(scratch, name.replace(" ", "-"))
+                folder.mkdir()
+                results.parts[name] = part(results, folder, hosts)
+    if not options.keep:
+        fleet.down(say)
+    results.took = time.monotonic() - began
+    write(results, None if options.quick or options.only else HERE)
+
+
+def changes(results: Results, folder: Path, hosts: Sequence[Machine], delay: float = 0) -> dict[str, Series]:
+    """The same change of ten hosts by every tool, each from the same beginning; jada's way back too."""
+    near = [Endpoint(host.name, host.address, 22, tuple(host.host_keys())) for host in hosts]
+    command = as_root(f"NEW={NEW}\n" + (HERE / "change.sh").read_text(), "no sudo")
+    with far_away(near, delay) as there:
+        setting = Setting(folder / "setting", there)
+
+        def job(make: Callable[[], Tool]) -> Job:
+            def once(series: Series | None) -> None:
+                reset(hosts)
+                measure(make(), series)
+
+            return once
+
+        jobs: dict[str, Job] = {
+            "OpenSSH, one exec": job(lambda: setting.openssh(command)),
+            "asyncssh, one exec": job(lambda: setting.asyncssh(command, "changed")),
+            "jada upgrade": job(lambda: setting.jada("upgrade", "--to", NEW, "--yes")),
+            # Undoes the upgrade just before it.
+            "jada rollback": lambda series: measure(setting.jada("rollback", "--yes"), series),
+            "pyinfra, stock operations": job(lambda: setting.pyinfra(NEW)),
+            "Mitogen for Ansible": job(lambda: setting.ansible(NEW, mitogen=True)),
+            "Ansible": job(lambda: setting.ansible(NEW)),
+        }
+        return in_turn(results.rounds, jobs)
+
+
+def reads(results: Results, folder: Path, hosts: Sequence[Machine], delay: float = 0) -> dict[str, Series]:
+    """One look at every endpoint; the floor runs the very same script, and only sees whether it came to its end."""
+    near = endpoints(hosts, results.endpoints)
+    command = as_root(look_script(SERVICE), "no sudo")
+    release(folder, hosts)
+    with far_away(near, delay) as there:
+        setting = Setting(folder / "setting", there)
+        jobs: dict[str, Job] = {
+            "asyncssh, the same script": lambda series: measure(setting.asyncssh(command, "end=ok"), series),
+            "jada drift": lambda series: measure(setting.jada("drift"), series),
+        }
+        return in_turn(results.rounds, jobs)
+
+
+def growth(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
+    """`jada drift` on more and more endpoints, to see whether twice as many take twice as long."""
+    release(folder, hosts)
+    jobs: dict[str, Job] = {}
+    for count in (10, results.endpoints // 5, results.endpoints // 2):
+        setting = Setting(folder / str(count), endpoints(hosts, count))
+        jobs[str(count)] = lambda series, setting=setting: measure(setting.jada("drift"), series)  # type: ignore[misc]
+    return in_turn(results.rounds, jobs)
+
+
+def startup(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
+    """What it takes until the first answer on the screen, against an empty click program."""
+
+    def complete(words: str) -> Tool:
+        env = {"_JADA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        return Tool(f"complete `{words}`", (str(BIN / "jada"),), env=env)
+
+    tools = {
+        "python -c 'import click'": Tool("click", (str(BIN / "python"), "-c", "import click")),
+        "jada --help": Tool("help", (str(BIN / "jada"), "--help")),
+        "complete `jada up`": complete("jada up"),
+        "complete `jada upgrade --`": complete("jada upgrade --"),
+    }
+    return in_turn(3 * results.rounds, {name: lambda series, tool=tool: measure(tool, series)  # type: ignore[misc]
+                                        for name, tool in tools.items()})  # fmt: skip
+
+
+def discovery(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
+    """`jada hosts` over 16 regions that take 0.2 s each to answer, and one that takes a second; then without delays."""
+    text = fleet.FLEET_FILE.read_text().replace("[us-east-1, eu-west-1]", f"[{', '.join(REGIONS)}]")
+    # Beside the lab's own, for its paths are relative to the file.
+    (LAB / "bench-fleet.yml").write_text(text)
+    tool = Tool("jada hosts", (str(BIN / "jada"), "hosts"), env={"JADA_FLEET": str(LAB / "bench-fleet.yml")})
+
+    def with_faults(faults: Mapping[str, object]) -> Job:
+        def once(series: Series | None) -> None:
+            (LAB / "faults.json").write_text(json.dumps({"DescribeInstances": faults}))
+            try:
+                measure(tool, series)
+            finally:
+                (LAB / "faults.json").unlink()
+
+        return once
+
+    slow = {"*": {"delay": 0.2}, "ap-south-1": {"delay": 0.8}}
+    return in_turn(results.rounds, {"no delay": with_faults({}), "0.2 s each, one 1 s": with_faults(slow)})
+
+
+def arithmetic(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
+    """Plan and drift of 10,000 hosts, and a history of a million entries, each in a process of its own."""
+    series: dict[str, Series] = {}
+    for script in ("plans.py", "history.py"):
+        for _ in range(1 if script == "history.py" else results.rounds):
+            done = subprocess.run(
+                [sys.executable, str(HERE / script), str(folder)], capture_output=True, text=True, check=True
+            )
+            for name, (seconds, memory) in json.loads(done.stdout).items():
+                one = series.setdefault(name, Series())
+                one.seconds += seconds if isinstance(seconds, list) else [seconds]
+                one.memory.append(memory)
+    return series
+
+
+PARTS: dict[str, Callable[[Results, Path, Sequence[Machine]], dict[str, Series]]] = {
+    "startup": startup,
+    "arithmetic": arithmetic,
+    "discovery": discovery,
+    "changes at 0 ms": changes,
+    "changes at 80 ms": lambda results, folder, hosts: changes(results, folder, hosts, ONE_WAY),
+    "reads at 0 ms": reads,
+    "reads at 80 ms": lambda results, folder, hosts: reads(results, folder, hosts, ONE_WAY),
+    "growth": growth,
+}
+
+
+def in_turn(rounds: int, jobs: Mapping[str, Job]) -> dict[str, Series]:
+    """Does each job once a round, so that a busy minute hits all of them; one round before that warms the caches."""
+    results = {name: Series() for name in jobs}
+    for number in range(-1, rounds):
+        for name, job in jobs.items():
+            job(results[name] if number >= 0 else None)
+        if number >= 0:
+            told = ", ".join(f"{name} {series.seconds[-1]:.2f}" for name, series in results.items())
+            say(f"  {number + 1}/{rounds} (load {os.getloadavg()[0]:.1f}): {told}")
+    return results
+
+
+def measure(tool: Tool, series: Series | None) -> None:
+    """Runs a tool once. A run that fails ends the benchmark, for its time would mean nothing."""
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as output:
+        stdin.write(tool.stdin.encode())
+        stdin.seek(0)
+        began = time.monotonic()
+        process = subprocess.Popen(
+            tool.argv, stdin=stdin, stdout=output, stderr=output, env={**os.environ, **tool.env}, start_new_session=True
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        took = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            told = output.read().decode(errors="replace")
+            sys.exit(f"{tool.name} ended with {process.returncode}:\n{told[-4000:]}")
+    if series is not None:
+        series.seconds.append(took)
+        series.memory.append(usage.ru_maxrss / 1024)
+
+
+def prepare(host: Machine) -> None:
+    """Fifty addresses, and an sshd that lets fifty log in at once."""
+    if not run("ip", "-n", host.namespace, "addr", "show", "to", address(host, 1)):
+        machine.add_addresses(host, ADDRESSES)
+    machine.inside(host, "cat >/etc/ssh/sshd_config.d/bench.conf && systemctl reload ssh", stdin=SSHD)
+
+
+def reset(hosts: Sequence[Machine]) -> None:
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        list(pool.map(lambda host: machine.inside(host, RESET), hosts))
+
+
+def release(folder: Path, hosts: Sequence[Machine]) -> None:
+    """Brings the hosts on a release, so that there is something to check and nothing has drifted."""
+    reset(hosts)
+    near = [Endpoint(host.name, host.address, 22, tuple(host.host_keys())) for host in hosts]
+    measure(Setting(folder / "release", near).jada("upgrade", "--to", NEW, "--restart", "--yes"), None)
+
+
+def endpoints(hosts: Sequence[Machine], count: int) -> list[Endpoint]:
+    """`count` addresses, spread evenly over the hosts."""
+    keys = {host: tuple(host.host_keys()) for host in hosts}
+    spread = [(host, last) for last in range(1, ADDRESSES + 1) for host in hosts]
+    return [Endpoint(f"{host.name}-{last}", address(host, last), 22, keys[host]) for host, last in spread[:count]]
+
+
+def address(host: Machine, last: int) -> str:
+    return f"10.77.{100 + host.number}.{last}"
+
+
+@contextmanager
+def far_away(near: Sequence[Endpoint], one_way: float) -> Iterator[Sequence[Endpoint]]:
+    """The same endpoints behind proxies that hold everything back for `one_way` seconds; 0: as they are."""
+    if not one_way:
+        yield near
+        return
+    far = [replace(one, address=one.address.replace("10.", "127.", 1), port=PROXY_PORT) for one in near]
+    job = [(one.address, one.port, real.address, real.port) for one, real in zip(far, near, strict=True)]
+    argv = [sys.executable, str(HERE / "delay.py"), str(one_way)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proxy:
+        if proxy.stdin is None or proxy.stdout is None:
+            raise AssertionError
+        proxy.stdin.write(json.dumps(job))
+        proxy.stdin.close()
+        try:
+            if proxy.stdout.readline() != "ready\n":
+                sys.exit("the delaying proxy did not start")
+            yield far
+        finally:
+            proxy.terminate()
+
+
+def say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Each way to do the job, as a command line for the same endpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jada.inventory.lab import fleet, machine
+from jada.tasks.transaction import Service
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+PEERS = HERE / ".venv/bin"
+SERVICE = Service("jada-agent.service", "~/.claude/settings.json", f"http://127.0.0.1:{machine.PORT}/healthz", 0)
+# As many hosts side by side as jada visits.
+AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address to log in at, as a host of its own."""
+
+    name: str
+    address: str
+    port: int
+    host_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One way to do a job: the command to run for some endpoints, and what it reads from stdin."""
+
+    name: str
+    argv: tuple[str, ...]
+    stdin: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class Setting:
+    """The files that lead each tool to the same endpoints: fleet.yml, inventories and known_hosts."""
+
+    def __init__(self, folder: Path, endpoints: Sequence[Endpoint]) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._endpoints = endpoints
+        known = "".join(
+            f"{one.address if one.port == 22 else f'[{one.address}]:{one.port}'} {key}\n"
+            for one in endpoints
+            for key in one.host_keys
+        )
+        self._known_hosts = self._write("known_hosts", known)
+        hosts = "".join(f"      {one.name}: {{address: {one.address}, port: {one.port}}}\n" for one in endpoints)
+        self._fleet = self._write(
+            "fleet.yml",
+            f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{model: sonnet-4.5}}}}\n"
+            f"health: {SERVICE.health}\nsettle: 0\n"
+            f"ssh: {{user: admin, key: {fleet.KEY}, known_hosts: {self._known_hosts}}}\n",
+        )
+        ssh = f"-o UserKnownHostsFile={self._known_hosts} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
+        rows = "".join(
+            f"{one.name} ansible_host={one.address} ansible_port={one.port} ansible_user=admin "
+            f"ansible_ssh_private_key_file={fleet.KEY} ansible_python_interpreter=/usr/bin/python3 "
+            f"ansible_ssh_common_args='{ssh}'\n"
+            for one in endpoints
+        )
+        self._ansible = self._write("ansible.ini", rows)
+        made = [
+            (
+                one.name,
+                {
+                    "ssh_hostname": one.address,
+                    "ssh_port": one.port,
+                    "ssh_user": "admin",
+                    "ssh_key": str(fleet.KEY),
+                    "ssh_known_hosts_file": str(self._known_hosts),
+                    "ssh_strict_host_key_checking": "yes",
+                },
+            )
+            for one in endpoints
+        ]
+        self._pyinfra = self._write("inventory.py", f"agents = {made!r}\n")
+
+    def jada(self, *argv: str, name: str = "") -> Tool:
+        env = {"JADA_FLEET": str(self._fleet), "XDG_STATE_HOME": str(self._folder)}
+        return Tool(name or f"jada {argv[0]}", (str(BIN / "jada"), *argv), env=env)
+
+    def openssh(self, command: str) -> Tool:
+        """As many ssh processes side by side as there are hosts, at most 50, each with one exec."""
+        job = self._write("command", command)
+        rows = "".join(f"{one.port} {one.address}\n" for one in self._endpoints)
+        options = f"-o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes -i {fleet.KEY}"
+        script = (
+            f"xargs -P 50 -L 1 sh -c 'ssh -n {options} -o UserKnownHostsFile={self._known_hosts} "
+            f'-p "$1" "admin@$2" "$(cat {job})"\' sh'
+        )
+        return Tool("OpenSSH", ("sh", "-c", script), rows)
+
+    def asyncssh(self, command: str, word: str) -> Tool:
+        job = {
+            "hosts": [[one.address, one.port] for one in self._endpoints],
+            "user": "admin",
+            "key": str(fleet.KEY),
+            "known_hosts": str(self._known_hosts),
+            "command": command,
+        }
+        return Tool("asyncssh", (str(PEERS / "python"), str(HERE / "floor.py"), str(AT_ONCE), word), json.dumps(job))
+
+    def pyinfra(self, model: str) -> Tool:
+        argv = (str(BIN / "pyinfra"), "-y", str(self._pyinfra), str(HERE / "stock.py"), "--data", f"model={model}")
+        return Tool("pyinfra, stock operations", argv)
+
+    def ansible(self, model: str, mitogen: bool = False) -> Tool:
+        argv = (str(PEERS / "ansible-playbook"), "-i", str(self._ansible), "-e", f"model={model}")
+        env = {
+            "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_FORKS": "50",
+            "ANSIBLE_HOME": str(self._folder / "ansible"),
+            # A connection that an earlier run left open would be a head start.
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": tempfile.mkdtemp(dir=self._folder),
+            "PATH": f"{PEERS}:{os.environ['PATH']}",
+        }
+        if mitogen:
+            plugins = next(HERE.glob(".venv/lib/python*/site-packages/ansible_mitogen/plugins/strategy"))
+            env |= {"ANSIBLE_STRATEGY_PLUGINS": str(plugins), "ANSIBLE_STRATEGY": "mitogen_linear"}
+        return Tool("Mitogen for Ansible" if mitogen else "Ansible", (*argv, str(HERE / "playbook.yml")), env=env)
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self._folder / name
+        path.write_text(text)
+        return path
