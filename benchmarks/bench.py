@@ -245,9 +245,9 @@ def release(folder: Path, hosts: Sequence[Machine]) -> None:
 
 def endpoints(hosts: Sequence[Machine], count: int) -> list[Endpoint]:
     """`count` addresses, spread evenly over the hosts."""
-    keys = {host: tuple(host.host_keys()) for host in hosts}
+    keys = {host.name: tuple(host.host_keys()) for host in hosts}
     spread = [(host, last) for last in range(1, ADDRESSES + 1) for host in hosts]
-    return [Endpoint(f"{host.name}-{last}", address(host, last), 22, keys[host]) for host, last in spread[:count]]
+    return [Endpoint(f"{host.name}-{last}", address(host, last), 22, keys[host.name]) for host, last in spread[:count]]
 
 
 def address(host: Machine, last: int) -> str:
