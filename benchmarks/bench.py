@@ -44,8 +44,9 @@ systemctl daemon-reload
 systemctl restart jada-agent
 until curl -fs http://127.0.0.1:{machine.PORT}/healthz | grep -q {OLD_MODEL}; do sleep 0.1; done
 """
-REGIONS = ("us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 sa-east-1 eu-west-1 eu-west-2 eu-west-3 eu-central-1 "
-           "eu-north-1 ap-south-1 ap-southeast-1 ap-southeast-2 ap-northeast-1 ap-northeast-2").split()  # fmt: skip
+REGIONS = ["us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-west-1", "eu-west-2",
+           "eu-west-3", "eu-central-1", "eu-north-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+           "ap-northeast-1", "ap-northeast-2"]  # fmt: skip
 
 Job = Callable[[Series | None], None]
 

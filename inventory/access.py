@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 from jada import ConfigError, Host
-from jada.inventory.aws_session import Clients, side_by_side, told_together
 from jada.inventory.fleet import Fleet, Ssh
 
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
@@ -86,6 +85,8 @@ def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[st
     """get_instance_access_details of all these hosts, side by side, by host name."""
     if not hosts:
         return {}
+    from jada.inventory.aws_session import Clients, side_by_side, told_together
+
     clients = Clients(fleet.aws)
     regions = {region: clients.client("lightsail", region) for region in {host.region for host in hosts}}
 

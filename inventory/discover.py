@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from jada import Host, JadaError
 from jada.inventory import ec2, lightsail, static
-from jada.inventory.aws_session import Clients, Failure, side_by_side, told_together
 from jada.inventory.fleet import ALL, Ec2Source, Fleet, LightsailSource, Source, StaticSource
 from jada.inventory.roles import role_of
+
+if TYPE_CHECKING:
+    from jada.inventory.aws_session import Clients
 
 Cloud = Ec2Source | LightsailSource
 
@@ -22,7 +25,7 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
     a fleet is never silently smaller than fleet.yml says.
     """
     clouds = [source for source in fleet.sources if not isinstance(source, StaticSource)]
-    found = _search(Clients(fleet.aws), clouds) if clouds else []
+    found = _search(fleet, clouds) if clouds else []
     found += [host for source in fleet.sources if isinstance(source, StaticSource) for host in static.find(source)]
     if not found:
         raise JadaError(
@@ -67,7 +70,11 @@ def describe(source: Source) -> str:
             return static.describe(source)
 
 
-def _search(clients: Clients, sources: Sequence[Cloud]) -> list[Host]:
+def _search(fleet: Fleet, sources: Sequence[Cloud]) -> list[Host]:
+    # Here, because a fleet of static hosts needs no boto3: its import takes as long as reading ten hosts.
+    from jada.inventory.aws_session import Clients, side_by_side, told_together
+
+    clients = Clients(fleet.aws)
     searches, unlisted = side_by_side(
         lambda source: [(source, region) for region in _regions(clients, source)],
         sources,
@@ -75,7 +82,8 @@ def _search(clients: Clients, sources: Sequence[Cloud]) -> list[Host]:
     )
     jobs = [job for search in searches for job in search]
     found, failed = side_by_side(lambda job: _find(clients, *job), jobs, lambda job: f"{_service(job[0])} {job[1]}")
-    _raise_if_any(unlisted + failed)
+    if failures := unlisted + failed:
+        raise told_together(failures, "The fleet can't be listed")
     return [host for hosts in found for host in hosts]
 
 
@@ -93,11 +101,6 @@ def _find(clients: Clients, source: Cloud, region: str) -> list[Host]:
 
 def _service(source: Cloud) -> str:
     return "ec2" if isinstance(source, Ec2Source) else "lightsail"
-
-
-def _raise_if_any(failures: Sequence[Failure]) -> None:
-    if failures:
-        raise told_together(failures, "The fleet can't be listed")
 
 
 def _told_apart(group: Sequence[Host]) -> list[tuple[str, Host]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jada import Host
-from jada.inventory.aws_session import Clients
 from jada.inventory.fleet import HOST_NAME, Ec2Source
+
+if TYPE_CHECKING:
+    from jada.inventory.aws_session import Clients
 
 # What counts as a host when stopped ones do: all states but those on the way to nothing.
 LIVING = ("pending", "running", "stopping", "stopped")

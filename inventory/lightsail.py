@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jada import Host
-from jada.inventory.aws_session import Clients
 from jada.inventory.fleet import LightsailSource
 from jada.inventory.roles import has_tags
+
+if TYPE_CHECKING:
+    from jada.inventory.aws_session import Clients
 
 
 def regions(clients: Clients) -> tuple[str, ...]:

@@ -95,3 +95,11 @@ def test_the_completion_script_asks_jada(shell: str) -> None:
     told, loaded = run("completion", shell)
     assert f"_JADA_COMPLETE={shell}_complete" in told
     assert loaded == []
+
+
+def test_a_fleet_of_static_hosts_needs_no_boto3(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text("fleet: f\nsources: [{static: {hosts: {a: {address: 192.0.2.1}}}}]\nroles: {rest: {}}\n")
+    told, loaded = run("hosts", JADA_FLEET=str(file))
+    assert "192.0.2.1" in told
+    assert "boto3" not in loaded
