@@ -1,6 +1,6 @@
 # jada: `make demo` and `make test` need Debian 12 or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults lint types check tools clean
+.PHONY: help demo test test-faults bench lint types check tools clean
 SHELL := /bin/sh
 
 TOOLS := .tools
@@ -22,6 +22,14 @@ test: .venv/ready ## every test: unit, protocol, lab tests on real systemd hosts
 
 test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
 	JADA_ALL_FAULTS=1 $(RUN) pytest -q tests/faults
+
+bench: .venv/ready benchmarks/.venv/ready ## measure jada against the floor and its peers, into benchmarks/RESULTS.md
+	$(RUN) python -m benchmarks.bench $(BENCH)
+
+benchmarks/.venv/ready: benchmarks/requirements.txt | tools
+	$(UV) venv --quiet --clear benchmarks/.venv
+	$(UV) pip install --quiet --python benchmarks/.venv/bin/python --requirements benchmarks/requirements.txt
+	@touch $@
 
 check: lint types ## lint and types
 
@@ -48,4 +56,4 @@ endif
 	@command -v $(UV) >/dev/null || { python3 -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet uv; }
 
 clean: ## remove what make made here (the rehearsal fleet's base image stays: /var/cache/jada-lab)
-	rm -rf .venv $(TOOLS) .mypy-path build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv benchmarks/.venv $(TOOLS) .mypy-path build *.egg-info .pytest_cache .mypy_cache .ruff_cache

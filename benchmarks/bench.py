@@ -19,13 +19,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from report import Results, Series, write
-from tools import BIN, HERE, SERVICE, Endpoint, Setting, Tool
-
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import LAB, run
 from jada.tasks.transaction import as_root, look_script
+
+from .report import Results, Series, write
+from .tools import BIN, HERE, SERVICE, Endpoint, Setting, Tool
 
 NEW = "claude-sonnet-4.6"
 HOSTS = 10
@@ -168,11 +168,10 @@ def discovery(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[
 def arithmetic(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
     """Plan and drift of 10,000 hosts, and a history of a million entries, each in a process of its own."""
     series: dict[str, Series] = {}
-    for script in ("plans.py", "history.py"):
-        for _ in range(1 if script == "history.py" else results.rounds):
-            done = subprocess.run(
-                [sys.executable, str(HERE / script), str(folder)], capture_output=True, text=True, check=True
-            )
+    for script, times in (("plans", results.rounds), ("history", 1)):
+        for _ in range(times):
+            argv = [sys.executable, "-m", f"benchmarks.{script}", str(folder)]
+            done = subprocess.run(argv, capture_output=True, text=True, check=True)
             for name, (seconds, memory) in json.loads(done.stdout).items():
                 one = series.setdefault(name, Series())
                 one.seconds += seconds if isinstance(seconds, list) else [seconds]

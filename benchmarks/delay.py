@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import sys
 from asyncio import StreamReader, StreamWriter
@@ -43,7 +44,7 @@ async def pump(reader: StreamReader, writer: StreamWriter, delay: float) -> None
 
 
 async def serve(delay: float, endpoints: list[tuple[str, int, str, int]]) -> None:
-    async def connect(reader: StreamReader, writer: StreamWriter, address: str, port: int) -> None:
+    async def connect(address: str, port: int, reader: StreamReader, writer: StreamWriter) -> None:
         await asyncio.sleep(3 * delay)
         far_reader, far_writer = await asyncio.open_connection(address, port)
         await asyncio.gather(pump(reader, far_writer, delay), pump(far_reader, writer, delay))
@@ -51,12 +52,7 @@ async def serve(delay: float, endpoints: list[tuple[str, int, str, int]]) -> Non
             one.close()
 
     for listen, listen_port, address, port in endpoints:
-        await asyncio.start_server(
-            lambda reader, writer, address=address, port=port: connect(reader, writer, address, port),
-            listen,
-            listen_port,
-            backlog=100,
-        )
+        await asyncio.start_server(functools.partial(connect, address, port), listen, listen_port, backlog=100)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

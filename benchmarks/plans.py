@@ -7,14 +7,11 @@ import resource
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests/unit"))
-from conftest import HEALTHY  # a healthy host as one look would see it
 
 from jada.tasks import checks, plan
 from jada.tasks.plan import Request
 from jada.tasks.transaction import Service
+from tests.unit.conftest import HEALTHY
 
 COUNT = 10_000
 REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
