@@ -53,7 +53,8 @@ lock() {
 }
 
 check() {
-    loaded=$(show LoadState) || refuse "systemctl does not work there"
+    see
+    [ -n "$loaded" ] || refuse "systemctl does not work there"
     [ "$loaded" = loaded ] || refuse "$UNIT is not a service of this host"
     if [ -L "$HOME_OF_JADA/transaction" ]; then
         unfinished=$(target_of "$HOME_OF_JADA/transaction")
@@ -75,7 +76,7 @@ keep_beside() { # PATH
 
 # Complete and on the disk before the first change; a link then says that a change is under way.
 snapshot() {
-    mkdir "$DIR" "$DIR/before" && { [ -d "$(dirname "$REAL")" ] || touch_file "$DIR/before/no-folder"; } && show ActiveState >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
+    mkdir "$DIR" "$DIR/before" && { [ -d "$(dirname "$REAL")" ] || touch_file "$DIR/before/no-folder"; } && printf '%s\n' "$active" >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
         printf '%s' "$MANIFEST" | base64 -d >"$DIR/manifest.json" && printf '%s' "$RECOVER" | base64 -d >"$DIR/recover" &&
         keep "$DIR/before" settings "$REAL" && keep "$DIR/before" dropin "$DROPIN" && keep "$DIR/before" limits "$LIMITS" &&
         change_file /etc/systemd/system/jada-recover.service "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
@@ -132,12 +133,13 @@ main() {
     step restart
     touch_file "$DIR/restarting" && flush "$DIR" || fail "$DIR can't be written"
     systemctl reset-failed "$UNIT" 2>/dev/null
-    restart_service || fail "systemctl restart $UNIT failed (it is $(show ActiveState), $(show Result))"
+    restart_service || { see; fail "systemctl restart $UNIT failed (it is $active, $result)"; }
     step settle
     settled "$SETTLE" || fail "$why"
+    settled_as=$first
     step verify
     answers && has_limit || fail "$why"
-    settled 0 && [ "$(show MainPID)" = "$pid" ] || fail "$UNIT crashed while it was being verified"
+    settled 0 && [ "$first" = "$settled_as" ] || fail "$UNIT crashed while it was being verified"
     step commit
     commit || fail "the release could not be recorded in $DIR"
     # From here on the new release stands, whatever happens.
