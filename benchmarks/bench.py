@@ -24,7 +24,7 @@ from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import LAB, run
 from jada.tasks.transaction import as_root, look_script
 
-from .report import Results, Series, write
+from .report import Part, Results, Series, show, write
 from .tools import BIN, HERE, SERVICE, Endpoint, Setting, Tool
 
 NEW = "claude-sonnet-4.6"
@@ -53,7 +53,7 @@ Job = Callable[[Series | None], None]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="2 rounds, 100 endpoints; prints and writes no results")
+    parser.add_argument("--quick", action="store_true", help="2 rounds, 100 endpoints; writes no results")
     parser.add_argument("--only", default="", help="only the parts whose names begin so, such as reads")
     parser.add_argument("--keep", action="store_true", help="leave the lab up afterwards")
     options = parser.parse_args()
@@ -66,14 +66,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="jada-bench-") as scratch:
         for name, part in PARTS.items():
             if name.startswith(options.only):
-                say(f"{name}: load {os.getloadavg()[0]:.1f}")
+                load = os.getloadavg()[0]
+                say(f"{name} (load {load:.1f})")
                 folder = Path(scratch, name.replace(" ", "-"))
                 folder.mkdir()
-                results.parts[name] = part(results, folder, hosts)
+                series = part(results, folder, hosts)
+                results.parts[name] = Part(series, (load, os.getloadavg()[0]))
     if not options.keep:
         fleet.down(say)
     results.took = time.monotonic() - began
-    write(results, None if options.quick or options.only else HERE)
+    show(results)
+    if not (options.quick or options.only):
+        write(results, HERE)
 
 
 def changes(results: Results, folder: Path, hosts: Sequence[Machine], delay: float = 0) -> dict[str, Series]:
