@@ -1,10 +1,13 @@
 """The smallest edit of settings.json, and errors that say where."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
+from jada.tasks import checks, settings
 from jada.tasks.settings import BOM, SettingsError, parse, set_model
+from jada.tasks.state import State
 
 MODEL = "claude-sonnet-4.6"
 
@@ -65,3 +68,10 @@ def test_errors_say_where(text: str, told: str) -> None:
 def test_parse_agrees_with_json() -> None:
     text = '{"a": {"b": [1, 2.5e3, true, null, "x\\"y"]}, "model": "m", "é": "ü"}'
     assert parse(text) == json.loads(text)
+
+
+def test_one_host_is_parsed_once(host: Callable[..., State]) -> None:
+    """Ten thousand hosts are judged within a second only if a dozen checks don't parse each file a dozen times."""
+    settings.members.cache_clear()
+    checks.drift(host())
+    assert settings.members.cache_info().misses == 1
