@@ -37,7 +37,7 @@ lint: .venv/ready ## ruff and shellcheck
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	cat files/host.sh files/transaction.sh | shellcheck --shell=sh --severity=warning -
-	shellcheck --shell=sh --severity=warning files/look.sh docs/demo.sh
+	shellcheck --shell=sh --severity=warning files/look.sh docs/demo.sh benchmarks/change.sh
 
 types: .venv/ready ## mypy --strict
 	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada

@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 FLOOR = "OpenSSH, one exec"
 READ_FLOOR = "asyncssh, the same script"
 CHART = "results.svg"
+MARKS = {True: "✓", False: "✗", None: ""}
 
 
 @dataclass(slots=True)
@@ -59,11 +60,11 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One line of what was promised, with its figure."""
+    """One line of what was promised, with its figure; `met` is None where nothing was promised."""
 
     what: str
     figure: str
-    met: bool
+    met: bool | None
 
 
 def write(results: Results, folder: Path) -> None:
@@ -85,7 +86,7 @@ def markdown(results: Results) -> Iterator[str]:
     yield ""
     yield from table(
         ("", "promise", "measured"),
-        (("✓" if one.met else "✗", one.what, one.figure) for one in targets(results)),
+        ((MARKS[one.met], one.what, one.figure) for one in targets(results)),
     )
     for name, part in results.parts.items():
         yield ""
@@ -125,12 +126,11 @@ def targets(results: Results) -> Iterator[Target]:
     yield at_most("upgrade at 80 ms, times the floor", upgrade.times(far[FLOOR]), 1.3)
     faster = ansible.times(upgrade)
     yield Target("Ansible at 80 ms takes ≥ 10 x as long as jada upgrade", f"{faster:.1f} x", faster >= 10)
+    yield at_most("Ansible at 80 ms, times the floor", ansible.times(far[FLOOR]), None)
     yield at_most("rollback at 80 ms, times the floor", rollback.times(far[FLOOR]), 1.15)
-    yield at_most("upgrade at 0 ms, times the floor (no promise)", near["jada upgrade"].times(near[FLOOR]), 99)
+    yield at_most("upgrade at 0 ms, times the floor", near["jada upgrade"].times(near[FLOOR]), None)
     alone = results["changes of one host at 80 ms"]
-    yield at_most(
-        "upgrade of one host at 80 ms, times the floor (no promise)", alone["jada upgrade"].times(alone[FLOOR]), 99
-    )
+    yield at_most("upgrade of one host at 80 ms, times the floor", alone["jada upgrade"].times(alone[FLOOR]), None)
     for part in ("reads at 0 ms", "reads at 80 ms"):
         drift = results[part]["jada drift"]
         count = results.endpoints if part == "reads at 0 ms" else results.endpoints // 5
@@ -157,8 +157,9 @@ def targets(results: Results) -> Iterator[Target]:
             yield at_most(f"{name}, ms", one.median * 1000, 50, "ms")
 
 
-def at_most(what: str, figure: float, most: float, unit: str = "x") -> Target:
-    return Target(f"{what} ≤ {most:g}" if most < 99 else what, f"{figure:.2f} {unit}", figure <= most)
+def at_most(what: str, figure: float, most: float | None, unit: str = "x") -> Target:
+    told = f"{figure:.2f} {unit}"
+    return Target(what, told, None) if most is None else Target(f"{what} ≤ {most:g}", told, figure <= most)
 
 
 def part_table(all_series: dict[str, Series]) -> Iterator[str]:
