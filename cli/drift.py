@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,11 +14,14 @@ from jada import Exit, HostError
 from jada.cli import drift_formats, notices
 from jada.cli.drift_log import Episode, open_log
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, explain, judge
-from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.fleet import Opened, host_options, load, open_fleet
 from jada.cli.output import emit_json, err, escape, out, plural, table, write_file
 from jada.cli.records import open_records
 from jada.cli.span import span
 from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet import Fleet
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 IN_WORDS = {
@@ -75,7 +78,7 @@ def drift(
         out.print(escape(explain(code)))
         return Exit.OK
     if since is not None:
-        return _history(fleet.load(fleet_file), since, as_json)
+        return _history(load(fleet_file), since, as_json)
     with open_fleet(fleet_file, role, limit) as opened:
         found = judged(opened, opened.look("Checking hosts"), whole=role is None and limit is None)
     if as_json:
@@ -131,7 +134,7 @@ def _remember_and_tell(opened: Opened, found: Drift) -> None:
                 err.print(f"Try: {escape(error.hint)}")
 
 
-def _history(config: fleet.Fleet, seconds: int, as_json: bool) -> Exit:
+def _history(config: Fleet, seconds: int, as_json: bool) -> Exit:
     at = datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC).isoformat(timespec="seconds")
     with open_log() as log:
         checks, episodes = log.since(config.name, at)

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Host
-from jada.inventory.document import did_you_mean
-from jada.inventory.fleet import Acceptance, Fleet
+from jada import ConfigError, Exit, Host, HostError, HostKeyError
+from jada.inventory.words import did_you_mean
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES
-from jada.tasks.session import HostError, HostKeyError
 from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet import Acceptance, Fleet
 
 NO_RELEASE, NEW, GONE, KEY_CHANGED, ROLE_CHANGED, NOT_CHECKED = "J401", "J404", "J405", "J406", "J407", "J408"
 

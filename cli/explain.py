@@ -6,13 +6,12 @@ from typing import Any
 
 import click
 
-from jada import Exit
+from jada import Exit, HostError
 from jada.cli.fleet import fleet_option, open_fleet
 from jada.cli.output import emit_json, escape, out, plural, since
 from jada.cli.rollout import finding_as_json, finding_line
 from jada.tasks import checks, effective
 from jada.tasks.effective import Effective
-from jada.tasks.session import HostError
 from jada.tasks.state import State
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
-from jada import Exit, Host
+from jada import Exit, Host, HostError
 from jada.cli.drift import judged, show
 from jada.cli.drift_report import HostDrift, Standing
 from jada.cli.fleet import Opened, choose, host_options, open_fleet
 from jada.cli.records import HostEntry, open_records
 from jada.cli.rollout import roll_out
-from jada.inventory import models
-from jada.inventory.fleet import Fleet
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.session import HostError
 from jada.tasks.state import State
 from jada.tasks.transaction import Service
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet import Fleet
 
 
 @click.command()
@@ -116,6 +117,8 @@ def wanted_on(
     """
     if state.release and not _is_stranger(host, state):
         return state.release.wanted if state.release.wanted.release else None
+    from jada.inventory import models
+
     nofile = fleet.limits.nofile
     known = {release.id: release.wanted for release in peers if release.role == host.role and release.wanted.release}
     if recorded and recorded.model_after and not state.release:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from jada import JadaError
 from jada.cli.drift_log import NEW, DriftLog, Notice
-from jada.inventory.fleet import Fleet
 from jada.tasks.codes import CODES
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet import Fleet
 
 # More lines than that nobody reads in a chat; `jada drift --since` has them all.
 MOST_LINES = 30

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,9 +20,10 @@ from jada.cli.drift import drift
 from jada.cli.fleet import fleet_option
 from jada.cli.output import escape, out, write_file
 from jada.cli.span import span
-from jada.inventory import fleet
-from jada.inventory.fleet import Fleet
 from jada.tasks import FILES
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet import Fleet
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 # GitHub runs no schedule more often.
@@ -68,6 +69,8 @@ def schedule(every: str, kind: str | None, fleet_file: str | None, options: tupl
       jada schedule --every 1h --print cron         for crontab -e
       jada schedule --every 1d --print github       for GitHub Actions
     """
+    from jada.inventory import fleet
+
     seconds = span(every)
     config = fleet.load(fleet_file)
     params = _drift_options(options)

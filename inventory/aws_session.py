@@ -27,8 +27,8 @@ from botocore.exceptions import (
 from botocore.loaders import Loader
 
 from jada import ConfigError, JadaError, __version__
-from jada.inventory.document import did_you_mean
 from jada.inventory.fleet import Aws
+from jada.inventory.words import did_you_mean
 
 # The first try and three more; with standard mode's random waits of up to 1, 2 and 4 seconds between them.
 ATTEMPTS = 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from jada import ConfigError
+from jada.inventory.words import did_you_mean
 
 # How to call what YAML made of an unquoted word that was meant as text.
 _READS_AS = {"bool": "as yes/no", "int": "as a number", "float": "as a number", "timestamp": "as a date"}
@@ -163,9 +163,3 @@ def read(file: Path) -> Value:
     if node is None:
         raise ConfigError(f"{file} is empty", "README.md and the shipped inventory/fleet.yml show what goes in")
     return Value(node, "", file)
-
-
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """The end of a sentence about an unknown word, or "" where nothing looks like it."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jada import ConfigError, Model
 from jada.inventory import models
-from jada.inventory.document import Readers, Value, did_you_mean, read
+from jada.inventory.document import Readers, Value, read
+from jada.inventory.words import did_you_mean
 
 # In place of a list of regions: all that the account has enabled.
 ALL = ("all",)

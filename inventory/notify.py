@@ -9,10 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from jada import JadaError, __version__
-from jada.inventory.aws_session import Clients, failure
 from jada.inventory.fleet import Aws, Webhook
 
 # Seconds for a webhook to answer; chat services do in one.
@@ -23,6 +20,11 @@ SUBJECT = 100
 
 def publish(aws: Aws, topic: str, subject: str, text: str) -> None:
     """Sends a message to the SNS topic of an ARN. Raises JadaError."""
+    # Here, because a webhook needs no boto3.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from jada.inventory.aws_session import Clients, failure
+
     region = topic.split(":")[3]
     plain = " ".join(subject.encode("ascii", "replace").decode().split())[:SUBJECT]
     try:

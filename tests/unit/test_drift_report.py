@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from jada import ConfigError, Exit, Host
+from jada import ConfigError, Exit, Host, HostError, HostKeyError
 from jada.cli.drift_report import Drift, Standing, explain, judge
 from jada.inventory.fleet import Acceptance, Fleet
 from jada.tasks.codes import CODES
-from jada.tasks.session import HostError, HostKeyError
 from jada.tasks.state import State
 
 MakeHost = Callable[..., State]
