@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import resource
+import runpy
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from jada.tasks import checks, plan
 from jada.tasks.plan import Request
+from jada.tasks.state import State
 from jada.tasks.transaction import Service
-from tests.unit.conftest import HEALTHY
 
+# By path: there are packages that bring a package `tests` of their own.
+HEALTHY: State = runpy.run_path(str(Path(__file__).parents[1] / "tests/unit/conftest.py"))["HEALTHY"]
 COUNT = 10_000
 REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json", "http://127.0.0.1:8787/healthz", 5)
