@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,23 @@ systemctl is-active jada-agent
 find {home}/.claude /etc/systemd/system /etc/security/limits.d -name '*.jada-*'
 """
 
+# How each cell of the matrix ended, by fault and step.
+TRIED = pytest.StashKey[dict[tuple[str, str], str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Prints the matrix: the host was on the "old" or the "new" release, or jada "told" that it needs help."""
+    tried = config.stash.get(TRIED, {})
+    if not tried:
+        return
+    terminalreporter.section("faults and what became of the host")
+    steps = list(dict.fromkeys(step for _, step in tried))
+    for name in dict.fromkeys(name for name, _ in tried):
+        cells = ", ".join(f"{step} {tried[name, step]}" for step in steps if (name, step) in tried)
+        terminalreporter.write_line(f"{name}: {cells}")
+    whole = sum(ending != "FAILED" for ending in tried.values())
+    terminalreporter.write_line(f"{whole} of {len(tried)} cells whole")
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -56,17 +73,14 @@ class Seen:
     leftovers: tuple[str, ...]
 
 
-@dataclass
 class Rig:
     """One host to break, with a state folder of its own for jada."""
 
-    host: Machine
-    folder: Path
-    env: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, host: Machine, folder: Path) -> None:
+        self.host = host
+        self.folder = folder
         fleet_file = LAB / "faults.yml"
-        self.env = {**os.environ, "JADA_FLEET": str(fleet_file), "XDG_STATE_HOME": str(self.folder / "state")}
+        self.env = {**os.environ, "JADA_FLEET": str(fleet_file), "XDG_STATE_HOME": str(folder / "state")}
 
     def run(self, command: str, check: bool = True) -> str:
         return machine.inside(self.host, command, check=check).stdout
@@ -139,9 +153,15 @@ class Rig:
 
     def record(self) -> str:
         """How the newest release ended for the host, by this machine's own record."""
-        command = [JADA, "history", "--last", "1", "--json"]
+        command = [str(JADA), "history", "--last", "1", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
-        return next(iter(json.loads(done.stdout)["releases"][0]["hosts"]))
+        return str(next(iter(json.loads(done.stdout)["releases"][0]["hosts"])))
+
+    def endings(self) -> set[str]:
+        """How every release ended for the host, by this machine's own record."""
+        command = [str(JADA), "history", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
+        return {ending for release in json.loads(done.stdout)["releases"] for ending in release["hosts"]}
 
 
 def texts(host: Machine) -> tuple[str, str]:

@@ -20,7 +20,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from tests.faults.conftest import NEW, PAUSE, Rig, Seen, finish, make_rig
+from tests.faults.conftest import NEW, PAUSE, TRIED, Rig, Seen, finish, make_rig
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -199,10 +199,8 @@ def strike(host: Machine, folder: Path, name: str, step: str) -> Outcome:
     rig.mend()
     after, _, again = rig.upgrade()
     if record == "begun":
-        rebuilt = subprocess.run(
-            [str(part) for part in (Path(process.args[0]), "history", "--rebuild", "--limit", host.name)],  # type: ignore[index]
-            env=rig.env, capture_output=True, text=True, check=True)  # fmt: skip
-        assert "Read " in rebuilt.stderr
+        assert rig.jada("history", "--rebuild")[0] == 0
+        assert "begun" not in rig.endings()
     return Outcome(seen, reported, record, kept, after, rig.observe(edited=is_edit), told + again)
 
 
@@ -223,9 +221,8 @@ def matrix(
         finally:
             hosts.put(host)
 
-    wanted = [
-        item.callspec.params["cell"] for item in request.session.items if "cell" in getattr(item, "fixturenames", ())
-    ]
+    asked = (getattr(item, "callspec", None) for item in request.session.items)
+    wanted = [callspec.params["cell"] for callspec in asked if callspec and "cell" in callspec.params]
     pool = ThreadPoolExecutor(len(whole_lab.hosts))
     cells = {cell: pool.submit(on_a_host, number, *cell) for number, cell in enumerate(wanted)}
     yield cells
@@ -233,8 +230,12 @@ def matrix(
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=" at ".join)
-def test_the_host_is_whole(matrix: dict[tuple[str, str], Future[Outcome]], cell: tuple[str, str]) -> None:
+def test_the_host_is_whole(
+    matrix: dict[tuple[str, str], Future[Outcome]], cell: tuple[str, str], request: pytest.FixtureRequest
+) -> None:
     name, step = cell
+    tried = request.config.stash.setdefault(TRIED, {})
+    tried[cell] = "FAILED"
     found = matrix[cell].result()
     expected = FAULTS[name].expected(step)
     if not expected.ending:
@@ -255,3 +256,4 @@ def test_the_host_is_whole(matrix: dict[tuple[str, str], Future[Outcome]], cell:
     assert found.after == 0, found.told
     assert (found.finally_seen.files, found.finally_seen.model) == ("new", NEW), found
     assert (found.finally_seen.unfinished, found.finally_seen.leftovers) == (False, ()), found
+    tried[cell] = expected.files or "told"

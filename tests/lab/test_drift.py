@@ -24,7 +24,7 @@ from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import LAB
 
 if TYPE_CHECKING:
-    from tests.lab.conftest import Lab
+    from tests.conftest import Lab
 
 pytestmark = pytest.mark.lab
 NEW = "claude-sonnet-4.6"

@@ -15,7 +15,7 @@ from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.shell import LAB
 
 if TYPE_CHECKING:
-    from tests.lab.conftest import Lab
+    from tests.conftest import Lab
 
 pytestmark = pytest.mark.lab
 HOST = "specialist-1"

@@ -22,7 +22,7 @@ from jada.tasks.checks import Finding
 from jada.tasks.transaction import Service, look_script
 
 if TYPE_CHECKING:
-    from tests.lab.conftest import Lab
+    from tests.conftest import Lab
 
 pytestmark = pytest.mark.lab
 
@@ -337,7 +337,7 @@ def tell_all(host: Machine, cases: list[Lie]) -> dict[str, tuple[Finding, ...] |
 @pytest.fixture(scope="module")
 def released(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Every host with a release of MODEL; on the first, two `claude` sessions that were open before."""
-    from tests.lab.conftest import reset
+    from tests.conftest import reset
 
     for host in whole_lab.hosts:
         machine.inside(host, "kill $(cat /run/old 2>/dev/null) 2>/dev/null || :")

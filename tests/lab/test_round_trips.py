@@ -12,7 +12,7 @@ from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 
 if TYPE_CHECKING:
-    from tests.lab.conftest import Lab
+    from tests.conftest import Lab
 
 pytestmark = pytest.mark.lab
 HOST = "specialist-1"
