@@ -62,6 +62,11 @@ class Lab:
         told = self.jada(*argv, "--json", exit_code=exit_code)
         return dict(json.loads(told[told.index("{") :]))
 
+    def reset(self) -> None:
+        """Puts every host back to its first condition."""
+        with ThreadPoolExecutor(len(self.hosts)) as pool:
+            list(pool.map(reset, self.hosts))
+
     def run(self, name: str, command: str) -> str:
         """Runs a shell command as root inside a host."""
         return machine.inside(self[name], command).stdout
@@ -108,7 +113,6 @@ def whole_lab() -> Iterator[Lab]:
 @pytest.fixture
 def lab(whole_lab: Lab) -> Lab:
     """The lab, every host in its first condition."""
-    with ThreadPoolExecutor(len(whole_lab.hosts)) as pool:
-        list(pool.map(reset, whole_lab.hosts))
+    whole_lab.reset()
     assert whole_lab.models() == {OLD_MODEL}
     return whole_lab

@@ -337,11 +337,7 @@ def tell_all(host: Machine, cases: list[Lie]) -> dict[str, tuple[Finding, ...] |
 @pytest.fixture(scope="module")
 def released(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Every host with a release of MODEL; on the first, two `claude` sessions that were open before."""
-    from tests.conftest import reset
-
-    for host in whole_lab.hosts:
-        machine.inside(host, "kill $(cat /run/old 2>/dev/null) 2>/dev/null || :")
-        reset(host)
+    whole_lab.reset()
     machine.inside(whole_lab.hosts[0], OPEN_BEFORE)
     own_record = {"XDG_STATE_HOME": str(tmp_path_factory.mktemp("state"))}
     whole_lab.jada("upgrade", "--to", "opus-5", "--yes", env=own_record)

@@ -8,10 +8,10 @@ import pytest
 
 from jada.tasks import checks
 from jada.tasks.state import Agent, Answer, File, Launch, Login, OpenSession, Setting, Settings, State
-from tests.unit.conftest import HEALTHY, MODEL, NOW
 
 Host = Callable[..., State]
-OPUS = "claude-opus-5"
+MODEL, OPUS = "claude-sonnet-4.6", "claude-opus-5"
+NOW = 1_800_000_000.0
 MANAGED = "/etc/claude-code/managed-settings.json"
 HOME = "/home/agent"
 OURS = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
@@ -170,8 +170,9 @@ def test_the_harmless_is_not_drift(host: Host, changes: dict[str, Any]) -> None:
 
 
 def test_a_release_of_the_same_model_makes_no_session_stale(host: Host) -> None:
-    assert HEALTHY.release is not None
-    same = replace(HEALTHY.release, before=replace(HEALTHY.release.before, model=MODEL))
+    release = host().release
+    assert release is not None
+    same = replace(release, before=replace(release.before, model=MODEL))
     assert codes(host(release=same, sessions=(session(age=600),))) == []
 
 

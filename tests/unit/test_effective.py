@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ import pytest
 from jada.tasks import effective
 from jada.tasks.effective import DEFAULT, Effective
 from jada.tasks.state import INLINE, Agent, Launch, Settings, State
-from tests.unit.conftest import HEALTHY
 
 USER = "/home/agent/.claude/settings.json"
 PROJECT, LOCAL = "/srv/.claude/settings.json", "/srv/.claude/settings.local.json"
@@ -145,32 +144,44 @@ OVERRIDES = [
 ]
 
 
-def host(case: Case) -> State:
-    texts = {path: data if isinstance(data, str) else json.dumps(data) for path, data in case.files.items()}
-    layers = tuple(Settings(path, text=text) for path, text in texts.items() if path != USER)
-    settings = replace(HEALTHY.settings, text=texts.get(USER))
-    return replace(HEALTHY, settings=settings, layers=layers, agents=case.agents)
+Resolve = Callable[[Case], Effective]
 
 
-def resolve(case: Case) -> Effective:
-    where = dict.fromkeys(case.env, "the unit")
-    return effective.resolve(host(case), Launch(case.env, where, case.argv, case.cwd))
+@pytest.fixture
+def with_files(host: Callable[..., State]) -> Callable[[Case], State]:
+    """A host with the files of a case."""
+
+    def make(case: Case) -> State:
+        texts = {path: data if isinstance(data, str) else json.dumps(data) for path, data in case.files.items()}
+        layers = tuple(Settings(path, text=text) for path, text in texts.items() if path != USER)
+        return host(settings={"text": texts.get(USER)}, layers=layers, agents=case.agents)
+
+    return make
+
+
+@pytest.fixture
+def resolve(with_files: Callable[[Case], State]) -> Resolve:
+    def resolved(case: Case) -> Effective:
+        where = dict.fromkeys(case.env, "the unit")
+        return effective.resolve(with_files(case), Launch(case.env, where, case.argv, case.cwd))
+
+    return resolved
 
 
 @pytest.mark.parametrize("case", MEASURED.values(), ids=MEASURED)
-def test_it_answers_as_the_cli_did(case: Case) -> None:
+def test_it_answers_as_the_cli_did(resolve: Resolve, case: Case) -> None:
     found = resolve(case)
     assert found.model == case.model
     assert [origin.model for origin in found.chain if not origin.lost] == [case.model]
 
 
 @pytest.mark.parametrize(("model", "listed", "used"), AVAILABLE)
-def test_available_models(model: str, listed: list[str], used: bool) -> None:
+def test_available_models(resolve: Resolve, model: str, listed: list[str], used: bool) -> None:
     found = resolve(Case("", {USER: {"model": model, "availableModels": listed}}))
     assert (found.model, found.barred) == ((model, "") if used else (DEFAULT, USER))
 
 
-def test_available_models_of_the_administrator_stand_alone() -> None:
+def test_available_models_of_the_administrator_stand_alone(resolve: Resolve) -> None:
     mine = {"model": "claude-sonnet-4-6", "availableModels": ["claude-sonnet-4-6"]}
     found = resolve(Case("", {USER: mine, MANAGED: {"availableModels": ["claude-haiku-4-5"]}}))
     assert (found.model, found.barred) == (DEFAULT, MANAGED)
@@ -180,18 +191,18 @@ def test_available_models_of_the_administrator_stand_alone() -> None:
 
 
 @pytest.mark.parametrize(("model", "key", "sent"), OVERRIDES)
-def test_model_overrides(model: str, key: str, sent: bool) -> None:
+def test_model_overrides(resolve: Resolve, model: str, key: str, sent: bool) -> None:
     found = resolve(Case("", {USER: {"model": model, "modelOverrides": {key: "arn:x"}}}))
     assert (found.model, found.overridden) == (("arn:x", USER) if sent else (model, ""))
 
 
-def test_the_strongest_override_wins() -> None:
+def test_the_strongest_override_wins(resolve: Resolve) -> None:
     files = {path: {"modelOverrides": {"claude-sonnet-4-6": path}} for path in (USER, PROJECT)}
     files[USER]["model"] = "claude-sonnet-4-6"  # type: ignore[assignment]
     assert resolve(Case("", files)).model == PROJECT
 
 
-def test_the_chain_says_why_each_lost() -> None:
+def test_the_chain_says_why_each_lost(resolve: Resolve) -> None:
     files = {USER: MODEL, MANAGED: {"model": "m-m"}, PROJECT: '{"model": "m-p",}', LOCAL: env("ANTHROPIC_MODEL", "")}
     assert [(origin.model, origin.lost) for origin in resolve(Case("", files, ENV)).chain] == [
         ("m-env", f"hidden by the empty ANTHROPIC_MODEL in the env of {LOCAL}"),
@@ -202,20 +213,20 @@ def test_the_chain_says_why_each_lost() -> None:
     ]
 
 
-def test_settings_that_are_not_read_are_told() -> None:
+def test_settings_that_are_not_read_are_told(resolve: Resolve) -> None:
     found = resolve(Case("", {USER: MODEL}, argv={"setting-sources": "project"}))
     assert found.chain[-1].lost == "not read: --setting-sources on the command line"
     found = resolve(Case("", {USER: MODEL}, {"CLAUDE_CONFIG_DIR": "/srv/c"}))
     assert found.chain[-1].lost == f"not read: {found.moved}" == "not read: CLAUDE_CONFIG_DIR=/srv/c in the unit"
 
 
-def test_sessions_by_hand_are_at_home_and_in_projects() -> None:
+def test_sessions_by_hand_are_at_home_and_in_projects(with_files: Callable[[Case], State]) -> None:
     paths = [
         "/home/agent/repos/one/.claude/settings.json",
         "/home/agent/repos/.claude/settings.local.json",
         PROJECT,
         MANAGED,
     ]
-    found = effective.sessions(host(Case("", {path: {} for path in paths})))
+    found = effective.sessions(with_files(Case("", {path: {} for path in paths})))
     # Not where the service itself works.
     assert [launch.cwd for launch in found] == ["/home/agent", "/home/agent/repos", "/home/agent/repos/one"]
