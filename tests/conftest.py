@@ -99,8 +99,10 @@ def reset(host: Machine) -> None:
 
 
 @pytest.fixture(scope="session")
-def whole_lab() -> Iterator[Lab]:
+def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A fresh lab of JADA_LAB_HOSTS hosts (default 3); JADA_LAB_KEEP leaves it up afterwards."""
+    # The record of whoever runs the tests is not for tests to write to.
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     if not os.environ.get("CI") and (platform.system() != "Linux" or os.geteuid() != 0):
         pytest.skip("the lab needs Linux and root")
     fleet.down(print)

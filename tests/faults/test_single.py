@@ -297,7 +297,7 @@ def test_sixty_at_once_get_through_a_default_sshd(rig: Rig, many_addresses: list
     (rig.folder / "known").write_text("".join(f"{address} {key}\n" for address in many_addresses))
     hosts = "".join(f"        e{n}: {{address: {address}}}\n" for n, address in enumerate(many_addresses))
     (rig.folder / "many.yml").write_text(
-        f"fleet: many\nsources:\n  - static:\n      hosts:\n{hosts}roles: {{all-of-them: {{}}}}\n"
+        f"fleet: many\nsources:\n  - static:\n      hosts:\n{hosts}roles: {{specialist: {{}}}}\n"
         f"ssh: {{user: admin, key: {LAB}/id_lab, known_hosts: known}}\nhealth: http://127.0.0.1:8787/healthz\n"
     )
     env = {**os.environ, "JADA_FLEET": str(rig.folder / "many.yml")}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 import pysarif
 import pytest
-from actions_toolkit.command import issue_command
 from jsonschema import Draft202012Validator
 from lxml import etree
 from prometheus_client.parser import text_string_to_metric_families
@@ -164,17 +161,13 @@ def test_prometheus_counts_hosts_not_checked_and_findings_by_code() -> None:
     assert found["jada_drift_accepted_findings",] == 1
 
 
-def annotation(level: str, title: str, message: str) -> str:
-    """What GitHub's own toolkit (in its Python form) writes."""
-    with redirect_stdout(io.StringIO()) as written:
-        issue_command(level, {"title": title}, message)
-    return written.getvalue().strip()
-
-
-def test_github_annotations_are_written_as_by_githubs_toolkit() -> None:
+def test_github_annotations_are_escaped_as_github_documents() -> None:
     lines = drift_formats.github(DRIFT).splitlines()
-    first = f"expected claude-sonnet-4.6, saw {NASTY}. Mend: jada heal --limit web-1"
-    assert lines[0] == annotation("error", "web-1: J102 model-on-disk", first)
+    # The rules of escapeData and escapeProperty in GitHub's @actions/core (packages/core/src/command.ts).
+    assert lines[0] == (
+        "::error title=web-1%3A J102 model-on-disk::expected claude-sonnet-4.6, saw "
+        "a, b: \"c\" <d> & 'e' 100%25%0D%0A\x1b[31m\\ ]]> Grüße 世界 ::error::. Mend: jada heal --limit web-1"
+    )
     assert [line.split()[0] for line in lines] == [
         "::error", "::notice", "::warning", "::notice", "::error", "::notice"
     ]  # fmt: skip
