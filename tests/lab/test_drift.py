@@ -214,10 +214,8 @@ def test_people_are_told_of_changes_once_even_if_not_at_once(lab: Lab, tmp_path:
         thread.join()
         server.server_close()
     assert [lines[0] for lines in got] == ["jada drift: rehearsal: 1 new", "jada drift: rehearsal: 1 resolved"]
-    assert [lines[1].partition(",")[0] for lines in got] == [
-        f"NEW warning: {HOST} J107 settings-owner: expected owner 1001:1001",
-        f"RESOLVED: {HOST} J107 settings-owner",
-    ]
+    assert got[0][1].startswith(f"NEW warning: {HOST} J107 settings-owner: expected owner ")
+    assert got[1][1].startswith(f"RESOLVED: {HOST} J107 settings-owner, found ")
 
 
 def test_a_file_that_can_not_be_written_is_told(lab: Lab) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError
+from jada.cli import records
 from jada.cli.drift_report import Drift, Standing, explain, judge
 from jada.inventory.fleet import Acceptance, Fleet
 from jada.tasks.codes import CODES
@@ -116,6 +119,25 @@ def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
     assert codes(found, "gone") == ["J405"]
     assert found.exit == Exit.OK
     assert found.count(Standing.IN_SYNC) == 1
+
+
+def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(records.SCHEMA)
+        record = records.Records(connection)
+        for number, fleet_name, ending in (
+            ("1", "f", "verified"),
+            ("2", "f", "unverified"),
+            ("3", "f", "restored"),
+            ("4", "g", "verified"),
+        ):
+            record.add(
+                records.Entry(number, fleet_name, "upgrade", "", "", "", ""),
+                [records.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
+            )
+        assert {name: (one.release, one.model_after) for name, one in record.released("f").items()} == {
+            "web-1": ("2", "model-2")
+        }
 
 
 def test_a_check_of_some_hosts_calls_none_gone(host: MakeHost) -> None:
