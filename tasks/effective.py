@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from jada.tasks.state import INLINE, MANAGED, Launch, Settings, State
+
+# The same few paths on every host of a fleet: making them anew took most of the time of judging ten thousand hosts.
+_path = lru_cache(maxsize=4096)(PurePosixPath)
 
 # What the CLI uses when nothing names a model; which one that is depends on its version.
 DEFAULT = "the Claude CLI's own default"
@@ -95,10 +99,10 @@ def sessions(state: State) -> Iterator[Launch]:
     how people keep their repositories. The CLI reads the project settings of the very folder it is started in, not
     those of its parents. A session gets the environment of a login, which is not that of the service.
     """
-    taken = {PurePosixPath(config) for config in _configs(state)}
+    taken = {_path(config) for config in _configs(state)}
     folders = {state.home}
     for layer in state.layers:
-        path = PurePosixPath(layer.path)
+        path = _path(layer.path)
         if path.parent.name == ".claude" and path.parent not in taken:
             folders.add(str(path.parent.parent))
     works_in = {state.fresh.cwd, state.process.launch.cwd if state.process else ""}
@@ -115,7 +119,7 @@ def _configs(state: State) -> Iterator[str]:
 
 def _config(state: State, launch: Launch) -> tuple[str, str]:
     """The folder of the user's settings, and what moved it there, "" if nothing did."""
-    usual = str(PurePosixPath(state.settings.path).parent)
+    usual = str(_path(state.settings.path).parent)
     folder, by = usual, ""
     if named := launch.env.get("CLAUDE_CONFIG_DIR"):
         folder, by = named, f"CLAUDE_CONFIG_DIR={named} in {launch.where['CLAUDE_CONFIG_DIR']}"
@@ -125,21 +129,24 @@ def _config(state: State, launch: Launch) -> tuple[str, str]:
         if named := _env(file).get("CLAUDE_CONFIG_DIR"):
             folder, by = named, f"CLAUDE_CONFIG_DIR={named} in the env of {file.path}"
             break
-    same = PurePosixPath(folder) == PurePosixPath(usual)
+    same = _path(folder) == _path(usual)
     return (usual, "") if same else (folder, by)
 
 
 def _files(state: State, launch: Launch, config: str) -> list[Settings]:
     """The settings files that such a process reads, the strongest first."""
-    pool = {PurePosixPath(file.path): file for file in (*state.layers, state.settings) if file.text is not None}
+    pool = {_path(file.path): file for file in (*state.layers, state.settings) if file.text is not None}
     managed = [file for file in state.layers if file.path.startswith(f"{MANAGED}/")]
     flag = launch.argv.get("settings", "")
-    folder = PurePosixPath(launch.cwd, ".claude")
-    usual = PurePosixPath(config) == PurePosixPath(state.settings.path).parent
-    user = PurePosixPath(state.settings.path) if usual else PurePosixPath(config, "settings.json")
+    usual = _path(config) == _path(state.settings.path).parent
+    user = _path(state.settings.path) if usual else _path(config, "settings.json")
     sources = launch.argv.get("setting-sources", "user,project,local").split(",")
-    named = {"local": folder / "settings.local.json", "project": folder / "settings.json", "user": user}
-    paths = [PurePosixPath(INLINE) if flag == INLINE else PurePosixPath(launch.cwd, flag)] if flag else []
+    named = {
+        "local": _path(launch.cwd, ".claude/settings.local.json"),
+        "project": _path(launch.cwd, ".claude/settings.json"),
+        "user": user,
+    }
+    paths = [_path(INLINE) if flag == INLINE else _path(launch.cwd, flag)] if flag else []
     paths += [path for source, path in named.items() if source in sources]
     # The user's file is also the project's for a process that works at home: it counts as the user's.
     paths = [path for at, path in enumerate(paths) if path not in paths[at + 1 :]]
@@ -178,7 +185,7 @@ def _agent(state: State, launch: Launch, files: list[Settings], config: str) -> 
     name, where = chosen[0]
     for folder in (f"{MANAGED}/.claude/agents", f"{launch.cwd.rstrip('/')}/.claude/agents", f"{config}/agents"):
         for agent in state.agents:
-            if agent.name == name and PurePosixPath(agent.path).is_relative_to(folder):
+            if agent.name == name and _path(agent.path).is_relative_to(folder):
                 if agent.model not in ("", "inherit"):
                     yield _Slot(AT_AGENT, agent.model, f"{where}: {name}, whose model is in {agent.path}")
                 return
