@@ -14,9 +14,6 @@ from pathlib import PurePosixPath
 
 from jada.tasks.state import INLINE, MANAGED, Launch, Settings, State
 
-# The same few paths on every host of a fleet: making them anew took most of the time of judging ten thousand hosts.
-_path = lru_cache(maxsize=4096)(PurePosixPath)
-
 # What the CLI uses when nothing names a model; which one that is depends on its version.
 DEFAULT = "the Claude CLI's own default"
 
@@ -99,10 +96,10 @@ def sessions(state: State) -> Iterator[Launch]:
     how people keep their repositories. The CLI reads the project settings of the very folder it is started in, not
     those of its parents. A session gets the environment of a login, which is not that of the service.
     """
-    taken = {_path(config) for config in _configs(state)}
+    taken = {PurePosixPath(config) for config in _configs(state)}
     folders = {state.home}
     for layer in state.layers:
-        path = _path(layer.path)
+        path = PurePosixPath(layer.path)
         if path.parent.name == ".claude" and path.parent not in taken:
             folders.add(str(path.parent.parent))
     works_in = {state.fresh.cwd, state.process.launch.cwd if state.process else ""}
@@ -119,7 +116,7 @@ def _configs(state: State) -> Iterator[str]:
 
 def _config(state: State, launch: Launch) -> tuple[str, str]:
     """The folder of the user's settings, and what moved it there, "" if nothing did."""
-    usual = str(_path(state.settings.path).parent)
+    usual = _folder_of(state.settings.path)
     folder, by = usual, ""
     if named := launch.env.get("CLAUDE_CONFIG_DIR"):
         folder, by = named, f"CLAUDE_CONFIG_DIR={named} in {launch.where['CLAUDE_CONFIG_DIR']}"
@@ -129,24 +126,24 @@ def _config(state: State, launch: Launch) -> tuple[str, str]:
         if named := _env(file).get("CLAUDE_CONFIG_DIR"):
             folder, by = named, f"CLAUDE_CONFIG_DIR={named} in the env of {file.path}"
             break
-    same = _path(folder) == _path(usual)
+    same = _spelling(folder) == usual
     return (usual, "") if same else (folder, by)
 
 
 def _files(state: State, launch: Launch, config: str) -> list[Settings]:
     """The settings files that such a process reads, the strongest first."""
-    pool = {_path(file.path): file for file in (*state.layers, state.settings) if file.text is not None}
+    pool = {_spelling(file.path): file for file in (*state.layers, state.settings) if file.text is not None}
     managed = [file for file in state.layers if file.path.startswith(f"{MANAGED}/")]
     flag = launch.argv.get("settings", "")
-    usual = _path(config) == _path(state.settings.path).parent
-    user = _path(state.settings.path) if usual else _path(config, "settings.json")
+    usual = _spelling(config) == _folder_of(state.settings.path)
+    user = _spelling(state.settings.path) if usual else _spelling(config, "settings.json")
     sources = launch.argv.get("setting-sources", "user,project,local").split(",")
     named = {
-        "local": _path(launch.cwd, ".claude/settings.local.json"),
-        "project": _path(launch.cwd, ".claude/settings.json"),
+        "local": _spelling(launch.cwd, ".claude/settings.local.json"),
+        "project": _spelling(launch.cwd, ".claude/settings.json"),
         "user": user,
     }
-    paths = [_path(INLINE) if flag == INLINE else _path(launch.cwd, flag)] if flag else []
+    paths = [_spelling(INLINE) if flag == INLINE else _spelling(launch.cwd, flag)] if flag else []
     paths += [path for source, path in named.items() if source in sources]
     # The user's file is also the project's for a process that works at home: it counts as the user's.
     paths = [path for at, path in enumerate(paths) if path not in paths[at + 1 :]]
@@ -185,7 +182,7 @@ def _agent(state: State, launch: Launch, files: list[Settings], config: str) -> 
     name, where = chosen[0]
     for folder in (f"{MANAGED}/.claude/agents", f"{launch.cwd.rstrip('/')}/.claude/agents", f"{config}/agents"):
         for agent in state.agents:
-            if agent.name == name and _path(agent.path).is_relative_to(folder):
+            if agent.name == name and PurePosixPath(agent.path).is_relative_to(folder):
                 if agent.model not in ("", "inherit"):
                     yield _Slot(AT_AGENT, agent.model, f"{where}: {name}, whose model is in {agent.path}")
                 return
@@ -248,3 +245,15 @@ def _override(model: str, files: list[Settings]) -> tuple[str, str]:
             if isinstance(overrides, dict) and overrides.get(model, model) != model:
                 return str(overrides[model]), file.path
     return "", ""
+
+
+# The same few paths on every host of a fleet: taking them apart anew took most of the time of judging ten thousand.
+@lru_cache(maxsize=4096)
+def _spelling(*parts: str) -> str:
+    """One spelling of a path, for comparing."""
+    return str(PurePosixPath(*parts))
+
+
+@lru_cache(maxsize=4096)
+def _folder_of(path: str) -> str:
+    return str(PurePosixPath(path).parent)
