@@ -1,4 +1,4 @@
-"""Plan and drift of 10,000 hosts that have all been looked at: seconds and MB, as JSON. No I/O."""
+"""Plan and drift of 10,000 hosts that have all been looked at: seconds of processor time and MB, as JSON. No I/O."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ STATES = [
     )
     for number in range(COUNT)
 ]
-began = time.monotonic()
+began = time.process_time()
 found = [checks.drift(state) for state in STATES]
-drifted = time.monotonic()
+drifted = time.process_time()
 plans = [plan.upgrade(REQUEST, "r", "claude-opus-5", state, SERVICE) for state in STATES]
-planned = time.monotonic()
+planned = time.process_time()
 if any(found) or not all(made.transaction for made in plans):
     sys.exit("the hosts should be healthy, and all of them should get a plan")
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from jada.tasks.state import INLINE, MANAGED, Launch, Settings, State
@@ -115,7 +116,7 @@ def _configs(state: State) -> Iterator[str]:
 
 def _config(state: State, launch: Launch) -> tuple[str, str]:
     """The folder of the user's settings, and what moved it there, "" if nothing did."""
-    usual = str(PurePosixPath(state.settings.path).parent)
+    usual = _folder_of(state.settings.path)
     folder, by = usual, ""
     if named := launch.env.get("CLAUDE_CONFIG_DIR"):
         folder, by = named, f"CLAUDE_CONFIG_DIR={named} in {launch.where['CLAUDE_CONFIG_DIR']}"
@@ -125,21 +126,24 @@ def _config(state: State, launch: Launch) -> tuple[str, str]:
         if named := _env(file).get("CLAUDE_CONFIG_DIR"):
             folder, by = named, f"CLAUDE_CONFIG_DIR={named} in the env of {file.path}"
             break
-    same = PurePosixPath(folder) == PurePosixPath(usual)
+    same = _spelling(folder) == usual
     return (usual, "") if same else (folder, by)
 
 
 def _files(state: State, launch: Launch, config: str) -> list[Settings]:
     """The settings files that such a process reads, the strongest first."""
-    pool = {PurePosixPath(file.path): file for file in (*state.layers, state.settings) if file.text is not None}
+    pool = {_spelling(file.path): file for file in (*state.layers, state.settings) if file.text is not None}
     managed = [file for file in state.layers if file.path.startswith(f"{MANAGED}/")]
     flag = launch.argv.get("settings", "")
-    folder = PurePosixPath(launch.cwd, ".claude")
-    usual = PurePosixPath(config) == PurePosixPath(state.settings.path).parent
-    user = PurePosixPath(state.settings.path) if usual else PurePosixPath(config, "settings.json")
+    usual = _spelling(config) == _folder_of(state.settings.path)
+    user = _spelling(state.settings.path) if usual else _spelling(config, "settings.json")
     sources = launch.argv.get("setting-sources", "user,project,local").split(",")
-    named = {"local": folder / "settings.local.json", "project": folder / "settings.json", "user": user}
-    paths = [PurePosixPath(INLINE) if flag == INLINE else PurePosixPath(launch.cwd, flag)] if flag else []
+    named = {
+        "local": _spelling(launch.cwd, ".claude/settings.local.json"),
+        "project": _spelling(launch.cwd, ".claude/settings.json"),
+        "user": user,
+    }
+    paths = [_spelling(INLINE) if flag == INLINE else _spelling(launch.cwd, flag)] if flag else []
     paths += [path for source, path in named.items() if source in sources]
     # The user's file is also the project's for a process that works at home: it counts as the user's.
     paths = [path for at, path in enumerate(paths) if path not in paths[at + 1 :]]
@@ -241,3 +245,15 @@ def _override(model: str, files: list[Settings]) -> tuple[str, str]:
             if isinstance(overrides, dict) and overrides.get(model, model) != model:
                 return str(overrides[model]), file.path
     return "", ""
+
+
+# The same few paths on every host of a fleet: taking them apart anew took most of the time of judging ten thousand.
+@lru_cache(maxsize=4096)
+def _spelling(*parts: str) -> str:
+    """One spelling of a path, for comparing."""
+    return str(PurePosixPath(*parts))
+
+
+@lru_cache(maxsize=4096)
+def _folder_of(path: str) -> str:
+    return str(PurePosixPath(path).parent)

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from jada.tasks.release import Release
 from jada.tasks.settings import SettingsError, parse
@@ -52,12 +53,7 @@ class Settings:
     @property
     def error(self) -> str:
         """Why the file can't be used, or ""."""
-        try:
-            values = self.values
-        except SettingsError as error:
-            return str(error)
-        # Of the administrator's files the CLI leaves out only the part that is wrong.
-        return "" if self.path.startswith(f"{MANAGED}/") else _wrong_type(values)
+        return "" if self.text is None else _judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]
 
     @property
     def model(self) -> str:
@@ -67,10 +63,10 @@ class Settings:
 
     def read(self) -> Mapping[str, object]:
         """The values the Claude CLI takes from the file: none when something in it is wrong, for it drops it whole."""
-        if self.error:
+        if self.text is None:
             return {}
-        values = self.values
-        return values if isinstance(values.get("model", ""), str) else {}
+        values, error = _judged(self.text, self.path.startswith(f"{MANAGED}/"))
+        return values if not error and isinstance(values.get("model", ""), str) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,6 +467,18 @@ def _answer(seen: Mapping[str, str], kind: str, asked: bool) -> Answer:
         return Answer(asked)
     model = answer.get("model") if isinstance(answer, dict) else None
     return Answer(asked, model if isinstance(model, str) else "")
+
+
+# A dozen checks of one host ask for its few files, one after the other.
+@lru_cache(maxsize=64)
+def _judged(text: str, managed: bool) -> tuple[Mapping[str, object], str]:
+    """A settings file's values, and why it can't be used, or ""."""
+    try:
+        values = parse(text)
+    except SettingsError as error:
+        return {}, str(error)
+    # Of the administrator's files the CLI leaves out only the part that is wrong.
+    return values, "" if managed else _wrong_type(values)
 
 
 def _wrong_type(values: Mapping[str, object]) -> str:
