@@ -42,11 +42,10 @@ flush() { sync "$@" 2>/dev/null || sync; }
 touch_file() { printf '' >"$1" 2>/dev/null; }
 
 hash_of() {
-    sha256=absent
-    [ ! -e "$1" ] || read -r sha256 _ <<END
-$(sha256sum <"$1")
-END
-    echo "$sha256"
+    [ -e "$1" ] || { echo absent; return; }
+    # shellcheck disable=SC2046
+    set -- $(sha256sum <"$1")
+    echo "${1:-unreadable}"
 }
 
 link_to() { ln -sfn "$1" "$2.new" && mv -fT "$2.new" "$2"; }
@@ -58,18 +57,17 @@ target_of() { basename "$(readlink "$1" || echo none)"; }
 # All that is asked of systemd, in one call and read by the shell itself: a process more costs the host a few ms.
 see() {
     loaded='' active='' result='' pid=0 restarts='' needs_reload=''
-    while IFS='=' read -r name value; do
-        case $name in
-            LoadState) loaded=$value ;;
-            ActiveState) active=$value ;;
-            Result) result=$value ;;
-            MainPID) pid=$value ;;
-            NRestarts) restarts=$value ;;
-            NeedDaemonReload) needs_reload=$value ;;
+    # No here-document: some shells write those to a file, and the disk may be full. No value has a space.
+    for pair in $(systemctl show "$UNIT" --property=LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload); do
+        case $pair in
+            LoadState=*) loaded=${pair#*=} ;;
+            ActiveState=*) active=${pair#*=} ;;
+            Result=*) result=${pair#*=} ;;
+            MainPID=*) pid=${pair#*=} ;;
+            NRestarts=*) restarts=${pair#*=} ;;
+            NeedDaemonReload=*) needs_reload=${pair#*=} ;;
         esac
-    done <<END
-$(systemctl show "$UNIT" --property=LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload)
-END
+    done
 }
 
 restart_service() { timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&-; }

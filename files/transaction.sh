@@ -76,7 +76,8 @@ keep_beside() { # PATH
 
 # Complete and on the disk before the first change; a link then says that a change is under way.
 snapshot() {
-    mkdir "$DIR" "$DIR/before" && { [ -d "$(dirname "$REAL")" ] || touch_file "$DIR/before/no-folder"; } && printf '%s\n' "$active" >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
+    mkdir "$DIR" "$DIR/before" && { [ -d "$(dirname "$REAL")" ] || touch_file "$DIR/before/no-folder"; } &&
+        printf '%s\n' "$active" >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
         printf '%s' "$MANIFEST" | base64 -d >"$DIR/manifest.json" && printf '%s' "$RECOVER" | base64 -d >"$DIR/recover" &&
         keep "$DIR/before" settings "$REAL" && keep "$DIR/before" dropin "$DROPIN" && keep "$DIR/before" limits "$LIMITS" &&
         change_file /etc/systemd/system/jada-recover.service "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
