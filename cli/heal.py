@@ -13,7 +13,7 @@ from jada.cli.drift import judged, show
 from jada.cli.drift_report import HostDrift, Standing
 from jada.cli.fleet import Opened, choose, host_options, open_fleet
 from jada.cli.records import HostEntry, open_records
-from jada.cli.rollout import roll_out
+from jada.cli.rollout import How, roll_out, rollout_options
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
@@ -25,22 +25,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
-@click.option("--dry-run", is_flag=True, help="Look and show the plan; change nothing.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
-@click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
+@rollout_options
 @host_options
 def heal(
     reason: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    verbose: bool,
+    how: How,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
-) -> int:
+) -> Exit:
     """Bring drifted hosts back to what their current release asks for; leave all others alone.
 
     Each is changed and verified as by `jada upgrade`. A host without a release, or with another role than at its
@@ -71,9 +64,9 @@ def heal(
             wanted = wanted_on(hosts[name], state, peers, recorded.get(name), opened.fleet)
             return heal_plan(request, now[name], state, wanted, opened.session.service)
 
-        if not as_json:
+        if not how.as_json:
             show(found)
-        if found.exit is Exit.OK and not as_json:
+        if found.exit is Exit.OK and not how.as_json:
             return Exit.OK
         return roll_out(
             opened,
@@ -82,10 +75,7 @@ def heal(
             kind="heal",
             seen=seen,
             title=f"Heal {opened.fleet.name}, release {request.id}",
-            dry_run=dry_run,
-            yes=yes,
-            as_json=as_json,
-            verbose=verbose,
+            how=how,
         )
 
 

@@ -6,9 +6,10 @@ import re
 
 import click
 
+from jada import Exit
 from jada.cli.complete import model_names
 from jada.cli.fleet import Opened, host_options, open_fleet
-from jada.cli.rollout import roll_out
+from jada.cli.rollout import How, roll_out, rollout_options
 from jada.tasks import plan
 from jada.tasks.plan import Plan
 from jada.tasks.release import RELEASE_ID
@@ -23,24 +24,17 @@ from jada.tasks.state import State
     shell_complete=model_names,
 )
 @click.option("--force", is_flag=True, help="Even where `jada lock` holds the fleet.")
-@click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
-@click.option("--dry-run", is_flag=True, help="Look and show what would go back; change nothing.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
-@click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
+@rollout_options
 @host_options
 def rollback(
     to: str | None,
     force: bool,
     reason: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    verbose: bool,
+    how: How,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
-) -> int:
+) -> Exit:
     """Put hosts back on what they had before their current release, byte for byte.
 
     Content, owner and mode come from the snapshot that each host keeps: nothing else is needed. All hosts at once.
@@ -67,10 +61,7 @@ def rollback(
             kind="rollback",
             history=bool(target),
             title=f"Roll back {opened.fleet.name}, release {request.id}",
-            dry_run=dry_run,
-            yes=yes,
-            as_json=as_json,
-            verbose=verbose,
+            how=how,
         )
 
 

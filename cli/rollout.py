@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 import time
@@ -97,6 +98,31 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class How:
+    """How a rollout is carried out and told, as the options of its command say."""
+
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    verbose: bool
+
+
+def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """--reason, --dry-run, --yes, --json and --verbose, for commands that change hosts; all but the first as How."""
+
+    @click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
+    @click.option("--dry-run", is_flag=True, help="Look and show what would be done; change nothing.")
+    @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+    @click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
+    @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
+    @functools.wraps(command)
+    def with_how(*, dry_run: bool, yes: bool, as_json: bool, verbose: bool, **others: Any) -> Exit:
+        return command(how=How(dry_run, yes, as_json, verbose), **others)
+
+    return with_how
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One host's part in a rollout. `state` is what the last look saw, if there was one."""
 
@@ -115,10 +141,7 @@ def roll_out(
     *,
     kind: str,
     title: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    verbose: bool,
+    how: How,
     history: bool = False,
     seen: Mapping[str, State | HostError] | None = None,
 ) -> Exit:
@@ -129,12 +152,12 @@ def roll_out(
     _stop_if_held(seen, request)
     plans = {name: state if isinstance(state, HostError) else planner(name, state) for name, state in seen.items()}
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
-    if not as_json:
+    if not how.as_json:
         show_plan(title, plans)
-    if not dry_run and todo:
-        _agree(len(todo), yes, as_json)
+    if not how.dry_run and todo:
+        _agree(len(todo), how)
     reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
-    if dry_run:
+    if how.dry_run:
         reports |= {name: Report(Ending.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
         with alone(opened.fleet.name, request.holder), open_records() as records:
@@ -144,13 +167,13 @@ def roll_out(
             _record(records, _host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in opened.hosts}
     code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
-    if as_json:
+    if how.as_json:
         rows = _as_json(reports, plans)
-        emit_json(kind, {"release": request.id, "dry_run": dry_run, "exit": int(code), "hosts": rows})
-    elif dry_run:
+        emit_json(kind, {"release": request.id, "dry_run": how.dry_run, "exit": int(code), "hosts": rows})
+    elif how.dry_run:
         out.print("Dry run: nothing was changed.")
     elif todo:
-        show_reports(reports, verbose)
+        show_reports(reports, how.verbose)
     return code
 
 
@@ -305,10 +328,10 @@ def _record(records: Records, entries: Iterable[HostEntry]) -> None:
                   "`jada history --rebuild` reads it back.")  # fmt: skip
 
 
-def _agree(count: int, yes: bool, as_json: bool) -> None:
-    if yes:
+def _agree(count: int, how: How) -> None:
+    if how.yes:
         return
-    if as_json or not sys.stdin.isatty():
+    if how.as_json or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
     click.confirm(f"Change {plural(count, 'host')}?", abort=True)
 

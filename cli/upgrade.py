@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
-from jada import ConfigError, Model
+from jada import ConfigError, Exit, Model
 from jada.cli.complete import model_names
 from jada.cli.fleet import Opened, host_options, open_fleet
 from jada.cli.output import err, escape
-from jada.cli.rollout import roll_out
+from jada.cli.rollout import How, roll_out, rollout_options
 from jada.tasks import plan
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
@@ -25,25 +25,18 @@ from jada.tasks.state import State
 )
 @click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
 @click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
-@click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
-@click.option("--dry-run", is_flag=True, help="Look and show the plan; change nothing.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
-@click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
+@rollout_options
 @host_options
 def upgrade(
     to: str | None,
     allow_unlisted: bool,
     restart: bool,
     reason: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    verbose: bool,
+    how: How,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
-) -> int:
+) -> Exit:
     """Change the model on hosts, restart the service, and see it run.
 
     Each host is changed by one transaction that puts everything back by itself if any step fails. A host is done
@@ -77,10 +70,7 @@ def upgrade(
             planner,
             kind="upgrade",
             title=f"Upgrade {opened.fleet.name} to {', '.join(told)}, release {request.id}",
-            dry_run=dry_run,
-            yes=yes,
-            as_json=as_json,
-            verbose=verbose,
+            how=how,
         )
 
 
