@@ -211,13 +211,15 @@ IFS='
 
 # --- beside the service -------------------------------------------------------------------------------------------
 
-# What a login of the user gets, through PAM as any login does; not through the user's profile, for that is code that
-# a look has no business to run.
+# What a login of the user gets: its limits through PAM, by runuser and not by su, which would have logind and the user's
+# own systemd begin a session at each look; not the user's profile, which is code that a look has no business to run.
 # shellcheck disable=SC2016
-login=$(env -i PATH="$PATH" FILE="$SETTINGS" NAMES="$NAMES" timeout 5 su -s /bin/sh "$user" -c \
-    'echo "login.nofile=$(ulimit -n)"; env | grep -E "^ANTHROPIC_(DEFAULT_)?MODEL=" | sed "s/^/login.env./"
+login=$(env -i PATH="$PATH" FILE="$SETTINGS" timeout 5 runuser -s /bin/sh "$user" -c \
+    'echo "login.nofile=$(ulimit -n)"
     [ ! -e "$FILE" ] || [ -r "$FILE" ] || echo settings.denied=yes' 2>&1 </dev/null) || say login.error "$(printf %s "$login" | tail -n 1)"
 printf '%s\n' "$login" | grep -E '^(login|settings)\.'
+# Read by pam_env(8) at each login.
+sed -nE 's/^[[:space:]]*(export[[:space:]]+)?(ANTHROPIC_(DEFAULT_)?MODEL)="?([^"#]*)"?.*/login.env.\2=\4/p' /etc/environment 2>/dev/null
 
 # Open sessions of the Claude CLI: its processes are called "claude", or "node" with a claude script.
 for comm in $(grep -lxE 'claude|node' /proc/[0-9]*/comm 2>/dev/null); do
@@ -246,7 +248,7 @@ if [ -n "$HEALTH" ]; then
     fi
 fi
 if [ -n "$PROBE" ]; then
-    if answer=$(cd "$start" && timeout 20 su -s /bin/sh "$user" -c "$PROBE" 2>/dev/null </dev/null); then
+    if answer=$(cd "$start" && timeout 20 runuser -s /bin/sh "$user" -c "$PROBE" 2>/dev/null </dev/null); then
         case $answer in
             *'{'* | *[[:space:]]*) ;;
             # Nothing but a model; anything else is shown masked.
