@@ -260,6 +260,8 @@ def pull_the_plug(machine: Machine) -> None:
     run("ip", "link", "del", machine.link, check=False)
     if Path("/run/netns", machine.namespace).exists():
         run("ip", "netns", "del", machine.namespace)
+    # The next boot gives it a new network card: packets must not go on to the old one, for most of a minute.
+    run("ip", "neigh", "del", machine.address, "dev", BRIDGE, check=False)
 
 
 def _state(machine: Machine) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,6 +125,20 @@ def test_power_off_keeps_the_disk(lab: Lab) -> None:
     assert lab.run(HOST, "cat /root/note") == "kept\n"
     with pytest.raises(JadaError, match=f"{HOST} is on already"):
         fleet.power_on(lab[HOST])
+
+
+def test_a_host_that_is_on_again_is_reached_at_once(lab: Lab) -> None:
+    """Its network card is a new one: what this machine knew of the old one must not be believed."""
+    # All that is known is forgotten when the bridge changes its own address, as it does with some of its ports.
+    own = re.search("link/ether ([0-9a-f:]+)", run("ip", "link", "show", machine.BRIDGE))
+    assert own
+    run("ip", "link", "set", machine.BRIDGE, "address", own[1])
+    lab.jada("status", "--limit", HOST)
+    assert "lladdr" in run("ip", "neigh", "show", lab[HOST].address)
+    machine.power_off(lab[HOST])
+    assert "lladdr" not in run("ip", "neigh", "show", lab[HOST].address)
+    fleet.power_on(lab[HOST])
+    lab.jada("status", "--limit", HOST)
 
 
 def test_pulling_the_plug_is_no_shutdown(lab: Lab) -> None:
