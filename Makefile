@@ -1,6 +1,6 @@
 # jada: `make demo` and `make test` need Debian 12 or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults bench lint types check tools clean
+.PHONY: help demo test test-faults bench lint types check tools browser clean
 SHELL := /bin/sh
 
 TOOLS := .tools
@@ -17,7 +17,7 @@ help: ## show this
 demo: .venv/ready ## boot the rehearsal fleet and run the main job on it, telling what happens
 	@$(RUN) sh docs/demo.sh
 
-test: .venv/ready ## every test: unit, protocol, lab tests on real systemd hosts, and each fault at a few steps
+test: .venv/ready browser ## every test: unit, protocol, lab tests on real systemd hosts, and each fault at a few steps
 	$(RUN) pytest -q
 
 test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
@@ -54,6 +54,12 @@ ifneq ($(strip $(LACKING)),)
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(LACKING)
 endif
 	@command -v $(UV) >/dev/null || { python3 -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet uv; }
+
+# What opens the page of `jada report` in the tests. Ubuntu has no such package: there they are skipped, but not in CI.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } || \
+	echo "No Chromium, so no test of the page in a browser." >&2
 
 clean: ## remove what make made here (the rehearsal fleet's base image stays: /var/cache/jada-lab)
 	rm -rf .venv benchmarks/.venv $(TOOLS) .mypy-path build *.egg-info .pytest_cache .mypy_cache .ruff_cache

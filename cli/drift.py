@@ -109,9 +109,14 @@ def show(found: Drift) -> None:
     for row in found.hosts:
         for one in row.findings:
             out.print(_line(row, one))
+    out.print(summary(found))
+
+
+def summary(found: Drift) -> str:
+    """The hosts, counted by what is known of them."""
     counts = {words: found.count(standing) for standing, words in IN_WORDS.items()}
     hosts = len(found.hosts) - counts["gone"]
-    out.print(f"{plural(hosts, 'host')}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}.")
+    return f"{plural(hosts, 'host')}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}."
 
 
 def _line(row: HostDrift, one: Judged) -> str:

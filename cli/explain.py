@@ -36,7 +36,7 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     failed = [state for state in seen.values() if isinstance(state, HostError)]
     if as_json:
         rows = [
-            {"host": name, "error": state.message} if isinstance(state, HostError) else {"host": name, **_facts(state)}
+            {"host": name, "error": state.message} if isinstance(state, HostError) else {"host": name, **facts(state)}
             for name, state in seen.items()
         ]
         emit_json("explain", {"hosts": rows})
@@ -47,6 +47,41 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
             else:
                 _show(name, state)
     return Exit.FAILED if failed else Exit.OK
+
+
+def facts(state: State) -> dict[str, Any]:
+    """What `jada explain --json` tells of one host."""
+    fresh, running = _both(state)
+    stale = checks.stale_sessions(state)
+    process = state.process
+    return {
+        "error": None,
+        "release": state.release.id if state.release else None,
+        "model_wanted": state.release.wanted.model if state.release else None,
+        "fresh": _effect(fresh),
+        "running": {
+            "model": checks.running_model(state) or None,
+            "told_by": "health" if state.health.model else "probe" if state.probe.model else None,
+            "pid": process.pid,
+            "started": process.started,
+            "chain": _effect(running)["chain"],
+        }
+        if process and running
+        else None,
+        "open_files": _limits(state),
+        "restarts": state.unit.restarts,
+        "sessions": [
+            {
+                "pid": session.pid,
+                "user": session.user,
+                "tty": session.tty or None,
+                "started": session.started,
+                "stale": session in stale,
+            }
+            for session in state.sessions
+        ],
+        "findings": [finding_as_json(finding) for finding in checks.drift(state)],
+    }
 
 
 def _show(name: str, state: State) -> None:
@@ -119,40 +154,6 @@ def _limits(state: State) -> dict[str, int | None]:
         "set_in_the_unit": state.unit.nofile,
         "in_force": state.process.soft if state.process else None,
         "at_a_login": None if state.login.error else state.login.nofile,
-    }
-
-
-def _facts(state: State) -> dict[str, Any]:
-    fresh, running = _both(state)
-    stale = checks.stale_sessions(state)
-    process = state.process
-    return {
-        "error": None,
-        "release": state.release.id if state.release else None,
-        "model_wanted": state.release.wanted.model if state.release else None,
-        "fresh": _effect(fresh),
-        "running": {
-            "model": checks.running_model(state) or None,
-            "told_by": "health" if state.health.model else "probe" if state.probe.model else None,
-            "pid": process.pid,
-            "started": process.started,
-            "chain": _effect(running)["chain"],
-        }
-        if process and running
-        else None,
-        "open_files": _limits(state),
-        "restarts": state.unit.restarts,
-        "sessions": [
-            {
-                "pid": session.pid,
-                "user": session.user,
-                "tty": session.tty or None,
-                "started": session.started,
-                "stale": session in stale,
-            }
-            for session in state.sessions
-        ],
-        "findings": [finding_as_json(finding) for finding in checks.drift(state)],
     }
 
 

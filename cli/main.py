@@ -20,6 +20,7 @@ COMMANDS = {
     "rollback": ("rollback", "Put hosts back on what they had before."),
     "drift": ("drift", "Check that what runs is what was asked for."),
     "explain": ("explain", "Tell why a host runs the model it runs."),
+    "report": ("report", "Write a page to look at: hosts, drift, releases, why."),
     "heal": ("heal", "Bring drifted hosts back to their release."),
     "schedule": ("schedule", "Let the check for drift run by itself."),
     "history": ("history", "Show what was done, when, by whom and why."),

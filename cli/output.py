@@ -64,12 +64,16 @@ def emit_json(command: str, data: dict[str, Any]) -> None:
     click.echo(json.dumps({"schema": f"jada.{command}/1", **data}, indent=2, ensure_ascii=False))
 
 
-def write_file(path: Path, text: str) -> None:
-    """Writes a file in one step, for others to read: whoever reads it finds the old or the new. Raises JadaError."""
+def write_file(path: Path, text: str, for_all: bool = True) -> None:
+    """Writes a file in one step: whoever reads it finds the old or the new. Raises JadaError.
+
+    It is for all to read, or for those that the umask leaves.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_text(text, encoding="utf-8")
-        part.chmod(0o644)
+        if for_all:
+            part.chmod(0o644)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

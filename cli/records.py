@@ -8,9 +8,11 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from jada import JadaError
+from jada.tasks.release import first_id
 
 # Seconds another jada on this machine may hold the file before we give up.
 BUSY_TIMEOUT = 30
@@ -85,6 +87,13 @@ class Records:
                 "WHERE result.host = ? AND release.fleet = ? ORDER BY result.release DESC LIMIT ?",
                 (host, fleet, last),
             )
+        return [Entry(*row) for row in rows]
+
+    def since(self, fleet: str, moment: datetime) -> list[Entry]:
+        """The entries of a fleet made since then, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM release WHERE fleet = ? AND id >= ? ORDER BY id", (fleet, first_id(moment))
+        )
         return [Entry(*row) for row in rows]
 
     def entry(self, release: str) -> Entry | None:

@@ -56,7 +56,12 @@ RELEASE_ID = r"\d{8}-\d{6}-[0-9a-f]{4}"
 
 def new_id(now: datetime | None = None) -> str:
     """An id that sorts by time and reads as one, such as 20261124-143015-9f3a."""
-    return f"{(now or datetime.now(UTC)):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{first_id(now or datetime.now(UTC))}{secrets.token_hex(2)}"
+
+
+def first_id(moment: datetime) -> str:
+    """What no id made at this moment (UTC) or later sorts before."""
+    return f"{moment:%Y%m%d-%H%M%S}-"
 
 
 def upgrade(release_id: str, current: Release | None, model_before: str, wanted: Wanted, **about: str) -> Release:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jada import Host, HostError
+from jada.cli.drift_log import Check, Episode
+from jada.cli.drift_report import judge
+from jada.cli.records import Entry
+from jada.cli.report_page import Done, Page
+from jada.inventory.fleet import Acceptance, Fleet
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Answer, Capacity, File, Launch, Login, Process, Settings, State, Unit
+from jada.tasks.state import Answer, Capacity, File, Launch, Login, OpenSession, Process, Settings, State, Unit
 
 MODEL = "claude-sonnet-4.6"
 ID = "20261124-120000-aaaa"
@@ -81,3 +89,47 @@ def host() -> Callable[..., State]:
         return state
 
     return make
+
+
+@pytest.fixture
+def page(host: Callable[..., State]) -> Page:
+    """A page with a host of every standing, a past, and words that try to be more than words."""
+    at = datetime(2027, 1, 15, 8, 10, tzinfo=UTC)
+    nasty = "<script>alert(1)</script>"
+    layer = Settings("/etc/claude-code/managed-settings.json", "", File("0:0", "644", "a"), NOW - 500,
+                     '{"model": "claude-opus-5\'<img src=x onerror=alert(2)>"}')  # fmt: skip
+    seen: dict[str, State | HostError] = {
+        "shadowed-1": host(layers=(layer,), process={"soft": 1024}),
+        'quoted" onmouseover="alert(3)': host(settings={"text": '{"model": "</code><b>bold"}'}),
+        "session-1": host(sessions=(OpenSession(7, NOW - 9000, 100, "pts/0", nasty, ""),)),
+        "new-1": host(release=None),
+        "off-1": HostError("off-1 can't be reached: <b>no route</b>", "see whether it runs"),
+        "fine-1": host(),
+        "fine-2": host(),
+    }
+    hosts = [Host(name, "192.0.2.1", "static", role="r") for name in seen]
+    accept = (Acceptance("J301", ("*",), f"new image {nasty}", date(2027, 3, 1), 3),)
+    fleet = Fleet(f"agents {nasty}", Path("fleet.yml"), (), (), accept=accept)
+    drift = judge(fleet, hosts, seen, {"gone-1": ID}, at)
+
+    def day(days: float) -> str:
+        return (at - timedelta(days=days)).isoformat(timespec="seconds")
+
+    def episode(host: str, code: str, found: float, resolved: float | None) -> Episode:
+        end, how = ("", "") if resolved is None else (day(resolved), "resolved")
+        return Episode(drift.fleet, host, code, day(found), end, how, "error", "<i>that</i>", "</svg>this", "mend it")
+
+    flapping = [episode("off-1", "J408", days, days - 0.3) for days in (20, 15.5, 9, 2)]
+    many = [episode(f"old-{number}", "J102", 12, 11.5) for number in range(8)]
+    return Page(
+        drift,
+        {name: state for name, state in seen.items() if isinstance(state, State)},
+        at - timedelta(days=30),
+        (Check(drift.fleet, day(3), 5, 1, 0), Check(drift.fleet, day(2), 5, 0, 1)),
+        (*flapping, *many, episode("shadowed-1", "J103", 3, None), episode("fine-1", "J204", 45, 6)),
+        (
+            Done(Entry("20261226-081000-cccc", drift.fleet, "upgrade", day(20), f"ann@{nasty}", f"try {nasty}", MODEL),
+                 {"verified": 6, "restored": 1}),
+            Done(Entry("20270114-081000-dddd", drift.fleet, "rollback", day(1), "bob@ops", "", ""), {"begun": 7}),
+        ),
+    )  # fmt: skip

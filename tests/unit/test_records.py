@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -32,8 +33,9 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     records.entry(ENTRY.id)
     records.hosts(ENTRY.id)
     records.endings(ENTRY.id)
+    records.since("f", datetime(2026, 11, 1, tzinfo=UTC))
     database.set_trace_callback(None)
-    assert len(asked) == 5
+    assert len(asked) == 6
     for query in asked:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not [step for step in steps if step.startswith("SCAN")], (query, steps)
@@ -50,6 +52,15 @@ def test_entries_come_newest_first_for_a_fleet_or_a_host(database: sqlite3.Conne
         records.add(entry, hosts)
     assert [entry.id[14] for entry in records.entries("f", None, 3)] == ["3", "2", "1"]
     assert [entry.id[14] for entry in records.entries("f", "b", 3)] == ["3", "1"]
+
+
+def test_entries_since_a_moment_come_oldest_first(database: sqlite3.Connection) -> None:
+    records = Records(database)
+    for number in range(4):
+        records.add(replace(ENTRY, id=f"20261124-12000{number}-aaaa"), [])
+    records.add(replace(ENTRY, id="20261124-120003-bbbb", fleet="other"), [])
+    found = records.since("f", datetime(2026, 11, 24, 12, 0, 2, 999, tzinfo=UTC))
+    assert [entry.id[14] for entry in found] == ["2", "3"]
 
 
 def test_how_it_ended_replaces_that_it_began(database: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from jada.cli.main import COMMANDS
 
-HEAVY = ("boto3", "botocore", "pyinfra", "paramiko", "gevent", "rich", "yaml")
+HEAVY = ("boto3", "botocore", "pyinfra", "paramiko", "gevent", "rich", "yaml", "jinja2")
 # Runs jada and tells on a last line which of the heavy modules that took.
 PROGRAM = f"""
 import atexit, sys

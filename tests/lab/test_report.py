@@ -1,0 +1,89 @@
+"""`jada report` about real hosts: the page says what drift, explain and the history say, and nothing is remembered."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from lxml import html
+
+from jada.inventory.lab import fleet, machine
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+pytestmark = pytest.mark.lab
+HOST, OTHER = "specialist-1", "orchestrator-1"
+
+
+@pytest.fixture(autouse=True)
+def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record and a history of drift that no other test has written to."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def words(file: Path, path: str) -> list[str]:
+    """The words of each such part of the page, which has none of the lab's secrets in it."""
+    text = file.read_text()
+    assert "lab-secret" not in text
+    return [" ".join(one.text_content().split()) for one in html.document_fromstring(text).xpath(path)]
+
+
+def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
+    lab.jada("upgrade", "--to", "opus-5", "--yes", "--reason", 'faster, "they said" <script>alert(1)</script>')
+    file = tmp_path / "fleet.html"
+    before = os.umask(0o027)
+    try:
+        told = lab.jada("report", "--html", str(file))
+    finally:
+        os.umask(before)
+    assert told == f"Wrote {file}. 3 hosts: 3 in sync.\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["fleet.html", "state"]
+    assert words(file, "//table[@class='matrix']") == []
+    (release,) = words(file, "//ol[@class='timeline']/li")
+    assert release.startswith("◆ upgrade to claude-opus-5, 20")
+    assert ": 3 verified." in release
+    assert '“faster, "they said" <script>alert(1)</script>”' in release
+
+    lab.run(HOST, "echo ANTHROPIC_MODEL=claude-x >/etc/default/jada-agent")
+    lab.jada("drift", exit_code=3)
+    machine.power_off(lab[OTHER])
+    try:
+        told = lab.jada("report", "--html", str(file), exit_code=1)
+    finally:
+        fleet.power_on(lab[OTHER])
+    assert told.endswith("3 hosts: 1 in sync, 1 drifted, 1 not checked.\n")
+    assert words(file, "//table[@class='matrix']/thead//th") == [
+        "Host", "Checked", "J103 model-shadowed", "J408 not-checked"
+    ]  # fmt: skip
+    assert words(file, "//table[@class='matrix']/tbody/tr[1]/*") == [OTHER, "? not checked", "? not known", "✗ error"]
+    assert words(file, "//table[@class='matrix']/tbody/tr[2]/*") == [HOST, "✗ drifted", "✗ error", "· not found"]
+    assert words(file, f"//div[@id='host-{HOST}']//tr[@class='wins']/*")[:3] == [
+        "→ yes", "claude-x", "ANTHROPIC_MODEL in /etc/default/jada-agent"
+    ]  # fmt: skip
+    unreachable, shadowed, _ = words(file, "//ol[@class='timeline']/li")
+    assert f"J408 not-checked on {OTHER}" in unreachable
+    assert f"J103 model-shadowed on {HOST}" in shadowed
+    assert "1 check before this one." in words(file, "//section[@aria-labelledby='timeline']/p")[0]
+
+    # What the page alone has found is new to the next check, and told by it.
+    found = lab.json("drift", "--since", "1h")
+    assert [(one["host"], one["code"]) for one in found["episodes"]] == [(HOST, "J103")]  # type: ignore[attr-defined]
+
+
+def test_a_page_about_some_hosts_has_their_past_alone(lab: Lab, tmp_path: Path) -> None:
+    lab.jada("upgrade", "--to", "opus-5", "--yes", "--limit", OTHER)
+    file = tmp_path / "some.html"
+    lab.jada("report", "--html", str(file), "--limit", "spec*", exit_code=3)
+    assert "only the hosts of --limit spec*" in words(file, "//header/p")[0]
+    assert [OTHER in one for one in words(file, "//main")] == [False]
+    assert [one.startswith("✗ error J404") for one in words(file, "//ol[@class='timeline']/li")] == [True]
+
+
+def test_a_page_that_can_not_be_written_is_told(lab: Lab) -> None:
+    told = lab.jada("report", "--html", "/no/such/folder/x.html", exit_code=1)
+    assert "/no/such/folder/x.html can't be written: No such file" in told
+    assert "Missing option '--html'" in lab.jada("report", exit_code=2)

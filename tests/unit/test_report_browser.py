@@ -1,0 +1,140 @@
+"""The page of `jada report` in a real browser: it loads nothing, complains of nothing, and is open to everybody."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Page as Tab
+
+from jada.cli.report_page import Page, html
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+# A browser by itself asks its maker for updates and the like; what the page asks for is counted all the same.
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+pytestmark = pytest.mark.skipif(
+    BROWSER is None and not os.environ.get("CI"), reason="no Chromium: apt-get install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert BROWSER, "no Chromium on this machine, and these tests have to run here"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def file(page: Page, tmp_path: Path) -> Path:
+    (tmp_path / "fleet.html").write_text(html(page), encoding="utf-8")
+    return tmp_path / "fleet.html"
+
+
+@pytest.fixture(params=["light", "dark"])
+def tab(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Tab]:
+    """The page opened, in both colour schemes; whatever it asks for or complains of fails the test."""
+    requests, complaints = [], []
+    with browser.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900}) as context:
+        context.on("request", lambda one: requests.append(one.url))
+        tab = context.new_page()
+        tab.on("console", lambda one: complaints.append(one.text))
+        tab.on("pageerror", lambda one: complaints.append(str(one)))
+        tab.on("dialog", lambda one: complaints.append(one.message))
+        tab.goto(file.as_uri())
+        yield tab
+    assert requests == [file.as_uri()]
+    assert complaints == []
+
+
+def opened(tab: Tab) -> list[str]:
+    return list(tab.locator("details.host[open] h3").all_inner_texts())
+
+
+def test_both_colour_schemes_are_drawn(tab: Tab) -> None:
+    paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    is_dark = tab.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert paper == ("rgb(20, 22, 26)" if is_dark else "rgb(255, 255, 255)")
+
+
+def test_axe_finds_nothing_wrong_with_any_part_of_it_opened(tab: Tab) -> None:
+    """Contrast too: every text has 4.5 to 1, in both colour schemes."""
+    tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    results = Axe().run(tab, options={"resultTypes": ["violations", "incomplete", "passes"]})
+    assert results.response["violations"] == [], results.generate_report()
+    contrast = {kind: [one for one in results.response[kind] if one["id"] == "color-contrast"]
+                for kind in ("passes", "incomplete")}  # fmt: skip
+    assert len(contrast["passes"][0]["nodes"]) > 200
+    assert contrast["incomplete"] == []
+
+
+def test_axe_would_find_pale_text(tab: Tab) -> None:
+    tab.evaluate("document.documentElement.style.setProperty('--quiet', '#777')")
+    tab.evaluate("document.documentElement.style.setProperty('--raised', '#888')")
+    found = {one["id"] for one in Axe().run(tab).response["violations"]}
+    assert "color-contrast" in found
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_the_keyboard_reaches_and_opens_every_host(tab: Tab, page: Page, key: str) -> None:
+    for _ in range(200):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement === document.body"):
+            break
+        if tab.evaluate("document.activeElement.matches('details.host > summary')"):
+            assert tab.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
+            tab.keyboard.press(key)
+    assert sorted(opened(tab)) == sorted(row.host for row in page.drift.hosts)
+
+
+def test_the_first_key_offers_to_skip_to_the_hosts(tab: Tab) -> None:
+    tab.keyboard.press("Tab")
+    skip = tab.locator(".skip")
+    assert skip.evaluate("one => one === document.activeElement")
+    box = skip.bounding_box()
+    assert box
+    assert box["x"] >= 0
+    tab.keyboard.press("Enter")
+    assert tab.url.endswith("#matrix")
+
+
+def test_a_host_in_the_matrix_leads_to_its_details_which_open(tab: Tab) -> None:
+    for name in ("shadowed-1", 'quoted" onmouseover="alert(3)'):
+        tab.locator(".matrix").get_by_role("link", name=name, exact=True).click()
+        assert name in opened(tab)
+        assert tab.locator("details.host[open] .about").last.is_visible()
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_only_wide_tables_scroll_sideways(tab: Tab, width: int) -> None:
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_headings_of_a_long_matrix_stay_in_sight(tab: Tab) -> None:
+    tab.set_viewport_size({"width": 400, "height": 200})
+    region = tab.locator(".tall")
+    region.evaluate("one => one.scrollTo(300, 150)")
+    corner = tab.locator(".matrix thead th").first
+    assert region.evaluate("one => [one.scrollLeft, one.scrollTop]") == [300, 150]
+    inside = region.evaluate("one => [one.getBoundingClientRect().x, one.getBoundingClientRect().y]")
+    seen = corner.evaluate("one => [one.getBoundingClientRect().x, one.getBoundingClientRect().y]")
+    assert [seen[0] - inside[0], seen[1] - inside[1]] == [1, 1]
+
+
+def test_on_paper_every_host_is_open(tab: Tab, page: Page) -> None:
+    chains = tab.locator(".chain")
+    assert not any(chains.nth(at).is_visible() for at in range(chains.count()))
+    tab.emulate_media(media="print")
+    assert chains.count() == len(page.states)
+    assert all(chains.nth(at).is_visible() for at in range(chains.count()))
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    tab.emulate_media(media="screen")
+    assert tab.pdf(prefer_css_page_size=True).startswith(b"%PDF-")

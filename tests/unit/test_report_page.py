@@ -1,0 +1,218 @@
+"""The page of `jada report`, as the text of one file: what it says, and that words stay words."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from lxml import etree
+from lxml import html as lxml_html
+
+from jada import Host, HostError
+from jada.cli.drift_log import Episode
+from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.report_page import Page, html
+from jada.inventory.fleet import Fleet
+from jada.tasks.checks import Finding
+from jada.tasks.codes import CODES
+from jada.tasks.state import State
+
+MakeHost = Callable[..., State]
+
+
+def parsed(page: Page) -> etree._Element:
+    return lxml_html.document_fromstring(html(page))
+
+
+def text(node: etree._Element) -> str:
+    return " ".join(node.text_content().split())
+
+
+def matrix(page: Page) -> dict[str, dict[str, str]]:
+    """What each row of the matrix says, by host and the first word of the column's heading."""
+    tree = parsed(page)
+    heads = [text(one).split()[0] for one in tree.xpath("//table[@class='matrix']/thead//th")]
+    rows = [[text(cell) for cell in row] for row in tree.xpath("//table[@class='matrix']/tbody/tr")]
+    return {row[0]: dict(zip(heads[1:], row[1:], strict=True)) for row in rows}
+
+
+def timeline(page: Page) -> list[str]:
+    return [text(one) for one in parsed(page).xpath("//ol[@class='timeline']/li")]
+
+
+def about(page: Page, host: str) -> str:
+    """What the page tells of one host."""
+    (found,) = (one for one in parsed(page).xpath("//details[@class='host']") if one.find(".//h3").text == host)
+    return text(found)
+
+
+def test_words_of_hosts_and_people_never_become_markup(page: Page) -> None:
+    tree = parsed(page)
+    assert not tree.xpath("//script | //img | //i | //@onmouseover | //@onerror | //@style | //iframe | //form")
+    assert tree.xpath("//section//b") == []
+    told = tree.text_content()
+    for words in ("ann@<script>alert(1)</script>", 'quoted" onmouseover="alert(3)', "<b>no route</b>", "</svg>this"):
+        assert words in told
+    assert len(tree.xpath("//svg")) == len(tree.xpath("//ol[@class='timeline']/li"))
+
+
+def test_nothing_may_be_loaded_or_run_and_no_style_but_its_own(page: Page) -> None:
+    tree = parsed(page)
+    (policy,) = tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    (style,) = tree.xpath("//style")
+    digest = base64.b64encode(hashlib.sha256(style.text.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert not tree.xpath("//@src | //link")
+    assert all(link.startswith("#") for link in tree.xpath("//@href"))
+    assert "url(" not in style.text
+    assert "@import" not in style.text
+
+
+def test_every_link_leads_to_one_place_on_the_page(page: Page) -> None:
+    tree = parsed(page)
+    ids = tree.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    assert {link.removeprefix("#") for link in tree.xpath("//@href")} <= set(ids)
+    assert not [one for one in ids if " " in one]
+
+
+def test_the_matrix_has_columns_for_what_was_found_only(page: Page) -> None:
+    found = {one.finding.code for row in page.drift.hosts for one in row.findings}
+    assert set(next(iter(matrix(page).values()))) == {"Checked", *found}
+    assert matrix(page)["shadowed-1"] == {
+        "Checked": "✗ drifted",
+        **dict.fromkeys(found, "· not found"),
+        "J103": "✗ error",
+        "J301": "○ accepted",
+    }
+
+
+def test_of_several_findings_of_one_code_the_gravest_is_shown(page: Page) -> None:
+    row = next(row for row in page.drift.hosts if row.host == "shadowed-1")
+    accepted = next(one for one in row.findings if one.finding.code == "J301")
+    both = replace(row, findings=(accepted, Judged(accepted.finding)))
+    assert matrix(replace(page, drift=replace(page.drift, hosts=(both,))))["shadowed-1"]["J301"] == "✗ error"
+
+
+def test_hosts_with_nothing_to_tell_are_no_rows_but_are_on_the_page(page: Page) -> None:
+    assert not {"fine-1", "fine-2"} & set(matrix(page))
+    (plain,) = parsed(page).xpath("//details[@class='plain']")
+    assert text(plain) == "✓ in sync 2 hosts, nothing found fine-1 fine-2"
+    assert "claude-sonnet-4.6" in about(page, "fine-1")
+
+
+@pytest.mark.parametrize(("name", "own"), [("off-1", "J408"), ("gone-1", "J405"), ("new-1", "J404")])
+def test_a_host_that_was_not_judged_is_nowhere_fine(page: Page, name: str, own: str) -> None:
+    row = matrix(page)[name]
+    assert {mark for code, mark in row.items() if code not in ("Checked", own)} == {"? not known"}
+    assert "✓" not in "".join(row.values()) + about(page, name)
+
+
+def test_an_unreachable_host_says_so_and_what_to_do(page: Page) -> None:
+    told = about(page, "off-1")
+    assert told.startswith("? not checked off-1")
+    assert "off-1 can't be reached: <b>no route</b>" in told
+    assert "see whether it runs" in told
+    assert "Nothing is known of what it runs." in told
+
+
+def test_a_fleet_that_was_not_seen_at_all_shows_no_tick(host: MakeHost) -> None:
+    seen: dict[str, State | HostError] = {"web-1": HostError("web-1 can't be reached")}
+    at = datetime(2027, 1, 15, tzinfo=UTC)
+    drift = judge(Fleet("f", None, (), ()), [Host("web-1", "192.0.2.1", "static")], seen, {}, at)  # type: ignore[arg-type]
+    tree = parsed(Page(drift, {}, at - timedelta(days=30)))
+    assert text(tree.xpath("//ul[@class='counts']")[0]) == "0 ✓ in sync 0 ✗ drifted 1 ? not checked 0 – gone"
+    assert "✓" not in "".join(text(one) for one in tree.xpath("//main"))
+    assert tree.xpath("//title")[0].text.startswith("1 not checked")
+
+
+def test_the_chain_says_what_counts_and_why_the_rest_does_not(page: Page) -> None:
+    rows = [
+        [text(cell) for cell in row]
+        for row in parsed(page).xpath("//div[@id='host-shadowed-1']//table[@class='chain']/tbody/tr")
+    ]
+    assert rows == [
+        ["→ yes", "claude-opus-5'<img src=x onerror=alert(2)>", "model in /etc/claude-code/managed-settings.json"],
+        ["no, outranked", "claude-sonnet-4.6", "model in /home/agent/.claude/settings.json"],
+        ["no, outranked", "the Claude CLI's own default", "no place that names one"],
+    ]
+
+
+def test_the_running_process_has_a_chain_of_its_own_where_it_differs(page: Page, host: MakeHost) -> None:
+    state = host()
+    assert state.process
+    launch = replace(state.process.launch, argv={"model": "claude-opus-5"})
+    changed = host(process={"launch": launch})
+    told = about(replace(page, states={**page.states, "fine-1": changed}), "fine-1")
+    assert "Where the process that runs would take its model from, if it read the files again" in told
+    assert "claude-opus-5--model on the command line" in told
+    assert "process that runs" not in about(page, "fine-1")
+
+
+def test_the_timeline_tells_releases_and_drift_the_newest_first(page: Page) -> None:
+    told = timeline(page)
+    flapping = told[0]
+    assert [one.split()[2] for one in told if "not resolved" in one] == ["J408", "J102", "J111", "J404", "J405", "J103"]
+    (shadowed,) = (one for one in told if "J103" in one)
+    assert "J408 not-checked on off-1, 5 times, the last 2027-01-15 08:10Z until now, not resolved" in flapping
+    assert "2026-12-26 08:10Z to 2026-12-26 15:22Z (resolved); 2026-12-30 20:10Z to" in flapping
+    assert "J103 model-shadowed on shadowed-1, 2027-01-12 08:10Z until now, not resolved" in shadowed
+    rollback, upgrade = (at for at, one in enumerate(told) if one.startswith("◆"))
+    assert told[rollback].startswith(
+        "◆ rollback, 2027-01-14 08:10Z: 7 begun (how it ended is not recorded). By bob@ops."
+    )
+    assert told[upgrade].startswith(
+        "◆ upgrade to claude-sonnet-4.6, 2026-12-26 08:10Z: 6 verified, 1 failed and rolled"
+    )
+    assert "By ann@<script>alert(1)</script>: “try <script>alert(1)</script>”. 20261226-081000-cccc" in told[upgrade]
+
+
+def test_what_hosts_had_at_the_same_times_is_one_row(page: Page) -> None:
+    (many,) = (one for one in timeline(page) if "old-0" in one)
+    assert "old-0, old-1, old-2, old-3, old-4, 2027-01-03 08:10Z to 2027-01-03 20:10Z (resolved)" in many
+    assert "3 more hosts" in many
+
+
+def test_what_this_look_found_and_what_it_ended_is_on_the_timeline(page: Page) -> None:
+    gone_by = Episode(page.drift.fleet, "fine-2", "J205", "2027-01-10T00:00:00+00:00", "", "", "error", "a", "b", "")
+    told = timeline(replace(page, episodes=(*page.episodes, gone_by)))
+    assert any("J404 host-new on new-1, 2027-01-15 08:10Z until now" in one for one in told)
+    assert any("J205 daemon-reload-needed on fine-2, 2027-01-10 00:00Z to 2027-01-15 08:10Z (resolved)" in one
+               for one in told)  # fmt: skip
+
+
+def test_bars_lie_where_their_time_is(page: Page) -> None:
+    def bars(words: str) -> list[tuple[float, float]]:
+        (row,) = (one for one in parsed(page).xpath("//ol[@class='timeline']/li") if words in text(one))
+        return [(float(one.get("x")), float(one.get("width"))) for one in row.xpath(".//rect")]
+
+    # 30 days are 1000 wide. Found before them: cut off at the left. Found now: as narrow as can be, at the right.
+    assert bars("J103") == [(900, 100)]
+    assert bars("J204") == [(0, 800)]
+    assert bars("J404") == [(996, 4)]
+    assert bars("J408") == [(333.3, 10), (483.3, 10), (700, 10), (933.3, 10), (996, 4)]
+
+
+def test_no_check_in_all_that_time_is_no_peace(page: Page) -> None:
+    assert "2 checks before this one, 1 of which could not check every host" in text(parsed(page))
+    assert "no check before this one, so that nothing is known of drift" in text(parsed(replace(page, checks=())))
+
+
+def test_a_page_about_some_hosts_says_so(page: Page) -> None:
+    assert "only the hosts of --limit web-*" in text(parsed(replace(page, only="--limit web-*")))
+    assert "only the hosts" not in text(parsed(page))
+
+
+def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHost) -> None:
+    findings = tuple(Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES)
+    rows = tuple(
+        HostDrift(f"web-{number}", "web", Standing.DRIFTED, findings[number % 5 :: 5]) for number in range(500)
+    )
+    at = datetime(2027, 1, 15, tzinfo=UTC)
+    page = Page(Drift("f", at, rows), {row.host: host() for row in rows}, at - timedelta(days=30))
+    assert len(matrix(page)) == 500
+    assert len(html(page)) < 4_000_000
