@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +34,8 @@ class Finding:
         return cls(code, expected, seen, mend or CODES[code].mend)
 
     def mend_on(self, host: str) -> str:
-        return self.mend.replace("HOST", host)
+        """What mends it, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
+        return self.mend.replace("HOST", shlex.quote(host))
 
     @property
     def name(self) -> str:

@@ -100,6 +100,12 @@ def test_a_reinstalled_host_names_the_release_it_had(host: MakeHost) -> None:
     assert found.mend_on("web-1") == "jada heal --limit web-1"
 
 
+def test_a_hosts_name_in_what_mends_it_is_one_word_to_a_shell(host: MakeHost) -> None:
+    name = "web-1; rm -rf $HOME"
+    found = check({name: host(release=None)}, released={name: RELEASE}).hosts[0].findings[0].finding
+    assert found.mend_on(name) == f"jada heal --limit '{name}'"
+
+
 def test_a_new_host_that_is_down_too_is_both(host: MakeHost) -> None:
     seen = {"web-1": host(release=None, unit={"active": "failed"}), "web-2": host()}
     assert codes(check(seen)) == ["J404", "J202"]
