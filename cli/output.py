@@ -69,15 +69,26 @@ def write_file(path: Path, text: str, for_all: bool = True) -> None:
 
     It is for all to read, or for those that the umask leaves.
     """
+    try:
+        if path.exists() and not path.is_file():
+            # A pipe, or /dev/stdout as one: nothing can be put in its place.
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(path.resolve(), text, for_all)
+    except OSError as error:
+        raise JadaError(f"{path} can't be written: {error.strerror}") from None
+
+
+def _replace(path: Path, text: str, for_all: bool) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_text(text, encoding="utf-8")
         if for_all:
             part.chmod(0o644)
         part.replace(path)
-    except OSError as error:
+    except OSError:
         part.unlink(missing_ok=True)
-        raise JadaError(f"{path} can't be written: {error.strerror}") from None
+        raise
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
