@@ -29,6 +29,7 @@ from jada.tasks.state import State
 
 # How wide the drawing of the whole time is, in its own units; less than LEAST of it can't be seen.
 WIDTH, LEAST = 1000.0, 4.0
+UNSEEN = "unseen"
 # A row of the timeline names so many hosts at once; the others are behind a click.
 MOST_NAMES = 5
 
@@ -69,7 +70,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row of the timeline: a release, or what was found on these hosts at the same times."""
+    """One row of the timeline: a release, or what was found on these hosts at the same times.
+
+    `spans` are from when to when, None for now, and how it ended: "" if it goes on, UNSEEN if nobody knows.
+    """
 
     last: datetime
     spans: tuple[tuple[datetime, datetime | None, str], ...]
@@ -187,13 +191,18 @@ def _releases(page: Page) -> Iterator[Event]:
 
 
 def _drifts(page: Page, episodes: Iterable[Episode]) -> Iterator[Event]:
-    """What was found on several hosts at the same times is one row, and so are the times of one that came back."""
+    """What was found on several hosts at the same times is one row, and so are the times of one that came back.
+
+    What a host had when it was last checked is not known to have ended, nor to go on, if it could not be checked now.
+    """
+    found_now = {(row.host, one.finding.code) for row in page.drift.hosts for one in row.findings}
     by_host: dict[tuple[str, str], list[Episode]] = defaultdict(list)
     for one in sorted(episodes, key=lambda one: one.found):
         by_host[one.host, one.code].append(one)
     rows: dict[Any, list[list[Episode]]] = defaultdict(list)
-    for (_, code), times in by_host.items():
-        rows[code, tuple((one.found, one.resolved, one.how) for one in times)].append(times)
+    for (host, code), times in by_host.items():
+        still = "" if (host, code) in found_now else UNSEEN
+        rows[code, tuple((one.found, one.resolved, one.how if one.resolved else still) for one in times)].append(times)
     for (code, times), alike in rows.items():
         spans = tuple((_at(found), _at(resolved) if resolved else None, how) for found, resolved, how in times)
         yield Event(

@@ -185,6 +185,13 @@ def test_what_this_look_found_and_what_it_ended_is_on_the_timeline(page: Page) -
                for one in told)  # fmt: skip
 
 
+def test_what_an_unchecked_host_had_is_neither_resolved_nor_said_to_go_on(page: Page) -> None:
+    before = Episode(page.drift.fleet, "off-1", "J102", "2027-01-10T00:00:00+00:00", "", "", "error", "a", "b", "")
+    (told,) = (one for one in timeline(replace(page, episodes=(before,))) if "J102 model-on-disk on off-1" in one)
+    assert "2027-01-10 00:00Z until nobody knows when: not checked now" in told
+    assert "not resolved" not in told
+
+
 def test_bars_lie_where_their_time_is(page: Page) -> None:
     def bars(words: str) -> list[tuple[float, float]]:
         (row,) = (one for one in parsed(page).xpath("//ol[@class='timeline']/li") if words in text(one))
