@@ -19,6 +19,7 @@ DIR=$RELEASES/$RELEASE
 DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
 LIMITS=/etc/security/limits.d/50-jada.conf
 EDITED=
+RECOVERY=/etc/systemd/system/jada-recover.service
 WANTS=/etc/systemd/system/multi-user.target.wants
 
 say() {
@@ -160,7 +161,7 @@ put_back() { # FOLDER
 }
 
 sweep() {
-    for path in "$REAL" "$DROPIN" "$LIMITS"; do rm -f "$path.jada-new" "$path.jada-old"; done
+    for path in "$REAL" "$DROPIN" "$LIMITS" "$RECOVERY"; do rm -f "$path.jada-new" "$path.jada-old"; done
     rmdir "$(dirname "$DROPIN")" 2>/dev/null || :
     # The folder that jada made for settings.json, where neither is wanted any more.
     for snapshot in "$DIR" "$RELEASES/${RESTORES:-none}"; do

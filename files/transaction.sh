@@ -74,16 +74,16 @@ keep_beside() { # PATH
     [ ! -e "$1" ] || { cp -a "$1" "$1.jada-old" && flush "$1.jada-old" && [ "$(hash_of "$1")" = "$(hash_of "$1.jada-old")" ]; }
 }
 
-# Complete and on the disk before the first change; a link then says that a change is under way.
+# Complete and on the disk before the first change. A link then says that a change is under way: what is put beside
+# other people's files comes after it, so that it never stays behind.
 snapshot() {
     mkdir "$DIR" "$DIR/before" && { [ -d "$(dirname "$REAL")" ] || touch_file "$DIR/before/no-folder"; } &&
         printf '%s\n' "$active" >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
         printf '%s' "$MANIFEST" | base64 -d >"$DIR/manifest.json" && printf '%s' "$RECOVER" | base64 -d >"$DIR/recover" &&
         keep "$DIR/before" settings "$REAL" && keep "$DIR/before" dropin "$DROPIN" && keep "$DIR/before" limits "$LIMITS" &&
-        change_file /etc/systemd/system/jada-recover.service "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
-        ln -sfn ../jada-recover.service "$WANTS/jada-recover.service" &&
         flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && link_to "releases/$RELEASE" "$HOME_OF_JADA/transaction" &&
-        flush "$HOME_OF_JADA" && keep_beside "$REAL" && keep_beside "$DROPIN" && keep_beside "$LIMITS"
+        flush "$HOME_OF_JADA" && change_file "$RECOVERY" "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
+        ln -sfn "../${RECOVERY##*/}" "$WANTS/${RECOVERY##*/}" && flush "$WANTS" && keep_beside "$REAL" && keep_beside "$DROPIN" && keep_beside "$LIMITS"
 }
 
 # Nothing has been changed yet: takes the snapshot away again.

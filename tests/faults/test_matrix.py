@@ -96,11 +96,11 @@ def read_only(step: str) -> Expected:
 
 
 def without_systemctl(step: str) -> Expected:
-    if step in ("check", "snapshot"):
+    if step == "check":
         return OLD_REFUSED
     if step in ("commit", "tidy"):
         return Expected("new", "unverified")
-    return OLD_RESTORED if step in ("settings", "dropin", "limits", "reload") else TOLD
+    return OLD_RESTORED if step in ("snapshot", "settings", "dropin", "limits", "reload") else TOLD
 
 
 def edited(step: str) -> Expected:
