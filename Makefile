@@ -55,10 +55,11 @@ ifneq ($(strip $(LACKING)),)
 endif
 	@command -v $(UV) >/dev/null || { python3 -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet uv; }
 
-# What opens the page of `jada report` in the tests. Ubuntu has no such package: there they are skipped, but not in CI.
+# What opens the page of `jada report` in the tests, and what Playwright's own node needs. Ubuntu has no such package: there
+# these tests are skipped, but not in CI.
 browser:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } || \
+	@{ command -v chromium || command -v google-chrome; } >/dev/null && ldconfig -p | grep -q libatomic.so.1 || \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium libatomic1; } || \
 	echo "No Chromium, so no test of the page in a browser." >&2
 
 clean: ## remove what make made here (the rehearsal fleet's base image stays: /var/cache/jada-lab)
