@@ -89,12 +89,9 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
         told = "; ".join(f"{one.code} {one.name}: {one.mend_on(row.host)}" for one in drift)
         return Plan(refusal=f"no release mends this. {told}")
     if wanted is None:
-        before_jada = "it was rolled back to what it had before jada"
-        why = (
-            before_jada
-            if state.release
-            else "neither a release nor its role in fleet.yml says which model it is to run"
-        )
+        why = "neither a release nor its role in fleet.yml says which model it is to run"
+        if state.release:
+            why = "it was rolled back to what it had before jada"
         return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {row.host}")
     return plan.upgrade(replace(request, nofile=wanted.nofile_asked), row.role, wanted.model, state, service)
 

@@ -208,9 +208,7 @@ def show_reports(reports: Mapping[str, Report], verbose: bool) -> None:
             else f"{mark} {name} {report.ending}"
         )
         for finding in report.findings:
-            out.print(
-                f"    {finding.code} {finding.name}: expected {escape(finding.expected)}, saw {escape(finding.seen)}"
-            )
+            out.print(f"    {escape(finding_line(finding))}")
         if verbose and report.state:
             _show_evidence(report.state)
     counts = {ending: sum(report.ending is ending for report in reports.values()) for ending in Ending}
@@ -242,10 +240,8 @@ def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner, histo
         if told.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
-            if plan.refusal:
-                return Report(Ending.REFUSED, plan.refusal)
-            if plan.lock:
-                return Report(Ending.LOCKED, f"by {plan.lock}")
+            if plan.refusal or plan.lock:
+                return _without_change(plan)
             told = _apply(connection, plan) if plan.transaction else Outcome(Result.DONE, "", ())
         report = _judge(connection, plan, told)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
