@@ -163,7 +163,7 @@ def roll_out(
         with alone(opened.fleet.name, request.holder), open_records() as records:
             reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
             records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
-            reports |= _carry_out(opened, todo, planner, history) if todo else {}
+            reports |= _carry_out(opened, todo, planner, history, how.verbose) if todo else {}
             _record(records, _host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in opened.hosts}
     code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
@@ -232,7 +232,9 @@ def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
     return groups
 
 
-def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner, history: bool) -> dict[str, Report]:
+def _carry_out(
+    opened: Opened, todo: Mapping[str, Plan], planner: Planner, history: bool, evidence: bool
+) -> dict[str, Report]:
     def change(name: str, connection: Connection) -> Report:
         began = time.monotonic()
         plan = todo[name]
@@ -243,7 +245,7 @@ def _carry_out(opened: Opened, todo: Mapping[str, Plan], planner: Planner, histo
             if plan.refusal or plan.lock:
                 return _without_change(plan)
             told = _apply(connection, plan) if plan.transaction else Outcome(Result.DONE, "", ())
-        report = _judge(connection, plan, told)
+        report = _judge(connection, plan, told, evidence)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
     with Stop() as stop:
@@ -256,13 +258,13 @@ def _apply(connection: Connection, plan: Plan) -> Outcome:
     return connection.apply(plan.transaction)
 
 
-def _judge(connection: Connection, plan: Plan, told: Outcome) -> Report:
+def _judge(connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> Report:
     """A transaction that says "done" is believed only after one more look at the host."""
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
         return Report(ENDING[told.result], reason)
     try:
-        state = connection.look()
+        state = connection.look(evidence=evidence)
     except HostError as error:
         return Report(Ending.UNVERIFIED, f"the host says that it is done, but {error.message}")
     found = checks.drift(state)
@@ -349,7 +351,7 @@ def _seen_running(state: State) -> str:
 
 def _show_evidence(state: State) -> None:
     out.print(f"    $ grep -n '\"model\"' {escape(state.settings.path)}")
-    for line in state.settings.grep.splitlines():
+    for line in state.settings.grep:
         print_diff([f"  {line}"])
     out.print(f"    $ systemctl status {state.unit.name}")
     for line in state.unit.status.splitlines():

@@ -2,12 +2,27 @@
 # anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep` and those
 # of modelOverrides, which say which model is asked for. So secrets stay on the host, while line, column and offset of
 # all that is shown are those of the real file. One pass, split at the quotes; needs LC_ALL=C (bytes) and any POSIX awk.
+# With label=NAME before a file, each line of it becomes "NAME+=line". The text ends with a quote of this program's own.
 BEGIN {
     RS = "\""
     split("model agent availableModels ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL ANTHROPIC_SMALL_FAST_MODEL " \
           "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_SONNET_MODEL ANTHROPIC_DEFAULT_HAIKU_MODEL " \
           "CLAUDE_CONFIG_DIR", names, " ")
     for (i in names) keep[names[i]] = 1
+}
+
+# Prints a part of the text, with the name of the field before each line of it.
+function put(text) {
+    if (name) gsub(/\n/, "\n" name "+=", text)
+    printf "%s", text
+}
+
+function finish() {
+    if (held) flush("")
+    else if (inside) put(stars(string))
+    if (name) print ""
+    held = inside = listing = 0
+    key = string = ""
 }
 
 function stars(text) { gsub(/[^\n]/, "*", text); return text }
@@ -17,7 +32,7 @@ function outside(text,   shape) {
     gsub(/[0-9]/, "1", text)
     shape = text
     gsub(/true|false|null/, "", shape)
-    if (shape ~ /[^][{}:,+.eE1 \t\r\n-]/ && !(NR == 1 && substr(shape, 1, 3) == "\357\273\277" && shape !~ /[A-Za-z]/))
+    if (shape ~ /[^][{}:,+.eE1 \t\r\n-]/ && !(FNR == 1 && substr(shape, 1, 3) == "\357\273\277" && shape !~ /[A-Za-z]/))
         gsub(/[^][{}:,+.1 \t\r\n-]/, "?", text)
     return text
 }
@@ -25,13 +40,19 @@ function outside(text,   shape) {
 # A string was read; whether it is a key shows only in what follows it.
 function flush(follows) {
     if (!held) return
-    if (follows ~ /^[ \t\r\n]*:/) { key = string; printf "%s\"", string }
+    if (follows ~ /^[ \t\r\n]*:/) { key = string; put(string "\"") }
     else {
-        printf "%s\"", (key in keep || listing) ? string : stars(string)
+        put(((key in keep || listing) ? string : stars(string)) "\"")
         if (key != "availableModels") key = ""
     }
     held = 0
     string = ""
+}
+
+FNR == 1 {
+    finish()
+    name = label
+    if (name) printf "%s+=", name
 }
 
 {
@@ -47,11 +68,8 @@ function flush(follows) {
     flush($0)
     if ($0 !~ /^[ \t\r\n,:]*$/) listing = key == "modelOverrides" && $0 ~ /^[ \t\r\n]*:[ \t\r\n]*[{][ \t\r\n]*$/
     if ($0 ~ /[{}\]]/) key = ""
-    printf "%s\"", outside($0)
+    put(outside($0) "\"")
     inside = 1
 }
 
-END {
-    if (held) flush("")
-    else if (inside) printf "%s", stars(string)
-}
+END { finish() }

@@ -19,9 +19,9 @@ class Look(FactBase[State | LookError]):
     def default() -> State | LookError:
         return LookError("the look at the host did not finish")
 
-    def command(self, service: Service, history: bool = False) -> str:
+    def command(self, service: Service, history: bool = False, evidence: bool = False) -> str:
         self._service = service
-        return as_root(look_script(service, history), NO_SUDO)
+        return as_root(look_script(service, history, evidence), NO_SUDO)
 
     def process(self, output: list[str]) -> State | LookError:
         if output == [NO_SUDO]:

@@ -80,24 +80,32 @@ class Connection:
             if hasattr(socket, "TCP_USER_TIMEOUT") and isinstance(transport.sock, socket.socket):
                 transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_LINK * 1000)
 
-    def look(self, history: bool = False) -> State:
-        """One look, with the releases the host remembers if asked; a second one if the link dies. Raises HostError."""
+    def look(self, history: bool = False, evidence: bool = False) -> State:
+        """One look, with the releases the host remembers and what systemctl tells people if asked; a second one if the
+        link dies. Raises HostError.
+        """
         try:
-            return self._look(history)
+            return self._look(history, evidence)
         except HostError:
             if (transport := self._transport()) is None or transport.is_active():
                 raise
         self.close()
-        return self._look(history)
+        return self._look(history, evidence)
 
-    def _look(self, history: bool) -> State:
+    def _look(self, history: bool, evidence: bool) -> State:
         self.connect()
         with ctx_host.use(self._host):
             seen = get_fact(
                 self._state,
                 self._host,
                 Look,
-                kwargs={"service": self.service, "history": history, "_timeout": LOOK_TIMEOUT, "_ignore_errors": True},
+                kwargs={
+                    "service": self.service,
+                    "history": history,
+                    "evidence": evidence,
+                    "_timeout": LOOK_TIMEOUT,
+                    "_ignore_errors": True,
+                },
                 apply_failed_hosts=False,
             )
         if isinstance(seen, LookError):

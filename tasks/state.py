@@ -6,7 +6,8 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -17,6 +18,9 @@ from jada.tasks.settings import SettingsError, parse
 MANAGED = "/etc/claude-code"
 # The path by which settings given on the command line itself are known.
 INLINE = "(on the command line)"
+
+# Clock ticks a second in /proc, whatever the kernel itself counts in (include/asm-generic/param.h).
+USER_HZ = 100
 
 # What the Claude CLI takes for a value of the wrong type: then it drops the file as a whole.
 _TYPES = {"env": (dict, "an object"), "agent": (str, "a string"), "permissions": (dict, "an object")}
@@ -43,7 +47,6 @@ class Settings:
     file: File = field(default_factory=File)
     changed: float = 0.0
     text: str | None = None
-    grep: str = ""
 
     @property
     def values(self) -> Mapping[str, object]:
@@ -54,6 +57,12 @@ class Settings:
     def error(self) -> str:
         """Why the file can't be used, or ""."""
         return "" if self.text is None else _judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]
+
+    @property
+    def grep(self) -> list[str]:
+        """What `grep -n '"model"'` says on the masked text, which has the lines of the real file."""
+        lines = enumerate((self.text or "").split("\n"), 1)
+        return [f"{number}:{line.strip()}"[:200] for number, line in lines if '"model"' in line]
 
     @property
     def model(self) -> str:
@@ -234,7 +243,6 @@ class State:
     interrupted: str
     held: str
     lock: str
-    free_kib: Mapping[str, int]
     boot: str
     now: float
 
@@ -248,14 +256,14 @@ class LookError(ValueError):
     """The look's output is not whole."""
 
 
-def read(unit: str, lines: Iterable[str], health_asked: bool, probe_asked: bool = False) -> State:
+def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool = False) -> State:
     """The State that files/look.sh printed. Raises LookError when it is not whole."""
     try:
-        seen = _fields(lines)
+        seen = _fields(_unpacked(output))
         if seen.get("end") != "ok":
             raise LookError("the look at the host was cut off")
         return _state(unit, seen, health_asked, probe_asked)
-    except (KeyError, ValueError, OSError, EOFError) as error:
+    except (KeyError, ValueError, OSError, EOFError, zlib.error) as error:
         raise LookError(f"the look at the host can't be read ({type(error).__name__}: {error})") from None
 
 
@@ -274,7 +282,7 @@ def _state(name: str, seen: Mapping[str, str], health_asked: bool, probe_asked: 
         ),
         managed_changed=float(seen.get("managed.changed") or 0),
         denied=seen.get("settings.denied") == "yes",
-        agents=tuple(Agent(*line) for line in _table(seen.get("agents", ""))),
+        agents=tuple(Agent(*row) for row in sorted(set(_table(seen.get("agents", ""))))),
         dropin=_file(seen, "dropin"),
         limits=_file(seen, "limits"),
         capacity=Capacity(
@@ -297,24 +305,27 @@ def _state(name: str, seen: Mapping[str, str], health_asked: bool, probe_asked: 
         interrupted=seen.get("transaction", ""),
         held=seen.get("held", "").strip(),
         lock=seen.get("lock", ""),
-        free_kib={name: int(seen.get(f"free.{name}") or 0) for name in ("settings", "state", "etc")},
         boot=seen["boot"],
         now=float(seen["now"]),
     )
 
 
-def _fields(lines: Iterable[str]) -> dict[str, str]:
-    fields = {}
+def _unpacked(output: Iterable[str]) -> Iterator[bytes]:
+    """The lines of a look, of which base64 of gzip is what crosses the link."""
+    return iter(gzip.decompress(base64.b64decode("".join(output))).split(b"\n"))
+
+
+def _fields(lines: Iterable[bytes]) -> dict[str, str]:
+    fields: dict[str, str] = {}
     for line in lines:
-        name, equals, value = line.partition("=")
+        name, equals, value = line.partition(b"=")
         if not equals:
             continue
-        if name.endswith(":"):
-            raw = base64.b64decode(value)
-            masked = name.endswith(".masked:")
-            fields[name[:-1]] = gzip.decompress(raw).decode("latin-1") if masked else raw.decode(errors="replace")
-        else:
-            fields[name] = value
+        key = name.decode().removesuffix("+")
+        # An offset in a masked text is a count of bytes.
+        text = value.decode("latin-1") if key.endswith(".masked") else value.decode(errors="replace")
+        more = name.endswith(b"+") and key in fields
+        fields[key] = f"{fields[key]}\n{text}" if more else text
     return fields
 
 
@@ -372,15 +383,14 @@ def _after(rest: list[str]) -> File:
 
 
 def _settings(seen: Mapping[str, str], name: str) -> Settings:
-    text = seen.get(f"{name}.masked")
+    size = seen.get(f"{name}.size")
     return Settings(
         path=seen[f"{name}.path"],
         real=seen.get(f"{name}.real", ""),
         file=_file(seen, name),
         changed=float(seen.get(f"{name}.changed") or 0),
         # awk ends its output with a quote of its own.
-        text=None if text is None else text[: int(seen[f"{name}.size"])],
-        grep="\n".join(line.strip()[:200] for line in seen.get(f"{name}.grep", "").splitlines()),
+        text=None if size is None else seen[f"{name}.masked"][: int(size)] if int(size) else "",
     )
 
 
@@ -405,7 +415,7 @@ def _process(seen: Mapping[str, str]) -> Process | None:
 
 
 def _born(seen: Mapping[str, str], ticks: int) -> float:
-    return float(seen["now"]) - (float(seen["uptime"]) - ticks / int(seen["hz"]))
+    return float(seen["now"]) - (float(seen["uptime"]) - ticks / USER_HZ)
 
 
 def _fresh(unit: Unit, process: Process | None, seen: Mapping[str, str]) -> Launch:

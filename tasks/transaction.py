@@ -111,8 +111,10 @@ class Transaction:
         return assignments(values) + _file("host.sh") + "recover_at_boot\n"
 
 
-def look_script(service: Service, history: bool = False) -> str:
-    """The script of one look for `sh -c`, as root."""
+def look_script(service: Service, history: bool = False, evidence: bool = False) -> str:
+    """The script of one look for `sh -c`, as root; with the releases the host remembers, and with what systemctl says
+    to people, if asked.
+    """
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
@@ -120,6 +122,7 @@ def look_script(service: Service, history: bool = False) -> str:
         "PROBE": service.probe,
         "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
+        "EVIDENCE": "yes" if evidence else "",
         "MASK": _file("mask.awk"),
     }
     return assignments(values) + _file("look.sh")

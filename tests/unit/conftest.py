@@ -70,7 +70,6 @@ HEALTHY = State(
     interrupted="",
     held="",
     lock="",
-    free_kib={"settings": 10_000, "state": 10_000, "etc": 10_000},
     boot="boot-1",
     now=NOW,
 )

@@ -92,3 +92,24 @@ def test_json_stays_json(awk: list[str]) -> None:
         assert list(masked) == list(document)
         assert masked["model"] == "m"
         assert type(masked["deep"]) is type(document["deep"])
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+def test_files_in_a_row_do_not_touch_one_another(awk: list[str], tmp_path: Path) -> None:
+    """What one file leaves open ends with it, and each line says which file it is of."""
+    texts = {"a": '{"x":\n "m\nn', "b": f'{{"x": "{SECRET}"}}\n', "c": "", "d": '\ufeff{"model": "m"}'}
+    words = []
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        words += [f"label={name}.masked", str(tmp_path / name)]
+    env = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([*awk, "-f", str(MASK), *words], capture_output=True, text=True, check=True, env=env)
+    told: dict[str, str] = {}
+    for line in done.stdout.splitlines():
+        label, _, rest = line.partition("+=")
+        told[label] = f"{told[label]}\n{rest}" if label in told else rest
+    assert {label: text.encode()[: len(texts[label[0]].encode())].decode() for label, text in told.items()} == {
+        "a.masked": '{"x":\n "*\n*',
+        "b.masked": '{"x": "*************"}\n',
+        "d.masked": '\ufeff{"model": "m"}',
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+from collections.abc import Iterable
 
 import pytest
 
@@ -15,7 +16,6 @@ LEAST = {
     "home": "/home/agent",
     "uptime": "1000.0",
     "now": "5000.0",
-    "hz": "100",
     "boot": "b",
     "nr_open": "1048576",
     "can_raise": "1",
@@ -29,24 +29,31 @@ LEAST = {
 }
 
 
+def packed(lines: Iterable[str]) -> list[str]:
+    return [base64.b64encode(gzip.compress("\n".join(lines).encode())).decode()]
+
+
 def look(**more: str) -> State:
+    """A look that saw `more`, "." written as "__"; of a text of several lines, each is a line of the look."""
     seen = {**LEAST, **{name.replace("__", "."): text for name, text in more.items()}}
-    return read(UNIT, [f"{name}={text}" for name, text in seen.items()], health_asked=False, probe_asked=True)
+    lines = [
+        f"{name}{'+' * (len(parts) > 1)}={part}"
+        for name, text in seen.items()
+        for parts in [text.split("\n")]
+        for part in parts
+    ]
+    return read(UNIT, packed(lines), health_asked=False, probe_asked=True)
 
 
 def table(*rows: str) -> str:
-    return base64.b64encode("\n".join(row.replace(" | ", "\t") for row in rows).encode()).decode()
-
-
-def masked(text: str) -> str:
-    return base64.b64encode(gzip.compress((text + '"').encode())).decode()
+    return "\n".join(row.replace(" | ", "\t") for row in rows)
 
 
 def test_a_look_that_was_cut_off_is_no_look() -> None:
     with pytest.raises(LookError, match="cut off"):
-        read(UNIT, ["user=agent"], health_asked=False)
+        read(UNIT, packed(["user=agent"]), health_asked=False)
     with pytest.raises(LookError, match="can't be read"):
-        read(UNIT, ["now=x", "end=ok"], health_asked=False)
+        read(UNIT, packed(["now=x", "end=ok"]), health_asked=False)
 
 
 def test_times_are_from_the_kernels_clock() -> None:
@@ -58,7 +65,7 @@ def test_times_are_from_the_kernels_clock() -> None:
 def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
     drop_in = "/etc/systemd/system/jada-agent.service.d/60-x.conf"
     rows = ("Environment= | ANTHROPIC_MODEL | a", "Environment= | HOME | /x", "/etc/default/x | HOME | /y")
-    found = look(**{"unit__sets:": table(f"{drop_in} | ANTHROPIC_MODEL | a"), "fresh__env:": table(*rows)}).fresh
+    found = look(**{"unit__sets": table(f"{drop_in} | ANTHROPIC_MODEL | a"), "fresh__env": table(*rows)}).fresh
     assert found.env == {"ANTHROPIC_MODEL": "a", "HOME": "/y"}
     assert found.where == {"ANTHROPIC_MODEL": f"Environment= of {drop_in}", "HOME": "/etc/default/x"}
 
@@ -68,7 +75,7 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
 )
 def test_unset_environment_takes_back(unset: str, left: dict[str, str]) -> None:
     rows = table("Environment= | ANTHROPIC_MODEL | a")
-    assert look(**{"fresh__env:": rows, "fresh__unset": unset}).fresh.env == left
+    assert look(**{"fresh__env": rows, "fresh__unset": unset}).fresh.env == left
 
 
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
@@ -89,9 +96,7 @@ def test_open_sessions(device: str, tty: str) -> None:
 
 def test_what_a_probe_answers() -> None:
     answer = '{"model": "m"}'
-    assert look(**{"probe__masked:": masked(answer), "probe__size": str(len(answer))}).probe == Answer(
-        asked=True, model="m"
-    )
+    assert look(probe__masked=f'{answer}"', probe__size=str(len(answer))).probe == Answer(asked=True, model="m")
     assert look(probe__error="exit code 3").probe == Answer(asked=True, error="exit code 3")
 
 
