@@ -7,4 +7,4 @@ if [ -n "$HELD" ]; then
     mkdir -p "${held%/*}" && printf '%s\n' "$HELD" >"$held.new" && sync "$held.new" && mv -f "$held.new" "$held"
 else
     rm -f "$held"
-fi && echo "jada-held"
+fi && echo "jada-held" || exit 2

@@ -137,13 +137,14 @@ def as_root(script: str, refusal: str) -> str:
     """A command that runs `script` as root, through `sudo -n` unless the ssh user is root already.
 
     pyinfra's own _sudo is not used because it asks at the terminal when sudo wants a password; here `refusal` is
-    printed instead, and the command succeeds.
+    printed instead, and the command succeeds. sudo ends with 1 then, and no script of jada does; 127: there is no sudo.
     """
     return (
         f"S={shlex.quote(script)}; "
         '[ "$(id -u)" != 0 ] || exec sh -c "$S"; '
-        f"sudo -n true 2>/dev/null || {{ printf '%s\\n' {shlex.quote(refusal)}; exit 0; }}; "
-        'exec sudo -n sh -c "$S"'
+        'sudo -n sh -c "$S"; C=$?; '
+        f"case $C in 1 | 127) printf '%s\\n' {shlex.quote(refusal)}; exit 0 ;; esac; "
+        'exit "$C"'
     )
 
 

@@ -41,6 +41,9 @@ def test_upgrade_drift_rollback(lab: Lab) -> None:
     told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "-v")
     assert lab.models() == {NEW}
     assert f"{len(lab.hosts)} verified" in told
+    # The evidence from each host: what an operator would type, and what it says.
+    assert told.count("Active: active (running)") == len(lab.hosts)
+    assert told.count(f'"model": "{NEW}"') >= len(lab.hosts)
     for host in lab.hosts:
         # Every byte but the model's is what it was.
         assert base64.b64decode(lab.settings(host.name)) == texts[host.name].replace(OLD_MODEL.encode(), NEW.encode())
