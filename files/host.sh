@@ -22,9 +22,10 @@ EDITED=
 RECOVERY=/etc/systemd/system/jada-recover.service
 WANTS=/etc/systemd/system/multi-user.target.wants
 
+# The log has seconds since the boot: a clock may jump, and to ask for the date costs a process each time.
 say() {
     { printf '%s\n' "$*" || :; } 2>/dev/null
-    [ ! -d "$DIR" ] || printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" >>"$DIR/log" 2>/dev/null || :
+    [ ! -d "$DIR" ] || { read -r uptime _ </proc/uptime; printf '%s %s\n' "$uptime" "$*" >>"$DIR/log"; } 2>/dev/null || :
 }
 
 step() { say "step $1"; }
@@ -51,7 +52,13 @@ hash_of() {
 
 link_to() { ln -sfn "$1" "$2.new" && mv -fT "$2.new" "$2"; }
 
-target_of() { basename "$(readlink "$1" || echo none)"; }
+target_of() {
+    set -- "$(readlink "$1" || echo none)"
+    echo "${1##*/}"
+}
+
+# With the slash at its end, so that the folder of /file is / and not nothing.
+folder_of() { folder=${1%/*}/; }
 
 # --- the service ------------------------------------------------------------------------------------------------
 
@@ -90,7 +97,12 @@ settled() {
 }
 
 # Field 22 of proc_pid_stat(5): a process that was born at other ticks is another process.
-birth_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+birth_of() {
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+    # shellcheck disable=SC2086 # numbers
+    set -- ${stat##*) }
+    echo "${20}"
+}
 
 answers() {
     [ -n "$HEALTH" ] && [ -n "$MODEL" ] || return 0
@@ -146,27 +158,37 @@ put_back() { # FOLDER
             [ -e "$DIR/written" ] || continue
             path=$REAL
         fi
+        folder_of "$path"
         if [ "$hash" = absent ]; then
-            [ ! -e "$path" ] || { rm -f "$path" && flush "$(dirname "$path")"; } || return 1
+            [ ! -e "$path" ] || { rm -f "$path" && flush "$folder"; } || return 1
         elif ! same "$path" "$1/$name"; then
             if same "$path.jada-old" "$1/$name"; then
                 mv -fT "$path.jada-old" "$path"
             else
-                mkdir -p "$(dirname "$path")" && cp -a "$1/$name" "$path.jada-new" && flush "$path.jada-new" &&
+                { [ -d "$folder" ] || mkdir -p "$folder"; } && cp -a "$1/$name" "$path.jada-new" && flush "$path.jada-new" &&
                     mv -fT "$path.jada-new" "$path"
-            fi && flush "$(dirname "$path")" || return 1
+            fi && flush "$folder" || return 1
         fi
         [ "$(hash_of "$path")" = "$hash" ] || return 1
     done <"$1/files"
 }
 
 sweep() {
-    for path in "$REAL" "$DROPIN" "$LIMITS" "$RECOVERY"; do rm -f "$path.jada-new" "$path.jada-old"; done
-    rmdir "$(dirname "$DROPIN")" 2>/dev/null || :
+    set --
+    for path in "$REAL" "$DROPIN" "$LIMITS" "$RECOVERY"; do set -- "$@" "$path.jada-new" "$path.jada-old"; done
+    rm -f "$@"
+    [ -e "$DROPIN" ] || rmdir "${DROPIN%/*}" 2>/dev/null || :
     # The folder that jada made for settings.json, where neither is wanted any more.
     for snapshot in "$DIR" "$RELEASES/${RESTORES:-none}"; do
-        [ -e "$REAL" ] || [ ! -e "$snapshot/before/no-folder" ] || rmdir "$(dirname "$REAL")" 2>/dev/null || :
+        [ -e "$REAL" ] || [ ! -e "$snapshot/before/no-folder" ] || rmdir "${REAL%/*}/" 2>/dev/null || :
     done
+}
+
+# What is left to do once a release stands or has been undone: the transaction is over.
+close_transaction() {
+    sweep
+    rm -f "$HOME_OF_JADA/transaction"
+    flush "$HOME_OF_JADA"
 }
 
 # NeedDaemonReload alone does not tell: systemd 252 answers "no" when the drop-in's folder is new to it.
@@ -208,9 +230,7 @@ restore() {
 # Marks the release in DIR as one that never was, and takes away what it left beside the files.
 end_of_failed() {
     printf 'failed %s\n' "$1" 2>/dev/null >"$DIR/result"
-    sweep
-    rm -f "$HOME_OF_JADA/transaction"
-    flush "$HOME_OF_JADA"
+    close_transaction
 }
 
 fail() {
@@ -226,8 +246,7 @@ fail() {
 recover() {
     unfinished=$(target_of "$HOME_OF_JADA/transaction")
     if [ "$(target_of "$HOME_OF_JADA/current")" = "$unfinished" ]; then
-        sweep
-        rm -f "$HOME_OF_JADA/transaction"
+        close_transaction
         return 0
     fi
     say "recovering $unfinished"
@@ -242,14 +261,12 @@ recover() {
 # Run by jada-recover.service when the host went down in the middle: before the agent starts, so nothing is restarted.
 recover_at_boot() {
     DIR=$RELEASES/$(target_of "$HOME_OF_JADA/transaction")
-    [ "$(target_of "$HOME_OF_JADA/current")" = "$(basename "$DIR")" ] || {
+    [ "$(target_of "$HOME_OF_JADA/current")" = "${DIR##*/}" ] || {
         step recover
         keep_edit
         put_back "$DIR/before" || exit 11
         systemctl daemon-reload
         printf 'failed the host went down in the middle\n' >"$DIR/result"
     }
-    sweep
-    rm -f "$HOME_OF_JADA/transaction"
-    flush "$HOME_OF_JADA"
+    close_transaction
 }

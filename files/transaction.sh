@@ -7,14 +7,14 @@
 # Writes stdin to PATH as one atomic step; an existing file keeps its owner, mode and attributes.
 replace() { # PATH OWNER MODE
     if [ -e "$1" ]; then cp -a "$1" "$1.jada-new"; else : >"$1.jada-new" && chown "$2" "$1.jada-new" && chmod "$3" "$1.jada-new"; fi &&
-        cat >"$1.jada-new" && flush "$1.jada-new" && mv -fT "$1.jada-new" "$1" && flush "$(dirname "$1")"
+        cat >"$1.jada-new" && flush "$1.jada-new" && mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"
 }
 
 unchanged() { [ "$(hash_of "$REAL")" = "$EXPECTED" ]; }
 
 change_settings() {
     if [ ! -e "$REAL" ]; then
-        folder=$(dirname "$REAL")
+        folder_of "$REAL"
         [ -d "$folder" ] || { mkdir -p "$folder" && chown "$OWNER" "$folder" && chmod 700 "$folder"; } || return 1
     fi
     size=$(stat -c %s "$REAL" 2>/dev/null || echo 0)
@@ -25,12 +25,14 @@ change_settings() {
     [ "$(stat -c %s "$DIR/settings.new")" = "$((size - LENGTH + INSERTED))" ] || return 1
     # As late as can be: only a write within the next milliseconds could still be lost.
     unchanged || fail "$SETTINGS was changed by someone else in the same moment"
-    hash_of "$DIR/settings.new" >"$DIR/written" || return 1
+    # On the disk before the file is: without it, a way back would take the new text for somebody else's.
+    hash_of "$DIR/settings.new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
     replace "$REAL" "$OWNER" 600 <"$DIR/settings.new" && rm -f "$DIR/settings.new"
 }
 
 change_file() { # PATH BASE64
-    (umask 022 && mkdir -p "$(dirname "$1")") && printf %s "$2" | base64 -d | replace "$1" root:root 644
+    folder_of "$1"
+    { [ -d "$folder" ] || (umask 022 && mkdir -p "$folder"); } && printf %s "$2" | base64 -d | replace "$1" root:root 644
 }
 
 lock() {
@@ -77,19 +79,26 @@ keep_beside() { # PATH
 # Complete and on the disk before the first change. A link then says that a change is under way: what is put beside
 # other people's files comes after it, so that it never stays behind.
 snapshot() {
-    mkdir "$DIR" "$DIR/before" && { [ -d "$(dirname "$REAL")" ] || touch_file "$DIR/before/no-folder"; } &&
+    mkdir "$DIR" "$DIR/before" && { [ -d "${REAL%/*}/" ] || touch_file "$DIR/before/no-folder"; } &&
         printf '%s\n' "$active" >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
         printf '%s' "$MANIFEST" | base64 -d >"$DIR/manifest.json" && printf '%s' "$RECOVER" | base64 -d >"$DIR/recover" &&
         keep "$DIR/before" settings "$REAL" && keep "$DIR/before" dropin "$DROPIN" && keep "$DIR/before" limits "$LIMITS" &&
         flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && link_to "releases/$RELEASE" "$HOME_OF_JADA/transaction" &&
-        flush "$HOME_OF_JADA" && change_file "$RECOVERY" "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
-        ln -sfn "../${RECOVERY##*/}" "$WANTS/${RECOVERY##*/}" && flush "$WANTS" && keep_beside "$REAL" && keep_beside "$DROPIN" && keep_beside "$LIMITS"
+        flush "$HOME_OF_JADA" && watch_over_boot && keep_beside "$REAL" && keep_beside "$DROPIN" && keep_beside "$LIMITS"
+}
+
+# The unit that undoes the change should the host go down in the middle of it; most hosts have it from the release before.
+watch_over_boot() {
+    wanted=$(printf %s "$RECOVER_UNIT" | base64 -d) || return 1
+    [ -e "$WANTS/${RECOVERY##*/}" ] && [ "$(cat "$RECOVERY")" = "$wanted" ] || {
+        change_file "$RECOVERY" "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
+            ln -sfn "../${RECOVERY##*/}" "$WANTS/${RECOVERY##*/}" && flush "$WANTS"
+    }
 }
 
 # Nothing has been changed yet: takes the snapshot away again.
 give_up() {
-    sweep
-    rm -f "$HOME_OF_JADA/transaction"
+    close_transaction
     refuse "$*"
 }
 
@@ -111,7 +120,8 @@ change_files() {
 }
 
 commit() {
-    keep_hashes && printf 'done %s %s %s\n' "$pid" "$(birth_of "$pid")" "$(cat /proc/sys/kernel/random/boot_id)" >"$DIR/result" &&
+    read -r boot </proc/sys/kernel/random/boot_id
+    keep_hashes && printf 'done %s %s %s\n' "$pid" "$(birth_of "$pid")" "$boot" >"$DIR/result" &&
         touch_file "$DIR/complete" && flush "$DIR"/* "$DIR" || return 1
     if [ -L "$HOME_OF_JADA/current" ]; then
         link_to "$(readlink "$HOME_OF_JADA/current")" "$HOME_OF_JADA/previous" || return 1
@@ -147,9 +157,8 @@ main() {
     trap '' INT TERM
     trap - EXIT
     step tidy
-    sweep
-    rm -f "$DIR/restarting" "$HOME_OF_JADA/transaction"
-    flush "$HOME_OF_JADA"
+    rm -f "$DIR/restarting"
+    close_transaction
     prune
     say "result done"
 }
@@ -164,8 +173,10 @@ keep_hashes() {
 
 # Ids sort by time; the current and the previous release stay whatever their age.
 prune() {
-    for id in $(ls "$RELEASES" | head -n "-$KEEP"); do
-        [ "$id" = "$RELEASE" ] || [ "$id" = "$CURRENT" ] || rm -rf "${RELEASES:?}/$id"
+    set -- "$RELEASES"/*
+    while [ $# -gt "$KEEP" ]; do
+        [ "${1##*/}" = "$RELEASE" ] || [ "${1##*/}" = "$CURRENT" ] || rm -rf "$1"
+        shift
     done
 }
 

@@ -23,16 +23,18 @@ NEW = "claude-sonnet-4.6"
 DROPIN = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
 LIMITS = "/etc/security/limits.d/50-jada.conf"
 # In place of sh on a host, where sudo looks first: the real script, with a place to strike at in each step and before
-# each flush to the disk. A fault is a script in /run/fault; $1 is the transaction's outer shell, $PPID the inner one.
+# each flush to the disk (counted in a file, for some happen in a child of the shell). A fault is a script in /run/fault;
+# $1 is the transaction's outer shell, $PPID the inner one.
 SH = r"""#!/bin/bash
-strike='strike() { [ ! -x "/run/fault/$1" ] || "/run/fault/$1" $$ 9>\&-; }; flushes=0; '
+strike='strike() { [ ! -x "/run/fault/$1" ] || "/run/fault/$1" $$ 9>\&-; }; '
 if [ "$1" = -c ] && [[ "$2" == *"step() {"* ]]; then
     script=$(printf '%s' "$2" | sed -e "s#^step() {.*#${strike}step() { say \"step \$1\"; strike \"\$1\"; }#" \
-        -e 's#^flush() {#flush() { flushes=$((flushes + 1)); strike "flush$flushes"; #')
+        -e 's#^flush() {#flush() { echo >>/run/fault/flushes; strike "flush$(wc -l </run/fault/flushes)"; #')
     exec /bin/sh -c "$script"
 fi
 exec /bin/sh "$@"
 """
+STRUCK = "/run/fault-struck"
 PAUSE = "touch /run/fault/reached; while [ -e /run/fault/reached ]; do sleep 0.05; done"
 # What the host's files are, one line each: settings (with owner and mode), drop-in, limits; then what is left over.
 OBSERVE = """
@@ -88,13 +90,13 @@ class Rig:
     def fault(self, place: str, script: str) -> None:
         """From now on, `script` runs on the host whenever a transaction comes to `place`."""
         machine.inside(self.host, "cat >/usr/local/sbin/sh && chmod 755 /usr/local/sbin/sh", stdin=SH)
-        text = f"#!/bin/sh\n{script}\n"
+        text = f"#!/bin/sh\ntouch {STRUCK}\n{script}\n"
         command = f"mkdir -p /run/fault && cat >/run/fault/{place} && chmod 755 /run/fault/{place}"
         machine.inside(self.host, command, stdin=text)
 
     def mend(self) -> None:
         """Takes the fault away."""
-        self.run("rm -rf /run/fault /usr/local/sbin/sh")
+        self.run(f"rm -rf /run/fault {STRUCK} /usr/local/sbin/sh")
         self.run(
             "cd /; for at in $(tac /etc/fault-mounts 2>/dev/null); do umount -l $at; done; rm -f /etc/fault-mounts"
         )

@@ -20,15 +20,17 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from tests.faults.conftest import NEW, PAUSE, TRIED, Rig, Seen, finish, make_rig
+from tests.faults.conftest import NEW, PAUSE, STRUCK, TRIED, Rig, Seen, finish, make_rig
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
 pytestmark = pytest.mark.lab
 STEPS = ("check", "snapshot", "settings", "dropin", "limits", "reload", "restart", "settle", "verify", "commit", "tidy")
-# Before each of these a transaction flushes something to the disk.
-FLUSHES = tuple(f"flush{number}" for number in range(1, 13))
+# Before each of these the first transaction of a host flushes something to the disk.
+FLUSHES = tuple(f"flush{number}" for number in range(1, 17))
+# As on a host that jada never changed: later ones find the unit that undoes a change at the next boot in its place.
+FIRST = "rm -f /etc/systemd/system/jada-recover.service /etc/systemd/system/*.wants/jada-recover.service"
 FEW = ("snapshot", "dropin", "settle", "flush7")
 
 # Everything jada writes to, on one small file system of its own, which can then be filled or made read-only.
@@ -180,6 +182,7 @@ def strike(host: Machine, folder: Path, name: str, step: str) -> Outcome:
     """Upgrades the host while the fault strikes at the step, sees what became of it, mends it and upgrades again."""
     fault = FAULTS[name]
     rig = make_rig(host, folder)
+    rig.run(FIRST)
     rig.run(fault.prepare.format(home=host.home))
     is_edit = name == "edited meanwhile"
     rig.fault(step, rig.edit() if is_edit else fault.hook.format(home=host.home))
@@ -192,6 +195,7 @@ def strike(host: Machine, folder: Path, name: str, step: str) -> Outcome:
     _code, report, told = finish(process)
     reported = report["hosts"][0]["ending"] if report else "killed"
     rig.wait_until_free()
+    assert fault.act or rig.run(f"ls {STRUCK}", check=False), f"{name} did not strike at {step}"
     rig.run("umount -l /usr/bin/systemctl", check=False)
     seen = rig.observe(edited=is_edit)
     kept = not is_edit or seen.files != "mixed"
