@@ -238,13 +238,13 @@ def _carry_out(
     def change(name: str, connection: Connection) -> Report:
         began = time.monotonic()
         plan = todo[name]
-        told = _apply(connection, plan)
+        told = _apply(connection, plan, evidence)
         if told.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
             if plan.refusal or plan.lock:
                 return _without_change(plan)
-            told = _apply(connection, plan) if plan.transaction else Outcome(Result.DONE, "", ())
+            told = _apply(connection, plan, evidence) if plan.transaction else Outcome(Result.DONE, "", ())
         report = _judge(connection, plan, told, evidence)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
@@ -253,18 +253,18 @@ def _carry_out(
     return {name: _without_change(result) if isinstance(result, HostError) else result for name, result in done.items()}
 
 
-def _apply(connection: Connection, plan: Plan) -> Outcome:
+def _apply(connection: Connection, plan: Plan, evidence: bool) -> Outcome:
     assert plan.transaction is not None  # noqa: S101 - for the type checker
-    return connection.apply(plan.transaction)
+    return connection.apply(plan.transaction, evidence)
 
 
 def _judge(connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> Report:
-    """A transaction that says "done" is believed only after one more look at the host."""
+    """A transaction that says "done" is believed only after a look at the host."""
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
         return Report(ENDING[told.result], reason)
     try:
-        state = connection.look(evidence=evidence)
+        state = told.seen or connection.look(evidence=evidence)
     except HostError as error:
         return Report(Ending.UNVERIFIED, f"the host says that it is done, but {error.message}")
     found = checks.drift(state)

@@ -12,12 +12,13 @@ NO_SUDO = "result refused\nreason sudo asks for a password; jada needs NOPASSWD 
 
 
 @operation(is_idempotent=False)
-def change(transaction: Transaction) -> Generator[StringCommand, None, None]:
+def change(transaction: Transaction, look: str = "") -> Generator[StringCommand, None, None]:
     """Makes the release of `transaction` on the host: all of it, or nothing.
 
-    Prints `step NAME` lines and `result …`; exits non-zero unless the result is `done`.
+    Prints `step NAME` lines and `result …`; exits non-zero unless the result is `done`. Then `look`, the script of a
+    look, saves it the way to the host and prints what it sees as the last line.
     """
-    yield StringCommand(as_root(transaction.script(), NO_SUDO))
+    yield StringCommand(as_root(transaction.script(), NO_SUDO, look))
 
 
 @operation(is_idempotent=False)

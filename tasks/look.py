@@ -27,6 +27,11 @@ class Look(FactBase[State | LookError]):
         if output == [NO_SUDO]:
             return LookError("sudo asks for a password there; jada needs `NOPASSWD` for the ssh user, or root")
         try:
-            return read(self._service.unit, output, bool(self._service.health), bool(self._service.probe))
+            return read_look(self._service, output)
         except LookError as error:
             return error
+
+
+def read_look(service: Service, output: list[str]) -> State:
+    """What a look at the service of a host printed. Raises LookError."""
+    return read(service.unit, output, bool(service.health), bool(service.probe))

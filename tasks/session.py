@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar, cast
 
 import gevent
@@ -25,9 +27,9 @@ from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, HostKeyError
 from jada.tasks.change import change, hold
-from jada.tasks.look import Look
+from jada.tasks.look import Look, read_look
 from jada.tasks.state import LookError, State
-from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, outcome
+from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, look_script, outcome
 
 # Seconds for the TCP connection and for sshd's banner; a host across the world answers in under one.
 CONNECT_TIMEOUT = 10
@@ -112,9 +114,12 @@ class Connection:
             raise HostError(f"{self._host.name} can't be looked at: {seen}")
         return cast(State, seen)
 
-    def apply(self, transaction: Transaction) -> Outcome:
-        """Runs the transaction; when the link dies in it, connects again and sees how it ended. Raises HostError."""
-        return self._change(transaction) or self._find_out(transaction)
+    def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
+        """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
+
+        Raises HostError.
+        """
+        return self._change(transaction, evidence) or self._find_out(transaction)
 
     def hold(self, held: str) -> str:
         """Locks the host for `held`, or frees it (""); returns what held it before. Raises HostError."""
@@ -123,10 +128,17 @@ class Connection:
             raise HostError(f"{self._host.name} can't be locked or freed: {last}")
         return "\n".join(before)
 
-    def _change(self, transaction: Transaction) -> Outcome | None:
+    def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
         longest = transaction.service.settle + FIND_OUT
         name = f"release {transaction.release.id}"
-        return outcome(self._run(change, transaction=transaction, name=name, _timeout=longest).stdout_lines)
+        look = look_script(self.service, evidence=evidence)
+        lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
+        told = outcome(lines)
+        if told is None or told.result is not Result.DONE:
+            return told
+        with contextlib.suppress(LookError):
+            return replace(told, seen=read_look(self.service, lines[-1:]))
+        return told
 
     def _run(self, operation: Callable[..., OperationMeta], **arguments: object) -> OperationMeta:
         self.connect()

@@ -30,11 +30,15 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a transaction reported; `reason` is a sentence unless it is done, `steps` those that were begun."""
+    """What a transaction reported; `reason` is a sentence unless it is done, `steps` those that were begun.
+
+    `seen` is what a look right after it saw, where it was done and that look was whole.
+    """
 
     result: Result
     reason: str
     steps: tuple[str, ...]
+    seen: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +137,19 @@ def hold_script(held: str) -> str:
     return assignments({"HELD": held}) + _file("hold.sh")
 
 
-def as_root(script: str, refusal: str) -> str:
-    """A command that runs `script` as root, through `sudo -n` unless the ssh user is root already.
+def as_root(script: str, refusal: str, afterwards: str = "") -> str:
+    """A command that runs `script` as root, through `sudo -n` unless the ssh user is root already, and if that succeeds
+    `afterwards`, as a process of its own.
 
     pyinfra's own _sudo is not used because it asks at the terminal when sudo wants a password; here `refusal` is
     printed instead, and the command succeeds. sudo ends with 1 then, and no script of jada does; 127: there is no sudo.
     """
+    then = f'[ "$C" != 0 ] || $R sh -c {shlex.quote(afterwards)}; ' if afterwards else ""
     return (
-        f"S={shlex.quote(script)}; "
-        '[ "$(id -u)" != 0 ] || exec sh -c "$S"; '
-        'sudo -n sh -c "$S"; C=$?; '
+        "[ \"$(id -u)\" = 0 ] && R= || R='sudo -n'; "
+        f"$R sh -c {shlex.quote(script)}; C=$?; "
         f"case $C in 1 | 127) printf '%s\\n' {shlex.quote(refusal)}; exit 0 ;; esac; "
-        'exit "$C"'
+        f'{then}exit "$C"'
     )
 
 

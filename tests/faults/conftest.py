@@ -23,8 +23,8 @@ NEW = "claude-sonnet-4.6"
 DROPIN = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
 LIMITS = "/etc/security/limits.d/50-jada.conf"
 # In place of sh on a host, where sudo looks first: the real script, with a place to strike at in each step and before
-# each flush to the disk (counted in a file, for some happen in a child of the shell). A fault is a script in /run/fault;
-# $1 is the transaction's outer shell, $PPID the inner one.
+# each flush to the disk (counted in a file, for some happen in a child of the shell). A fault is a script in
+# /run/fault; $1 is the transaction's outer shell, $PPID the inner one.
 SH = r"""#!/bin/bash
 strike='strike() { [ ! -x "/run/fault/$1" ] || "/run/fault/$1" $$ 9>\&-; }; '
 if [ "$1" = -c ] && [[ "$2" == *"step() {"* ]]; then
