@@ -17,14 +17,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from jada.inventory.fleet import NOFILE
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import LAB, run
+from jada.tasks import plan, state
+from jada.tasks.plan import Plan, Request
+from jada.tasks.release import new_id
+from jada.tasks.state import State
 from jada.tasks.transaction import as_root, look_script
 
-from .report import Part, Results, Series, show, write
+from .report import (
+    ANSIBLE,
+    ANSIBLE_WHOLE,
+    FLOOR,
+    MITOGEN,
+    MITOGEN_WHOLE,
+    ROLLBACK,
+    SCRIPTS,
+    SCRIPTS_BACK,
+    UPGRADE,
+    Part,
+    Results,
+    Series,
+    show,
+    write,
+)
 from .tools import BIN, HERE, SERVICE, Endpoint, Setting, Tool
 
 NEW = "claude-sonnet-4.6"
@@ -38,7 +59,7 @@ SSHD = "MaxStartups 1000\nMaxSessions 1000\nUseDNS no\n"
 # Back to where every round begins, without ssh: no drop-in of any tool, no release of jada, the old model in force.
 RESET = f"""
 set -e
-rm -rf /etc/systemd/system/jada-agent.service.d /etc/security/limits.d/50-jada.conf /var/lib/jada
+rm -rf /etc/systemd/system/jada-agent.service.d /etc/security/limits.d/*.conf /var/lib/jada /var/lib/bench
 sed -i 's/\\("model" *: *"\\)claude-[^"]*/\\1{OLD_MODEL}/' /home/agent/.claude/settings.json
 systemctl daemon-reload
 systemctl restart jada-agent
@@ -95,22 +116,58 @@ def changes(
             def once(series: Series | None) -> None:
                 reset(hosts)
                 measure(make(), series)
+                require(hosts, NEW)
 
             return once
 
+        def back(make: Callable[[], Tool]) -> Job:
+            """Undoes the upgrade just before it."""
+
+            def once(series: Series | None) -> None:
+                measure(make(), series)
+                require(hosts, OLD_MODEL)
+
+            return once
+
+        # The first is the floor. What the least and the whole job are: README.md.
         jobs: dict[str, Job] = {
-            "OpenSSH, one exec": job(lambda: setting.openssh(command)),
+            FLOOR: job(lambda: setting.openssh([command] * len(hosts))),
             "asyncssh, one exec": job(lambda: setting.asyncssh(command, "changed")),
-            "jada upgrade": job(lambda: setting.jada("upgrade", "--to", NEW, "--yes")),
-            # Undoes the upgrade just before it.
-            "jada rollback": lambda series: measure(setting.jada("rollback", "--yes"), series),
+            SCRIPTS: job(lambda: setting.openssh([own_scripts(host, upgrade) for host in hosts])),
+            SCRIPTS_BACK: back(lambda: setting.openssh([own_scripts(host, rollback) for host in hosts])),
+            UPGRADE: job(lambda: setting.jada("upgrade", "--to", NEW, "--yes")),
+            ROLLBACK: back(lambda: setting.jada("rollback", "--yes")),
         }
         others: dict[str, Job] = {
             "pyinfra, stock operations": job(lambda: setting.pyinfra(NEW)),
-            "Mitogen for Ansible": job(lambda: setting.ansible(NEW, mitogen=True)),
-            "Ansible": job(lambda: setting.ansible(NEW)),
+            MITOGEN: job(lambda: setting.ansible(NEW, mitogen=True)),
+            ANSIBLE: job(lambda: setting.ansible(NEW)),
+            MITOGEN_WHOLE: job(lambda: setting.ansible(NEW, "playbook-whole.yml", mitogen=True)),
+            ANSIBLE_WHOLE: job(lambda: setting.ansible(NEW, "playbook-whole.yml")),
         }
         return in_turn(results.rounds, jobs | others if peers else jobs)
+
+
+def own_scripts(host: Machine, decide: Callable[[State], Plan]) -> str:
+    """All that jada runs on a host, in one exec: a look, the transaction decided on an earlier look, and a look."""
+    look = look_script(SERVICE)
+    made = decide(state.read(SERVICE.unit, machine.inside(host, look).stdout.splitlines(), health_asked=True))
+    if made.transaction is None:
+        sys.exit(f"nothing is to be done on {host.name}: {made}")
+    return as_root(f"(\n{look})\n(\n{made.transaction.script()}) || exit\n(\n{look})\n", "no sudo")
+
+
+def upgrade(seen: State) -> Plan:
+    return plan.upgrade(_request(), "agents", NEW, seen, SERVICE)
+
+
+def rollback(seen: State) -> Plan:
+    return plan.rollback(_request(), "agents", "", seen, SERVICE)
+
+
+def _request() -> Request:
+    now = datetime.now(UTC)
+    return Request(new_id(now), "bench", "bench", now.isoformat(), NOFILE)
 
 
 def reads(results: Results, folder: Path, hosts: Sequence[Machine], delay: float = 0) -> dict[str, Series]:
@@ -246,6 +303,13 @@ def prepare(host: Machine) -> None:
 def reset(hosts: Sequence[Machine]) -> None:
     with ThreadPoolExecutor(len(hosts)) as pool:
         list(pool.map(lambda host: machine.inside(host, RESET), hosts))
+
+
+def require(hosts: Sequence[Machine], model: str) -> None:
+    """Ends the benchmark unless every host's agent answers, without ssh, that it runs the model."""
+    for host in hosts:
+        if machine.healthz(host).get("model") != model:
+            sys.exit(f"{host.name} does not run {model} after a tool said that it was done")
 
 
 def release(folder: Path, hosts: Sequence[Machine]) -> None:

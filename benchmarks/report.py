@@ -15,9 +15,15 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 FLOOR = "OpenSSH, one exec"
+SCRIPTS, SCRIPTS_BACK = "OpenSSH, jada's own scripts", "OpenSSH, jada's own scripts back"
+UPGRADE, ROLLBACK = "jada upgrade", "jada rollback"
+ANSIBLE, ANSIBLE_WHOLE = "Ansible", "Ansible, the whole job"
+MITOGEN, MITOGEN_WHOLE = "Mitogen for Ansible", "Mitogen for Ansible, the whole job"
+# What jada does: a look before, a snapshot, a way back, checks of what runs. Every other way to change does the least.
+WHOLE = {SCRIPTS, SCRIPTS_BACK, UPGRADE, ROLLBACK, ANSIBLE_WHOLE, MITOGEN_WHOLE}
 READ_FLOOR = "asyncssh, the same script"
 CHART = "results.svg"
-MARKS = {True: "✓", False: "✗", None: ""}
+MARKS = {True: "met", False: "**not met**", None: ""}
 
 
 @dataclass(slots=True)

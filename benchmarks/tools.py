@@ -89,14 +89,14 @@ class Setting:
         env = {"JADA_FLEET": str(self._fleet), "XDG_STATE_HOME": str(self._folder)}
         return Tool(name or f"jada {argv[0]}", (str(BIN / "jada"), *argv), env=env)
 
-    def openssh(self, command: str) -> Tool:
-        """As many ssh processes side by side as there are hosts, at most 50, each with one exec."""
-        job = self._write("command", command)
-        rows = "".join(f"{one.port} {one.address}\n" for one in self._endpoints)
+    def openssh(self, commands: Sequence[str]) -> Tool:
+        """As many ssh processes side by side as there are hosts, at most 50, each with one exec: its host's command."""
+        files = [self._write(f"command-{number}", command) for number, command in enumerate(commands)]
+        rows = "".join(f"{one.port} {one.address} {file}\n" for one, file in zip(self._endpoints, files, strict=True))
         options = f"-o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes -i {fleet.KEY}"
         script = (
             f"xargs -P 50 -L 1 sh -c 'ssh -n {options} -o UserKnownHostsFile={self._known_hosts} "
-            f'-p "$1" "admin@$2" "$(cat {job})"\' sh'
+            f'-p "$1" "admin@$2" "$(cat "$3")"\' sh'
         )
         return Tool("OpenSSH", ("sh", "-c", script), rows)
 
@@ -114,11 +114,13 @@ class Setting:
         argv = (str(BIN / "pyinfra"), "-y", str(self._pyinfra), str(HERE / "stock.py"), "--data", f"model={model}")
         return Tool("pyinfra, stock operations", argv)
 
-    def ansible(self, model: str, mitogen: bool = False) -> Tool:
-        argv = (str(PEERS / "ansible-playbook"), "-i", str(self._ansible), "-e", f"model={model}")
+    def ansible(self, model: str, playbook: str = "playbook.yml", mitogen: bool = False) -> Tool:
+        argv = (str(PEERS / "ansible-playbook"), "-i", str(self._ansible), "-e", f"model={model}", "-e", "release=r1")
         env = {
             "ANSIBLE_PIPELINING": "true",
             "ANSIBLE_FORKS": "50",
+            # On a busy machine Mitogen's first connection may take more than the usual 10 s: that should not end it all.
+            "ANSIBLE_TIMEOUT": "60",
             "ANSIBLE_HOME": str(self._folder / "ansible"),
             # A connection that an earlier run left open would be a head start.
             "ANSIBLE_SSH_CONTROL_PATH_DIR": tempfile.mkdtemp(dir=self._folder),
@@ -127,7 +129,7 @@ class Setting:
         if mitogen:
             plugins = next(HERE.glob(".venv/lib/python*/site-packages/ansible_mitogen/plugins/strategy"))
             env |= {"ANSIBLE_STRATEGY_PLUGINS": str(plugins), "ANSIBLE_STRATEGY": "mitogen_linear"}
-        return Tool("Mitogen for Ansible" if mitogen else "Ansible", (*argv, str(HERE / "playbook.yml")), env=env)
+        return Tool("Mitogen for Ansible" if mitogen else "Ansible", (*argv, str(HERE / playbook)), env=env)
 
     def _write(self, name: str, text: str) -> Path:
         path = self._folder / name
