@@ -119,7 +119,7 @@ class Setting:
         env = {
             "ANSIBLE_PIPELINING": "true",
             "ANSIBLE_FORKS": "50",
-            # On a busy machine Mitogen's first connection may take more than the usual 10 s: that should not end it all.
+            # On a busy machine a first connection may take more than the usual 10 s: that should not end it all.
             "ANSIBLE_TIMEOUT": "60",
             "ANSIBLE_HOME": str(self._folder / "ansible"),
             # A connection that an earlier run left open would be a head start.

@@ -66,8 +66,7 @@ AT_ARGV, AT_AGENT, AT_ENV, AT_FILE, AT_DEFAULT, AT_END = range(6)
 
 def resolve(state: State, launch: Launch) -> Effective:
     """The model that a process with this launch asks for when it reads the files as they are now."""
-    config, moved = _config(state, launch)
-    files = _files(state, launch, config)
+    config, moved, files = _reads(state, launch)
     slots = list(_slots(state, launch, files, config))
     winner = next(slot for slot in slots if slot.model and _first_of_group(slots, slot) is slot)
     chain = [Origin(slot.model, slot.where, _lost(slots, slot, winner)) for slot in slots if slot.model]
@@ -96,12 +95,9 @@ def sessions(state: State) -> Iterator[Launch]:
     how people keep their repositories. The CLI reads the project settings of the very folder it is started in, not
     those of its parents. A session gets the environment of a login, which is not that of the service.
     """
-    taken = {PurePosixPath(config) for config in _configs(state)}
-    folders = {state.home}
-    for layer in state.layers:
-        path = PurePosixPath(layer.path)
-        if path.parent.name == ".claude" and path.parent not in taken:
-            folders.add(str(path.parent.parent))
+    taken = {_spelling(config) for config in _configs(state)} if state.layers else set()
+    held = {_folder_of(layer.path) for layer in state.layers} - taken
+    folders = {state.home, *(_folder_of(folder) for folder in held if folder.endswith("/.claude"))}
     works_in = {state.fresh.cwd, state.process.launch.cwd if state.process else ""}
     where = dict.fromkeys(state.login.env, f"the environment that {state.user} gets at login")
     for folder in sorted(folders - works_in):
@@ -111,23 +107,25 @@ def sessions(state: State) -> Iterator[Launch]:
 def _configs(state: State) -> Iterator[str]:
     yield f"{state.home}/.claude"
     for launch in (state.fresh, *([state.process.launch] if state.process else [])):
-        yield _config(state, launch)[0]
+        yield _reads(state, launch)[0]
 
 
-def _config(state: State, launch: Launch) -> tuple[str, str]:
-    """The folder of the user's settings, and what moved it there, "" if nothing did."""
+def _reads(state: State, launch: Launch) -> tuple[str, str, list[Settings]]:
+    """The folder of the user's settings, what moved it there ("" if nothing did), and all files that are read."""
     usual = _folder_of(state.settings.path)
     folder, by = usual, ""
     if named := launch.env.get("CLAUDE_CONFIG_DIR"):
         folder, by = named, f"CLAUDE_CONFIG_DIR={named} in {launch.where['CLAUDE_CONFIG_DIR']}"
     elif (home := launch.env.get("HOME", state.home)) != state.home and usual == f"{state.home}/.claude":
         folder, by = f"{home}/.claude", f"HOME={home} in {launch.where['HOME']}"
-    for file in _files(state, launch, folder):
-        if named := _env(file).get("CLAUDE_CONFIG_DIR"):
+    files = _files(state, launch, folder)
+    for file in files:
+        if named := _env(file, "CLAUDE_CONFIG_DIR"):
             folder, by = named, f"CLAUDE_CONFIG_DIR={named} in the env of {file.path}"
+            files = _files(state, launch, folder)
             break
     same = _spelling(folder) == usual
-    return (usual, "") if same else (folder, by)
+    return (usual, "", files) if same else (folder, by, files)
 
 
 def _files(state: State, launch: Launch, config: str) -> list[Settings]:
@@ -165,8 +163,8 @@ def _slots(state: State, launch: Launch, files: list[Settings], config: str) -> 
 
 def _variable(group: int, name: str, launch: Launch, files: list[Settings]) -> Iterator[_Slot]:
     for file in files:
-        if name in _env(file):
-            yield _Slot(group, _env(file)[name], f"{name} in the env of {file.path}")
+        if (model := _env(file, name)) is not None:
+            yield _Slot(group, model, f"{name} in the env of {file.path}")
     if name in launch.env:
         yield _Slot(group, launch.env[name], f"{name} in {launch.where[name]}", of_process=True)
 
@@ -188,9 +186,9 @@ def _agent(state: State, launch: Launch, files: list[Settings], config: str) -> 
                 return
 
 
-def _env(file: Settings) -> dict[str, str]:
+def _env(file: Settings, name: str) -> str | None:
     env = file.read().get("env")
-    return {name: str(value) for name, value in env.items()} if isinstance(env, dict) else {}
+    return str(env[name]) if isinstance(env, dict) and name in env else None
 
 
 def _first_of_group(slots: list[_Slot], slot: _Slot) -> _Slot:
@@ -210,7 +208,7 @@ def _unread(state: State, files: list[Settings], moved: str) -> Iterator[Origin]
     if own not in files and own.model:
         yield Origin(own.model, f"model in {own.path}", f"not read: {moved or '--setting-sources on the command line'}")
     for file in files:
-        if file.error or not isinstance(file.values.get("model", ""), str):
+        if not file.read() and (file.error or not isinstance(file.values.get("model", ""), str)):
             yield Origin("?", f"anything in {file.path}", f"dropped whole: {file.error or 'model is not a string'}")
 
 

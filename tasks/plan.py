@@ -62,7 +62,7 @@ def upgrade(request: Request, role: str, model: str, state: State, service: Serv
         return Plan(refusal=refusal)
     notes = _limit_notes(state, request.nofile)
     current = state.release
-    same = current is not None and replace(current.wanted, release="") == wanted
+    same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
     made = release.upgrade(request.id, current, state.settings.model, wanted, **request.about(role))
@@ -188,6 +188,7 @@ def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:
 
 
 def _file_diff(path: str, old: str, new: str) -> Diff:
-    gone = [f"-{line}" for line in old.splitlines() if line not in new.splitlines()]
-    come = [f"+{line}" for line in new.splitlines() if line not in old.splitlines()]
+    before, after = old.splitlines(), new.splitlines()
+    gone = [f"-{line}" for line in before if line not in after]
+    come = [f"+{line}" for line in after if line not in before]
     return (f"--- {path}", *gone, *come) if gone or come else ()

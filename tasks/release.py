@@ -22,6 +22,10 @@ class Wanted:
     nofile_asked: int = 0
     release: str = ""
 
+    def is_like(self, other: Wanted) -> bool:
+        """Whether both ask for the same, whichever releases they are of."""
+        return (self.model, self.nofile, self.nofile_asked) == (other.model, other.nofile, other.nofile_asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Release:

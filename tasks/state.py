@@ -72,10 +72,7 @@ class Settings:
 
     def read(self) -> Mapping[str, object]:
         """The values the Claude CLI takes from the file: none when something in it is wrong, for it drops it whole."""
-        if self.text is None:
-            return {}
-        values, error = _judged(self.text, self.path.startswith(f"{MANAGED}/"))
-        return values if not error and isinstance(values.get("model", ""), str) else {}
+        return {} if self.text is None else _judged(self.text, self.path.startswith(f"{MANAGED}/"))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,13 +479,14 @@ def _answer(seen: Mapping[str, str], kind: str, asked: bool) -> Answer:
 # A dozen checks of one host ask for its few files, one after the other.
 @lru_cache(maxsize=64)
 def _judged(text: str, managed: bool) -> tuple[Mapping[str, object], str]:
-    """A settings file's values, and why it can't be used, or ""."""
+    """The values that the CLI takes from a settings file, and why it can't be used, or ""."""
     try:
         values = parse(text)
     except SettingsError as error:
         return {}, str(error)
     # Of the administrator's files the CLI leaves out only the part that is wrong.
-    return values, "" if managed else _wrong_type(values)
+    wrong = "" if managed else _wrong_type(values)
+    return {} if wrong or not isinstance(values.get("model", ""), str) else values, wrong
 
 
 def _wrong_type(values: Mapping[str, object]) -> str:

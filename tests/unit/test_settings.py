@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from jada.tasks import checks, settings
-from jada.tasks.settings import BOM, SettingsError, parse, set_model
+from jada.tasks import checks, state
+from jada.tasks.settings import BOM, SettingsError, Splice, parse, set_model
 from jada.tasks.state import State
 
 MODEL = "claude-sonnet-4.6"
@@ -70,8 +70,14 @@ def test_parse_agrees_with_json() -> None:
     assert parse(text) == json.loads(text)
 
 
+def test_a_number_may_have_more_digits_than_python_takes_for_an_integer() -> None:
+    text = f'{{"n": {"1" * 5000}, "model": "a"}}'
+    assert parse(text)["model"] == "a"
+    assert set_model(text, "b") == Splice(len(text) - 4, 3, '"b"')
+
+
 def test_one_host_is_parsed_once(host: Callable[..., State]) -> None:
     """Ten thousand hosts are judged within a second only if a dozen checks don't parse each file a dozen times."""
-    settings.members.cache_clear()
+    state._judged.cache_clear()
     checks.drift(host())
-    assert settings.members.cache_info().misses == 1
+    assert state._judged.cache_info().misses == 1
