@@ -33,12 +33,15 @@ from jada.tasks.transaction import as_root, look_script
 from .report import (
     ANSIBLE,
     ANSIBLE_WHOLE,
+    ASYNCSSH,
+    CLICK,
     FLOOR,
     MITOGEN,
     MITOGEN_WHOLE,
     ROLLBACK,
     SCRIPTS,
     SCRIPTS_BACK,
+    STOCK,
     UPGRADE,
     Part,
     Results,
@@ -129,17 +132,17 @@ def changes(
 
             return once
 
-        # The first is the floor. What the least and the whole job are: README.md.
+        # The first is the floor.
         jobs: dict[str, Job] = {
             FLOOR: job(lambda: setting.openssh([command] * len(hosts))),
-            "asyncssh, one exec": job(lambda: setting.asyncssh(command, "changed")),
+            ASYNCSSH: job(lambda: setting.asyncssh(command, "changed")),
             SCRIPTS: job(lambda: setting.openssh([own_scripts(host, upgrade) for host in hosts])),
             SCRIPTS_BACK: back(lambda: setting.openssh([own_scripts(host, rollback) for host in hosts])),
             UPGRADE: job(lambda: setting.jada("upgrade", "--to", NEW, "--yes")),
             ROLLBACK: back(lambda: setting.jada("rollback", "--yes")),
         }
         others: dict[str, Job] = {
-            "pyinfra, stock operations": job(lambda: setting.pyinfra(NEW)),
+            STOCK: job(lambda: setting.pyinfra(NEW)),
             MITOGEN: job(lambda: setting.ansible(NEW, mitogen=True)),
             ANSIBLE: job(lambda: setting.ansible(NEW)),
             MITOGEN_WHOLE: job(lambda: setting.ansible(NEW, "playbook-whole.yml", mitogen=True)),
@@ -204,7 +207,7 @@ def startup(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[st
         return Tool(f"complete `{words}`", (str(BIN / "jada"),), env=env)
 
     tools = {
-        "python -c 'import click'": Tool("click", (str(BIN / "python"), "-c", "import click")),
+        CLICK: Tool("click", (str(BIN / "python"), "-c", "import click")),
         "jada --help": Tool("help", (str(BIN / "jada"), "--help")),
         "complete `jada up`": complete("jada up"),
         "complete `jada upgrade --`": complete("jada upgrade --"),
@@ -256,8 +259,9 @@ PARTS: dict[str, Callable[[Results, Path, Sequence[Machine]], dict[str, Series]]
     "changes at 80 ms": lambda results, folder, hosts: changes(results, folder, hosts, ONE_WAY),
     "changes of one host at 80 ms": lambda results, folder, hosts: changes(results, folder, hosts[:1], ONE_WAY, False),
     "reads at 0 ms": reads,
-    "reads at 80 ms": lambda results, folder, hosts: reads(results, folder, hosts, ONE_WAY),
+    # Next to it, for its last point is in there.
     "growth": growth,
+    "reads at 80 ms": lambda results, folder, hosts: reads(results, folder, hosts, ONE_WAY),
 }
 
 
