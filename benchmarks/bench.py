@@ -62,7 +62,7 @@ SSHD = "MaxStartups 1000\nMaxSessions 1000\nUseDNS no\n"
 # Back to where every round begins, without ssh: no drop-in of any tool, no release of jada, the old model in force.
 RESET = f"""
 set -e
-rm -rf /etc/systemd/system/jada-agent.service.d /etc/security/limits.d/*.conf /var/lib/jada /var/lib/bench
+rm -rf /etc/systemd/system/jada-agent.service.d /etc/security/limits.d/[56]0-*.conf /var/lib/jada /var/lib/bench
 sed -i 's/\\("model" *: *"\\)claude-[^"]*/\\1{OLD_MODEL}/' /home/agent/.claude/settings.json
 systemctl daemon-reload
 systemctl restart jada-agent
