@@ -186,7 +186,9 @@ def reads(results: Results, folder: Path, hosts: Sequence[Machine], delay: float
     with far_away(near, delay) as there:
         setting = Setting(folder / "setting", there)
         jobs: dict[str, Job] = {
-            "asyncssh, the same script": lambda series: measure(setting.asyncssh(command, "end=ok"), series),
+            "asyncssh, the same script": lambda series: measure(
+                setting.asyncssh(command, "end=ok", packed=True), series
+            ),
             "jada drift": lambda series: measure(setting.jada("drift"), series),
         }
         return in_turn(results.rounds, jobs)

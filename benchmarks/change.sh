@@ -15,4 +15,5 @@ for _ in $(seq 200); do
     case $(curl -fs http://127.0.0.1:8787/healthz) in *"\"$NEW\""*) echo "changed"; exit 0 ;; esac
     sleep 0.1
 done
-exit 1
+# 1 is what sudo ends with.
+exit 2

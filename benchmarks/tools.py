@@ -100,13 +100,14 @@ class Setting:
         )
         return Tool("OpenSSH", ("sh", "-c", script), rows)
 
-    def asyncssh(self, command: str, word: str) -> Tool:
+    def asyncssh(self, command: str, word: str, packed: bool = False) -> Tool:
         job = {
             "hosts": [[one.address, one.port] for one in self._endpoints],
             "user": "admin",
             "key": str(fleet.KEY),
             "known_hosts": str(self._known_hosts),
             "command": command,
+            "packed": packed,
         }
         return Tool("asyncssh", (str(PEERS / "python"), str(HERE / "floor.py"), str(AT_ONCE), word), json.dumps(job))
 
