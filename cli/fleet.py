@@ -8,7 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,10 +73,10 @@ class Opened:
                     return
                 yield name
 
-        with progress(text, len(wanted)) as bar:
+        with progress(text, len(wanted)) as advance:
             for name, result in self.session.each(in_time(), act):
                 found[name] = result
-                bar.advance(bar.task_ids[0])
+                advance()
         why = "jada was told to stop" if is_stopped() else f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
         return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
 
@@ -109,10 +109,9 @@ def host_options(command: F) -> F:
 
 def load(fleet_file: str | None) -> Fleet:
     """The fleet.yml that a command about hosts is to use."""
-    from gevent import monkey
+    from jada.cli.start import patch
 
-    # pyinfra's ssh runs on gevent: its patches have to come before boto3, ssl or threading are used.
-    monkey.patch_all()
+    patch()
     from jada.inventory import fleet
 
     return fleet.load(fleet_file)
@@ -150,7 +149,7 @@ def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]
     """The hosts of a fleet from load() that match. Raises JadaError when there are none."""
     from jada.inventory import discover
 
-    with err.status("Finding hosts…"):
+    with err.status("Finding hosts…") if err.is_terminal else nullcontext():
         hosts = discover.discover(config)
     return choose(config, hosts, role, limit)
 

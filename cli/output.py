@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,6 @@ from jada import JadaError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
     from rich.status import Status
     from rich.table import Table
 
@@ -38,7 +37,7 @@ class Printer:
 
     @property
     def is_terminal(self) -> bool:
-        return self.console.is_terminal
+        return (sys.stderr if self._stderr else sys.stdout).isatty()
 
     def print(self, *lines: object) -> None:
         self.console.print(*lines)
@@ -104,8 +103,12 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
 
 
 @contextmanager
-def progress(text: str, total: int) -> Iterator[Progress]:
-    """A bar on stderr while hosts come in, gone when done; nothing where stderr is not a terminal."""
+def progress(text: str, total: int) -> Iterator[Callable[[], None]]:
+    """What to call for each host that comes in: it moves a bar on stderr, where that is a terminal, gone when done."""
+    if not err.is_terminal:
+        yield lambda: None
+        return
+    # Here, because its import takes as long as two connections.
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -115,9 +118,9 @@ def progress(text: str, total: int) -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err.console, transient=True, disable=not err.is_terminal) as bar:
-        bar.add_task(text, total=total)
-        yield bar
+    with Progress(*columns, console=err.console, transient=True) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda: bar.advance(task)
 
 
 def print_diff(lines: Iterable[str]) -> None:

@@ -103,3 +103,59 @@ def test_a_fleet_of_static_hosts_needs_no_boto3(tmp_path: Path) -> None:
     told, loaded = run("hosts", JADA_FLEET=str(file))
     assert "192.0.2.1" in told
     assert "boto3" not in loaded
+
+
+def python(program: str, **environ: str) -> list[str]:
+    """What a process of its own prints: gevent's patches can't be taken back."""
+    env = {**os.environ, **environ}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_gevents_plugins_are_looked_for_once_each() -> None:
+    told = python("""
+from importlib import metadata
+asked, real = [], metadata.entry_points
+def counted(**by): asked.append(by["group"]); return real(**by)
+metadata.entry_points = counted
+from jada.cli.start import patch
+patch()
+from gevent import monkey
+print(monkey.is_module_patched("socket"), metadata.entry_points is counted)
+print(*asked)
+""")
+    assert told[0] == "True True"
+    groups = told[1].split()
+    assert "gevent.plugins.monkey.will_patch_all" in groups
+    assert len(groups) == len(set(groups))
+
+
+def test_a_session_runs_no_module_that_it_has_no_use_for() -> None:
+    told = python("""
+from jada.cli.start import patch
+patch()
+import sys
+import jada.tasks.session
+print("paramiko.config" in sys.modules, *(one for one in ("invoke.runners", "rich", "boto3") if one in sys.modules))
+import invoke
+print(invoke.run.__name__, "invoke.runners" in sys.modules)
+""")
+    assert told == ["True", "run True"]
+
+
+def test_a_command_in_an_ssh_config_decides_as_ever(tmp_path: Path) -> None:
+    """`Match exec`, for which paramiko imports invoke: pyinfra lets a shell run the command, as a script."""
+    (tmp_path / "yes").write_text("exit 0\n")
+    (tmp_path / "no").write_text("exit 1\n")
+    program = f"""
+from jada.cli.start import patch
+patch()
+import io
+import jada.tasks.session
+from pyinfra.connectors.sshuserclient.config import SSHConfig
+config = SSHConfig()
+config.parse(io.StringIO('Match exec "{tmp_path}/no"\\n User no\\nMatch exec "{tmp_path}/yes"\\n User yes\\n'))
+print(config.lookup("host")["user"])
+"""
+    assert python(program, SHELL="/bin/sh") == ["yes"]
