@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hmac
+from base64 import b64decode
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,12 +42,14 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
     if vouched:
         known_hosts = _write(scratch / "known_hosts", "\n".join([*witnessed, _text(fleet.ssh.known_hosts)]))
         vouched_for["ssh_known_hosts_file"] = str(known_hosts)
+    known = _files_of_known(fleet, [host for host in hosts if host.name not in vouched], scratch)
     return {
         host.name: {
             "ssh_hostname": host.address,
             "ssh_port": host.port,
             **({"ssh_user": host.user} if host.user else {}),
             **common,
+            **({"ssh_known_hosts_file": str(known[host.name])} if host.name in known else {}),
             **(_temporary(details[host.name], scratch / quote(host.name, safe="")) if host.name in details else {}),
             **(vouched_for if host.name in vouched else {}),
         }
@@ -54,8 +59,21 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
 
 def host_key_lines(host: Host, details: Mapping[str, Any]) -> list[str]:
     """The host keys of an answer of get_instance_access_details as lines of known_hosts."""
-    name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
-    return [f"{name} {key['algorithm']} {key['publicKey']}" for key in details.get("hostKeys", ())]
+    return [f"{_known_as(host)} {key['algorithm']} {key['publicKey']}" for key in details.get("hostKeys", ())]
+
+
+def lines_about(names: Collection[str], text: str) -> dict[str, list[str]]:
+    """The lines of a known_hosts about each of these names, where there are any; those with patterns or markers too."""
+    found: dict[str, list[str]] = defaultdict(list)
+    general = []
+    for line in text.splitlines():
+        listed = (line.split(maxsplit=1) or ["#"])[0]
+        if listed.startswith("@") or any(sign in listed for sign in "*?!"):
+            general.append(line)
+        elif not listed.startswith("#"):
+            for name in {_known_name(part, names) for part in listed.split(",")} - {None}:
+                found[str(name)].append(line)
+    return {name: lines + general for name, lines in found.items()}
 
 
 def jump_config(ssh: Ssh) -> str:
@@ -75,6 +93,38 @@ def jump_config(ssh: Ssh) -> str:
         f"  ProxyJump {f'{user}@' if user else ''}{name}:{port or 22}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _files_of_known(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Path]:
+    """A known_hosts with a host's own lines, for each host that has any: paramiko compares a host with every line.
+
+    With hashed names, Debian's default, that takes it 8 s for 500 hosts. A host that has none is left to the real file,
+    where a new key is to go; so are all when ~/.ssh/config may give them other names.
+    """
+    if not fleet.ssh.jump and Path("~/.ssh/config").expanduser().exists():
+        return {}
+    lines = lines_about({_known_as(host) for host in hosts}, _text(fleet.ssh.known_hosts))
+    return {
+        # quote leaves no "@": no other file is called so.
+        host.name: _write(scratch / f"{quote(host.name, safe='')}@known_hosts", "\n".join(lines[name]) + "\n")
+        for host in hosts
+        if (name := _known_as(host)) in lines
+    }
+
+
+def _known_as(host: Host) -> str:
+    return host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+
+
+def _known_name(part: str, names: Collection[str]) -> str | None:
+    """The one of `names` that a name in known_hosts stands for: itself, or hashed with a salt as |1|SALT|HASH."""
+    if not part.startswith("|1|"):
+        return part if part in names else None
+    try:
+        salt, digest = (b64decode(one) for one in part[3:].split("|"))
+    except ValueError:
+        return None
+    return next((name for name in names if hmac.digest(salt, name.encode(), "sha1") == digest), None)
 
 
 def _is_lightsail(host: Host) -> bool:

@@ -170,3 +170,41 @@ def test_pyinfra_by_hand_fails_where_jada_would(
     assert seen.returncode == code
     assert told in seen.stderr
     assert "Traceback" not in seen.stderr
+
+
+def test_each_host_is_compared_with_its_own_lines_only(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
+    """Hashed ones too: for 500 hosts that all are compared with all of them, paramiko takes many seconds."""
+    ssh_keygen = ("ssh-keygen", "-q", "-H", "-f", str(tmp_path / "kh"))
+    lines = [f"{name} {aws.host_key}" for name in ("192.0.2.1,other", "192.0.2.7", "[192.0.2.2]:2222", "192.0.2.2")]
+    (tmp_path / "kh").write_text("\n".join(["# some hosts", "", *lines]) + "\n")
+    hosts = "{static: {hosts: {a: {address: 192.0.2.1}, b: {address: 192.0.2.2, port: 2222}, c: {address: 192.0.2.3}}}}"
+    blob = {"ssh-ed25519": aws.host_key.split()[1]}
+    for hashed in (False, True):
+        if hashed:
+            subprocess.run(ssh_keygen, check=True, capture_output=True)
+            assert "192" not in (tmp_path / "kh").read_text()
+        found = data(fleet_of(f"[{hosts}]", ssh="{known_hosts: kh}"), tmp_path / f"scratch-{hashed}")
+        files = {name: Path(values["ssh_known_hosts_file"]) for name, values in found.items()}
+        assert [len(files[name].read_text().splitlines()) for name in "ab"] == [1, 1]
+        assert known(files["a"], "192.0.2.1") == known(files["b"], "[192.0.2.2]:2222") == blob
+        # New keys go where they are kept.
+        assert files["c"] == tmp_path / "kh"
+
+
+def test_patterns_and_markers_are_for_every_host(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
+    general = [f"@revoked 192.0.2.9 {aws.host_key}", f"*.example {aws.host_key}"]
+    (tmp_path / "kh").write_text("\n".join([*general, f"192.0.2.1 {aws.host_key}", "|1|no|hash", "x"]))
+    file = data(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch")["s"]["ssh_known_hosts_file"]
+    assert sorted(Path(file).read_text().splitlines()) == sorted([*general, f"192.0.2.1 {aws.host_key}"])
+
+
+def test_hosts_that_an_ssh_config_may_rename_are_left_to_the_real_file(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path
+) -> None:
+    (tmp_path / "kh").write_text(f"192.0.2.1 {aws.host_key}\n")
+    fleet = fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}")
+    assert data(fleet, tmp_path / "scratch")["s"]["ssh_known_hosts_file"] != str(tmp_path / "kh")
+    config = Path("~/.ssh/config").expanduser()
+    config.parent.mkdir(parents=True)
+    config.write_text("Host 192.0.2.1\n  HostName 192.0.2.5\n")
+    assert data(fleet, tmp_path / "scratch")["s"]["ssh_known_hosts_file"] == str(tmp_path / "kh")
