@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -335,8 +334,9 @@ def _history(seen: Mapping[str, str]) -> tuple[Past, ...]:
 
 def _numbered(seen: Mapping[str, str], prefix: str, suffix: str = "") -> list[str]:
     """The keys such as layer1, layer2, … in their order, without the suffix that marks each."""
-    found = (re.fullmatch(f"{prefix}(\\d+){re.escape(suffix)}", key) for key in seen)
-    return [f"{prefix}{number}" for number in sorted(int(match[1]) for match in found if match)]
+    found = (key.removeprefix(prefix) for key in seen if key.startswith(prefix) and key.endswith(suffix))
+    numbers = (text.removesuffix(suffix) for text in found)
+    return [f"{prefix}{number}" for number in sorted(int(text) for text in numbers if text.isdecimal())]
 
 
 def _table(text: str) -> list[tuple[str, str, str]]:
