@@ -120,9 +120,12 @@ def load(fleet_file: str | None) -> Fleet:
 @contextmanager
 def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> Iterator[Opened]:
     """Reads fleet.yml, finds the hosts, and opens a session to those that --role and --limit leave."""
-    config = load(fleet_file)
-    from jada.inventory import access
-    from jada.tasks.session import Session
+    from jada.cli.start import lasting
+
+    with lasting():
+        config = load(fleet_file)
+        from jada.inventory import access
+        from jada.tasks.session import Session
 
     hosts = find(config, role, limit)
     with tempfile.TemporaryDirectory(prefix="jada-") as scratch:

@@ -159,3 +159,18 @@ config.parse(io.StringIO('Match exec "{tmp_path}/no"\\n User no\\nMatch exec "{t
 print(config.lookup("host")["user"])
 """
     assert python(program, SHELL="/bin/sh") == ["yes"]
+
+
+def test_garbage_is_collected_again_once_all_is_imported() -> None:
+    """Also when an import fails: a fleet's reports may have cycles."""
+    told = python("""
+import gc
+from jada.cli.start import lasting
+try:
+    with lasting():
+        print(gc.isenabled(), gc.get_freeze_count() > 0)
+        raise ImportError
+except ImportError:
+    print(gc.isenabled(), gc.get_freeze_count() > 0)
+""")
+    assert told == ["False False", "True True"]
