@@ -19,6 +19,8 @@ DIR=$RELEASES/$RELEASE
 DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
 LIMITS=/etc/security/limits.d/50-jada.conf
 EDITED=
+NL='
+'
 RECOVERY=/etc/systemd/system/jada-recover.service
 WANTS=/etc/systemd/system/multi-user.target.wants
 
@@ -78,7 +80,12 @@ see() {
     done
 }
 
-restart_service() { timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&-; }
+# A unit that was started too often is forgiven that, and tried once more; not one whose restart hangs.
+restart_service() {
+    timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&- && return 0
+    [ $? -ne 124 ] && systemctl reset-failed "$UNIT" 2>/dev/null 9>&- &&
+        timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&-
+}
 
 # The service counts as settled when the same process has been active for SETTLE seconds, and says the right model.
 settled() {
@@ -127,18 +134,25 @@ has_limit() {
 
 # --- the snapshot -----------------------------------------------------------------------------------------------
 
-# Keeps one file's bytes, owner, mode and times in FOLDER, or the fact that there was none.
-keep() { # FOLDER NAME PATH
-    if [ -e "$3" ]; then
-        hash=$(hash_of "$3")
-        cp -a "$3" "$1/$2" && [ "$hash" = "$(hash_of "$1/$2")" ] || return 1
-        printf '%s %s %s\n' "$2" "$hash" "$3" >>"$1/files"
-    else
-        printf '%s absent %s\n' "$2" "$3" >>"$1/files"
-    fi
-}
+# The hashes of files, one a line, by one process.
+hashes_of() (
+    set -f
+    IFS=$NL
+    # shellcheck disable=SC2046 # a file a line
+    for line in $(sha256sum "$@"); do
+        # A backslash before the line says that there are some in the path.
+        line=${line#\\}
+        echo "${line%% *}"
+    done
+)
 
-same() { [ "$(hash_of "$1")" = "$(hash_of "$2")" ] && [ "$(stat -c %u:%g:%a "$1")" = "$(stat -c %u:%g:%a "$2")" ]; }
+# Whether both are there with the same bytes, owner and mode.
+same() {
+    [ -e "$1" ] && [ -e "$2" ] || return 1
+    # shellcheck disable=SC2046 # a hash and an owner each
+    set -- $(hashes_of "$1" "$2") $(stat -c %u:%g:%a "$1" "$2")
+    [ $# -eq 4 ] && [ "$1" = "$2" ] && [ "$3" = "$4" ]
+}
 
 # What somebody else made of settings.json after the change of it: kept in the release's folder before it is replaced.
 keep_edit() {
@@ -212,7 +226,6 @@ restore() {
     }
     systemctl daemon-reload 9>&-
     if [ -e "$DIR/restarting" ]; then
-        systemctl reset-failed "$UNIT" 2>/dev/null
         case $(cat "$DIR/was") in
             active)
                 restart_service && settled "$((SETTLE < 2 ? SETTLE : 2))" || {

@@ -4,11 +4,16 @@
 # Exit: 0 done; 10 failed, the host is as it was before; 11 failed and so did the restore; 12 refused, nothing was
 # touched; 13 locked by someone else; 14 an earlier transaction had been cut off and was undone first.
 
-# Writes stdin to PATH as one atomic step; an existing file keeps its owner, mode and attributes.
-replace() { # PATH OWNER MODE
-    if [ -e "$1" ]; then cp -a "$1" "$1.jada-new"; else : >"$1.jada-new" && chown "$2" "$1.jada-new" && chmod "$3" "$1.jada-new"; fi &&
-        cat >"$1.jada-new" && flush "$1.jada-new" && mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"
+# A file is written beside its place, then put there as one atomic step; an existing one keeps owner, mode and attributes.
+begin() { # PATH OWNER MODE
+    if [ -e "$1" ]; then
+        cp -a "$1" "$1.jada-new"
+    else
+        touch_file "$1.jada-new" && chown "$2" "$1.jada-new" && chmod "$3" "$1.jada-new"
+    fi
 }
+
+finish() { flush "$1.jada-new" && mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"; } # PATH
 
 unchanged() { [ "$(hash_of "$REAL")" = "$EXPECTED" ]; }
 
@@ -19,7 +24,7 @@ change_settings() {
     fi
     size=$(stat -c %s "$REAL" 2>/dev/null || echo 0)
     {
-        { [ ! -e "$REAL" ] || head -c "$OFFSET" "$REAL"; } && printf %s "$INSERT" | base64 -d &&
+        { [ ! -e "$REAL" ] || head -c "$OFFSET" "$REAL"; } && printf %s "$INSERT" &&
             { [ ! -e "$REAL" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$REAL"; }
     } >"$DIR/settings.new" || return 1
     [ "$(stat -c %s "$DIR/settings.new")" = "$((size - LENGTH + INSERTED))" ] || return 1
@@ -27,12 +32,13 @@ change_settings() {
     unchanged || fail "$SETTINGS was changed by someone else in the same moment"
     # On the disk before the file is: without it, a way back would take the new text for somebody else's.
     hash_of "$DIR/settings.new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
-    replace "$REAL" "$OWNER" 600 <"$DIR/settings.new" && rm -f "$DIR/settings.new"
+    begin "$REAL" "$OWNER" 600 && cat "$DIR/settings.new" >"$REAL.jada-new" && finish "$REAL" && rm -f "$DIR/settings.new"
 }
 
-change_file() { # PATH BASE64
+change_file() { # PATH TEXT
     folder_of "$1"
-    { [ -d "$folder" ] || (umask 022 && mkdir -p "$folder"); } && printf %s "$2" | base64 -d | replace "$1" root:root 644
+    { [ -d "$folder" ] || (umask 022 && mkdir -p "$folder"); } && begin "$1" root:root 644 &&
+        printf %s "$2" 2>/dev/null >"$1.jada-new" && finish "$1"
 }
 
 lock() {
@@ -71,9 +77,40 @@ check() {
     unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
 }
 
-# A second copy beside a file makes the way back a mere rename: it works on a full disk too.
-keep_beside() { # PATH
-    [ ! -e "$1" ] || { cp -a "$1" "$1.jada-old" && flush "$1.jada-old" && [ "$(hash_of "$1")" = "$(hash_of "$1.jada-old")" ]; }
+# Keeps the bytes, owner, mode and times of the files in DIR/before, or the fact that there was none, with their hashes.
+keep() {
+    set --
+    for pair in settings:"$REAL" dropin:"$DROPIN" limits:"$LIMITS"; do
+        path=${pair#*:} copy=$DIR/before/${pair%%:*}
+        [ -e "$path" ] || continue
+        cp -a "$path" "$copy" || return 1
+        set -- "$@" "$path" "$copy"
+    done
+    # shellcheck disable=SC2046 # two hashes a file
+    [ $# -eq 0 ] || set -- $(hashes_of "$@")
+    kept=
+    for pair in settings:"$REAL" dropin:"$DROPIN" limits:"$LIMITS"; do
+        path=${pair#*:} hash=absent
+        if [ -e "$path" ]; then
+            [ -n "${1:-}" ] && [ "$1" = "${2:-}" ] || return 1
+            hash=$1
+            kept=${kept:+$kept$NL}$hash
+            shift 2
+        fi
+        printf '%s %s %s\n' "${pair%%:*}" "$hash" "$path" >>"$DIR/before/files" || return 1
+        [ "$path" != "$DROPIN" ] || DROPIN_LOADED=$hash
+    done
+}
+
+# A second copy beside each file makes the way back a mere rename: it works on a full disk too.
+keep_beside() {
+    set --
+    for path in "$REAL" "$DROPIN" "$LIMITS"; do
+        [ -e "$path" ] || continue
+        cp -a "$path" "$path.jada-old" || return 1
+        set -- "$@" "$path.jada-old"
+    done
+    [ $# -eq 0 ] || { flush "$@" && [ "$(hashes_of "$@")" = "$kept" ]; }
 }
 
 # Complete and on the disk before the first change. A link then says that a change is under way: what is put beside
@@ -81,16 +118,14 @@ keep_beside() { # PATH
 snapshot() {
     mkdir "$DIR" "$DIR/before" && { [ -d "${REAL%/*}/" ] || touch_file "$DIR/before/no-folder"; } &&
         printf '%s\n' "$active" >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
-        printf '%s' "$MANIFEST" | base64 -d >"$DIR/manifest.json" && printf '%s' "$RECOVER" | base64 -d >"$DIR/recover" &&
-        keep "$DIR/before" settings "$REAL" && keep "$DIR/before" dropin "$DROPIN" && keep "$DIR/before" limits "$LIMITS" &&
+        printf %s "$MANIFEST" >"$DIR/manifest.json" && printf %s "$RECOVER" >"$DIR/recover" && keep &&
         flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && link_to "releases/$RELEASE" "$HOME_OF_JADA/transaction" &&
-        flush "$HOME_OF_JADA" && watch_over_boot && keep_beside "$REAL" && keep_beside "$DROPIN" && keep_beside "$LIMITS"
+        flush "$HOME_OF_JADA" && watch_over_boot && keep_beside
 }
 
 # The unit that undoes the change should the host go down in the middle of it; most hosts have it from the release before.
 watch_over_boot() {
-    wanted=$(printf %s "$RECOVER_UNIT" | base64 -d) || return 1
-    [ -e "$WANTS/${RECOVERY##*/}" ] && [ "$(cat "$RECOVERY")" = "$wanted" ] || {
+    [ -e "$WANTS/${RECOVERY##*/}" ] && [ "$(cat "$RECOVERY")$NL" = "$RECOVER_UNIT" ] || {
         change_file "$RECOVERY" "$RECOVER_UNIT" && mkdir -p "$WANTS" &&
             ln -sfn "../${RECOVERY##*/}" "$WANTS/${RECOVERY##*/}" && flush "$WANTS"
     }
@@ -103,10 +138,10 @@ give_up() {
 }
 
 change_files() {
-    DROPIN_LOADED=$(hash_of "$DROPIN")
     if [ -n "$RESTORES" ]; then
         step files
-        hash_of "$RELEASES/$RESTORES/before/settings" >"$DIR/written" || fail "$DIR can't be written"
+        hash_of "$RELEASES/$RESTORES/before/settings" >"$DIR/written" && flush "$DIR/written" "$DIR" ||
+            fail "$DIR can't be written"
         # The copies beside the files are for the way back from this change, not for this change.
         put_back "$RELEASES/$RESTORES/before" || fail "the files from before release $RESTORES could not be put back"
         return 0
@@ -114,9 +149,9 @@ change_files() {
     step settings
     change_settings || fail "$SETTINGS could not be written"
     step dropin
-    change_file "$DROPIN" "$DROPIN_BYTES" || fail "$DROPIN could not be written"
+    change_file "$DROPIN" "$DROPIN_TEXT" || fail "$DROPIN could not be written"
     step limits
-    change_file "$LIMITS" "$LIMITS_BYTES" || fail "$LIMITS could not be written"
+    change_file "$LIMITS" "$LIMITS_TEXT" || fail "$LIMITS could not be written"
 }
 
 commit() {
@@ -143,7 +178,6 @@ main() {
     reload_if_needed || fail "systemctl daemon-reload failed"
     step restart
     touch_file "$DIR/restarting" && flush "$DIR" || fail "$DIR can't be written"
-    systemctl reset-failed "$UNIT" 2>/dev/null
     restart_service || { see; fail "systemctl restart $UNIT failed (it is $active, $result)"; }
     step settle
     settled "$SETTLE" || fail "$why"
@@ -165,9 +199,16 @@ main() {
 
 # What each file is once the release stands: name, hash, owner, mode.
 keep_hashes() {
+    set --
+    for path in "$REAL" "$DROPIN" "$LIMITS"; do [ ! -e "$path" ] || set -- "$@" "$path"; done
+    [ $# -eq 0 ] || { hashes=$(hashes_of "$@") && owners=$(stat -c '%u:%g %a' "$@"); } || return 1
     for pair in settings:"$REAL" dropin:"$DROPIN" limits:"$LIMITS"; do
-        path=${pair#*:}
-        printf '%s %s %s\n' "${pair%%:*}" "$(hash_of "$path")" "$(stat -c '%u:%g %a' "$path" 2>/dev/null)"
+        if [ -e "${pair#*:}" ]; then
+            printf '%s %s %s\n' "${pair%%:*}" "${hashes%%"$NL"*}" "${owners%%"$NL"*}"
+            hashes=${hashes#*"$NL"} owners=${owners#*"$NL"}
+        else
+            printf '%s absent\n' "${pair%%:*}"
+        fi
     done >"$DIR/after"
 }
 

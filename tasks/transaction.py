@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,11 +89,11 @@ class Transaction:
             "EXPECTED": state.settings.file.sha256,
             "OFFSET": str(splice.offset),
             "LENGTH": str(splice.length),
-            "INSERT": _b64(splice.insert),
+            "INSERT": splice.insert,
             "INSERTED": str(len(splice.insert)),
-            "DROPIN_BYTES": _b64(release.dropin(wanted)),
-            "LIMITS_BYTES": _b64(release.login_limits(state.user, min(wanted.nofile, state.capacity.login))),
-            "MANIFEST": _b64(self.release.to_json()),
+            "DROPIN_TEXT": release.dropin(wanted),
+            "LIMITS_TEXT": release.login_limits(state.user, min(wanted.nofile, state.capacity.login)),
+            "MANIFEST": self.release.to_json(),
             "HOLDER": self.holder,
             # A rollback is judged by the look that follows: an incident is no time to refuse the way back.
             "MODEL": wanted.model if upgrade else "",
@@ -104,8 +103,8 @@ class Transaction:
             "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
             "KEEP": str(self.service.keep),
             "FORCE": "yes" if self.force else "",
-            "RECOVER": _b64(self._recover()),
-            "RECOVER_UNIT": _b64(_file("jada-recover.service").replace("{{ unit }}", self.service.unit)),
+            "RECOVER": self._recover(),
+            "RECOVER_UNIT": _file("jada-recover.service").replace("{{ unit }}", self.service.unit),
         }
         return assignments(values) + _file("host.sh") + _file("transaction.sh")
 
@@ -174,7 +173,3 @@ def assignments(values: dict[str, str]) -> str:
 
 def _file(name: str) -> str:
     return (FILES / name).read_text()
-
-
-def _b64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
