@@ -125,9 +125,14 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
     with lasting():
         config = load(fleet_file)
         from jada.inventory import access
+        from jada.tasks.dial import AT_ONCE, dial
+
+        hosts = find(config, role, limit)
+        first = hosts[:AT_ONCE] if access.is_direct(config) else ()
+        lines = dict(zip((host.name for host in first), dial((host.address, host.port) for host in first), strict=True))
+        # Half of what a command imports is what speaks ssh.
         from jada.tasks.session import Session
 
-    hosts = find(config, role, limit)
     with tempfile.TemporaryDirectory(prefix="jada-") as scratch:
         data = access.ssh_data(config, hosts, Path(scratch))
         session = Session(
@@ -141,6 +146,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
                 config.probe,
                 config.projects,
             ),
+            lines,
         )
         try:
             yield Opened(config, hosts, session, time.monotonic() + config.deadline)

@@ -57,6 +57,11 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
     }
 
 
+def is_direct(fleet: Fleet) -> bool:
+    """Whether hosts are connected to at the very address they were found with: no jump host, and no ~/.ssh/config."""
+    return not fleet.ssh.jump and not Path("~/.ssh/config").expanduser().exists()
+
+
 def host_key_lines(host: Host, details: Mapping[str, Any]) -> list[str]:
     """The host keys of an answer of get_instance_access_details as lines of known_hosts."""
     return [f"{_known_as(host)} {key['algorithm']} {key['publicKey']}" for key in details.get("hostKeys", ())]
@@ -101,7 +106,7 @@ def _files_of_known(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[
     With hashed names, Debian's default, that takes it 8 s for 500 hosts. A host that has none is left to the real file,
     where a new key is to go; so are all when ~/.ssh/config may give them other names.
     """
-    if not fleet.ssh.jump and Path("~/.ssh/config").expanduser().exists():
+    if not fleet.ssh.jump and not is_direct(fleet):
         return {}
     lines = lines_about({_known_as(host) for host in hosts}, _text(fleet.ssh.known_hosts))
     return {

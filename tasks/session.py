@@ -27,6 +27,7 @@ from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, HostKeyError
 from jada.tasks.change import change, hold
+from jada.tasks.dial import AT_ONCE, is_connected
 from jada.tasks.look import Look, read_look
 from jada.tasks.state import LookError, State
 from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, look_script, outcome
@@ -45,8 +46,6 @@ DEAD_LINK = 20
 # way back; and how long a host may not answer in that time.
 FIND_OUT = 2 * RESTART_TIMEOUT + 60
 UNREACHABLE = 60
-# A controller has 2 cores to spare, not 500: more greenlets than this only queue up for the CPU.
-AT_ONCE = 100
 
 T = TypeVar("T")
 
@@ -54,14 +53,16 @@ T = TypeVar("T")
 class Connection:
     """One host, by its ssh connection."""
 
-    def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service) -> None:
+    def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, line: socket.socket | None = None) -> None:
         self._state = state
         self._host = host
+        self._line = line
         self.service = service
 
     def connect(self) -> None:
         """Opens the connection unless it is open; tries again where that may help. Raises HostError."""
         for wait in (*WAITS, None):
+            self._take_line()
             try:
                 self._host.connect(show_errors=False, raise_exceptions=True)
                 break
@@ -81,6 +82,17 @@ class Connection:
             # Linux' own option, and not there through a jump host, where the socket is a channel.
             if hasattr(socket, "TCP_USER_TIMEOUT") and isinstance(transport.sock, socket.socket):
                 transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_LINK * 1000)
+
+    def _take_line(self) -> None:
+        """Hands pyinfra the TCP connection that was dialed for this host, once; later ones it makes itself."""
+        line, self._line = self._line, None
+        given: dict[str, object] = {}
+        if line and not self._host.connected:
+            if is_connected(line):
+                given["sock"] = line
+            else:
+                line.close()
+        cast(SSHConnector, self._host.connector).data["ssh_paramiko_connect_kwargs"] = given
 
     def look(self, history: bool = False, evidence: bool = False) -> State:
         """One look, with the releases the host remembers and what systemctl tells people if asked; a second one if the
@@ -152,6 +164,8 @@ class Connection:
         return client.get_transport() if client else None
 
     def close(self) -> None:
+        if self._line:
+            self._line.close()
         if client := cast(SSHConnector, self._host.connector).client:
             client.close()
         self._host.connected = False
@@ -196,9 +210,14 @@ def _may_pass(error: BaseException) -> bool:
 
 
 class Session:
-    """Connections to the hosts of one command. `data` is pyinfra's host data by host name."""
+    """Connections to the hosts of one command. `data` is pyinfra's host data by host name, `lines` what was dialed."""
 
-    def __init__(self, data: Mapping[str, Mapping[str, object]], service: Service) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, Mapping[str, object]],
+        service: Service,
+        lines: Mapping[str, socket.socket | None] | None = None,
+    ) -> None:
         # pyinfra tells its own story of each host through this logger; ours is told by cli/.
         logging.getLogger("pyinfra").addHandler(logging.NullHandler())
         logging.getLogger("pyinfra").propagate = False
@@ -207,7 +226,10 @@ class Session:
         self.service = service
         inventory = Inventory(([(name, dict(values)) for name, values in data.items()], {}))
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
-        self._connections = {name: Connection(self._state, inventory.get_host(name), service) for name in data}
+        lines = lines or {}
+        self._connections = {
+            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in data
+        }
 
     def each(
         self, names: Iterable[str], visit: Callable[[str, Connection], T], at_once: int = AT_ONCE

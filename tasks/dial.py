@@ -1,0 +1,41 @@
+"""TCP connections that are begun before there is anything to say: the network takes its time while modules load."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import select
+import socket
+from collections.abc import Iterable
+
+# A controller has 2 cores to spare, not 500: more hosts side by side than this only queue up for the CPU.
+AT_ONCE = 100
+# Seconds a connection still gets once it is wanted; after that a new one is tried, which has time to say what is wrong.
+PATIENCE = 1
+
+
+def dial(endpoints: Iterable[tuple[str, int]]) -> list[socket.socket | None]:
+    """Begins to connect to these addresses and ports; not to names, whose lookup would have to be waited for."""
+    return [_begin(address, port) for address, port in endpoints]
+
+
+def is_connected(line: socket.socket) -> bool:
+    """Whether the connection is there, or comes within PATIENCE seconds; from then on it blocks, as any socket does."""
+    _, ready, _ = select.select([], [line], [], PATIENCE)
+    if not ready or line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return False
+    line.setblocking(True)
+    return True
+
+
+def _begin(address: str, port: int) -> socket.socket | None:
+    try:
+        is_v6 = ipaddress.ip_address(address).version == 6
+    except ValueError:
+        return None
+    line = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET)
+    line.setblocking(False)
+    if line.connect_ex((address, port)) not in (0, errno.EINPROGRESS):
+        line.close()
+        return None
+    return line
