@@ -111,16 +111,19 @@ birth_of() {
     echo "${20}"
 }
 
+# A service that is rolled back is waited for too, but not judged: that is done by the look that follows.
 answers() {
-    [ -n "$HEALTH" ] && [ -n "$MODEL" ] || return 0
-    # Often at first, for most services answer within a second.
+    [ -n "$HEALTH" ] || return 0
+    # Often at first, for most services answer within a second; none does at once.
     tries=28
     while :; do
+        if [ "$tries" -gt 18 ]; then sleep 0.1 9>&-; else sleep 0.5 9>&-; fi
         answer=$(curl -fsS --max-time 3 "$HEALTH" 2>/dev/null 9>&-) && break
         tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || { why="$HEALTH did not answer within 10s of the restart"; return 1; }
-        if [ "$tries" -gt 18 ]; then sleep 0.1 9>&-; else sleep 0.5 9>&-; fi
+        why="$HEALTH did not answer within 10s of the restart"
+        [ "$tries" -gt 0 ] || { [ -z "$MODEL" ]; return; }
     done
+    [ -n "$MODEL" ] || return 0
     case $(printf %s "$answer" | tr -d '[:space:]') in *"\"model\":\"$MODEL\""*) return 0 ;; esac
     why="$HEALTH does not answer with model $MODEL after the restart"
     return 1
@@ -128,7 +131,10 @@ answers() {
 
 has_limit() {
     [ -n "$NOFILE" ] || return 0
-    soft=$(sed -n 's/^Max open files *\([^ ]*\).*/\1/p' "/proc/$pid/limits" 2>/dev/null)
+    soft=
+    while read -r max open files one _; do
+        [ "$max $open $files" != "Max open files" ] || soft=$one
+    done 2>/dev/null <"/proc/$pid/limits"
     [ "$soft" = "$NOFILE" ] || { why="the process may open ${soft:-?} files, not $NOFILE"; return 1; }
 }
 

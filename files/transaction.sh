@@ -4,45 +4,42 @@
 # Exit: 0 done; 10 failed, the host is as it was before; 11 failed and so did the restore; 12 refused, nothing was
 # touched; 13 locked by someone else; 14 an earlier transaction had been cut off and was undone first.
 
-# A file is written beside its place, then put there as one atomic step; an existing one keeps owner, mode and attributes.
-begin() { # PATH OWNER MODE
-    if [ -e "$1" ]; then
-        cp -a "$1" "$1.jada-new"
-    else
-        touch_file "$1.jada-new" && chown "$2" "$1.jada-new" && chmod "$3" "$1.jada-new"
-    fi
-}
-
-finish() { flush "$1.jada-new" && mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"; } # PATH
+# What was written beside a file takes its place, as one atomic step.
+finish() { mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"; } # PATH
 
 unchanged() { [ "$(hash_of "$REAL")" = "$EXPECTED" ]; }
 
+# The file keeps its owner, mode and attributes.
 change_settings() {
-    if [ ! -e "$REAL" ]; then
+    if [ -e "$REAL" ]; then
+        cp -a "$REAL" "$REAL.jada-new" || return 1
+    else
         folder_of "$REAL"
         [ -d "$folder" ] || { mkdir -p "$folder" && chown "$OWNER" "$folder" && chmod 700 "$folder"; } || return 1
+        touch_file "$REAL.jada-new" && chown "$OWNER" "$REAL.jada-new" && chmod 600 "$REAL.jada-new" || return 1
     fi
-    size=$(stat -c %s "$REAL" 2>/dev/null || echo 0)
     {
         { [ ! -e "$REAL" ] || head -c "$OFFSET" "$REAL"; } && printf %s "$INSERT" &&
             { [ ! -e "$REAL" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$REAL"; }
-    } >"$DIR/settings.new" || return 1
-    [ "$(stat -c %s "$DIR/settings.new")" = "$((size - LENGTH + INSERTED))" ] || return 1
+    } >"$REAL.jada-new" || return 1
+    [ "$(stat -c %s "$REAL.jada-new")" = "$SIZE" ] || return 1
     # As late as can be: only a write within the next milliseconds could still be lost.
     unchanged || fail "$SETTINGS was changed by someone else in the same moment"
-    # On the disk before the file is: without it, a way back would take the new text for somebody else's.
-    hash_of "$DIR/settings.new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
-    begin "$REAL" "$OWNER" 600 && cat "$DIR/settings.new" >"$REAL.jada-new" && finish "$REAL" && rm -f "$DIR/settings.new"
+    # The hash is on the disk before the file is: without it, a way back would take the new text for somebody else's.
+    hash_of "$REAL.jada-new" >"$DIR/written" && flush "$DIR/written" "$DIR" "$REAL.jada-new" && finish "$REAL"
 }
 
+# A file of jada's own: root's, and for everybody to read.
 change_file() { # PATH TEXT
-    folder_of "$1"
-    { [ -d "$folder" ] || (umask 022 && mkdir -p "$folder"); } && begin "$1" root:root 644 &&
-        printf %s "$2" 2>/dev/null >"$1.jada-new" && finish "$1"
+    (
+        umask 022
+        [ -d "${1%/*}" ] || mkdir -p "${1%/*}"
+        printf %s "$2" >"$1.jada-new"
+    ) 2>/dev/null && flush "$1.jada-new" && finish "$1"
 }
 
 lock() {
-    mkdir -p "$RELEASES" 2>/dev/null && printf '' 2>/dev/null >>"$HOME_OF_JADA/lock" ||
+    { [ -d "$RELEASES" ] || mkdir -p "$RELEASES"; } 2>/dev/null && printf '' 2>/dev/null >>"$HOME_OF_JADA/lock" ||
         refuse "$HOME_OF_JADA can't be written: is the disk full or read-only?"
     # Opened for appending, so that a second operator can't empty what the first wrote there.
     exec 9>>"$HOME_OF_JADA/lock"
@@ -88,13 +85,11 @@ keep() {
     done
     # shellcheck disable=SC2046 # two hashes a file
     [ $# -eq 0 ] || set -- $(hashes_of "$@")
-    kept=
     for pair in settings:"$REAL" dropin:"$DROPIN" limits:"$LIMITS"; do
         path=${pair#*:} hash=absent
         if [ -e "$path" ]; then
             [ -n "${1:-}" ] && [ "$1" = "${2:-}" ] || return 1
             hash=$1
-            kept=${kept:+$kept$NL}$hash
             shift 2
         fi
         printf '%s %s %s\n' "${pair%%:*}" "$hash" "$path" >>"$DIR/before/files" || return 1
@@ -102,15 +97,12 @@ keep() {
     done
 }
 
-# A second copy beside each file makes the way back a mere rename: it works on a full disk too.
+# A second name for each file, which stays with the old one when another takes its place: that makes the way back a mere
+# rename, which works on a full disk too.
 keep_beside() {
-    set --
     for path in "$REAL" "$DROPIN" "$LIMITS"; do
-        [ -e "$path" ] || continue
-        cp -a "$path" "$path.jada-old" || return 1
-        set -- "$@" "$path.jada-old"
+        [ ! -e "$path" ] || ln -f "$path" "$path.jada-old" 2>/dev/null || cp -a "$path" "$path.jada-old" || return 1
     done
-    [ $# -eq 0 ] || { flush "$@" && [ "$(hashes_of "$@")" = "$kept" ]; }
 }
 
 # Complete and on the disk before the first change. A link then says that a change is under way: what is put beside

@@ -90,7 +90,7 @@ class Transaction:
             "OFFSET": str(splice.offset),
             "LENGTH": str(splice.length),
             "INSERT": splice.insert,
-            "INSERTED": str(len(splice.insert)),
+            "SIZE": str(len(state.settings.text or "") - splice.length + len(splice.insert)),
             "DROPIN_TEXT": release.dropin(wanted),
             "LIMITS_TEXT": release.login_limits(state.user, min(wanted.nofile, state.capacity.login)),
             "MANIFEST": self.release.to_json(),
@@ -140,15 +140,18 @@ def as_root(script: str, refusal: str, afterwards: str = "") -> str:
     """A command that runs `script` as root, through `sudo -n` unless the ssh user is root already, and if that succeeds
     `afterwards`, as a process of its own.
 
-    pyinfra's own _sudo is not used because it asks at the terminal when sudo wants a password; here `refusal` is
-    printed instead, and the command succeeds. sudo ends with 1 then, and no script of jada does; 127: there is no sudo.
+    The script goes to sudo on stdin, for sudo writes every command line to the host's journal. pyinfra's own _sudo is
+    not used because it asks at the terminal when sudo wants a password; here `refusal` is printed instead, and the
+    command succeeds. sudo ends with 1 then, and no script of jada does; 127: there is no sudo.
     """
-    then = f'[ "$C" != 0 ] || $R sh -c {shlex.quote(afterwards)}; ' if afterwards else ""
+    if afterwards:
+        script = f'sh -c {shlex.quote(script)}; C=$?; [ "$C" != 0 ] || sh -c {shlex.quote(afterwards)}; exit "$C"'
     return (
-        "[ \"$(id -u)\" = 0 ] && R= || R='sudo -n'; "
-        f"$R sh -c {shlex.quote(script)}; C=$?; "
+        f"S={shlex.quote(script)}; "
+        '[ "$(id -u)" != 0 ] || exec sh -c "$S"; '
+        'printf %s "$S" | sudo -n sh -c \'exec sh -c "$(cat)"\' jada; C=$?; '
         f"case $C in 1 | 127) printf '%s\\n' {shlex.quote(refusal)}; exit 0 ;; esac; "
-        f'{then}exit "$C"'
+        'exit "$C"'
     )
 
 

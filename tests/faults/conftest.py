@@ -27,7 +27,7 @@ LIMITS = "/etc/security/limits.d/50-jada.conf"
 # /run/fault; $1 is the transaction's outer shell, $PPID the inner one.
 SH = r"""#!/bin/bash
 strike='strike() { [ ! -x "/run/fault/$1" ] || "/run/fault/$1" $$ 9>\&-; }; '
-if [ "$1" = -c ] && [[ "$2" == *"step() {"* ]]; then
+if [ "$1" = -c ] && [[ "$2" == RELEASE=* ]]; then
     script=$(printf '%s' "$2" | sed -e "s#^step() {.*#${strike}step() { say \"step \$1\"; strike \"\$1\"; }#" \
         -e 's#^flush() {#flush() { echo >>/run/fault/flushes; strike "flush$(wc -l </run/fault/flushes)"; #')
     exec /bin/sh -c "$script"

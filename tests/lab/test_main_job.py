@@ -133,6 +133,22 @@ def test_an_agent_that_fails_on_the_new_model_is_put_back(lab: Lab, orders: dict
     assert "active" in lab.run(HOST, "systemctl is-active jada-agent")
 
 
+def test_an_agent_that_is_slow_on_the_old_model_is_waited_for(lab: Lab) -> None:
+    """Longer than it takes to settle: an incident is no time for "not seen to run" when it only wanted a moment."""
+    lab.misbehave(HOST, slow=8, models=[OLD_MODEL])
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes")
+    assert f"{HOST} verified" in lab.jada("rollback", "--limit", HOST, "--yes")
+    assert lab.model(HOST) == OLD_MODEL
+
+
+def test_what_sudo_writes_to_the_journal_is_a_line(lab: Lab) -> None:
+    """It writes the command line of every look, and used to write 30 KB of script each time."""
+    count = "journalctl --sync; journalctl -t sudo -o cat --no-pager | wc -c"
+    before = int(lab.run(HOST, count))
+    lab.jada("status", "--limit", HOST)
+    assert 0 < int(lab.run(HOST, count)) - before < 1000
+
+
 def test_an_unreachable_host_is_not_counted_as_fine(lab: Lab) -> None:
     machine.power_off(lab[HOST])
     told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=1)
