@@ -19,12 +19,10 @@ import click
 from jada import Exit, Host, HostError, JadaError
 from jada.cli.complete import role_names
 from jada.cli.output import err, plural, progress
-from jada.tasks.plan import Request
-from jada.tasks.release import new_id
-from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
+    from jada.tasks.plan import Request
     from jada.tasks.session import Connection, Session
     from jada.tasks.state import State
 
@@ -81,6 +79,9 @@ class Opened:
         return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
 
     def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
+        from jada.tasks.plan import Request
+        from jada.tasks.release import new_id
+
         now = datetime.now(UTC)
         who = f"{getpass.getuser()}@{socket.gethostname()}"
         at = now.isoformat(timespec="seconds")
@@ -132,6 +133,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
         lines = dict(zip((host.name for host in first), dial((host.address, host.port) for host in first), strict=True))
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.session import Session
+        from jada.tasks.transaction import Service
 
     with tempfile.TemporaryDirectory(prefix="jada-") as scratch:
         data = access.ssh_data(config, hosts, Path(scratch))

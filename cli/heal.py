@@ -12,8 +12,9 @@ from jada import Exit, Host, HostError
 from jada.cli.drift import judged, show
 from jada.cli.drift_report import HostDrift, Standing
 from jada.cli.fleet import Opened, choose, host_options, open_fleet
+from jada.cli.how import How, rollout_options
 from jada.cli.records import HostEntry, open_records
-from jada.cli.rollout import How, roll_out, rollout_options
+from jada.cli.rollout import roll_out
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted

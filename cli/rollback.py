@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from jada import Exit
 from jada.cli.complete import model_names
 from jada.cli.fleet import Opened, host_options, open_fleet
-from jada.cli.rollout import How, roll_out, rollout_options
-from jada.tasks import plan
-from jada.tasks.plan import Plan
-from jada.tasks.release import RELEASE_ID
-from jada.tasks.state import State
+from jada.cli.how import How, rollout_options
+
+if TYPE_CHECKING:
+    from jada.tasks.plan import Plan
+    from jada.tasks.state import State
 
 
 @click.command()
@@ -47,6 +48,9 @@ def rollback(
       jada rollback --limit 'web-*'     some hosts only
       jada rollback --to sonnet-4.5     to the last release with this model
     """
+    from jada.cli.rollout import roll_out
+    from jada.tasks import plan
+
     with open_fleet(fleet_file, role, limit) as opened:
         request = opened.request(reason=reason, force=force)
         target = _target(to, opened) if to else ""
@@ -68,6 +72,7 @@ def rollback(
 def _target(to: str, opened: Opened) -> str:
     """A release id as it is, a model as the id that is written on the hosts."""
     from jada.inventory import models
+    from jada.tasks.release import RELEASE_ID
 
     if re.fullmatch(RELEASE_ID, to):
         return to

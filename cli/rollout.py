@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 import sys
 import time
@@ -16,6 +15,7 @@ import click
 
 from jada import Exit, HostError, JadaError
 from jada.cli.fleet import NotBegunError, Opened, worst
+from jada.cli.how import How
 from jada.cli.lock import LockedError, alone
 from jada.cli.output import emit_json, err, escape, out, plural, print_diff
 from jada.cli.records import Entry, HostEntry, Records, open_records
@@ -95,31 +95,6 @@ class Stop:
             "[yellow]Stopping[/]: no other host is begun, those under way end first. Ctrl-C again leaves at once; they "
             "then finish or undo the change by themselves."
         )
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How a rollout is carried out and told, as the options of its command say."""
-
-    dry_run: bool
-    yes: bool
-    as_json: bool
-    verbose: bool
-
-
-def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """--reason, --dry-run, --yes, --json and --verbose, for commands that change hosts; all but the first as How."""
-
-    @click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
-    @click.option("--dry-run", is_flag=True, help="Look and show what would be done; change nothing.")
-    @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-    @click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
-    @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
-    @functools.wraps(command)
-    def with_how(*, dry_run: bool, yes: bool, as_json: bool, verbose: bool, **others: Any) -> Exit:
-        return command(how=How(dry_run, yes, as_json, verbose), **others)
-
-    return with_how
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from jada import ConfigError, Exit, Model
 from jada.cli.complete import model_names
 from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.how import How, rollout_options
 from jada.cli.output import err, escape
-from jada.cli.rollout import How, roll_out, rollout_options
-from jada.tasks import plan
-from jada.tasks.plan import Plan
-from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.tasks.plan import Plan
+    from jada.tasks.state import State
 
 
 @click.command()
@@ -50,6 +52,9 @@ def upgrade(
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
       jada upgrade                                    what fleet.yml asks of each role
     """
+    from jada.cli.rollout import roll_out
+    from jada.tasks import plan
+
     with open_fleet(fleet_file, role, limit) as opened:
         wanted = _wanted(opened, to, allow_unlisted)
         request = opened.request(restart=restart, reason=reason)
