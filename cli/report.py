@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from jada import HostError
-from jada.cli.drift import judged, summary
-from jada.cli.drift_log import open_log
-from jada.cli.drift_report import Drift
 from jada.cli.fleet import host_options, open_fleet
 from jada.cli.output import escape, out, write_file
-from jada.cli.records import open_records
-from jada.cli.report_page import Done, Page, html
 from jada.cli.span import span
-from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.cli.drift_report import Drift
+    from jada.cli.report_page import Page
+    from jada.tasks.state import State
 
 
 @click.command()
@@ -56,6 +56,10 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
       jada report --html web.html --limit 'web-*'
       (umask 027; jada report --html /srv/www/fleet.html)     for the group to read, and for nobody else
     """
+    # Not for completion, which wants the options alone.
+    from jada.cli.check import judged, summary
+    from jada.cli.report_page import html
+
     with open_fleet(fleet_file, role, limit) as opened:
         seen = opened.look("Checking hosts")
         found = judged(opened, seen, whole=role is None and limit is None)
@@ -68,6 +72,10 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
 
 def _page(found: Drift, states: Mapping[str, State], seconds: int, only: str) -> Page:
     """The page with what this machine remembers of the hosts that are on it."""
+    from jada.cli.drift_log import open_log
+    from jada.cli.records import open_records
+    from jada.cli.report_page import Done, Page
+
     since = found.at - timedelta(seconds=seconds)
     names = {row.host for row in found.hosts}
     with open_records() as records:

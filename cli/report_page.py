@@ -19,7 +19,7 @@ from jada import __version__
 from jada.cli.drift_formats import acceptance
 from jada.cli.drift_log import Check, Episode, compare
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
-from jada.cli.explain import facts
+from jada.cli.explanation import facts
 from jada.cli.output import plural
 from jada.cli.records import BEGUN, Entry
 from jada.cli.rollout import Ending

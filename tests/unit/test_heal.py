@@ -12,7 +12,7 @@ import pytest
 
 from jada import Host
 from jada.cli.drift_report import judge
-from jada.cli.heal import heal_plan, wanted_on
+from jada.cli.healing import heal_plan, wanted_on
 from jada.cli.records import HostEntry
 from jada.inventory.fleet import Acceptance, Fleet, Role
 from jada.tasks.plan import Plan, Request

@@ -1,0 +1,131 @@
+"""Why a host runs the model it runs, for people and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jada.cli.output import escape, out, plural, since
+from jada.cli.rollout import finding_as_json, finding_line
+from jada.tasks import checks, effective
+from jada.tasks.effective import Effective
+from jada.tasks.state import State
+
+
+def facts(state: State) -> dict[str, Any]:
+    """What `jada explain --json` tells of one host."""
+    fresh, running = _both(state)
+    stale = checks.stale_sessions(state)
+    process = state.process
+    return {
+        "error": None,
+        "release": state.release.id if state.release else None,
+        "model_wanted": state.release.wanted.model if state.release else None,
+        "fresh": _effect(fresh),
+        "running": {
+            "model": checks.running_model(state) or None,
+            "told_by": "health" if state.health.model else "probe" if state.probe.model else None,
+            "pid": process.pid,
+            "started": process.started,
+            "chain": _effect(running)["chain"],
+        }
+        if process and running
+        else None,
+        "open_files": _limits(state),
+        "restarts": state.unit.restarts,
+        "sessions": [
+            {
+                "pid": session.pid,
+                "user": session.user,
+                "tty": session.tty or None,
+                "started": session.started,
+                "stale": session in stale,
+            }
+            for session in state.sessions
+        ],
+        "findings": [finding_as_json(finding) for finding in checks.drift(state)],
+    }
+
+
+def show(name: str, state: State) -> None:
+    release = state.release
+    asked = f"release {release.id} asks for {release.wanted.model or 'no model'}" if release else "it has no release"
+    out.print(f"[bold]{escape(name)}[/]: {escape(asked)}")
+    fresh, running = _both(state)
+    _show_chain(f"A process started now would ask for {fresh.model}", fresh)
+    process = state.process
+    if process is None:
+        out.print("\n  No process runs.")
+    else:
+        model = checks.running_model(state) or "a model that nothing tells"
+        began = since(process.started, state.now)
+        title = f"Process {process.pid}, running for {began}, uses {model}{_how(state)}"
+        if running is None or running.chain == fresh.chain:
+            out.print(f"\n  {escape(title)}.")
+        else:
+            _show_chain(f"{title}; started again as it was, it would ask for {running.model}", running)
+    limits = ", ".join(f"{'not known' if count is None else count} {what}" for what, count in _limits(state).items())
+    out.print(f"\n  Open files: {escape(limits.replace('_', ' '))}.")
+    if state.login.error:
+        out.print(f"  A login of {escape(state.user)} could not be measured: {escape(state.login.error)}.")
+    if state.unit.restarts:
+        out.print(f"  systemd started it again {plural(state.unit.restarts, 'time')} since its last start by hand.")
+    stale = checks.stale_sessions(state)
+    for session in state.sessions:
+        old = ", from before the model changed" if session in stale else ""
+        out.print(
+            f"  A claude session of {escape(session.user)} is open: {session.pid}, {session.tty or 'no terminal'}, "
+            f"for {since(session.started, state.now)}{old}."
+        )
+    for finding in checks.drift(state):
+        mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
+        out.print(f"  {mark} {escape(finding_line(finding))}")
+        out.print(f"    mend: {escape(finding.mend_on(name))}")
+    out.print()
+
+
+def _show_chain(title: str, effect: Effective) -> None:
+    out.print(f"\n  {escape(title)}:")
+    width = max(len(origin.model) for origin in effect.chain)
+    for origin in effect.chain:
+        mark = "[green]→[/]" if not origin.lost else " "
+        why = f"  ({escape(origin.lost)})" if origin.lost else ""
+        out.print(f"  {mark} {escape(origin.model.ljust(width))}  {escape(origin.where)}{why}")
+    if effect.barred:
+        out.print(f"    but availableModels of {escape(effect.barred)} leaves {escape(effect.winner.model)} out")
+    if effect.overridden:
+        out.print(f"    but modelOverrides of {escape(effect.overridden)} sends {escape(effect.model)} in its place")
+
+
+def _both(state: State) -> tuple[Effective, Effective | None]:
+    """What a process started now asks for, and what the one that runs would ask for were it to read the files again."""
+    running = effective.resolve(state, state.process.launch) if state.process else None
+    return effective.resolve(state, state.fresh), running
+
+
+def _how(state: State) -> str:
+    if not state.told:
+        return ""
+    return " (says its health check)" if state.health.model else " (says its probe)"
+
+
+def _limits(state: State) -> dict[str, int | None]:
+    wanted = state.release.wanted if state.release else None
+    return {
+        "asked": wanted.nofile_asked if wanted else None,
+        "released": wanted.nofile if wanted else None,
+        "set_in_the_unit": state.unit.nofile,
+        "in_force": state.process.soft if state.process else None,
+        "at_a_login": None if state.login.error else state.login.nofile,
+    }
+
+
+def _effect(effect: Effective) -> dict[str, Any]:
+    return {
+        "model": effect.model,
+        "barred_by": effect.barred or None,
+        "overridden_by": effect.overridden or None,
+        "chain": [
+            {"model": origin.model, "where": origin.where, "wins": not origin.lost, "lost": origin.lost or None}
+            for origin in effect.chain
+        ],
+    }
