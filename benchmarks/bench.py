@@ -24,7 +24,8 @@ from jada.inventory.fleet import NOFILE
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import LAB, run
-from jada.tasks import plan, state
+from jada.tasks import plan
+from jada.tasks.look import read_look
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import new_id
 from jada.tasks.state import State
@@ -38,6 +39,7 @@ from .report import (
     FLOOR,
     MITOGEN,
     MITOGEN_WHOLE,
+    READ_FLOOR,
     ROLLBACK,
     SCRIPTS,
     SCRIPTS_BACK,
@@ -157,7 +159,7 @@ def changes(
 def own_scripts(host: Machine, decide: Callable[[State], Plan]) -> str:
     """All that jada runs on a host, in one exec: a look, the transaction decided on an earlier look, and a look."""
     look = look_script(SERVICE)
-    made = decide(state.read(SERVICE.unit, machine.inside(host, look).stdout.splitlines(), health_asked=True))
+    made = decide(read_look(SERVICE, machine.inside(host, look).stdout.splitlines()))
     if made.transaction is None:
         sys.exit(f"nothing is to be done on {host.name}: {made}")
     return as_root(f"(\n{look})\n(\n{made.transaction.script()}) || exit\n(\n{look})\n", "no sudo")
@@ -186,9 +188,7 @@ def reads(results: Results, folder: Path, hosts: Sequence[Machine], delay: float
     with far_away(near, delay) as there:
         setting = Setting(folder / "setting", there)
         jobs: dict[str, Job] = {
-            "asyncssh, the same script": lambda series: measure(
-                setting.asyncssh(command, "end=ok", packed=True), series
-            ),
+            READ_FLOOR: lambda series: measure(setting.asyncssh(command, "end=ok", packed=True), series),
             "jada drift": lambda series: measure(setting.jada("drift"), series),
         }
         return in_turn(results.rounds, jobs)

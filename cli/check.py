@@ -70,6 +70,7 @@ def remember_and_tell(opened: Opened, found: Drift) -> None:
 
 
 def history(config: Fleet, seconds: int, as_json: bool) -> Exit:
+    """Lists what was found and resolved in the last `seconds`; looks at no host."""
     at = datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC).isoformat(timespec="seconds")
     with open_log() as log:
         checks, episodes = log.since(config.name, at)

@@ -47,6 +47,7 @@ def facts(state: State) -> dict[str, Any]:
 
 
 def show(name: str, state: State) -> None:
+    """Prints what `jada explain` tells of one host."""
     release = state.release
     asked = f"release {release.id} asks for {release.wanted.model or 'no model'}" if release else "it has no release"
     out.print(f"[bold]{escape(name)}[/]: {escape(asked)}")

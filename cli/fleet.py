@@ -130,7 +130,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
 
         hosts = find(config, role, limit)
         first = hosts[:AT_ONCE] if access.is_direct(config) else ()
-        lines = dict(zip((host.name for host in first), dial((host.address, host.port) for host in first), strict=True))
+        lines = {host.name: dial(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.session import Session
         from jada.tasks.transaction import Service

@@ -59,9 +59,6 @@ target_of() {
     echo "${1##*/}"
 }
 
-# With the slash at its end, so that the folder of /file is / and not nothing.
-folder_of() { folder=${1%/*}/; }
-
 # --- the service ------------------------------------------------------------------------------------------------
 
 # All that is asked of systemd, in one call and read by the shell itself: a process more costs the host a few ms.
@@ -178,7 +175,8 @@ put_back() { # FOLDER
             [ -e "$DIR/written" ] || continue
             path=$REAL
         fi
-        folder_of "$path"
+        # With the slash at its end, so that the folder of /file is / and not nothing.
+        folder=${path%/*}/
         if [ "$hash" = absent ]; then
             [ ! -e "$path" ] || { rm -f "$path" && flush "$folder"; } || return 1
         elif ! same "$path" "$1/$name"; then

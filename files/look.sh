@@ -32,6 +32,9 @@ layer() {
     layers=$layers$NL$1
 }
 
+# A file that `--settings` names, for a process that works in the folder.
+layer_from() { case $2 in /*) layer "$2" ;; *) layer "$1/$2" ;; esac } # FOLDER FILE
+
 has() { case $1$NL in *"$NL$2$NL"*) ;; *) return 1 ;; esac } # LIST ITEM
 
 # Where the settings of the service are then, if a variable of it says that they are elsewhere.
@@ -183,8 +186,7 @@ if [ "$pid" -gt 0 ] && [ -r "/proc/$pid/stat" ]; then
                 say inline.path "(on the command line)"
                 say inline.size "${#flag}"
                 printf %s "$flag" | awk "$MASK" label=inline.masked - ;;
-            running.argv.settings=/*) layer "$flag" ;;
-            running.argv.settings=*) layer "$cwd/$flag" ;;
+            running.argv.settings=*) layer_from "$cwd" "$flag" ;;
         esac
         printf '%s\n' "$line"
     done
@@ -203,8 +205,7 @@ for command in $commands; do
         case $line in
             # systemd shows the words without their quotes: such settings can be read from the process alone.
             fresh.argv.settings= | fresh.argv.settings=*[{}\"]*) continue ;;
-            fresh.argv.settings=/*) layer "$flag" ;;
-            fresh.argv.settings=*) layer "$start/$flag" ;;
+            fresh.argv.settings=*) layer_from "$start" "$flag" ;;
         esac
         printf '%s\n' "$line"
     done

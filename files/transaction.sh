@@ -14,7 +14,7 @@ change_settings() {
     if [ -e "$REAL" ]; then
         cp -a "$REAL" "$REAL.jada-new" || return 1
     else
-        folder_of "$REAL"
+        folder=${REAL%/*}/
         [ -d "$folder" ] || { mkdir -p "$folder" && chown "$OWNER" "$folder" && chmod 700 "$folder"; } || return 1
         touch_file "$REAL.jada-new" && chown "$OWNER" "$REAL.jada-new" && chmod 600 "$REAL.jada-new" || return 1
     fi

@@ -59,7 +59,7 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
 
 def is_direct(fleet: Fleet) -> bool:
     """Whether hosts are connected to at the very address they were found with: no jump host, and no ~/.ssh/config."""
-    return not fleet.ssh.jump and not Path("~/.ssh/config").expanduser().exists()
+    return not fleet.ssh.jump and not _may_be_renamed(fleet)
 
 
 def host_key_lines(host: Host, details: Mapping[str, Any]) -> list[str]:
@@ -106,7 +106,7 @@ def _files_of_known(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[
     With hashed names, Debian's default, that takes it 8 s for 500 hosts. A host that has none is left to the real file,
     where a new key is to go; so are all when ~/.ssh/config may give them other names.
     """
-    if not fleet.ssh.jump and not is_direct(fleet):
+    if _may_be_renamed(fleet):
         return {}
     lines = lines_about({_known_as(host) for host in hosts}, _text(fleet.ssh.known_hosts))
     return {
@@ -115,6 +115,11 @@ def _files_of_known(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[
         for host in hosts
         if (name := _known_as(host)) in lines
     }
+
+
+def _may_be_renamed(fleet: Fleet) -> bool:
+    """Whether a ~/.ssh/config may give hosts another name or address; with a jump host, jada's own config is read."""
+    return not fleet.ssh.jump and Path("~/.ssh/config").expanduser().exists()
 
 
 def _known_as(host: Host) -> str:

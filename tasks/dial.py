@@ -6,7 +6,6 @@ import errno
 import ipaddress
 import select
 import socket
-from collections.abc import Iterable
 
 # A controller has 2 cores to spare, not 500: more hosts side by side than this only queue up for the CPU.
 AT_ONCE = 100
@@ -14,21 +13,8 @@ AT_ONCE = 100
 PATIENCE = 1
 
 
-def dial(endpoints: Iterable[tuple[str, int]]) -> list[socket.socket | None]:
-    """Begins to connect to these addresses and ports; not to names, whose lookup would have to be waited for."""
-    return [_begin(address, port) for address, port in endpoints]
-
-
-def is_connected(line: socket.socket) -> bool:
-    """Whether the connection is there, or comes within PATIENCE seconds; from then on it blocks, as any socket does."""
-    _, ready, _ = select.select([], [line], [], PATIENCE)
-    if not ready or line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        return False
-    line.setblocking(True)
-    return True
-
-
-def _begin(address: str, port: int) -> socket.socket | None:
+def dial(address: str, port: int) -> socket.socket | None:
+    """Begins to connect; None for a name, whose lookup would have to be waited for, and where it fails at once."""
     try:
         is_v6 = ipaddress.ip_address(address).version == 6
     except ValueError:
@@ -39,3 +25,12 @@ def _begin(address: str, port: int) -> socket.socket | None:
         line.close()
         return None
     return line
+
+
+def is_connected(line: socket.socket) -> bool:
+    """Whether the connection is there, or comes within PATIENCE seconds; from then on it blocks, as any socket does."""
+    _, ready, _ = select.select([], [line], [], PATIENCE)
+    if not ready or line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return False
+    line.setblocking(True)
+    return True

@@ -146,10 +146,9 @@ class Connection:
         look = look_script(self.service, evidence=evidence)
         lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
         told = outcome(lines)
-        if told is None or told.result is not Result.DONE:
-            return told
-        with contextlib.suppress(LookError):
-            return replace(told, seen=read_look(self.service, lines[-1:]))
+        if told and told.result is Result.DONE:
+            with contextlib.suppress(LookError):
+                return replace(told, seen=read_look(self.service, lines[-1:]))
         return told
 
     def _run(self, operation: Callable[..., OperationMeta], **arguments: object) -> OperationMeta:
@@ -216,7 +215,7 @@ class Session:
         self,
         data: Mapping[str, Mapping[str, object]],
         service: Service,
-        lines: Mapping[str, socket.socket | None] | None = None,
+        lines: Mapping[str, socket.socket | None],
     ) -> None:
         # pyinfra tells its own story of each host through this logger; ours is told by cli/.
         logging.getLogger("pyinfra").addHandler(logging.NullHandler())
@@ -226,7 +225,6 @@ class Session:
         self.service = service
         inventory = Inventory(([(name, dict(values)) for name, values in data.items()], {}))
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
-        lines = lines or {}
         self._connections = {
             name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in data
         }

@@ -6,7 +6,7 @@ import base64
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -306,9 +306,9 @@ def _state(name: str, seen: Mapping[str, str], health_asked: bool, probe_asked: 
     )
 
 
-def _unpacked(output: Iterable[str]) -> Iterator[bytes]:
+def _unpacked(output: Iterable[str]) -> list[bytes]:
     """The lines of a look, of which base64 of gzip is what crosses the link."""
-    return iter(gzip.decompress(base64.b64decode("".join(output))).split(b"\n"))
+    return gzip.decompress(base64.b64decode("".join(output))).split(b"\n")
 
 
 def _fields(lines: Iterable[bytes]) -> dict[str, str]:

@@ -19,8 +19,10 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
-from jada.tasks import checks, state
+from jada.tasks import checks
 from jada.tasks.checks import Finding
+from jada.tasks.look import read_look
+from jada.tasks.state import State
 from jada.tasks.transaction import Service, look_script
 
 if TYPE_CHECKING:
@@ -308,11 +310,11 @@ HARMLESS = [
 ]
 
 
-def look(host: Machine, **service: Any) -> state.State:
+def look(host: Machine, **service: Any) -> State:
     """What jada sees of a host with the same release, by the script it sends."""
     made = Service(UNIT, "~/.claude/settings.json", **service)
     done = machine.inside(host, look_script(made))
-    found = state.read(UNIT, done.stdout.splitlines(), bool(made.health), bool(made.probe))
+    found = read_look(made, done.stdout.splitlines())
     assert b"lab-secret" not in gzip.decompress(base64.b64decode(done.stdout))
     assert "lab-secret" not in repr(found)
     return found

@@ -17,7 +17,7 @@ def server() -> Iterator[socket.socket]:
 
 
 def test_a_line_that_was_dialed_carries_what_is_said(server: socket.socket) -> None:
-    (line,) = dial.dial([server.getsockname()])
+    line = dial.dial(*server.getsockname())
     assert line is not None
     assert dial.is_connected(line)
     there, _ = server.accept()
@@ -27,13 +27,13 @@ def test_a_line_that_was_dialed_carries_what_is_said(server: socket.socket) -> N
 
 
 def test_names_are_not_dialed() -> None:
-    assert dial.dial([("localhost", 22), ("", 22)]) == [None, None]
+    assert [dial.dial(name, 22) for name in ("localhost", "")] == [None, None]
 
 
 def test_a_refused_line_is_not_connected(server: socket.socket) -> None:
     address = server.getsockname()
     server.close()
-    (line,) = dial.dial([address])
+    line = dial.dial(*address)
     # The kernel may know at once.
     assert line is None or not dial.is_connected(line)
 
@@ -42,7 +42,7 @@ def test_a_line_that_takes_too_long_is_given_up(server: socket.socket, monkeypat
     monkeypatch.setattr(dial, "PATIENCE", 0)
     full = [socket.create_connection(server.getsockname()) for _ in range(1)]
     server.listen(0)
-    lines = dial.dial([server.getsockname()] * 8)
+    lines = [dial.dial(*server.getsockname()) for _ in range(8)]
     # A queue that is full lets the others wait for an answer.
     assert not all(dial.is_connected(line) for line in lines if line)
     for one in (*full, *filter(None, lines)):

@@ -15,7 +15,7 @@ SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
 
 
 def session(*names: str) -> Session:
-    return Session({name: {"ssh_hostname": "192.0.2.1"} for name in names}, SERVICE)
+    return Session({name: {"ssh_hostname": "192.0.2.1"} for name in names}, SERVICE, {})
 
 
 def test_the_next_host_starts_as_soon_as_a_slot_is_free() -> None:
