@@ -5,8 +5,10 @@
 # /var/lib/jada/held                  there while people have locked the host (`jada lock`); says by whom and why
 # /var/lib/jada/transaction           link to the release being made; there only while it is not finished
 # /var/lib/jada/current, previous     links to the last two releases that were completed
-# /var/lib/jada/releases/ID/          manifest.json, before/ (the bytes there were), written and after (hashes), recover,
-#                                     result, log
+# /var/lib/jada/releases/ID/          manifest.json, place (whose file the snapshot is of, and where), before/ (the bytes
+#                                     there were), written and after (hashes), recover, result, log
+# What is in the folder of settings.json belongs to the service's user: settings.sh works there, as that user. All else is
+# root's own.
 export LC_ALL=C
 umask 077
 set -u
@@ -18,6 +20,10 @@ RELEASES=$HOME_OF_JADA/releases
 DIR=$RELEASES/$RELEASE
 DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
 LIMITS=/etc/security/limits.d/50-jada.conf
+# Seconds for a verb of settings.sh, whose process is the user's and may be stopped by it.
+LONGEST_VERB=60
+# Bytes of a settings.json that are kept; a look takes no longer one.
+MOST_OF_SETTINGS=8388608
 EDITED=
 NL='
 '
@@ -57,6 +63,63 @@ link_to() { ln -sfn "$1" "$2.new" && mv -fT "$2.new" "$2"; }
 target_of() {
     set -- "$(readlink "$1" || echo none)"
     echo "${1##*/}"
+}
+
+# --- settings.json ----------------------------------------------------------------------------------------------
+
+# A verb of settings.sh: as the service's user, and only what writes as root where the file is PLACED by root.
+settings() { # VERB ...
+    verb=$1 placed=$PLACED
+    shift
+    case $verb in hash | read | keep) placed= ;; esac
+    set -- sh -c "$SETTINGS_SH" settings "$verb" "$FOLDER" "$NAME" "$@"
+    [ "$USER_ID" = 0 ] || [ -n "$placed" ] ||
+        set -- setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --init-groups --no-new-privs "$@"
+    PLACED=$placed timeout -k 2 "$LONGEST_VERB" "$@" 2>/dev/null 9>&-
+}
+
+settings_hash() { settings hash </dev/null; }
+
+# Owner, mode and time of the file by root's own look at the name, which opens nothing; $why it is none to write to.
+see_settings() {
+    kind=absent owner=$USER_ID:$GROUP_ID mode=600 time='' why=
+    # shellcheck disable=SC2046 # fields without blanks
+    set -- $(CDPATH='' cd -P -- "$FOLDER" 2>/dev/null && [ "$PWD" = "$FOLDER" ] &&
+        stat -c '%f %u:%g %a %h %.9Y' . "./$NAME" 2>/dev/null)
+    folder_owner=${2-}
+    folder_owner=${folder_owner%%:*}
+    case ${folder_owner:-0} in 0 | "$USER_ID") ;; *) why="its folder belongs to another user, $folder_owner"; return 1 ;; esac
+    if [ $# -gt 5 ]; then
+        kind=file owner=$7 time=${10}
+        # A mode beyond rwx has no place on a file that others may have named.
+        mode=${8#"${8%???}"}
+        case $6 in 8*) ;; *) why="it is no regular file"; return 1 ;; esac
+        case ${owner%%:*} in
+            "$USER_ID") ;;
+            0) [ "$9" = 1 ] || { why="it is a file of root's that has other names too"; return 1; } ;;
+            *) why="it belongs to another user, ${owner%%:*}"; return 1 ;;
+        esac
+    fi
+    place_for "$owner"
+}
+
+# Sets PLACED if the user could not make such a file there: it is root's, or of a foreign group, or the folder is root's.
+place_for() { # OWNER
+    PLACED=
+    [ "$USER_ID" != 0 ] || return 0
+    if [ "${1%%:*}" = 0 ] || [ "${folder_owner:-$USER_ID}" = 0 ]; then
+        PLACED=yes
+    elif [ "${1#*:}" != "$GROUP_ID" ]; then
+        case " $(id -G "$USER_ID" 2>/dev/null) " in *" ${1#*:} "*) ;; *) PLACED=yes ;; esac
+    fi
+}
+
+# Whose file it is, where it is, and of which service: what a snapshot is bound to, a line each.
+place() { printf '%s\n' "$USER_ID" "$GROUP_ID" "$UNIT" "$FOLDER" "$NAME"; }
+
+# Takes that from what an earlier release wrote down.
+place_of() { # RELEASE-FOLDER
+    { read -r USER_ID && read -r GROUP_ID && read -r UNIT && IFS= read -r FOLDER && IFS= read -r NAME; } <"$1/place"
 }
 
 # --- the service ------------------------------------------------------------------------------------------------
@@ -159,47 +222,62 @@ same() {
 
 # What somebody else made of settings.json after the change of it: kept in the release's folder before it is replaced.
 keep_edit() {
-    hash=$(hash_of "$REAL")
-    [ ! -e "$DIR/written" ] || [ "$hash" = absent ] || [ "$hash" = "$(hash_of "$DIR/before/settings")" ] ||
-        [ "$hash" = "$(cat "$DIR/written")" ] || {
-        cp -a "$REAL" "$DIR/settings.edited" &&
-            EDITED="; $REAL was changed by someone else meanwhile, that text is kept in $DIR/settings.edited"
+    [ -e "$DIR/written" ] || return 0
+    hash=$(settings_hash)
+    [ "$hash" = absent ] || [ "$hash" = "$(hash_of "$DIR/before/settings")" ] || [ "$hash" = "$(cat "$DIR/written")" ] || {
+        settings read </dev/null | head -c "$MOST_OF_SETTINGS" >"$DIR/settings.edited" &&
+            EDITED="; $FOLDER/$NAME was changed by someone else meanwhile, that text is kept in $DIR/settings.edited"
     }
 }
 
 # Puts the files of a snapshot back: content, owner, mode and times.
 put_back() { # FOLDER
-    while read -r name hash path; do
-        if [ "$name" = settings ]; then
+    while read -r name hash was was_mode was_time path; do
+        case $name in
             # Not changed yet by this release: it is as it was, or somebody else's.
-            [ -e "$DIR/written" ] || continue
-            path=$REAL
-        fi
-        # With the slash at its end, so that the folder of /file is / and not nothing.
-        folder=${path%/*}/
-        if [ "$hash" = absent ]; then
-            [ ! -e "$path" ] || { rm -f "$path" && flush "$folder"; } || return 1
-        elif ! same "$path" "$1/$name"; then
-            if same "$path.jada-old" "$1/$name"; then
-                mv -fT "$path.jada-old" "$path"
-            else
-                { [ -d "$folder" ] || mkdir -p "$folder"; } && cp -a "$1/$name" "$path.jada-new" && flush "$path.jada-new" &&
-                    mv -fT "$path.jada-new" "$path"
-            fi && flush "$folder" || return 1
-        fi
-        [ "$(hash_of "$path")" = "$hash" ] || return 1
+            settings) [ ! -e "$DIR/written" ] || put_back_settings "$1/settings" ;;
+            *) put_back_file "$1/$name" ;;
+        esac || return 1
     done <"$1/files"
+}
+
+put_back_settings() { # COPY
+    see_settings
+    place_for "$was"
+    if [ "$hash" = absent ]; then
+        settings remove </dev/null
+    elif [ "$(settings_hash) $owner $mode" != "$hash $was $was_mode" ]; then
+        settings restore "$hash" "$was" "$was_mode" "$was_time" <"$1"
+    fi && [ "$(settings_hash)" = "$hash" ]
+}
+
+# One of root's own.
+put_back_file() { # COPY
+    folder=${path%/*}
+    if [ "$hash" = absent ]; then
+        [ ! -e "$path" ] || { rm -f "$path" && flush "$folder"; } || return 1
+    elif ! same "$path" "$1"; then
+        if same "$path.jada-old" "$1"; then
+            mv -fT "$path.jada-old" "$path"
+        else
+            { [ -d "$folder" ] || mkdir -p "$folder"; } && cp -a "$1" "$path.jada-new" && flush "$path.jada-new" &&
+                mv -fT "$path.jada-new" "$path"
+        fi && flush "$folder" || return 1
+    fi
+    [ "$(hash_of "$path")" = "$hash" ]
 }
 
 sweep() {
     set --
-    for path in "$REAL" "$DROPIN" "$LIMITS" "$RECOVERY"; do set -- "$@" "$path.jada-new" "$path.jada-old"; done
+    for path in "$DROPIN" "$LIMITS" "$RECOVERY"; do set -- "$@" "$path.jada-new" "$path.jada-old"; done
     rm -f "$@"
     [ -e "$DROPIN" ] || rmdir "${DROPIN%/*}" 2>/dev/null || :
     # The folder that jada made for settings.json, where neither is wanted any more.
+    ours=
     for snapshot in "$DIR" "$RELEASES/${RESTORES:-none}"; do
-        [ -e "$REAL" ] || [ ! -e "$snapshot/before/no-folder" ] || rmdir "${REAL%/*}/" 2>/dev/null || :
+        [ ! -e "$snapshot/before/no-folder" ] || ours=yes
     done
+    settings sweep "$ours" </dev/null || :
 }
 
 # What is left to do once a release stands or has been undone: the transaction is over.
@@ -269,7 +347,7 @@ recover() {
     say "recovering $unfinished"
     (
         DIR=$RELEASES/$unfinished
-        REAL=$(cat "$DIR/real")
+        place_of "$DIR"
         touch_file "$DIR/restarting"
         restore "it was cut off half-way"
     ) || exit $?
@@ -278,6 +356,7 @@ recover() {
 # Run by jada-recover.service when the host went down in the middle: before the agent starts, so nothing is restarted.
 recover_at_boot() {
     DIR=$RELEASES/$(target_of "$HOME_OF_JADA/transaction")
+    see_settings
     [ "$(target_of "$HOME_OF_JADA/current")" = "${DIR##*/}" ] || {
         step recover
         keep_edit

@@ -2,7 +2,8 @@
 # anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep` and those
 # of modelOverrides, which say which model is asked for. So secrets stay on the host, while line, column and offset of
 # all that is shown are those of the real file. One pass, split at the quotes; needs LC_ALL=C (bytes) and any POSIX awk.
-# With label=NAME before a file, each line of it becomes "NAME+=line". The text ends with a quote of this program's own.
+# With label=NAME before a file, it leaves as one frame of that name (look-shared.sh). The text ends with a quote of this
+# program's own.
 BEGIN {
     RS = "\""
     split("model agent availableModels ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL ANTHROPIC_SMALL_FAST_MODEL " \
@@ -11,16 +12,22 @@ BEGIN {
     for (i in names) keep[names[i]] = 1
 }
 
-# Prints a part of the text, with the name of the field before each line of it.
+# Prints a part of the text, or keeps it until the length of the whole is known.
 function put(text) {
-    if (name) gsub(/\n/, "\n" name "+=", text)
-    printf "%s", text
+    if (!name) { printf "%s", text; return }
+    part[++parts] = text
+    size += length(text)
 }
 
-function finish() {
+function finish(   i) {
     if (held) flush("")
     else if (inside) put(stars(string))
-    if (name) print ""
+    if (name) {
+        printf "%s %d\n", name, size
+        for (i = 1; i <= parts; i++) printf "%s", part[i]
+        print ""
+    }
+    parts = size = 0
     held = inside = listing = 0
     key = string = ""
 }
@@ -52,7 +59,6 @@ function flush(follows) {
 FNR == 1 {
     finish()
     name = label
-    if (name) printf "%s+=", name
 }
 
 {

@@ -7,27 +7,29 @@
 # What was written beside a file takes its place, as one atomic step.
 finish() { mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"; } # PATH
 
-unchanged() { [ "$(hash_of "$REAL")" = "$EXPECTED" ]; }
+unchanged() { [ "$(settings_hash)" = "$EXPECTED" ]; }
 
-# The file keeps its owner, mode and attributes.
+# The file keeps its owner, mode and attributes. What it is to be is put together from the snapshot.
 change_settings() {
-    if [ -e "$REAL" ]; then
-        cp -a "$REAL" "$REAL.jada-new" || return 1
-    else
-        folder=${REAL%/*}/
-        [ -d "$folder" ] || { mkdir -p "$folder" && chown "$OWNER" "$folder" && chmod 700 "$folder"; } || return 1
-        touch_file "$REAL.jada-new" && chown "$OWNER" "$REAL.jada-new" && chmod 600 "$REAL.jada-new" || return 1
-    fi
+    [ "$SETTINGS_HASH" = "$EXPECTED" ] || changed_meanwhile
+    copy=$DIR/before/settings
     {
-        { [ ! -e "$REAL" ] || head -c "$OFFSET" "$REAL"; } && printf %s "$INSERT" &&
-            { [ ! -e "$REAL" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$REAL"; }
-    } >"$REAL.jada-new" || return 1
-    [ "$(stat -c %s "$REAL.jada-new")" = "$SIZE" ] || return 1
-    # As late as can be: only a write within the next milliseconds could still be lost.
-    unchanged || fail "$SETTINGS was changed by someone else in the same moment"
+        { [ ! -e "$copy" ] || head -c "$OFFSET" "$copy"; } && printf %s "$INSERT" &&
+            { [ ! -e "$copy" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$copy"; }
+    } >"$DIR/new" || return 1
+    [ "$(stat -c %s "$DIR/new")" = "$SIZE" ] || return 1
     # The hash is on the disk before the file is: without it, a way back would take the new text for somebody else's.
-    hash_of "$REAL.jada-new" >"$DIR/written" && flush "$DIR/written" "$DIR" "$REAL.jada-new" && finish "$REAL"
+    hash_of "$DIR/new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
+    [ -z "$PLACED" ] || unchanged || changed_meanwhile
+    settings change "$EXPECTED" "$owner" "$mode" <"$DIR/new"
+    case $? in
+        0) rm -f "$DIR/new" ;;
+        3) changed_meanwhile ;;
+        *) return 1 ;;
+    esac
 }
+
+changed_meanwhile() { fail "$SETTINGS was changed by someone else in the same moment"; }
 
 # A file of jada's own: root's, and for everybody to read.
 change_file() { # PATH TEXT
@@ -72,27 +74,46 @@ check() {
     [ "$(target_of "$HOME_OF_JADA/current")" = "${CURRENT:-none}" ] ||
         refuse "another release was made on this host since it was looked at"
     unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
+    see_settings || refuse "$SETTINGS is not changed: $why"
+    [ -z "$RESTORES" ] || [ "$(cat "$RELEASES/$RESTORES/place")" = "$(place)" ] || refuse_other_place
+}
+
+# A snapshot goes back to the place it was taken of, and to no other.
+refuse_other_place() {
+    place_of "$RELEASES/$RESTORES"
+    refuse "its snapshot is of $FOLDER/$NAME of user $USER_ID, for $UNIT, and not of what the service reads now"
 }
 
 # Keeps the bytes, owner, mode and times of the files in DIR/before, or the fact that there was none, with their hashes.
 keep() {
     set --
-    for pair in settings:"$REAL" dropin:"$DROPIN" limits:"$LIMITS"; do
+    if [ "$kind" = file ]; then
+        settings read </dev/null | head -c "$MOST_OF_SETTINGS" >"$DIR/before/settings" || return 1
+        set -- "$DIR/before/settings"
+    fi
+    for pair in dropin:"$DROPIN" limits:"$LIMITS"; do
         path=${pair#*:} copy=$DIR/before/${pair%%:*}
         [ -e "$path" ] || continue
         cp -a "$path" "$copy" || return 1
         set -- "$@" "$path" "$copy"
     done
-    # shellcheck disable=SC2046 # two hashes a file
+    # shellcheck disable=SC2046 # a hash of settings.json's copy, and two of each other file
     [ $# -eq 0 ] || set -- $(hashes_of "$@")
-    for pair in settings:"$REAL" dropin:"$DROPIN" limits:"$LIMITS"; do
+    SETTINGS_HASH=absent
+    if [ "$kind" = file ]; then
+        [ -n "${1:-}" ] || return 1
+        SETTINGS_HASH=$1
+        shift
+    fi
+    printf 'settings %s %s %s %s %s\n' "$SETTINGS_HASH" "$owner" "$mode" "${time:-0}" "$NAME" >"$DIR/before/files" || return 1
+    for pair in dropin:"$DROPIN" limits:"$LIMITS"; do
         path=${pair#*:} hash=absent
         if [ -e "$path" ]; then
             [ -n "${1:-}" ] && [ "$1" = "${2:-}" ] || return 1
             hash=$1
             shift 2
         fi
-        printf '%s %s %s\n' "${pair%%:*}" "$hash" "$path" >>"$DIR/before/files" || return 1
+        printf '%s %s - - - %s\n' "${pair%%:*}" "$hash" "$path" >>"$DIR/before/files" || return 1
         [ "$path" != "$DROPIN" ] || DROPIN_LOADED=$hash
     done
 }
@@ -100,16 +121,18 @@ keep() {
 # A second name for each file, which stays with the old one when another takes its place: that makes the way back a mere
 # rename, which works on a full disk too.
 keep_beside() {
-    for path in "$REAL" "$DROPIN" "$LIMITS"; do
+    for path in "$DROPIN" "$LIMITS"; do
         [ ! -e "$path" ] || ln -f "$path" "$path.jada-old" 2>/dev/null || cp -a "$path" "$path.jada-old" || return 1
     done
+    # A file that root placed comes back from the snapshot alone.
+    [ "$kind" = absent ] || [ -n "$PLACED" ] || settings keep </dev/null
 }
 
 # Complete and on the disk before the first change. A link then says that a change is under way: what is put beside
 # other people's files comes after it, so that it never stays behind.
 snapshot() {
-    mkdir "$DIR" "$DIR/before" && { [ -d "${REAL%/*}/" ] || touch_file "$DIR/before/no-folder"; } &&
-        printf '%s\n' "$active" >"$DIR/was" && printf '%s\n' "$REAL" >"$DIR/real" &&
+    mkdir "$DIR" "$DIR/before" && { [ -n "$folder_owner" ] || touch_file "$DIR/before/no-folder"; } &&
+        printf '%s\n' "$active" >"$DIR/was" && place >"$DIR/place" &&
         printf %s "$MANIFEST" >"$DIR/manifest.json" && printf %s "$RECOVER" >"$DIR/recover" && keep &&
         flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && link_to "releases/$RELEASE" "$HOME_OF_JADA/transaction" &&
         flush "$HOME_OF_JADA" && watch_over_boot && keep_beside
@@ -192,16 +215,22 @@ main() {
 # What each file is once the release stands: name, hash, owner, mode.
 keep_hashes() {
     set --
-    for path in "$REAL" "$DROPIN" "$LIMITS"; do [ ! -e "$path" ] || set -- "$@" "$path"; done
+    for path in "$DROPIN" "$LIMITS"; do [ ! -e "$path" ] || set -- "$@" "$path"; done
     [ $# -eq 0 ] || { hashes=$(hashes_of "$@") && owners=$(stat -c '%u:%g %a' "$@"); } || return 1
-    for pair in settings:"$REAL" dropin:"$DROPIN" limits:"$LIMITS"; do
+    see_settings
+    if [ "$kind" = file ]; then
+        printf 'settings %s %s %s\n' "$(settings_hash)" "$owner" "$mode"
+    else
+        echo 'settings absent'
+    fi >"$DIR/after" || return 1
+    for pair in dropin:"$DROPIN" limits:"$LIMITS"; do
         if [ -e "${pair#*:}" ]; then
             printf '%s %s %s\n' "${pair%%:*}" "${hashes%%"$NL"*}" "${owners%%"$NL"*}"
             hashes=${hashes#*"$NL"} owners=${owners#*"$NL"}
         else
             printf '%s absent\n' "${pair%%:*}"
         fi
-    done >"$DIR/after"
+    done >>"$DIR/after"
 }
 
 # Ids sort by time; the current and the previous release stay whatever their age.

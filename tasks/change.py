@@ -6,7 +6,8 @@ from collections.abc import Generator
 
 from pyinfra.api import StringCommand, operation
 
-from jada.tasks.transaction import Transaction, as_root, hold_script
+from jada.tasks.look import LONGEST
+from jada.tasks.transaction import Transaction, as_root, hold_script, on_stdin
 
 NO_SUDO = "result refused\nreason sudo asks for a password; jada needs NOPASSWD for the ssh user, or root"
 
@@ -18,10 +19,10 @@ def change(transaction: Transaction, look: str = "") -> Generator[StringCommand,
     Prints `step NAME` lines and `result …`; exits non-zero unless the result is `done`. Then `look`, the script of a
     look, saves it the way to the host and prints what it sees as the last line.
     """
-    yield StringCommand(as_root(transaction.script(), NO_SUDO, look))
+    yield StringCommand(as_root(NO_SUDO), _stdin=on_stdin(transaction.script(), look, LONGEST))
 
 
 @operation(is_idempotent=False)
 def hold(held: str) -> Generator[StringCommand, None, None]:
     """Locks the host against changes by jada ("who since when: why"), or frees it ("")."""
-    yield StringCommand(as_root(hold_script(held), NO_SUDO))
+    yield StringCommand(as_root(NO_SUDO, LONGEST), _stdin=on_stdin(hold_script(held)))

@@ -131,8 +131,6 @@ def _settings(state: State, _: Wanted) -> Iterator[Finding]:
     if settings.error:
         seen = f"{settings.path}: {settings.error}; the Claude CLI then ignores the whole file"
         yield Finding.of("J101", "a JSON object", seen)
-    elif state.denied:
-        yield Finding.of("J101", f"{settings.path} open to {state.user}", f"{state.user} may not read it")
 
 
 def _model(state: State, wanted: Wanted) -> Iterator[Finding]:

@@ -12,9 +12,10 @@ from pyinfra.operations import python
 
 from jada.tasks import checks, plan, release
 from jada.tasks.change import change
-from jada.tasks.look import Look
+from jada.tasks.frames import LookError
+from jada.tasks.look import Look, look_on_stdin
 from jada.tasks.plan import Request
-from jada.tasks.state import LookError, State
+from jada.tasks.state import State
 from jada.tasks.transaction import Service
 
 
@@ -48,7 +49,7 @@ def _verify(service: Service, model: str) -> None:
 
 
 def _look(service: Service) -> State:
-    seen = host.get_fact(Look, service=service)
+    seen = host.get_fact(Look, service=service, _stdin=look_on_stdin(service))
     if isinstance(seen, LookError):
         raise OperationError(f"{host.name} can't be looked at: {seen}")
     return seen

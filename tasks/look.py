@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase
 
-from jada.tasks.state import LookError, State, read
-from jada.tasks.transaction import Service, as_root, look_script
+from jada.tasks.frames import LookError
+from jada.tasks.state import State, read
+from jada.tasks.transaction import Service, as_root, look_script, on_stdin
 
 NO_SUDO = "error=sudo asks for a password"
+# Seconds a look may take on the host: it is some forty small commands, an HTTP request with a limit of 3 s, and a probe
+# with one of 20.
+LONGEST = 45
 
 
 class Look(FactBase[State | LookError]):
-    """One look at a host: settings, unit, process, limits, releases. Read-only; needs root or passwordless sudo."""
+    """One look at a host: settings, unit, process, limits, releases. Read-only; needs root or passwordless sudo.
+
+    Its script goes by stdin: `host.get_fact(Look, service=service, _stdin=look_on_stdin(service))`.
+    """
 
     _service: Service
 
     @staticmethod
     def default() -> State | LookError:
-        return LookError("the look at the host did not finish")
+        return LookError(f"the look at the host did not finish, or was ended after {LONGEST} s")
 
-    def command(self, service: Service, history: bool = False, evidence: bool = False) -> str:
+    def command(self, service: Service) -> str:
         self._service = service
-        return as_root(look_script(service, history, evidence), NO_SUDO)
+        return as_root(NO_SUDO, LONGEST)
 
     def process(self, output: list[str]) -> State | LookError:
         if output == [NO_SUDO]:
@@ -30,6 +37,11 @@ class Look(FactBase[State | LookError]):
             return read_look(self._service, output)
         except LookError as error:
             return error
+
+
+def look_on_stdin(service: Service, history: bool = False, evidence: bool = False) -> str:
+    """The script of a look, as it goes to the host on stdin."""
+    return on_stdin(look_script(service, history, evidence))
 
 
 def read_look(service: Service, output: list[str]) -> State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from jada.tasks import checks, release
+from jada.tasks import checks, place, release
 from jada.tasks.release import Release, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
@@ -104,6 +104,8 @@ def _undone(state: State, to: str) -> Release | None:
 def _refusal(state: State) -> str:
     if not state.unit.loaded:
         return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
+    if unsafe := place.unsafe(state):
+        return f"{unsafe}; nothing was touched"
     return ""
 
 

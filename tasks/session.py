@@ -27,15 +27,19 @@ from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, HostKeyError
 from jada.tasks.change import change, hold
+from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
-from jada.tasks.look import Look, read_look
-from jada.tasks.state import LookError, State
+from jada.tasks.frames import LookError
+from jada.tasks.look import LONGEST, Look, look_on_stdin, read_look
+from jada.tasks.state import State
 from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, look_script, outcome
 
 # Seconds for the TCP connection and for sshd's banner; a host across the world answers in under one.
 CONNECT_TIMEOUT = 10
-# Seconds a look may take: it is some forty small commands and one HTTP request with a limit of 3 s.
-LOOK_TIMEOUT = 60
+# Seconds for all attempts to connect together, whatever a host does to draw them out.
+CONNECT_DEADLINE = 90
+# Seconds for the answer of a look, which ends by itself before that.
+LOOK_TIMEOUT = LONGEST + 15
 # sshd drops connections at random while many come at once (MaxStartups 10:30:100), and a host that is coming up refuses
 # them: six attempts, with random waits of up to so many seconds between them.
 WAITS = (0.25, 0.5, 1, 2, 4)
@@ -61,6 +65,13 @@ class Connection:
 
     def connect(self) -> None:
         """Opens the connection unless it is open; tries again where that may help. Raises HostError."""
+        if self._host.connected and not ((transport := self._transport()) and transport.is_active()):
+            self.close()
+        late = HostError(f"{self._host.name} can't be reached: no connection came about in {CONNECT_DEADLINE} s")
+        with gevent.Timeout(CONNECT_DEADLINE, late):
+            self._connect()
+
+    def _connect(self) -> None:
         for wait in (*WAITS, None):
             self._take_line()
             try:
@@ -115,8 +126,7 @@ class Connection:
                 Look,
                 kwargs={
                     "service": self.service,
-                    "history": history,
-                    "evidence": evidence,
+                    "_stdin": look_on_stdin(self.service, history, evidence),
                     "_timeout": LOOK_TIMEOUT,
                     "_ignore_errors": True,
                 },
@@ -224,6 +234,8 @@ class Session:
         logging.getLogger("paramiko").propagate = False
         self.service = service
         inventory = Inventory(([(name, dict(values)) for name, values in data.items()], {}))
+        for host in inventory:
+            host.connector_cls = BoundedConnector
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
         self._connections = {
             name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in data

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from jada.tasks.frames import Fields, LookError, read_frames
 from jada.tasks.release import Release
 from jada.tasks.settings import SettingsError, parse
 
@@ -20,6 +18,9 @@ INLINE = "(on the command line)"
 
 # Clock ticks a second in /proc, whatever the kernel itself counts in (include/asm-generic/param.h).
 USER_HZ = 100
+NO_LIMIT = 2**63 - 1
+# Characters: an ARN of a cloud's inference profile has a hundred.
+LONGEST_MODEL = 256
 
 # What the Claude CLI takes for a value of the wrong type: then it drops the file as a whole.
 _TYPES = {"env": (dict, "an object"), "agent": (str, "a string"), "permissions": (dict, "an object")}
@@ -36,9 +37,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A settings file, masked (see files/mask.awk). `real` is where symlinks lead.
+    """A settings file, masked (see files/mask.awk). `real` is where symlinks lead; `names` counts its hard links.
 
-    `changed` is the file's ctime in Unix seconds: an mtime can be set back, as by `cp -a`.
+    `changed` is the file's ctime in Unix seconds: an mtime can be set back, as by `cp -a`. `problem` says why a file
+    that is there could not be read; its text is "" then.
     """
 
     path: str
@@ -46,6 +48,8 @@ class Settings:
     file: File = field(default_factory=File)
     changed: float = 0.0
     text: str | None = None
+    names: int = 1
+    problem: str = ""
 
     @property
     def values(self) -> Mapping[str, object]:
@@ -55,7 +59,9 @@ class Settings:
     @property
     def error(self) -> str:
         """Why the file can't be used, or ""."""
-        return "" if self.text is None else _judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]
+        if self.problem or self.text is None:
+            return self.problem
+        return _judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]
 
     @property
     def grep(self) -> list[str]:
@@ -71,7 +77,7 @@ class Settings:
 
     def read(self) -> Mapping[str, object]:
         """The values the Claude CLI takes from the file: none when something in it is wrong, for it drops it whole."""
-        return {} if self.text is None else _judged(self.text, self.path.startswith(f"{MANAGED}/"))[0]
+        return {} if self.problem or self.text is None else _judged(self.text, self.path.startswith(f"{MANAGED}/"))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +201,27 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder on the way to settings.json, and who may put other things into it. `mode` is like drwxr-xr-x."""
+
+    path: str
+    uid: int
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way to settings.json: the parts of its path that are `links`, and the folders above where they lead.
+
+    `is_dangling` says that it is a link to nothing.
+    """
+
+    links: tuple[str, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    is_dangling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """One entry of the history a host keeps itself. `error` is "" when the release was completed."""
 
@@ -208,19 +235,23 @@ class State:
 
     `layers` are the settings files other than the service's own, of which only some count for any one process, and
     `managed_changed` when a file was last put into or taken out of the folder of managed ones. `fresh` is how systemd
-    would start the service now. `denied` says that the service's user may not read the settings.
+    would start the service now. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other
+    folders of the service's user is that user's word. `unread` says what was too large or too odd to be looked at.
 
     `lock` says whose transaction is running there just now, `held` who has locked the host with `jada lock`, and
     `interrupted` is the release of a transaction that has not finished; each is "" when there is none.
     """
 
     user: str
+    uid: int
+    gid: int
     home: str
+    home_real: str
     unit: Unit
     settings: Settings
     layers: tuple[Settings, ...]
     managed_changed: float
-    denied: bool
+    way: Way
     agents: tuple[Agent, ...]
     dropin: File
     limits: File
@@ -241,6 +272,7 @@ class State:
     lock: str
     boot: str
     now: float
+    unread: tuple[str, ...]
 
     @property
     def told(self) -> str:
@@ -248,100 +280,92 @@ class State:
         return self.health.model or self.probe.model
 
 
-class LookError(ValueError):
-    """The look's output is not whole."""
-
-
 def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool = False) -> State:
     """The State that files/look.sh printed. Raises LookError when it is not whole."""
+    root, user = read_frames(output)
     try:
-        seen = _fields(_unpacked(output))
-        if seen.get("end") != "ok":
-            raise LookError("the look at the host was cut off")
-        return _state(unit, seen, health_asked, probe_asked)
-    except (KeyError, ValueError, OSError, EOFError, zlib.error) as error:
-        raise LookError(f"the look at the host can't be read ({type(error).__name__}: {error})") from None
+        return _state(unit, root, user, health_asked, probe_asked)
+    except LookError:
+        raise
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise LookError(f"{type(error).__name__}: {error}") from None
 
 
-def _state(name: str, seen: Mapping[str, str], health_asked: bool, probe_asked: bool) -> State:
-    unit = _unit(name, seen)
-    process = _process(seen)
+def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_asked: bool) -> State:
+    unit = _unit(name, root)
+    process = _process(root)
+    history, unreadable = _history(root)
     return State(
-        user=seen["user"],
-        home=seen["home"],
+        user=root["user"],
+        uid=root.number("uid", 2**32),
+        gid=root.number("gid", 2**32),
+        home=root["home"],
+        home_real=root["home.real"],
         unit=unit,
-        settings=_settings(seen, "settings"),
-        layers=tuple(
-            _settings(seen, layer)
-            for layer in (*_numbered(seen, "layer", ".path"), "inline")
-            if f"{layer}.path" in seen
-        ),
-        managed_changed=float(seen.get("managed.changed") or 0),
-        denied=seen.get("settings.denied") == "yes",
-        agents=tuple(Agent(*row) for row in sorted(set(_table(seen.get("agents", ""))))),
-        dropin=_file(seen, "dropin"),
-        limits=_file(seen, "limits"),
+        settings=_settings(user, "settings"),
+        layers=tuple(_layers(root, user)),
+        managed_changed=root.seconds("managed.changed"),
+        way=_way(user),
+        agents=tuple(sorted({Agent(*row) for row in user.rows("agent+", 3)}, key=lambda agent: agent.path)),
+        dropin=_file(root, "dropin"),
+        limits=_file(root, "limits"),
         capacity=Capacity(
-            nr_open=int(seen["nr_open"]),
-            can_raise=seen["can_raise"] == "1",
-            hard_pid1=_limit(seen["hard_pid1"]),
-            hard_login=_limit(seen["hard_login"]),
+            nr_open=root.number("nr_open"),
+            can_raise=root["can_raise"] == "1",
+            hard_pid1=_limit(root["hard_pid1"]),
+            hard_login=_limit(root["hard_login"]),
         ),
-        fresh=_fresh(unit, process, seen),
+        fresh=_fresh(unit, process, root, user),
         process=process,
-        login=_login(seen),
-        sessions=tuple(_open_session(seen, seen[key]) for key in _numbered(seen, "session")),
-        health=_answer(seen, "health", health_asked),
-        probe=_answer(seen, "probe", probe_asked),
-        release=Release.from_json(seen["release.manifest.json"]) if "release.manifest.json" in seen else None,
-        previous=Release.from_json(seen["release.previous"]) if "release.previous" in seen else None,
-        after={name: _after(rest) for name, *rest in map(str.split, seen.get("release.after", "").splitlines())},
-        result=tuple(seen.get("release.result", "").split()),
-        history=_history(seen),
-        interrupted=seen.get("transaction", ""),
-        held=seen.get("held", "").strip(),
-        lock=seen.get("lock", ""),
-        boot=seen["boot"],
-        now=float(seen["now"]),
+        login=_login(root),
+        sessions=tuple(_open_session(root, row) for row in root.rows("session+", 5)),
+        health=_answer(root, "health", health_asked),
+        probe=_answer(root, "probe", probe_asked),
+        release=_release(root, "release.manifest.json"),
+        previous=_release(root, "release.previous"),
+        after={name: _after(rest) for name, *rest in map(str.split, root.get("release.after").splitlines()) if rest},
+        result=tuple(root.get("release.result").split()),
+        history=history,
+        interrupted=root.get("transaction"),
+        held=root.get("held").strip(),
+        lock=root.get("lock").strip(),
+        boot=root["boot"],
+        now=root.seconds("now"),
+        unread=tuple(dict.fromkeys((*root.all("over+"), *user.all("over+"), *unreadable))),
     )
 
 
-def _unpacked(output: Iterable[str]) -> list[bytes]:
-    """The lines of a look, of which base64 of gzip is what crosses the link."""
-    return gzip.decompress(base64.b64decode("".join(output))).split(b"\n")
+def _release(root: Fields, name: str) -> Release | None:
+    return Release.from_json(root[name]) if name in root else None
 
 
-def _fields(lines: Iterable[bytes]) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, equals, value = line.partition(b"=")
-        if not equals:
-            continue
-        key = name.decode().removesuffix("+")
-        # An offset in a masked text is a count of bytes.
-        text = value.decode("latin-1") if key.endswith(".masked") else value.decode(errors="replace")
-        more = name.endswith(b"+") and key in fields
-        fields[key] = f"{fields[key]}\n{text}" if more else text
-    return fields
+def _history(root: Fields) -> tuple[tuple[Past, ...], tuple[str, ...]]:
+    """The releases that the host remembers, and a word for each that can't be read."""
+    found: list[Past] = []
+    unreadable: list[str] = []
+    for key in root.numbered("history", ".manifest"):
+        try:
+            found.append(Past(Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))))
+        except (ValueError, RecursionError) as error:
+            unreadable.append(f"a release of its history: {error}")
+    return tuple(found), tuple(unreadable)
 
 
-def _history(seen: Mapping[str, str]) -> tuple[Past, ...]:
-    return tuple(
-        Past(Release.from_json(seen[f"{key}.manifest"]), _error(seen.get(f"{key}.result", "")))
-        for key in _numbered(seen, "history", ".manifest")
-    )
+def _layers(root: Fields, user: Fields) -> Iterator[Settings]:
+    """The administrator's files, which are root's word, then the user's own."""
+    for name in root.numbered("layer", ".path"):
+        yield _settings(root, name)
+    for name in user.numbered("layer", ".path"):
+        if user[f"{name}.path"].startswith(f"{MANAGED}/"):
+            raise LookError("the service's user speaks for the administrator's settings")
+        yield _settings(user, name)
+    if "inline.path" in root:
+        yield _settings(root, "inline")
 
 
-def _numbered(seen: Mapping[str, str], prefix: str, suffix: str = "") -> list[str]:
-    """The keys such as layer1, layer2, … in their order, without the suffix that marks each."""
-    found = (key.removeprefix(prefix) for key in seen if key.startswith(prefix) and key.endswith(suffix))
-    numbers = (text.removesuffix(suffix) for text in found)
-    return [f"{prefix}{number}" for number in sorted(int(text) for text in numbers if text.isdecimal())]
-
-
-def _table(text: str) -> list[tuple[str, str, str]]:
-    rows = (line.split("\t") for line in text.splitlines())
-    return [(row[0], row[1], row[2]) for row in rows if len(row) == 3]
+def _way(user: Fields) -> Way:
+    folders = tuple(Folder(path, int(uid), mode) for uid, mode, path in user.rows("folder+", 3))
+    return Way(user.all("link+"), folders, "settings.dangling" in user)
 
 
 def _error(result: str) -> str:
@@ -349,27 +373,27 @@ def _error(result: str) -> str:
     return "" if word == "done" else rest or "cut off"
 
 
-def _unit(name: str, seen: Mapping[str, str]) -> Unit:
+def _unit(name: str, root: Fields) -> Unit:
     return Unit(
         name=name,
-        loaded=seen.get("unit.LoadState") == "loaded",
-        active=seen.get("unit.ActiveState", ""),
-        sub=seen.get("unit.SubState", ""),
-        result=seen.get("unit.Result", ""),
-        main_pid=int(seen.get("unit.MainPID") or 0),
-        restarts=int(seen.get("unit.NRestarts") or 0),
-        needs_reload=seen.get("unit.NeedDaemonReload") == "yes",
-        dropins=tuple(seen.get("unit.DropInPaths", "").split()),
-        status=seen.get("status", "").rstrip(),
-        sets=tuple(Setting(*row) for row in _table(seen.get("unit.sets", ""))),
-        nofile=_limit(seen.get("unit.LimitNOFILESoft", "0")),
+        loaded=root.get("unit.LoadState") == "loaded",
+        active=root.get("unit.ActiveState"),
+        sub=root.get("unit.SubState"),
+        result=root.get("unit.Result"),
+        main_pid=root.number("unit.MainPID"),
+        restarts=root.number("unit.NRestarts"),
+        needs_reload=root.get("unit.NeedDaemonReload") == "yes",
+        dropins=tuple(root.get("unit.DropInPaths").split()),
+        status="\n".join(root.all("status+")).rstrip(),
+        sets=tuple(Setting(*row) for row in root.rows("unit.sets+", 3)),
+        nofile=_limit(root.get("unit.LimitNOFILESoft", "0")),
     )
 
 
-def _file(seen: Mapping[str, str], name: str) -> File:
+def _file(seen: Fields, name: str) -> File:
     return File(
-        seen.get(f"{name}.owner", ""),
-        seen.get(f"{name}.mode", ""),
+        seen.get(f"{name}.owner"),
+        seen.get(f"{name}.mode"),
         seen.get(f"{name}.sha256", "absent"),
     )
 
@@ -379,77 +403,96 @@ def _after(rest: list[str]) -> File:
     return File(owner, mode, sha256)
 
 
-def _settings(seen: Mapping[str, str], name: str) -> Settings:
-    size = seen.get(f"{name}.size")
+def _settings(seen: Fields, name: str) -> Settings:
+    problem = seen.get(f"{name}.problem")
+    size = seen.number(f"{name}.size")
+    text = None if f"{name}.size" not in seen else seen[f"{name}.masked"][:size] if size and not problem else ""
     return Settings(
         path=seen[f"{name}.path"],
-        real=seen.get(f"{name}.real", ""),
+        real=seen.get(f"{name}.real"),
         file=_file(seen, name),
-        changed=float(seen.get(f"{name}.changed") or 0),
+        changed=seen.seconds(f"{name}.changed"),
         # awk ends its output with a quote of its own.
-        text=None if size is None else seen[f"{name}.masked"][: int(size)] if int(size) else "",
+        text=text,
+        names=seen.number(f"{name}.links") or 1,
+        problem=problem,
     )
 
 
-def _process(seen: Mapping[str, str]) -> Process | None:
-    if "process.ticks" not in seen or not seen["process.ticks"]:
+def _process(root: Fields) -> Process | None:
+    if not root.get("process.ticks"):
         return None
-    ticks, pid = int(seen["process.ticks"]), int(seen["unit.MainPID"])
-    env = _with_prefix(seen, "running.env.")
+    ticks, pid = root.number("process.ticks"), root.number("unit.MainPID")
+    env = root.with_prefix("running.env.")
     return Process(
         pid=pid,
-        started=_born(seen, ticks),
+        started=_born(root, ticks),
         ticks=ticks,
-        soft=_limit(seen.get("process.soft", "0")),
-        hard=_limit(seen.get("process.hard", "0")),
+        soft=_limit(root.get("process.soft", "0")),
+        hard=_limit(root.get("process.hard", "0")),
         launch=Launch(
             env,
             dict.fromkeys(env, f"the environment of process {pid}"),
-            _with_prefix(seen, "running.argv."),
-            seen.get("running.cwd") or "/",
+            _options(root, "running.argv+"),
+            root.get("running.cwd") or "/",
         ),
     )
 
 
-def _born(seen: Mapping[str, str], ticks: int) -> float:
-    return float(seen["now"]) - (float(seen["uptime"]) - ticks / USER_HZ)
+def _options(root: Fields, field: str) -> dict[str, str]:
+    return {name: value for name, value in root.rows(field, 2)}  # noqa: C416 - for the type checker, a row has any length
 
 
-def _fresh(unit: Unit, process: Process | None, seen: Mapping[str, str]) -> Launch:
+def _born(root: Fields, ticks: int) -> float:
+    born = root.seconds("now") - (root.seconds("uptime") - ticks / USER_HZ)
+    if not 0 <= born < 2**40:
+        raise LookError("a process began at no time that there is")
+    return born
+
+
+def _fresh(unit: Unit, process: Process | None, root: Fields, user: Fields) -> Launch:
     env, where = {}, {}
-    for place, name, value in _table(seen.get("fresh.env", "")):
+    for place, name, value in _environment(root, user):
         env[name] = value
         where[name] = place
         if place == "Environment=":
             files = [one.path for one in unit.sets if (one.name, one.value) == (name, value)]
             where[name] = f"Environment= of {files[-1] if files else unit.name}"
-    for entry in seen.get("fresh.unset", "").split():
+    for entry in root.get("fresh.unset").split():
         name, equals, value = entry.partition("=")
         if not equals or env.get(name) == value:
             env.pop(name, None)
-    argv = _with_prefix(seen, "fresh.argv.")
+    argv = _options(root, "fresh.argv+")
     running = process.launch.argv if process else {}
     # A variable on the unit's command line, and settings in quotes, can be read only from what it became.
     known = {name: value for name, value in argv.items() if "$" not in value}
     for name in argv.keys() | ({"settings"} if running.get("settings") == INLINE else set()):
         if name not in known and name in running:
             known[name] = running[name]
-    return Launch(env, where, known, seen.get("fresh.cwd") or "/")
+    return Launch(env, where, known, root.get("fresh.cwd") or "/")
 
 
-def _with_prefix(seen: Mapping[str, str], prefix: str) -> dict[str, str]:
-    return {name.removeprefix(prefix): value for name, value in seen.items() if name.startswith(prefix)}
+def _environment(root: Fields, user: Fields) -> Iterator[tuple[str, ...]]:
+    """Place, name and value of each variable, in the order they are set.
+
+    Of an EnvironmentFile that is not root's alone, root says only where it stands; its lines are the user's word.
+    """
+    for place, name, value in root.rows("fresh.env+", 3):
+        if name:
+            yield place, name, value
+        else:
+            yield from (row for row in user.rows("fresh.env+", 3) if row[0] == place)
 
 
-def _login(seen: Mapping[str, str]) -> Login:
-    if "login.nofile" not in seen:
-        return Login(error=seen.get("login.error") or "it gave no answer")
-    return Login(_limit(seen["login.nofile"]), _with_prefix(seen, "login.env."))
+def _login(root: Fields) -> Login:
+    if "login.nofile" not in root:
+        return Login(error=root.get("login.error") or "it gave no answer")
+    return Login(_limit(root["login.nofile"]), root.with_prefix("login.env."))
 
 
-def _open_session(seen: Mapping[str, str], line: str) -> OpenSession:
-    pid, ticks, device, user, model = (*line.split(), "")[:5]
-    return OpenSession(int(pid), _born(seen, int(ticks)), int(ticks), _tty(int(device)), user, model)
+def _open_session(root: Fields, row: tuple[str, ...]) -> OpenSession:
+    pid, ticks, device, user, model = row
+    return OpenSession(int(pid), _born(root, int(ticks)), int(ticks), _tty(int(device)), user, model)
 
 
 def _tty(device: int) -> str:
@@ -462,18 +505,52 @@ def _tty(device: int) -> str:
 
 def _limit(text: str) -> int:
     # RLIM_INFINITY; NOFILE can't really be unlimited, but the file format allows the word.
-    return 2**63 - 1 if text in ("unlimited", "infinity") else int(text or 0)
+    if text in ("unlimited", "infinity"):
+        return NO_LIMIT
+    number = int(text or 0)
+    if not 0 <= number <= 2**64:
+        raise LookError("a limit of open files is no number that there is")
+    return min(number, NO_LIMIT)
 
 
-def _answer(seen: Mapping[str, str], kind: str, asked: bool) -> Answer:
-    if f"{kind}.masked" not in seen:
-        return Answer(asked, error=seen.get(f"{kind}.error", "").strip())
+# curl(1), EXIT CODES; the numbers alone cross, so that nothing of an answer can be taken for curl's own words.
+_CURL = {
+    "3": "its URL is malformed",
+    "6": "its host's name could not be resolved",
+    "7": "nothing accepts connections there",
+    "28": "it did not answer within 3 s",
+    "35": "the TLS handshake failed",
+    "52": "it answered with nothing",
+    "56": "the connection broke in the middle of its answer",
+    "60": "its certificate could not be verified",
+    "127": "curl is not installed there",
+}
+
+
+def _answer(root: Fields, kind: str, asked: bool) -> Answer:
+    if f"{kind}.masked" not in root:
+        return Answer(asked, error=_no_answer(kind, root.get(f"{kind}.code"), root.get(f"{kind}.http")))
     try:
-        answer = json.loads(seen[f"{kind}.masked"][: int(seen[f"{kind}.size"])])
-    except json.JSONDecodeError:
-        return Answer(asked)
+        answer = json.loads(root[f"{kind}.masked"][: root.number(f"{kind}.size")])
+    except (ValueError, RecursionError):
+        return Answer(asked, error="an answer that is no JSON")
     model = answer.get("model") if isinstance(answer, dict) else None
-    return Answer(asked, model if isinstance(model, str) else "")
+    if not isinstance(model, str):
+        return Answer(asked)
+    if not model.isprintable() or len(model) > LONGEST_MODEL:
+        return Answer(asked, error="an answer whose model can't be the id of one")
+    return Answer(asked, model)
+
+
+def _no_answer(kind: str, code: str, http: str) -> str:
+    if not code:
+        return ""
+    if code == "long":
+        return "an answer of more than 64 KB"
+    if kind == "health":
+        status = f"it answered HTTP {int(http)}" if code == "22" and http.isdecimal() else f"curl ended with {code}"
+        return _CURL.get(code, status)
+    return "it took longer than 20 s" if code == "124" else f"exit code {code}"
 
 
 # A dozen checks of one host ask for its few files, one after the other.

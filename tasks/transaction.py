@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from jada.tasks import FILES, release
+from jada.tasks import FILES, place, release
 from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
@@ -74,7 +74,7 @@ class Transaction:
         return set_model(text, self.release.wanted.model) or Splice(0, 0, "")
 
     def script(self) -> str:
-        """The script for `sh -c`, as root. Holds no byte of the host's settings but the model."""
+        """The script, as root. Holds no byte of the host's settings but the model."""
         state, wanted, splice = self.state, self.release.wanted, self.splice
         upgrade = self.release.kind == "upgrade"
         current = state.release
@@ -84,8 +84,7 @@ class Transaction:
             "RESTORES": self.release.restores,
             "UNIT": self.service.unit,
             "SETTINGS": state.settings.path,
-            "REAL": state.settings.real,
-            "OWNER": state.user + ":",
+            **self._place(),
             "EXPECTED": state.settings.file.sha256,
             "OFFSET": str(splice.offset),
             "LENGTH": str(splice.length),
@@ -110,14 +109,28 @@ class Transaction:
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
-        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, "REAL": self.state.settings.real}
+        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, **self._place()}
         return assignments(values) + _file("host.sh") + "recover_at_boot\n"
+
+    def _place(self) -> dict[str, str]:
+        """Whose settings.json it is and where, with what works on it."""
+        folder, _, name = place.checked(self.state.settings.real).rpartition("/")
+        return {
+            "USER_ID": str(self.state.uid),
+            "GROUP_ID": str(self.state.gid),
+            "FOLDER": folder or "/",
+            "NAME": name,
+            "PLACED": "",
+            "SETTINGS_SH": _file("settings.sh"),
+        }
 
 
 def look_script(service: Service, history: bool = False, evidence: bool = False) -> str:
-    """The script of one look for `sh -c`, as root; with the releases the host remembers, and with what systemctl says
-    to people, if asked.
+    """The script of one look, as root; with the releases the host remembers, and with what systemctl says to people, if
+    asked.
     """
+    mask = assignments({"MASK": _file("mask.awk")})
+    shared = _file("look-shared.sh")
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
@@ -126,33 +139,52 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
         "EVIDENCE": "yes" if evidence else "",
-        "MASK": _file("mask.awk"),
+        "AS_USER": mask + shared + _file("look-user.sh"),
     }
-    return assignments(values) + _file("look.sh")
+    return assignments(values) + mask + shared + _file("look.sh")
 
 
 def hold_script(held: str) -> str:
-    """The script for `sh -c`, as root, that locks a host (or frees it: ""), see files/hold.sh."""
+    """The script, as root, that locks a host (or frees it: ""), see files/hold.sh."""
     return assignments({"HELD": held}) + _file("hold.sh")
 
 
-def as_root(script: str, refusal: str, afterwards: str = "") -> str:
-    """A command that runs `script` as root, through `sudo -n` unless the ssh user is root already, and if that succeeds
-    `afterwards`, as a process of its own.
+# Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`
+# and which sudo writes to the journal: a script may hold a password of a URL, or why somebody does this.
+_RUN = """sh -c 'eval "$(cat)"' jada"""
 
-    The script goes to sudo on stdin, for sudo writes every command line to the host's journal. pyinfra's own _sudo is
-    not used because it asks at the terminal when sudo wants a password; here `refusal` is printed instead, and the
-    command succeeds. sudo ends with 1 then, and no script of jada does; 127: there is no sudo.
+
+def as_root(refusal: str, longest: int = 0) -> str:
+    """The command that runs a script as root, through `sudo -n` unless the ssh user is root already.
+
+    The script comes on stdin, as `on_stdin` makes it. pyinfra's own _sudo is not used because it asks at the terminal
+    when sudo wants a password; here `refusal` is printed instead, and the command succeeds. sudo ends with 1 then, and
+    no script of jada does; 127: there is no sudo. After `longest` seconds, if given, all that it started is killed.
     """
-    if afterwards:
-        script = f'sh -c {shlex.quote(script)}; C=$?; [ "$C" != 0 ] || sh -c {shlex.quote(afterwards)}; exit "$C"'
+    run = f"timeout -k 1 {longest} {_RUN}" if longest else _RUN
     return (
-        f"S={shlex.quote(script)}; "
-        '[ "$(id -u)" != 0 ] || exec sh -c "$S"; '
-        'printf %s "$S" | sudo -n sh -c \'exec sh -c "$(cat)"\' jada; C=$?; '
+        f'[ "$(id -u)" != 0 ] || exec {run}; sudo -n {run}; C=$?; '
         f"case $C in 1 | 127) printf '%s\\n' {shlex.quote(refusal)}; exit 0 ;; esac; "
         'exit "$C"'
     )
+
+
+def on_stdin(script: str, afterwards: str = "", longest: int = 0) -> str:
+    """A script as it goes to `as_root`; if it succeeds, `afterwards` runs as a process of its own for `longest` s.
+
+    A script that did not arrive whole, because the link died, has no closing brace: then nothing of it is run.
+    """
+    if afterwards:
+        script = (
+            f"printf %s {shlex.quote(_whole(script))} | {_RUN}; C=$?\n"
+            f'[ "$C" != 0 ] || printf %s {shlex.quote(_whole(afterwards))} | timeout -k 1 {longest} {_RUN}\n'
+            'exit "$C"\n'
+        )
+    return _whole(script)
+
+
+def _whole(script: str) -> str:
+    return "{\n" + script + "\n}\n"
 
 
 def outcome(lines: Iterable[str]) -> Outcome | None:

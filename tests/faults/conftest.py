@@ -27,8 +27,11 @@ LIMITS = "/etc/security/limits.d/50-jada.conf"
 # /run/fault; $1 is the transaction's outer shell, $PPID the inner one.
 SH = r"""#!/bin/bash
 strike='strike() { [ ! -x "/run/fault/$1" ] || "/run/fault/$1" $$ 9>\&-; }; '
-if [ "$1" = -c ] && [[ "$2" == RELEASE=* ]]; then
-    script=$(printf '%s' "$2" | sed -e "s#^step() {.*#${strike}step() { say \"step \$1\"; strike \"\$1\"; }#" \
+if [ "$1" = -c ] && [ "$2" = 'eval "$(cat)"' ]; then
+    script=$(cat)
+    # A look, or what runs a transaction and then a look.
+    [[ "$script" == $'{\nRELEASE='* ]] || exec /bin/sh -c "$script"
+    script=$(printf '%s' "$script" | sed -e "s#^step() {.*#${strike}step() { say \"step \$1\"; strike \"\$1\"; }#" \
         -e 's#^flush() {#flush() { echo >>/run/fault/flushes; strike "flush$(wc -l </run/fault/flushes)"; #')
     exec /bin/sh -c "$script"
 fi

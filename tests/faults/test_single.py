@@ -87,7 +87,7 @@ def test_a_host_whose_clock_jumps_back_is_not_drift(rig: Rig) -> None:
 # What there was instead of an ordinary settings.json, as commands in the folder ~/.claude, and how the upgrade ends.
 PLACES = {
     "symlink": ("mv settings.json ../real.json; ln -s ../real.json settings.json", "verified"),
-    "symlink to nowhere": ("rm settings.json; ln -s ../real.json settings.json", "verified"),
+    "symlink to nowhere": ("rm settings.json; ln -s ../real.json settings.json", "refused"),
     "missing": ("rm settings.json", "verified"),
     "missing folder": ("cd ..; rm -r .claude", "verified"),
     "empty": (": >settings.json", "refused"),
@@ -101,7 +101,9 @@ PLACES = {
     "not UTF-8": ("""printf '{"note": "caf\\351", "model": "x"}' >settings.json""", "restored"),
     "UTF-16": ("""printf '{"model": "x"}' | iconv -t UTF-16 >settings.json""", "refused"),
     "of another user": ("chown root:root settings.json; chmod 644 settings.json", "verified"),
-    "of another user, unreadable": ("chown root:root settings.json", "restored"),
+    "of root, in a folder of root": ("chown root:root . settings.json; chmod 644 settings.json", "verified"),
+    "of a group that the user is not in": ("chgrp daemon settings.json", "verified"),
+    "of another user, unreadable": ("chown root:root settings.json", "refused"),
     "read-only": ("chmod 400 settings.json", "verified"),
 }
 

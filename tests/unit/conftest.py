@@ -17,14 +17,30 @@ from jada.cli.records import Entry
 from jada.cli.report_page import Done, Page
 from jada.inventory.fleet import Acceptance, Fleet
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Answer, Capacity, File, Launch, Login, OpenSession, Process, Settings, State, Unit
+from jada.tasks.state import (
+    Answer,
+    Capacity,
+    File,
+    Folder,
+    Launch,
+    Login,
+    OpenSession,
+    Process,
+    Settings,
+    State,
+    Unit,
+    Way,
+)
 
 MODEL = "claude-sonnet-4.6"
 ID = "20261124-120000-aaaa"
 NOW = 1_800_000_000.0
 HEALTHY = State(
     user="agent",
+    uid=1000,
+    gid=1000,
     home="/home/agent",
+    home_real="/home/agent",
     unit=Unit(
         name="jada-agent.service",
         loaded=True,
@@ -45,7 +61,14 @@ HEALTHY = State(
     ),
     layers=(),
     managed_changed=0.0,
-    denied=False,
+    way=Way(
+        folders=(
+            Folder("/", 0, "drwxr-xr-x"),
+            Folder("/home", 0, "drwxr-xr-x"),
+            Folder("/home/agent", 1000, "drwxr-xr-x"),
+            Folder("/home/agent/.claude", 1000, "drwxr-xr-x"),
+        )
+    ),
     agents=(),
     dropin=File("0:0", "644", "d" * 64),
     limits=File("0:0", "644", "e" * 64),
@@ -72,6 +95,7 @@ HEALTHY = State(
     lock="",
     boot="boot-1",
     now=NOW,
+    unread=(),
 )
 
 

@@ -57,7 +57,7 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"settings": {"text": '{"model": "claude-sonnet-4.6",}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "env": []}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": "x"}'}}, ["J101"]),
-        ({"denied": True}, ["J101"]),
+        ({"settings": {"problem": "agent may not read it"}}, ["J101"]),
         ({"layers": layer(MANAGED, "{")}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-haiku-4.5"}'}}, ["J102"]),
         ({"settings": {"text": "{}"}}, ["J102"]),

@@ -96,18 +96,21 @@ def test_json_stays_json(awk: list[str]) -> None:
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
 def test_files_in_a_row_do_not_touch_one_another(awk: list[str], tmp_path: Path) -> None:
-    """What one file leaves open ends with it, and each line says which file it is of."""
+    """What one file leaves open ends with it, and each leaves as a frame of its own."""
     texts = {"a": '{"x":\n "m\nn', "b": f'{{"x": "{SECRET}"}}\n', "c": "", "d": '\ufeff{"model": "m"}'}
     words = []
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
         words += [f"label={name}.masked", str(tmp_path / name)]
     env = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([*awk, "-f", str(MASK), *words], capture_output=True, text=True, check=True, env=env)
+    done = subprocess.run([*awk, "-f", str(MASK), *words], capture_output=True, check=True, env=env)
     told: dict[str, str] = {}
-    for line in done.stdout.splitlines():
-        label, _, rest = line.partition("+=")
-        told[label] = f"{told[label]}\n{rest}" if label in told else rest
+    rest = done.stdout
+    while rest:
+        head, _, rest = rest.partition(b"\n")
+        label, size = head.decode().split()
+        told[label], end, rest = rest[: int(size)].decode(), rest[int(size) : int(size) + 1], rest[int(size) + 1 :]
+        assert end == b"\n"
     assert {label: text.encode()[: len(texts[label[0]].encode())].decode() for label, text in told.items()} == {
         "a.masked": '{"x":\n "*\n*',
         "b.masked": '{"x": "*************"}\n',

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import pytest
 
-from jada.tasks.state import INLINE, Answer, LookError, OpenSession, State, read
+from jada.tasks import frames as frames_module
+from jada.tasks.frames import LookError
+from jada.tasks.state import INLINE, Answer, OpenSession, State, read
 
 UNIT = "jada-agent.service"
-LEAST = {
+OF_ROOT = {
     "user": "agent",
+    "uid": "1000",
+    "gid": "1000",
     "home": "/home/agent",
+    "home.real": "/home/agent",
     "uptime": "1000.0",
     "now": "5000.0",
     "boot": "b",
@@ -21,39 +26,108 @@ LEAST = {
     "can_raise": "1",
     "hard_pid1": "524288",
     "hard_login": "524288",
-    "settings.path": "/home/agent/.claude/settings.json",
-    "settings.real": "/home/agent/.claude/settings.json",
     "unit.MainPID": "300",
     "process.ticks": "90000",
-    "end": "ok",
 }
+OF_USER = {
+    "settings.path": "/home/agent/.claude/settings.json",
+    "settings.real": "/home/agent/.claude/settings.json",
+}
+Said = Mapping[str, str | tuple[str, ...]]
 
 
-def packed(lines: Iterable[str]) -> list[str]:
-    return [base64.b64encode(gzip.compress("\n".join(lines).encode())).decode()]
+def frames(said: Said) -> bytes:
+    """What one half of a look says: several values of a field are a tuple."""
+    pairs = [(name, one) for name, text in said.items() for one in ((text,) if isinstance(text, str) else text)]
+    return b"".join(f"{name} {len(text.encode())}\n{text}\n".encode() for name, text in [*pairs, ("end", "ok")])
 
 
-def look(**more: str) -> State:
-    """A look that saw `more`, "." written as "__"; of a text of several lines, each is a line of the look."""
-    seen = {**LEAST, **{name.replace("__", "."): text for name, text in more.items()}}
-    lines = [
-        f"{name}{'+' * (len(parts) > 1)}={part}"
-        for name, text in seen.items()
-        for parts in [text.split("\n")]
-        for part in parts
-    ]
-    return read(UNIT, packed(lines), health_asked=False, probe_asked=True)
+def packed(data: bytes) -> list[str]:
+    return [base64.b64encode(gzip.compress(data)).decode()]
 
 
-def table(*rows: str) -> str:
-    return "\n".join(row.replace(" | ", "\t") for row in rows)
+def look(root: Said | None = None, user: Said | None = None) -> State:
+    """A look that saw this too."""
+    data = frames({**OF_ROOT, **(root or {})}) + frames({**OF_USER, **(user or {})})
+    return read(UNIT, packed(data), health_asked=False, probe_asked=True)
+
+
+def row(text: str) -> str:
+    return text.replace(" | ", "\n")
 
 
 def test_a_look_that_was_cut_off_is_no_look() -> None:
-    with pytest.raises(LookError, match="cut off"):
-        read(UNIT, packed(["user=agent"]), health_asked=False)
-    with pytest.raises(LookError, match="can't be read"):
-        read(UNIT, packed(["now=x", "end=ok"]), health_asked=False)
+    whole = frames(OF_ROOT) + frames(OF_USER)
+    for size in range(len(whole)):
+        with pytest.raises(LookError):
+            read(UNIT, packed(whole[:size]), health_asked=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"now 1\nx\n", "now comes too often"),
+        (b"new 1\nx\n", "new is no field of a look"),
+        (b"settings.real 1\n/\n", r"settings\.real is no field of a look"),
+        (b"user=root\n", "no value begins"),
+        (b"held 99999999\nx\n", "cut off in the middle of held"),
+    ],
+)
+def test_what_no_look_says_is_refused(said: bytes, why: str) -> None:
+    with pytest.raises(LookError, match=why):
+        read(UNIT, packed(frames(OF_ROOT).replace(b"end 2", said + b"end 2") + frames(OF_USER)), health_asked=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["user", "uid", "home", "unit.sets+", "release.result", "fresh.argv+", "health.masked"]
+)
+def test_the_services_user_does_not_speak_for_root(name: str) -> None:
+    with pytest.raises(LookError, match="is no field of a look"):
+        look(user={name: "x"})
+    with pytest.raises(LookError, match="speaks for the administrator"):
+        look(user={"layer1.path": "/etc/claude-code/managed-settings.json"})
+
+
+def test_more_after_the_end_is_refused() -> None:
+    with pytest.raises(LookError, match="goes on after its end"):
+        read(UNIT, packed(frames(OF_ROOT) + frames(OF_USER) + frames({})), health_asked=False)
+
+
+def test_a_value_is_one_value_whatever_is_in_it() -> None:
+    nasty = "x\nend 2\nok\nuser 4\nroot\n"
+    found = look(user={"settings.real": nasty, "agent+": row("/a.md | one | m")}, root={"running.cwd": nasty})
+    assert (found.user, found.settings.real) == ("agent", nasty)
+    assert found.process is not None
+    assert found.process.launch.cwd == nasty
+
+
+def test_a_look_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = packed(b"\0" * (frames_module.MOST_UNPACKED + 1))
+    with pytest.raises(LookError, match="unpacked, it is longer"):
+        read(UNIT, bomb, health_asked=False)
+    monkeypatch.setattr(frames_module, "MOST_PACKED", 10)
+    with pytest.raises(LookError, match="longer than the 10 bytes"):
+        look()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("now", "nan"), ("now", "inf"), ("now", "x"), ("now", "9" * 40), ("process.ticks", "inf"), ("uptime", "-1"),
+        ("process.ticks", "9" * 30), ("process.soft", "-1"), ("uid", "1e3"), ("uid", "\u0661"),
+        ("hard_pid1", "9" * 5000), ("session+", row("1 | inf | 0 | bob | m")), ("unit.sets+", row("a | b")),
+        ("release.manifest.json", "[" * 100000), ("release.manifest.json", "[]"),
+    ],
+)  # fmt: skip
+def test_nonsense_is_no_look(name: str, text: str) -> None:
+    with pytest.raises(LookError):
+        look({name: text})
+
+
+def test_one_release_of_the_history_that_cannot_be_read_leaves_the_others() -> None:
+    found = look({"history1.manifest": "{", "history2.manifest": '"x"', "history10.result": "done"})
+    assert found.history == ()
+    assert len(found.unread) == 2
 
 
 def test_times_are_from_the_kernels_clock() -> None:
@@ -65,7 +139,9 @@ def test_times_are_from_the_kernels_clock() -> None:
 def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
     drop_in = "/etc/systemd/system/jada-agent.service.d/60-x.conf"
     rows = ("Environment= | ANTHROPIC_MODEL | a", "Environment= | HOME | /x", "/etc/default/x | HOME | /y")
-    found = look(**{"unit__sets": table(f"{drop_in} | ANTHROPIC_MODEL | a"), "fresh__env": table(*rows)}).fresh
+    found = look(
+        {"unit.sets+": row(f"{drop_in} | ANTHROPIC_MODEL | a"), "fresh.env+": tuple(row(text) for text in rows)}
+    ).fresh
     assert found.env == {"ANTHROPIC_MODEL": "a", "HOME": "/y"}
     assert found.where == {"ANTHROPIC_MODEL": f"Environment= of {drop_in}", "HOME": "/etc/default/x"}
 
@@ -74,32 +150,59 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
     ("unset", "left"), [("A ANTHROPIC_MODEL", {}), ("ANTHROPIC_MODEL=b", {"ANTHROPIC_MODEL": "a"})]
 )
 def test_unset_environment_takes_back(unset: str, left: dict[str, str]) -> None:
-    rows = table("Environment= | ANTHROPIC_MODEL | a")
-    assert look(**{"fresh__env": rows, "fresh__unset": unset}).fresh.env == left
+    rows = row("Environment= | ANTHROPIC_MODEL | a")
+    assert look({"fresh.env+": rows, "fresh.unset": unset}).fresh.env == left
+
+
+def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -> None:
+    theirs = row("/home/agent/env | HOME | /theirs")
+    root: Said = {"fresh.env+": (row("/etc/a | HOME | /a"), "/home/agent/env\n\n", row("/etc/b | ANTHROPIC_MODEL | b"))}
+    assert look(root, {"fresh.env+": theirs}).fresh.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
+    # One that no unit names does not count.
+    assert look({}, {"fresh.env+": theirs}).fresh.env == {}
 
 
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
-    hint = {"fresh__argv__model": "$MODEL", "running__argv__model": "claude-x", "running__argv__settings": INLINE}
-    assert look(**hint).fresh.argv == {"model": "claude-x", "settings": INLINE}
-    assert look(fresh__argv__model="$MODEL").fresh.argv == {}
+    hint: Said = {"fresh.argv+": "model\n$MODEL", "running.argv+": ("model\nclaude-x", f"settings\n{INLINE}")}
+    assert look(hint).fresh.argv == {"model": "claude-x", "settings": INLINE}
+    assert look({"fresh.argv+": "model\n$MODEL"}).fresh.argv == {}
 
 
 @pytest.mark.parametrize(
     ("device", "tty"), [("34816", "pts/0"), ("34819", "pts/3"), ("35072", "pts/256"), ("1025", "tty1"), ("0", "")]
 )
 def test_open_sessions(device: str, tty: str) -> None:
-    assert look(session1=f"77 95000 {device} bob claude-x", session2="78 95000 0 ann ").sessions == (
+    rows: tuple[str, ...] = (row(f"77 | 95000 | {device} | bob | claude-x"), row("78 | 95000 | 0 | ann | "))
+    assert look({"session+": rows}).sessions == (
         OpenSession(77, 4950.0, 95000, tty, "bob", "claude-x"),
         OpenSession(78, 4950.0, 95000, "", "ann", ""),
     )
 
 
 def test_what_a_probe_answers() -> None:
-    answer = '{"model": "m"}'
-    assert look(probe__masked=f'{answer}"', probe__size=str(len(answer))).probe == Answer(asked=True, model="m")
-    assert look(probe__error="exit code 3").probe == Answer(asked=True, error="exit code 3")
+    def asked(answer: str) -> Answer:
+        return look({"probe.masked": f'{answer}"', "probe.size": str(len(answer.encode()))}).probe
+
+    assert asked('{"model": "m"}') == Answer(asked=True, model="m")
+    assert look({"probe.code": "3"}).probe == Answer(asked=True, error="exit code 3")
+    assert look({"probe.code": "long"}).probe == Answer(asked=True, error="an answer of more than 64 KB")
+    for nonsense in ('{"model": "\\ud800"}', '{"model": "a\\nb"}', "[" * 50000, "9" * 5000, "{", '{"model": ["m"]}'):
+        assert asked(nonsense).model == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "http", "told"),
+    [
+        ("7", "000", "nothing accepts connections there"),
+        ("22", "503", "it answered HTTP 503"),
+        ("99", "000", "curl ended with 99"),
+        ("127", "", "curl is not installed there"),
+    ],
+)
+def test_why_there_was_no_answer(code: str, http: str, told: str) -> None:
+    assert look({"health.code": code, "health.http": http}).health.error == told
 
 
 def test_a_login_that_is_refused_says_why() -> None:
-    assert look(login__nofile="512", login__env__ANTHROPIC_MODEL="x").login.env == {"ANTHROPIC_MODEL": "x"}
-    assert look(login__error="su: Permission denied").login.error == "su: Permission denied"
+    assert look({"login.nofile": "512", "login.env.ANTHROPIC_MODEL": "x"}).login.env == {"ANTHROPIC_MODEL": "x"}
+    assert look({"login.error": "su: Permission denied"}).login.error == "su: Permission denied"

@@ -1,0 +1,92 @@
+# What both halves of a look share: look.sh, which runs as root, and look-user.sh, which reads what the service's user
+# owns and runs as that user. POSIX sh with coreutils and awk.
+# A value leaves as a frame, "NAME LENGTH", a newline, LENGTH bytes, a newline: whatever a file, a folder or a process
+# is called or says, it is one value and never another field. A name that ends with + may come more than once.
+export LC_ALL=C
+NAMES='ANTHROPIC_MODEL|ANTHROPIC_DEFAULT_MODEL|CLAUDE_CONFIG_DIR|HOME'
+# Bytes: of one value, and of a settings file, which the Claude CLI reads whole.
+MOST_OF_VALUE=65536
+MOST_OF_FILE=8388608
+NL='
+'
+# awk's own way to say something.
+SAY='function say(name, value) { printf "%s %d\n%s\n", name, length(value), value }'
+
+say() { # NAME VALUE
+    if [ "${#2}" -le "$MOST_OF_VALUE" ]; then
+        printf '%s %s\n%s\n' "$1" "${#2}" "$2"
+    else
+        over "$1 is longer than $MOST_OF_VALUE bytes"
+    fi
+}
+
+# Something was too large or too many, and is not looked at.
+over() { say over+ "$1"; }
+
+# A path that a list of lines can hold.
+is_plain() {
+    case $1 in *"$NL"*) over "a path with a line break in it is not followed"; return 1 ;; esac
+}
+
+has() { case $1$NL in *"$NL$2$NL"*) ;; *) return 1 ;; esac } # LIST ITEM
+
+names_what_matters() {
+    case $1 in ANTHROPIC_MODEL=* | ANTHROPIC_DEFAULT_MODEL=* | CLAUDE_CONFIG_DIR=* | HOME=*) ;; *) return 1 ;; esac
+}
+
+# Where the settings of the service are then, if a variable of it says that they are elsewhere.
+moves() { # NAME=VALUE
+    case $1 in
+        CLAUDE_CONFIG_DIR=*) config=${1#*=} ;;
+        HOME=*) config=${1#*=}/.claude ;;
+        *) return ;;
+    esac
+    has "$configs" "$config" || ! is_plain "$config" || configs=$configs$NL$config
+}
+
+# What a fresh start of the service would get.
+fresh() { # PLACE NAME=VALUE
+    names_what_matters "$2" || return 0
+    say fresh.env+ "$1$NL${2%%=*}$NL${2#*=}"
+    moves "$2"
+}
+
+# The lines of an EnvironmentFile that matter, as NAME=VALUE.
+environment_file() {
+    awk -v names="^($NAMES)=" '
+        { sub(/^[ \t]+/, ""); sub(/[ \t\r]+$/, "") }
+        $0 ~ names { at = index($0, "="); value = substr($0, at + 1); gsub(/^["\047]|["\047]$/, "", value)
+            print substr($0, 1, at) value }' "$1" 2>/dev/null
+}
+
+# Owner, mode and time of the files in $layers that may name a model, and their masked text. tasks/effective.py ranks them.
+tell_files() { # FILE ... : those before the layers, with the name of each: SETTINGS, or none
+    to_mask=
+    # shellcheck disable=SC2086 # a path a line
+    for line in $(stat -L -c '%f %u:%g %a %h %s %.9Z %n' "$@" $layers 2>/dev/null); do
+        path=${line#* * * * * * }
+        IFS=' '
+        # shellcheck disable=SC2086
+        set -- $line
+        IFS=$NL
+        case $path in
+            "$SETTINGS") name=settings ;;
+            *) name=layer$((number = ${number:-0} + 1)); say "$name.path" "$path" ;;
+        esac
+        say "$name.owner" "$2"
+        say "$name.mode" "$3"
+        say "$name.links" "$4"
+        say "$name.size" "$5"
+        say "$name.changed" "$6"
+        case $1 in 8*) ;; *) say "$name.problem" "it is not a regular file"; continue ;; esac
+        if [ "$5" -gt "$MOST_OF_FILE" ]; then
+            say "$name.problem" "it has $5 bytes, more than the $MOST_OF_FILE that jada reads"
+        elif [ -r "$path" ]; then
+            to_mask=$to_mask${NL}label=$name.masked$NL$path
+        else
+            say "$name.problem" "the service's user may not read it"
+        fi
+    done
+    # shellcheck disable=SC2086 # a label or a path a line
+    [ -z "$to_mask" ] || awk "$MASK" $to_mask
+}

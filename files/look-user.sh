@@ -1,0 +1,101 @@
+# The half of a look that reads what the service's user owns, as that user: with no more rights than its own, it can turn
+# no name in there against anyone. Runs behind look-shared.sh and MASK. The user can make this process say anything: the
+# controller keeps its words apart from root's.
+# Lists have an item a line; NAMED are settings files that a command line names, ENVIRONMENTS those EnvironmentFiles that
+# are not root's alone.
+SETTINGS=$1 home=$2 configs=$3 folders=$4 PROJECTS=$5 NAMED=$6 ENVIRONMENTS=$7
+# Folders deep and files of agents/ that are read, and for how many seconds; people have a dozen, in one folder.
+DEPTH=5
+MOST_OF_AGENT=131072
+LONGEST_FOR_AGENTS=5
+MOST_PROJECTS=500
+
+layer() {
+    [ -e "$1" ] && [ "$1" != "$SETTINGS" ] && is_plain "$1" || return 0
+    has "$layers" "$1" || layers=$layers$NL$1
+}
+
+# Each part of a path that is a link, and the owner and mode of each folder on the way to where it leads.
+walk() { # PATH REAL
+    at='' rest=${1#/}
+    while [ -n "$rest" ]; do
+        at=$at/${rest%%/*}
+        [ ! -L "$at" ] || say link+ "$at"
+        case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+    done
+    set -- "${2%/*}"
+    while [ -n "$1" ]; do set -- "${1%/*}" "$@"; done
+    shift
+    for line in $(stat -c '%u %A %n' / "$@" 2>/dev/null); do
+        rest=${line#* }
+        say folder+ "${line%% *}$NL${rest%% *}$NL${rest#* }"
+    done
+}
+
+# The agents of some folders: path, name and model of each frontmatter. One without a description is no agent to the CLI.
+# Those that `find` would meet by way of a link to / are on other file systems, or too deep, or take too long.
+agents_in() {
+    timeout "$LONGEST_FOR_AGENTS" find -L "$@" -xdev -maxdepth "$DEPTH" -name '*.md' ! -name "*$NL*" -type f \
+        -size "-${MOST_OF_AGENT}c" -exec awk "$SAY"'
+        function value(text) { sub(/^[a-z]+:[ \t]*/, "", text); sub(/[ \t]+#.*/, "", text); gsub(/["\047\r]|[ \t]+$/, "", text); return text }
+        FNR == 1 { name = model = described = ""; open = $0 ~ /^---[ \r]*$/; next }
+        open && /^---[ \r]*$/ { if (name && described && FILENAME !~ /\n/) say("agent+", FILENAME "\n" name "\n" model); open = 0 }
+        open && /^name:/ { name = value($0) }
+        open && /^description:/ { described = 1 }
+        open && /^model:/ { model = value($0) }' {} + 2>/dev/null
+    [ $? -ne 124 ] || over "agents: not all of them could be read in $LONGEST_FOR_AGENTS s"
+}
+
+look() {
+    set -f
+    IFS=$NL
+    for file in $ENVIRONMENTS; do
+        [ -f "$file" ] || continue
+        for line in $(environment_file "$file"); do fresh "$file" "$line"; done
+    done
+    real=$(readlink -m "$SETTINGS")
+    say settings.path "$SETTINGS"
+    say settings.real "$real"
+    walk "$SETTINGS" "$real"
+
+    for file in $NAMED; do layer "$file"; done
+    for folder in $configs; do layer "$folder/settings.json"; done
+    for folder in $folders; do
+        [ "${folder%/}/.claude" = "$home/.claude" ] || layer "${folder%/}/.claude/settings.json"
+        layer "${folder%/}/.claude/settings.local.json"
+    done
+    set +f
+    for folder in $PROJECTS; do
+        case $folder in \~/*) folder=$home/${folder#\~/} ;; esac
+        for each in "$folder" "$folder"/*/; do
+            each=${each%/}
+            [ -d "$each/.claude" ] && is_plain "$each" || continue
+            [ $((several = ${several:-0} + 1)) -le "$MOST_PROJECTS" ] || { over "projects: more than $MOST_PROJECTS"; break 2; }
+            projects=$projects$NL$each
+        done
+    done
+    set -f
+    for folder in $projects; do
+        for file in "$folder/.claude/settings.json" "$folder/.claude/settings.local.json"; do
+            [ -f "$file" ] && grep -qsE '"(model|agent|env|availableModels|modelOverrides)"' "$file" && layer "$file"
+        done
+    done
+    set --
+    for folder in $folders $projects; do
+        [ ! -d "${folder%/}/.claude/agents" ] || set -- "$@" "${folder%/}/.claude/agents"
+    done
+    for folder in $configs; do [ ! -d "$folder/agents" ] || set -- "$@" "$folder/agents"; done
+    [ $# -eq 0 ] || agents_in "$@"
+
+    if [ ! -e "$SETTINGS" ]; then
+        [ ! -L "$SETTINGS" ] || say settings.dangling yes
+    elif [ -f "$SETTINGS" ] && [ -r "$SETTINGS" ]; then
+        # shellcheck disable=SC2046 # the hash, and a dash
+        set -- $(IFS=' '; sha256sum <"$SETTINGS")
+        say settings.sha256 "${1%% *}"
+    fi
+    tell_files "$SETTINGS"
+    say end ok
+}
+
+look

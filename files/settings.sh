@@ -1,0 +1,86 @@
+# What a transaction does in the folder of settings.json: one verb a call, as the user whose file it is, who can thereby
+# turn no name in there against anyone. POSIX sh with coreutils.
+# Where root itself placed the file there, or gave it a group that its user is not in, `change` and `restore` run as root
+# (PLACED=yes). Root opens nothing in there: it makes the new file in a folder of its own, which nobody else can enter or
+# move elsewhere, and then only gives it the name.
+# A call is VERB FOLDER NAME and more; FOLDER has no link in it. Exit: 0 done, 3 not what was expected there.
+export LC_ALL=C
+umask 077
+verb=$1 folder=$2 name=$3
+shift 3
+old=$name.jada-old new=$name.jada-new
+
+# Names below are of this very folder, wherever its path leads in a moment.
+enter() { CDPATH='' cd -P -- "$1" 2>/dev/null && [ "$PWD" = "$1" ]; }
+
+is_file() { [ -f "./$1" ] && [ ! -L "./$1" ]; }
+
+hash_of() {
+    if is_file "$1"; then
+        # shellcheck disable=SC2046 # the hash, and a dash
+        set -- $(sha256sum <"./$1")
+        echo "${1:-unreadable}"
+    elif [ -e "./$1" ] || [ -L "./$1" ]; then
+        echo unreadable
+    else
+        echo absent
+    fi
+}
+
+# Whether the file is the one of a snapshot: bytes, owner and mode.
+is_like() { # NAME HASH OWNER MODE
+    is_file "$1" && [ "$(hash_of "$1") $(stat -c '%u:%g %a' "./$1")" = "$2 $3 $4" ]
+}
+
+dress() { # NAME OWNER MODE TIME
+    chown "$2" "./$1" && chmod "$3" "./$1" && { [ -z "$4" ] || touch -m -d "@$4" "./$1"; } && sync "./$1"
+}
+
+# The text on stdin under the name for what is new, with the present file's access lists and the like, if there is one.
+make() { # OWNER MODE TIME
+    [ -d "$folder" ] || mkdir -p "$folder"
+    enter "$folder" && rm -f "./$new" && { ! is_file "$name" || cp -aT "./$name" "./$new"; } &&
+        { [ ! -e "./$new" ] || [ -w "./$new" ] || chmod u+w "./$new"; } && cat >"./$new" && dress "$new" "$@"
+}
+
+enter_ours() { enter "$folder/$new" && [ "$(stat -c %u:%a .)" = 0:700 ]; }
+
+place() { # OWNER MODE TIME
+    enter "$folder" && mkdir "./$new" && enter_ours && cat >./made && dress made "$@" && mv -fT ./made "../$name" &&
+        cd .. && rmdir "./$new" && sync .
+}
+
+finish() { mv -fT "./$new" "./$name" && sync .; }
+
+case $verb in
+    hash) if enter "$folder"; then hash_of "$name"; else echo absent; fi ;;
+    read) enter "$folder" && is_file "$name" && exec cat <"./$name" ;;
+    # A second name, which stays with the file when another takes its place: that makes the way back a mere rename, which
+    # works on a full disk too.
+    keep)
+        enter "$folder" && rm -f "./$old" && is_file "$name" &&
+            { ln -T "./$name" "./$old" 2>/dev/null || cp -aT "./$name" "./$old"; } ;;
+    # EXPECTED OWNER MODE: the text on stdin takes the place of the file with that hash.
+    change)
+        if [ "$PLACED" = yes ]; then place "$2" "$3" ''; exit; fi
+        make "$2" "$3" '' || exit 1
+        # As late as can be: only a write within the next milliseconds could still be lost.
+        [ "$(hash_of "$name")" = "$1" ] || exit 3
+        finish ;;
+    # HASH OWNER MODE TIME: the file is again as it was; its text is on stdin.
+    restore)
+        if [ "$PLACED" = yes ]; then shift; place "$@"; exit; fi
+        if enter "$folder"; then
+            ! is_like "$name" "$1" "$2" "$3" || exit 0
+            if is_like "$old" "$1" "$2" "$3"; then mv -fT "./$old" "./$name" && sync .; exit; fi
+        fi
+        shift
+        make "$@" && finish ;;
+    remove) ! enter "$folder" || { rm -f "./$name" && sync .; } ;;
+    # Nothing of ours stays behind; nor does the folder, if OURS is yes and the file is not there.
+    sweep) # OURS
+        enter "$folder" || exit 0
+        rm -f "./$old"
+        if [ "$PLACED" != yes ]; then rm -f "./$new"; elif enter_ours; then rm -f ./made && cd .. && rmdir "./$new"; fi
+        [ "$1" != yes ] || [ -e "./$name" ] || rmdir "$folder" 2>/dev/null || : ;;
+esac

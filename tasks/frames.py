@@ -1,0 +1,132 @@
+"""The frames in which a look leaves a host (files/look-shared.sh): unpacked, bounded, checked at the border. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+# Bytes of a look: packed, as it crosses the link, and unpacked (files/look.sh stops a little before that).
+MOST_PACKED = 16 * 2**20
+MOST_UNPACKED = 26 * 2**20
+# Values of one field that may come more than once: no host has a tenth of that.
+MOST_VALUES = 5000
+
+_HEAD = re.compile(rb"([a-z][A-Za-z0-9_.]{0,63}\+?) (\d{1,8})\n")
+_FILE = r"(owner|mode|links|size|changed|problem|masked|sha256)"
+_BOTH = rf"layer\d{{1,5}}\.(path|{_FILE})|fresh\.env\+|over\+|end"
+# The fields that root says, and those that are the word of the service's user; no others are taken from either.
+_OF_ROOT = re.compile(
+    rf"{_BOTH}|unit\.[A-Za-z]+|unit\.sets\+|status\+|fresh\.(unset|cwd|argv\+)|user|uid|gid|home|home\.real|now|uptime"
+    r"|boot|nr_open|can_raise|hard_pid1|hard_login|process\.(soft|hard|ticks)|login\.(nofile|error)"
+    r"|login\.env\.[A-Z_]+|running\.(cwd|argv\+|env\.[A-Z_]+)|inline\.(path|size|masked)|managed\.changed"
+    r"|(dropin|limits)\.(owner|mode|sha256)|(health|probe)\.(size|masked|code|http)|session\+"
+    r"|release\.(manifest\.json|result|after|previous)|held|transaction|lock|history\d{1,5}\.(manifest|result)"
+)
+_OF_USER = re.compile(rf"{_BOTH}|settings\.(path|real|dangling|{_FILE})|link\+|folder\+|agent\+")
+
+
+class LookError(ValueError):
+    """The look's output is not whole, or not what a look says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What one half of a look said, by field; a field that may come more than once has a name that ends with +."""
+
+    values: Mapping[str, tuple[str, ...]]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def __getitem__(self, name: str) -> str:
+        """The value of a field. Raises LookError when it was not said."""
+        if name not in self.values:
+            raise LookError(f"it does not say {name}")
+        return self.values[name][0]
+
+    def get(self, name: str, default: str = "") -> str:
+        return self.values[name][0] if name in self.values else default
+
+    def all(self, name: str) -> tuple[str, ...]:
+        return self.values.get(name, ())
+
+    def rows(self, name: str, columns: int) -> Iterator[tuple[str, ...]]:
+        """The values of a field as rows: a line for each column. Raises LookError for one with more or fewer."""
+        for value in self.all(name):
+            row = tuple(value.split("\n"))
+            if len(row) != columns:
+                raise LookError(f"{name} has {len(row)} columns instead of {columns}")
+            yield row
+
+    def with_prefix(self, prefix: str) -> dict[str, str]:
+        """The values of all fields that begin with `prefix`, by the rest of their names."""
+        return {name.removeprefix(prefix): value[0] for name, value in self.values.items() if name.startswith(prefix)}
+
+    def numbered(self, prefix: str, suffix: str) -> list[str]:
+        """The names such as layer1, layer2, … of the fields with this suffix, in their order."""
+        found = (name.removeprefix(prefix) for name in self.values if name.startswith(prefix) and name.endswith(suffix))
+        numbers = sorted(int(text) for text in (each.removesuffix(suffix) for each in found) if text.isdecimal())
+        return [f"{prefix}{number}" for number in numbers]
+
+    def number(self, name: str, most: int = 2**63) -> int:
+        """A count: 0 when it was not said, or only that nothing is set. Raises LookError for what is none."""
+        text = self.get(name) or "0"
+        if not re.fullmatch(r"\d{1,20}", text, re.ASCII) or int(text) > most:
+            raise LookError(f"{name} is no number from 0 to {most}")
+        return int(text)
+
+    def seconds(self, name: str) -> float:
+        """A time: 0 when it was not said. Raises LookError for what is none that a computer's clock shows."""
+        text = self.get(name) or "0"
+        if not re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text, re.ASCII):
+            raise LookError(f"{name} is no time in seconds")
+        return float(text)
+
+
+def read_frames(output: Iterable[str]) -> tuple[Fields, Fields]:
+    """What root, and what the service's user, said in a look. Raises LookError unless both are whole."""
+    data = _unpacked("".join(output))
+    root, at = _fields(data, 0, _OF_ROOT)
+    user, at = _fields(data, at, _OF_USER)
+    if at < len(data):
+        raise LookError("it goes on after its end")
+    return root, user
+
+
+def _unpacked(text: str) -> bytes:
+    if len(text) > MOST_PACKED:
+        raise LookError(f"it is longer than the {MOST_PACKED} bytes that jada takes from a host")
+    try:
+        unpacker = zlib.decompressobj(wbits=31)
+        data = unpacker.decompress(base64.b64decode(text, validate=True), MOST_UNPACKED)
+    except (zlib.error, binascii.Error, ValueError) as error:
+        raise LookError(f"it is not packed as a look is ({type(error).__name__})") from None
+    if unpacker.unconsumed_tail:
+        raise LookError(f"unpacked, it is longer than the {MOST_UNPACKED} bytes that jada takes from a host")
+    return data
+
+
+def _fields(data: bytes, at: int, known: re.Pattern[str]) -> tuple[Fields, int]:
+    """The fields from `at` to the next `end`, and where that ends."""
+    found: dict[str, list[str]] = {}
+    while "end" not in found:
+        head = _HEAD.match(data, at)
+        if head is None:
+            raise LookError("it was cut off" if at == len(data) else f"no value begins at its byte {at}")
+        name, start = head[1].decode(), head.end()
+        at = start + int(head[2])
+        if data[at : at + 1] != b"\n":
+            raise LookError(f"it was cut off in the middle of {name}")
+        if not known.fullmatch(name):
+            raise LookError(f"{name} is no field of a look")
+        values = found.setdefault(name, [])
+        if len(values) >= (MOST_VALUES if name.endswith("+") else 1):
+            raise LookError(f"{name} comes too often")
+        # An offset in a masked text is a count of bytes.
+        values.append(data[start:at].decode(*(("latin-1",) if name.endswith(".masked") else ("utf-8", "replace"))))
+        at += 1
+    return Fields({name: tuple(values) for name, values in found.items()}), at

@@ -1,0 +1,82 @@
+"""Where settings.json lies, and why nothing is written there: root follows no path that somebody else owns. Pure.
+
+The service's user has the last word in its home, so none of this keeps a hostile one from anything: files/settings.sh
+does, which works there as that user. This says beforehand, with the link or folder by name, what would be refused.
+"""
+
+from __future__ import annotations
+
+from jada.tasks.state import State
+
+
+def unsafe(state: State) -> str:
+    """Why no file is written where settings.json leads, in a sentence; "" when nothing speaks against it."""
+    return _path(state) or _links(state) or _folders(state) or _file(state)
+
+
+def checked(path: str) -> str:
+    """The path, which is to go into a script. Raises ValueError for one that no settings file has."""
+    if not _is_plain(path):
+        raise ValueError(f"the path of a settings file has odd characters: {path!r}")
+    return path
+
+
+def _path(state: State) -> str:
+    for path in (state.settings.path, state.settings.real):
+        if not _is_plain(path):
+            return f"settings.json lies where a path has characters that no path should have: {path!r}"
+    return ""
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path is absolute, of one line, and was read byte for byte."""
+    return path.startswith("/") and path.isprintable() and "\ufffd" not in path
+
+
+def _links(state: State) -> str:
+    """A link in the home may lead to another place in it, as dotfile managers have it; nowhere else."""
+    path, real = state.settings.path, state.settings.real
+    link = next(iter(_links_in_home(state)), path)
+    if state.way.is_dangling:
+        return f"{path} is a link to nothing: it leads to {real}"
+    if _is_in_home(state):
+        return ""
+    if path.startswith(f"{state.home}/"):
+        return f"{link} is a link that leads out of the home of {state.user}, to {real}"
+    if real != path and state.way.links:
+        return f"{state.way.links[0]} is a link, on the way to {real}, which is not in the home of {state.user}"
+    return ""
+
+
+def _folders(state: State) -> str:
+    for folder in state.way.folders:
+        if folder.uid not in (0, state.uid):
+            return f"{folder.path} belongs to another user (uid {folder.uid}), who could put anything there"
+        if folder.mode[8:9] == "w" and folder.mode[9:10].lower() != "t":
+            return f"{folder.path} is open for everybody to write to"
+    made = state.settings.real.rpartition("/")[0] or "/"
+    if not _is_in_home(state) and made not in {folder.path for folder in state.way.folders}:
+        return f"its folder {made} does not exist, and jada makes none outside of the home of {state.user}"
+    return ""
+
+
+def _file(state: State) -> str:
+    settings = state.settings
+    uid = settings.file.owner.partition(":")[0]
+    if settings.text is None or uid == str(state.uid):
+        return ""
+    if uid != "0":
+        return f"{settings.path} belongs to another user (uid {uid}), neither to {state.user} nor to root"
+    if links := _links_in_home(state):
+        return f"{links[0]} is a link that leads to a file of root's own, {settings.real}"
+    if settings.names > 1:
+        return f"{settings.path} is a file of root's own that has other names too"
+    return ""
+
+
+def _links_in_home(state: State) -> tuple[str, ...]:
+    return tuple(link for link in state.way.links if link.startswith(f"{state.home}/"))
+
+
+def _is_in_home(state: State) -> bool:
+    return state.settings.real.startswith(f"{state.home_real.rstrip('/')}/")
