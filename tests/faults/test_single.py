@@ -87,7 +87,7 @@ def test_a_host_whose_clock_jumps_back_is_not_drift(rig: Rig) -> None:
 # What there was instead of an ordinary settings.json, as commands in the folder ~/.claude, and how the upgrade ends.
 PLACES = {
     "symlink": ("mv settings.json ../real.json; ln -s ../real.json settings.json", "verified"),
-    "symlink to nowhere": ("rm settings.json; ln -s ../real.json settings.json", "refused"),
+    "symlink to nowhere": ("rm -f settings.json ../real.json; ln -s ../real.json settings.json", "refused"),
     "missing": ("rm settings.json", "verified"),
     "missing folder": ("cd ..; rm -r .claude", "verified"),
     "empty": (": >settings.json", "refused"),
