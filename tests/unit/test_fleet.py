@@ -255,7 +255,7 @@ WRONG = {
     "not a service": (LEAST + "service: jada-agent\n", 6, "service", "full name of a systemd service"),
     "relative settings": (LEAST + "settings: .claude/x\n", 6, "settings", "begins with ~/ or /"),
     "two jump hosts": (LEAST + "ssh: {jump: 'a,b'}\n", 6, "ssh.jump", "one [user@]host[:port]"),
-    "line in a jump host": (LEAST + 'ssh: {jump: "a\\n  ProxyCommand x"}\n', 6, "ssh.jump", "one [user@]host[:port]"),
+    "line in a jump host": (LEAST + 'ssh: {jump: "a\\n  ProxyCommand x"}\n', 6, "ssh.jump", "control character U+000A"),
     "a connector's name": (
         with_line(EC2, '- static: {hosts: {"@local": {address: b}}}'),
         3,
