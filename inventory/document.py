@@ -52,7 +52,7 @@ class Value:
         if not isinstance(self.node, yaml.ScalarNode):
             raise self._expected("a text")
         if reads_as := _READS_AS.get(self._type):
-            seen = _shown(self.node.value)
+            seen = shown(self.node.value)
             raise self.error(f"should be a text, but YAML reads {seen} {reads_as}", "put it in quotes")
         if self._type != "str" or not self.node.value.strip():
             raise self._expected("a text")
@@ -99,7 +99,7 @@ class Value:
     def one_of(self, choices: Collection[str]) -> str:
         text = self.text()
         if text not in choices:
-            raise self.error(f"should be {' or '.join(choices)}, not {_shown(text)}{did_you_mean(text, choices)}")
+            raise self.error(f"should be {' or '.join(choices)}, not {shown(text)}{did_you_mean(text, choices)}")
         return text
 
     def items(self) -> list[Value]:
@@ -147,7 +147,7 @@ class Value:
         elif isinstance(self.node, yaml.SequenceNode):
             seen = "a list"
         else:
-            seen = _shown(self.node.value.strip()) or "empty"
+            seen = shown(self.node.value.strip()) or "empty"
             if self._type == "null":
                 return self.error(f"has no value; it should be {what}", "give it a value or delete the key")
         return self.error(f"should be {what}, not {seen}")
@@ -216,7 +216,7 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
 
 def _not_yaml(file: Path, line: int, problem: str) -> NoReturn:
     raise ConfigError(
-        f"{file}:{line}: this is not YAML: {_shown(problem, 200)}",
+        f"{file}:{line}: this is not YAML: {shown(problem, 200)}",
         "look for a missing colon, bracket or quote, or a tab, on this line or the one before",
     ) from None
 
@@ -253,11 +253,11 @@ def _parts(value: Value) -> list[Value]:
     for key, node in value.node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else "?"
         parts.append(Value(key, f"a key of {value.key or 'the file'}", value.file))
-        parts.append(Value(node, f"{value.key}.{_shown(name)}" if value.key else _shown(name), value.file))
+        parts.append(Value(node, f"{value.key}.{shown(name)}" if value.key else shown(name), value.file))
     return parts
 
 
-def _shown(text: str, most: int = SHOWN) -> str:
+def shown(text: str, most: int = SHOWN) -> str:
     """As much of a text as an error tells, on one line."""
     plain = UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"
