@@ -93,11 +93,17 @@ def wanted_on(
     if state.release and not _is_stranger(host, state):
         return state.release.wanted if state.release.wanted.release else None
     of_role = {name: one for name, one in peers.items() if one.role == host.role and one.wanted.release}
-    mine = {name: one for name, one in recorded.items() if name == host.name and state.release is None}
+    mine = {name: one for name, one in recorded.items() if name == host.name and _is_own(one, state)}
     seconded = {name: recorded[name] for name, one in of_role.items() if _is_recorded(one, recorded.get(name))}
     model = _newest({**seconded, **mine}.values()) or _of_fleet(host, fleet)
     model = model or _told(of_role.values(), recorded.values(), fleet, now)
     return Wanted(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
+
+
+def _is_own(entry: HostEntry, state: State) -> bool:
+    """Whether the record knows by this machine's own rollout what a host without a release ran."""
+    # "done" was read back from a host, which may have named another fleet than its own.
+    return state.release is None and entry.ending != "done"
 
 
 def _is_recorded(release: Release, entry: HostEntry | None) -> bool:

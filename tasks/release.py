@@ -107,7 +107,7 @@ def first_id(moment: datetime) -> str:
 
 def upgrade(release_id: str, current: Release | None, model_before: str, wanted: Wanted, **about: str) -> Release:
     """The release that brings a host to `wanted`; without a current one, before it stands what the host had."""
-    before = current.wanted if current else Wanted(_told(model_before, "model"), 0)
+    before = current.wanted if current else Wanted(told(model_before, "model"), 0)
     return Release(release_id, "upgrade", replace(wanted, release=release_id), before, **about)
 
 
@@ -145,13 +145,39 @@ def login_limits(user: str, nofile: int) -> str:
     return NOTICE + f"{user} soft nofile {limit}\n{user} hard nofile {limit}\n"
 
 
+def began(release_id: object) -> str:
+    """The time in an id, as ISO 8601 in UTC. Raises ReleaseError where it is no id."""
+    date, time, _ = _id(release_id, "id").split("-")
+    return f"{datetime.fromisoformat(f'{date}T{time}').isoformat()}+00:00"
+
+
+def moment(value: object, name: str = "at") -> str:
+    """An ISO 8601 time with its zone, of a century in which every zone's clock can tell it, or ""."""
+    if value == "":
+        return ""
+    text = _matching(_MOMENT, "a time with a zone", value, name)
+    try:
+        year = datetime.fromisoformat(text).year
+    except ValueError:
+        year = 0
+    if not 1970 <= year <= 2100:
+        raise ReleaseError(f"{name} is {text}, which can't be a time of a release")
+    return text
+
+
+def told(value: object, name: str = "text", most: int = TEXT) -> str:
+    """A text that nothing but people reads: on one line, and of bounded length."""
+    text = UNPRINTABLE.sub(_escaped, _text(value, name)[: most + 1])
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def _release(data: object) -> Release:
     return Release(**_read(data, "the manifest", _READERS, ("id", "kind", "wanted", "before")))
 
 
 def _wanted(data: object, name: str) -> Wanted:
     read = _read(data, name, _WANTED_READERS, ("model", "nofile"))
-    return Wanted(**{**read, "model": (_model if read.get("release") else _told)(read["model"], "model")})
+    return Wanted(**{**read, "model": (_model if read.get("release") else told)(read["model"], "model")})
 
 
 def _read(data: object, name: str, readers: Readers, required: tuple[str, ...]) -> dict[str, Any]:
@@ -160,12 +186,6 @@ def _read(data: object, name: str, readers: Readers, required: tuple[str, ...]) 
     if missing := [key for key in required if key not in data]:
         raise ReleaseError(f"{name} lacks {missing[0]}")
     return {key: reader(data[key], key) for key, reader in readers.items() if key in data}
-
-
-def _told(value: object, name: str, most: int = TEXT) -> str:
-    """A text that nothing but people reads: on one line, and of bounded length."""
-    text = UNPRINTABLE.sub(_escaped, _text(value, name)[: most + 1])
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -179,7 +199,15 @@ def _matching(pattern: re.Pattern[str], meant: str, value: object, name: str) ->
     return text
 
 
-_id = partial(_matching, _ID, "the id of a release")
+def _id(value: object, name: str) -> str:
+    text = _matching(_ID, meant := "the id of a release", value, name)
+    try:
+        datetime.fromisoformat(text[:8])
+    except ValueError:
+        raise ReleaseError(f"{name} is {text}, which can't be {meant}: there is no such day") from None
+    return text
+
+
 _model = partial(_matching, EXACT_ID, "the id of a model")
 
 
@@ -191,20 +219,6 @@ def _kind(value: object, name: str) -> str:
     if value not in KINDS:
         raise ReleaseError(f"{name} is neither {' nor '.join(KINDS)}")
     return str(value)
-
-
-def _moment(value: object, name: str) -> str:
-    """An ISO 8601 time with its zone, of a century in which every zone's clock can tell it, or ""."""
-    if value == "":
-        return ""
-    text = _matching(_MOMENT, "a time with a zone", value, name)
-    try:
-        year = datetime.fromisoformat(text).year
-    except ValueError:
-        year = 0
-    if not 1970 <= year <= 2100:
-        raise ReleaseError(f"{name} is {text}, which can't be a time of a release")
-    return text
 
 
 def _number(value: object, name: str) -> int:
@@ -249,9 +263,9 @@ _READERS: Readers = {
     "wanted": _wanted,
     "before": _wanted,
     "restores": _id_or_none,
-    "fleet": _told,
-    "role": _told,
-    "who": _told,
-    "at": _moment,
-    "reason": partial(_told, most=REASON),
+    "fleet": told,
+    "role": told,
+    "who": told,
+    "at": moment,
+    "reason": partial(told, most=REASON),
 }

@@ -77,7 +77,7 @@ def test_heal_brings_a_drifted_host_back_and_leaves_the_others_alone(lab: Lab) -
 
 
 def test_heal_gives_a_new_host_what_its_role_runs(lab: Lab, tmp_path: Path) -> None:
-    """By this machine's record of the role; where that is empty by fleet.yml, for no other host decides for this one."""
+    """By this machine's record of the role; where that is empty by fleet.yml: no other host decides for this one."""
     lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", f"jada-agent,{OTHER}")
     env = {"XDG_STATE_HOME": str(tmp_path / "elsewhere")}
     # fleet.yml still asks for the old model; jada-agent, of the same role, was released to.

@@ -204,6 +204,13 @@ def test_a_record_of_what_no_fleet_is_pinned_to_says_nothing(host: MakeHost, mod
     assert wanted.model == "claude-haiku-4.5"
 
 
+def test_what_was_read_back_from_a_host_says_nothing(host: MakeHost) -> None:
+    """A manifest may name another fleet, and so the host of another that has the same name."""
+    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", "done")})
+    assert wanted is not None
+    assert wanted.model == "claude-haiku-4.5"
+
+
 def test_fleet_yml_has_the_last_word_where_no_release_has_one(host: MakeHost) -> None:
     wanted = told(HERE, host(release=None))
     assert wanted == Wanted("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)

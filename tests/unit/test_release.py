@@ -55,6 +55,7 @@ WRONG: Mapping[str, str] = {
     "an id with a line": manifest(id=f"{ID}\n"),
     "an id of other digits": manifest(id=ID.replace("1", "\u0661")),
     "an id that is no time": manifest(id="99999999-999999-aaaa"),
+    "an id of no day": manifest(id="20260231-120000-aaaa"),
     "no id": manifest(id=""),
     "an id that is a number": manifest(id=20261124),
     "a path to put back": manifest(restores="../x"),
