@@ -1,6 +1,6 @@
 # jada: `make demo` and `make test` need Debian 12 or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults bench lint types check tools browser clean
+.PHONY: help demo test test-fuzz test-faults bench lint types check tools browser clean
 SHELL := /bin/sh
 
 TOOLS := .tools
@@ -23,6 +23,9 @@ demo: .venv/ready ## boot the rehearsal fleet and run the main job on it, tellin
 
 test: .venv/ready browser ## every test: unit, protocol, lab tests on real systemd hosts, and each fault at a few steps
 	$(RUN) pytest -q
+
+test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,000 hostile inputs (about ten minutes)
+	JADA_FUZZ=1 $(RUN) pytest -q tests/fuzz
 
 test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
 	JADA_ALL_FAULTS=1 $(RUN) pytest -q tests/faults

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 __version__ = "0.1.0"
+
+# What the vendor's ids, the gateways' and the clouds' (ARNs, @dates) are made of: nothing that a shell, JSON or a
+# systemd unit reads as more than text.
+EXACT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}")
+
+# Ends a line, moves a cursor, turns the reading direction or can't be written as UTF-8: C0 and C1 (with DEL), the line
+# and paragraph separators, the bidi controls, and lone surrogates.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Exit(IntEnum):

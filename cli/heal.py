@@ -22,8 +22,9 @@ def heal(
     """Bring drifted hosts back to what their current release asks for; leave all others alone.
 
     Each is changed and verified as by `jada upgrade`. A host without a release, or with another role than at its
-    release, gets what the newest release of its role asks for, or else the model of its role in fleet.yml. What no
-    release can mend (see `jada drift`) is refused, with what does. Accepted findings are left alone.
+    release, gets what this machine's record says that it or its role runs, or else the model of its role in fleet.yml.
+    Only where neither says anything, the word of other hosts counts, for models of the catalogue. What no release can
+    mend (see `jada drift`) is refused, with what does. Accepted findings are left alone.
 
     \b
     Examples:

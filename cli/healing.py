@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from jada import Exit, Host, HostError
@@ -15,12 +17,15 @@ from jada.cli.records import HostEntry, open_records
 from jada.cli.rollout import roll_out
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted
+from jada.tasks.release import Release, Wanted, first_id
 from jada.tasks.state import State
 from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
+
+# As far as the clocks of two operators may be apart.
+AHEAD = timedelta(minutes=5)
 
 
 def bring_back(everything: Opened, role: str | None, limit: str | None, reason: str, how: How) -> Exit:
@@ -31,7 +36,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
     found = judged(opened, known, whole=False)
     rows = {row.host: row for row in found.hosts}
     hosts = {host.name: host for host in opened.hosts}
-    peers = [one.release for one in known.values() if isinstance(one, State) and one.release]
+    peers = {name: one.release for name, one in known.items() if isinstance(one, State) and one.release}
     with open_records() as records:
         recorded = records.released(opened.fleet.name)
     request = opened.request(reason=reason, restart=True)
@@ -39,7 +44,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
     def planner(name: str, state: State) -> Plan:
         # An unfinished change was undone first, and the host looked at again.
         now = rows if state is seen[name] else {row.host: row for row in _judged_again(opened, known, name, state)}
-        wanted = wanted_on(hosts[name], state, peers, recorded.get(name), opened.fleet)
+        wanted = wanted_on(hosts[name], state, peers, recorded, opened.fleet, datetime.now(UTC))
         return heal_plan(request, now[name], state, wanted, opened.session.service)
 
     if not how.as_json:
@@ -75,23 +80,65 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
 
 
 def wanted_on(
-    host: Host, state: State, peers: Iterable[Release], recorded: HostEntry | None, fleet: Fleet
+    host: Host,
+    state: State,
+    peers: Mapping[str, Release],
+    recorded: Mapping[str, HostEntry],
+    fleet: Fleet,
+    now: datetime,
 ) -> Wanted | None:
-    """What a host is to run: by its own release or, where that is gone or was for another role, by the newest of what
-    the record says it ran and what its role runs on other hosts (`peers`), or by fleet.yml. Pure.
+    """What a host is to run. Its own release says so or, where that is gone or was for another role, this machine's
+    record, else fleet.yml, and only then what other hosts (`peers`) say: root there decides for no other host. Pure.
     """
     if state.release and not _is_stranger(host, state):
         return state.release.wanted if state.release.wanted.release else None
+    of_role = {name: one for name, one in peers.items() if one.role == host.role and one.wanted.release}
+    mine = {name: one for name, one in recorded.items() if name == host.name and _is_own(one, state)}
+    seconded = {name: recorded[name] for name, one in of_role.items() if _is_recorded(one, recorded.get(name))}
+    model = _newest({**seconded, **mine}.values()) or _of_fleet(host, fleet)
+    model = model or _told(of_role.values(), recorded.values(), fleet, now)
+    return Wanted(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
+
+
+def _is_own(entry: HostEntry, state: State) -> bool:
+    """Whether the record knows by this machine's own rollout what a host without a release ran."""
+    # "done" was read back from a host, which may have named another fleet than its own.
+    return state.release is None and entry.ending != "done"
+
+
+def _is_recorded(release: Release, entry: HostEntry | None) -> bool:
+    """Whether this machine saw the very thing that a host tells of its release."""
+    seen = entry and entry.ending == "verified" and (entry.release, entry.model_after)
+    return seen == (release.id, release.wanted.model)
+
+
+def _newest(entries: Iterable[HostEntry]) -> str:
+    """The model of the newest of these entries of the record that a fleet may be pinned to, or ""."""
     from jada.inventory import models
 
-    nofile = fleet.limits.nofile
-    known = {release.id: release.wanted for release in peers if release.role == host.role and release.wanted.release}
-    if recorded and recorded.model_after and not state.release:
-        known.setdefault(recorded.release, Wanted(recorded.model_after, nofile, nofile))
-    if known:
-        return known[max(known)]
+    usable = [one for one in entries if one.model_after and not models.refusal(one.model_after)]
+    return max(usable, key=attrgetter("release")).model_after if usable else ""
+
+
+def _of_fleet(host: Host, fleet: Fleet) -> str:
+    """The model that fleet.yml asks for by the host's role, or ""."""
+    from jada.inventory import models
+
     model = next((role.model for role in fleet.roles if role.name == host.role), "")
-    return Wanted(models.resolve(model, models.catalogue(fleet)).id, nofile, nofile) if model else None
+    return models.resolve(model, models.catalogue(fleet)).id if model else ""
+
+
+def _told(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet, now: datetime) -> str:
+    """The model of the newest release that other hosts tell of, of those that can be: a known model, and not from the
+    future; or "".
+    """
+    from jada.inventory import models
+
+    known = {model.id for model in models.catalogue(fleet)}
+    known |= {one.model_after for one in recorded if one.ending == "verified"}
+    future = first_id(now + AHEAD)
+    usable = [one for one in peers if one.id < future and one.wanted.model in known]
+    return max(usable, key=attrgetter("id")).wanted.model if usable else ""
 
 
 def _others(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import FileIO
 from urllib.parse import quote
 
 import click
 
 from jada import Exit, HostError, JadaError
 from jada.cli.fleet import Opened, host_options, open_fleet
-from jada.cli.output import escape, out, plural
+from jada.cli.output import err, escape, out, plural
 from jada.cli.records import state_folder
+
+# As much as is read of who holds a lock.
+LONGEST = 500
 
 
 class LockedError(JadaError):
@@ -22,25 +26,45 @@ class LockedError(JadaError):
 
 
 @contextmanager
-def alone(fleet: str, holder: str) -> Iterator[None]:
+def alone(fleet: str, holder: str, needed: bool = True) -> Iterator[None]:
     """Keeps a second rollout of the fleet from starting on this machine. Raises LockedError.
 
     The kernel frees the lock when this process ends, however it ends. Rollouts from other machines meet at the lock
-    of each host.
+    of each host; and that lock has to do where it is not `needed` here, as for a rollback, and can't be had.
     """
-    with (state_folder() / f"{quote(fleet, safe='')}.lock").open("a+") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise LockedError(
-                f"{fleet} is locked by {file.read()}, which is running on this machine now",
-                "wait until it has ended, then look with: jada status",
-            ) from None
-        file.truncate(0)
-        file.write(holder)
-        file.flush()
+            _take(stack.enter_context(_lock_file(fleet)), fleet, holder)
+        except LockedError:
+            raise
+        except JadaError as error:
+            _go_on_unlocked(error, needed)
+        except OSError as error:
+            _go_on_unlocked(JadaError(f"The lock of {fleet} can't be taken: {error.strerror}"), needed)
         yield
+
+
+def _lock_file(fleet: str) -> FileIO:
+    return (state_folder() / f"{quote(fleet, safe='')}.lock").open("a+b", buffering=0)
+
+
+def _take(file: FileIO, fleet: str, holder: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise LockedError(
+            f"{fleet} is locked by {file.read(LONGEST).decode(errors='replace')}, which is running on this machine now",
+            "wait until it has ended, then look with: jada status",
+        ) from None
+    file.truncate(0)
+    file.write(holder.encode(errors="replace"))
+
+
+def _go_on_unlocked(error: JadaError, needed: bool) -> None:
+    if needed:
+        raise error
+    err.print(f"[yellow]Not locked here[/]: {escape(error.message)}. Each host still lets one change run at a time.")
 
 
 @click.command()

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
+from typing import Any, TypeVar
 
 from jada import JadaError
-from jada.tasks.release import first_id
+from jada.cli.output import err, escape
+from jada.tasks.release import KINDS, REASON, ReleaseError, began, first_id, moment, told
 
-# Seconds another jada on this machine may hold the file before we give up.
-BUSY_TIMEOUT = 30
+T = TypeVar("T")
+
+# Seconds another jada on this machine may hold the file before we give up; and before a rollback goes on without it.
+BUSY_TIMEOUT, BUSY_TIMEOUT_BACK = 30, 3
+# The file's user_version; a jada that lays the tables out anew raises it, and older ones then leave them alone.
+VERSION = 0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS release (
     id TEXT PRIMARY KEY, fleet TEXT NOT NULL, kind TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
@@ -30,6 +38,7 @@ CREATE INDEX IF NOT EXISTS result_host ON result (host, release);
 CREATE INDEX IF NOT EXISTS release_fleet ON release (fleet, id);
 """
 BEGUN = "begun"
+_ENDING = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +68,24 @@ class HostEntry:
 
 
 class Records:
-    """The record, kept in WAL mode so that readers never wait for a writer."""
+    """The record, kept in WAL mode so that readers never wait for a writer.
+
+    Part of it comes from hosts (`jada history --rebuild`): nothing is written, or read, that no jada can have made.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def add(self, entry: Entry, hosts: Iterable[HostEntry]) -> None:
-        """Writes an entry and its hosts; what was known of the same ones before is replaced."""
-        with self._connection as db:
-            db.execute("INSERT OR REPLACE INTO release VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(entry))
-            db.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, hosts))
+        """Writes an entry and its hosts; what was known of the same ones before is replaced. Raises JadaError."""
+        with _told(), self._connection as db:
+            db.execute("INSERT OR REPLACE INTO release VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(_entry(*astuple(entry))))
+            self._write(db, hosts)
 
     def update(self, hosts: Iterable[HostEntry]) -> None:
-        """Writes how it ended for hosts of an entry."""
+        """Writes how it ended for hosts of an entry. Raises JadaError."""
         with _told(), self._connection as db:
-            db.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, hosts))
+            self._write(db, hosts)
 
     def entries(self, fleet: str, host: str | None, last: int) -> list[Entry]:
         """The last entries of a fleet, or of one host of it, the newest first."""
@@ -87,29 +99,29 @@ class Records:
                 "WHERE result.host = ? AND release.fleet = ? ORDER BY result.release DESC LIMIT ?",
                 (host, fleet, last),
             )
-        return [Entry(*row) for row in rows]
+        return list(_usable(_entry, rows))
 
     def since(self, fleet: str, moment: datetime) -> list[Entry]:
         """The entries of a fleet made since then, the oldest first."""
         rows = self._connection.execute(
             "SELECT * FROM release WHERE fleet = ? AND id >= ? ORDER BY id", (fleet, first_id(moment))
         )
-        return [Entry(*row) for row in rows]
+        return list(_usable(_entry, rows))
 
     def entry(self, release: str) -> Entry | None:
-        row = self._connection.execute("SELECT * FROM release WHERE id = ?", (release,)).fetchone()
-        return Entry(*row) if row else None
+        rows = self._connection.execute("SELECT * FROM release WHERE id = ?", (release,))
+        return next(_usable(_entry, rows), None)
 
     def hosts(self, release: str) -> list[HostEntry]:
         rows = self._connection.execute("SELECT * FROM result WHERE release = ? ORDER BY host", (release,))
-        return [HostEntry(*row) for row in rows]
+        return list(_usable(_host_entry, rows))
 
     def endings(self, release: str) -> dict[str, int]:
         """How many hosts ended in which way."""
         rows = self._connection.execute(
             "SELECT ending, count(*) FROM result WHERE release = ? GROUP BY ending ORDER BY 2 DESC", (release,)
         )
-        return dict(rows.fetchall())
+        return {ending: count for ending, count in rows if _ENDING.fullmatch(str(ending))}
 
     def released(self, fleet: str) -> dict[str, HostEntry]:
         """The last release that stood on each host, by host name, as far as this machine knows."""
@@ -119,12 +131,47 @@ class Records:
             "WHERE release.fleet = ? AND result.ending IN ('verified', 'unverified', 'done') GROUP BY result.host",
             (fleet,),
         )
-        return {row[1]: HostEntry(*row[:-1]) for row in rows}
+        return {one.host: one for one in _usable(_host_entry, (row[:-1] for row in rows))}
+
+    def _write(self, db: sqlite3.Connection, hosts: Iterable[HostEntry]) -> None:
+        rows = (astuple(_host_entry(*astuple(host))) for host in hosts)
+        db.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _entry(release: object, fleet: object, kind: object, at: object, *words: object) -> Entry:
+    """An entry of whose values each can be right; where the time can't, it is the id's. Raises ReleaseError."""
+    time = began(release)
+    with suppress(ReleaseError):
+        time = moment(at) or time
+    if kind not in (*KINDS, "heal"):
+        raise ReleaseError(f"kind is {ascii(kind)[:80]}, which is nothing that jada does")
+    who, reason, model = words
+    return Entry(str(release), told(fleet), str(kind), time, told(who), told(reason, most=REASON), told(model))
+
+
+def _host_entry(release: object, host: object, ending: object, reason: object, *rest: Any) -> HostEntry:
+    """A host's part of one, likewise. Raises ReleaseError."""
+    began(release)
+    if not _ENDING.fullmatch(str(ending)):
+        raise ReleaseError(f"ending is {ascii(ending)[:80]}, which is no way to end")
+    before, after, seconds = rest
+    took = seconds if isinstance(seconds, int | float) and isfinite(seconds) else 0.0
+    return HostEntry(str(release), told(host), str(ending), told(reason, most=REASON), told(before), told(after), took)
+
+
+def _usable(read: Callable[..., T], rows: Iterable[Sequence[object]]) -> Iterator[T]:
+    """The rows that can be right; the others were written by an older jada, which believed every host."""
+    for row in rows:
+        with suppress(ReleaseError):
+            yield read(*row)
 
 
 def state_folder() -> Path:
     """$XDG_STATE_HOME/jada (XDG Base Directory Specification), made if need be. Raises JadaError."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "jada"
+    try:
+        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "jada"
+    except RuntimeError:
+        raise JadaError("This user has no home folder to keep the record in", "set HOME or XDG_STATE_HOME") from None
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A folder that is there may still be on a full or read-only disk.
@@ -139,27 +186,67 @@ def state_folder() -> Path:
 
 
 @contextmanager
-def open_records() -> Iterator[Records]:
-    """The record in history.db, opened; made where there is none. Raises JadaError."""
-    with open_database() as connection:
+def open_records(needed: bool = True) -> Iterator[Records]:
+    """The record in history.db, opened; made where there is none. Raises JadaError.
+
+    Where it is not `needed`, as for a rollback, and can't be used, that is told and an empty one stands in for it.
+    """
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(open_database(BUSY_TIMEOUT if needed else BUSY_TIMEOUT_BACK))
+            if not needed:
+                _try_to_write(connection)
+        except JadaError as error:
+            if needed:
+                raise
+            _tell_unrecorded(error)
+            connection = stack.enter_context(closing(sqlite3.connect(":memory:")))
+            connection.executescript(SCHEMA)
         yield Records(connection)
 
 
 @contextmanager
-def open_database() -> Iterator[sqlite3.Connection]:
+def told_only(only: bool = True) -> Iterator[None]:
+    """Where something can't be written down here, says so on stderr and goes on; raises JadaError if not `only`."""
+    try:
+        yield
+    except JadaError as error:
+        if not only:
+            raise
+        _tell_unrecorded(error)
+
+
+def _tell_unrecorded(error: JadaError) -> None:
+    err.print(
+        f"[yellow]Not recorded here[/]: {escape(error.message)}. Each host keeps its own record; later, "
+        "`jada history --rebuild` reads it back."
+    )
+
+
+@contextmanager
+def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
     """The file that holds the record and the history of drift. Raises JadaError."""
     file = state_folder() / "history.db"
-    with _told(), closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT)) as connection:
+    with _told(), closing(sqlite3.connect(file, timeout=timeout)) as connection:
+        connection.text_factory = lambda content: content.decode(errors="replace")
+        if connection.execute("PRAGMA user_version").fetchone()[0] > VERSION:
+            raise JadaError(f"The record {file} was written by a newer jada", "update the jada of this machine")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(SCHEMA)
         yield connection
+
+
+def _try_to_write(connection: sqlite3.Connection) -> None:
+    with _told():
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
 
 
 @contextmanager
 def _told() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ReleaseError) as error:
         raise JadaError(
             f"The record history.db can't be read or written: {error}",
             "move the file away and read it back with: jada history --rebuild",

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
-from jada import Exit, HostError, JadaError
+from jada import Exit, HostError
 from jada.cli.fleet import NotBegunError, Opened, worst
 from jada.cli.how import How
 from jada.cli.lock import LockedError, alone
 from jada.cli.output import emit_json, err, escape, out, plural, print_diff
-from jada.cli.records import Entry, HostEntry, Records, open_records
+from jada.cli.records import Entry, HostEntry, open_records, told_only
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan, Request
@@ -135,11 +135,16 @@ def roll_out(
     if how.dry_run:
         reports |= {name: Report(Ending.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
-        with alone(opened.fleet.name, request.holder), open_records() as records:
+        # The way back needs no record and no lock of this machine.
+        needed = kind != "rollback"
+        with alone(opened.fleet.name, request.holder, needed), open_records(needed) as records:
             reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
-            records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
+            with told_only(not needed):
+                records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
             reports |= _carry_out(opened, todo, planner, history, how.verbose) if todo else {}
-            _record(records, _host_entries(request, plans, reports))
+            # What was done to the hosts is told all the same when it can't be written down here.
+            with told_only():
+                records.update(_host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in opened.hosts}
     code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
     if how.as_json:
@@ -290,15 +295,6 @@ def _host_entries(
         ending = report.ending.name.lower()
         entries.append(HostEntry(request.id, name, ending, report.reason, before, after, report.seconds))
     return entries
-
-
-def _record(records: Records, entries: Iterable[HostEntry]) -> None:
-    """What was done to the hosts is told all the same when it can't be written down here."""
-    try:
-        records.update(entries)
-    except JadaError as error:
-        err.print(f"[yellow]Not recorded here[/]: {escape(error.message)}. Each host keeps its own record; later, "
-                  "`jada history --rebuild` reads it back.")  # fmt: skip
 
 
 def _agree(count: int, how: How) -> None:

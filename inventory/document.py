@@ -1,4 +1,7 @@
-"""A YAML file read by hand-written rules: every value knows its line and its dotted key, and says what is wrong."""
+"""A YAML file read by hand-written rules: every value knows its line and its dotted key, and says what is wrong.
+
+The file is input like any other: no text of it holds a control character, and its size, depth and aliases are bounded.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,22 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
-from jada import ConfigError
+from jada import UNPRINTABLE, ConfigError
 from jada.inventory.words import did_you_mean
 
 # How to call what YAML made of an unquoted word that was meant as text.
 _READS_AS = {"bool": "as yes/no", "int": "as a number", "float": "as a number", "timestamp": "as a date"}
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+# The most bytes of a file, values in it (each use of an alias counts them anew), levels, and characters of a text.
+SIZE, VALUES, DEPTH, TEXT = 1_000_000, 100_000, 20, 4096
+# As much of a wrong value as an error shows.
+SHOWN = 80
 
 # Turns the text of a scalar node into its value; it holds no state.
 _scalars = yaml.SafeLoader("")
@@ -44,7 +52,8 @@ class Value:
         if not isinstance(self.node, yaml.ScalarNode):
             raise self._expected("a text")
         if reads_as := _READS_AS.get(self._type):
-            raise self.error(f"should be a text, but YAML reads {self.node.value} {reads_as}", "put it in quotes")
+            seen = shown(self.node.value)
+            raise self.error(f"should be a text, but YAML reads {seen} {reads_as}", "put it in quotes")
         if self._type != "str" or not self.node.value.strip():
             raise self._expected("a text")
         return str(self.node.value)
@@ -60,15 +69,22 @@ class Value:
         expected = f"a whole number from {least} to {most}"
         if not isinstance(self.node, yaml.ScalarNode) or self._type != "int":
             raise self._expected(expected)
-        number = int(_scalars.construct_yaml_int(self.node))
+        try:
+            number = int(_scalars.construct_yaml_int(self.node))
+        except (ValueError, IndexError):
+            # A tag says that it is a number, or it has more digits than Python reads.
+            raise self._expected(expected) from None
         if not least <= number <= most:
             raise self._expected(expected)
         return number
 
     def flag(self) -> bool:
-        if not isinstance(self.node, yaml.ScalarNode) or self._type != "bool":
+        # A tag may say so of any word.
+        known = isinstance(self.node, yaml.ScalarNode) and self._type == "bool"
+        flag = _scalars.bool_values.get(self.node.value.lower()) if known else None
+        if flag is None:
             raise self._expected("true or false")
-        return bool(_scalars.construct_yaml_bool(self.node))
+        return bool(flag)
 
     def date(self) -> date:
         """A day, written as 2026-12-31, in quotes or not."""
@@ -83,7 +99,7 @@ class Value:
     def one_of(self, choices: Collection[str]) -> str:
         text = self.text()
         if text not in choices:
-            raise self.error(f"should be {' or '.join(choices)}, not {text}{did_you_mean(text, choices)}")
+            raise self.error(f"should be {' or '.join(choices)}, not {shown(text)}{did_you_mean(text, choices)}")
         return text
 
     def items(self) -> list[Value]:
@@ -131,7 +147,7 @@ class Value:
         elif isinstance(self.node, yaml.SequenceNode):
             seen = "a list"
         else:
-            seen = self.node.value.strip() or "empty"
+            seen = shown(self.node.value.strip()) or "empty"
             if self._type == "null":
                 return self.error(f"has no value; it should be {what}", "give it a value or delete the key")
         return self.error(f"should be {what}, not {seen}")
@@ -142,24 +158,106 @@ Readers = Mapping[str, Callable[[Value], Any]]
 
 
 def read(file: Path) -> Value:
-    """The top of a YAML file. Raises ConfigError where it can't be read, isn't YAML or is empty."""
+    """The top of a YAML file. Raises ConfigError where it can't be read, isn't YAML, is empty or isn't plain text."""
+    text = _text(file)
+    node = _compose(text, file)
+    if node is None:
+        raise ConfigError(f"{file} is empty", "README.md and the shipped inventory/fleet.yml show what goes in")
+    top = Value(node, "", file)
+    _check(top)
+    return top
+
+
+class _Loader(yaml.SafeLoader):
+    """Says where a file is nested too deeply: PyYAML itself goes on until Python stops it."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > DEPTH:
+            raise yaml.MarkedYAMLError(problem="it is nested too deeply", problem_mark=self.get_mark())
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _text(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open("rb") as opened:
+            content = opened.read(SIZE + 1)
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8 text: byte {error.start} can't be decoded") from None
+    if len(content) > SIZE:
+        raise ConfigError(f"{file} is larger than {SIZE} bytes, which no file of a fleet is")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{file}:{line}: this is not UTF-8 text: byte {error.start} can't be decoded") from None
+
+
+def _compose(text: str, file: Path) -> yaml.Node | None:
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        _not_yaml(file, text.count("\n", 0, error.position) + 1, f"the character U+{error.character:04X} is in it")
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+        return node
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         began = f", {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""
-        raise ConfigError(
-            f"{file}:{mark.line + 1 if mark else 1}: this is not YAML: {error.problem or error.context}{began}",
-            "look for a missing colon, bracket or quote, or a tab, on this line or the one before",
-        ) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
-    if node is None:
-        raise ConfigError(f"{file} is empty", "README.md and the shipped inventory/fleet.yml show what goes in")
-    return Value(node, "", file)
+        _not_yaml(file, mark.line + 1 if mark else 1, f"{error.problem or error.context}{began}")
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # What an escape or a directive asks for may be no character and no number.
+        _not_yaml(file, loader.line + 1, " ".join(str(error).split()))
+
+
+def _not_yaml(file: Path, line: int, problem: str) -> NoReturn:
+    raise ConfigError(
+        f"{file}:{line}: this is not YAML: {shown(problem, 200)}",
+        "look for a missing colon, bracket or quote, or a tab, on this line or the one before",
+    ) from None
+
+
+def _check(top: Value) -> None:
+    """Raises ConfigError for a text, key or value, that is long or holds a control character, and for too many."""
+    todo, count = [(top, 1)], 1
+    while todo:
+        value, depth = todo.pop()
+        if isinstance(value.node, yaml.ScalarNode):
+            _check_text(value)
+            continue
+        count += len(value.node.value)
+        if count > VALUES or depth > DEPTH:
+            raise value.error("holds more than a file can mean", "an alias (*name) counts each time it is used")
+        todo += [(part, depth + 1) for part in reversed(_parts(value))]
+
+
+def _check_text(value: Value) -> None:
+    if found := UNPRINTABLE.search(value.node.value):
+        raise value.error(
+            f"holds the control character U+{ord(found[0]):04X}",
+            "write it on one line; a text over several lines begins with >- instead of > or |",
+        )
+    if len(value.node.value) > TEXT:
+        raise value.error(f"is longer than {TEXT} characters")
+
+
+def _parts(value: Value) -> list[Value]:
+    """The values of a list; the keys and the values of a mapping."""
+    if isinstance(value.node, yaml.SequenceNode):
+        return [Value(node, f"{value.key}[{index}]", value.file) for index, node in enumerate(value.node.value)]
+    parts = []
+    for key, node in value.node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+        parts.append(Value(key, f"a key of {value.key or 'the file'}", value.file))
+        parts.append(Value(node, f"{value.key}.{shown(name)}" if value.key else shown(name), value.file))
+    return parts
+
+
+def shown(text: str, most: int = SHOWN) -> str:
+    """As much of a text as an error tells, on one line."""
+    plain = UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jada import ConfigError, Model
 from jada.inventory import models
-from jada.inventory.document import Readers, Value, read
+from jada.inventory.document import Readers, Value, read, shown
 from jada.inventory.words import did_you_mean
 
 # In place of a list of regions: all that the account has enabled.
@@ -20,19 +20,39 @@ ALL = ("all",)
 
 # The most a limit in systemd or pam_limits is ever asked for: one below 2^31 - 1.
 NOFILE = 2147483646
+# What Linux gives a process that asks for nothing; root's own tools count on it.
+LEAST_NOFILE = 1024
 
 # A host's name ends up in file names, in pyinfra's inventory (where a leading @ chooses a connector) and in
 # comma-separated lists.
-HOST_NAME = re.compile(r"\w[\w .:+=-]*")
+HOST_NAME = re.compile(r"\w[\w .:+=-]{0,99}")
 
-_ROLE_NAME = re.compile(r"[A-Za-z][\w-]*")
-_UNIT = re.compile(r"[\w:.@\\-]+\.service")
-_JUMP = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
-_WORD = re.compile(r"[^\s,]+")
-_CODE = re.compile(r"J\d{3}")
+_ROLE_NAME = re.compile(r"[A-Za-z][\w-]{0,62}")
+# systemctl reads what begins with - as an option, and so does ssh.
+_UNIT = re.compile(r"[A-Za-z0-9_:@\\][A-Za-z0-9_:.@\\-]{0,246}\.service")
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"
+_ADDRESS = re.compile(rf"{_NAME}|(?=[^%]*:)[0-9A-Fa-f:][0-9A-Fa-f:.]*(?:%{_NAME})?")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}\$?")
+_JUMP = re.compile(rf"(?:{_NAME}@)?{_NAME}(?::([1-9][0-9]{{0,4}}))?")
+_CODE = re.compile(r"J[0-9]{3}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 # A standard topic; a FIFO topic would want a group for each message.
-_TOPIC = re.compile(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+")
+_TOPIC = re.compile(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+", re.ASCII)
+# RFC 3986 without quotes; brackets only around an address, for curl reads others as a list of URLs to ask.
+_IN_URL = r"A-Za-z0-9._~!$&()*+,;=:%\-"
+_HEALTH = re.compile(
+    rf"https?://(?:[{_IN_URL}]+@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?(?:[/?#][{_IN_URL}@/?#]*)?"
+)
+# Nothing there belongs to a service's user: jada would edit what root, and root's tools, read.
+_ROOTS_OWN = (
+    *(
+        f"/{name}"
+        for name in ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "usr")
+    ),
+    *("/var/lib/jada", "/var/run", "/var/spool/cron"),
+)
+# ssh_config splits its values at spaces, takes quotes away, and reads % and # as more than text.
+_NOT_IN_SSH_CONFIG = re.compile(r"[\s\"'#%]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,21 +194,21 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None, cwd:
 
     Raises ConfigError with the line and the key of what is wrong.
     """
-    return parse(find(path, os.environ if environ is None else environ, cwd or Path.cwd()))
+    return parse(find(path, os.environ if environ is None else environ, cwd or _here()))
 
 
 def find(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
     """The fleet.yml to use. Raises ConfigError saying where it looked."""
     for named, how in ((path, "--fleet"), (environ.get("JADA_FLEET"), "$JADA_FLEET")):
         if named:
-            file = cwd / Path(named).expanduser()
-            if not file.is_file():
+            file = cwd / _expanded(named, how)
+            if not _is_there(file, unless_known=True):
                 raise ConfigError(f"There is no file {file} ({how} names it)")
             return file
     home = Path(environ.get("HOME") or Path.home())
     places = [cwd / "inventory/fleet.yml", home / ".config/jada/fleet.yml", Path("/etc/jada/fleet.yml")]
     for file in places:
-        if file.is_file():
+        if _is_there(file):
             return file
     raise ConfigError(
         "There is no fleet.yml: looked at " + ", ".join(str(file) for file in places),
@@ -196,12 +216,35 @@ def find(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
     )
 
 
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        # It was deleted: nothing is found there, and the other places are as good as ever.
+        return Path()
+
+
+def _expanded(path: str, how: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{how} is {shown(path)}, and this machine knows no such home") from None
+
+
+def _is_there(file: Path, unless_known: bool = False) -> bool:
+    """Whether it is a file, or `unless_known` where this user can't tell: reading it then says why."""
+    try:
+        return file.is_file()
+    except OSError:
+        return unless_known
+
+
 def parse(file: Path) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
     top = read(file)
     ids = _models(written) if (written := top.entries().get("models")) else {}
     readers: Readers = {
-        "fleet": Value.text,
+        "fleet": lambda name: _short(name, 80),
         "aws": _aws,
         "sources": _sources,
         "roles": partial(_roles, catalogue=models.merged(ids)),
@@ -250,7 +293,7 @@ def _ec2(value: Value) -> Ec2Source:
         "filters": _patterns_by_tag,
         "running_only": Value.flag,
         "address": _address,
-        "user": _word,
+        "user": _user,
     }
     return Ec2Source(**value.fields(readers, required=("regions",)))
 
@@ -276,7 +319,7 @@ def _static(value: Value) -> StaticSource:
 def _static_host(name: str, value: Value) -> StaticHost:
     if not HOST_NAME.fullmatch(name):
         raise value.error("is not a name for a host: letters, digits and . : + = _ - only, a letter or digit first")
-    readers = {"address": _word, "user": _word, "port": _port, "tags": _tags}
+    readers = {"address": _host_address, "user": _user, "port": _port, "tags": _tags}
     return StaticHost(name, **value.fields(readers, required=("address",)))
 
 
@@ -316,7 +359,17 @@ def _models(value: Value) -> dict[str, str]:
 
 
 def _limits(value: Value) -> Limits:
-    return Limits(**value.fields({"nofile": lambda nofile: nofile.whole(1, NOFILE + 1)}))
+    return Limits(**value.fields({"nofile": _nofile}))
+
+
+def _nofile(value: Value) -> int:
+    number = value.whole(1, NOFILE + 1)
+    if number < LEAST_NOFILE:
+        raise value.error(
+            f"is {number}: with fewer than {LEAST_NOFILE} open files neither the service nor a login is sure to work",
+            f"give at least {LEAST_NOFILE}, or leave it out: each host then gets the most that it has",
+        )
+    return number
 
 
 def _service(value: Value) -> str:
@@ -324,27 +377,52 @@ def _service(value: Value) -> str:
 
 
 def _settings(value: Value) -> str:
-    return _matching(value, re.compile(r"(~?/).+"), "a path on the host that begins with ~/ or /")
+    path = _host_path(value)
+    if not path.endswith(".json"):
+        raise value.error(f"should be a .json file, not {shown(path)}")
+    return path
 
 
 def _projects(value: Value) -> tuple[str, ...]:
-    return tuple(_settings(item) for item in value.items())
+    return tuple(_host_path(item) for item in value.items())
+
+
+def _host_path(value: Value) -> str:
+    """A path on a host where something of the service's user can be."""
+    path = _matching(value, re.compile(r"~?/.+"), "a path on the host that begins with ~/ or /")
+    _, *names = path.split("/")
+    if not {"", ".", ".."}.isdisjoint(names) or len(max(names, key=len)) > 255:
+        raise value.error(f"should be a path without . and .. and with no / too many, not {shown(path)}")
+    if owner := next((root for root in _ROOTS_OWN if f"{path}/".startswith(f"{root}/")), ""):
+        raise value.error(f"can't be {shown(path)}: {owner} holds root's own files, not those of a service's user")
+    return path
 
 
 def _health(value: Value) -> str:
-    return _matching(value, re.compile(r"https?://[^\s]+"), "a URL that begins with http:// or https://")
+    """The URL itself, which may hold a password, never gets into an error."""
+    if not _HEALTH.fullmatch(value.text()):
+        raise value.error(
+            "should be a URL that begins with http:// or https:// and holds no quotes, spaces or other signs",
+            "write such signs as %XX; brackets stand only around an IPv6 address",
+        )
+    return value.text()
 
 
 def _ssh(value: Value) -> Ssh:
     readers = {
-        "user": _word,
+        "user": _user,
         "key": _path,
         "port": _port,
-        "jump": lambda jump: _matching(jump, _JUMP, "one [user@]host[:port]"),
+        "jump": _jump,
         "known_hosts": _path,
         "host_keys": lambda policy: policy.one_of(("strict", "accept-new")),
     }
-    return Ssh(**value.fields(readers))
+    ssh = Ssh(**value.fields(readers))
+    for name, file in (("key", ssh.key), ("known_hosts", ssh.known_hosts)):
+        if ssh.jump and file and (found := _NOT_IN_SSH_CONFIG.search(str(file))):
+            written = value.entries().get(name, value)
+            raise written.error(f"can't be {file} with a jump host: ssh_config reads {found[0]!r} as more than text")
+    return ssh
 
 
 def _accept(value: Value) -> tuple[Acceptance, ...]:
@@ -412,17 +490,38 @@ def _port(value: Value) -> int:
     return value.whole(1, 65535)
 
 
-def _word(value: Value) -> str:
-    return _matching(value, _WORD, "one word without spaces or commas")
+def _short(value: Value, most: int) -> str:
+    if len(value.text()) > most:
+        raise value.error(f"is longer than {most} characters")
+    return value.text()
+
+
+def _host_address(value: Value) -> str:
+    return _matching(value, _ADDRESS, "one word: a name of DNS or an IP address")
+
+
+def _user(value: Value) -> str:
+    return _matching(value, _USER, "one word: the name of a user")
+
+
+def _jump(value: Value) -> str:
+    expected = "one [user@]host[:port]"
+    found = _JUMP.fullmatch(_matching(value, _JUMP, expected))
+    if found and int(found[1] or 22) > 65535:
+        raise value.error(f"should be {expected} with a port up to 65535, not {found[0]}")
+    return value.text()
 
 
 def _path(value: Value) -> Path:
     """A path on this machine: ~ is the user's home, relative to the folder of fleet.yml."""
-    return value.file.absolute().parent / Path(value.text()).expanduser()
+    path = _expanded(value.text(), f"{value.file}:{value.line}: {value.key}")
+    if any(len(part.encode()) > 255 for part in path.parts):
+        raise value.error("can't be the path of a file: a part of it is longer than 255 bytes")
+    return value.file.absolute().parent / path
 
 
 def _matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:
     text = value.text()
     if not pattern.fullmatch(text):
-        raise value.error(f"should be {expected}, not {text}")
+        raise value.error(f"should be {expected}, not {shown(text)}")
     return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -13,14 +12,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 import jada
-from jada import ConfigError, Model
+from jada import EXACT_ID, ConfigError, Model
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
-
-# What the vendor's ids, the gateways' and the clouds' (ARNs, @dates) are made of: nothing that a shell, JSON or a
-# systemd unit reads as more than text.
-EXACT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 
 
 def catalogue(fleet: Fleet | None) -> tuple[Model, ...]:
@@ -60,7 +55,7 @@ def refusal(exact: str) -> str:
     if exact in _moving():
         return f"{exact} is an alias that means another model after an update of the CLI; a fleet is pinned to one"
     if not EXACT_ID.fullmatch(exact):
-        return f"{exact!r} can't be the id of a model: letters, digits and . _ : / @ - only"
+        return f"{exact[:80]!a} can't be the id of a model: letters, digits and . _ : / @ - only, at most 500"
     return ""
 
 

@@ -92,7 +92,8 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
         )
     made = release.rollback(request.id, current, undone, **request.about(role))
     transaction = Transaction(made, state, service, request.holder, force=request.force)
-    return Plan(transaction, diff=_rollback_diff(made), notes=_lost(state, current))
+    again = undone.id == current.id and current.kind == "rollback"
+    return Plan(transaction, diff=_rollback_diff(made, again), notes=_lost(state, current))
 
 
 def _undone(state: State, to: str) -> Release | None:
@@ -140,20 +141,22 @@ def _lost(state: State, current: Release) -> tuple[str, ...]:
 def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     state, made, service = transaction.state, transaction.release, transaction.service
     diffs = [_settings_diff(service.settings, state.settings.text, transaction.splice)]
-    old = release.dropin(state.release.wanted) if state.release and state.dropin.sha256 != "absent" else ""
+    # What stands there without a release behind it is not ours.
+    ours = state.release is not None and state.release.wanted.release != ""
+    old = release.dropin(state.release.wanted) if state.release and ours and state.dropin.sha256 != "absent" else ""
     diffs.append(_file_diff(f"{service.unit}.d/50-jada.conf", old, release.dropin(made.wanted)))
     nofile = min(made.wanted.nofile, state.capacity.login)
     old_nofile = min(state.release.wanted.nofile, state.capacity.login) if state.release else 0
     if state.limits.sha256 == "absent" or nofile != old_nofile:
-        known = state.release and state.limits.sha256 != "absent"
+        known = ours and state.limits.sha256 != "absent"
         old = release.login_limits(state.user, old_nofile) if known else ""
         new = release.login_limits(state.user, nofile)
         diffs.append(_file_diff("/etc/security/limits.d/50-jada.conf", old, new))
     return (*filter(None, diffs), (f"restart {service.unit}",))
 
 
-def _rollback_diff(made: Release) -> tuple[Diff, ...]:
-    kind = "forward again to" if made.before.release < made.wanted.release else "back to"
+def _rollback_diff(made: Release, again: bool) -> tuple[Diff, ...]:
+    kind = "forward again to" if again else "back to"
     none = "as before jada"
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
     return (

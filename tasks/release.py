@@ -1,13 +1,44 @@
-"""A release: one wanted state for a host, and the files it puts there. Pure."""
+"""A release: one wanted state for a host, and the files it puts there. Pure.
+
+A manifest comes from a host, whose root may be hostile. Its values that act (ids, models of releases, numbers) are
+refused where they can't be right, when read and once more when written; those that are only told are made tellable.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from jada import EXACT_ID, UNPRINTABLE
 
 NOTICE = "# Written by jada; `jada rollback` takes it back.\n"
+KINDS = ("upgrade", "rollback")
+
+# What new_id() makes, as a regular expression; times that can't be never were an id.
+RELEASE_ID = (
+    r"(?:19[7-9][0-9]|20[0-9]{2})(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+    r"-(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]-[0-9a-f]{4}"
+)
+
+# The most characters of a manifest (jada's own have some hundred), of a text in it, and of the reason.
+MANIFEST, TEXT, REASON = 65536, 500, 2000
+# More than any kernel gives.
+MOST = 2**31
+
+_ID = re.compile(RELEASE_ID)
+_MOMENT = re.compile(r"[0-9]{4}(?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+# limits.conf(5) reads other names as groups, ranges of ids, everybody or a comment.
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}\$?")
+
+
+class ReleaseError(ValueError):
+    """A release holds what can't be right; str() is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +77,22 @@ class Release:
     reason: str = ""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1) + "\n"
+        """The manifest, which from_json() reads. Raises ReleaseError."""
+        return json.dumps(asdict(_release(asdict(self))), indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Release:
-        data = json.loads(text)
-        return cls(**{**data, "wanted": Wanted(**data["wanted"]), "before": Wanted(**data["before"])})
-
-
-# What new_id() makes, as a regular expression.
-RELEASE_ID = r"\d{8}-\d{6}-[0-9a-f]{4}"
+        """The release of a manifest; keys of a newer jada are left aside. Raises ReleaseError."""
+        if len(text) > MANIFEST:
+            raise ReleaseError(f"the manifest is longer than {MANIFEST} characters")
+        try:
+            return _release(json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number))
+        except RecursionError:
+            raise ReleaseError("the manifest is nested too deeply") from None
+        except ReleaseError:
+            raise
+        except ValueError as error:
+            raise ReleaseError(f"the manifest is not JSON ({type(error).__name__})") from None
 
 
 def new_id(now: datetime | None = None) -> str:
@@ -70,7 +107,7 @@ def first_id(moment: datetime) -> str:
 
 def upgrade(release_id: str, current: Release | None, model_before: str, wanted: Wanted, **about: str) -> Release:
     """The release that brings a host to `wanted`; without a current one, before it stands what the host had."""
-    before = current.wanted if current else Wanted(model_before, 0)
+    before = current.wanted if current else Wanted(told(model_before, "model"), 0)
     return Release(release_id, "upgrade", replace(wanted, release=release_id), before, **about)
 
 
@@ -83,17 +120,152 @@ def rollback(release_id: str, current: Release, undone: Release, **about: str) -
 
 
 def dropin(wanted: Wanted) -> str:
-    """The unit's drop-in 50-jada.conf (systemd.exec(5)): the limit, and both names on every line of the journal."""
-    asked = f"# {wanted.nofile_asked} was asked for; this is the most the host can give.\n"
+    """The unit's drop-in 50-jada.conf (systemd.exec(5)): the limit, and both names on every line of the journal.
+
+    Raises ReleaseError for what systemd could read as more than a value.
+    """
+    asked, given = _number(wanted.nofile_asked, "nofile_asked"), _limit(wanted.nofile)
     return (
         NOTICE
         + "[Service]\n"
-        + (asked if wanted.nofile != wanted.nofile_asked else "")
-        + f"LimitNOFILE={wanted.nofile}\n"
-        + f"LogExtraFields=JADA_MODEL={wanted.model} JADA_RELEASE={wanted.release}\n"
+        + (f"# {asked} was asked for; this is the most the host can give.\n" if given != asked else "")
+        + f"LimitNOFILE={given}\n"
+        + f"LogExtraFields=JADA_MODEL={_model(wanted.model, 'model')} JADA_RELEASE={_id(wanted.release, 'release')}\n"
     )
 
 
 def login_limits(user: str, nofile: int) -> str:
-    """The limits.d file for login shells of the service's user (limits.conf(5), read by pam_limits)."""
-    return NOTICE + f"{user} soft nofile {nofile}\n{user} hard nofile {nofile}\n"
+    """The limits.d file for login shells of the service's user (limits.conf(5), read by pam_limits).
+
+    Raises ReleaseError for what pam_limits could read as another user or line.
+    """
+    if not _USER.fullmatch(user):
+        raise ReleaseError(f"the user {_shown(user)} can't have limits: letters, digits and _ . - only, no digit first")
+    limit = _limit(nofile)
+    return NOTICE + f"{user} soft nofile {limit}\n{user} hard nofile {limit}\n"
+
+
+def began(release_id: object) -> str:
+    """The time in an id, as ISO 8601 in UTC. Raises ReleaseError where it is no id."""
+    date, time, _ = _id(release_id, "id").split("-")
+    return f"{datetime.fromisoformat(f'{date}T{time}').isoformat()}+00:00"
+
+
+def moment(value: object, name: str = "at") -> str:
+    """An ISO 8601 time with its zone, of a century in which every zone's clock can tell it, or ""."""
+    if value == "":
+        return ""
+    text = _matching(_MOMENT, "a time with a zone", value, name)
+    try:
+        year = datetime.fromisoformat(text).year
+    except ValueError:
+        year = 0
+    if not 1970 <= year <= 2100:
+        raise ReleaseError(f"{name} is {text}, which can't be a time of a release")
+    return text
+
+
+def told(value: object, name: str = "text", most: int = TEXT) -> str:
+    """A text that nothing but people reads: on one line, and of bounded length."""
+    text = UNPRINTABLE.sub(_escaped, _text(value, name)[: most + 1])
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _release(data: object) -> Release:
+    return Release(**_read(data, "the manifest", _READERS, ("id", "kind", "wanted", "before")))
+
+
+def _wanted(data: object, name: str) -> Wanted:
+    read = _read(data, name, _WANTED_READERS, ("model", "nofile"))
+    return Wanted(**{**read, "model": (_model if read.get("release") else told)(read["model"], "model")})
+
+
+def _read(data: object, name: str, readers: Readers, required: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise ReleaseError(f"{name} is not an object")
+    if missing := [key for key in required if key not in data]:
+        raise ReleaseError(f"{name} lacks {missing[0]}")
+    return {key: reader(data[key], key) for key, reader in readers.items() if key in data}
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
+def _matching(pattern: re.Pattern[str], meant: str, value: object, name: str) -> str:
+    text = _text(value, name)
+    if not pattern.fullmatch(text):
+        raise ReleaseError(f"{name} is {_shown(text)}, which can't be {meant}")
+    return text
+
+
+def _id(value: object, name: str) -> str:
+    text = _matching(_ID, meant := "the id of a release", value, name)
+    try:
+        datetime.fromisoformat(text[:8])
+    except ValueError:
+        raise ReleaseError(f"{name} is {text}, which can't be {meant}: there is no such day") from None
+    return text
+
+
+_model = partial(_matching, EXACT_ID, "the id of a model")
+
+
+def _id_or_none(value: object, name: str) -> str:
+    return "" if value == "" else _id(value, name)
+
+
+def _kind(value: object, name: str) -> str:
+    if value not in KINDS:
+        raise ReleaseError(f"{name} is neither {' nor '.join(KINDS)}")
+    return str(value)
+
+
+def _number(value: object, name: str) -> int:
+    # A bool is an int to Python.
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
+        raise ReleaseError(f"{name} is not a whole number from 0 to {MOST}")
+    return value
+
+
+def _limit(nofile: int) -> int:
+    if not _number(nofile, "nofile"):
+        raise ReleaseError("nofile is 0, which would let nothing be opened")
+    return nofile
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise ReleaseError(f"{name} is not a text")
+    return value
+
+
+def _shown(text: str) -> str:
+    return ascii(text[:80])
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ReleaseError("the manifest gives a key twice")
+    return found
+
+
+def _no_number(word: str) -> None:
+    raise ReleaseError(f"the manifest holds {word} for a number")
+
+
+Readers = Mapping[str, Callable[[Any, str], Any]]
+_WANTED_READERS: Readers = {"model": _text, "nofile": _number, "nofile_asked": _number, "release": _id_or_none}
+_READERS: Readers = {
+    "id": _id,
+    "kind": _kind,
+    "wanted": _wanted,
+    "before": _wanted,
+    "restores": _id_or_none,
+    "fleet": told,
+    "role": told,
+    "who": told,
+    "at": moment,
+    "reason": partial(told, most=REASON),
+}

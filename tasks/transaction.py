@@ -68,7 +68,10 @@ class Transaction:
 
     @property
     def splice(self) -> Splice:
+        """The edit of settings.json; none for a rollback, which puts whole files back, whatever stands there now."""
         text = self.state.settings.text
+        if self.release.kind == "rollback":
+            return Splice(0, 0, "")
         if text is None:
             return Splice(0, 0, '{\n  "model": "' + self.release.wanted.model + '"\n}\n')
         return set_model(text, self.release.wanted.model) or Splice(0, 0, "")
@@ -78,6 +81,7 @@ class Transaction:
         state, wanted, splice = self.state, self.release.wanted, self.splice
         upgrade = self.release.kind == "upgrade"
         current = state.release
+        limit = min(wanted.nofile, state.capacity.login)
         values = {
             "RELEASE": self.release.id,
             "CURRENT": current.id if current else "",
@@ -90,8 +94,8 @@ class Transaction:
             "LENGTH": str(splice.length),
             "INSERT": splice.insert,
             "SIZE": str(len(state.settings.text or "") - splice.length + len(splice.insert)),
-            "DROPIN_TEXT": release.dropin(wanted),
-            "LIMITS_TEXT": release.login_limits(state.user, min(wanted.nofile, state.capacity.login)),
+            "DROPIN_TEXT": release.dropin(wanted) if upgrade else "",
+            "LIMITS_TEXT": release.login_limits(state.user, limit) if upgrade else "",
             "MANIFEST": self.release.to_json(),
             "HOLDER": self.holder,
             # A rollback is judged by the look that follows: an incident is no time to refuse the way back.

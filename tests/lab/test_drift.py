@@ -77,18 +77,18 @@ def test_heal_brings_a_drifted_host_back_and_leaves_the_others_alone(lab: Lab) -
 
 
 def test_heal_gives_a_new_host_what_its_role_runs(lab: Lab, tmp_path: Path) -> None:
-    """The record of this machine is empty: what the role runs is known from the other hosts alone."""
-    upgraded(lab)
-    lab.run(HOST, "systemctl stop jada-agent; rm -r /var/lib/jada /etc/systemd/system/jada-agent.service.d")
-    lab.run(
-        HOST, f"sed -i s/{NEW}/{OLD_MODEL}/ {lab[HOST].settings}; systemctl daemon-reload; systemctl start jada-agent"
-    )
+    """By this machine's record of the role; where that is empty by fleet.yml: no other host decides for this one."""
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", f"jada-agent,{OTHER}")
     env = {"XDG_STATE_HOME": str(tmp_path / "elsewhere")}
-    assert drift(lab, env=env) == {"jada-agent": [], OTHER: [], HOST: ["J404"]}
     # fleet.yml still asks for the old model; jada-agent, of the same role, was released to.
-    lab.jada("heal", "--yes", "--limit", HOST, env=env)
-    assert lab.model(HOST) == NEW
-    assert drift(lab, exit_code=0, env=env)[HOST] == []
+    for here, expected in ((env, OLD_MODEL), ({}, NEW)):
+        lab.run(HOST, "systemctl stop jada-agent; rm -rf /var/lib/jada /etc/systemd/system/jada-agent.service.d")
+        lab.run(HOST, f"sed -i s/{NEW}/{OLD_MODEL}/ {lab[HOST].settings}")
+        lab.run(HOST, "systemctl daemon-reload; systemctl start jada-agent")
+        assert drift(lab, env=here) == {"jada-agent": [], OTHER: [], HOST: ["J404"]}
+        lab.jada("heal", "--yes", "--limit", HOST, env=here)
+        assert lab.model(HOST) == expected
+        assert drift(lab, exit_code=0, env=here)[HOST] == []
 
 
 def test_heal_refuses_what_no_release_mends(lab: Lab) -> None:

@@ -132,17 +132,17 @@ def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
         connection.executescript(records.SCHEMA)
         record = records.Records(connection)
         for number, fleet_name, ending in (
-            ("1", "f", "verified"),
-            ("2", "f", "unverified"),
-            ("3", "f", "restored"),
-            ("4", "g", "verified"),
+            ("20261124-120001-aaaa", "f", "verified"),
+            ("20261124-120002-aaaa", "f", "unverified"),
+            ("20261124-120003-aaaa", "f", "restored"),
+            ("20261124-120004-aaaa", "g", "verified"),
         ):
             record.add(
                 records.Entry(number, fleet_name, "upgrade", "", "", "", ""),
                 [records.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
             )
         assert {name: (one.release, one.model_after) for name, one in record.released("f").items()} == {
-            "web-1": ("2", "model-2")
+            "web-1": ("20261124-120002-aaaa", "model-20261124-120002-aaaa")
         }
 
 

@@ -255,7 +255,7 @@ WRONG = {
     "not a service": (LEAST + "service: jada-agent\n", 6, "service", "full name of a systemd service"),
     "relative settings": (LEAST + "settings: .claude/x\n", 6, "settings", "begins with ~/ or /"),
     "two jump hosts": (LEAST + "ssh: {jump: 'a,b'}\n", 6, "ssh.jump", "one [user@]host[:port]"),
-    "line in a jump host": (LEAST + 'ssh: {jump: "a\\n  ProxyCommand x"}\n', 6, "ssh.jump", "one [user@]host[:port]"),
+    "line in a jump host": (LEAST + 'ssh: {jump: "a\\n  ProxyCommand x"}\n', 6, "ssh.jump", "control character U+000A"),
     "a connector's name": (
         with_line(EC2, '- static: {hosts: {"@local": {address: b}}}'),
         3,
@@ -305,6 +305,99 @@ WRONG = {
         "notify.sns",
         "the ARN of a standard SNS topic",
     ),
+    "few open files": (LEAST + "limits: {nofile: 10}\n", 6, "limits.nofile", "is 10: with fewer than 1024 open files"),
+    "an infinite number": (LEAST + "settle: .inf\n", 6, "settle", "a whole number from 0"),
+    "not a number": (LEAST + "settle: .nan\n", 6, "settle", "a whole number from 0"),
+    "a large float": (LEAST + "settle: 1.0e+999\n", 6, "settle", "a whole number from 0"),
+    "many digits": (LEAST + f"settle: {'9' * 4000}\n", 6, "settle", "a whole number from 0 to 600, not 999"),
+    "more digits than Python reads": (LEAST + f"settle: 1{'_0' * 2000}\n", 6, "settle", "a whole number from 0"),
+    "no digits": (LEAST + "settle: 0b_\n", 6, "settle", "a whole number from 0"),
+    "tagged as a number": (LEAST + "settle: !!int x\n", 6, "settle", "a whole number from 0"),
+    "tagged as an empty number": (LEAST + 'settle: !!int ""\n', 6, "settle", "a whole number from 0"),
+    "tagged as a flag": (
+        with_line("regions: [us-east-1]", "regions: [us-east-1], running_only: !!bool maybe"),
+        3,
+        "sources[0].ec2.running_only",
+        "true or false, not maybe",
+    ),
+    "a unit that is an option": (LEAST + "service: --now.service\n", 6, "service", "full name of a systemd service"),
+    "a unit with a path": (LEAST + "service: ../x.service\n", 6, "service", "full name of a systemd service"),
+    "a long unit": (LEAST + f"service: {'a' * 250}.service\n", 6, "service", "full name of a systemd service"),
+    "settings of root's": (LEAST + "settings: /etc/docker/daemon.json\n", 6, "settings", "/etc holds root's own files"),
+    "settings that are none": (LEAST + "settings: /srv/agent.conf\n", 6, "settings", "should be a .json file"),
+    "settings by a detour": (LEAST + "settings: /srv/../etc/x.json\n", 6, "settings", "without . and .."),
+    "settings by two slashes": (LEAST + "settings: //etc/x.json\n", 6, "settings", "no / too many"),
+    "settings in jada's own": (LEAST + "settings: /var/lib/jada/x.json\n", 6, "settings", "root's own files"),
+    "a folder for settings": (LEAST + "settings: ~/x.json/\n", 6, "settings", "no / too many"),
+    "all as a project": (LEAST + "projects: [/.]\n", 6, "projects[0]", "without . and .."),
+    "processes as a project": (LEAST + "projects: [~/a, /proc]\n", 6, "projects[1]", "root's own files"),
+    "a quote in a URL": (LEAST + "health: http://a/'x\n", 6, "health", "holds no quotes"),
+    "a backslash in a URL": (LEAST + "health: http://a/\\x\n", 6, "health", "holds no quotes"),
+    "a file for a URL": (LEAST + "health: file:///etc/shadow\n", 6, "health", "begins with http:// or https://"),
+    "many URLs in one": (LEAST + "health: 'http://a/[1-99999]'\n", 6, "health", "no quotes, spaces or other signs"),
+    "many hosts in one": (LEAST + "health: 'http://{a,b}/'\n", 6, "health", "no quotes, spaces or other signs"),
+    "an address that is an option": (
+        with_line(EC2, "- static: {hosts: {a: {address: -oProxyCommand=x}}}"),
+        3,
+        "sources[0].static.hosts.a.address",
+        "a name of DNS or an IP address, not -oProxyCommand=x",
+    ),
+    "two addresses": (
+        with_line(EC2, "- static: {hosts: {a: {address: 'x,y'}}}"),
+        3,
+        "sources[0].static.hosts.a.address",
+        "one word",
+    ),
+    "a user that is an option": (LEAST + "ssh: {user: -l}\n", 6, "ssh.user", "the name of a user, not -l"),
+    "a user with a command": (LEAST + "ssh: {user: '$(id)'}\n", 6, "ssh.user", "the name of a user"),
+    "a jump host that is an option": (LEAST + "ssh: {jump: -x}\n", 6, "ssh.jump", "one [user@]host[:port]"),
+    "a jump user that is an option": (LEAST + "ssh: {jump: -x@y}\n", 6, "ssh.jump", "one [user@]host[:port]"),
+    "no port of a jump host": (LEAST + "ssh: {jump: 'a:65536'}\n", 6, "ssh.jump", "a port up to 65535"),
+    "a line in known hosts": (
+        LEAST + 'ssh: {known_hosts: "x\\n  ProxyCommand id"}\n',
+        6,
+        "ssh.known_hosts",
+        "control character U+000A",
+    ),
+    "two files of known hosts": (
+        LEAST + "ssh: {jump: a, known_hosts: 'x y'}\n",
+        6,
+        "ssh.known_hosts",
+        "with a jump host: ssh_config reads ' ' as more than text",
+    ),
+    "a key that ssh expands": (LEAST + "ssh: {jump: a, key: /%h}\n", 6, "ssh.key", "with a jump host"),
+    "the home of nobody": (LEAST + "ssh: {key: ~nobody-such/x}\n", 6, "ssh.key", "knows no such home"),
+    "a path that no file has": (LEAST + f"ssh: {{key: {'k' * 256}}}\n", 6, "ssh.key", "longer than 255 bytes"),
+    "a long name": (with_line("fleet: agents", f"fleet: {'a' * 81}"), 1, "fleet", "is longer than 80 characters"),
+    "a long text": (LEAST + f"probe: {'a' * 4097}\n", 6, "probe", "is longer than 4096 characters"),
+    "a block of lines": (LEAST + "probe: |\n  a\n  b\n", 6, "probe", "control character U+000A"),
+    "a line in a key": (LEAST + '"x\\ny": 1\n', 6, "a key of the file", "control character U+000A"),
+    "a line in a tag": (
+        with_line("{}", '{tags: {role: ["a", "b\\r"]}}'),
+        5,
+        "roles.any.tags.role[1]",
+        "control character U+000D",
+    ),
+    "half a character": (LEAST + 'probe: "\\ud800"\n', 6, "probe", "control character U+D800"),
+    "text backwards": (LEAST + 'probe: "a\u202eb"\n', 6, "probe", "control character U+202E"),
+    "nothing in a text": (LEAST + 'probe: "\\0"\n', 6, "probe", "control character U+0000"),
+    "an escape that is none": (LEAST + 'probe: "\\U00110000"\n', 6, "this is not YAML", ""),
+    "a terminal's escape": (LEAST + "probe: a\x1b[2J\n", 6, "this is not YAML: the character U+001B is in it", ""),
+    "a raw end": (LEAST + "probe: a\x00\n", 6, "this is not YAML: the character U+0000 is in it", ""),
+    "nested lists": (LEAST + "probe: " + "[" * 5000 + "\n", 6, "this is not YAML: it is nested too deeply", ""),
+    "nested blocks": (LEAST + "probe: " + "- " * 5000 + "a\n", 6, "this is not YAML", ""),
+    "an alias of itself": (LEAST + "probe: &a [*a]\n", 6, "probe[0]", "holds more than a file can mean"),
+    "a bomb of aliases": (
+        LEAST + "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}' if n else 'lol'] * 10)}]\n" for n in range(9)),
+        6,
+        "x4",
+        "holds more than a file can mean",
+    ),
+    "an alias of nothing": (LEAST + "probe: *a\n", 6, "this is not YAML", "undefined alias"),
+    "several documents": (LEAST + "---\n" + LEAST, 6, "this is not YAML", "expected a single document"),
+    "a number of a version": (f"%YAML 1.{'9' * 5000}\n---\n" + LEAST, 1, "this is not YAML", ""),
+    "a mapping for a key": (LEAST + "? {a: b}\n: c\n", 6, "a key of the file", "should be a text, not a mapping"),
+    "a merge": (LEAST + "<<: {settle: 1}\n", 6, "a key of the file", "should be a text"),
     "broken yaml": ("fleet: a\nsources: [\nroles: {}\n", 4, "this is not YAML", "flow sequence that begins on line 2"),
     "tab": ("fleet: a\n\tx: y\n", 2, "this is not YAML", ""),
     "no fleet": ("sources: []\n", 1, "the file", "lacks the key fleet"),
@@ -324,13 +417,68 @@ def test_whatever_is_wrong_is_told_with_line_and_key(
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"", "is empty"), (b"# nothing\n", "is empty"), (b"fleet: \xff", "not UTF-8"), (b"a: \x00", "not YAML")],
+    [
+        (b"", "is empty"),
+        (b"# nothing\n", "is empty"),
+        (b"a: b\nfleet: \xff", ":2: this is not UTF-8"),
+        (b"a: \x00", "not YAML"),
+        (b"\xff\xfea\x00", ":1: this is not UTF-8"),
+        (b"a: " + b"b" * 1_000_000, "larger than 1000000 bytes"),
+    ],
 )
 def test_what_is_not_yaml_text_is_told(tmp_path: Path, content: bytes, problem: str) -> None:
     file = tmp_path / "fleet.yml"
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=problem):
         fleet.load(str(file))
+
+
+@pytest.mark.parametrize("name", ["~nobody-such/fleet.yml", "x" * 300, "a/" * 3000 + "x"])
+def test_a_file_that_can_not_be_is_told(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        fleet.load(name, {}, tmp_path)
+
+
+def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fleet.yml").write_text(LEAST)
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert fleet.load(str(tmp_path / "fleet.yml"), {}).name == "agents"
+    with pytest.raises(ConfigError, match="There is no"):
+        fleet.load("fleet.yml", {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "health: 'http://[::1]:8787/healthz?a=b%20c#d'",
+        "health: https://user:pa%24s@agent.example.com/",
+        "settings: /home/agent/My Files/settings.json",
+        "projects: [~/Documents, '/srv/été']",
+        "service: agent@a-b.service",
+        "limits: {nofile: 1024}",
+        "ssh: {user: 'DOM\\jo', known_hosts: 'a b'}",
+        "ssh: {user: jo@example.com}",
+        "ssh: {jump: jo@bastion.example.com:22}",
+        "probe: /opt/agent/bin/model --json 2>/dev/null | head -n 1",
+        "accept:\n  - code: J301\n    hosts: a\n    until: 2026-12-31\n    reason: >-\n      two\n      lines",
+    ],
+)
+def test_what_people_write_is_still_read(tmp_path: Path, line: str) -> None:
+    assert load(tmp_path, LEAST + line + "\n")
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "fe80::1%eth0", "::1", "a_b.example.com", "HOST"])
+def test_addresses_of_every_kind_are_read(tmp_path: Path, address: str) -> None:
+    found = load(tmp_path, with_line(EC2, f"- static: {{hosts: {{a: {{address: '{address}'}}}}}}"))
+    assert found.sources == (StaticSource((StaticHost("a", address),)),)
+
+
+def test_a_passworded_url_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, LEAST + "health: http://me:s3cret@host/'x\n")
+    assert "s3cret" not in caught.value.message
 
 
 def test_a_windows_byte_order_mark_does_no_harm(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -24,6 +25,9 @@ MakeHost = Callable[..., State]
 MODEL = "claude-sonnet-4.6"
 ID = "20261124-120000-aaaa"
 NEWER = "20261125-120000-bbbb"
+LATER = "20261126-110000-dddd"
+OPUS = "claude-opus-5"
+SONNET = "claude-sonnet-5"
 REQUEST = Request("20261126-120000-cccc", "f", "me@here", "2026-11-26T12:00:00+00:00", 2147483646, restart=True)
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "haiku-4.5"), Role("no-model")))
@@ -35,9 +39,23 @@ def release(number: str, model: str, role: str = "r", wanted_release: str | None
     return Release(number, "upgrade", Wanted(model, 1024, 4096, made), Wanted("", 0), role=role)
 
 
+def entry(number: str, model: str, host: str, ending: str = "verified") -> HostEntry:
+    return HostEntry(number, host, ending, "", "", model, 1.0)
+
+
+def told(
+    host: Host,
+    state: State,
+    peers: Mapping[str, Release] = MappingProxyType({}),
+    recorded: Mapping[str, HostEntry] = MappingProxyType({}),
+    fleet: Fleet = FLEET,
+) -> Wanted | None:
+    return wanted_on(host, state, peers, recorded, fleet, datetime(2026, 11, 26, 12, tzinfo=UTC))
+
+
 def healed(state: State, fleet: Fleet = FLEET, wanted: Wanted | None = None) -> Plan:
     drift = judge(fleet, [HERE], {"web-1": state}, {}, datetime(2026, 11, 24, tzinfo=UTC))
-    wanted = wanted or wanted_on(HERE, state, (), None, fleet)
+    wanted = wanted or told(HERE, state, fleet=fleet)
     return heal_plan(REQUEST, drift.hosts[0], state, wanted, SERVICE)
 
 
@@ -85,49 +103,118 @@ def test_a_shadow_is_refused_and_named(host: MakeHost) -> None:
 
 
 def test_an_own_release_says_what_to_run(host: MakeHost) -> None:
-    peers = [release(NEWER, "claude-opus-5")]
-    assert wanted_on(HERE, host(), peers, None, FLEET) == Wanted(MODEL, 1_048_576, 2_147_483_646, ID)
+    found = told(HERE, host(), {"web-2": release(NEWER, OPUS)})
+    assert found == Wanted(MODEL, 1_048_576, 2_147_483_646, ID)
 
 
 def test_back_before_jada_there_is_nothing_to_heal_to(host: MakeHost) -> None:
     state = host(release=release(ID, "claude-haiku-4.5", wanted_release=""), unit={"active": "failed"})
-    assert wanted_on(HERE, state, (), None, FLEET) is None
+    assert told(HERE, state) is None
     assert "rolled back to what it had before jada" in healed(state).refusal
 
 
-@pytest.mark.parametrize("stranger", [{"release": None}, {"release": release(ID, MODEL, role="other")}])
-def test_a_new_host_or_role_runs_what_the_newest_release_of_its_role_asks_for(
-    host: MakeHost, stranger: dict[str, Any]
+STRANGERS = [{"release": None}, {"release": release(ID, MODEL, role="other")}]
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_a_new_host_or_role_runs_what_this_machine_saw_its_role_run(host: MakeHost, stranger: dict[str, Any]) -> None:
+    peers = {"web-2": release(NEWER, OPUS), "web-3": release(ID, MODEL), "db-1": release(LATER, SONNET, role="other")}
+    recorded = {"web-2": entry(NEWER, OPUS, "web-2"), "web-3": entry(ID, MODEL, "web-3")}
+    wanted = told(HERE, host(**stranger), peers, recorded)
+    assert wanted == Wanted(OPUS, FLEET.limits.nofile, FLEET.limits.nofile)
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        {},
+        {"web-2": entry(ID, OPUS, "web-2")},
+        {"web-2": entry(NEWER, MODEL, "web-2")},
+        {"web-2": entry(NEWER, OPUS, "web-2", "unverified")},
+        {"web-2": entry(NEWER, OPUS, "web-2", "done")},
+        {"web-3": entry(NEWER, OPUS, "web-3")},
+    ],
+    ids=["nothing", "another release", "another model", "not seen to run", "read back from the host", "another host"],
+)
+def test_fleet_yml_comes_before_what_a_peer_alone_says(
+    host: MakeHost, stranger: dict[str, Any], recorded: dict[str, HostEntry]
 ) -> None:
-    peers = [release(NEWER, "claude-opus-5"), release(ID, MODEL), release("20261201-000000-dddd", "x", role="other")]
-    wanted = wanted_on(HERE, host(**stranger), peers, None, FLEET)
+    wanted = told(HERE, host(**stranger), {"web-2": release(NEWER, OPUS)}, recorded)
+    assert wanted == Wanted("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)
+
+
+def test_peers_have_a_word_where_nothing_else_has_one(host: MakeHost) -> None:
+    """Their models, of the catalogue; never their limits."""
+    peers = {"web-2": release(NEWER, OPUS, role="no-model"), "web-3": release(ID, MODEL, role="no-model")}
+    wanted = told(replace(HERE, role="no-model"), host(release=None), peers)
+    assert wanted == Wanted(OPUS, FLEET.limits.nofile, FLEET.limits.nofile)
+
+
+@pytest.mark.parametrize(
+    ("number", "model"),
+    [
+        (NEWER, "claude-x\nUser=root\nExecStartPre=/bin/sh"),
+        (NEWER, "nobody-knows-it"),
+        (NEWER, "opus"),
+        (NEWER, ""),
+        ("20261126-121000-cccc", OPUS),
+        ("20991231-235959-ffff", OPUS),
+        ("zzzz", OPUS),
+    ],
+)
+def test_no_word_of_a_peer_counts_that_can_not_be_right(host: MakeHost, number: str, model: str) -> None:
+    """A model that nobody here knows, or a time that has not come: root there decides for no other host."""
+    peers = {"web-2": release(number, model, role="no-model"), "web-3": release(ID, MODEL, role="no-model")}
+    wanted = told(replace(HERE, role="no-model"), host(release=None), peers)
     assert wanted is not None
-    assert (wanted.model, wanted.nofile_asked) == ("claude-opus-5", 4096)
+    assert wanted.model == MODEL
+
+
+def test_a_peers_clock_may_be_a_little_ahead_and_its_model_one_that_was_seen_to_run(host: MakeHost) -> None:
+    peers = {"web-2": release("20261126-120300-cccc", "gateway/claude", role="no-model")}
+    recorded = {"db-1": entry(ID, "gateway/claude", "db-1")}
+    wanted = told(replace(HERE, role="no-model"), host(release=None), peers, recorded)
+    assert wanted is not None
+    assert wanted.model == "gateway/claude"
 
 
 def test_hosts_that_went_back_before_jada_are_no_example(host: MakeHost) -> None:
-    peers = [release(NEWER, "claude-opus-5", wanted_release="")]
-    wanted = wanted_on(HERE, host(release=None), peers, None, FLEET)
+    peers = {"web-2": release(NEWER, OPUS, wanted_release="")}
+    wanted = told(HERE, host(release=None), peers, {"web-2": entry(NEWER, OPUS, "web-2")})
     assert wanted is not None
     assert wanted.model == "claude-haiku-4.5"
 
 
-@pytest.mark.parametrize(
-    ("recorded", "expected"), [("20261124-110000-eeee", MODEL), ("20261125-130000-eeee", "claude-opus-5")]
-)
+@pytest.mark.parametrize(("number", "expected"), [("20261124-110000-eeee", MODEL), ("20261125-130000-eeee", OPUS)])
 def test_a_reinstalled_host_runs_what_it_ran_unless_its_role_has_moved_on(
-    host: MakeHost, recorded: str, expected: str
+    host: MakeHost, number: str, expected: str
 ) -> None:
-    entry = HostEntry(recorded, "web-1", "verified", "", "", "claude-opus-5", 1.0)
-    wanted = wanted_on(HERE, host(release=None), [release(ID, MODEL)], entry, FLEET)
+    recorded = {"web-1": entry(number, OPUS, "web-1"), "web-2": entry(ID, MODEL, "web-2")}
+    wanted = told(HERE, host(release=None), {"web-2": release(ID, MODEL)}, recorded)
     assert wanted is not None
     assert wanted.model == expected
 
 
+@pytest.mark.parametrize("model", ["", "opus", "opus[1m]", "x\ny"])
+def test_a_record_of_what_no_fleet_is_pinned_to_says_nothing(host: MakeHost, model: str) -> None:
+    """As of a host that was rolled back to what it had before jada."""
+    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, model, "web-1")})
+    assert wanted is not None
+    assert wanted.model == "claude-haiku-4.5"
+
+
+def test_what_was_read_back_from_a_host_says_nothing(host: MakeHost) -> None:
+    """A manifest may name another fleet, and so the host of another that has the same name."""
+    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", "done")})
+    assert wanted is not None
+    assert wanted.model == "claude-haiku-4.5"
+
+
 def test_fleet_yml_has_the_last_word_where_no_release_has_one(host: MakeHost) -> None:
-    wanted = wanted_on(HERE, host(release=None), (), None, FLEET)
+    wanted = told(HERE, host(release=None))
     assert wanted == Wanted("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)
-    assert wanted_on(replace(HERE, role="no-model"), host(release=None), (), None, FLEET) is None
+    assert told(replace(HERE, role="no-model"), host(release=None)) is None
 
 
 def test_a_host_that_nothing_is_known_of_is_refused(host: MakeHost) -> None:

@@ -11,7 +11,7 @@ import pytest
 from jada.tasks import plan, release
 from jada.tasks.plan import Request
 from jada.tasks.release import Wanted
-from jada.tasks.state import Answer, File, Launch, Settings, State
+from jada.tasks.state import Answer, File, Launch, Past, Settings, State
 from jada.tasks.transaction import Result, Service, outcome
 
 Host = Callable[..., State]
@@ -128,6 +128,28 @@ def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
         REQUEST.id,
     )
     assert "forward again to release 20261124-120000-aaaa" in second.diff[0][0]
+
+
+@pytest.mark.parametrize("later", ["20251124-140000-cccc", "20271124-140000-cccc"])
+def test_a_wrong_clock_turns_no_direction(host: Host, later: str) -> None:
+    """Undoing an upgrade goes back and undoing a rollback goes forward, whatever the ids say of the time."""
+    older, made = Wanted("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa"), Wanted(OPUS, 1, 1, later)
+    up = release.Release(later, "upgrade", made, older)
+    told = plan.rollback(REQUEST, "r", "", host(release=up), SERVICE).diff[0][0]
+    assert told.startswith("back to release 20261124-120000-aaaa,")
+    back = release.Release(later, "rollback", older, made)
+    told = plan.rollback(REQUEST, "r", "", host(release=back), SERVICE).diff[0][0]
+    assert told.startswith(f"forward again to release {later},")
+
+
+def test_what_lies_further_back_is_never_forward(host: Host) -> None:
+    first, second = "20261121-120000-aaaa", "20261122-120000-bbbb"
+    opus, haiku = Wanted(OPUS, 1, 1, first), Wanted("claude-haiku-4.5", 1, 1, second)
+    back = release.Release("20261123-120000-cccc", "rollback", opus, haiku)
+    current = release.Release("20261124-120000-dddd", "upgrade", Wanted("x", 1, 1, "20261124-120000-dddd"), opus)
+    state = host(release=current, history=(Past(back, ""), Past(current, "")))
+    told = plan.rollback(REQUEST, "r", second, state, SERVICE).diff[0][0]
+    assert told.startswith(f"back to release {second},")
 
 
 def test_rollback_names_a_host_jada_never_changed(host: Host) -> None:

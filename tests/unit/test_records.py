@@ -1,16 +1,29 @@
-"""The record's queries: what a million entries must not slow down."""
+"""The record: what a million entries must not slow down, and what no host and no broken file may do to it."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from jada.cli.records import SCHEMA, Entry, HostEntry, Records
+from jada import JadaError
+from jada.cli import records as module
+from jada.cli.fleet import Opened
+from jada.cli.how import How
+from jada.cli.lock import LockedError, alone
+from jada.cli.records import SCHEMA, VERSION, Entry, HostEntry, Records, open_records
+from jada.cli.rollout import Ending, Report, roll_out
+from jada.tasks import plan
+from jada.tasks.plan import Request
+from jada.tasks.state import State
+from jada.tasks.transaction import Service
 
 ENTRY = Entry("20261124-120000-aaaa", "f", "upgrade", "2026-11-24T12:00:00+00:00", "ann@box", "", "claude-opus-5")
 HOST = HostEntry(ENTRY.id, "a", "verified", "", "old", "claude-opus-5", 1.5)
@@ -70,3 +83,198 @@ def test_how_it_ended_replaces_that_it_began(database: sqlite3.Connection) -> No
     assert [host.ending for host in records.hosts(ENTRY.id)] == ["verified", "begun"]
     assert records.endings(ENTRY.id) == {"verified": 1, "begun": 1}
     assert records.entry("20261124-120000-bbbb") is None
+
+
+FORGED = [
+    {"id": "[/x]"},
+    {"id": "99999999-999999-aaaa"},
+    {"id": ""},
+    {"id": "20260231-120000-aaaa"},
+    {"kind": "[/red]"},
+    {"kind": ""},
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=str)
+def test_no_forged_entry_is_written(database: sqlite3.Connection, forged: dict[str, str]) -> None:
+    entry = replace(ENTRY, **forged)
+    with pytest.raises(JadaError):
+        Records(database).add(entry, [replace(HOST, release=entry.id)])
+    assert Records(database).entries("f", None, 20) == []
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=str)
+def test_a_forged_entry_of_an_older_jada_is_passed_over(database: sqlite3.Connection, forged: dict[str, str]) -> None:
+    records = Records(database)
+    records.add(ENTRY, [HOST])
+    entry = replace(ENTRY, id="20261124-120000-bbbb")
+    with database:
+        database.execute("INSERT INTO release VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(replace(entry, **forged)))
+        database.execute("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", ("zzz", "a", b"\xff", "", "", "", "x"))
+        database.execute("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", (ENTRY.id, "b", "[/x]", 1, "", "", 1))
+    assert records.entries("f", None, 20) == [ENTRY]
+    assert records.since("f", datetime(2026, 1, 1, tzinfo=UTC)) == [ENTRY]
+    assert (records.hosts("zzz"), records.endings("zzz")) == ([], {})
+    assert (records.hosts(ENTRY.id), records.endings(ENTRY.id)) == ([HOST], {"verified": 1})
+    assert records.released("f") == {"a": HOST}
+
+
+@pytest.mark.parametrize("at", ["yesterday", "", "0001-01-01T00:00:00+00:00", "2026-11-24T12:00:00", "\x1b[2J"])
+def test_a_time_that_can_not_be_is_the_ids(database: sqlite3.Connection, at: str) -> None:
+    records = Records(database)
+    records.add(replace(ENTRY, at=at), [HOST])
+    assert records.entries("f", None, 20) == [ENTRY]
+    with database:
+        database.execute("UPDATE release SET at = ?", (at,))
+    assert records.entries("f", None, 20) == [ENTRY]
+
+
+def test_texts_are_kept_on_one_line_and_of_bounded_length(database: sqlite3.Connection) -> None:
+    records = Records(database)
+    records.add(
+        replace(ENTRY, who="a\n::error::", reason="\ud800" + "x" * 9000, model="\x1b[2J"),
+        [replace(HOST, reason="\r", seconds=float("nan"), model_before="\u202e")],
+    )
+    (entry,) = records.entries("f", None, 20)
+    assert (entry.who, entry.model) == (r"a\n::error::", r"\x1b[2J")
+    assert entry.reason.startswith(r"\ud800xxx")
+    assert len(entry.reason) == 2000
+    assert records.hosts(ENTRY.id) == [replace(HOST, reason=r"\r", seconds=0.0, model_before=r"\u202e")]
+
+
+def corrupt(file: Path) -> None:
+    file.write_bytes(b"not a database" * 100)
+
+
+def newer(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+
+
+def otherwise(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE release (id TEXT)")
+
+
+def folder(file: Path) -> None:
+    file.mkdir()
+
+
+def no_folder(file: Path) -> None:
+    file.parent.rmdir()
+    file.parent.write_text("a file in its place")
+
+
+BROKEN = [corrupt, newer, otherwise, folder, no_folder]
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "jada").mkdir()
+    return tmp_path / "jada/history.db"
+
+
+def held(file: Path) -> sqlite3.Connection:
+    """A connection that keeps everybody else from writing."""
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    return connection
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_record_is_told_in_one_sentence(file: Path, broken: Callable[[Path], None]) -> None:
+    broken(file)
+    with pytest.raises(JadaError, match="record"), open_records() as records:
+        records.add(ENTRY, [HOST])
+
+
+def test_a_newer_record_is_left_as_it_is(file: Path) -> None:
+    newer(file)
+    before = file.read_bytes()
+    with pytest.raises(JadaError, match="newer jada"), open_records():
+        pass
+    assert file.read_bytes() == before
+
+
+def test_a_record_that_is_held_keeps_a_rollback_only_for_a_moment(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "BUSY_TIMEOUT_BACK", 0)
+    with open_records():
+        pass
+    with closing(held(file)), open_records(needed=False) as records:
+        records.add(ENTRY, [HOST])
+    assert "Not recorded here" in capsys.readouterr().err
+
+
+def test_no_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    with pytest.raises(JadaError, match="no home folder"):
+        module.state_folder()
+
+
+REQUEST = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
+SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+
+
+def rolled(kind: str, state: State) -> int:
+    """The exit code of a rollout to one host that does as it is told."""
+
+    def planner(_: str, seen: State) -> plan.Plan:
+        if kind == "rollback":
+            return plan.rollback(REQUEST, "r", "", seen, SERVICE)
+        return plan.upgrade(REQUEST, "r", "claude-opus-5", seen, SERVICE)
+
+    def visit(*_: object) -> dict[str, Report]:
+        return {"web-1": Report(Ending.VERIFIED, state=state)}
+
+    opened = SimpleNamespace(fleet=SimpleNamespace(name="f"), hosts=[SimpleNamespace(name="web-1")], visit=visit)
+    how: Any = How(yes=True, dry_run=False, as_json=False, verbose=False)
+    return roll_out(cast(Opened, opened), REQUEST, planner, kind=kind, title="t", how=how, seen={"web-1": state})
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_no_broken_record_stops_the_way_back(
+    file: Path, broken: Callable[[Path], None], host: Callable[..., State], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An upgrade is refused there before anything is done."""
+    broken(file)
+    assert rolled("rollback", host()) == 0
+    told = capsys.readouterr()
+    assert "web-1 verified" in told.out
+    assert "Not recorded here" in told.err
+    with pytest.raises(JadaError):
+        rolled("upgrade", host())
+
+
+def test_a_rollback_is_recorded_where_it_can_be(
+    file: Path, host: Callable[..., State], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rolled("rollback", host()) == 0
+    assert not capsys.readouterr().err
+    with open_records() as records:
+        assert [(one.id, one.kind) for one in records.entries("f", None, 9)] == [(REQUEST.id, "rollback")]
+        assert records.endings(REQUEST.id) == {"verified": 1}
+
+
+def test_a_second_rollout_is_locked_out_and_told_by_whom(file: Path) -> None:
+    with alone("f", "ann"), pytest.raises(LockedError, match="locked by ann"), alone("f", "bob"):
+        pass
+    with alone("f", "ann"), pytest.raises(LockedError), alone("f", "bob", needed=False):
+        pass
+    with alone("f", "\udcff"), pytest.raises(LockedError), alone("f", "bob"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["f", "x" * 300])
+def test_a_lock_that_can_not_be_had_stops_an_upgrade_and_no_rollback(
+    file: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.with_name("f.lock").mkdir()
+    with pytest.raises(JadaError, match="can't be taken"), alone(name, "ann"):
+        pass
+    with alone(name, "ann", needed=False):
+        pass
+    assert "Not locked here" in capsys.readouterr().err

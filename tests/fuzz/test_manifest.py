@@ -1,0 +1,81 @@
+"""A manifest, as the root of a host may have written it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jada import EXACT_ID, UNPRINTABLE
+from jada.tasks import release
+from jada.tasks.release import Release, ReleaseError, Wanted
+from tests.fuzz.conftest import mutated, numbers, regrafted, texts
+
+ID = "20261124-120000-aaaa"
+UP = Release(ID, "upgrade", Wanted("claude-opus-5", 1024, 4096, ID), Wanted("opus[1m]", 0), fleet="f", role="r",
+             who="ann@box", at="2026-11-24T12:00:00+00:00", reason="why")  # fmt: skip
+BACK = release.rollback("20261124-130000-bbbb", UP, UP, who="bob@box")
+LINES = len(release.dropin(UP.wanted).splitlines())
+
+
+def read(text: str) -> None:
+    """A release that can be written again, of which no value is more than a value; or the one error."""
+    try:
+        found = Release.from_json(text)
+    except ReleaseError as error:
+        assert not UNPRINTABLE.search(str(error))
+        return
+    assert Release.from_json(found.to_json()) == found
+    told = (asdict(found) | asdict(found.wanted)).values()
+    assert not any(UNPRINTABLE.search(value) or len(value) > 2000 for value in told if isinstance(value, str))
+    for wanted in (found.wanted, found.before):
+        assert not wanted.release or EXACT_ID.fullmatch(wanted.model)
+        _write(wanted)
+
+
+def _write(wanted: Wanted) -> None:
+    try:
+        lines = release.dropin(wanted).splitlines()
+    except ReleaseError:
+        return
+    assert len(lines) in (LINES, LINES - 1)
+    assert [line.partition("=")[0] for line in lines if not line.startswith(("#", "["))] == [
+        "LimitNOFILE",
+        "LogExtraFields",
+    ]
+
+
+@given(mutated([UP.to_json(), BACK.to_json()]))
+def test_a_manifest_that_something_was_done_to(text: str) -> None:
+    read(text)
+
+
+@given(st.sampled_from([UP, BACK]).flatmap(lambda made: regrafted(json.loads(made.to_json()))))
+def test_a_manifest_with_other_values(data: Any) -> None:
+    read(json.dumps(data))
+
+
+@given(texts, texts, numbers, numbers)
+def test_what_is_written_is_one_value_a_line(model: str, number: str, nofile: Any, asked: Any) -> None:
+    _write(Wanted(model, nofile, asked, number))
+    made = replace(UP, wanted=Wanted(model, nofile, asked, ID), who=number)
+    try:
+        written = made.to_json()
+    except ReleaseError:
+        return
+    assert Release.from_json(written).wanted == made.wanted
+
+
+@given(texts, numbers)
+def test_limits_are_of_one_user(user: str, nofile: Any) -> None:
+    try:
+        lines = release.login_limits(user, nofile).splitlines()
+    except ReleaseError:
+        return
+    assert [line.split() for line in lines[1:]] == [[user, kind, "nofile", str(nofile)] for kind in ("soft", "hard")]
+    with pytest.raises(ReleaseError):
+        release.login_limits(f"{user}\n", nofile)

@@ -1,0 +1,68 @@
+"""The record and heal, with what hosts say of themselves and of others."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jada import UNPRINTABLE, Host, JadaError
+from jada.cli.healing import wanted_on
+from jada.cli.records import SCHEMA, Entry, HostEntry, Records
+from jada.inventory import models
+from jada.inventory.fleet import Fleet, Role
+from jada.tasks.release import Release, Wanted, moment
+from jada.tasks.state import State
+from tests.fuzz.conftest import numbers, texts
+
+ID = "20261124-120000-aaaa"
+ids = st.one_of(texts, st.sampled_from([ID, "20261124-120000-bbbb", "20991231-000000-ffff", "zzzz"]))
+words = st.one_of(texts, st.sampled_from(["", "upgrade", "rollback", "heal", "f", "2026-11-24T12:00:00+00:00"]))
+entries = st.builds(Entry, ids, words, words, words, words, words, words)
+host_entries = st.builds(HostEntry, ids, words, words, words, words, words, numbers)
+
+
+@given(entries, st.lists(host_entries, max_size=3))
+def test_what_is_recorded_can_be_shown(entry: Entry, hosts: list[HostEntry]) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        records = Records(connection)
+        try:
+            records.add(entry, hosts)
+        except JadaError:
+            assert connection.execute("SELECT count(*) FROM release").fetchone() == (0,)
+            return
+        kept = records.entry(entry.id)
+        assert kept
+        assert moment(kept.at)
+        told = [kept.who, kept.reason, kept.model, kept.fleet, kept.kind]
+        told += [text for host in records.hosts(kept.id) for text in (host.host, host.reason, host.model_after)]
+        assert not any(UNPRINTABLE.search(text) for text in told)
+
+
+FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "haiku-4.5"), Role("s")))
+MODELS = {model.id for model in models.catalogue(FLEET)}
+STRANGER = cast(State, SimpleNamespace(release=None))
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+catalogued = st.one_of(texts, st.sampled_from(sorted(MODELS)))
+peers = st.builds(
+    lambda number, model, role, nofile: Release(
+        number, "upgrade", Wanted(model, nofile, nofile, number), Wanted("", 0), role=role
+    ),
+    ids, catalogued, st.sampled_from("rs"), numbers,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["web-1", "web-2", "web-3"]), peers), st.sampled_from("rs"))
+def test_no_host_decides_for_another(peers: dict[str, Release], role: str) -> None:
+    found = wanted_on(Host("web-1", "192.0.2.1", "static", role=role), STRANGER, peers, {}, FLEET, NOW)
+    if role == "r":
+        assert found
+        assert found.model == "claude-haiku-4.5"
+    assert found is None or (found.model in MODELS and found.nofile == FLEET.limits.nofile)
