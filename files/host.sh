@@ -178,14 +178,17 @@ answers() {
     tries=28
     while :; do
         if [ "$tries" -gt 18 ]; then sleep 0.1 9>&-; else sleep 0.5 9>&-; fi
-        answer=$(curl -fsS --max-time 3 "$HEALTH" 2>/dev/null 9>&-) && break
+        # The URL may hold a password, and a command line is for everybody to see; an answer has an end.
+        answer=$(printf 'url = "%s"\n' "$HEALTH" | curl -q -fsS --max-time 3 --proto '=http,https' -K - 2>/dev/null 9>&- |
+            head -c 65536)
+        [ -z "$answer" ] || break
         tries=$((tries - 1))
-        why="$HEALTH did not answer within 10s of the restart"
+        why="$HEALTH_TOLD did not answer within 10s of the restart"
         [ "$tries" -gt 0 ] || { [ -z "$MODEL" ]; return; }
     done
     [ -n "$MODEL" ] || return 0
     case $(printf %s "$answer" | tr -d '[:space:]') in *"\"model\":\"$MODEL\""*) return 0 ;; esac
-    why="$HEALTH does not answer with model $MODEL after the restart"
+    why="$HEALTH_TOLD does not answer with model $MODEL after the restart"
     return 1
 }
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit, urlunsplit
 
 from jada.tasks import FILES, place, release
 from jada.tasks.release import Release
@@ -102,6 +103,7 @@ class Transaction:
             "MODEL": wanted.model if upgrade else "",
             "NOFILE": str(wanted.nofile) if upgrade else "",
             "HEALTH": self.service.health,
+            "HEALTH_TOLD": without_secrets(self.service.health),
             "SETTLE": str(self.service.settle),
             "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
             "KEEP": str(self.service.keep),
@@ -204,6 +206,13 @@ def outcome(lines: Iterable[str]) -> Outcome | None:
     if "result" not in told:
         return None
     return Outcome(Result(told["result"]), told.get("reason", ""), tuple(steps))
+
+
+def without_secrets(url: str) -> str:
+    """The URL as it may be told: who it is for and what it asks, both of which may be secrets, are cut out of it."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host, query="…" if parts.query else "", fragment=""))
 
 
 def assignments(values: dict[str, str]) -> str:

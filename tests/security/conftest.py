@@ -1,0 +1,122 @@
+"""A host whose service's user, or whose root, means harm; and what has to be as it was after each attempt."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jada.inventory.lab import fleet, machine
+from jada.inventory.lab.machine import Machine
+from jada.inventory.lab.shell import LAB
+from tests.conftest import JADA, reset
+from tests.faults.conftest import eventually, finish
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+# Everything outside the home of the agent's user, by name, owner, mode and the time of its last change of any kind; but
+# for what jada itself makes as root, and what a running system writes.
+EVERYTHING = """
+find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path {home} \
+    -o -path /var/log -o -path /var/lib/systemd -o -path /var/lib/jada -o -path /var/tmp \
+    -o -path /etc/systemd/system/jada-agent.service.d -o -name 50-jada.conf -o -name 'jada-recover.service' -o -name .sudo_as_admin_successful \\) -prune \
+    -o ! -type d -printf '%p %u:%g %m %C@\\n' -o -type d -printf '%p %u:%g %m\\n' | sort
+"""
+# What the agent's user owns that is not in its home.
+OWNED = "find / -xdev -path {home} -prune -o -path /proc -prune -o -path /tmp -prune -o -user agent -print"
+WORKERS = "sha256sum|awk|find|stat|curl|readlink"
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A host, what there is on it, and jada with a record of its own."""
+
+    host: Machine
+    env: dict[str, str]
+    before: str
+
+    def root(self, command: str, check: bool = True, stdin: str | None = None) -> str:
+        """Runs a command as the host's root."""
+        return machine.inside(self.host, command, check=check, stdin=stdin).stdout
+
+    def user(self, command: str, check: bool = True) -> str:
+        """Runs a command as the agent's user, in its home."""
+        words = "cd; " + command
+        return machine.inside(self.host, "runuser -l agent -s /bin/sh -c 'sh -s'", check=check, stdin=words).stdout
+
+    def in_background(self, command: str) -> Callable[[], None]:
+        """Begins a command as the agent's user, in its home, that goes on until what is returned is called."""
+        self.user(f"setsid sh -c 'while :; do {command}; done' >/dev/null 2>&1 </dev/null & echo $! >attacker")
+        return lambda: self._end()
+
+    def _end(self) -> None:
+        self.root("kill -KILL -- -$(cat /home/agent/attacker)", check=False)
+        eventually(lambda: not self.root("pgrep -g $(cat /home/agent/attacker)", check=False), "the attacker goes on")
+
+    def start(self, *argv: str, fleet_file: Path | None = None, env: dict[str, str] | None = None) -> Any:
+        environ = {**self.env, **({"JADA_FLEET": str(fleet_file)} if fleet_file else {}), **(env or {})}
+        return subprocess.Popen(
+            [JADA, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=environ, start_new_session=True)  # fmt: skip
+
+    def jada(self, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
+        """Runs jada on the whole fleet; gives the exit code, the JSON if it was asked for, and all it printed."""
+        return finish(self.start(*argv, fleet_file=fleet_file))
+
+    def one(self, command: str, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
+        """Runs a command that changes hosts, on this host alone; gives what was reported of it."""
+        words = (command, *argv, "--yes", "--json", "--limit", self.host.name)
+        code, report, told = self.jada(*words, fleet_file=fleet_file)
+        return code, report["hosts"][0] if report.get("hosts") else {}, told
+
+    def upgrade(self, *argv: str, to: str = "opus-5", fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
+        return self.one("upgrade", "--to", to, *argv, fleet_file=fleet_file)
+
+    def model(self) -> object:
+        return machine.healthz(self.host).get("model")
+
+    def everything(self) -> str:
+        return self.root(EVERYTHING.format(home=self.host.home))
+
+    def fleet_with(self, folder: Path, **keys: str) -> Path:
+        """The lab's fleet.yml with other values for some keys at its top."""
+        lines = (LAB / "security.yml").read_text().splitlines()
+        kept = [line for line in lines if line.partition(":")[0] not in keys]
+        file = folder / "fleet.yml"
+        file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in keys.items())]) + "\n")
+        return file
+
+
+@pytest.fixture(scope="session")
+def security_fleet(whole_lab: object) -> Path:
+    """The lab's fleet.yml, with a shorter settle time."""
+    file = LAB / "security.yml"
+    file.write_text(fleet.FLEET_FILE.read_text().replace("settle: 5", "settle: 1"))
+    return file
+
+
+@pytest.fixture
+def victim(whole_lab: Lab, security_fleet: Path, tmp_path: Path) -> Iterator[Victim]:
+    """The last host of the lab, whose agent has a user of its own.
+
+    Afterwards nothing outside of that user's home is changed or belongs to it, and no process of a look runs on.
+    """
+    host = whole_lab.hosts[-1]
+    reset(host)
+    clean = f"find {host.home} -mindepth 1 -maxdepth 1 ! -name .claude ! -name '.bash*' ! -name .profile -exec rm -rf {{}} +"
+    machine.inside(host, clean)
+    env = {**os.environ, "JADA_FLEET": str(security_fleet), "XDG_STATE_HOME": str(tmp_path / "state")}
+    before = machine.inside(host, EVERYTHING.format(home=host.home)).stdout
+    found = Victim(host, env, before)
+    yield found
+    machine.inside(host, clean)
+    changed = set(found.everything().splitlines()) ^ set(before.splitlines())
+    assert not changed
+    assert found.root(OWNED.format(home=host.home)) == ""
+    eventually(lambda: not found.root(f"pgrep -x '{WORKERS}'", check=False), "a process of a look runs on")

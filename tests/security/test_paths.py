@@ -1,0 +1,153 @@
+"""Root follows no path that somebody else owns: the agent's user lays links, and nothing outside its home is touched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.security.conftest import Victim
+
+pytestmark = pytest.mark.lab
+S = ".claude/settings.json"
+
+
+@pytest.mark.parametrize(
+    ("lay", "link"),
+    {
+        "a dangling link out of the home": (f"rm {S}; ln -s /etc/profile.d/zz.sh {S}", "settings.json is a link to nothing"),
+        "a dangling link in the home": (f"rm {S}; ln -s ../none.json {S}", "settings.json is a link to nothing"),
+        "a link to a file of root's": (f"ln -sf /etc/motd.json {S}", "settings.json is a link that leads out of the home"),
+        "a folder that is a link to root's": ("mv .claude aside; ln -s /etc/claude .claude", ".claude is a link that leads"),
+        "a folder that is a link to nowhere": ("mv .claude aside; ln -s /etc/none .claude", ".claude is a link that leads"),
+        "a chain of links": (f"ln -s /etc/motd.json a; ln -s ../a .claude/b; ln -sf b {S}", "that leads out of the home"),
+        "a link into another's home": (f"ln -sf /home/admin/x.json {S}", "settings.json is a link"),
+        "a pipe": (f"rm {S}; mkfifo {S}", "it is not a regular file"),
+        "a folder": (f"rm {S}; mkdir {S}", "it is not a regular file"),
+        "a device": (f"ln -sf /dev/null {S}", "settings.json is a link that leads out of the home"),
+    }.values(),
+    ids=lambda value: value if " is a " not in value and "that" not in value else "",
+)
+def test_what_leads_elsewhere_is_refused_and_named(victim: Victim, lay: str, link: str) -> None:
+    victim.root("echo '{}' >/etc/motd.json; mkdir /etc/claude; echo '{}' >/etc/claude/settings.json")
+    try:
+        before = victim.everything()
+        victim.user(lay)
+        code, host, told = victim.upgrade()
+        assert (code, host["ending"]) == (1, "refused"), told
+        assert link in host["reason"], host["reason"]
+        assert victim.everything() == before
+        _, dry, _ = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json", "--limit", victim.host.name)
+        assert dry["hosts"][0]["ending"] == "refused"
+    finally:
+        victim.root("rm -rf /etc/motd.json /etc/claude")
+
+
+@pytest.mark.parametrize("name", ["settings.json.jada-new", "settings.json.jada-old"])
+@pytest.mark.parametrize("at", ["upgrade", "rollback"])
+@pytest.mark.parametrize("what", ["ln -s /etc/hosts", "ln -s ../.bashrc", "mkdir"])
+def test_what_lies_under_a_temporary_name_is_not_followed(victim: Victim, name: str, at: str, what: str) -> None:
+    if at == "rollback":
+        assert victim.upgrade()[0] == 0
+    victim.user(f"cp .bashrc kept; {what} .claude/{name}")
+    code, host, told = victim.upgrade() if at == "upgrade" else victim.one("rollback")
+    # Where the name can't be had, nothing is done; never is it followed.
+    allowed = {(1, "refused"), (4, "restored")} if what == "mkdir" else {(0, "verified")}
+    assert (code, host["ending"]) in allowed, told
+    victim.user("cmp .bashrc kept")
+
+
+@pytest.mark.parametrize("links", ["own file", "own folder", "two in a row"])
+def test_links_within_the_home_go_on_working(victim: Victim, links: str) -> None:
+    lay = {
+        "own file": f"mkdir dots; mv {S} dots/claude.json; ln -s ../dots/claude.json {S}",
+        "own folder": "mkdir dots; mv .claude dots/claude; ln -s dots/claude .claude",
+        "two in a row": f"mkdir dots; mv {S} dots/a.json; ln -s a.json dots/b.json; ln -s ../dots/b.json {S}",
+    }[links]
+    victim.user(lay)
+    picture = "find . -name '*.json' -printf '%p %l %u %m\\n' | sort; sha256sum .claude/settings.json"
+    before = victim.user(picture)
+    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.model() == "claude-opus-5"
+    assert victim.user(picture) != before
+    assert victim.one("rollback")[1]["ending"] == "verified"
+    assert victim.user(picture) == before
+
+
+RACES = {
+    "a folder that becomes a link": "mv .claude aside; ln -s /etc/jada-trap .claude; rm .claude; mv aside .claude",
+    "a file that becomes a link": f"mv {S} aside.json; ln -s /etc/jada-trap/settings.json {S}; mv aside.json {S}",
+    "a temporary name that becomes a link": f"ln -sf /etc/jada-trap/settings.json {S}.jada-new; rm -f {S}.jada-new",
+    "a second name that becomes a link": f"ln -sf /etc/jada-trap/settings.json {S}.jada-old; rm -f {S}.jada-old",
+}
+
+
+@pytest.mark.parametrize("root_placed", [False, True], ids=["the user's file", "a file that root placed"])
+@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, root_placed: bool) -> None:
+    victim.root("mkdir /etc/jada-trap; echo '{\"model\": \"x\"}' >/etc/jada-trap/settings.json")
+    try:
+        if root_placed:
+            victim.root(f"chown root:root {victim.host.settings}; chmod 644 {victim.host.settings}")
+        before = victim.everything()
+        end = victim.in_background(race)
+        try:
+            for model in ("opus-5", "haiku-4.5", "opus-5"):
+                code, _host, told = victim.upgrade(to=model)
+                assert code in (0, 1, 4), told
+                code, _host, told = victim.one("rollback")
+                assert code in (0, 1, 4), told
+        finally:
+            end()
+        assert victim.everything() == before
+        victim.user("[ ! -e aside ] || { rm -rf .claude; mv aside .claude; }; [ ! -e aside.json ] || mv -f aside.json " + S)
+        assert victim.user(f"[ -f {S} ] && [ ! -L {S} ] && echo whole") == "whole\n"
+        assert victim.upgrade(to="sonnet-4.6")[1]["ending"] in ("verified", "unchanged")
+        assert victim.model() == "claude-sonnet-4.6"
+    finally:
+        victim.root("rm -rf /etc/jada-trap")
+
+
+def test_a_file_of_roots_with_another_name_is_refused(victim: Victim) -> None:
+    settings = victim.host.settings
+    victim.root(f"cp {settings} /home/roots.json; chmod 644 /home/roots.json; ln -f /home/roots.json {settings}")
+    try:
+        _, host, told = victim.upgrade()
+        assert host["ending"] == "refused", told
+        assert "other names" in host["reason"]
+    finally:
+        victim.root(f"rm /home/roots.json {settings}")
+
+
+@pytest.mark.parametrize("path", ["/srv/none/settings.json", "~/.claude/none/settings.json"])
+def test_folders_are_made_in_the_home_alone_and_as_its_user(victim: Victim, tmp_path: Path, path: str) -> None:
+    file = victim.fleet_with(tmp_path, settings=path)
+    _, host, told = victim.upgrade(fleet_file=file)
+    if path.startswith("/"):
+        assert host["ending"] == "refused", told
+        assert "/srv/none does not exist" in host["reason"]
+    else:
+        # The lab's agent reads another file, so the release does not take; the folder goes again with it.
+        assert host["ending"] == "restored", told
+    assert victim.user("ls .claude") == "settings.json\n"
+
+
+def test_a_folder_of_another_user_is_refused(victim: Victim) -> None:
+    victim.root(f"chown admin {victim.host.home}/.claude")
+    try:
+        _, host, told = victim.upgrade()
+        assert host["ending"] == "refused", told
+        assert ".claude belongs to another user" in host["reason"]
+    finally:
+        victim.root(f"chown agent {victim.host.home}/.claude")
+
+
+def test_roots_own_files_never_take_their_place_from_the_user(victim: Victim) -> None:
+    """What the look saw is the user's word: even one that lies about where its settings are is written to as itself."""
+    victim.user(f"mkdir dots; cp {S} dots/claude.json")
+    assert victim.upgrade()[0] == 0
+    listed = victim.root("cat /etc/security/limits.d/50-jada.conf /etc/systemd/system/jada-agent.service.d/50-jada.conf")
+    assert listed.count("agent soft nofile") == listed.count("agent hard nofile") == 1
+    state = json.loads(victim.root("cat /var/lib/jada/current/manifest.json"))
+    assert state["wanted"]["model"] == "claude-opus-5"
