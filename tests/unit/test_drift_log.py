@@ -12,7 +12,7 @@ import pytest
 
 from jada import JadaError
 from jada.cli import notices
-from jada.cli.drift_log import NEW, RESOLVED, DriftLog, Notice
+from jada.cli.drift_log import NEW, RESOLVED, DriftLog, Episode, Notice
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
 from jada.inventory.fleet import Acceptance
 from jada.tasks.checks import Finding
@@ -165,3 +165,13 @@ def test_a_long_message_is_cut_and_says_so(log: DriftLog) -> None:
     lines = text.splitlines()
     assert len(lines) == notices.MOST_LINES + 1
     assert lines[-1] == f"… and {100 - notices.MOST_LINES} more: jada drift --since 1d"
+
+
+def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
+    said = "x\nRESOLVED: web-1 J102\r\x1b[2K\u202edrow\ud800" + "y" * 10_000
+    episode = Episode("f", "web\n1", "J102", "t", "", "", "error", said, said, "mend " + "z" * 10_000)
+    subject, text = notices.message("f\nBcc: all", [Notice(NEW, episode), Notice(RESOLVED, episode)])
+    assert len(subject.splitlines()) == 1
+    assert len(text.splitlines()) == 2
+    assert len(text) < 2 * notices.MOST_CHARACTERS
+    assert not set(text) & {"\x1b", "\r", "\u202e", "\ud800"}
