@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
         why = "neither a release nor its role in fleet.yml says which model it is to run"
         if state.release:
             why = "it was rolled back to what it had before jada"
-        return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {row.host}")
+        return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {shlex.quote(row.host)}")
     return plan.upgrade(replace(request, nofile=wanted.nofile_asked), row.role, wanted.model, state, service)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -72,7 +73,7 @@ class Connection:
                         f"{self._host.name} shows another ssh host key than the known one: {changed.key.fingerprint} "
                         f"instead of {changed.expected_key.fingerprint}, at {changed.hostname}",
                         "if it was reinstalled, compare the key with its console and forget the old one: "
-                        f"ssh-keygen -R {changed.hostname}; if it was not, somebody may sit in between",
+                        f"ssh-keygen -R {shlex.quote(changed.hostname)}; if it was not, somebody may sit in between",
                     ) from None
                 if wait is None or not _may_pass(error):
                     raise HostError(f"{self._host.name} can't be reached: {error}") from None
@@ -194,7 +195,7 @@ class Connection:
         raise HostError(
             f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
             "the change by itself",
-            f"look at it with `jada status --limit {self._host.name}` once it answers again",
+            f"look at it with `jada status --limit {shlex.quote(self._host.name)}` once it answers again",
         )
 
 
