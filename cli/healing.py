@@ -60,6 +60,8 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
 
 def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | None, service: Service) -> Plan:
     """What brings one host back to `wanted`. Pure."""
+    if state.lock:
+        return Plan(lock=state.lock)
     if row.standing is Standing.IN_SYNC:
         return Plan()
     drift = [one.finding for one in row.findings if one.counts]

@@ -77,6 +77,11 @@ def drift(state: State) -> tuple[Finding, ...]:
     return (unreleased, *_interrupted(state, Wanted("", 0)), *_service(state, Wanted("", 0)))
 
 
+def under_way(state: State) -> Finding | None:
+    """The finding that a transaction runs on the host just now; while it does, nothing else can be judged there."""
+    return Finding.of("J409", "no change under way", f"being changed by {state.lock}") if state.lock else None
+
+
 def running_model(state: State) -> str:
     """The model the process really runs, as far as can be known; "" when it can't."""
     if state.process is None or state.told:

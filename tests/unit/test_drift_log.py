@@ -175,3 +175,18 @@ def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
     assert len(text.splitlines()) == 2
     assert len(text) < 2 * notices.MOST_CHARACTERS
     assert not set(text) & {"\x1b", "\r", "\u202e", "\ud800"}
+
+
+def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> None:
+    changing = check(15, Judged(Finding.of("J409", "no change", "ann")), standing=Standing.CHANGING)
+    log.add(check(0, MODEL, SESSION), ["webhook"])
+    before = log.since("f", "")[1]
+    assert run(log, changing) == []
+    assert log.since("f", "")[1] == before
+    assert run(log, check(30, standing=Standing.IN_SYNC)) == [(RESOLVED, "J102", "resolved")]
+
+
+def test_an_unreachable_host_that_is_then_being_changed_waits_for_the_next_check_too(log: DriftLog) -> None:
+    changing = check(15, Judged(Finding.of("J409", "no change", "ann")), standing=Standing.CHANGING)
+    assert run(log, check(0, UNREACHABLE, standing=Standing.NOT_CHECKED), changing) == []
+    assert run(log, check(30, standing=Standing.IN_SYNC)) == [(RESOLVED, "J408", "resolved")]
