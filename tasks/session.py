@@ -58,6 +58,7 @@ class Connection:
         self._state = state
         self._host = host
         self._line = line
+        self._arguments = cast(SSHConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
         self.service = service
 
     def connect(self) -> None:
@@ -68,6 +69,8 @@ class Connection:
                 self._host.connect(show_errors=False, raise_exceptions=True)
                 break
             except (ConnectError, PyinfraError) as error:
+                if isinstance(refused := error.__context__, HostKeyError):
+                    raise refused from None
                 if isinstance(changed := error.__context__, BadHostKeyException):
                     raise HostKeyError(
                         f"{self._host.name} shows another ssh host key than the known one: {changed.key.fingerprint} "
@@ -87,7 +90,7 @@ class Connection:
     def _take_line(self) -> None:
         """Hands pyinfra the TCP connection that was dialed for this host, once; later ones it makes itself."""
         line, self._line = self._line, None
-        given: dict[str, object] = {}
+        given: dict[str, object] = {**self._arguments}
         if line and not self._host.connected:
             if is_connected(line):
                 given["sock"] = line
