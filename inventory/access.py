@@ -17,6 +17,7 @@ from urllib.parse import quote
 from jada import ConfigError, Host, JadaError
 from jada.inventory.fleet import HOST_NAME, Fleet, Ssh
 from jada.inventory.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name
+from jada.inventory.ssh_config import renamed
 
 if TYPE_CHECKING:
     from paramiko import PKey
@@ -162,21 +163,10 @@ def _key_arguments(key: object) -> dict[str, object]:
 
 def _known_names(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
     """The name in known_hosts by host name; a ~/.ssh/config may lead to another address, but not with a jump host."""
-    addresses = {host.name: host.address for host in hosts}
+    addresses = [host.address for host in hosts]
     if not is_direct(fleet) and not fleet.ssh.jump:
-        addresses = {name: _renamed(address) for name, address in addresses.items()}
-    return {host.name: known_name(addresses[host.name], host.port) for host in hosts}
-
-
-def _renamed(address: str) -> str:
-    """The HostName of an address in ~/.ssh/config, as pyinfra finds it. Raises ConfigError."""
-    from pyinfra.connectors.sshuserclient.client import get_ssh_config
-
-    try:
-        config = get_ssh_config(str(_own_config()))
-        return str(config.lookup(address).get("hostname", address)) if config else address
-    except Exception as error:
-        raise ConfigError(f"{_own_config()} can't be read as an ssh configuration: {error}") from None
+        addresses = renamed(_own_config(), addresses)
+    return {host.name: known_name(address, host.port) for host, address in zip(hosts, addresses, strict=True)}
 
 
 def _own_config() -> Path:

@@ -237,11 +237,23 @@ def test_hosts_that_an_ssh_config_renames_are_compared_with_the_keys_of_their_ot
     assert data(fleet, tmp_path / "scratch")["s"]["ssh_known_hosts_file"] != str(tmp_path / "kh")
     config = Path("~/.ssh/config").expanduser()
     config.parent.mkdir(parents=True)
-    config.write_text("Host 192.0.2.1\n  HostName 192.0.2.5\n")
+    config.write_text("Include more/*.conf # others\nHost *\n  User x\n")
+    (config.parent / "more").mkdir()
+    (config.parent / "more/a.conf").write_text("Host 192.0.2.1\n  HostName 192.0.2.5 # moved\n")
     assert data(fleet, tmp_path / "scratch")["s"]["ssh_known_hosts_file"] == str(tmp_path / "kh")
     (tmp_path / "kh").write_text(f"@revoked x {aws.host_key}\n192.0.2.5 {aws.host_key}\n")
     file = data(fleet, tmp_path / "scratch")["s"]["ssh_known_hosts_file"]
     assert known(file, "192.0.2.5") == {"ssh-ed25519": aws.host_key.split()[1]}
+
+
+@pytest.mark.parametrize("text", ["Include config\n", "x\n", "\xff"])
+def test_an_ssh_config_that_can_not_be_read_is_told_once(fleet_of: FleetOf, tmp_path: Path, text: str) -> None:
+    fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}")
+    config = Path("~/.ssh/config").expanduser()
+    config.parent.mkdir(parents=True)
+    config.write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError, match="config can't be read as an ssh configuration"):
+        data(fleet, tmp_path / "scratch")
 
 
 HERE = Host("web-1", "192.0.2.1", "ec2 us-east-1", user="debian")
