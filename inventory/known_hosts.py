@@ -54,12 +54,14 @@ def host_keys(text: str, names: Collection[str]) -> dict[str, HostKeys]:
     """The keys of each of these names; a key that is revoked for a host is so at each of its ports."""
     own: dict[str, dict[HostKey, None]] = defaultdict(dict)
     revoked: dict[str, set[bytes]] = defaultdict(set)
-    every = {name.lower() for name in names} | {_bare(name) for name in names}
+    exact = {name.lower() for name in names}
+    every = exact | {_bare(name) for name in names}
     for marker, hosts, key in _lines(text):
-        for name in _about(hosts, every):
-            if marker == REVOKED:
+        if marker == REVOKED:
+            for name in _about(hosts, every):
                 revoked[name].add(key.blob)
-            elif not marker:
+        elif not marker:
+            for name in _about(hosts, exact):
                 own[name][key] = None
 
     def keys(name: str) -> HostKeys:
@@ -104,7 +106,7 @@ def _hashed(pattern: str, names: Collection[str]) -> set[str]:
         salt, digest = (b64decode(one) for one in pattern[3:].split("|"))
     except ValueError:
         return set()
-    return {name for name in names if hmac.digest(salt, name.encode(), "sha1") == digest}
+    return next(({name} for name in names if hmac.digest(salt, name.encode(), "sha1") == digest), set())
 
 
 def _bare(name: str) -> str:
