@@ -23,6 +23,7 @@ IN_WORDS = {
     Standing.IN_SYNC: "in sync",
     Standing.DRIFTED: "drifted",
     Standing.NOT_CHECKED: "not checked",
+    Standing.CHANGING: "being changed",
     Standing.GONE: "gone",
 }
 

@@ -72,8 +72,10 @@ class Check:
 def compare(drift: Drift, known: Sequence[Episode]) -> tuple[list[Episode], list[Episode]]:
     """The episodes that begin with this check, and those of `known` (the open ones) that it ends."""
     at = drift.at.isoformat(timespec="seconds")
-    now = {(one.host, one.code): one for row in drift.hosts for one in _episodes(drift.fleet, row, at)}
     rows = {row.host: row for row in drift.hosts}
+    # What is there half-way through a change begins nothing and ends nothing.
+    settled = [row for row in drift.hosts if row.standing is not Standing.CHANGING]
+    now = {(one.host, one.code): one for row in settled for one in _episodes(drift.fleet, row, at)}
     was = {(one.host, one.code) for one in known}
     ended = [
         replace(one, resolved=at, how=how)
@@ -166,6 +168,8 @@ def _ended(episode: Episode, row: HostDrift | None, whole: bool) -> str:
         return "gone" if whole else ""
     if row.standing is Standing.GONE:
         return "gone"
+    if row.standing is Standing.CHANGING:
+        return ""
     if row.standing is Standing.NOT_CHECKED and episode.code not in (KEY_CHANGED, NOT_CHECKED):
         return ""
     return "accepted" if any(one.finding.code == episode.code for one in row.findings) else "resolved"

@@ -23,11 +23,12 @@ NO_RELEASE, NEW, GONE, KEY_CHANGED, ROLE_CHANGED, NOT_CHECKED = "J401", "J404", 
 
 
 class Standing(StrEnum):
-    """What is known of a host. Only IN_SYNC is fine; a host that is gone was not checked either."""
+    """What is known of a host. Only IN_SYNC is fine; a host that is gone or just being changed was not checked."""
 
     IN_SYNC = "in_sync"
     DRIFTED = "drifted"
     NOT_CHECKED = "not_checked"
+    CHANGING = "changing"
     GONE = "gone"
 
 
@@ -121,6 +122,8 @@ def _host(host: Host, seen: State | HostError, known: str, latest: str) -> HostD
         code = KEY_CHANGED if isinstance(seen, HostKeyError) else NOT_CHECKED
         finding = Finding.of(code, "an answer from the host", seen.message, seen.hint)
         return HostDrift(host.name, host.role, Standing.NOT_CHECKED, (Judged(finding),))
+    if change := checks.under_way(seen):
+        return HostDrift(host.name, host.role, Standing.CHANGING, (Judged(change),))
     membership = tuple(_membership(host, seen, known, latest))
     own = (one for one in checks.drift(seen) if not (membership and one.code == NO_RELEASE))
     return HostDrift(host.name, host.role, Standing.IN_SYNC, tuple(map(Judged, (*membership, *own))))

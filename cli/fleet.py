@@ -5,13 +5,11 @@ from __future__ import annotations
 import fnmatch
 import getpass
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -125,7 +123,9 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
 
     with lasting():
         config = load(fleet_file)
+        from jada.cli.signals import cleaned_up
         from jada.inventory import access
+        from jada.inventory.scratch import scratch
         from jada.tasks.dial import AT_ONCE, dial
 
         hosts = find(config, role, limit)
@@ -135,8 +135,8 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> I
         from jada.tasks.session import Session
         from jada.tasks.transaction import Service
 
-    with tempfile.TemporaryDirectory(prefix="jada-") as scratch:
-        data = access.ssh_data(config, hosts, Path(scratch))
+    with cleaned_up(), scratch() as folder:
+        data = access.ssh_data(config, hosts, folder)
         session = Session(
             data,
             Service(

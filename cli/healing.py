@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,8 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
 
 def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | None, service: Service) -> Plan:
     """What brings one host back to `wanted`. Pure."""
+    if state.lock:
+        return Plan(lock=state.lock)
     if row.standing is Standing.IN_SYNC:
         return Plan()
     drift = [one.finding for one in row.findings if one.counts]
@@ -75,7 +78,7 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
         why = "neither a release nor its role in fleet.yml says which model it is to run"
         if state.release:
             why = "it was rolled back to what it had before jada"
-        return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {row.host}")
+        return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {shlex.quote(row.host)}")
     return plan.upgrade(replace(request, nofile=wanted.nofile_asked), row.role, wanted.model, state, service)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jada import JadaError
 from jada.cli.drift_log import NEW, DriftLog, Notice
+from jada.cli.output import visible
 from jada.tasks.codes import CODES
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # More lines than that nobody reads in a chat; `jada drift --since` has them all.
 MOST_LINES = 30
+# About so long is a line at most, so that all of them are less than SNS (256 KB) and Slack (40,000 characters) take.
+MOST_CHARACTERS = 1000
 Send = Callable[[str, str], None]
 
 
@@ -46,24 +49,33 @@ def tell(fleet: str, log: DriftLog, sends: Mapping[str, Send]) -> list[JadaError
 
 
 def message(fleet: str, notices: Sequence[Notice]) -> tuple[str, str]:
-    """A subject, and a text with one line for each notice."""
+    """A subject, and a text with one line for each notice, whatever a host has put into it."""
     counts = Counter(notice.event for notice in notices)
     subject = f"jada drift: {fleet}: " + ", ".join(f"{count} {event}" for event, count in sorted(counts.items()))
     lines = [_line(notice) for notice in notices[:MOST_LINES]]
     if more := len(notices) - MOST_LINES:
         lines += [f"… and {more} more: jada drift --since 1d"] if more > 0 else []
-    return subject, "\n".join(lines)
+    return visible(subject), "\n".join(lines)
 
 
 def _line(notice: Notice) -> str:
     one = notice.episode
     name = CODES[one.code].name if one.code in CODES else ""
-    what = f"{one.host} {one.code} {name}"
-    if notice.event == NEW:
-        return f"NEW {one.severity}: {what}: expected {one.expected}, saw {one.seen}. Mend: {one.mend}"
-    return f"{one.how.upper()}: {what}, found {one.found}"
+    what = f"{_short(one.host)} {one.code} {name}"
+    if notice.event != NEW:
+        return visible(f"{one.how.upper()}: {what}, found {one.found}")
+    mend = visible(one.mend)
+    # Half a command is another command.
+    mend = mend if len(mend) <= MOST_CHARACTERS // 2 else "jada drift tells it whole"
+    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.seen)}. Mend: {mend}"
+
+
+def _short(text: str) -> str:
+    shown, most = visible(text), MOST_CHARACTERS // 5
+    return shown if len(shown) <= most else f"{shown[:most]}…"
 
 
 def _for_slack(text: str) -> str:
-    """Slack reads these three characters as its own markup, and only these are to be written so."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Slack reads three characters as its own markup, only these are to be written so, and makes a link of any URL."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("://", "[:]//")

@@ -91,6 +91,7 @@ STANDINGS = {
     Standing.IN_SYNC: Mark("fine", "✓", "in sync"),
     Standing.DRIFTED: Mark("error", "✗", "drifted"),
     Standing.NOT_CHECKED: Mark("unknown", "?", "not checked"),
+    Standing.CHANGING: Mark("note", "↻", "being changed"),
     Standing.GONE: Mark("gone", "–", "gone"),
 }
 ACCEPTED = Mark("accepted", "○", "accepted")
@@ -124,7 +125,7 @@ def html(page: Page) -> str:
         version=__version__,
         style=Markup(style),  # noqa: S704 - ours
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        counts=[(STANDINGS[one], page.drift.count(one)) for one in Standing],
+        counts=[(STANDINGS[one], count) for one, count in _counts(page.drift)],
         standings=STANDINGS,
         codes=codes,
         matrix=[(row, _cells(row, page.states.get(row.host), codes)) for row in rows if row not in plain],
@@ -138,6 +139,12 @@ def html(page: Page) -> str:
     )
 
 
+def _counts(drift: Drift) -> list[tuple[Standing, int]]:
+    """How many hosts stand how; that none is being changed is nothing to tell."""
+    counts = [(one, drift.count(one)) for one in Standing]
+    return [(one, count) for one, count in counts if count or one is not Standing.CHANGING]
+
+
 def _codes(rows: Iterable[HostDrift]) -> list[Code]:
     """Those that anything was found of, in the catalogue's order."""
     found = {one.finding.code for row in rows for one in row.findings}
@@ -147,9 +154,11 @@ def _codes(rows: Iterable[HostDrift]) -> list[Code]:
 def _cells(row: HostDrift, state: State | None, codes: Sequence[Code]) -> list[Mark]:
     """A mark for each code: the gravest thing found, or nothing, but only where it was looked for.
 
-    A host without a release has nothing to be compared with, so nothing is known of most codes there.
+    A host without a release has nothing to be compared with, so nothing is known of most codes there; nor of one that
+    is just being changed.
     """
-    none = NOTHING if state is not None and state.release is not None else UNKNOWN
+    is_judged = state is not None and state.release is not None and row.standing is not Standing.CHANGING
+    none = NOTHING if is_judged else UNKNOWN
     return [
         min((_mark(one) for one in row.findings if one.finding.code == code.code), key=_grave, default=none)
         for code in codes
@@ -166,7 +175,7 @@ def _grave(mark: Mark) -> int:
 
 def _by_need(rows: Sequence[HostDrift]) -> list[HostDrift]:
     """Those that need somebody first; otherwise as they came."""
-    order = [Standing.NOT_CHECKED, Standing.DRIFTED, Standing.IN_SYNC, Standing.GONE]
+    order = [Standing.NOT_CHECKED, Standing.DRIFTED, Standing.CHANGING, Standing.IN_SYNC, Standing.GONE]
     return sorted(rows, key=lambda row: order.index(row.standing))
 
 

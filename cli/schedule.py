@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import pwd
+import re
 import shlex
 import subprocess
 import sys
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 SYSTEM_UNITS = Path("/etc/systemd/system")
 # GitHub runs no schedule more often.
 GITHUB_LEAST = 5 * 60
+# What User= of a unit takes (systemd.syntax(7), "User/Group Name Syntax"), and the names a domain gives.
+_USER = re.compile(r"[A-Za-z0-9_][\w.@-]*\$?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,9 @@ def schedule(every: str, kind: str | None, fleet_file: str | None, options: tupl
 
 def units(job: Job, seconds: int, every: str) -> dict[str, str]:
     """The text of the systemd units by file name."""
+    _check_words((*job.command, *map(str, job.writes)))
+    if not _USER.fullmatch(job.user):
+        raise ConfigError(f"A unit of systemd can't run as {job.user!r}", "a user of letters, digits and . _ -")
     given = {
         "user": job.user,
         "command": " ".join(map(systemd_word, job.command)),
@@ -113,6 +119,7 @@ def units(job: Job, seconds: int, every: str) -> dict[str, str]:
 
 def cron_line(seconds: int, every: str, command: Sequence[str]) -> str:
     """A line of a user's crontab; cron sends a mail of what is printed, so all is quiet while all is in sync."""
+    _check_words(command)
     quiet = f'out=$({shlex.join(command)} 2>&1) || printf "%s\\n" "$out"'
     # cron would read a % as the end of the line.
     return f"{cron_time(seconds, every)} {quiet}".replace("%", "\\%")
@@ -136,6 +143,7 @@ def cron_time(seconds: int, every: str) -> str:
 
 def workflow(seconds: int, every: str, command: Sequence[str]) -> str:
     """A workflow for GitHub Actions. Raises ConfigError."""
+    _check_words(command)
     if seconds < GITHUB_LEAST:
         raise ConfigError(f"GitHub can't run something every {every}", f"{GITHUB_LEAST // 60}m or more")
     text = (FILES / "jada-drift.github.yml").read_text()
@@ -169,7 +177,11 @@ def _drift_options(options: Sequence[str]) -> dict[str, Any]:
 
 
 def _job(config: Fleet, params: dict[str, Any]) -> Job:
-    user = pwd.getpwnam(os.environ.get("SUDO_USER") or getpass.getuser())
+    name = os.environ.get("SUDO_USER") or getpass.getuser()
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        raise JadaError(f"This machine knows no user {name}", "SUDO_USER names whom the check is to run as") from None
     home = Path(user.pw_dir)
     params = {name: value.absolute() if isinstance(value, Path) else value for name, value in params.items()}
     writes = [value.parent for value in params.values() if isinstance(value, Path)]
@@ -198,15 +210,29 @@ def _install(job: Job, texts: dict[str, str]) -> None:
 
 
 def _make_history(job: Job) -> None:
-    """The folder of the history, as its user would have made it: in the unit, the home itself can't be written."""
+    """Makes the folder of the history, as its user: root makes nothing in a home, and in the unit nobody can."""
     user = pwd.getpwnam(job.user)
-    missing = [path for path in (job.history, *job.history.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700)
-        os.chown(path, user.pw_uid, user.pw_gid)
+    done = subprocess.run(
+        ["mkdir", "-p", "--", job.history],
+        user=user.pw_uid,
+        group=user.pw_gid,
+        extra_groups=[],
+        umask=0o077,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise JadaError(f"{job.user} can't make the folder {job.history}: {done.stderr.strip()}")
 
 
 def _filled(text: str, given: dict[str, str]) -> str:
-    for name, value in given.items():
-        text = text.replace("{{ " + name + " }}", value)
-    return text
+    return re.sub(r"\{\{ (\w+) \}\}", lambda found: given[found.group(1)], text)
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """A line break, or what a terminal takes for a command, has no way to be written in a crontab or a workflow."""
+    for word in words:
+        if not word.isprintable():
+            raise ConfigError(f"This can't be put into a schedule: {word!r}", "a name without control characters")

@@ -68,7 +68,7 @@ def _facts(state: State) -> dict[str, Any]:
         "release": state.release.id if state.release else "",
         "started": datetime.fromtimestamp(process.started, UTC).isoformat(timespec="seconds") if process else None,
         "since": since(process.started, state.now) if process else "",
-        "drift": [finding.code for finding in checks.drift(state) if finding.is_drift],
+        "drift": [] if state.lock else [finding.code for finding in checks.drift(state) if finding.is_drift],
     }
 
 

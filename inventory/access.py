@@ -1,140 +1,199 @@
-"""How to log in to each host: pyinfra's host data, with temporary keys and host keys from Lightsail's API."""
+"""How to log in to each host: pyinfra's host data, with temporary keys and host keys from Lightsail's API.
+
+Names, addresses and users come from tags and from clouds' answers. Each is checked here once more, where it becomes a
+file's name, a line of known_hosts or one of an ssh configuration; secrets never become a file.
+"""
 
 from __future__ import annotations
 
-import hmac
+import re
 from base64 import b64decode
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jada import ConfigError, Host
-from jada.inventory.fleet import Fleet, Ssh
+from jada import ConfigError, Host, JadaError
+from jada.inventory.fleet import HOST_NAME, Fleet, Ssh
+from jada.inventory.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name
+from jada.inventory.ssh_config import renamed
+
+if TYPE_CHECKING:
+    from paramiko import PKey
 
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
 
+# A name of DNS, or an address: nothing that known_hosts or ssh_config reads as a pattern, a list or an option.
+_ADDRESS = re.compile(r"[\w:][\w.:-]*(%\w+)?")
+_USER = re.compile(r"(\w[\w.@\\+-]*\$?)?")
+_JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
+# ssh_config ends a value at a " #", splits some at blanks, and replaces % and ~.
+_PATH = re.compile(r"/[\w./:@+,=-]*")
+_CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
+
 
 def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object]]:
-    """pyinfra's host data by host name; secrets and generated files go into the folder `scratch`, made 0700.
+    """pyinfra's host data by host name; known hosts and an ssh configuration go into the folder `scratch`, made 0700.
 
-    Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now: connect soon, keep the
-    connection, call this again to connect later. fleet.yml's ssh.key is for all other hosts. Raises JadaError.
+    Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now, which is kept in memory:
+    connect soon, keep the connection, call this again to connect later. fleet.yml's ssh.key is for all other hosts.
+    Raises JadaError.
     """
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for host in hosts:
+        _check_host(host)
     details = _access_details(fleet, [host for host in hosts if _is_lightsail(host)])
-    witnessed = [line for host in hosts for line in host_key_lines(host, details.get(host.name, {}))]
-    vouched = {host.name for host in hosts if details.get(host.name, {}).get("hostKeys")}
-    _check_files(fleet, needs_known_hosts=len(vouched) < len(hosts) or bool(fleet.ssh.jump))
-
+    vouched = {name: _vouched(name, one) for name, one in details.items()}
+    unvouched = [host for host in hosts if not vouched.get(host.name)]
+    _check_files(fleet, needs_known_hosts=bool(unvouched or fleet.ssh.jump))
+    names = _known_names(fleet, hosts)
+    jump = [_jump_name(fleet.ssh)] if fleet.ssh.jump else []
+    known = host_keys(_text(fleet.ssh.known_hosts), {*names.values(), *jump})
     common: dict[str, object] = {
         "ssh_known_hosts_file": str(fleet.ssh.known_hosts),
         "ssh_strict_host_key_checking": STRICTNESS[fleet.ssh.host_keys],
     }
     if fleet.ssh.key:
         common["ssh_key"] = str(fleet.ssh.key)
-    if fleet.ssh.jump:
-        common["ssh_config_file"] = str(_write(scratch / "ssh_config", jump_config(fleet.ssh)))
-    # AWS itself names these hosts' keys: nothing is left to trust on first use.
-    vouched_for: dict[str, object] = {"ssh_strict_host_key_checking": "yes"}
-    if vouched:
-        known_hosts = _write(scratch / "known_hosts", "\n".join([*witnessed, _text(fleet.ssh.known_hosts)]))
-        vouched_for["ssh_known_hosts_file"] = str(known_hosts)
-    known = _files_of_known(fleet, [host for host in hosts if host.name not in vouched], scratch)
-    return {
-        host.name: {
+    if jump:
+        config = jump_config(fleet.ssh, *_jump_trust(fleet.ssh, known[jump[0]], scratch))
+        common["ssh_config_file"] = str(_write(scratch / "ssh_config", config))
+    data: dict[str, dict[str, object]] = {}
+    for host in hosts:
+        keys = known[names[host.name]]
+        login = _temporary(host.name, details[host.name]) if host.name in details else {}
+        arguments = {**_refusal(fleet, host, keys), **_key_arguments(login.pop("key", None))}
+        data[host.name] = {
             "ssh_hostname": host.address,
             "ssh_port": host.port,
             **({"ssh_user": host.user} if host.user else {}),
-            **common,
-            **({"ssh_known_hosts_file": str(known[host.name])} if host.name in known else {}),
-            **(_temporary(details[host.name], scratch / quote(host.name, safe="")) if host.name in details else {}),
-            **(vouched_for if host.name in vouched else {}),
+            **{name: value for name, value in common.items() if not (login and name == "ssh_key")},
+            **_trust(host.name, names[host.name], (*vouched.get(host.name, ()), *keys.own), keys.revoked, scratch),
+            **login,
+            **({"ssh_paramiko_connect_kwargs": arguments} if arguments else {}),
         }
-        for host in hosts
-    }
+    return data
 
 
 def is_direct(fleet: Fleet) -> bool:
     """Whether hosts are connected to at the very address they were found with: no jump host, and no ~/.ssh/config."""
-    return not fleet.ssh.jump and not _may_be_renamed(fleet)
+    return not fleet.ssh.jump and not _own_config().exists()
 
 
-def host_key_lines(host: Host, details: Mapping[str, Any]) -> list[str]:
-    """The host keys of an answer of get_instance_access_details as lines of known_hosts."""
-    return [f"{_known_as(host)} {key['algorithm']} {key['publicKey']}" for key in details.get("hostKeys", ())]
-
-
-def lines_about(names: Collection[str], text: str) -> dict[str, list[str]]:
-    """The lines of a known_hosts about each of these names, where there are any; those with patterns or markers too."""
-    found: dict[str, list[str]] = defaultdict(list)
-    general = []
-    for line in text.splitlines():
-        listed = (line.split(maxsplit=1) or ["#"])[0]
-        if listed.startswith("@") or any(sign in listed for sign in "*?!"):
-            general.append(line)
-        elif not listed.startswith("#"):
-            for name in {_known_name(part, names) for part in listed.split(",")} - {None}:
-                found[str(name)].append(line)
-    return {name: lines + general for name, lines in found.items()}
-
-
-def jump_config(ssh: Ssh) -> str:
-    """An ssh_config that leads to every host through the jump host, whose own host key is checked as strictly.
+def jump_config(ssh: Ssh, known_hosts: Path, strictness: str) -> str:
+    """An ssh_config that leads to every host through the jump host, whose own host key is checked. Raises ConfigError.
 
     The port goes with ProxyJump and not with the jump host: pyinfra would hand it to paramiko as text, and paramiko
     would then look for "[host]:22" among the known hosts.
     """
-    user, _, address = ssh.jump.rpartition("@")
-    name, _, port = address.partition(":")
+    user, name, port = _jump(ssh)
     lines = [
         f"Host {name}",
-        f"  UserKnownHostsFile {ssh.known_hosts}",
-        f"  StrictHostKeyChecking {STRICTNESS[ssh.host_keys]}",
-        *([f"  IdentityFile {ssh.key}"] if ssh.key else []),
+        f"  UserKnownHostsFile {_path(known_hosts, 'ssh.known_hosts')}",
+        f"  StrictHostKeyChecking {strictness}",
+        *([f"  IdentityFile {_path(ssh.key, 'ssh.key')}"] if ssh.key else []),
         f"Host * !{name}",
-        f"  ProxyJump {f'{user}@' if user else ''}{name}:{port or 22}",
+        f"  ProxyJump {f'{user}@' if user else ''}{name}:{port}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _files_of_known(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Path]:
-    """A known_hosts with a host's own lines, for each host that has any: paramiko compares a host with every line.
+def _check_host(host: Host) -> None:
+    """Raises JadaError for a name, address or user that could be more than that."""
+    for word, value, shape in (("name", host.name, HOST_NAME), ("address", host.address, _ADDRESS),
+                               ("user", host.user, _USER)):  # fmt: skip
+        if not shape.fullmatch(value):
+            raise JadaError(
+                f"The {word} of host {host.name!r} ({host.source}) can't be used: {value!r}",
+                "see who set it there; nothing was connected to",
+            )
+
+
+def _vouched(name: str, details: Mapping[str, Any]) -> tuple[HostKey, ...]:
+    """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises JadaError."""
+    keys = [host_key(str(one.get("algorithm")), str(one.get("publicKey"))) for one in details.get("hostKeys") or ()]
+    if None in keys:
+        raise JadaError(f"Lightsail names a host key of {name} that is none")
+    return tuple(key for key in keys if key)
+
+
+def _trust(
+    host: str, name: str, keys: Sequence[HostKey], revoked: frozenset[bytes], scratch: Path
+) -> dict[str, object]:
+    """A known_hosts with a host's own keys, if it has any: paramiko compares a host with every line.
 
     With hashed names, Debian's default, that takes it 8 s for 500 hosts. A host that has none is left to the real file,
-    where a new key is to go; so are all when ~/.ssh/config may give them other names.
+    where a new key is to go; one that has is not trusted anew, whatever paramiko makes of its keys.
     """
-    if _may_be_renamed(fleet):
+    good = [key for key in dict.fromkeys(keys) if key.blob not in revoked]
+    if not good:
         return {}
-    lines = lines_about({_known_as(host) for host in hosts}, _text(fleet.ssh.known_hosts))
-    return {
-        # quote leaves no "@": no other file is called so.
-        host.name: _write(scratch / f"{quote(host.name, safe='')}@known_hosts", "\n".join(lines[name]) + "\n")
-        for host in hosts
-        if (name := _known_as(host)) in lines
-    }
+    # quote leaves no "@": no other file is called so.
+    file = scratch / f"{quote(host, safe='')}@known_hosts"
+    _write(file, "".join(f"{name} {key.kind} {key.text}\n" for key in good))
+    return {"ssh_known_hosts_file": str(file), "ssh_strict_host_key_checking": "yes"}
 
 
-def _may_be_renamed(fleet: Fleet) -> bool:
-    """Whether a ~/.ssh/config may give hosts another name or address; with a jump host, jada's own config is read."""
-    return not fleet.ssh.jump and Path("~/.ssh/config").expanduser().exists()
+def _jump_trust(ssh: Ssh, keys: HostKeys, scratch: Path) -> tuple[Path, str]:
+    """The known_hosts for the jump host and how strict to be. pyinfra connects to it by itself, and paramiko knows no
+    revoked key: where one is, no other is trusted on first use.
+    """
+    if not keys.own and not keys.revoked:
+        return ssh.known_hosts, STRICTNESS[ssh.host_keys]
+    lines = "".join(f"{_jump_name(ssh)} {key.kind} {key.text}\n" for key in keys.own)
+    return _write(scratch / "@jump", lines), "yes"
 
 
-def _known_as(host: Host) -> str:
-    return host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+def _refusal(fleet: Fleet, host: Host, keys: HostKeys) -> dict[str, object]:
+    """What makes paramiko refuse the keys that are revoked for a host."""
+    if not keys.revoked:
+        return {}
+    # Here, because paramiko takes long to import and hardly a known_hosts revokes anything.
+    from jada.inventory.host_key import refusing
+
+    return {"transport_factory": refusing(keys.revoked, host.name, str(fleet.ssh.known_hosts))}
 
 
-def _known_name(part: str, names: Collection[str]) -> str | None:
-    """The one of `names` that a name in known_hosts stands for: itself, or hashed with a salt as |1|SALT|HASH."""
-    if not part.startswith("|1|"):
-        return part if part in names else None
-    try:
-        salt, digest = (b64decode(one) for one in part[3:].split("|"))
-    except ValueError:
-        return None
-    return next((name for name in names if hmac.digest(salt, name.encode(), "sha1") == digest), None)
+def _key_arguments(key: object) -> dict[str, object]:
+    """A key for paramiko, and none besides that an ssh configuration might name."""
+    return {"pkey": key, "key_filename": None} if key else {}
+
+
+def _known_names(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
+    """The name in known_hosts by host name; a ~/.ssh/config may lead to another address, but not with a jump host."""
+    addresses = [host.address for host in hosts]
+    if not is_direct(fleet) and not fleet.ssh.jump:
+        addresses = renamed(_own_config(), addresses)
+    return {host.name: known_name(address, host.port) for host, address in zip(hosts, addresses, strict=True)}
+
+
+def _own_config() -> Path:
+    return Path("~/.ssh/config").expanduser()
+
+
+def _jump(ssh: Ssh) -> tuple[str, str, int]:
+    """The user or "", the host and the port of a jump host. Raises ConfigError."""
+    if not _JUMP.fullmatch(ssh.jump):
+        raise ConfigError(f"ssh.jump in fleet.yml can't be used: {ssh.jump!r}", "write [user@]host[:port]")
+    user, _, address = ssh.jump.rpartition("@")
+    name, _, port = address.partition(":")
+    return user, name, int(port or 22)
+
+
+def _jump_name(ssh: Ssh) -> str:
+    _, name, port = _jump(ssh)
+    return known_name(name, port)
+
+
+def _path(path: Path, key: str) -> str:
+    if not _PATH.fullmatch(str(path)):
+        raise ConfigError(
+            f"{key}: {str(path)!r} can't be written into an ssh configuration, which ssh.jump needs",
+            "a path of letters, digits and . _ - / only",
+        )
+    return str(path)
 
 
 def _is_lightsail(host: Host) -> bool:
@@ -181,11 +240,39 @@ def _check_files(fleet: Fleet, needs_known_hosts: bool) -> None:
     ssh.known_hosts.touch(mode=0o600)
 
 
-def _temporary(details: Mapping[str, Any], key: Path) -> dict[str, object]:
-    """Saves a temporary key, and its certificate beside it, where ssh and pyinfra look for one."""
-    _write(key, details["privateKey"].rstrip() + "\n")
-    _write(key.with_name(f"{key.name}-cert.pub"), details["certKey"].rstrip() + "\n")
-    return {"ssh_key": str(key), "ssh_user": details["username"]}
+def _temporary(name: str, details: Mapping[str, Any]) -> dict[str, object]:
+    """The user and the key of Lightsail's answer, and no key from anywhere else. Raises JadaError."""
+    user = details.get("username")
+    if not (isinstance(user, str) and user and _USER.fullmatch(user)):
+        raise JadaError(f"Lightsail names a user of {name} that can't be used: {user!r}")
+    try:
+        key = _with_certificate(details["privateKey"], details["certKey"])
+    except Exception as error:
+        # Whatever paramiko makes of it; its texts may quote the key.
+        raise JadaError(f"Lightsail's temporary key for {name} can't be used ({type(error).__name__})") from None
+    return {"key": key, "ssh_user": user, "ssh_allow_agent": False, "ssh_look_for_keys": False}
+
+
+def _with_certificate(private: str, certificate: str) -> PKey:
+    """The key in memory. A certificate as a text would be taken for a path, if there is such a file."""
+    from paramiko import ECDSAKey, Ed25519Key, Message, RSAKey, SSHException
+
+    found = _CERTIFICATE.fullmatch(certificate.strip())
+    if not found:
+        raise ValueError("no certificate")
+    for kind in (RSAKey, Ed25519Key, ECDSAKey):
+        try:
+            key = _unprinted(kind).from_private_key(StringIO(private))
+        except SSHException:
+            continue
+        key.load_certificate(Message(b64decode(found.group(2), validate=True)))
+        return key
+    raise ValueError("no private key")
+
+
+def _unprinted(kind: type[PKey]) -> type[PKey]:
+    """The kind of key, as pyinfra's `debug-inventory` can print it: it makes JSON of all host data."""
+    return type(kind.__name__, (kind,), {"to_json": lambda key: key.fingerprint})
 
 
 def _write(file: Path, text: str) -> Path:

@@ -7,24 +7,23 @@ or a fleet without hosts, ends the process: pyinfra would call an empty inventor
 from __future__ import annotations
 
 import atexit
-import shutil
 import sys
-import tempfile
-from pathlib import Path
+from contextlib import ExitStack
 
 from jada import JadaError
 from jada.inventory.access import ssh_data
 from jada.inventory.discover import discover
 from jada.inventory.fleet import load
 from jada.inventory.groups import Member, groups
+from jada.inventory.scratch import scratch
 
 
 def _inventory() -> dict[str, list[Member]]:
     fleet = load()
     hosts = discover(fleet)
-    scratch = tempfile.mkdtemp(prefix="jada-")
-    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    return groups(fleet, hosts, ssh_data(fleet, hosts, Path(scratch)))
+    kept = ExitStack()
+    atexit.register(kept.close)
+    return groups(fleet, hosts, ssh_data(fleet, hosts, kept.enter_context(scratch())))
 
 
 try:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from jada import JadaError, __version__
 from jada.inventory.fleet import Aws, Webhook
 
-# Seconds for a webhook to answer; chat services do in one.
-TIMEOUT = 10
+# Seconds for a whole message, from the look-up of the name to the answer; chat services and SNS need one.
+TIMEOUT: float = 15
 # SNS takes a subject of one line of up to 100 characters of ASCII.
 SUBJECT = 100
 
 
 def publish(aws: Aws, topic: str, subject: str, text: str) -> None:
-    """Sends a message to the SNS topic of an ARN. Raises JadaError."""
+    """Sends a message to the SNS topic of an ARN, within TIMEOUT seconds. Raises JadaError."""
     # Here, because a webhook needs no boto3.
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,23 +29,26 @@ def publish(aws: Aws, topic: str, subject: str, text: str) -> None:
     region = topic.split(":")[3]
     plain = " ".join(subject.encode("ascii", "replace").decode().split())[:SUBJECT]
     try:
-        Clients(aws).client("sns", region).publish(TopicArn=topic, Subject=plain, Message=text)
+        _in_time(lambda: Clients(aws).client("sns", region).publish(TopicArn=topic, Subject=plain, Message=text))
     except (ClientError, BotoCoreError) as error:
         told = failure(error, f"sns {region}")
         raise JadaError(told.message, told.hint) from None
 
 
 def post(webhook: Webhook, text: str, environ: Mapping[str, str] | None = None) -> None:
-    """Sends a message to a webhook in Slack's form. Raises JadaError, which never holds the URL: it is a secret."""
+    """Sends a message to a webhook in Slack's form, within TIMEOUT seconds; only a 2xx to this very request counts.
+
+    Raises JadaError, which holds neither the URL, for it is a secret, nor anything of the answer.
+    """
     body = json.dumps({"text": text}).encode()
     headers = {"Content-Type": "application/json", "User-Agent": f"jada/{__version__}"}
     try:
         request = urllib.request.Request(_url(webhook, os.environ if environ is None else environ), body, headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=TIMEOUT):  # noqa: S310
-            return
+        _in_time(lambda: _send(request))
     except urllib.error.HTTPError as error:
         raise JadaError(
-            f"it answered HTTP {error.code}", "a webhook that was removed answers 403, 404 or 410"
+            f"it answered HTTP {error.code}",
+            "a webhook that was removed answers 403, 404 or 410; one that has moved answers 3xx, and needs its new URL",
         ) from None
     except urllib.error.URLError as error:
         why = error.reason.strerror if isinstance(error.reason, OSError) else ""
@@ -52,8 +56,43 @@ def post(webhook: Webhook, text: str, environ: Mapping[str, str] | None = None) 
     except OSError as error:
         raise JadaError(f"it did not answer ({error.strerror or type(error).__name__})") from None
     except (ValueError, http.client.HTTPException) as error:
-        # Their texts quote the URL.
-        raise JadaError(f"its URL can't be used ({type(error).__name__})") from None
+        # Their texts quote the URL, or the answer.
+        raise JadaError(f"its URL or its answer can't be used ({type(error).__name__})") from None
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: it would be asked for with a GET, without the message."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def _send(request: urllib.request.Request) -> None:
+    urllib.request.build_opener(_Stay).open(request, timeout=TIMEOUT).close()
+
+
+def _in_time(act: Callable[[], object]) -> None:
+    """Does it in a thread of its own, which is left behind when the time is up. Raises JadaError then, or what it does.
+
+    The time-outs of sockets begin anew with each byte that comes.
+    """
+    ended: list[Exception | None] = []
+
+    def run() -> None:
+        try:
+            act()
+        except Exception as error:  # whatever it is, it is raised where it is waited for
+            ended.append(error)
+        else:
+            ended.append(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    if not ended:
+        raise JadaError(f"it did not answer within {TIMEOUT} s")
+    if error := ended[0]:
+        raise error
 
 
 def _url(webhook: Webhook, environ: Mapping[str, str]) -> str:

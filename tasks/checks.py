@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ SAME_INSTANT = 0.05
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
 LIMITS = "/etc/security/limits.d/50-jada.conf"
+_OWNER = re.compile(r"[0-9]+:[0-9]+")
+_MODE = re.compile(r"[0-7]{3,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,11 @@ def drift(state: State) -> tuple[Finding, ...]:
     return (unreleased, *_interrupted(state, Wanted("", 0)), *_service(state, Wanted("", 0)))
 
 
+def under_way(state: State) -> Finding | None:
+    """The finding that a transaction runs on the host just now; while it does, nothing else can be judged there."""
+    return Finding.of("J409", "no change under way", f"being changed by {state.lock}") if state.lock else None
+
+
 def running_model(state: State) -> str:
     """The model the process really runs, as far as can be known; "" when it can't."""
     if state.process is None or state.told:
@@ -114,7 +122,7 @@ def _service(state: State, _: Wanted) -> Iterator[Finding]:
     unit = state.unit
 
     def finding(code: str, expected: str, seen: str) -> Finding:
-        return Finding.of(code, expected, seen, CODES[code].mend.replace("UNIT", unit.name))
+        return Finding.of(code, expected, seen, CODES[code].mend.replace("UNIT", _word(unit.name)))
 
     if not unit.loaded:
         yield finding("J201", f"{unit.name} installed", "unknown to systemd")
@@ -253,8 +261,25 @@ def _files(state: State, wanted: Wanted) -> Iterator[Finding]:
             "J107",
             f"owner {settings.owner}, mode {settings.mode}",
             f"owner {state.settings.file.owner or 'none'}, mode {state.settings.file.mode or 'none'}",
-            f"on HOST: chown {settings.owner} {state.settings.path}; chmod {settings.mode} {state.settings.path}",
+            _give_back(settings, state.settings.real or state.settings.path),
         )
+
+
+def _give_back(file: File, path: str) -> str:
+    """The command that gives a file its owner and mode again, "" where one of the three is not to be put into a shell.
+
+    Its folder is its user's, who may have put a link there by the time it is run: nothing that root does follows one.
+    """
+    if not (_OWNER.fullmatch(file.owner) and _MODE.fullmatch(file.mode) and path.isprintable()):
+        return ""
+    (user, group), word = file.owner.split(":"), _word(path)
+    as_owner = f"setpriv --reuid={user} --regid={group} --clear-groups"
+    return f"on HOST: chown {file.owner} --no-dereference {word}; {as_owner} chmod {file.mode} {word}"
+
+
+def _word(text: str) -> str:
+    """A host's own text as one word of a command that mends, and never the place of the host's name (mend_on)."""
+    return shlex.quote(text).replace("HOST", "HO''ST")
 
 
 def _reload(state: State, _: Wanted) -> Iterator[Finding]:

@@ -250,6 +250,14 @@ _ALL = (
         "The host could not be reached or looked at. What it runs is not known; it never counts as in sync.",
         "see whether it runs and its ssh answers: jada hosts; jada status --limit HOST",
     ),
+    Code(
+        "J409",
+        "change-under-way",
+        NOTE,
+        "A release or a rollback is changing the host at this moment. What it runs half-way is neither in sync nor "
+        "drift, so nothing else is said of it, and its history stays as it is until the next check.",
+        "wait until it has ended, then: jada drift --limit HOST",
+    ),
 )
 
 CODES = {code.code: code for code in _ALL}

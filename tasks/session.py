@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -61,6 +62,7 @@ class Connection:
         self._state = state
         self._host = host
         self._line = line
+        self._arguments = cast(SSHConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
         self.service = service
 
     def connect(self) -> None:
@@ -78,12 +80,14 @@ class Connection:
                 self._host.connect(show_errors=False, raise_exceptions=True)
                 break
             except (ConnectError, PyinfraError) as error:
+                if isinstance(refused := error.__context__, HostKeyError):
+                    raise refused from None
                 if isinstance(changed := error.__context__, BadHostKeyException):
                     raise HostKeyError(
                         f"{self._host.name} shows another ssh host key than the known one: {changed.key.fingerprint} "
                         f"instead of {changed.expected_key.fingerprint}, at {changed.hostname}",
                         "if it was reinstalled, compare the key with its console and forget the old one: "
-                        f"ssh-keygen -R {changed.hostname}; if it was not, somebody may sit in between",
+                        f"ssh-keygen -R {shlex.quote(changed.hostname)}; if it was not, somebody may sit in between",
                     ) from None
                 if wait is None or not _may_pass(error):
                     raise HostError(f"{self._host.name} can't be reached: {error}") from None
@@ -97,7 +101,7 @@ class Connection:
     def _take_line(self) -> None:
         """Hands pyinfra the TCP connection that was dialed for this host, once; later ones it makes itself."""
         line, self._line = self._line, None
-        given: dict[str, object] = {}
+        given: dict[str, object] = {**self._arguments}
         if line and not self._host.connected:
             if is_connected(line):
                 given["sock"] = line
@@ -204,7 +208,7 @@ class Connection:
         raise HostError(
             f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
             "the change by itself",
-            f"look at it with `jada status --limit {self._host.name}` once it answers again",
+            f"look at it with `jada status --limit {shlex.quote(self._host.name)}` once it answers again",
         )
 
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import paramiko
 import pytest
+from paramiko import SSHException
 
 import jada
-from jada import ConfigError, JadaError
-from jada.inventory.access import ssh_data
+from jada import ConfigError, Host, HostError, HostKeyError, JadaError
+from jada.inventory import access
+from jada.inventory.access import jump_config, ssh_data
 from jada.inventory.discover import discover
-from jada.inventory.fleet import Fleet
+from jada.inventory.fleet import Fleet, Ssh
+from jada.tasks.session import Session
+from jada.tasks.transaction import Service
 
 FleetOf = Callable[..., Fleet]
 
@@ -35,30 +45,41 @@ def known(file: object, name: str) -> dict[str, str]:
     return {kind: key.get_base64() for kind, key in (found or {}).items()}
 
 
+def certificate(values: dict[str, Any], tmp_path: Path) -> str:
+    """What ssh-keygen reads in the certificate of a host's key."""
+    key = values["ssh_paramiko_connect_kwargs"]["pkey"]
+    file = tmp_path / "cert.pub"
+    file.write_text(f"{key.public_blob.key_type} {base64.b64encode(key.public_blob.key_blob).decode()}\n")
+    return subprocess.run(["ssh-keygen", "-L", "-f", file], capture_output=True, text=True, check=True).stdout
+
+
 def test_lightsail_gives_a_key_that_its_certificate_belongs_to(fleet_of: FleetOf, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     found = data(fleet_of(f"[{LIGHTSAIL}]"), scratch)
     assert set(found) == {"jada-agent", "jada-agent-2", "jada-agent-3"}
     assert scratch.stat().st_mode & 0o777 == 0o700
-    assert len({values["ssh_key"] for values in found.values()}) == 3
+    keys = {values["ssh_paramiko_connect_kwargs"]["pkey"].fingerprint for values in found.values()}
+    assert len(keys) == 3
     for values in found.values():
-        file = Path(values["ssh_key"])
-        assert file.stat().st_mode & 0o777 == 0o600
         assert values["ssh_user"] == "admin"
-        key = paramiko.RSAKey.from_private_key_file(str(file))
-        key.load_certificate(f"{file}-cert.pub")
-        read = subprocess.run(
-            ["ssh-keygen", "-L", "-f", f"{file}-cert.pub"], capture_output=True, text=True, check=True
-        )
-        assert re.search(r"Principals:\s+admin\s", read.stdout)
-        assert re.search(r"Public key: RSA-CERT (\S+)", read.stdout).group(1) == key.fingerprint  # type: ignore[union-attr]
-        assert "Valid: from" in read.stdout
+        read = certificate(values, tmp_path)
+        assert re.search(r"Principals:\s+admin\s", read)
+        assert re.search(r"Public key: RSA-CERT (\S+)", read).group(1) in keys  # type: ignore[union-attr]
+        assert "Valid: from" in read
+
+
+def test_a_temporary_key_is_in_no_file_and_no_other_key_is_offered(fleet_of: FleetOf, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    for values in data(fleet_of(f"[{LIGHTSAIL}]"), scratch).values():
+        assert "ssh_key" not in values
+        assert (values["ssh_allow_agent"], values["ssh_look_for_keys"]) == (False, False)
+        assert values["ssh_paramiko_connect_kwargs"]["key_filename"] is None
+    assert all("PRIVATE" not in file.read_text() for file in scratch.iterdir())
+    assert not [file for file in scratch.iterdir() if "known_hosts" not in file.name]
 
 
 def test_the_certificate_is_signed_by_the_authority(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
-    found = data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")["jada-agent"]
-    certificate = f"{found['ssh_key']}-cert.pub"
-    read = subprocess.run(["ssh-keygen", "-L", "-f", certificate], capture_output=True, text=True, check=True).stdout
+    read = certificate(data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")["jada-agent"], tmp_path)
     ca = subprocess.run(["ssh-keygen", "-l", "-f", aws.folder / "ca.pub"], capture_output=True, text=True, check=True)
     assert f"Signing CA: ED25519 {ca.stdout.split()[1]}" in read
 
@@ -70,7 +91,6 @@ def test_lightsails_host_keys_are_trusted_beside_the_known_ones(aws: Any, fleet_
     file = found["jada-agent"]["ssh_known_hosts_file"]
     blob = aws.host_key.split()[1]
     assert known(file, "[10.77.0.21]:2222") == {"ssh-ed25519": blob}
-    assert known(file, "192.0.2.9") == {"ssh-ed25519": blob}
     assert found["jada-agent"]["ssh_strict_host_key_checking"] == "yes"
     assert (found["s"]["ssh_known_hosts_file"], found["s"]["ssh_strict_host_key_checking"]) == (
         str(tmp_path / "kh"),
@@ -82,8 +102,7 @@ def test_a_standing_key_is_for_all_hosts_but_lightsails(fleet_of: FleetOf, tmp_p
     (tmp_path / "k").touch()
     (tmp_path / "kh").touch()
     found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{key: k, known_hosts: kh}"), tmp_path / "scratch")
-    own = {name: values["ssh_key"] for name, values in found.items() if name != "s"}
-    assert own == {name: str(tmp_path / "scratch" / name) for name in own}
+    assert not any("ssh_key" in values for name, values in found.items() if name != "s")
     assert {values["ssh_strict_host_key_checking"] for values in found.values()} == {"yes"}
     assert found["s"] == {
         "ssh_hostname": "192.0.2.1",
@@ -191,14 +210,26 @@ def test_each_host_is_compared_with_its_own_lines_only(aws: Any, fleet_of: Fleet
         assert files["c"] == tmp_path / "kh"
 
 
-def test_patterns_and_markers_are_for_every_host(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
-    general = [f"@revoked 192.0.2.9 {aws.host_key}", f"*.example {aws.host_key}"]
-    (tmp_path / "kh").write_text("\n".join([*general, f"192.0.2.1 {aws.host_key}", "|1|no|hash", "x"]))
-    file = data(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch")["s"]["ssh_known_hosts_file"]
-    assert sorted(Path(file).read_text().splitlines()) == sorted([*general, f"192.0.2.1 {aws.host_key}"])
+def test_lines_that_paramiko_can_not_read_hide_no_key(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
+    """It gives up a file at the first one: with accept-new, the host would then be trusted anew whatever it shows."""
+    other = [f"@revoked 192.0.2.9 {aws.host_key}", f"@cert-authority * {aws.host_key}", "|1|no|hash", "x", "a b c"]
+    for pattern in ("192.0.2.1", "192.0.2.*", "*,!192.0.2.9", "192.0.?.1"):
+        (tmp_path / "kh").write_text("\n".join([*other, f"{pattern} {aws.host_key}"]))
+        fleet = fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh, host_keys: accept-new}")
+        found = data(fleet, tmp_path / "scratch")["s"]
+        blob = {"ssh-ed25519": aws.host_key.split()[1]}
+        assert known(found["ssh_known_hosts_file"], "192.0.2.1") == blob, pattern
+        assert len(Path(found["ssh_known_hosts_file"]).read_text().splitlines()) == 1
+        assert found["ssh_strict_host_key_checking"] == "yes"
 
 
-def test_hosts_that_an_ssh_config_may_rename_are_left_to_the_real_file(
+def test_an_authoritys_key_is_no_hosts_own(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
+    (tmp_path / "kh").write_text(f"@cert-authority 192.0.2.1 {aws.host_key}\n@other 192.0.2.1 {aws.host_key}\n")
+    found = data(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch")["s"]
+    assert found["ssh_known_hosts_file"] == str(tmp_path / "kh")
+
+
+def test_hosts_that_an_ssh_config_renames_are_compared_with_the_keys_of_their_other_name(
     aws: Any, fleet_of: FleetOf, tmp_path: Path
 ) -> None:
     (tmp_path / "kh").write_text(f"192.0.2.1 {aws.host_key}\n")
@@ -206,5 +237,199 @@ def test_hosts_that_an_ssh_config_may_rename_are_left_to_the_real_file(
     assert data(fleet, tmp_path / "scratch")["s"]["ssh_known_hosts_file"] != str(tmp_path / "kh")
     config = Path("~/.ssh/config").expanduser()
     config.parent.mkdir(parents=True)
-    config.write_text("Host 192.0.2.1\n  HostName 192.0.2.5\n")
+    config.write_text("Include more/*.conf # others\nHost *\n  User x\n")
+    (config.parent / "more").mkdir()
+    (config.parent / "more/a.conf").write_text("Host 192.0.2.1\n  HostName 192.0.2.5 # moved\n")
     assert data(fleet, tmp_path / "scratch")["s"]["ssh_known_hosts_file"] == str(tmp_path / "kh")
+    (tmp_path / "kh").write_text(f"@revoked x {aws.host_key}\n192.0.2.5 {aws.host_key}\n")
+    file = data(fleet, tmp_path / "scratch")["s"]["ssh_known_hosts_file"]
+    assert known(file, "192.0.2.5") == {"ssh-ed25519": aws.host_key.split()[1]}
+
+
+@pytest.mark.parametrize("text", ["Include config\n", "x\n", "\xff"])
+def test_an_ssh_config_that_can_not_be_read_is_told_once(fleet_of: FleetOf, tmp_path: Path, text: str) -> None:
+    fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}")
+    config = Path("~/.ssh/config").expanduser()
+    config.parent.mkdir(parents=True)
+    config.write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError, match="config can't be read as an ssh configuration"):
+        data(fleet, tmp_path / "scratch")
+
+
+HERE = Host("web-1", "192.0.2.1", "ec2 us-east-1", user="debian")
+EVIL = "x\n  ProxyCommand touch owned"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        replace(HERE, **changes)  # type: ignore[arg-type]
+        for changes in (
+            {"name": EVIL}, {"name": "../x"}, {"name": "@local"}, {"name": ""},
+            {"address": EVIL}, {"address": "192.0.2.1 ssh-ed25519 AAAA"}, {"address": "-oProxyCommand=x"},
+            {"address": "*"}, {"address": "!a,b"}, {"address": "|1|a|b"}, {"address": "@revoked"}, {"address": "#"},
+            {"address": "a\x00"}, {"address": ""}, {"address": "[::1]"},
+            {"user": EVIL}, {"user": "-l"}, {"user": "a b"}, {"user": "a\n"},
+        )
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf, tmp_path: Path, host: Host) -> None:
+    fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new, jump: bastion}")
+    with pytest.raises(JadaError, match="can't be used") as caught:
+        ssh_data(fleet, [host], tmp_path / "scratch")
+    assert "\n" not in caught.value.message
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("address", ["2001:db8::1", "fe80::1%eth0", "web-1.example", "münchen.example", "10.0.0.1"])
+def test_names_and_addresses_of_every_kind_are_taken(fleet_of: FleetOf, tmp_path: Path, address: str) -> None:
+    fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}")
+    host = replace(HERE, address=address, user="CORP\\ann.lee+ops@x")
+    assert ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]["ssh_hostname"] == address
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jump": "b\n  ProxyCommand x"}, {"jump": "-oProxyCommand=x"}, {"jump": "*"}, {"jump": "a b"}, {"jump": "a:b"},
+        {"key": Path("/k\n  ProxyCommand x")}, {"key": Path("/k #")}, {"key": Path("/%h")}, {"key": Path('/"k"')},
+        {"known_hosts": Path("/kh /dev/null")}, {"known_hosts": Path("/kh\nProxyCommand x")},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_nothing_becomes_another_line_of_the_ssh_configuration(changes: dict[str, Any]) -> None:
+    ssh = replace(Ssh(jump="me@bastion", key=Path("/k"), known_hosts=Path("/kh")), **changes)
+    with pytest.raises(ConfigError):
+        jump_config(ssh, ssh.known_hosts, "yes")
+
+
+ANSWER: dict[str, Any] = {"username": "admin", "hostKeys": [], "privateKey": "", "certKey": ""}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"username": EVIL}, {"username": "-oProxyCommand=x"}, {"username": ""}, {"username": None}, {"username": 7},
+        {"hostKeys": [{"algorithm": "ssh-rsa", "publicKey": "AAAA\n* ssh-rsa AAAA"}]},
+        {"hostKeys": [{"algorithm": "ssh-rsa\nx", "publicKey": "AAAA"}]},
+        {"hostKeys": [{"algorithm": "ssh-rsa", "publicKey": "AAAAC3NzaC1lZDI1NTE5"}]},
+        {"hostKeys": [{}]},
+        {"privateKey": "x"}, {"privateKey": None}, {"privateKey": "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n"},
+        {"certKey": "/etc/passwd"}, {"certKey": ""}, {"certKey": None}, {"certKey": "ssh-rsa-cert-v01@openssh.com !"},
+        {"certKey": "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29t"},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_an_answer_of_lightsail_that_is_none_is_refused(
+    fleet_of: FleetOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    host = replace(HERE, source="lightsail us-east-1")
+    private = StringIO()
+    paramiko.RSAKey.generate(1024).write_private_key(private)
+    answer = {**ANSWER, "privateKey": private.getvalue(), **changes}
+    monkeypatch.setattr(access, "_access_details", lambda *_: {"web-1": answer})
+    with pytest.raises(JadaError, match="Lightsail") as caught:
+        ssh_data(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), [host], tmp_path / "scratch")
+    assert "\n" not in caught.value.message
+    assert "PRIVATE" not in caught.value.message
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An ssh server on this machine that shows one host key and lets nobody in."""
+
+    port: int
+    key: str
+
+
+@pytest.fixture
+def sshd() -> Iterator[Shown]:
+    key = paramiko.ECDSAKey.generate()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    line, _ = listening.accept()
+                    transport = paramiko.Transport(line)
+                    transport.add_server_key(key)
+                    with suppress(SSHException, EOFError):
+                        transport.start_server(server=paramiko.ServerInterface())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield Shown(listening.getsockname()[1], f"{key.get_name()} {key.get_base64()}")
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def connected(fleet: Fleet, scratch: Path, port: int, address: str = "127.0.0.1") -> HostError:
+    """How a connection to the server ends: always in an error, as it lets nobody in."""
+    host = Host("web-1", address, "static", user="agent", port=port)
+    session = Session(ssh_data(fleet, [host], scratch), Service("a.service", "~/s"), {})
+    ((_, ended),) = session.each(["web-1"], lambda _, connection: connection.connect())
+    session.close()
+    assert isinstance(ended, HostError)
+    return ended
+
+
+# PORT is the server's; what follows HASH is hashed.
+REVOKING = (
+    "*",
+    "127.0.0.1",
+    "[127.0.0.1]:PORT",
+    "other,[127.0.0.1]:PORT",
+    "127.0.0.*",
+    "[127.0.0.?]:*",
+    "*,!10.0.0.1",
+    "HASH[127.0.0.1]:PORT",
+    "HASH127.0.0.1",
+)
+
+
+@pytest.mark.parametrize("policy", ["strict", "accept-new"])
+@pytest.mark.parametrize("is_known", [False, True], ids=["new", "known"])
+@pytest.mark.parametrize("pattern", REVOKING)
+def test_a_revoked_host_key_is_refused_and_not_learnt(
+    fleet_of: FleetOf, tmp_path: Path, sshd: Shown, pattern: str, is_known: bool, policy: str
+) -> None:
+    name = pattern.removeprefix("HASH").replace("PORT", str(sshd.port))
+    name = paramiko.HostKeys.hash_host(name) if pattern.startswith("HASH") else name
+    lines = [f"@revoked\t{name}  {sshd.key} leaked"]
+    lines += [f"[127.0.0.1]:{sshd.port} {sshd.key}"] if is_known else []
+    (tmp_path / "kh").write_text("\n".join(reversed(lines)) + "\n")
+    before = (tmp_path / "kh").read_text()
+    fleet = fleet_of(f"[{STATIC}]", ssh=f"{{known_hosts: kh, host_keys: {policy}}}")
+    ended = connected(fleet, tmp_path / "scratch", sshd.port)
+    assert isinstance(ended, HostKeyError)
+    assert "revokes" in ended.message
+    assert (tmp_path / "kh").read_text() == before
+
+
+@pytest.mark.parametrize("line", ["@revoked 127.0.0.2 KEY", "@revoked *,!*127.0.0.1* KEY", "@cert-authority * KEY", ""])
+def test_a_key_that_is_not_revoked_for_this_host_is_none(
+    fleet_of: FleetOf, tmp_path: Path, sshd: Shown, line: str
+) -> None:
+    (tmp_path / "kh").write_text(f"{line.replace('KEY', sshd.key)}\n[127.0.0.1]:{sshd.port} {sshd.key}\n")
+    ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port)
+    assert not isinstance(ended, HostKeyError)
+    assert "uthentication" in ended.message
+
+
+def test_another_key_of_a_host_than_the_revoked_one_is_taken(fleet_of: FleetOf, tmp_path: Path, sshd: Shown) -> None:
+    old = paramiko.RSAKey.generate(1024).get_base64()
+    (tmp_path / "kh").write_text(
+        f"@revoked * ssh-rsa {old}\n127.0.0.1,[127.0.0.1]:{sshd.port} ssh-rsa {old}\n"
+        f"[127.0.0.1]:{sshd.port} {sshd.key}\n"
+    )
+    ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port)
+    assert "uthentication" in ended.message
+
+
+@pytest.mark.parametrize("policy", ["strict", "accept-new"])
+def test_a_jump_hosts_revoked_key_is_refused_too(fleet_of: FleetOf, tmp_path: Path, sshd: Shown, policy: str) -> None:
+    (tmp_path / "kh").write_text(f"[127.0.0.1]:{sshd.port} {sshd.key}\n@revoked * {sshd.key}\n")
+    ssh = f"{{known_hosts: kh, host_keys: {policy}, jump: '127.0.0.1:{sshd.port}'}}"
+    ended = connected(fleet_of(f"[{STATIC}]", ssh=ssh), tmp_path / "scratch", 22, "127.0.0.2")
+    assert "No host key for [127.0.0.1]" in ended.message

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -141,6 +144,88 @@ def test_a_url_that_does_not_work_is_never_shown(url: str) -> None:
     with pytest.raises(JadaError) as caught:
         notify.post(Webhook(variable="HOOK"), "t", {"HOOK": url})
     assert "S3CRET" not in caught.value.message + caught.value.hint
+
+
+@contextmanager
+def raw_server(*parts: bytes) -> Iterator[str]:
+    """The URL of a server that answers one request with these parts, a moment between them, whatever it was asked."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                line, _ = listening.accept()
+                with line:
+                    line.recv(65536)
+                    for part in parts:
+                        line.sendall(part)
+                        time.sleep(0.05)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/S3CRET"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirected_alert_was_not_delivered_and_goes_nowhere_else(status: int) -> None:
+    with server(200) as (elsewhere, got):
+        answer = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n".encode()
+        with raw_server(answer) as url, pytest.raises(JadaError, match=f"HTTP {status}") as caught:
+            notify.post(Webhook(url=url), "t")
+    assert got == []
+    assert "S3CRET" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_an_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
+    monkeypatch.setattr(notify, "TIMEOUT", 0.5)
+    with raw_server(start, *[b"X"] * 40) as url, pytest.raises(JadaError, match=r"did not answer within 0\.5 s"):
+        notify.post(Webhook(url=url), "t")
+
+
+def test_an_answer_without_end_is_not_read() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with raw_server(answer, *[b"1\r\nX\r\n"] * 40) as url:
+        notify.post(Webhook(url=url), "t")
+
+
+@pytest.mark.parametrize("answer", [b"\xff\xfe\x00", b"HTTP/1.1 two hundred\r\n\r\n", b"HTTP/1.1 200 " + b"A" * 70000])
+def test_nonsense_for_an_answer_was_not_delivered(answer: bytes) -> None:
+    with raw_server(answer) as url, pytest.raises(JadaError) as caught:
+        notify.post(Webhook(url=url), "t")
+    assert "S3CRET" not in caught.value.message + caught.value.hint
+    assert "AAAA" not in caught.value.message
+
+
+def test_a_proxys_refusal_shows_neither_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    with raw_server(b"HTTP/1.1 407 S3CRET words\r\n\r\n") as proxy:
+        monkeypatch.setenv("https_proxy", proxy.replace("//", "//me:PASSW0RD@"))
+        with pytest.raises(JadaError) as caught:
+            notify.post(Webhook(url="https://hooks.example/S3CRET"), "t")
+    told = caught.value.message + caught.value.hint
+    assert "S3CRET" not in told
+    assert "PASSW0RD" not in told
+
+
+def test_a_topic_that_never_answers_ends_at_the_deadline(
+    aws: Any, fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "TIMEOUT", 0.5)
+    with raw_server(*[b"X"] * 40) as url, pytest.raises(JadaError, match=r"did not answer within 0\.5 s"):
+        notify.publish(fleet_of(STATIC, url=url).aws, "arn:aws:sns:eu-west-1:123456789012:jada", "s", "t")
+
+
+def test_a_link_in_what_a_host_says_is_none_in_slack(
+    fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(200) as (url, got):
+        monkeypatch.setenv("HOOK", url)
+        (send,) = notices.targets(fleet_of(STATIC, notify='{webhook: "${HOOK}"}')).values()
+        send("s", "saw <https://evil.example|log in> or HTTP://evil.example")
+    assert json.loads(got[0][2]) == {"text": "s\nsaw &lt;https[:]//evil.example|log in&gt; or HTTP[:]//evil.example"}
 
 
 def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """What counts as drift, and what does not."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,3 +198,46 @@ def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
     assert checks.running_model(shadowed) == OPUS
     changed = host(settings={"text": '{"model": "x"}', "changed": NOW}, **UNASKED)
     assert checks.running_model(changed) == MODEL
+
+
+HOSTILE = "/home/a b/$(id)`id`'\"; reboot #/HOST/settings.json"
+
+
+def mend_of_owner(state: State, host: str) -> str:
+    return next(one.mend_on(host) for one in checks.drift(state) if one.code == "J107")
+
+
+def test_the_command_that_gives_settings_back_is_safe_to_paste(host: Host, tmp_path: Path) -> None:
+    """Read by a real shell, with the host's name and the file's path as an attacker would choose them."""
+    state = host(settings={"path": HOSTILE, "real": HOSTILE, "file": File("0:0", "644", "a" * 64)})
+    told = mend_of_owner(state, "web'; touch owned; '")
+    command = told.partition(": chown ")[2]
+    script = 'chown() { printf "%s\\n" "$@"; }; setpriv() { printf "%s\\n" "$@"; }; chown ' + command
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "1000:1000", "--no-dereference", HOSTILE,
+        "--reuid=1000", "--regid=1000", "--clear-groups", "chmod", "600", HOSTILE,
+    ]  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        (File("0;reboot:0", "600"), "/a"),
+        (File("0:0", "600;reboot"), "/a"),
+        (File("0:0\n", "600"), "/a"),
+        (File("agent:agent", "600"), "/a"),
+        (File("0:0", "600"), "/a\nreboot"),
+        (File("0:0", "600"), "/a\x1b[2J"),
+    ],
+)
+def test_no_command_is_made_of_what_is_no_owner_mode_or_path(host: Host, file: File, path: str) -> None:
+    state = host(after={"settings": file}, settings={"path": path, "real": path})
+    assert mend_of_owner(state, "web-1") == "chown and chmod it on web-1"
+
+
+def test_a_units_name_is_one_word_of_the_command_that_mends(host: Host) -> None:
+    state = host(unit={"name": "a\\x2db HOST.service", "active": "failed"})
+    found = next(one for one in checks.drift(state) if one.code == "J202")
+    assert "journalctl -u 'a\\x2db HO''ST.service' -n 50" in found.mend_on("web-1")

@@ -40,6 +40,9 @@ DRIFTED = HostDrift(
 )
 UNREACHABLE = HostDrift("web-2", "", Standing.NOT_CHECKED, (Judged(Finding.of("J408", "an answer", "web-2: timeout")),))
 IN_SYNC = HostDrift("web-3", "specialist", Standing.IN_SYNC)
+CHANGING = HostDrift(
+    "web-5", "specialist", Standing.CHANGING, (Judged(Finding.of("J409", "no change", f"being changed by {NASTY}")),)
+)
 GONE = HostDrift("web-4", "", Standing.GONE, (Judged(Finding.of("J405", "a host", "not found")),))
 DRIFT = Drift('the "fleet"', AT, (DRIFTED, UNREACHABLE, IN_SYNC, GONE))
 EVERY_CODE = Drift("all", AT, (replace(DRIFTED, findings=tuple(Judged(Finding.of(code, "a", "b")) for code in CODES)),))
@@ -154,7 +157,7 @@ def test_prometheus_counts_hosts_not_checked_and_findings_by_code() -> None:
     found = samples(DRIFT)
     assert found["jada_drift_last_check_timestamp_seconds",] == AT.timestamp()
     assert {key[1]: value for key, value in found.items() if key[0] == "jada_drift_hosts"} == {
-        "in_sync": 1, "drifted": 1, "not_checked": 1, "gone": 1
+        "in_sync": 1, "drifted": 1, "not_checked": 1, "changing": 0, "gone": 1
     }  # fmt: skip
     by_code = {key[1]: value for key, value in found.items() if key[0] == "jada_drift_findings" and value}
     assert by_code == {"J102": 1, "J302": 1, "J111": 1, "J408": 1, "J405": 1}
@@ -184,3 +187,21 @@ def test_docs_list_every_code_with_its_name_severity_and_mend() -> None:
     assert rows == [
         f"| {code.code} | {code.name} | {code.severity} | {code.meaning} | {code.mend} |" for code in CODES.values()
     ]
+
+
+@pytest.mark.parametrize(("key", "value"), [("in_sync", True), ("in_sync", False), ("findings", [])])
+def test_the_schema_refuses_a_host_in_the_middle_of_a_change_that_looks_judged(key: str, value: object) -> None:
+    told = {"schema": "jada.drift/1", **drift_formats.as_json(replace(DRIFT, hosts=(CHANGING,)))}
+    Draft202012Validator(SCHEMA).validate(told)
+    told["hosts"][0][key] = value
+    assert not Draft202012Validator(SCHEMA).is_valid(told)
+
+
+def test_a_host_in_the_middle_of_a_change_passes_and_fails_nothing() -> None:
+    drift = replace(DRIFT, hosts=(CHANGING,))
+    suite = etree.fromstring(drift_formats.junit(drift).encode()).find("testsuite")
+    assert suite is not None
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["1", "0", "0", "1"]
+    assert json.loads(drift_formats.sarif(drift, Path("fleet.yml")))["runs"][0]["results"][0]["level"] == "note"
+    assert 'jada_drift_hosts{fleet="the \\"fleet\\"",standing="changing"} 1\n' in drift_formats.prometheus(drift)
+    assert drift_formats.github(drift).startswith("::notice title=web-5%3A J409 change-under-way::")

@@ -12,7 +12,7 @@ import pytest
 
 from jada import JadaError
 from jada.cli import notices
-from jada.cli.drift_log import NEW, RESOLVED, DriftLog, Notice
+from jada.cli.drift_log import NEW, RESOLVED, DriftLog, Episode, Notice
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
 from jada.inventory.fleet import Acceptance
 from jada.tasks.checks import Finding
@@ -165,3 +165,28 @@ def test_a_long_message_is_cut_and_says_so(log: DriftLog) -> None:
     lines = text.splitlines()
     assert len(lines) == notices.MOST_LINES + 1
     assert lines[-1] == f"… and {100 - notices.MOST_LINES} more: jada drift --since 1d"
+
+
+def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
+    said = "x\nRESOLVED: web-1 J102\r\x1b[2K\u202edrow\ud800" + "y" * 10_000
+    episode = Episode("f", "web\n1", "J102", "t", "", "", "error", said, said, "mend " + "z" * 10_000)
+    subject, text = notices.message("f\nBcc: all", [Notice(NEW, episode), Notice(RESOLVED, episode)])
+    assert len(subject.splitlines()) == 1
+    assert len(text.splitlines()) == 2
+    assert len(text) < 2 * notices.MOST_CHARACTERS
+    assert not set(text) & {"\x1b", "\r", "\u202e", "\ud800"}
+
+
+def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> None:
+    changing = check(15, Judged(Finding.of("J409", "no change", "ann")), standing=Standing.CHANGING)
+    log.add(check(0, MODEL, SESSION), ["webhook"])
+    before = log.since("f", "")[1]
+    assert run(log, changing) == []
+    assert log.since("f", "")[1] == before
+    assert run(log, check(30, standing=Standing.IN_SYNC)) == [(RESOLVED, "J102", "resolved")]
+
+
+def test_an_unreachable_host_that_is_then_being_changed_waits_for_the_next_check_too(log: DriftLog) -> None:
+    changing = check(15, Judged(Finding.of("J409", "no change", "ann")), standing=Standing.CHANGING)
+    assert run(log, check(0, UNREACHABLE, standing=Standing.NOT_CHECKED), changing) == []
+    assert run(log, check(30, standing=Standing.IN_SYNC)) == [(RESOLVED, "J408", "resolved")]

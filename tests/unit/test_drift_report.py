@@ -69,6 +69,34 @@ def test_a_host_that_was_not_checked_is_never_fine(host: MakeHost) -> None:
     assert found.exit == Exit.FAILED
 
 
+HALF_WAY = {"unit": {"active": "activating"}, "process": {"soft": 1024}, "settings": {"text": "{}"}, "interrupted": "r"}
+HOLDER = "ann@ops since 2026-11-24T11:59:00+00:00 for release 20261124-115900-cccc"
+
+
+def test_a_host_in_the_middle_of_a_change_is_neither_in_sync_nor_drift(host: MakeHost) -> None:
+    found = check({"web-1": host(**HALF_WAY, lock=HOLDER), "web-2": host()})
+    assert (standing(found), codes(found)) == (Standing.CHANGING, ["J409"])
+    assert found.hosts[0].findings[0].finding.seen == f"being changed by {HOLDER}"
+    assert found.count(Standing.IN_SYNC) == 1
+    assert found.exit == Exit.OK
+
+
+def test_a_change_under_way_hides_no_other_hosts_drift_and_no_unreachable_one(host: MakeHost) -> None:
+    changing = host(lock=HOLDER)
+    assert check({"web-1": changing, "web-2": host(process={"soft": 1024})}).exit == Exit.DRIFT
+    assert check({"web-1": changing, "web-2": HostError("gone")}).exit == Exit.FAILED
+
+
+def test_a_new_host_in_its_first_change_is_not_told_as_new(host: MakeHost) -> None:
+    seen = {"web-1": host(release=None, lock=HOLDER), "web-2": host()}
+    assert codes(check(seen)) == ["J409"]
+
+
+def test_what_is_half_way_without_a_change_that_runs_is_drift(host: MakeHost) -> None:
+    """The kernel says whether one runs: the text that a change left in its lock file is not even read."""
+    assert standing(check({"web-1": host(**HALF_WAY)})) is Standing.DRIFTED
+
+
 def test_a_changed_host_key_is_no_plain_unreachable(host: MakeHost) -> None:
     found = check({"web-1": HostKeyError("web-1 shows another key", "compare it"), "web-2": host()})
     assert codes(found) == ["J406"]

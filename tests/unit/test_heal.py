@@ -95,6 +95,11 @@ def test_what_no_release_mends_is_refused_with_what_does(host: MakeHost) -> None
     assert plan.refusal.startswith("no release mends this. J107 settings-owner: on web-1: chown 1000:1000")
 
 
+def test_a_host_that_is_being_changed_is_left_to_whoever_does_it(host: MakeHost) -> None:
+    plan = healed(host(lock="ann@ops since noon for release r", process={"soft": 1024}))
+    assert (plan.lock, plan.transaction, plan.refusal) == ("ann@ops since noon for release r", None, "")
+
+
 def test_a_shadow_is_refused_and_named(host: MakeHost) -> None:
     managed = Settings("/etc/claude-code/managed-settings.json", text='{"model": "claude-opus-5"}')
     plan = healed(host(layers=(managed,)))

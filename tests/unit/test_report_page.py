@@ -223,3 +223,17 @@ def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHos
     page = Page(Drift("f", at, rows), {row.host: host() for row in rows}, at - timedelta(days=30))
     assert len(matrix(page)) == 500
     assert len(html(page)) < 4_000_000
+
+
+def test_a_host_that_is_being_changed_is_nowhere_fine(host: MakeHost, page: Page) -> None:
+    states = {"web-1": host(lock="ann@<b>ops</b>"), "web-2": host(process={"soft": 1024})}
+    hosts = [Host(name, "192.0.2.1", "static", role="r") for name in states]
+    fleet = Fleet("f", None, (), ())  # type: ignore[arg-type]
+    page = replace(page, drift=judge(fleet, hosts, states, {}, page.drift.at), states=states)
+    tree = parsed(page)
+    assert text(tree.xpath("//ul[@class='counts']")[0]) == (
+        "0 ✓ in sync 1 ✗ drifted 0 ? not checked 1 ↻ being changed 0 – gone"
+    )
+    row = matrix(page)["web-1"]
+    assert {mark for code, mark in row.items() if code not in ("Checked", "J409")} == {"? not known"}
+    assert "✓" not in "".join(row.values()) + about(page, "web-1")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import os
 import pwd
+import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +20,7 @@ from click.testing import CliRunner
 from cronsim import CronSim
 
 import jada
-from jada import ConfigError
+from jada import ConfigError, JadaError
 from jada.cli import schedule
 from jada.cli.drift import drift
 from jada.cli.schedule import Job
@@ -158,7 +161,10 @@ def test_a_workflow_is_one_by_githubs_schema(tmp_path: Path, monkeypatch: pytest
     read = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - safer than the safe one: all is text, `on` too
     assert read["on"]["schedule"] == [{"cron": "0 */6 * * *"}]
     commands = [step["run"].strip() for step in read["jobs"]["drift"]["steps"] if "run" in step]
-    assert commands == ["pip install .", "jada drift --fleet fleet.yml --github --junit drift.xml"]
+    assert commands == [
+        "uv sync --frozen --no-dev",
+        "uv run --frozen --no-sync jada drift --fleet fleet.yml --github --junit drift.xml",
+    ]
 
 
 def test_github_runs_nothing_every_minute() -> None:
@@ -169,3 +175,74 @@ def test_github_runs_nothing_every_minute() -> None:
 def test_the_templates_are_installed_with_jada() -> None:
     files = Path(jada.__file__).parent / "files"
     assert {"jada-drift.service", "jada-drift.timer", "jada-drift.github.yml"} <= {one.name for one in files.iterdir()}
+
+
+def test_a_workflow_runs_nobodys_newer_code_and_may_do_no_more_than_it_has_to() -> None:
+    text = schedule.workflow(3600, "1h", ("jada", "drift"))
+    for line in text.splitlines():
+        if "uses:" in line:
+            assert re.fullmatch(r" +(- )?uses: [\w-]+/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+    assert "pip install" not in text
+    read = yaml.safe_load(text)
+    assert read["permissions"] == {}
+    assert read["jobs"]["drift"]["permissions"] == {"contents": "read", "id-token": "write"}
+    steps = read["jobs"]["drift"]["steps"]
+    assert steps[0]["with"] == {"persist-credentials": False}
+    assert ["JADA_WEBHOOK" in step.get("env", {}) for step in steps].count(True) == 1
+
+
+@pytest.mark.parametrize("word", ["a\nb", "x\r", "\x1b[2J", "a\u2028b", "\x00"])
+def test_a_word_that_would_be_another_line_is_refused(word: str) -> None:
+    command = ("jada", "drift", "--limit", word)
+    for make in (
+        lambda: schedule.workflow(3600, "1h", command),
+        lambda: schedule.cron_line(3600, "1h", command),
+        lambda: schedule.units(Job(command, "deploy", Path("/home/deploy"), ()), 3600, "1h"),
+        lambda: schedule.units(Job(("jada",), "deploy", Path("/home/deploy"), (Path(f"/srv/{word}"),)), 3600, "1h"),
+    ):
+        with pytest.raises(ConfigError, match="can't be put into a schedule"):
+            make()
+
+
+@pytest.mark.parametrize("user", ["a\nExecStartPre=/bin/sh", "%h", "", "a b"])
+def test_a_user_that_would_be_another_line_of_a_unit_is_refused(user: str) -> None:
+    with pytest.raises(ConfigError, match="can't run as"):
+        schedule.units(Job(("jada",), user, Path("/home/a"), ()), 3600, "1h")
+
+
+def test_a_placeholder_in_a_path_stays_what_it_is() -> None:
+    job = Job(("/opt/jada", "{{ user }}", "{{ writes }}"), "deploy", Path("/home/deploy"), ())
+    assert '"{{ user }}" "{{ writes }}"' in schedule.units(job, 900, "15m")["jada-drift.service"]
+
+
+def test_whoever_called_sudo_and_is_nobody_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "no-such-user")
+    (tmp_path / "fleet.yml").write_text(FLEET)
+    argv = ["--every", "1h", "--print", "cron", "--fleet", str(tmp_path / "fleet.yml")]
+    told = CliRunner().invoke(schedule.schedule, argv, standalone_mode=False)
+    assert isinstance(told.exception, JadaError)
+    assert "no user no-such-user" in told.exception.message
+
+
+def test_root_gives_away_no_folder_that_the_user_puts_in_the_way() -> None:
+    """Where the history is to be, a link leads to a folder of root's: the user can't write there, so nor does jada."""
+    if os.geteuid() != 0:
+        pytest.skip("only root has something to give away")
+    user = pwd.getpwnam("nobody")
+    # pytest's own folders are closed to others.
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        home, target = Path(open_to_all, "home"), Path(open_to_all, "roots")
+        target.mkdir(mode=0o755)
+        home.mkdir()
+        os.chown(home, user.pw_uid, user.pw_gid)
+        job = Job(("jada",), "nobody", home, ())
+        schedule._make_history(job)
+        made = job.history.stat()
+        assert (made.st_uid, made.st_mode & 0o777) == (user.pw_uid, 0o700)
+        job.history.rmdir()
+        job.history.parent.rmdir()
+        job.history.parent.symlink_to(target)
+        with pytest.raises(JadaError, match="nobody can't make the folder"):
+            schedule._make_history(job)
+        assert (list(target.iterdir()), target.stat().st_uid) == ([], 0)

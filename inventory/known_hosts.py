@@ -1,0 +1,114 @@
+"""What a known_hosts says of hosts, read as sshd(8) describes it under SSH_KNOWN_HOSTS FILE FORMAT. Pure.
+
+paramiko knows neither patterns nor markers: a line with one ends its reading of the whole file.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import b64decode
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+REVOKED = "@revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """One public key, as a line has it."""
+
+    kind: str
+    text: str
+
+    @property
+    def blob(self) -> bytes:
+        return b64decode(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class HostKeys:
+    """The keys that are one host's own, without those that are revoked, and these, as ssh sends them."""
+
+    own: tuple[HostKey, ...] = ()
+    revoked: frozenset[bytes] = frozenset()
+
+
+def known_name(address: str, port: int) -> str:
+    """The name a host has in known_hosts."""
+    return address if port == 22 else f"[{address}]:{port}"
+
+
+def host_key(kind: str, text: str) -> HostKey | None:
+    """The key of this type and base64, None when that is no key: a key itself begins with its type."""
+    try:
+        blob = b64decode(text, validate=True)
+    except ValueError:
+        return None
+    length = int.from_bytes(blob[:4], "big")
+    return HostKey(kind, text) if blob[4 : 4 + length] == kind.encode() and kind.isascii() and kind else None
+
+
+def host_keys(text: str, names: Collection[str]) -> dict[str, HostKeys]:
+    """The keys of each of these names; a key that is revoked for a host is so at each of its ports."""
+    own: dict[str, dict[HostKey, None]] = defaultdict(dict)
+    revoked: dict[str, set[bytes]] = defaultdict(set)
+    exact = {name.lower() for name in names}
+    every = exact | {_bare(name) for name in names}
+    for marker, hosts, key in _lines(text):
+        if marker == REVOKED:
+            for name in _about(hosts, every):
+                revoked[name].add(key.blob)
+        elif not marker:
+            for name in _about(hosts, exact):
+                own[name][key] = None
+
+    def keys(name: str) -> HostKeys:
+        refused = frozenset(revoked[name.lower()] | revoked[_bare(name)])
+        return HostKeys(tuple(key for key in own[name.lower()] if key.blob not in refused), refused)
+
+    return {name: keys(name) for name in names}
+
+
+def _lines(text: str) -> Iterator[tuple[str, str, HostKey]]:
+    """The marker or "", the hosts and the key of each line that has a key."""
+    for line in text.split("\n"):
+        fields = re.split(r"[ \t]+", line.strip(" \t\r"), maxsplit=4)
+        marker = fields.pop(0) if fields[0].startswith("@") else ""
+        if len(fields) >= 3 and not fields[0].startswith("#") and (key := host_key(fields[1], fields[2])):
+            yield marker, fields[0], key
+
+
+def _about(hosts: str, names: Collection[str]) -> set[str]:
+    """Those of the names, in small letters, that the first field of a line means; what follows a ! takes some away."""
+    meant: set[str] = set()
+    taken: set[str] = set()
+    for part in hosts.split(","):
+        pattern = part.removeprefix("!")
+        (taken if part != pattern else meant).update(_meant(pattern, names))
+    return meant - taken
+
+
+def _meant(pattern: str, names: Collection[str]) -> set[str]:
+    if pattern.startswith("|1|"):
+        return _hashed(pattern, names)
+    pattern = pattern.lower()
+    if "*" not in pattern and "?" not in pattern:
+        return {pattern} if pattern in names else set()
+    fits = re.compile("".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in pattern))
+    return {name for name in names if fits.fullmatch(name)}
+
+
+def _hashed(pattern: str, names: Collection[str]) -> set[str]:
+    """The one name of which |1|SALT|HASH is the hash."""
+    try:
+        salt, digest = (b64decode(one) for one in pattern[3:].split("|"))
+    except ValueError:
+        return set()
+    return next(({name} for name in names if hmac.digest(salt, name.encode(), "sha1") == digest), set())
+
+
+def _bare(name: str) -> str:
+    """A name without its port."""
+    return name.lower().removeprefix("[").partition("]:")[0]
