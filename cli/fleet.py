@@ -7,6 +7,7 @@ import getpass
 import socket
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import click
 
 from jada import Exit, Host, HostError, JadaError
 from jada.cli.complete import role_names
-from jada.cli.output import err, plural, progress
+from jada.cli.output import all_visible, debugged, err, plural, progress
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
@@ -74,6 +75,8 @@ class Opened:
         with progress(text, len(wanted)) as advance:
             for name, result in self.session.each(in_time(), act):
                 found[name] = result
+                if debugged() and isinstance(result, HostError) and result.__cause__:
+                    traceback.print_exception(result)
                 advance()
         why = "jada was told to stop" if is_stopped() else f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
         return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
@@ -85,7 +88,8 @@ class Opened:
         now = datetime.now(UTC)
         who = f"{getpass.getuser()}@{socket.gethostname()}"
         at = now.isoformat(timespec="seconds")
-        return Request(new_id(now), self.fleet.name, who, at, self.fleet.limits.nofile, restart, reason, force)
+        nofile = self.fleet.limits.nofile
+        return all_visible(Request(new_id(now), self.fleet.name, who, at, nofile, restart, reason, force))
 
 
 def fleet_option(command: F) -> F:
