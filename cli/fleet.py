@@ -8,18 +8,19 @@ import socket
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jada import Exit, Host, HostError, JadaError
+from jada import Exit, Host, HostError, JadaError, attempt
 from jada.cli.complete import role_names
-from jada.cli.output import all_visible, debugged, err, plural, progress
+from jada.cli.output import debugged, err, plural, progress, visible
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
@@ -86,10 +87,10 @@ class Opened:
         from jada.tasks.release import new_id
 
         now = datetime.now(UTC)
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        who = visible(f"{getpass.getuser()}@{socket.gethostname()}")
         at = now.isoformat(timespec="seconds")
         nofile = self.fleet.limits.nofile
-        return all_visible(Request(new_id(now), self.fleet.name, who, at, nofile, restart, reason, force))
+        return Request(new_id(now), self.fleet.name, who, at, nofile, restart, visible(reason), force)
 
 
 def fleet_option(command: F) -> F:
@@ -184,6 +185,16 @@ def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str 
         names = ", ".join(host.name for host in hosts[:20]) + (", …" if len(hosts) > 20 else "")
         raise JadaError(f"None of the {plural(len(hosts), 'host')} matches {filters}", f"one of: {names}")
     return chosen
+
+
+def each_judged(
+    seen: Mapping[str, State | HostError], judge: Callable[[str, State], T]
+) -> dict[str, T | HostError]:
+    """What `judge` makes of each host that was seen; where it fails, that host's trouble."""
+    return {
+        name: state if isinstance(state, HostError) else attempt(name, partial(judge, name, state))
+        for name, state in seen.items()
+    }
 
 
 def worst(codes: set[Exit]) -> Exit:

@@ -159,7 +159,7 @@ def json_text(data: Any, ascii_only: bool = False) -> str:
     as null.
     """
     text = json.dumps(_tellable(data), indent=2, ensure_ascii=ascii_only)
-    return text if ascii_only else "\n".join(map(_json_line, text.split("\n")))
+    return "\n".join(map(_json_line, text.split("\n")))
 
 
 def _json_line(line: str) -> str:
