@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from jada.cli.output import escape, plural, since
+from jada.cli.output import escape, plural, since, visible
 from jada.cli.rollout import finding_as_json, finding_line
 from jada.tasks import checks, effective
 from jada.tasks.effective import Effective
 from jada.tasks.state import State
+
+# A longer model moves its own line alone.
+WIDEST = 60
 
 
 def facts(state: State) -> dict[str, Any]:
@@ -87,11 +90,11 @@ def lines(name: str, state: State) -> Iterator[str]:
 
 def _chain(title: str, effect: Effective) -> Iterator[str]:
     yield f"\n  {escape(title)}:"
-    width = max(len(origin.model) for origin in effect.chain)
+    width = min(max(len(visible(origin.model)) for origin in effect.chain), WIDEST)
     for origin in effect.chain:
         mark = "[green]→[/]" if not origin.lost else " "
         why = f"  ({escape(origin.lost)})" if origin.lost else ""
-        yield f"  {mark} {escape(origin.model.ljust(width))}  {escape(origin.where)}{why}"
+        yield f"  {mark} {escape(visible(origin.model).ljust(width))}  {escape(origin.where)}{why}"
     if effect.barred:
         yield f"    but availableModels of {escape(effect.barred)} leaves {escape(effect.winner.model)} out"
     if effect.overridden:

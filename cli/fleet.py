@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jada.tasks.state import State
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -187,9 +188,7 @@ def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str 
     return chosen
 
 
-def each_judged(
-    seen: Mapping[str, State | HostError], judge: Callable[[str, State], T]
-) -> dict[str, T | HostError]:
+def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> dict[str, T | HostError]:
     """What `judge` makes of each host that was seen; where it fails, that host's trouble."""
     return {
         name: state if isinstance(state, HostError) else attempt(name, partial(judge, name, state))

@@ -11,7 +11,7 @@ import click
 
 from jada import Exit, HostError, JadaError
 from jada.cli.fleet import Opened, host_options, open_fleet
-from jada.cli.output import escape, out, plural
+from jada.cli.output import escape, out, plural, visible
 from jada.cli.records import state_folder
 
 
@@ -28,7 +28,8 @@ def alone(fleet: str, holder: str) -> Iterator[None]:
     The kernel frees the lock when this process ends, however it ends. Rollouts from other machines meet at the lock
     of each host.
     """
-    with (state_folder() / f"{quote(fleet, safe='')}.lock").open("a+") as file:
+    path = state_folder() / f"{quote(fleet, safe='', errors='backslashreplace')}.lock"
+    with path.open("a+", encoding="utf-8", errors="backslashreplace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,7 +60,7 @@ def lock(reason: str, fleet_file: str | None, role: str | None, limit: str | Non
     """
     with open_fleet(fleet_file, role, limit) as opened:
         request = opened.request(reason=reason)
-        return _hold(opened, f"{request.who} since {request.at}: {' '.join(reason.split())}")
+        return _hold(opened, f"{request.who} since {request.at}: {visible(' '.join(reason.split()))}")
 
 
 @click.command()
