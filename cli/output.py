@@ -259,9 +259,9 @@ def plural(count: int, noun: str) -> str:
 
 def since(started: float, now: float) -> str:
     """An age such as "42 s", "17 min", "5 h" or "12 d"."""
-    age = max(0, now - started)
-    if not math.isfinite(age):
+    if not math.isfinite(now - started):
         return "not known"
+    age = max(0, now - started)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if age >= 2 * size:
             return f"{age // size:.0f} {unit}"

@@ -272,7 +272,7 @@ def _judge(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
         return Report(ENDING[told.result], reason)
     look = partial(connection.look, evidence=evidence)
-    seen: State | HostError = told.seen or attempt(name, look, "look at it again")
+    seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
     if isinstance(judged, HostError):
         return Report(Ending.UNVERIFIED, f"the host says that it is done, but {judged.message}")
