@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeVar
 
 __version__ = "0.1.0"
+# What to do about a failure that nobody foresaw.
+UNEXPECTED = "JADA_DEBUG=1 shows the traceback; please report it"
+
+T = TypeVar("T")
 
 # What the vendor's ids, the gateways' and the clouds' (ARNs, @dates) are made of: nothing that a shell, JSON or a
 # systemd unit reads as more than text.
@@ -52,6 +57,29 @@ class HostError(JadaError):
 
 class HostKeyError(HostError):
     """A host showed another ssh host key than the known one; nothing was sent to it."""
+
+
+def reason(error: BaseException) -> str:
+    """An exception in words that tell no value: these may be foreign, or secret."""
+    kind = type(error).__name__
+    return f"{error.strerror} ({kind})" if isinstance(error, OSError) and error.strerror else kind
+
+
+def attempt(host: str, act: Callable[[], T], doing: str = "judge what it saw there") -> T | HostError:
+    """What `act` returns, or whatever trouble it came to with this host as a HostError: the others go on.
+
+    Other errors of ours, which are of no one host, are raised.
+    """
+    try:
+        return act()
+    except HostError as error:
+        return error
+    except JadaError:
+        raise
+    except (Exception, SystemExit) as error:
+        trouble = HostError(f"{host}: jada could not {doing} ({reason(error)})", UNEXPECTED)
+        trouble.__cause__ = error
+        return trouble
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,9 @@ def history(config: Fleet, seconds: int, as_json: bool) -> Exit:
 
 
 def _cells(one: Episode) -> list[str]:
-    ended = f"{_time(one.resolved)} {one.how}" if one.resolved else "[red]open[/]"
-    return [_time(one.found), ended, escape(one.host), one.code, escape(one.expected), escape(one.seen)]
+    ended = f"{_time(one.resolved)} {escape(one.how)}" if one.resolved else "[red]open[/]"
+    return [_time(one.found), ended, *map(escape, (one.host, one.code, one.expected, one.seen))]
 
 
 def _time(at: str) -> str:
-    return at[:16].replace("T", " ") + "Z"
+    return escape(at[:16].replace("T", " ")) + "Z"

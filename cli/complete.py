@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jada import JadaError
+from jada.cli.output import visible
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
@@ -16,14 +16,15 @@ def model_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list
     """The short names of `jada models`."""
     from jada.inventory import models
 
-    names = [model.name for model in models.catalogue(_fleet(ctx))]
+    names = [visible(model.name) for model in models.catalogue(_fleet(ctx))]
     return [name for name in names if name.startswith(incomplete)]
 
 
 def role_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The roles of fleet.yml."""
     fleet = _fleet(ctx)
-    return [role.name for role in (fleet.roles if fleet else ()) if role.name.startswith(incomplete)]
+    names = [visible(role.name) for role in (fleet.roles if fleet else ())]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _fleet(ctx: click.Context) -> Fleet | None:
@@ -31,5 +32,5 @@ def _fleet(ctx: click.Context) -> Fleet | None:
 
     try:
         return fleet.load(ctx.params.get("fleet_file"))
-    except (JadaError, OSError):
+    except Exception:
         return None

@@ -8,7 +8,7 @@ import click
 
 from jada import Exit
 from jada.cli.fleet import host_options, load, open_fleet
-from jada.cli.output import emit_json, escape, out, write_file
+from jada.cli.output import emit_json, escape, out, put, write_file
 from jada.cli.span import span
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -61,7 +61,8 @@ def drift(
     if as_json and github:
         raise click.UsageError("--json and --github both write to stdout: take one of them")
     if code:
-        out.print(escape(explain(code)))
+        for line in explain(code).splitlines():
+            out.print(escape(line))
         return Exit.OK
     if since is not None:
         return check.history(load(fleet_file), since, as_json)
@@ -70,7 +71,7 @@ def drift(
     if as_json:
         emit_json("drift", drift_formats.as_json(found))
     elif github:
-        click.echo(drift_formats.github(found), nl=False)
+        put(drift_formats.github(found))
     else:
         check.show(found)
     check.remember_and_tell(opened, found)

@@ -5,7 +5,6 @@ A host that could not be checked is an error in every form. What is accepted is 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from xml.etree import ElementTree
 
 from jada import __version__
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
+from jada.cli.output import json_text, visible
 from jada.tasks.codes import CODES, NOTE
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -40,7 +40,7 @@ def as_json(drift: Drift) -> dict[str, Any]:
 
 def junit(drift: Drift) -> str:
     """JUnit's XML: a suite for each host, with a case for each finding, and one that passes if it is in sync."""
-    root = ElementTree.Element("testsuites", name=f"jada drift: {drift.fleet}")
+    root = ElementTree.Element("testsuites", name=visible(f"jada drift: {drift.fleet}"))
     for row in drift.hosts:
         cases = [_case(row, one) for one in row.findings]
         cases += [_empty_case(row, "in sync")] if row.standing is Standing.IN_SYNC else []
@@ -48,7 +48,7 @@ def junit(drift: Drift) -> str:
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            name=row.host,
+            name=visible(row.host),
             timestamp=f"{drift.at:%Y-%m-%dT%H:%M:%S}",
             tests=str(len(cases)),
             failures=str(kinds["failure"]),
@@ -75,7 +75,7 @@ def sarif(drift: Drift, place: Path) -> str:
     }
     if unchecked:
         invocation["toolExecutionNotifications"] = [
-            {"level": "error", "message": {"text": row.findings[0].finding.seen}} for row in unchecked
+            {"level": "error", "message": {"text": visible(row.findings[0].finding.seen)}} for row in unchecked
         ]
     driver = {
         "name": "jada",
@@ -94,7 +94,7 @@ def sarif(drift: Drift, place: Path) -> str:
     }
     results = [_result(row, one, place) for row in drift.hosts for one in row.findings]
     run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
-    return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return json_text({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
 
 def prometheus(drift: Drift) -> str:
@@ -177,20 +177,16 @@ def _case(row: HostDrift, one: Judged) -> ElementTree.Element:
     case = _empty_case(row, f"{finding.code} {finding.name}")
     if one.counts:
         kind = "error" if row.standing is Standing.NOT_CHECKED else "failure"
-        told_by = ElementTree.SubElement(case, kind, type=finding.code, message=_xml(finding.seen))
-        told_by.text = _xml(f"{told(one)}\nMend: {finding.mend_on(row.host)}")
+        told_by = ElementTree.SubElement(case, kind, type=finding.code, message=visible(finding.seen))
+        told_by.text = f"{visible(told(one))}\nMend: {visible(finding.mend_on(row.host))}"
     else:
-        ElementTree.SubElement(case, "skipped", message=_xml(told(one)))
+        ElementTree.SubElement(case, "skipped", message=visible(told(one)))
     return case
 
 
 def _empty_case(row: HostDrift, name: str) -> ElementTree.Element:
-    return ElementTree.Element("testcase", name=name, classname=f"jada.drift.{row.host}", time="0")
-
-
-def _xml(text: str) -> str:
-    """Without the characters that XML 1.0 has no way to write."""
-    return "".join(one if one in "\t\n" or (one >= " " and one not in "\ufffe\uffff") else "\ufffd" for one in text)
+    classname = visible(f"jada.drift.{row.host}")
+    return ElementTree.Element("testcase", name=visible(name), classname=classname, time="0")
 
 
 def _result(row: HostDrift, one: Judged, place: Path) -> dict[str, Any]:
@@ -199,20 +195,20 @@ def _result(row: HostDrift, one: Judged, place: Path) -> dict[str, Any]:
         "ruleId": finding.code,
         "ruleIndex": list(CODES).index(finding.code),
         "level": finding.severity,
-        "message": {"text": f"{row.host}: {told(one)}. Mend: {finding.mend_on(row.host)}"},
+        "message": {"text": visible(f"{row.host}: {told(one)}. Mend: {finding.mend_on(row.host)}")},
         "locations": [
             {
                 "physicalLocation": {
                     "artifactLocation": {"uri": place.as_uri() if place.is_absolute() else place.as_posix()},
                     "region": {"startLine": 1},
                 },
-                "logicalLocations": [{"name": row.host, "kind": "resource"}],
+                "logicalLocations": [{"name": visible(row.host), "kind": "resource"}],
             }
         ],
-        "partialFingerprints": {"jadaHostAndCode/v1": f"{row.host}:{finding.code}"},
+        "partialFingerprints": {"jadaHostAndCode/v1": visible(f"{row.host}:{finding.code}")},
     }
     if one.acceptance and one.is_accepted:
-        justification = f"{one.acceptance.reason}, until {one.acceptance.until}"
+        justification = visible(f"{one.acceptance.reason}, until {one.acceptance.until}")
         result["suppressions"] = [{"kind": "external", "justification": justification}]
     return result
 
@@ -223,7 +219,7 @@ def _sample(name: str, labels: dict[str, str], value: int) -> str:
 
 
 def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    return visible(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _annotation(row: HostDrift, one: Judged) -> str:
@@ -235,4 +231,4 @@ def _annotation(row: HostDrift, one: Judged) -> str:
 
 
 def _command(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(text).replace("%", "%25")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 
 from jada.cli.drift_report import KEY_CHANGED, NOT_CHECKED, Drift, HostDrift, Standing
+from jada.cli.output import visible
 from jada.cli.records import open_database
 from jada.tasks.checks import Finding
 from jada.tasks.codes import NOTE
@@ -155,11 +156,12 @@ def _episodes(fleet: str, row: HostDrift, at: str) -> Iterator[Episode]:
     for code, found in by_code.items():
         expected, seen = _joined(one.expected for one in found), _joined(one.seen for one in found)
         first = found[0]
-        yield Episode(fleet, row.host, code, at, "", "", first.severity, expected, seen, first.mend_on(row.host))
+        mend = visible(first.mend_on(row.host))
+        yield Episode(fleet, row.host, code, at, "", "", first.severity, expected, seen, mend)
 
 
 def _joined(texts: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(texts))
+    return visible("; ".join(dict.fromkeys(texts)))
 
 
 def _ended(episode: Episode, row: HostDrift | None, whole: bool) -> str:

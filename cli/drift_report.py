@@ -9,7 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, attempt
 from jada.inventory.words import did_you_mean
 from jada.tasks import checks
 from jada.tasks.checks import Finding
@@ -94,7 +94,7 @@ def judge(
     """
     accept = _usable(fleet)
     latest = max([*released.values(), *(one.release.id for one in _states(seen) if one.release)], default="")
-    rows = [_host(host, seen[host.name], released.get(host.name, ""), latest) for host in hosts]
+    rows = [_row(host, seen[host.name], released.get(host.name, ""), latest) for host in hosts]
     if whole:
         rows += _gone(hosts, seen, released)
     return Drift(fleet.name, at, tuple(_accepted(row, accept, at.date()) for row in rows), whole)
@@ -115,6 +115,12 @@ def explain(code: str) -> str:
 
 def _states(seen: Mapping[str, State | HostError]) -> Iterator[State]:
     return (one for one in seen.values() if isinstance(one, State))
+
+
+def _row(host: Host, seen: State | HostError, known: str, latest: str) -> HostDrift:
+    """One host's row; a host that can't be judged is one that was not checked."""
+    row = attempt(host.name, lambda: _host(host, seen, known, latest))
+    return _host(host, row, known, latest) if isinstance(row, HostError) else row
 
 
 def _host(host: Host, seen: State | HostError, known: str, latest: str) -> HostDrift:

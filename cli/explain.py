@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from jada import Exit, HostError
-from jada.cli.fleet import fleet_option, open_fleet
+from jada.cli.fleet import each_judged, fleet_option, open_fleet
 from jada.cli.output import emit_json, escape, out
 
 
@@ -30,19 +32,19 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
 
     with open_fleet(fleet_file, None, host) as opened:
         seen = opened.look()
-    failed = [state for state in seen.values() if isinstance(state, HostError)]
     if as_json:
+        facts = each_judged(seen, lambda _, state: explanation.facts(state))
         rows = [
-            {"host": name, "error": state.message}
-            if isinstance(state, HostError)
-            else {"host": name, **explanation.facts(state)}
-            for name, state in seen.items()
+            {"host": name, **({"error": one.message} if isinstance(one, HostError) else one)}
+            for name, one in facts.items()
         ]
         emit_json("explain", {"hosts": rows})
-    else:
-        for name, state in seen.items():
-            if isinstance(state, HostError):
-                out.print(f"[red]✗[/] {escape(state.message)}\n")
-            else:
-                explanation.show(name, state)
-    return Exit.FAILED if failed else Exit.OK
+        return _exit(facts)
+    told = each_judged(seen, lambda name, state: "\n".join(explanation.lines(name, state)))
+    for one in told.values():
+        out.print(f"[red]✗[/] {escape(one.message)}\n" if isinstance(one, HostError) else one)
+    return _exit(told)
+
+
+def _exit(told: Mapping[str, object]) -> Exit:
+    return Exit.FAILED if any(isinstance(one, HostError) for one in told.values()) else Exit.OK

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from jada.cli.output import escape, out, plural, since
+from jada.cli.output import escape, plural, since, visible
 from jada.cli.rollout import finding_as_json, finding_line
 from jada.tasks import checks, effective
 from jada.tasks.effective import Effective
 from jada.tasks.state import State
+
+# A longer model moves its own line alone.
+WIDEST = 60
 
 
 def facts(state: State) -> dict[str, Any]:
@@ -46,55 +50,55 @@ def facts(state: State) -> dict[str, Any]:
     }
 
 
-def show(name: str, state: State) -> None:
-    """Prints what `jada explain` tells of one host."""
+def lines(name: str, state: State) -> Iterator[str]:
+    """What `jada explain` tells of one host, as markup."""
     release = state.release
     asked = f"release {release.id} asks for {release.wanted.model or 'no model'}" if release else "it has no release"
-    out.print(f"[bold]{escape(name)}[/]: {escape(asked)}")
+    yield f"[bold]{escape(name)}[/]: {escape(asked)}"
     fresh, running = _both(state)
-    _show_chain(f"A process started now would ask for {fresh.model}", fresh)
+    yield from _chain(f"A process started now would ask for {fresh.model}", fresh)
     process = state.process
     if process is None:
-        out.print("\n  No process runs.")
+        yield "\n  No process runs."
     else:
         model = checks.running_model(state) or "a model that nothing tells"
         began = since(process.started, state.now)
         title = f"Process {process.pid}, running for {began}, uses {model}{_how(state)}"
         if running is None or running.chain == fresh.chain:
-            out.print(f"\n  {escape(title)}.")
+            yield f"\n  {escape(title)}."
         else:
-            _show_chain(f"{title}; started again as it was, it would ask for {running.model}", running)
+            yield from _chain(f"{title}; started again as it was, it would ask for {running.model}", running)
     limits = ", ".join(f"{'not known' if count is None else count} {what}" for what, count in _limits(state).items())
-    out.print(f"\n  Open files: {escape(limits.replace('_', ' '))}.")
+    yield f"\n  Open files: {escape(limits.replace('_', ' '))}."
     if state.login.error:
-        out.print(f"  A login of {escape(state.user)} could not be measured: {escape(state.login.error)}.")
+        yield f"  A login of {escape(state.user)} could not be measured: {escape(state.login.error)}."
     if state.unit.restarts:
-        out.print(f"  systemd started it again {plural(state.unit.restarts, 'time')} since its last start by hand.")
+        yield f"  systemd started it again {plural(state.unit.restarts, 'time')} since its last start by hand."
     stale = checks.stale_sessions(state)
     for session in state.sessions:
         old = ", from before the model changed" if session in stale else ""
-        out.print(
+        yield (
             f"  A claude session of {escape(session.user)} is open: {session.pid}, {session.tty or 'no terminal'}, "
             f"for {since(session.started, state.now)}{old}."
         )
     for finding in checks.drift(state):
         mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
-        out.print(f"  {mark} {escape(finding_line(finding))}")
-        out.print(f"    mend: {escape(finding.mend_on(name))}")
-    out.print()
+        yield f"  {mark} {escape(finding_line(finding))}"
+        yield f"    mend: {escape(finding.mend_on(name))}"
+    yield ""
 
 
-def _show_chain(title: str, effect: Effective) -> None:
-    out.print(f"\n  {escape(title)}:")
-    width = max(len(origin.model) for origin in effect.chain)
+def _chain(title: str, effect: Effective) -> Iterator[str]:
+    yield f"\n  {escape(title)}:"
+    width = min(max(len(visible(origin.model)) for origin in effect.chain), WIDEST)
     for origin in effect.chain:
         mark = "[green]→[/]" if not origin.lost else " "
         why = f"  ({escape(origin.lost)})" if origin.lost else ""
-        out.print(f"  {mark} {escape(origin.model.ljust(width))}  {escape(origin.where)}{why}")
+        yield f"  {mark} {escape(visible(origin.model).ljust(width))}  {escape(origin.where)}{why}"
     if effect.barred:
-        out.print(f"    but availableModels of {escape(effect.barred)} leaves {escape(effect.winner.model)} out")
+        yield f"    but availableModels of {escape(effect.barred)} leaves {escape(effect.winner.model)} out"
     if effect.overridden:
-        out.print(f"    but modelOverrides of {escape(effect.overridden)} sends {escape(effect.model)} in its place")
+        yield f"    but modelOverrides of {escape(effect.overridden)} sends {escape(effect.model)} in its place"
 
 
 def _both(state: State) -> tuple[Effective, Effective | None]:

@@ -6,17 +6,19 @@ import fnmatch
 import getpass
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jada import Exit, Host, HostError, JadaError
+from jada import Exit, Host, HostError, JadaError, attempt
 from jada.cli.complete import role_names
-from jada.cli.output import err, plural, progress
+from jada.cli.output import debugged, err, plural, progress, visible
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from jada.tasks.state import State
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -72,6 +75,8 @@ class Opened:
         with progress(text, len(wanted)) as advance:
             for name, result in self.session.each(in_time(), act):
                 found[name] = result
+                if debugged() and isinstance(result, HostError) and result.__cause__:
+                    traceback.print_exception(result)
                 advance()
         why = "jada was told to stop" if is_stopped() else f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
         return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
@@ -81,9 +86,10 @@ class Opened:
         from jada.tasks.release import new_id
 
         now = datetime.now(UTC)
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        who = visible(f"{getpass.getuser()}@{socket.gethostname()}")
         at = now.isoformat(timespec="seconds")
-        return Request(new_id(now), self.fleet.name, who, at, self.fleet.limits.nofile, restart, reason, force)
+        nofile = self.fleet.limits.nofile
+        return Request(new_id(now), self.fleet.name, who, at, nofile, restart, visible(reason), force)
 
 
 def fleet_option(command: F) -> F:
@@ -180,6 +186,14 @@ def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str 
         names = ", ".join(host.name for host in hosts[:20]) + (", …" if len(hosts) > 20 else "")
         raise JadaError(f"None of the {plural(len(hosts), 'host')} matches {filters}", f"one of: {names}")
     return chosen
+
+
+def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> dict[str, T | HostError]:
+    """What `judge` makes of each host that was seen; where it fails, that host's trouble."""
+    return {
+        name: state if isinstance(state, HostError) else attempt(name, partial(judge, name, state))
+        for name, state in seen.items()
+    }
 
 
 def worst(codes: set[Exit]) -> Exit:

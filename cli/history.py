@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import click
 
 from jada import Exit, HostError
-from jada.cli.fleet import Opened, host_options, load, open_fleet
-from jada.cli.output import emit_json, err, escape, out, plural, table
+from jada.cli.fleet import Opened, each_judged, host_options, load, open_fleet
+from jada.cli.output import all_visible, emit_json, err, escape, out, plural, table
 from jada.cli.records import BEGUN, Entry, HostEntry, Records, open_records
 from jada.tasks.state import Past
 
@@ -72,7 +73,8 @@ def show(release: str, as_json: bool) -> int:
     if as_json:
         emit_json("show", {**asdict(entry), "hosts": [asdict(host) for host in hosts]})
         return Exit.OK
-    out.print(f"[bold]{entry.kind} {entry.id}[/] of {escape(entry.fleet)}, {entry.at}, by {escape(entry.who)}")
+    what, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, entry.at, entry.who))
+    out.print(f"[bold]{what}[/] of {fleet}, {at}, by {who}")
     if entry.reason:
         out.print(f"Why: {escape(entry.reason)}")
     cells = (
@@ -92,18 +94,27 @@ def _rebuild(opened: Opened, records: Records) -> Exit:
         lambda _, connection: connection.look(history=True).history,
     )
     found: dict[str, tuple[Entry, list[HostEntry]]] = {}
-    for name, pasts in seen.items():
-        for past in () if isinstance(pasts, HostError) else pasts:
-            entry, hosts = found.setdefault(past.release.id, (_entry(past), []))
-            hosts.append(_host_entry(name, past))
+    told = each_read(seen)
+    for pasts in told.values():
+        for entry, host in () if isinstance(pasts, HostError) else pasts:
+            found.setdefault(entry.id, (entry, []))[1].append(host)
     for release, (entry, hosts) in found.items():
         known = {host.host for host in records.hosts(release) if host.ending != BEGUN}
         records.add(records.entry(release) or entry, [host for host in hosts if host.host not in known])
-    failed = [error for error in seen.values() if isinstance(error, HostError)]
+    failed = [error for error in told.values() if isinstance(error, HostError)]
     for error in failed:
         err.print(f"[red]✗[/] not read: {escape(error.message)}")
     err.print(f"Read {plural(len(found), 'release')} back from {plural(len(seen) - len(failed), 'host')}.")
     return Exit.FAILED if failed else Exit.OK
+
+
+def each_read(seen: Mapping[str, tuple[Past, ...] | HostError]) -> dict[str, list[tuple[Entry, HostEntry]] | HostError]:
+    """What of each host's own record can be kept; a host whose record can't is that host's trouble."""
+
+    def read(name: str, pasts: tuple[Past, ...]) -> list[tuple[Entry, HostEntry]]:
+        return [(all_visible(_entry(past)), all_visible(_host_entry(name, past))) for past in pasts]
+
+    return each_judged(seen, read)
 
 
 def _entry(past: Past) -> Entry:
@@ -120,9 +131,10 @@ def _host_entry(name: str, past: Past) -> HostEntry:
 def _cells(entry: Entry, endings: dict[str, int]) -> list[str]:
     told = ", ".join(f"{count} {_ending(ending)}" for ending, count in endings.items())
     when = entry.at.replace("T", " ").removesuffix("+00:00") + "Z"
-    return [entry.id, when, entry.kind, escape(entry.model or "–"), told, escape(entry.who), escape(entry.reason)]
+    first = map(escape, (entry.id, when, entry.kind, entry.model or "–"))
+    return [*first, told, escape(entry.who), escape(entry.reason)]
 
 
 def _ending(ending: str) -> str:
     colour = "green" if ending in ("verified", "done", "unchanged") else "yellow" if ending == BEGUN else "red"
-    return f"[{colour}]{ending}[/]"
+    return f"[{colour}]{escape(ending)}[/]"

@@ -141,7 +141,7 @@ def _require_lab_machine() -> None:
     except PackagesLackingError as error:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
-        err.print(f"{error.message}.")
+        err.print(f"{escape(error.message)}.")
         if not click.confirm(f"Run `{' '.join(error.install)}` now?", err=True):
             raise
         if subprocess.run(error.install, check=False).returncode:

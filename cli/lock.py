@@ -12,7 +12,7 @@ import click
 
 from jada import Exit, HostError, JadaError
 from jada.cli.fleet import Opened, host_options, open_fleet
-from jada.cli.output import err, escape, out, plural
+from jada.cli.output import err, escape, out, plural, visible
 from jada.cli.records import state_folder
 
 # As much as is read of who holds a lock.
@@ -45,7 +45,7 @@ def alone(fleet: str, holder: str, needed: bool = True) -> Iterator[None]:
 
 
 def _lock_file(fleet: str) -> FileIO:
-    return (state_folder() / f"{quote(fleet, safe='')}.lock").open("a+b", buffering=0)
+    return (state_folder() / f"{quote(fleet, safe='', errors='backslashreplace')}.lock").open("a+b", buffering=0)
 
 
 def _take(file: FileIO, fleet: str, holder: str) -> None:
@@ -83,7 +83,7 @@ def lock(reason: str, fleet_file: str | None, role: str | None, limit: str | Non
     """
     with open_fleet(fleet_file, role, limit) as opened:
         request = opened.request(reason=reason)
-        return _hold(opened, f"{request.who} since {request.at}: {' '.join(reason.split())}")
+        return _hold(opened, f"{request.who} since {request.at}: {visible(' '.join(reason.split()))}")
 
 
 @click.command()

@@ -5,12 +5,17 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
-from jada import Exit, JadaError, __version__
+from jada import UNEXPECTED, Exit, JadaError, __version__, reason
+from jada.cli import streams
+from jada.cli.output import debugged, visible, written
 
 # name → (module, one line of help): what `jada --help` shows without importing any of the modules.
 COMMANDS = {
@@ -76,23 +81,60 @@ def jada() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs jada; every expected failure ends as one or two sentences on stderr and an exit code."""
-    try:
-        code = jada.main(argv, prog_name="jada", standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
-        code = Exit.USAGE
-    except click.ClickException as error:
-        error.show()
-        code = Exit.FAILED
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped.", err=True)
-        code = Exit.FAILED
-    except JadaError as error:
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {error.message}", err=True)
-        if error.hint:
-            click.echo(f"{click.style('Try:', bold=True)} {error.hint}", err=True)
-        code = error.exit_code
+    """Runs jada; every failure ends as one or two sentences on stderr and an exit code."""
+    streams.prepare()
+    code = _run(argv)
+    streams.let_go()
     # Python would look through all there is for garbage before it ends: a tenth of a short command's processor time.
     gc.freeze()
-    sys.exit(int(code or 0))
+    sys.exit(code)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        code = int(jada.main(argv, prog_name="jada", standalone_mode=False) or 0)
+        with written():
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough.
+        return Exit.FAILED
+    except (Exception, KeyboardInterrupt) as error:
+        # click takes the end of any file for the end of what a person types.
+        cause = error.__cause__ if isinstance(error, click.Abort) else None
+        why = cause if isinstance(cause, EOFError) else error
+        with suppress(OSError):
+            _tell(why)
+        if isinstance(why, JadaError):
+            return why.exit_code
+        return Exit.USAGE if isinstance(why, click.UsageError) else Exit.FAILED
+    return code
+
+
+def _tell(error: BaseException) -> None:
+    """Says on stderr why jada ends."""
+    if debugged() and not isinstance(error, click.ClickException | click.Abort):
+        traceback.print_exception(error)
+    if isinstance(error, click.ClickException):
+        error.show()
+    elif isinstance(error, click.Abort | KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+    else:
+        told = error if isinstance(error, JadaError) else _in_words(error)
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {visible(told.message)}", err=True)
+        if told.hint:
+            click.echo(f"{click.style('Try:', bold=True)} {visible(told.hint)}", err=True)
+
+
+def _in_words(error: BaseException) -> JadaError:
+    """What nobody foresaw, without any value of it: that may be foreign, or secret."""
+    if isinstance(error, FileNotFoundError) and not _has_working_folder():
+        return JadaError("The working folder is gone", "cd to a folder that is there")
+    return JadaError(f"jada can't go on: {reason(error)}", UNEXPECTED)
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True

@@ -39,9 +39,7 @@ def models(as_json: bool, fleet_file: str | None) -> None:
             f"[bold]{escape(model.name)}[/]",
             escape(model.id),
             f"{model.input_price:g} / {model.output_price:g}" if model.input_price else "–",
-            (f"[red]{model.retires}[/]" if model.retires <= today else f"[yellow]{model.retires}[/]")
-            if model.retires
-            else "–",
+            f"[{'red' if model.retires <= today else 'yellow'}]{escape(model.retires)}[/]" if model.retires else "–",
         )
         for model in listed
     )

@@ -1,29 +1,76 @@
-"""What people see: one console, and JSON for scripts."""
+"""What people see: one console, and JSON for scripts; and how foreign text is shown in each."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from jada import JadaError
+from jada.cli.streams import is_utf8
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from rich.console import Console
     from rich.status import Status
     from rich.table import Table
+    from rich.text import Text
+
+    D = TypeVar("D", bound=DataclassInstance)
+
+# Letters and marks that nobody sees (Unicode's Default_Ignorable_Code_Point), beside those that Python escapes itself.
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+# Brackets and backslashes of foreign text on their way through rich's markup: no text has these noncharacters, for
+# visible() leaves none.
+SHELTERS = {"[": "\ufdd0", "\\": "\ufdd1"}
+SHELTER = str.maketrans(SHELTERS)
+UNSHELTER = str.maketrans({shelter: char for char, shelter in SHELTERS.items()})
+# What of our own markup, with shelters in it, may be foreign text that was forgotten.
+UNSAFE = re.compile(f"[^\n{''.join(SHELTERS.values())}]+")
+SURROGATE = re.compile("[\ud800-\udfff]")
+# Wider than any table: a cell that is folded begins a line with whatever it holds.
+UNBOUND = 1_000_000
+
+
+def visible(text: str) -> str:
+    """Foreign text as one line that can neither command nor deceive: the way all of it is shown, wherever it is shown.
+
+    Control, bidi, zero-width and unassigned characters, blanks other than the space, line ends and lone surrogates
+    become escapes such as \\x1b, \\n, \\u202e and \\ud800. What is visible already stays as it is.
+    """
+    if text.isprintable() and (text.isascii() or not INVISIBLE.search(text)):
+        return text
+    return "".join(char if char.isprintable() and not INVISIBLE.match(char) else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+def all_visible(value: D) -> D:
+    """A value with each text in it as visible() shows it, so that it can be kept and told."""
+    texts = {field.name: getattr(value, field.name) for field in fields(value)}
+    return replace(value, **{name: visible(text) for name, text in texts.items() if isinstance(text, str)})
 
 
 class Printer:
-    """stdout or stderr through rich, which is imported for the first line: help and completion do without it."""
+    """stdout or stderr through rich, which is imported for the first line: help and completion do without it.
+
+    What is printed is our own markup, with each foreign text in it from escape(). One that was forgotten is shown with
+    its brackets, but moves no cursor and ends no command.
+    """
 
     def __init__(self, stderr: bool = False) -> None:
         self._stderr = stderr
@@ -33,19 +80,25 @@ class Printer:
         from rich.console import Console
 
         # Into a pipe or a file, lines and tables are as wide as they need to be.
-        width = None if self._stderr or sys.stdout.isatty() else 300
-        return Console(highlight=False, soft_wrap=True, width=width, stderr=self._stderr)
+        width = None if self._stderr or sys.stdout.isatty() else UNBOUND
+        console = Console(highlight=False, soft_wrap=True, width=width, stderr=self._stderr)
+        if self._stderr:
+            # rich's own would silence stdout and leave.
+            console.on_broken_pipe = lambda: None  # type: ignore[method-assign]
+        return console
 
     @property
     def is_terminal(self) -> bool:
         return (sys.stderr if self._stderr else sys.stdout).isatty()
 
     def print(self, *lines: object) -> None:
-        self.console.print(*lines)
+        # What is said beside the answer may get lost; it must not end what is under way on hosts.
+        with suppress(OSError) if self._stderr else written():
+            self.console.print(*(styled(line) if isinstance(line, str) else line for line in lines))
 
     def status(self, text: str) -> Status:
         """A line with a spinner, gone when done."""
-        return self.console.status(text)
+        return self.console.status(text, spinner=spinner())
 
 
 out = Printer()
@@ -53,23 +106,76 @@ err = Printer(stderr=True)
 
 
 def escape(text: str) -> str:
-    """Text that rich prints as it is, whatever brackets it has."""
-    from rich.markup import escape as escape_markup
-
-    return escape_markup(text)
+    """Foreign text for our markup, to be printed by a Printer or in a table(): visible, whatever brackets it has."""
+    return visible(text).translate(SHELTER)
 
 
-def visible(text: str) -> str:
-    """The text with control, bidi and surrogate characters written as escapes."""
-    return "".join(
-        one.encode("unicode_escape").decode() if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") else one
-        for one in text
-    )
+def styled(markup: str) -> Text:
+    """Our markup as rich's text, with the foreign texts in it as they are."""
+    from rich.errors import MarkupError
+    from rich.text import Text
+
+    markup = UNSAFE.sub(lambda found: visible(found[0]), markup)
+    try:
+        text = Text.from_markup(markup, emoji=False)
+    except MarkupError:
+        text = Text(markup)
+    # As long as before, so that the styles stay where they are.
+    text.plain = text.plain.translate(UNSHELTER)
+    return text
+
+
+def spinner() -> str:
+    """The name of rich's spinner that the terminal can show."""
+    return "dots" if is_utf8(sys.stderr) else "line"
 
 
 def emit_json(command: str, data: dict[str, Any]) -> None:
     """Prints one JSON object; `schema` names the command and the version of its form."""
-    click.echo(json.dumps({"schema": f"jada.{command}/1", **data}, indent=2, ensure_ascii=False))
+    put(json_text({"schema": f"jada.{command}/1", **data}, ascii_only=not is_utf8(sys.stdout)) + "\n")
+
+
+def put(text: str) -> None:
+    """Prints what programs read as it is. Raises JadaError."""
+    with written():
+        click.echo(text, nl=False)
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Says so when stdout takes no more. Raises JadaError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise JadaError(f"stdout can't be written: {error.strerror}") from None
+
+
+def json_text(data: Any, ascii_only: bool = False) -> str:
+    """JSON that every parser reads and no terminal obeys: what visible() escapes is escaped JSON's own way.
+
+    Lone surrogates, which UTF-8 and many parsers refuse, are told as visible() shows them, numbers that JSON has not
+    as null.
+    """
+    text = json.dumps(_tellable(data), indent=2, ensure_ascii=ascii_only)
+    return "\n".join(map(_json_line, text.split("\n")))
+
+
+def _json_line(line: str) -> str:
+    if line.isprintable() and (line.isascii() or not INVISIBLE.search(line)):
+        return line
+    return "".join(one if visible(one) == one else json.dumps(one)[1:-1] for one in line)
+
+
+def _tellable(data: Any) -> Any:
+    if isinstance(data, str):
+        return SURROGATE.sub(lambda found: _escaped(found[0]), data)
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {_tellable(key): _tellable(value) for key, value in data.items()}
+    return [_tellable(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def write_file(path: Path, text: str, for_all: bool = True) -> None:
@@ -80,7 +186,7 @@ def write_file(path: Path, text: str, for_all: bool = True) -> None:
     try:
         if path.exists() and not path.is_file():
             # A pipe, or /dev/stdout as one: nothing can be put in its place.
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
             _replace(path.resolve(), text, for_all)
     except OSError as error:
@@ -90,7 +196,7 @@ def write_file(path: Path, text: str, for_all: bool = True) -> None:
 def _replace(path: Path, text: str, for_all: bool) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
         if for_all:
             part.chmod(0o644)
         part.replace(path)
@@ -107,7 +213,7 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(styled, row))
     return made
 
 
@@ -121,7 +227,7 @@ def progress(text: str, total: int) -> Iterator[Callable[[], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
-        SpinnerColumn(),
+        SpinnerColumn(spinner()),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -139,7 +245,12 @@ def print_diff(lines: Iterable[str]) -> None:
     styles = {"-": "red", "+": "green"}
     for line in lines:
         style = "bold" if line.startswith("---") else styles.get(line[:1], "")
-        out.print(Text("    " + _shorten_masks(line), style=style))
+        out.print(Text("    " + _shorten_masks(visible(line)), style=style))
+
+
+def debugged() -> bool:
+    """Whether somebody wants to see tracebacks."""
+    return bool(os.environ.get("JADA_DEBUG"))
 
 
 def plural(count: int, noun: str) -> str:
@@ -148,6 +259,8 @@ def plural(count: int, noun: str) -> str:
 
 def since(started: float, now: float) -> str:
     """An age such as "42 s", "17 min", "5 h" or "12 d"."""
+    if not math.isfinite(now - started):
+        return "not known"
     age = max(0, now - started)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if age >= 2 * size:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jada import HostError
-from jada.cli.fleet import host_options, open_fleet
+from jada.cli.fleet import each_judged, host_options, open_fleet
 from jada.cli.output import escape, out, write_file
 from jada.cli.span import span
 
@@ -61,13 +61,21 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
     from jada.cli.report_page import html
 
     with open_fleet(fleet_file, role, limit) as opened:
-        seen = opened.look("Checking hosts")
+        seen = each_judged(opened.look("Checking hosts"), _explainable)
         found = judged(opened, seen, whole=role is None and limit is None)
     words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
     states = {name: state for name, state in seen.items() if not isinstance(state, HostError)}
     write_file(file, html(_page(found, states, since, " ".join(filter(None, words)))), for_all=False)
     out.print(f"Wrote {escape(str(file))}. {summary(found)}")
     return found.exit
+
+
+def _explainable(_: str, state: State) -> State:
+    """The state, if the page can tell why the host runs what it runs."""
+    from jada.cli.explanation import facts
+
+    facts(state)
+    return state
 
 
 def _page(found: Drift, states: Mapping[str, State], seconds: int, only: str) -> Page:

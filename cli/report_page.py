@@ -20,7 +20,7 @@ from jada.cli.drift_formats import acceptance
 from jada.cli.drift_log import Check, Episode, compare
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
 from jada.cli.explanation import facts
-from jada.cli.output import plural
+from jada.cli.output import plural, visible
 from jada.cli.records import BEGUN, Entry
 from jada.cli.rollout import Ending
 from jada.tasks import FILES
@@ -112,6 +112,7 @@ def html(page: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(FILES),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -143,6 +144,11 @@ def _counts(drift: Drift) -> list[tuple[Standing, int]]:
     """How many hosts stand how; that none is being changed is nothing to tell."""
     counts = [(one, drift.count(one)) for one in Standing]
     return [(one, count) for one, count in counts if count or one is not Standing.CHANGING]
+
+
+def _shown(value: Any) -> Any:
+    """A value as the template puts it on the page, before it escapes it; what is markup already is ours."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _codes(rows: Iterable[HostDrift]) -> list[Code]:
@@ -194,7 +200,8 @@ def _events(page: Page) -> list[Event]:
 
 def _releases(page: Page) -> Iterator[Event]:
     for done in page.done:
-        at = datetime.fromisoformat(done.entry.at)
+        if (at := _moment(done.entry.at)) is None:
+            continue
         told = ", ".join(f"{count} {_ending(ending)}" for ending, count in done.endings.items())
         yield Event(at, ((at, at, ""),), (_bar(page, at, at),), "release", done, told)
 
@@ -242,21 +249,34 @@ def _ending(ending: str) -> str:
 
 def _anchor(host: str) -> str:
     """The id of a host's part of the page: a name without blanks, and no other host's."""
-    return "host-" + quote(host, safe="")
+    return "host-" + quote(host, safe="", errors="backslashreplace")
 
 
 def _at(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _unix(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _moment(text: str) -> datetime | None:
+    """The moment a host's record tells, UTC unless it says otherwise; None where that is no moment."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _unix(seconds: float) -> datetime | str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
 
 
 def _time(at: datetime | str) -> Any:
-    """A moment for people and for programs."""
+    """A moment for people and for programs; the words themselves where they tell none."""
     from markupsafe import Markup
 
-    moment = _at(at) if isinstance(at, str) else at
-    utc = moment.astimezone(UTC)
+    utc = _moment(at) if isinstance(at, str) else at.astimezone(UTC)
+    if utc is None:
+        return at
     return Markup('<time datetime="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M}Z")

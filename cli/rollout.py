@@ -6,22 +6,25 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
-from jada import Exit, HostError
-from jada.cli.fleet import NotBegunError, Opened, worst
+from jada import Exit, HostError, attempt
+from jada.cli.ask import confirm
+from jada.cli.fleet import NotBegunError, Opened, each_judged, worst
 from jada.cli.how import How
 from jada.cli.lock import LockedError, alone
-from jada.cli.output import emit_json, err, escape, out, plural, print_diff
+from jada.cli.output import all_visible, emit_json, err, escape, out, plural, print_diff
 from jada.cli.records import Entry, HostEntry, open_records, told_only
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan, Request
+from jada.tasks.settings import Member, SettingsError, members
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
 
@@ -49,6 +52,7 @@ class Ending(StrEnum):
     NOT_BEGUN = "not begun"
 
 
+GOOD = (Ending.VERIFIED, Ending.UNCHANGED)
 EXIT = {
     Ending.RESTORED: Exit.ROLLED_BACK,
     Ending.LOCKED: Exit.LOCKED,
@@ -125,7 +129,7 @@ def roll_out(
     """
     seen = seen or opened.look(history=history)
     _stop_if_held(seen, request)
-    plans = {name: state if isinstance(state, HostError) else planner(name, state) for name, state in seen.items()}
+    plans = each_judged(seen, planner)
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
     if not how.as_json:
         show_plan(title, plans)
@@ -141,10 +145,12 @@ def roll_out(
             reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
             with told_only(not needed):
                 records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
-            reports |= _carry_out(opened, todo, planner, history, how.verbose) if todo else {}
-            # What was done to the hosts is told all the same when it can't be written down here.
-            with told_only():
-                records.update(_host_entries(request, plans, reports))
+            try:
+                _carry_out(opened, todo, planner, history, how.verbose, reports)
+            finally:
+                # However it ends here, what is known of hosts by then is written down, or told if it can't be.
+                with told_only():
+                    records.update(_host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in opened.hosts}
     code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
     if how.as_json:
@@ -179,21 +185,23 @@ def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
 def show_reports(reports: Mapping[str, Report], verbose: bool) -> None:
     """Prints one line for each host, with what was seen running, and a line that counts them."""
     for name, report in reports.items():
-        good = report.ending in (Ending.VERIFIED, Ending.UNCHANGED)
-        mark = "[green]✓[/]" if good else "[red]✗[/]"
-        told = _seen_running(report.state) if good and report.state else report.reason
-        out.print(
-            f"{mark} [bold]{escape(name)}[/] {report.ending}: {escape(told)}"
-            if told
-            else f"{mark} {name} {report.ending}"
-        )
-        for finding in report.findings:
-            out.print(f"    {escape(finding_line(finding))}")
-        if verbose and report.state:
-            _show_evidence(report.state)
+        lines = attempt(name, partial(_lines, report, verbose), "show what it saw there")
+        if isinstance(lines, HostError):
+            lines = [f"{report.ending}: {escape(lines.message)}"]
+        mark = "[green]✓[/]" if report.ending in GOOD else "[red]✗[/]"
+        out.print(f"{mark} [bold]{escape(name)}[/] " + "\n".join(lines))
     counts = {ending: sum(report.ending is ending for report in reports.values()) for ending in Ending}
     told = ", ".join(f"{count} {ending}" for ending, count in counts.items() if count)
     out.print(f"\n{plural(len(reports), 'host')}: {told}.")
+
+
+def _lines(report: Report, verbose: bool) -> list[str]:
+    told = _seen_running(report.state) if report.ending in GOOD and report.state else report.reason
+    return [
+        f"{report.ending}: {escape(told)}" if told else str(report.ending),
+        *(f"    {escape(finding_line(finding))}" for finding in report.findings),
+        *(_evidence(report.state) if verbose and report.state else ()),
+    ]
 
 
 def _show_changes(plans: Mapping[str, Plan]) -> None:
@@ -213,48 +221,75 @@ def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
 
 
 def _carry_out(
-    opened: Opened, todo: Mapping[str, Plan], planner: Planner, history: bool, evidence: bool
-) -> dict[str, Report]:
+    opened: Opened,
+    todo: Mapping[str, Plan],
+    planner: Planner,
+    history: bool,
+    evidence: bool,
+    reports: dict[str, Report],
+) -> None:
+    """Changes the hosts, and puts into `reports` how it ended for each as soon as it has."""
+
     def change(name: str, connection: Connection) -> Report:
         began = time.monotonic()
         plan = todo[name]
-        told = _apply(connection, plan, evidence)
-        if told.result is Result.RECOVERED:
+        told = _apply(name, connection, plan, evidence)
+        if isinstance(told, Outcome) and told.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
             if plan.refusal or plan.lock:
                 return _without_change(plan)
-            told = _apply(connection, plan, evidence) if plan.transaction else Outcome(Result.DONE, "", ())
-        report = _judge(connection, plan, told, evidence)
+            done = Outcome(Result.DONE, "", ())
+            told = _apply(name, connection, plan, evidence) if plan.transaction else done
+        report = _judge(name, connection, plan, told, evidence)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
+    def keep(name: str, connection: Connection) -> Report:
+        reports[name] = change(name, connection)
+        return reports[name]
+
     with Stop() as stop:
-        done = opened.visit("Changing hosts", todo, change, lambda: stop.asked)
-    return {name: _without_change(result) if isinstance(result, HostError) else result for name, result in done.items()}
+        done = opened.visit("Changing hosts", todo, keep, lambda: stop.asked) if todo else {}
+    reports.update({name: _without_change(one) for name, one in done.items() if isinstance(one, HostError)})
 
 
-def _apply(connection: Connection, plan: Plan, evidence: bool) -> Outcome:
-    assert plan.transaction is not None  # noqa: S101 - for the type checker
-    return connection.apply(plan.transaction, evidence)
+def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Outcome | HostError:
+    """What came of the change; an error when nobody knows. Raises HostError where that is sure to be nothing."""
+    transaction = plan.transaction
+    assert transaction is not None  # noqa: S101 - for the type checker
+    told = attempt(name, lambda: connection.apply(transaction, evidence), "tell how its change ended")
+    if isinstance(told, HostError) and told.__cause__ is None:
+        raise told
+    return told
 
 
-def _judge(connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> Report:
-    """A transaction that says "done" is believed only after a look at the host."""
+def _judge(name: str, connection: Connection, plan: Plan, told: Outcome | HostError, evidence: bool) -> Report:
+    """A transaction that says "done" is believed only after a look, which tells too where nothing was said."""
+    if isinstance(told, HostError):
+        connection.close()
+        report = _judge(name, connection, plan, Outcome(Result.DONE, "", ()), evidence)
+        return report if report.ending is Ending.VERIFIED else replace(report, reason=told.message)
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
         return Report(ENDING[told.result], reason)
-    try:
-        state = told.seen or connection.look(evidence=evidence)
-    except HostError as error:
-        return Report(Ending.UNVERIFIED, f"the host says that it is done, but {error.message}")
+    look = partial(connection.look, evidence=evidence)
+    seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
+    judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
+    if isinstance(judged, HostError):
+        return Report(Ending.UNVERIFIED, f"the host says that it is done, but {judged.message}")
+    state, found = judged
+    if any(finding.is_error for finding in found):
+        return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
+    return Report(Ending.VERIFIED, state=state, findings=found)
+
+
+def _found(plan: Plan, state: State) -> tuple[Finding, ...]:
     found = checks.drift(state)
     wanted = plan.transaction.release.id if plan.transaction else None
     if wanted and (state.release is None or state.release.id != wanted):
         seen = state.release.id if state.release else "none"
-        found = (Finding.of("J403", wanted, seen), *found)
-    if any(finding.is_error for finding in found):
-        return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
-    return Report(Ending.VERIFIED, state=state, findings=found)
+        return (Finding.of("J403", wanted, seen), *found)
+    return found
 
 
 def _without_change(plan: Plan | HostError) -> Report:
@@ -291,10 +326,16 @@ def _host_entries(
     for name, report in reports.items():
         plan = plans[name]
         before = plan.transaction.state.settings.model if isinstance(plan, Plan) and plan.transaction else ""
-        after = checks.running_model(report.state) if report.state else ""
         ending = report.ending.name.lower()
-        entries.append(HostEntry(request.id, name, ending, report.reason, before, after, report.seconds))
+        entry = HostEntry(request.id, name, ending, report.reason, before, _running(name, report), report.seconds)
+        entries.append(all_visible(entry))
     return entries
+
+
+def _running(name: str, report: Report) -> str:
+    state = report.state
+    model = attempt(name, lambda: checks.running_model(state)) if state else ""
+    return "" if isinstance(model, HostError) else model
 
 
 def _agree(count: int, how: How) -> None:
@@ -302,7 +343,7 @@ def _agree(count: int, how: How) -> None:
         return
     if how.as_json or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
-    click.confirm(f"Change {plural(count, 'host')}?", abort=True)
+    confirm(f"Change {plural(count, 'host')}?")
 
 
 def _seen_running(state: State) -> str:
@@ -320,13 +361,31 @@ def _seen_running(state: State) -> str:
     return f"runs {model} ({how}); pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {limit}"
 
 
-def _show_evidence(state: State) -> None:
-    out.print(f"    $ grep -n '\"model\"' {escape(state.settings.path)}")
-    for line in state.settings.grep:
-        print_diff([f"  {line}"])
-    out.print(f"    $ systemctl status {state.unit.name}")
+def _evidence(state: State) -> Iterator[str]:
+    yield f"    $ grep -n '\"model\"' {escape(state.settings.path)}"
+    for line in model_lines(state.settings.text or ""):
+        yield f"      {escape(line)}"
+    yield f"    $ systemctl status {escape(state.unit.name)}"
     for line in state.unit.status.splitlines():
-        out.print(f"      {escape(line.strip())}")
+        yield f"      {escape(line.strip())}"
+
+
+def model_lines(text: str) -> list[str]:
+    """The lines of a settings file that name its model, with their numbers, and of each no more than that."""
+    try:
+        found = [one for one in members(text) if one.key == "model"] if text else []
+    except SettingsError:
+        # Which key is whose can't be told, nor what of such a line may be shown.
+        return []
+    return [_model_line(text, one) for one in found]
+
+
+def _model_line(text: str, model: Member) -> str:
+    rest = text[model.end :].partition("\n")[0].strip()
+    begun = text[: model.key_start].rpartition("\n")[2].strip()
+    value = text[model.key_start : model.end] if isinstance(model.value, str) else '"model": …'
+    number = text.count("\n", 0, model.key_start) + 1
+    return f"{number}:{'… ' if begun else ''}{value}{rest if rest in ('', ',') else ' …'}"
 
 
 def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError]) -> list[dict[str, Any]]:
@@ -342,7 +401,7 @@ def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError
                 "reason": report.reason,
                 "model_before": made.before.model if made else None,
                 "model_wanted": made.wanted.model if made else None,
-                "model_running": checks.running_model(state) if state else None,
+                "model_running": _running(name, report) if state else None,
                 "open_files": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding) for finding in report.findings],
                 "notes": list(report.notes),

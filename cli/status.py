@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jada import Exit, HostError
-from jada.cli.fleet import host_options, open_fleet
+from jada.cli.fleet import each_judged, host_options, open_fleet
 from jada.cli.output import emit_json, escape, out, since, table
 from jada.tasks import checks
 from jada.tasks.state import State
@@ -42,11 +42,12 @@ def status(as_json: bool, fleet_file: str | None, role: str | None, limit: str |
     """
     with open_fleet(fleet_file, role, limit) as opened:
         seen = opened.look()
-    rows = []
+    facts = each_judged(seen, lambda _, state: _facts(state))
+    rows: list[dict[str, Any]] = []
     for host in opened.hosts:
-        found = seen[host.name]
-        facts = {"error": found.message} if isinstance(found, HostError) else _facts(found)
-        rows.append({"host": host.name, "role": host.role, "source": host.source, **facts})
+        one = facts[host.name]
+        told = {"error": one.message} if isinstance(one, HostError) else one
+        rows.append({"host": host.name, "role": host.role, "source": host.source, **told})
     if as_json:
         emit_json("status", {"hosts": rows})
     else:
@@ -82,10 +83,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
     same = running == row["model_on_disk"]
     return [
         *first,
-        f"[{colour}]{row['state']}[/]{drifted}",
+        f"[{colour}]{escape(row['state'])}[/]{drifted}",
         escape(row["model_on_disk"] or "none"),
         escape(running or "unknown") if same else f"[red]{escape(running or 'unknown')}[/]",
         str(row["open_files"] or "–"),
-        row["release"] or "none",
+        escape(row["release"] or "none"),
         row["since"] or "–",
     ]

@@ -65,7 +65,7 @@ def upgrade(
         today = f"{datetime.now(UTC):%F}"
         for model in {one.id: one for one in wanted.values() if one.retires}.values():
             ended = "retired" if model.retires <= today else "retires"
-            err.print(f"[yellow]Note[/] {escape(model.id)} {ended} on {model.retires}")
+            err.print(f"[yellow]Note[/] {escape(model.id)} {ended} on {escape(model.retires)}")
         told = sorted(
             {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in wanted.values()}
         )

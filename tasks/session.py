@@ -26,7 +26,7 @@ from pyinfra.api.operations import run_host_op
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, HostKeyError
+from jada import HostError, HostKeyError, JadaError, attempt
 from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
@@ -248,13 +248,25 @@ class Session:
     def each(
         self, names: Iterable[str], visit: Callable[[str, Connection], T], at_once: int = AT_ONCE
     ) -> Iterator[tuple[str, T | HostError]]:
-        """Runs `visit` for the named hosts, `at_once` of them side by side, and yields each result as it comes."""
+        """Runs `visit` for the named hosts, `at_once` of them side by side, and yields each result as it comes.
+
+        Whatever trouble one host makes is its result. A link that died since the last visit is made anew.
+        """
 
         def run(name: str) -> tuple[str, T | HostError]:
+            connection = self._connections[name]
+
+            def act() -> T:
+                if (transport := connection._transport()) and not transport.is_active():
+                    connection.close()
+                return visit(name, connection)
+
             try:
-                return name, visit(name, self._connections[name])
-            except HostError as error:
-                return name, error
+                return name, attempt(name, act, "go on with it")
+            except JadaError as error:
+                return name, HostError(f"{name}: {error.message}", error.hint)
+            except gevent.Timeout:
+                return name, HostError(f"{name} gave no answer in time")
 
         with ctx_state.use(self._state):
             yield from Pool(at_once).imap_unordered(run, names)

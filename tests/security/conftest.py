@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 EVERYTHING = """
 find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path {home} \
     -o -path /var/log -o -path /var/lib/systemd -o -path /var/lib/jada -o -path /var/tmp \
-    -o -path /etc/systemd/system/jada-agent.service.d -o -name 50-jada.conf -o -name 'jada-recover.service' -o -name .sudo_as_admin_successful \\) -prune \
+    -o -path /etc/systemd/system/jada-agent.service.d -o -name 50-jada.conf -o -name jada-recover.service \
+    -o -name .sudo_as_admin_successful \\) -prune \
     -o ! -type d -printf '%p %u:%g %m %C@\\n' -o -type d -printf '%p %u:%g %m\\n' | sort
 """
 # What the agent's user owns that is not in its home.
@@ -52,12 +53,9 @@ class Victim:
 
     def in_background(self, command: str) -> Callable[[], None]:
         """Begins a command as the agent's user, in its home, that goes on until what is returned is called."""
-        self.user(f"setsid sh -c 'while :; do {command}; done' >/dev/null 2>&1 </dev/null & echo $! >attacker")
-        return lambda: self._end()
-
-    def _end(self) -> None:
-        self.root("kill -KILL -- -$(cat /home/agent/attacker)", check=False)
-        eventually(lambda: not self.root("pgrep -g $(cat /home/agent/attacker)", check=False), "the attacker goes on")
+        words = f"while :; do {command}; done"
+        self.root(f"systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=~ sh -c '{words}'")
+        return lambda: print(self.root("systemctl kill -s KILL attacker; systemctl stop attacker", check=False))
 
     def start(self, *argv: str, fleet_file: Path | None = None, env: dict[str, str] | None = None) -> Any:
         environ = {**self.env, **({"JADA_FLEET": str(fleet_file)} if fleet_file else {}), **(env or {})}
@@ -75,7 +73,9 @@ class Victim:
         code, report, told = self.jada(*words, fleet_file=fleet_file)
         return code, report["hosts"][0] if report.get("hosts") else {}, told
 
-    def upgrade(self, *argv: str, to: str = "opus-5", fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
+    def upgrade(
+        self, *argv: str, to: str = "opus-5", fleet_file: Path | None = None
+    ) -> tuple[int, dict[str, Any], str]:
         return self.one("upgrade", "--to", to, *argv, fleet_file=fleet_file)
 
     def model(self) -> object:
@@ -109,7 +109,8 @@ def victim(whole_lab: Lab, security_fleet: Path, tmp_path: Path) -> Iterator[Vic
     """
     host = whole_lab.hosts[-1]
     reset(host)
-    clean = f"find {host.home} -mindepth 1 -maxdepth 1 ! -name .claude ! -name '.bash*' ! -name .profile -exec rm -rf {{}} +"
+    ours = "! -name .claude ! -name '.bash*' ! -name .profile"
+    clean = f"find {host.home} -mindepth 1 -maxdepth 1 {ours} -exec rm -rf {{}} +"
     machine.inside(host, clean)
     env = {**os.environ, "JADA_FLEET": str(security_fleet), "XDG_STATE_HOME": str(tmp_path / "state")}
     before = machine.inside(host, EVERYTHING.format(home=host.home)).stdout

@@ -169,7 +169,7 @@ def test_github_annotations_are_escaped_as_github_documents() -> None:
     # The rules of escapeData and escapeProperty in GitHub's @actions/core (packages/core/src/command.ts).
     assert lines[0] == (
         "::error title=web-1%3A J102 model-on-disk::expected claude-sonnet-4.6, saw "
-        "a, b: \"c\" <d> & 'e' 100%25%0D%0A\x1b[31m\\ ]]> Grüße 世界 ::error::. Mend: jada heal --limit web-1"
+        "a, b: \"c\" <d> & 'e' 100%25\\r\\n\\x1b[31m\\ ]]> Grüße 世界 ::error::. Mend: jada heal --limit web-1"
     )
     assert [line.split()[0] for line in lines] == [
         "::error", "::notice", "::warning", "::notice", "::error", "::notice"

@@ -1,0 +1,61 @@
+"""The three standard streams as they may come: closed, full, broken off, or of a terminal that is not UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from typing import TextIO
+
+# Our own signs where they can't be written; all else becomes an escape.
+SIGNS = {"✓": "OK", "✗": "x", "…": "...", "–": "-", "•": "*", "→": "->"}
+
+
+def prepare() -> None:
+    """Makes all three streams such that writing any text to them works, as far as they take any."""
+    codecs.register_error("jada", _in_signs)
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            # The next file to be opened would get the number of a closed stream, and what is written to that.
+            _occupy(fd)
+            setattr(sys, name, open(fd, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - a number
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="ascii" if _is_ascii_locale() else None, errors="jada")
+
+
+def is_utf8(stream: TextIO) -> bool:
+    """Whether a stream takes every character."""
+    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+
+
+def let_go() -> None:
+    """Writes out what is left in the streams; what can't be is dropped, or Python would try, and tell, once more."""
+    for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+
+
+def _occupy(fd: int) -> None:
+    opened = os.open(os.devnull, os.O_RDWR)
+    if opened != fd:
+        os.dup2(opened, fd)
+        os.close(opened)
+
+
+def _in_signs(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - for the type checker
+    text = error.object[error.start : error.end]
+    return "".join(SIGNS.get(char) or char.encode("unicode_escape").decode() for char in text), error.end
+
+
+def _is_ascii_locale() -> bool:
+    """Whether the locale is C by name, where Python would write UTF-8 all the same, unless it was told which to write.
+
+    No locale at all, as in cron or a container, says nothing of who reads, nor does one that this machine lacks.
+    """
+    told = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8")
+    return not told and os.environ.get("LC_ALL") in ("C", "POSIX")

@@ -1,0 +1,190 @@
+"""Foreign text, wherever it is shown: it is seen, and neither obeyed nor mistaken for something else."""
+
+from __future__ import annotations
+
+import ast
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from jada import Host, HostError
+from jada.cli import check, drift_formats, explanation, output
+from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.output import emit_json, err, escape, json_text, out, print_diff, since, table, visible
+from jada.cli.report_page import Page, html
+from jada.inventory.fleet import Fleet
+from jada.tasks.checks import Finding
+from jada.tasks.release import Wanted
+from jada.tasks.state import State
+
+MODEL = "claude-sonnet-4.6"
+
+AT = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+# Each would do something to a terminal, a log, a parser or a reader's eye.
+EVIL = (
+    "\x1b[2J\x1b]0;title\x07\r\n::error::x\t\x00\x7f\x9b31m\u061c\u200b\u200e\u200f\u2028\u2029\u202e\u2066\u2069"
+    "\ufeff\ufffe\ud800\udcff\u00ad\u3164\u115f\ufe0f\u2800\xa0\U000e0041\U0001fffe[/x][red]\\[bold]a\\"
+)
+DANGERS = frozenset(EVIL) - frozenset("[2J]0;title::error::x31m/xbolda\\d")
+
+
+def dangers(text: str) -> set[str]:
+    """What of it may do harm; our own line ends do none."""
+    return set(text) & (DANGERS - {"\n"})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("web-1", "web-1"),
+        ("Grüße 世界 – ✓ …", "Grüße 世界 – ✓ …"),
+        ("a\nb\r\tc", r"a\nb\r\tc"),
+        ("\x1b[31m", r"\x1b[31m"),
+        ("\x9b", r"\x9b"),
+        ("\u202emodel", r"\u202emodel"),
+        ("a\u200bb", r"a\u200bb"),
+        ("\ufeff", r"\ufeff"),
+        ("\u2028\u2029", r"\u2028\u2029"),
+        ("\ud800", r"\ud800"),
+        ("claude\ufe0f", r"claude\ufe0f"),
+        ("claude\xa0", r"claude\xa0"),
+        ("\U000e0041", r"\U000e0041"),
+        ("\\x1b", "\\x1b"),
+    ],
+)
+def test_what_can_not_be_seen_is_escaped_and_the_rest_stays(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert visible(shown) == shown
+
+
+def test_every_character_there_is_becomes_one_line_that_can_be_written() -> None:
+    for start in range(0, 0x110000, 4096):
+        shown = visible("".join(map(chr, range(start, start + 4096))))
+        assert shown.isprintable()
+        shown.encode()
+
+
+def test_markup_around_foreign_text_holds_whatever_brackets_and_backslashes_that_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also across two texts, neither of which is markup alone."""
+    texts = ["[/x]", "[/", "]", "a[bold", "a\\", "a\\\\", "a\\\\\\", ":skull:", "[link=x]", "[@click=x]", ""]
+    for first in texts:
+        for second in texts:
+            out.print(f"{escape(first)}[red]{escape(second)}[/] {escape(first)} b]")
+            assert capsys.readouterr().out == f"{first}{second} {first} b]\n"
+
+
+def test_a_text_that_nobody_escaped_ends_no_command_and_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    for printer in (out, err):
+        printer.print(f"[bold]{EVIL}[/]")
+    out.print(table(("a",), [[EVIL]]))
+    told = capsys.readouterr()
+    assert not dangers(told.out + told.err)
+    assert "[/x]" in told.out
+
+
+def test_a_cell_is_not_folded_so_none_of_it_begins_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    out.print(table(("a", "b"), [["1", escape("x" * 500 + "::error::x")]]))
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_diff_shows_what_a_file_holds_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_diff(["--- /a", f"+{EVIL}"])
+    told = capsys.readouterr().out
+    assert not dangers(told)
+    assert len(told.splitlines()) == 2
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_json_says_everything_and_every_parser_reads_it(ascii_only: bool) -> None:
+    text = json_text({EVIL: [EVIL, "Grüße", float("inf"), float("nan"), 1.5, None, True]}, ascii_only)
+    assert not dangers(text)
+    text.encode("ascii" if ascii_only else "utf-8")
+    ((key, value),) = json.loads(text, parse_constant=pytest.fail).items()
+    # A lone surrogate is in no UTF-8, and strict parsers take none: it is told in words.
+    assert key == value[0] == EVIL.replace("\ud800", r"\ud800").replace("\udcff", r"\udcff")
+    assert value[1:] == ["Grüße", None, None, 1.5, None, True]
+
+
+def test_json_on_stdout_is_one_object_that_can_be_written(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    emit_json("status", {"hosts": [EVIL]})
+    assert json.loads(capsysbinary.readouterr().out.decode())["schema"] == "jada.status/1"
+
+
+def test_an_age_that_no_clock_tells_is_not_known() -> None:
+    assert since(float("-inf"), 0) == since(0, float("inf")) == since(float("nan"), float("inf")) == "not known"
+
+
+def evil_drift() -> Drift:
+    findings = (Judged(Finding.of("J102", EVIL, EVIL, EVIL)), Judged(Finding.of("J111", EVIL, EVIL)))
+    unreachable = HostDrift(EVIL + "2", "", Standing.NOT_CHECKED, (Judged(Finding.of("J408", "an answer", EVIL)),))
+    return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Standing.DRIFTED, findings), unreachable))
+
+
+def test_no_format_of_a_check_is_broken_by_what_hosts_say(capsys: pytest.CaptureFixture[str]) -> None:
+    found = evil_drift()
+    github, junit = drift_formats.github(found), drift_formats.junit(found)
+    sarif, prometheus = drift_formats.sarif(found, Path("fleet.yml")), drift_formats.prometheus(found)
+    check.show(found)
+    for text in (github, junit, sarif, prometheus, capsys.readouterr().out):
+        assert not dangers(text)
+        text.encode()
+    assert [line.split(" ")[0] for line in github.splitlines()] == ["::error", "::notice", "::error"]
+    ET.fromstring(junit)  # noqa: S314 - ours
+    json.loads(sarif)
+    (label,) = {sample.labels["fleet"] for one in text_string_to_metric_families(prometheus) for sample in one.samples}
+    assert label == visible(EVIL)
+
+
+def test_the_page_shows_what_hosts_say_as_text(host: Callable[..., State], page: Page) -> None:
+    state = host(
+        unit={"active": EVIL},
+        settings={"text": json.dumps({"model": EVIL})},
+        health={"model": EVIL},
+        process={"started": float("inf")},
+        release={"at": EVIL, "who": EVIL, "reason": EVIL, "before": Wanted(MODEL, 1)},
+    )
+    seen: dict[str, State | HostError] = {"a": state, "b": HostError(EVIL, EVIL)}
+    hosts = [Host(name, "192.0.2.1", "static", role="r") for name in seen]
+    drift = judge(Fleet(EVIL, Path("fleet.yml"), (), ()), hosts, seen, {}, AT)
+    text = html(replace(page, drift=drift, states={"a": state}, only=EVIL))
+    # Blanks and line ends are the template's own.
+    assert not dangers(text)
+    text.encode()
+    assert "&lt;" not in visible(EVIL)
+    assert "::error::x" in text
+
+
+def test_an_explanation_shows_what_hosts_say_as_text(
+    host: Callable[..., State], capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = host(settings={"text": json.dumps({"model": EVIL})}, health={"model": EVIL}, login={"error": EVIL})
+    told = list(explanation.lines("a", state))
+    for line in told:
+        out.print(line)
+    assert not dangers(capsys.readouterr().out)
+    emit_json("explain", explanation.facts(state))
+    assert not dangers(capsys.readouterr().out)
+
+
+def test_nothing_but_escape_or_words_of_ours_stands_in_what_is_printed() -> None:
+    """A value in an f-string of a call of print is escaped there, or has the name of something known to be safe."""
+    # Of escaped parts, made a line before; a span that was checked; a date made here.
+    names = {"mark", "what", "told", "fleet", "at", "who", "missed", "every", "ended"}
+    wrong = []
+    for file in sorted(Path(output.__file__).parent.glob("*.py")):
+        calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
+        printed = [call for call in calls if ast.unparse(call.func) in ("out.print", "err.print")]
+        for value in (one.value for call in printed for one in ast.walk(call) if isinstance(one, ast.FormattedValue)):
+            words = ast.unparse(value)
+            is_safe = words in names or "escape(" in words or words.startswith(("plural(", "summary("))
+            if not is_safe and words != "'It replaces' if held else 'It was'" and file.name != "lab.py":
+                wrong.append(f"{file.name}: {words}")
+    assert not wrong
