@@ -35,7 +35,7 @@ def alone(fleet: str, holder: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise LockedError(
-                f"{fleet} is locked by {file.read()}, which is running on this machine now",
+                f"{fleet} is locked by {file.read(1000)}, which is running on this machine now",
                 "wait until it has ended, then look with: jada status",
             ) from None
         file.truncate(0)

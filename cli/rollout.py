@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
-from jada import Exit, HostError, JadaError, attempt
+from jada import Exit, HostError, JadaError, UnforeseenError, attempt
 from jada.cli.ask import confirm
 from jada.cli.fleet import NotBegunError, Opened, each_judged, worst
 from jada.cli.how import How
@@ -257,7 +257,7 @@ def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Out
     transaction = plan.transaction
     assert transaction is not None  # noqa: S101 - for the type checker
     told = attempt(name, lambda: connection.apply(transaction, evidence), "tell how its change ended")
-    if isinstance(told, HostError) and told.__cause__ is None:
+    if isinstance(told, HostError) and not isinstance(told, UnforeseenError):
         raise told
     return told
 
