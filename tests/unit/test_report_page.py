@@ -223,3 +223,14 @@ def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHos
     page = Page(Drift("f", at, rows), {row.host: host() for row in rows}, at - timedelta(days=30))
     assert len(matrix(page)) == 500
     assert len(html(page)) < 4_000_000
+
+
+@pytest.mark.parametrize(
+    "at", ["yesterday", "", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "\x1b\ud800"]
+)
+def test_a_forged_time_in_the_record_spoils_no_page(page: Page, at: str) -> None:
+    good, *others = page.done
+    forged = replace(good, entry=replace(good.entry, at=at, reason="forged"))
+    text = html(replace(page, done=(forged, *others)))
+    assert "forged" not in text
+    assert html(replace(page, done=(replace(good, entry=replace(good.entry, at="2027-01-01T00:00:00")),)))
