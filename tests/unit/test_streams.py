@@ -14,11 +14,11 @@ import pytest
 JADA = str(Path(sys.executable).with_name("jada"))
 FLEET = """\
 fleet: f
-sources: [{static: {hosts: {a: {address: 127.0.0.1, port: 1}}}}]
+sources: [{static: {hosts: {a: {address: a.invalid}}}}]
 roles: {rest: {model: haiku-4.5}}
 ssh: {host_keys: accept-new, known_hosts: known_hosts}
 """
-# Commands that look at no host, with their exit codes; one that looks waits a few seconds for it to come up.
+# Commands that look at no host, with their exit codes.
 READS = {"models": 0, "hosts --json": 0, "history": 0, "show x": 1, "drift --explain J102": 0, "nosuch": 2}
 
 
