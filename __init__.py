@@ -55,6 +55,10 @@ class HostError(JadaError):
     """One host could not be reached, looked at or changed; the others go on."""
 
 
+class UnforeseenError(HostError):
+    """Trouble with one host that nobody foresaw, told without any value of it; how far things got is not known."""
+
+
 class HostKeyError(HostError):
     """A host showed another ssh host key than the known one; nothing was sent to it."""
 
@@ -77,7 +81,7 @@ def attempt(host: str, act: Callable[[], T], doing: str = "judge what it saw the
     except JadaError:
         raise
     except (Exception, SystemExit) as error:
-        trouble = HostError(f"{host}: jada could not {doing} ({reason(error)})", UNEXPECTED)
+        trouble = UnforeseenError(f"{host}: jada could not {doing} ({reason(error)})", UNEXPECTED)
         trouble.__cause__ = error
         return trouble
 

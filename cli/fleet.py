@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jada import Exit, Host, HostError, JadaError, attempt
+from jada import Exit, Host, HostError, JadaError, UnforeseenError, attempt
 from jada.cli.complete import role_names
 from jada.cli.output import debugged, err, plural, progress, visible
 
@@ -75,7 +75,7 @@ class Opened:
         with progress(text, len(wanted)) as advance:
             for name, result in self.session.each(in_time(), act):
                 found[name] = result
-                if debugged() and isinstance(result, HostError) and result.__cause__:
+                if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
                 advance()
         why = "jada was told to stop" if is_stopped() else f"fleet.yml's deadline of {self.fleet.deadline} s had passed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -60,9 +59,9 @@ def _escaped(char: str) -> str:
 
 
 def all_visible(value: D) -> D:
-    """A value with each text in it as visible() shows it, so that it can be kept and told."""
-    texts = {field.name: getattr(value, field.name) for field in fields(value)}
-    return replace(value, **{name: visible(text) for name, text in texts.items() if isinstance(text, str)})
+    """A value with each text in it as visible() shows it, so that it can be kept and told; no text is an error."""
+    names = [field.name for field in fields(value) if field.type == "str"]
+    return replace(value, **{name: visible(getattr(value, name)) for name in names})
 
 
 class Printer:
@@ -158,6 +157,9 @@ def json_text(data: Any, ascii_only: bool = False) -> str:
     Lone surrogates, which UTF-8 and many parsers refuse, are told as visible() shows them, numbers that JSON has not
     as null.
     """
+    # Help and completion do without it.
+    import json
+
     text = json.dumps(_tellable(data), indent=2, ensure_ascii=ascii_only)
     return "\n".join(map(_json_line, text.split("\n")))
 
@@ -165,6 +167,8 @@ def json_text(data: Any, ascii_only: bool = False) -> str:
 def _json_line(line: str) -> str:
     if line.isprintable() and (line.isascii() or not INVISIBLE.search(line)):
         return line
+    import json
+
     return "".join(one if visible(one) == one else json.dumps(one)[1:-1] for one in line)
 
 

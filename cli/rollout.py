@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
-from jada import Exit, HostError, attempt
+from jada import Exit, HostError, UnforeseenError, attempt
 from jada.cli.ask import confirm
 from jada.cli.fleet import NotBegunError, Opened, each_judged, worst
 from jada.cli.how import How
@@ -57,7 +57,8 @@ EXIT = {
     Ending.RESTORED: Exit.ROLLED_BACK,
     Ending.LOCKED: Exit.LOCKED,
     **dict.fromkeys(
-        (Ending.UNVERIFIED, Ending.BROKEN, Ending.REFUSED, Ending.UNREACHABLE, Ending.NOT_BEGUN), Exit.FAILED
+        (Ending.BEGUN, Ending.UNVERIFIED, Ending.BROKEN, Ending.REFUSED, Ending.UNREACHABLE, Ending.NOT_BEGUN),
+        Exit.FAILED,
     ),
 }
 ENDING = {
@@ -250,7 +251,7 @@ def _carry_out(
 
     with Stop() as stop:
         done = opened.visit("Changing hosts", todo, keep, lambda: stop.asked) if todo else {}
-    reports.update({name: _without_change(one) for name, one in done.items() if isinstance(one, HostError)})
+    reports.update({name: _without_change(one) if isinstance(one, HostError) else one for name, one in done.items()})
 
 
 def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Outcome | HostError:
@@ -258,7 +259,7 @@ def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Out
     transaction = plan.transaction
     assert transaction is not None  # noqa: S101 - for the type checker
     told = attempt(name, lambda: connection.apply(transaction, evidence), "tell how its change ended")
-    if isinstance(told, HostError) and told.__cause__ is None:
+    if isinstance(told, HostError) and not isinstance(told, UnforeseenError):
         raise told
     return told
 

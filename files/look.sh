@@ -353,6 +353,9 @@ look_at_sessions() {
     set -f
 }
 
+# Whether no transaction runs. Asked at the beginning and at the end: what was seen while one ran is half of each state.
+is_free() { [ ! -f "$HOME_OF_JADA/lock" ] || flock -n -s 9 9<"$HOME_OF_JADA/lock"; }
+
 look_at_jada() {
     [ -d "$HOME_OF_JADA" ] || return 0
     for file in manifest.json result after; do say_file "release.$file" "$HOME_OF_JADA/current/$file"; done
@@ -362,9 +365,7 @@ look_at_jada() {
         unfinished=$(readlink "$HOME_OF_JADA/transaction")
         say transaction "${unfinished##*/}"
     fi
-    if [ -f "$HOME_OF_JADA/lock" ] && ! flock -n -s 9 9<"$HOME_OF_JADA/lock"; then
-        say_file lock "$HOME_OF_JADA/lock"
-    fi
+    [ -z "$busy" ] && is_free || say_file lock "$HOME_OF_JADA/lock"
     [ -n "$HISTORY" ] || return 0
     number=0
     set +f
@@ -381,6 +382,7 @@ look_at_jada() {
 look() {
     set -f
     IFS=$NL
+    is_free || busy=yes
     look_at_unit
     look_at_kernel
     look_at_process

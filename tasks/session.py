@@ -26,7 +26,7 @@ from pyinfra.api.operations import run_host_op
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, HostKeyError, JadaError, attempt
+from jada import HostError, HostKeyError, JadaError, UnforeseenError, attempt, reason
 from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
@@ -259,7 +259,11 @@ class Session:
             def act() -> T:
                 if (transport := connection._transport()) and not transport.is_active():
                     connection.close()
-                return visit(name, connection)
+                try:
+                    return visit(name, connection)
+                except (EOFError, SSHException) as error:
+                    why = f"the connection to {name} was lost ({reason(error)})"
+                    raise UnforeseenError(why, f"look again: jada status --limit {name}") from error
 
             try:
                 return name, attempt(name, act, "go on with it")

@@ -64,12 +64,6 @@ class Settings:
         return _judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]
 
     @property
-    def grep(self) -> list[str]:
-        """What `grep -n '"model"'` says on the masked text, which has the lines of the real file."""
-        lines = enumerate((self.text or "").split("\n"), 1)
-        return [f"{number}:{line.strip()}"[:200] for number, line in lines if '"model"' in line]
-
-    @property
     def model(self) -> str:
         """The model on disk, "" when none is set or the file can't be read as settings."""
         model = self.read().get("model")
@@ -328,7 +322,8 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         history=history,
         interrupted=root.get("transaction"),
         held=root.get("held").strip(),
-        lock=root.get("lock").strip(),
+        # Held, but not yet written to.
+        lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],
         now=root.seconds("now"),
         unread=tuple(dict.fromkeys((*root.all("over+"), *user.all("over+"), *unreadable))),

@@ -55,7 +55,11 @@ class Victim:
         """Begins a command as the agent's user, in its home, that goes on until what is returned is called."""
         words = f"while :; do {command}; done"
         self.root(f"systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=~ sh -c '{words}'")
-        return lambda: print(self.root("systemctl kill -s KILL attacker; systemctl stop attacker", check=False))
+
+        def end() -> None:
+            self.root("systemctl kill -s KILL attacker; systemctl stop attacker", check=False)
+
+        return end
 
     def start(self, *argv: str, fleet_file: Path | None = None, env: dict[str, str] | None = None) -> Any:
         environ = {**self.env, **({"JADA_FLEET": str(fleet_file)} if fleet_file else {}), **(env or {})}

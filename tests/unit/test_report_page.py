@@ -237,3 +237,14 @@ def test_a_host_that_is_being_changed_is_nowhere_fine(host: MakeHost, page: Page
     row = matrix(page)["web-1"]
     assert {mark for code, mark in row.items() if code not in ("Checked", "J409")} == {"? not known"}
     assert "✓" not in "".join(row.values()) + about(page, "web-1")
+
+
+@pytest.mark.parametrize(
+    "at", ["yesterday", "", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "\x1b\ud800"]
+)
+def test_a_forged_time_in_the_record_spoils_no_page(page: Page, at: str) -> None:
+    good, *others = page.done
+    forged = replace(good, entry=replace(good.entry, at=at, reason="forged"))
+    text = html(replace(page, done=(forged, *others)))
+    assert "forged" not in text
+    assert html(replace(page, done=(replace(good, entry=replace(good.entry, at="2027-01-01T00:00:00")),)))

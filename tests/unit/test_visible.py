@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import sqlite3
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jada import Host, HostError
 from jada.cli import check, drift_formats, explanation, output
+from jada.cli.drift_log import DriftLog
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
 from jada.cli.output import emit_json, err, escape, json_text, out, print_diff, since, table, visible
 from jada.cli.report_page import Page, html
@@ -126,6 +129,17 @@ def evil_drift() -> Drift:
     findings = (Judged(Finding.of("J102", EVIL, EVIL, EVIL)), Judged(Finding.of("J111", EVIL, EVIL)))
     unreachable = HostDrift(EVIL + "2", "", Standing.NOT_CHECKED, (Judged(Finding.of("J408", "an answer", EVIL)),))
     return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Standing.DRIFTED, findings), unreachable))
+
+
+def test_what_hosts_say_is_kept_as_it_is_shown() -> None:
+    found = replace(evil_drift(), fleet="f", hosts=tuple(replace(one, host="a") for one in evil_drift().hosts[:1]))
+    with closing(sqlite3.connect(":memory:")) as connection:
+        log = DriftLog(connection)
+        log.add(found, ["webhook"])
+        log.add(found, ["webhook"])
+        _, episodes = log.since("f", "")
+        assert not any(dangers("".join(astuple(one))) for one in episodes)
+        assert len(episodes) == len(log.pending("f", "webhook")) + 1 == 2
 
 
 def test_no_format_of_a_check_is_broken_by_what_hosts_say(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,398 @@
+"""One host's trouble stays that host's: the others are served, and told, and what is known is recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import gevent
+import pytest
+
+from jada import Exit, Host, HostError, JadaError, attempt
+from jada.cli.drift_report import Standing, judge
+from jada.cli.fleet import Opened, each_judged
+from jada.cli.history import each_read
+from jada.cli.how import How
+from jada.cli.records import open_records
+from jada.cli.rollout import Ending, model_lines, roll_out
+from jada.inventory.fleet import Fleet
+from jada.tasks import checks
+from jada.tasks.plan import Plan, Request
+from jada.tasks.release import Release, Wanted
+from jada.tasks.session import Connection, Session
+from jada.tasks.state import Past, State
+from jada.tasks.transaction import Outcome, Result, Service, Transaction
+
+# What one host may bring about; none may pass.
+TROUBLES = [
+    OverflowError("secret"), RecursionError(), MemoryError(), UnicodeDecodeError("utf-8", b"secret", 0, 1, "x"),
+    ValueError("secret"), TypeError("secret"), EOFError("secret"), SystemExit(3), OSError(104, "reset", "secret"),
+    AssertionError("secret"), LookupError("secret"),
+]  # fmt: skip
+each_trouble = pytest.mark.parametrize("trouble", TROUBLES, ids=lambda error: type(error).__name__)
+SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+FLEET = Fleet("f", Path("fleet.yml"), (), ())
+HOW = How(dry_run=False, yes=True, as_json=False, verbose=True)
+
+
+@each_trouble
+def test_any_trouble_with_a_host_becomes_an_error_that_names_it_and_tells_no_value(trouble: BaseException) -> None:
+    def fail() -> None:
+        raise trouble
+
+    told = attempt("web-1", fail)
+    assert isinstance(told, HostError)
+    assert told.message.startswith("web-1: jada could not judge what it saw there (")
+    assert type(trouble).__name__ in told.message
+    assert "secret" not in told.message + told.hint
+    assert told.__cause__ is trouble
+
+
+def test_what_is_of_no_one_host_and_what_the_user_wants_pass() -> None:
+    for error in (JadaError("x"), KeyboardInterrupt(), gevent.GreenletExit()):
+        with pytest.raises(type(error)):
+            attempt("a", lambda error=error: (_ for _ in ()).throw(error))  # type: ignore[misc]
+
+
+@each_trouble
+def test_a_visit_that_fails_in_any_way_is_that_hosts_result(trouble: BaseException) -> None:
+    def visit(name: str, _: Connection) -> str:
+        if name == "b":
+            raise trouble
+        return name
+
+    session = Session({name: {"ssh_hostname": "192.0.2.1"} for name in "abc"}, SERVICE, {})
+    results = dict(session.each("abc", visit, at_once=1))
+    error = results.pop("b")
+    assert results == {"a": "a", "c": "c"}
+    assert isinstance(error, HostError)
+    lost, unforeseen = "the connection to b was lost (", "b: jada could not go on with it ("
+    assert error.message.startswith(lost if isinstance(trouble, EOFError) else unforeseen)
+
+
+@pytest.mark.parametrize("error", [JadaError("no record", "a hint"), gevent.Timeout(1)])
+def test_errors_of_ours_and_time_limits_are_a_hosts_own_during_a_visit(error: BaseException) -> None:
+    def visit(name: str, _: Connection) -> str:
+        raise error
+
+    session = Session({"a": {"ssh_hostname": "192.0.2.1"}}, SERVICE, {})
+    ((_, told),) = session.each("a", visit)
+    assert isinstance(told, HostError)
+    assert told.message.startswith("a")
+
+
+@pytest.mark.parametrize(("is_active", "closed"), [(True, []), (False, ["a"])])
+def test_a_link_that_died_since_the_last_visit_is_made_anew(
+    is_active: bool, closed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while a plan waited for its answer."""
+
+    class Transport:
+        def is_active(self) -> bool:
+            return is_active
+
+    seen: list[str] = []
+    session = Session({"a": {"ssh_hostname": "192.0.2.1"}}, SERVICE, {})
+    monkeypatch.setattr(Connection, "_transport", lambda _: Transport())
+    monkeypatch.setattr(Connection, "close", lambda _: seen.append("a"))
+    assert list(session.each("a", lambda _, __: list(seen))) == [("a", closed)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"release": {"at": "yesterday"}},
+        {"release": {"at": "0001-01-01T00:00:00+14:00"}},
+        {"release": {"at": 7}},
+        {"result": ("done", "300", "x", "boot-1")},
+        {"unit": {"restarts": "x"}, "now": float("nan")},
+        {"now": None, "unit": {"restarts": 1}},
+        {"process": {"started": None}},
+        {"settings": {"text": 7}},
+        {"settings": {"text": "[" * 200_000}},
+    ],
+)
+def test_a_host_that_can_not_be_judged_was_not_checked_and_the_others_were(
+    host: Callable[..., State], change: dict[str, Any]
+) -> None:
+    seen = {"a": host(), "b": host(**change), "c": host()}
+    hosts = [Host(name, "192.0.2.1", "static", role="r") for name in seen]
+    found = judge(FLEET, hosts, seen, {}, datetime(2027, 1, 1, tzinfo=UTC))
+    standings = {row.host: row.standing for row in found.hosts}
+    assert standings["a"] is standings["c"] is Standing.IN_SYNC
+    # Some nonsense is judged as it should be: as drift.
+    assert standings["b"] in (Standing.NOT_CHECKED, Standing.DRIFTED, Standing.IN_SYNC)
+
+
+def test_why_a_host_could_not_be_judged_is_a_finding(host: Callable[..., State]) -> None:
+    state = host(process={"started": None}, unit={"restarts": 1})
+    found = judge(FLEET, [Host("a", "x", "static", role="r")], {"a": state}, {}, datetime(2027, 1, 1, tzinfo=UTC))
+    (one,) = found.hosts[0].findings
+    assert one.finding.code == "J408"
+    assert one.finding.seen == "a: jada could not judge what it saw there (TypeError)"
+    assert "report" in one.finding.mend
+
+
+def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:
+    def tell(name: str, state: State) -> str:
+        return name if state.now else str(1 / 0)
+
+    seen: dict[str, State | HostError] = {"a": host(), "b": host(now=0), "c": HostError("off")}
+    told = each_judged(seen, tell)
+    assert told["a"] == "a"
+    assert [str(told[name]) for name in "bc"] == [
+        "b: jada could not judge what it saw there (ZeroDivisionError)",
+        "off",
+    ]
+
+
+def test_a_forged_record_of_a_host_is_kept_as_words_or_is_that_hosts_trouble() -> None:
+    release = Release("id\n::error::x", "upgrade", Wanted("\ud800", 1), Wanted("", 0), who="\x1b[2J")
+    listed = replace(release, id=cast("str", ["id"]))
+    bad = {name: (Past(cast("Release", one), ""),) for name, one in (("b", None), ("c", listed))}
+    told = each_read({"a": (Past(release, "\u202e"),), **bad, "d": HostError("off")})
+    assert [isinstance(told[name], HostError) for name in "abcd"] == [False, True, True, True]
+    ((entry, result),) = cast("list[Any]", told["a"])
+    assert (entry.id, entry.model, entry.who, result.reason) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")
+
+
+class FakeConnection:
+    """A host that answers as the test says: each of `apply` and `look` is a value or an error."""
+
+    def __init__(self, apply: Any, look: Any) -> None:
+        self._apply, self._look = apply, look
+        self.closed = False
+
+    def apply(self, *_: object) -> Outcome:
+        return cast("Outcome", self._answer(self._apply))
+
+    def look(self, *_: object, **__: object) -> State:
+        return cast("State", self._answer(self._look))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _answer(self, answer: Any) -> Any:
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+class FakeSession:
+    """Hosts that are visited one after the other; trouble is treated by the real one's rule."""
+
+    def __init__(self, connections: dict[str, FakeConnection]) -> None:
+        self.connections = connections
+        self.service = SERVICE
+
+    def each(self, names: Iterable[str], visit: Callable[[str, Any], Any]) -> Iterator[tuple[str, Any]]:
+        for name in names:
+            yield name, attempt(name, lambda name=name: visit(name, self.connections[name]), "go on with it")  # type: ignore[misc]
+
+
+@pytest.fixture
+def rolled(
+    host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Exit, dict[str, str]]]:
+    """rolled(a=(apply, look), …): an upgrade of these hosts; its exit code, and the endings in the record."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    request = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00")
+    made = Release(request.id, "upgrade", Wanted("claude-sonnet-4.6", 1), Wanted("old", 0))
+
+    def roll(planner: Callable[[str, State], Plan] | None = None, **answers: tuple[Any, Any]) -> Any:
+        connections = {name: FakeConnection(*answer) for name, answer in answers.items()}
+        hosts = tuple(Host(name, "192.0.2.1", "static") for name in answers)
+        session = cast("Session", FakeSession(connections))
+        opened = Opened(FLEET, hosts, session, time.monotonic() + 1000)
+        seen: dict[str, State | HostError] = {name: host() for name in answers}
+
+        def plan(name: str, state: State) -> Plan:
+            return Plan(Transaction(made, state, SERVICE, "ann"), diff=((f"--- {name}",),))
+
+        code = roll_out(opened, request, planner or plan, kind="upgrade", title="t", how=HOW, seen=seen)
+        with open_records() as records:
+            return code, {one.host: one.ending for one in records.hosts(request.id)}
+
+    return roll
+
+
+@pytest.fixture
+def done(host: Callable[..., State]) -> State:
+    return host(release={"id": "20270101-120000-aaaa", "wanted": replace(host().release.wanted, release="x")})  # type: ignore[union-attr]
+
+
+DONE = Outcome(Result.DONE, "", ())
+
+
+@each_trouble
+def test_a_plan_that_can_not_be_made_is_that_hosts_and_the_others_change(
+    rolled: Callable[..., tuple[Exit, dict[str, str]]], done: State, trouble: BaseException
+) -> None:
+    def planner(name: str, state: State) -> Plan:
+        if name == "b":
+            raise trouble
+        return Plan(Transaction(done.release, state, SERVICE, "ann"))  # type: ignore[arg-type]
+
+    code, endings = rolled(planner, a=(DONE, done), b=(DONE, done), c=(DONE, done))
+    assert endings == {"a": "verified", "b": "unreachable", "c": "verified"}
+    assert code is Exit.FAILED
+
+
+@each_trouble
+def test_an_answer_that_jada_can_not_use_is_looked_behind(
+    rolled: Callable[..., tuple[Exit, dict[str, str]]],
+    host: Callable[..., State],
+    done: State,
+    trouble: BaseException,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A link that died, an outcome that can't be read: only a look tells how it ended."""
+    code, endings = rolled(a=(trouble, done), b=(trouble, host()), c=(trouble, trouble), d=(DONE, done))
+    assert endings == {"a": "verified", "b": "unverified", "c": "unverified", "d": "verified"}
+    assert code is Exit.FAILED
+    told = capsys.readouterr().out
+    assert f"b {Ending.UNVERIFIED}: b: jada could not tell how its change ended" in told
+    assert "J403" in told
+    assert "secret" not in told
+
+
+@each_trouble
+def test_a_state_that_can_not_be_judged_afterwards_leaves_its_host_unverified(
+    rolled: Callable[..., tuple[Exit, dict[str, str]]],
+    done: State,
+    trouble: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def drift(state: State) -> tuple[()]:
+        if state.now == 7:
+            raise trouble
+        return ()
+
+    monkeypatch.setattr(checks, "drift", drift)
+    code, endings = rolled(a=(DONE, replace(done, now=7)), b=(DONE, done))
+    assert endings == {"a": "unverified", "b": "verified"}
+    assert code is Exit.FAILED
+
+
+def test_a_host_that_can_not_be_shown_or_recorded_in_full_ends_nothing(
+    rolled: Callable[..., tuple[Exit, dict[str, str]]], done: State, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = replace(
+        done, health=replace(done.health, model="\ud800"), unit=replace(done.unit, active="[/x]", status="[/y]")
+    )
+    broken = replace(done, process=replace(done.process, started="x"))  # type: ignore[type-var]
+    _, endings = rolled(a=(DONE, odd), b=(DONE, done), c=(DONE, broken))
+    assert endings == {"a": "unverified", "b": "verified", "c": "verified"}
+    told = capsys.readouterr().out
+    assert "[/y]" in told
+    assert "c verified: c: jada could not show what it saw there (TypeError)" in told
+    assert r"\ud800" in told
+
+
+def test_what_is_known_is_recorded_even_when_the_user_leaves(
+    rolled: Callable[..., tuple[Exit, dict[str, str]]], done: State
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        rolled(a=(DONE, done), b=(KeyboardInterrupt(), done), c=(DONE, done))
+    with open_records() as records:
+        endings = {one.host: one.ending for one in records.hosts("20270101-120000-aaaa")}
+    assert endings == {"a": "verified", "b": "begun", "c": "begun"}
+
+
+@pytest.mark.parametrize("kind", ["rollback", "upgrade"])
+def test_only_the_way_back_goes_on_without_a_record(
+    kind: str, done: State, host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Corrupt, of a newer jada, or where no folder can be made: all the same to the hosts."""
+    made = cast("Release", done.release)
+    newer = tmp_path / "newer/jada"
+    newer.mkdir(parents=True)
+    corrupt = tmp_path / "corrupt/jada"
+    corrupt.mkdir(parents=True)
+    (corrupt / "history.db").write_bytes(b"no database at all" * 100)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(newer.parent))
+    with open_records() as records:
+        cast("Any", records)._connection.execute("ALTER TABLE release ADD COLUMN more TEXT")
+    for state_home in (newer.parent, corrupt.parent, tmp_path / "file"):
+        monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
+        session = cast("Session", FakeSession({"a": FakeConnection(DONE, done)}))
+        opened = Opened(FLEET, (Host("a", "x", "static"),), session, time.monotonic() + 1000)
+        request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
+
+        def run(opened: Opened = opened, request: Request = request) -> Exit:
+            plan = Plan(Transaction(made, host(), SERVICE, "ann"))
+            return roll_out(opened, request, lambda *_: plan, kind=kind, title="t", how=HOW, seen={"a": host()})
+
+        if kind == "rollback":
+            assert run() is Exit.OK
+        else:
+            with pytest.raises(JadaError):
+                run()
+
+
+def test_the_evidence_shows_no_value_but_the_models() -> None:
+    nested = {"mcp": {"model": "nested-secret", "agent": "secret"}, "model": "claude-x", "availableModels": ["secret"]}
+    for indent in (None, 2):
+        text = json.dumps(nested, indent=indent)
+        (line,) = model_lines(text)
+        assert '"model": "claude-x"' in line
+        assert "secret" not in line
+    assert model_lines('{\n  "model": "claude-x",\n  "env": {}\n}') == ['2:"model": "claude-x",']
+    assert model_lines('{\n  "model": "a"\n}') == ['2:"model": "a"']
+    assert model_lines('{"model": {"model": "secret"}}') == ['1:… "model": … …']
+    assert model_lines('{"model": ["secret"], "model": "b"}') == ['1:… "model": … …', '1:… "model": "b" …']
+    assert model_lines('{"model": "secret" oops}') == model_lines("") == []
+
+
+ASK = """
+from jada.cli.start import patch
+patch()
+import gevent, sys
+from jada.cli.ask import confirm
+ticks = []
+gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(10)] and print("alive", flush=True))
+try:
+    confirm("Change 1 host?")
+    print("yes", flush=True)
+except BaseException as error:
+    print(type(error).__name__, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        (b"y\n", "yes"),
+        (b"YES\n", "yes"),
+        (b"n\n", "Abort"),
+        (b"\n", "Abort"),
+        (b"x\ny\n", "yes"),
+        (b"\x04", "Abort"),
+        (b"\x03", "KeyboardInterrupt"),
+    ],
+)
+def test_connections_live_on_while_a_question_waits(typed: bytes, answer: str) -> None:
+    """What keeps them alive runs until there is an answer: here it is awaited before one is given."""
+    main, side = pty.openpty()
+    login = partial(os.login_tty, side)
+    done = subprocess.Popen([sys.executable, "-c", ASK], preexec_fn=login, pass_fds=(side,))  # noqa: PLW1509
+    os.close(side)
+    told = b""
+    while b"[y/N]" not in told or b"alive" not in told:
+        told += os.read(main, 1000)
+    os.write(main, typed)
+    while answer.encode() not in told.partition(b"alive")[2]:
+        told += os.read(main, 1000)
+    assert done.wait() == 0
+    os.close(main)
