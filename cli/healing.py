@@ -76,7 +76,9 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
         if state.release:
             why = "it was rolled back to what it had before jada"
         return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {row.host}")
-    return plan.upgrade(replace(request, nofile=wanted.nofile_asked), row.role, wanted.model, state, service)
+    # A manifest may lack what was asked for.
+    nofile = wanted.nofile_asked or request.nofile
+    return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service)
 
 
 def wanted_on(
