@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-FEW, MANY = 300, 10_000
+FEW, MANY = 300, 8_000
 
 _COMMON = settings(
     deadline=None,
