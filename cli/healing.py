@@ -79,7 +79,9 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
         if state.release:
             why = "it was rolled back to what it had before jada"
         return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {shlex.quote(row.host)}")
-    return plan.upgrade(replace(request, nofile=wanted.nofile_asked), row.role, wanted.model, state, service)
+    # A manifest may lack what was asked for.
+    nofile = wanted.nofile_asked or request.nofile
+    return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service)
 
 
 def wanted_on(
@@ -90,8 +92,9 @@ def wanted_on(
     fleet: Fleet,
     now: datetime,
 ) -> Wanted | None:
-    """What a host is to run. Its own release says so or, where that is gone or was for another role, this machine's
-    record, else fleet.yml, and only then what other hosts (`peers`) say: root there decides for no other host. Pure.
+    """The model and limits that a host is to run, by its own release or, where that is gone or was for another role, by
+    this machine's record, else by fleet.yml, and only then by what other hosts (`peers`) say: root there decides for no
+    other host. Pure.
     """
     if state.release and not _is_stranger(host, state):
         return state.release.wanted if state.release.wanted.release else None
@@ -104,13 +107,13 @@ def wanted_on(
 
 
 def _is_own(entry: HostEntry, state: State) -> bool:
-    """Whether the record knows by this machine's own rollout what a host without a release ran."""
+    """True where the record knows by this machine's own rollout what a host without a release ran."""
     # "done" was read back from a host, which may have named another fleet than its own.
     return state.release is None and entry.ending != "done"
 
 
 def _is_recorded(release: Release, entry: HostEntry | None) -> bool:
-    """Whether this machine saw the very thing that a host tells of its release."""
+    """True where this machine saw the very thing that a host tells of its release."""
     seen = entry and entry.ending == "verified" and (entry.release, entry.model_after)
     return seen == (release.id, release.wanted.model)
 

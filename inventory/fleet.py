@@ -232,7 +232,7 @@ def _expanded(path: str, how: str) -> Path:
 
 
 def _is_there(file: Path, unless_known: bool = False) -> bool:
-    """Whether it is a file, or `unless_known` where this user can't tell: reading it then says why."""
+    """True for a file; `unless_known` where this user can't tell, and reading it then says why."""
     try:
         return file.is_file()
     except OSError:

@@ -132,6 +132,12 @@ def test_a_text_around_what_stands_there(file: Path, place: tuple[str | int, ...
     read(file, json.dumps(data).encode())
 
 
+@given(place=st.sampled_from(["settle: ", "nofile: ", "port: ", "running_only: ", "until: "]), word=texts)
+def test_a_word_without_quotes(file: Path, place: str, word: str) -> None:
+    text = re.sub(rf"{place}[^,}}\n]+", lambda _: place + word, FULL)
+    read(file, text.encode("utf-8", "surrogatepass"))
+
+
 def test_the_file_itself_is_right(file: Path) -> None:
     for text in (FULL, json.dumps(DATA)):
         file.write_text(text)

@@ -19,6 +19,7 @@ ID = "20261124-120000-aaaa"
 UP = Release(ID, "upgrade", Wanted("claude-opus-5", 1024, 4096, ID), Wanted("opus[1m]", 0), fleet="f", role="r",
              who="ann@box", at="2026-11-24T12:00:00+00:00", reason="why")  # fmt: skip
 BACK = release.rollback("20261124-130000-bbbb", UP, UP, who="bob@box")
+DEEP = UP.to_json().replace('"reason"', f'"more": {"[" * 3000}{"]" * 3000}, "reason"')
 LINES = len(release.dropin(UP.wanted).splitlines())
 
 
@@ -49,7 +50,7 @@ def _write(wanted: Wanted) -> None:
     ]
 
 
-@given(mutated([UP.to_json(), BACK.to_json()]))
+@given(mutated([UP.to_json(), BACK.to_json(), DEEP]))
 def test_a_manifest_that_something_was_done_to(text: str) -> None:
     read(text)
 

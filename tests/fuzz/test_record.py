@@ -66,3 +66,5 @@ def test_no_host_decides_for_another(peers: dict[str, Release], role: str) -> No
         assert found
         assert found.model == "claude-haiku-4.5"
     assert found is None or (found.model in MODELS and found.nofile == FLEET.limits.nofile)
+    told = {one.wanted.model for one in peers.values() if one.id < "20261126-13"}
+    assert found is None or role == "r" or found.model in told

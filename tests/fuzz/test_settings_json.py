@@ -17,6 +17,7 @@ DOCUMENTS = (
     '{\n  "model": "old",\n  "env": {"TOKEN": "****"},\n  "permissions": {"allow": ["Bash(ls:*)"]}\n}\n',
     BOM + '{\r\n\t"a": [1, 2.5e3, true, null, "x\\"y\\u00e9"], "model" : null , "model": {"model": "x"}\r\n}\r\n',
     "{}",
+    '{"a": ' + "[" * 3000 + "]" * 3000 + ', "model": "old"}',
     ' { "a" : { } } ',
 )
 

@@ -89,6 +89,13 @@ def test_what_a_release_mends_gets_one_of_what_the_current_one_asks_for(
     assert made.release.role == "r"
 
 
+def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
+    state = host(release=replace(release(ID, MODEL), wanted=Wanted(MODEL, 1024, 0, ID)), unit={"active": "failed"})
+    made = healed(state).transaction
+    assert made is not None
+    assert made.release.wanted.nofile_asked == REQUEST.nofile
+
+
 def test_what_no_release_mends_is_refused_with_what_does(host: MakeHost) -> None:
     plan = healed(host(settings={"file": File("0:0", "644", "b" * 64)}))
     assert plan.transaction is None

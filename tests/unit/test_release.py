@@ -1,4 +1,4 @@
-"""What a release may hold, read from a host or written to one: the border between values and lines of root's files."""
+"""A release's values, read from a host or written to one: the border between them and lines of root's files."""
 
 from __future__ import annotations
 
