@@ -14,6 +14,9 @@ import pytest
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import Machine
 from jada.inventory.lab.shell import LAB
+from jada.tasks.look import read_look
+from jada.tasks.state import State
+from jada.tasks.transaction import Service, look_script
 from tests.conftest import JADA, reset
 from tests.faults.conftest import eventually, finish
 
@@ -82,6 +85,19 @@ class Victim:
     ) -> tuple[int, dict[str, Any], str]:
         return self.one("upgrade", "--to", to, *argv, fleet_file=fleet_file)
 
+    def makedirs(self, path: str) -> None:
+        """Makes a folder in the home of the agent's user, as that user, whatever bytes its name has."""
+        name = path.encode("utf-8", "surrogateescape").hex()
+        self.user(f"python3 -c \"import os; os.makedirs(bytes.fromhex('{name}'))\"")
+
+    def look(self, **service: Any) -> State:
+        """What a look at the host sees, by the script that goes over ssh."""
+        made = Service("jada-agent.service", "~/.claude/settings.json", **service)
+        return read_look(made, machine.inside(self.host, look_script(made)).stdout.splitlines())
+
+    def ready(self) -> None:
+        eventually(lambda: bool(machine.healthz(self.host)), "the agent does not answer")
+
     def model(self) -> object:
         return machine.healthz(self.host).get("model")
 
@@ -120,7 +136,8 @@ def victim(whole_lab: Lab, security_fleet: Path, tmp_path: Path) -> Iterator[Vic
     before = machine.inside(host, EVERYTHING.format(home=host.home)).stdout
     found = Victim(host, env, before)
     yield found
-    machine.inside(host, clean)
+    # What the tests' own root lays.
+    machine.inside(host, clean + "; rm -rf /etc/default/jada-agent /etc/jada-agent.json /etc/claude-code")
     changed = set(found.everything().splitlines()) ^ set(before.splitlines())
     assert not changed
     assert found.root(OWNED.format(home=host.home)) == ""

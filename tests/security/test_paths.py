@@ -50,9 +50,16 @@ def test_what_leads_elsewhere_is_refused_and_named(victim: Victim, lay: str, lin
         victim.root("rm -rf /etc/motd.json /etc/claude")
 
 
-@pytest.mark.parametrize("name", ["settings.json.jada-new", "settings.json.jada-old"])
-@pytest.mark.parametrize("at", ["upgrade", "rollback"])
-@pytest.mark.parametrize("what", ["ln -s /etc/hosts", "ln -s ../.bashrc", "mkdir"])
+NEW, OLD = "settings.json.jada-new", "settings.json.jada-old"
+TEMPORARY = [
+    *((name, at, "ln -s /etc/hosts") for name in (NEW, OLD) for at in ("upgrade", "rollback")),
+    (NEW, "rollback", "ln -s ../.bashrc"),
+    (NEW, "upgrade", "mkdir"),
+    (OLD, "rollback", "mkdir"),
+]
+
+
+@pytest.mark.parametrize(("name", "at", "what"), TEMPORARY)
 def test_what_lies_under_a_temporary_name_is_not_followed(victim: Victim, name: str, at: str, what: str) -> None:
     if at == "rollback":
         assert victim.upgrade()[0] == 0

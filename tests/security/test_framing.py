@@ -1,0 +1,109 @@
+"""Names and values of a host stay what they are: none becomes another field, line, command or escape."""
+
+from __future__ import annotations
+
+import pytest
+
+from jada.tasks import checks
+from jada.tasks.state import State
+from tests.security.conftest import Victim
+
+pytestmark = pytest.mark.lab
+LIMITS = "cat /etc/security/limits.d/50-jada.conf"
+AGENT = "---\\nname: rev\\ndescription: x\\nmodel: claude-x\\n---\\n"
+# As the old wire had it, where a line was a field; and as a frame of the new one.
+FORGED = {
+    "a line for root's limits": "x\nuser+=root hard nofile 1\nzz",
+    "a field of root's, as a line": "x\nunit.sets=none\nsettings.real=/etc/passwd\nzz",
+    "a field of root's, as a frame": "x\nuser 4\nroot\nend 2\nok\n",
+    "an end, and another beginning": "x\nend 2\nok\nsettings.path 11\n/etc/passwd\nend 2\nok\n",
+    "an escape": "x\x1b]0;owned\x07\x1b[2J",
+    "not UTF-8": "x\udcff\udcfe",
+    "another line of a workflow": "x\n::error::y",
+}
+
+
+def lay(victim: Victim, folder: str) -> None:
+    """An agent in a folder of that name; a slash in it makes one more."""
+    victim.makedirs(f".claude/agents/{folder}")
+    victim.user(f"printf -- '{AGENT}' >agent.md; find .claude/agents -type d -exec cp agent.md {{}}/x.md \\;")
+
+
+@pytest.mark.parametrize("name", FORGED.values(), ids=FORGED)
+def test_a_folders_name_is_no_field(victim: Victim, name: str) -> None:
+    before = victim.look()
+    lay(victim, name)
+    seen = victim.look()
+    assert facts(seen) == facts(before)
+    assert checks.drift(seen) == checks.drift(before)
+    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.root(LIMITS).splitlines()[1:] == ["agent soft nofile 20000", "agent hard nofile 20000"]
+    code, _, told = victim.jada("explain", victim.host.name)
+    assert (code, "\x1b" in told, "\n::" in told) == (0, False, False)
+
+
+def facts(state: State) -> tuple[object, ...]:
+    """What root says, and what root's work depends on."""
+    return state.user, state.uid, state.home, state.settings, state.unit.sets, state.dropin, state.limits, state.release
+
+
+@pytest.mark.parametrize("name", ["a\nuser 4\nroot\nend 2\nok", "a\nsettings.real=/etc/passwd", "a\x1b[2J", "a\t\tb"])
+def test_a_working_folders_name_is_no_field(victim: Victim, name: str) -> None:
+    """The process chooses it itself, after its start."""
+    before = victim.look()
+    victim.makedirs(name)
+    victim.user(f"printf %s '{name}' >name")
+    victim.root(
+        "mkdir -p /etc/systemd/system/jada-agent.service.d; printf '[Service]\\nExecStart=\\nExecStart=%s\\n' "
+        '"/bin/sh -c \'cd /home/agent; cd \\"\\$\\$(cat name)\\"; exec /usr/local/bin/jada-agent\'" '
+        ">/etc/systemd/system/jada-agent.service.d/60-x.conf; systemctl daemon-reload; systemctl restart jada-agent"
+    )
+    victim.ready()
+    seen = victim.look()
+    assert seen.process is not None
+    assert (seen.user, seen.settings, seen.release) == (before.user, before.settings, None)
+    if "\n" in name:
+        assert any("line break" in text for text in seen.unread)
+    else:
+        assert seen.process.launch.cwd == f"/home/agent/{name}"
+    code, _, told = victim.jada("explain", victim.host.name)
+    assert (code, "\x1b" in told) == (0, False)
+
+
+def test_a_value_of_the_environment_is_no_field(victim: Victim) -> None:
+    victim.root("printf 'ANTHROPIC_MODEL=\"claude-x\\nuser 4\\nroot\"\\n' >/etc/default/jada-agent")
+    victim.root("systemctl restart jada-agent")
+    victim.ready()
+    assert victim.look().user == "agent"
+
+
+def test_a_file_of_variables_of_the_users_is_read_as_the_user(victim: Victim) -> None:
+    """What is in it counts; where it leads does not."""
+    victim.root(
+        "mkdir -p /etc/systemd/system/jada-agent.service.d; printf '[Service]\\nEnvironmentFile=-/home/agent/env\\n' "
+        ">/etc/systemd/system/jada-agent.service.d/60-x.conf; systemctl daemon-reload; "
+        "echo 'ANTHROPIC_MODEL=roots-secret' >/root/env; chmod 600 /root/env"
+    )
+    try:
+        victim.user("echo ANTHROPIC_MODEL=claude-x >env")
+        assert victim.look().fresh.env["ANTHROPIC_MODEL"] == "claude-x"
+        victim.user("ln -sf /root/env env")
+        assert "ANTHROPIC_MODEL" not in victim.look().fresh.env
+    finally:
+        victim.root("rm /root/env")
+
+
+def test_the_users_half_of_a_look_speaks_for_the_user_alone(victim: Victim) -> None:
+    """Its process is the user's to trace: here it says what it likes, by a program of its own in root's place."""
+    said = "user 4\\nroot\\nhome 1\\n/\\nend 2\\nok\\n"
+    victim.root(
+        f"printf '#!/bin/sh\\nprintf \"{said}\"\\n' >/usr/local/sbin/setpriv; chmod 755 /usr/local/sbin/setpriv"
+    )
+    try:
+        code, report, told = victim.jada("status", "--json")
+        rows = {row["host"]: row for row in report["hosts"]}
+        assert code == 1
+        assert "user is no field of a look" in rows[victim.host.name]["error"], told
+        assert [row for row in rows.values() if "error" in row] == [rows[victim.host.name]]
+    finally:
+        victim.root("rm /usr/local/sbin/setpriv")
