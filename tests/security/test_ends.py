@@ -1,0 +1,142 @@
+"""Everything has an end and a size: what is large, endless or stuck on one host is told, and ends there and here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jada.inventory.lab import machine
+from jada.tasks import checks
+from jada.tasks.transaction import Service, as_root, look_script, on_stdin
+from tests.security.conftest import Victim
+
+pytestmark = pytest.mark.lab
+S = ".claude/settings.json"
+
+# What the service's user lays, and what a look says of it: a finding's text, or what it did not read.
+LAID = {
+    "settings.json is a pipe": (f"rm {S}; mkfifo {S}", "it is not a regular file"),
+    "settings.json is endless": (f"ln -sf /dev/zero {S}", "it is not a regular file"),
+    "settings.json has 2 GB": (f"truncate -s 2G {S}", "more than the 8388608 that jada reads"),
+    "agents is /": ("ln -s / .claude/agents", ""),
+    "agents is /proc": ("ln -s /proc .claude/agents", ""),
+    "agents leads to itself": ("mkdir .claude/agents; ln -s . .claude/agents/a; ln -s .. .claude/agents/b", ""),
+    "an agent has 20 GB": ("mkdir .claude/agents; truncate -s 20G .claude/agents/x.md", ""),
+    "an agent is a pipe": ("mkdir .claude/agents; mkfifo .claude/agents/x.md", ""),
+    "a thousand sessions": (
+        "cp /bin/sleep claude; for i in $(seq 200); do setsid ./claude 100 >/dev/null 2>&1 & done; sleep 0.3",
+        "sessions: more than 50",
+    ),
+    "a thousand projects": (
+        "mkdir -p repos; cd repos; for i in $(seq 600); do mkdir -p $i/.claude; done",
+        "projects: more",
+    ),
+    "a project's settings are a pipe": ("mkdir -p repos/a/.claude; mkfifo repos/a/.claude/settings.json", ""),
+}
+
+
+@pytest.mark.parametrize(("lay", "told"), LAID.values(), ids=LAID)
+def test_what_the_user_lays_is_read_to_an_end(victim: Victim, lay: str, told: str) -> None:
+    victim.user(lay)
+    try:
+        seen = victim.look(projects=("~/repos",))
+    finally:
+        victim.root("pkill -KILL -x claude", check=False)
+    assert told in seen.settings.problem + "; ".join(seen.unread)
+    assert checks.running_model(seen) is not None
+
+
+# Servers in place of the health check: each answers in a way that has no end, or breaks off.
+SERVER = """
+import socket, time
+server = socket.create_server(("127.0.0.1", 8788)); open("up", "w").close()
+while True:
+    there, _ = server.accept()
+    try:
+        there.recv(4096)
+        {answer}
+    except OSError:
+        pass
+    there.close()
+"""
+ANSWERS = {
+    "endless": (
+        "there.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n{')\n"
+        '        while True: there.sendall(b\'"k":"lab-secret",\' * 9999)',
+        "an answer of more than 64 KB",
+    ),
+    "a drip": (
+        "there.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n')\n        while True: there.sendall(b' '); time.sleep(0.1)",
+        "did not answer within 3 s",
+    ),
+    "broken off": (
+        "there.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 9999\\r\\n\\r\\n{\"k\": \"lab-secret' + b'x' * 4096)",
+        "curl ended with 18",
+    ),
+    "silence": ("time.sleep(60)", "did not answer within 3 s"),
+    "nested": ("there.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n' + b'[' * 60000)", "no JSON"),
+    "half a letter": (
+        'there.sendall(b\'HTTP/1.1 200 OK\\r\\n\\r\\n{"model": "\\\\ud800"}\')',
+        "can't be the id of one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "told"), ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path, answer: str, told: str) -> None:
+    machine.inside(victim.host, "cat >/home/agent/server.py", stdin=SERVER.replace("{answer}", answer))
+    victim.root("systemd-run --quiet --collect --unit=server --uid=agent --working-directory=~ python3 server.py")
+    try:
+        victim.user("while [ ! -e up ]; do sleep 0.05; done")
+        file = victim.fleet_with(tmp_path, health="http://127.0.0.1:8788/")
+        code, _, shown = victim.jada("drift", "--json", "--limit", victim.host.name, fleet_file=file)
+        assert code == 3, shown
+        victim.look(health="http://127.0.0.1:8788/")
+        asked = victim.look(health="http://127.0.0.1:8788/").health
+        assert (asked.model, told in asked.error) == ("", True), asked
+        code, _, shown = victim.jada("explain", victim.host.name, fleet_file=file)
+        assert code == 0
+    finally:
+        victim.root("systemctl kill -s KILL server; systemctl stop server", check=False)
+
+
+def test_a_look_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
+    """The half that runs as the user can be stopped by that user at any time; here for good."""
+    end = victim.in_background("pkill -STOP -u agent -f LENGTH")
+    try:
+        script = on_stdin(look_script(Service("jada-agent.service", "~/.claude/settings.json")))
+        done = machine.inside(victim.host, as_root("no", 3), check=False, stdin=script)
+        assert done.returncode in (124, 137)
+        assert done.stdout == ""
+    finally:
+        end()
+    assert victim.root("pgrep -f LENGTH", check=False) == ""
+
+
+# A host whose root answers every command of jada's with this.
+FLOODS = {
+    "without an end": "exec yes flood",
+    "a line without an end": "exec tr '\\0' x </dev/zero",
+    "a bomb": "exec python3 -c 'import gzip, base64; print(base64.b64encode(gzip.compress(bytes(10**8))).decode())'",
+    "on the other stream": "yes flood | head -c 100000000 >&2; echo x",
+    "not a text": "head -c 100000 /dev/urandom",
+    "sudo's question": "echo 'sudo: a password is required'; echo 'sudo: a password is required' >&2; exit 5",
+    "nothing": "exit 0",
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_what_a_host_floods_ends_here_too(victim: Victim, flood: str) -> None:
+    machine.inside(victim.host, "cat >/usr/local/sbin/sh; chmod 755 /usr/local/sbin/sh", stdin=f"#!/bin/sh\n{flood}\n")
+    try:
+        code, report, told = victim.jada("status", "--json")
+    finally:
+        victim.root("rm /usr/local/sbin/sh")
+    assert code == 1, told
+    assert "password:" not in told
+    rows = {row["host"]: row.get("error", "") for row in report["hosts"]}
+    assert rows.pop(victim.host.name), told
+    assert set(rows.values()) == {""}
+    assert json.dumps(report)

@@ -1,0 +1,136 @@
+"""One host's trouble stays that host's: whatever it says of itself, the others are served, and the way back works."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from typing import Any
+
+import pytest
+
+from jada.inventory.lab import machine
+from tests.conftest import JADA
+from tests.faults.conftest import eventually
+from tests.security.conftest import Victim
+
+pytestmark = pytest.mark.lab
+EDIT = """python3 - <<'EOF'
+import json
+path = "/var/lib/jada/current/manifest.json"
+manifest = json.load(open(path))
+{change}
+open(path, "w").write(text)
+EOF"""
+DUMP = "text = json.dumps(manifest)"
+# What root on a host makes of its current manifest, and whether the host can still be judged.
+FORGED = {
+    "a key of a newer jada": (f"manifest['guard'] = {{'until': 'noon'}}; manifest['wanted']['tier'] = 2; {DUMP}", True),
+    "words that move the cursor": (
+        f"manifest['who'] = 'x\\x1b[2J\\n::error::x'; manifest['role'] = '[/x]'; {DUMP}",
+        True,
+    ),
+    "a list": ("text = '[]'", False),
+    "half of it": (f"{DUMP}; text = text[:40]", False),
+    "nothing": ("text = ''", False),
+    "text for a number": (f"manifest['wanted']['nofile'] = 'many'; {DUMP}", False),
+    "a number that is none": (f"manifest['wanted']['nofile'] = float('nan'); {DUMP}", False),
+    "a number of 5000 digits": (f"{DUMP}; text = text.replace('20000', '9' * 5000)", False),
+    "at: yesterday": (f"manifest['at'] = 'yesterday'; {DUMP}", False),
+    "year 1": (f"manifest['at'] = '0001-01-01T00:00:00+14:00'; {DUMP}", False),
+    "an id that is markup": (f"manifest['id'] = '[/x]'; {DUMP}", False),
+    "a model that is more lines": (f"manifest['wanted']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
+    "nested": ("text = '[' * 100000", False),
+}
+
+
+@pytest.mark.parametrize(("change", "judged"), FORGED.values(), ids=FORGED)
+def test_a_forged_manifest_is_its_hosts_own_trouble(victim: Victim, change: str, judged: bool) -> None:
+    assert victim.jada("upgrade", "--to", "opus-5", "--yes")[0] == 0
+    victim.root(EDIT.replace("{change}", change))
+    code, report, told = victim.jada("drift", "--json")
+    status = {row["host"]: row["status"] for row in report["hosts"]}
+    assert status.pop(victim.host.name) == ("in_sync" if judged else "not_checked"), told
+    assert set(status.values()) == {"in_sync"}
+    assert code == (0 if judged else 1)
+    code, report, told = victim.jada("rollback", "--yes", "--json")
+    endings = {row["host"]: row["ending"] for row in report["hosts"]}
+    assert endings.pop(victim.host.name) == ("verified" if judged else "unreachable"), told
+    assert set(endings.values()) == {"verified"}
+    assert code == (0 if judged else 1)
+    assert victim.jada("history", "--rebuild")[0] == (0 if judged else 1)
+    assert victim.jada("history", "--json")[0] == 0
+
+
+def test_an_old_release_that_is_forged_spoils_no_history(victim: Victim) -> None:
+    for model in ("opus-5", "haiku-4.5"):
+        assert victim.jada("upgrade", "--to", model, "--yes")[0] == 0
+    victim.root('cd /var/lib/jada/releases; set -- *; printf \'{"id": "[/x]", "at": "yesterday"\' >$1/manifest.json')
+    assert victim.jada("history", "--rebuild")[0] == 0
+    code, report, told = victim.jada("history", "--json")
+    assert (code, len(report["releases"])) == (0, 2), told
+    for release in report["releases"]:
+        assert victim.jada("show", release["id"])[0] == 0
+    assert victim.jada("rollback", "--yes")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "model", ['"\\ud800"', '"[/x]"', '"\\u001b[2J\\n::error::x"', '"' + "x" * 5000 + '"', "9" * 5000, "1e999"]
+)
+def test_a_model_that_is_no_model_is_told_as_text(victim: Victim, model: str) -> None:
+    machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {model}}}')
+    code, _, told = victim.jada("status")
+    assert (code, "\x1b" in told, "\n::" in told) == (0, False, False)
+    code, report, told = victim.jada("drift", "--json")
+    assert (code, len(report["hosts"])) == (3, 3), told
+    assert victim.jada("explain", victim.host.name)[0] == 0
+    code, report, told = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json")
+    endings = {row["host"]: row["ending"] for row in report["hosts"]}
+    assert len(endings) == 3 and set(endings.values()) <= {"planned", "refused"}, told
+
+
+def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim) -> None:
+    """The plan waits at [y/N]; all ssh connections are cut; then the answer is yes."""
+    code, told = asked(victim, lambda: victim.root("pkill -KILL -f '[s]shd: admin'"), "y\n")
+    assert code == 0, told
+    assert "Stopped" not in told
+    assert f"{victim.host.name} verified" in told
+    assert victim.model() == "claude-opus-5"
+    code, report, _ = victim.jada("history", "--json")
+    assert report["releases"][0]["hosts"] == {"verified": 1}
+
+
+def asked(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
+    """What an upgrade ends with, and prints, at a terminal where the question is answered after `meanwhile`."""
+    ours, theirs = pty.openpty()
+    argv = [str(JADA), "upgrade", "--to", "opus-5", "--limit", victim.host.name]
+    process = subprocess.Popen(
+        argv, stdin=theirs, stdout=theirs, stderr=theirs, env=victim.env | {"TERM": "dumb"}, start_new_session=True
+    )
+    os.close(theirs)
+    told = ""
+
+    def read() -> bool:
+        nonlocal told
+        try:
+            told += os.read(ours, 65536).decode()
+        except OSError:
+            return False
+        return True
+
+    eventually(lambda: read() and "[y/N]" in told, "nothing was asked")
+    meanwhile()
+    os.write(ours, answer.encode())
+    while read():
+        pass
+    return process.wait(), told
+
+
+def test_what_is_recorded_is_read_by_programs(victim: Victim) -> None:
+    """One reader more, to whom a lone surrogate or a control character would be no JSON."""
+    machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin='{"model": "\\ud800"}')
+    assert victim.jada("upgrade", "--to", "opus-5", "--yes")[1] == {}
+    for command in ("status", "drift", "history"):
+        _, report, _ = victim.jada(command, "--json")
+        json.dumps(report, ensure_ascii=False).encode()

@@ -1,0 +1,46 @@
+"""Nothing of one host decides for another: what a peer says of its releases runs nowhere else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jada.inventory.lab import machine
+from tests.conftest import reset
+from tests.security.conftest import Victim
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+pytestmark = pytest.mark.lab
+PEER = "jada-agent"
+EVIL = {
+    "lines for a unit": {"wanted": {"model": "claude-x\nUser=root\nExecStartPre=/bin/touch /etc/owned"}},
+    "an unknown model": {"wanted": {"model": "claude-evil-9"}},
+    "an id from the future": {"id": "29991231-235959-ffff", "wanted": {"release": "29991231-235959-ffff"}},
+    "a limit that locks out": {"wanted": {"nofile": 10, "nofile_asked": 10}},
+}
+
+
+@pytest.mark.parametrize("forged", EVIL.values(), ids=EVIL)
+def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[str, object]) -> None:
+    """A fresh host, a peer of the same role whose root lies, and a record that knows neither."""
+    peer = whole_lab[PEER]
+    reset(peer)
+    assert victim.jada("upgrade", "--to", "opus-5", "--yes", "--limit", PEER)[0] == 0
+    manifest = json.loads(machine.inside(peer, "cat /var/lib/jada/current/manifest.json").stdout)
+    for key, value in forged.items():
+        manifest[key] = {**manifest[key], **value} if isinstance(value, dict) else value
+    machine.inside(peer, "cat >/var/lib/jada/current/manifest.json", stdin=json.dumps(manifest))
+    fresh = victim.env | {"XDG_STATE_HOME": victim.env["XDG_STATE_HOME"] + "-fresh"}
+    process = victim.start("heal", "--yes", "--json", "--limit", victim.host.name, env=fresh)
+    out, err = process.communicate(timeout=120)
+    reset(peer)
+    assert process.returncode == 0, out + err
+    # fleet.yml's own word for that role.
+    assert victim.model() == "claude-sonnet-4.5"
+    unit = victim.root("cat /etc/systemd/system/jada-agent.service.d/50-jada.conf")
+    assert "User=" not in unit and "LimitNOFILE=20000" in unit
+    assert victim.root("ls /etc/owned 2>/dev/null", check=False) == ""

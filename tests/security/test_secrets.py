@@ -1,0 +1,49 @@
+"""No secret leaves: not by a command line on the host, not by a URL that is told, not by an answer that breaks off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.security.conftest import Victim
+
+pytestmark = pytest.mark.lab
+
+
+def test_nothing_of_a_script_is_on_a_command_line(victim: Victim, tmp_path: Path) -> None:
+    """Another user of the host reads all command lines, all the time."""
+    file = victim.fleet_with(
+        tmp_path,
+        health="http://operator:ps-secret-1@127.0.0.1:8787/healthz?token=ps-secret-2",
+        probe="': ps-secret-3; echo claude-opus-5'",
+    )
+    end = victim.in_background("cat /proc/[0-9]*/cmdline 2>/dev/null | tr \\\\0 \\\\n >>seen")
+    try:
+        _, host, told = victim.upgrade("--reason", "ps-secret-4", fleet_file=file)
+        assert host["ending"] in ("verified", "restored", "unverified"), told
+        assert victim.jada("drift", fleet_file=file)[0] in (0, 3)
+        assert victim.jada("lock", "--reason", "ps-secret-5", "--limit", victim.host.name)[0] == 0
+        assert victim.jada("unlock", "--limit", victim.host.name)[0] == 0
+    finally:
+        end()
+    seen = victim.user("cat seen")
+    assert "systemctl" in seen or "curl" in seen or "sha256sum" in seen, "nothing was seen: this test proves nothing"
+    assert "ps-secret" not in seen
+    assert "ps-secret" not in victim.root("journalctl -b --no-pager -o cat _COMM=sudo _COMM=sshd")
+
+
+def test_a_url_is_told_without_who_it_is_for(victim: Victim, tmp_path: Path) -> None:
+    file = victim.fleet_with(tmp_path, health="http://operator:lab-secret@127.0.0.1:1/healthz?token=lab-secret")
+    _, host, told = victim.upgrade(fleet_file=file)
+    assert host["ending"] == "restored", told
+    assert "http://127.0.0.1:1/healthz?… did not answer" in host["reason"]
+    assert victim.root("grep -rl lab-secret /var/lib/jada --include=log --include=result", check=False) == ""
+
+
+def test_what_verbose_shows_is_masked_whatever_it_stands_in(victim: Victim) -> None:
+    text = '{"model": "claude-x", "a": {"model": {"token": "lab-secret"}}, "b": ["lab-secret"], "c": "lab-secret"}'
+    victim.user(f"printf '%s' '{text}' >.claude/settings.json")
+    code, _, told = victim.jada("upgrade", "--to", "opus-5", "--yes", "-v", "--limit", victim.host.name)
+    assert code == 0, told
+    assert "claude-opus-5" in told
