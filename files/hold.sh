@@ -4,7 +4,7 @@ umask 077
 held=/var/lib/jada/held
 cat "$held" 2>/dev/null
 if [ -n "$HELD" ]; then
-    mkdir -p "${held%/*}" && printf '%s\n' "$HELD" >"$held.new" && sync "$held.new" && mv -f "$held.new" "$held"
+    mkdir -p "${held%/*}" && printf '%s\n' "$HELD" >"$held.new" && sync "$held.new" && mv -f "$held.new" "$held" && sync "${held%/*}"
 else
     rm -f "$held"
 fi && echo "jada-held" || exit 2

@@ -21,7 +21,7 @@ DIR=$RELEASES/$RELEASE
 DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
 LIMITS=/etc/security/limits.d/50-jada.conf
 # Seconds for a verb of settings.sh, whose process is the user's and may be stopped by it.
-LONGEST_VERB=60
+LONGEST_VERB=20
 # Bytes of a settings.json that are kept; a look takes no longer one.
 MOST_OF_SETTINGS=8388608
 EDITED=
@@ -67,36 +67,50 @@ target_of() {
 
 # --- settings.json ----------------------------------------------------------------------------------------------
 
-# A verb of settings.sh: as the service's user, and only what writes as root where the file is PLACED by root.
+# A verb of settings.sh: as the service's user, or as root where the file is PLACED by root. The user may trace its own
+# process: it gets no pipe of root's but one for an answer, which is bounded, and is not waited for when the time is up.
 settings() { # VERB ...
-    verb=$1 placed=$PLACED
+    verb=$1
     shift
-    case $verb in hash | read | keep) placed= ;; esac
     set -- sh -c "$SETTINGS_SH" settings "$verb" "$FOLDER" "$NAME" "$@"
-    [ "$USER_ID" = 0 ] || [ -n "$placed" ] ||
+    [ "$USER_ID" = 0 ] || [ -n "$PLACED" ] ||
         set -- setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --init-groups --no-new-privs "$@"
-    PLACED=$placed timeout -k 2 "$LONGEST_VERB" "$@" 2>/dev/null 9>&-
+    set -- timeout -k 2 "$LONGEST_VERB" "$@"
+    case $verb in
+        hash | read)
+            PLACED=$PLACED USER_ID=$USER_ID "$@" 2>/dev/null 9>&- </dev/null |
+                timeout -k 1 "$((LONGEST_VERB + 5))" head -c "$MOST_OF_SETTINGS" 9>&- ;;
+        *) PLACED=$PLACED USER_ID=$USER_ID "$@" >/dev/null 2>&1 9>&- ;;
+    esac
 }
 
-settings_hash() { settings hash </dev/null; }
+settings_hash() {
+    set -- "$(settings hash)"
+    case $1 in
+        absent) ;;
+        *[!0-9a-f]* | '') set -- unreadable ;;
+        *) [ "${#1}" = 64 ] || set -- unreadable ;;
+    esac
+    echo "$1"
+}
 
 # Owner, mode and time of the file by root's own look at the name, which opens nothing; $why it is none to write to.
 see_settings() {
-    kind=absent owner=$USER_ID:$GROUP_ID mode=600 time='' why=
+    kind=absent owner=$USER_ID:$GROUP_ID mode=600 time='' size=0 why=
     # shellcheck disable=SC2046 # fields without blanks
-    set -- $(CDPATH='' cd -P -- "$FOLDER" 2>/dev/null && [ "$PWD" = "$FOLDER" ] &&
-        stat -c '%f %u:%g %a %h %.9Y' . "./$NAME" 2>/dev/null)
+    set -- $(CDPATH='' cd -P -- "$FOLDER" 2>/dev/null && [ "$(readlink /proc/self/cwd)" = "$FOLDER" ] &&
+        stat -c '%f %u:%g %a %h %.9Y %s' . "./$NAME" 2>/dev/null)
     folder_owner=${2-}
     folder_owner=${folder_owner%%:*}
     case ${folder_owner:-0} in 0 | "$USER_ID") ;; *) why="its folder belongs to another user, $folder_owner"; return 1 ;; esac
-    if [ $# -gt 5 ]; then
-        kind=file owner=$7 time=${10}
+    if [ $# -gt 6 ]; then
+        kind=file owner=$8 time=${11} size=${12}
         # A mode beyond rwx has no place on a file that others may have named.
-        mode=${8#"${8%???}"}
-        case $6 in 8*) ;; *) why="it is no regular file"; return 1 ;; esac
+        mode=00$9 mode=${mode#"${mode%???}"}
+        case $7 in 8*) ;; *) why="it is no regular file"; return 1 ;; esac
         case ${owner%%:*} in
             "$USER_ID") ;;
-            0) [ "$9" = 1 ] || { why="it is a file of root's that has other names too"; return 1; } ;;
+            0) [ "${10}" = 1 ] || { why="it is a file of root's that has other names too"; return 1; } ;;
             *) why="it belongs to another user, ${owner%%:*}"; return 1 ;;
         esac
     fi
@@ -112,14 +126,16 @@ place_for() { # OWNER
     elif [ "${1#*:}" != "$GROUP_ID" ]; then
         case " $(id -G "$USER_ID" 2>/dev/null) " in *" ${1#*:} "*) ;; *) PLACED=yes ;; esac
     fi
+    # Where a link leads is the user's word, and no reason for root to write there.
+    [ -z "$PLACED" ] || [ -z "$LINKED" ] || { PLACED='' why="a link leads to it, and it is not its user's alone"; return 1; }
 }
 
 # Whose file it is, where it is, and of which service: what a snapshot is bound to, a line each.
-place() { printf '%s\n' "$USER_ID" "$GROUP_ID" "$UNIT" "$FOLDER" "$NAME"; }
+place() { printf '%s\n' "$USER_ID" "$GROUP_ID" "$UNIT" "$LINKED" "$FOLDER" "$NAME"; }
 
 # Takes that from what an earlier release wrote down.
 place_of() { # RELEASE-FOLDER
-    { read -r USER_ID && read -r GROUP_ID && read -r UNIT && IFS= read -r FOLDER && IFS= read -r NAME; } <"$1/place"
+    { read -r USER_ID && read -r GROUP_ID && read -r UNIT && read -r LINKED && IFS= read -r FOLDER && IFS= read -r NAME; } <"$1/place"
 }
 
 # --- the service ------------------------------------------------------------------------------------------------
@@ -228,25 +244,26 @@ keep_edit() {
     [ -e "$DIR/written" ] || return 0
     hash=$(settings_hash)
     [ "$hash" = absent ] || [ "$hash" = "$(hash_of "$DIR/before/settings")" ] || [ "$hash" = "$(cat "$DIR/written")" ] || {
-        settings read </dev/null | head -c "$MOST_OF_SETTINGS" >"$DIR/settings.edited" &&
+        settings read >"$DIR/settings.edited" &&
             EDITED="; $FOLDER/$NAME was changed by someone else meanwhile, that text is kept in $DIR/settings.edited"
     }
 }
 
-# Puts the files of a snapshot back: content, owner, mode and times.
+# Puts the files of a snapshot back: content, owner, mode and times. One that can't be put back keeps no other from it.
 put_back() { # FOLDER
+    bad=
     while read -r name hash was was_mode was_time path; do
         case $name in
             # Not changed yet by this release: it is as it was, or somebody else's.
             settings) [ ! -e "$DIR/written" ] || put_back_settings "$1/settings" ;;
             *) put_back_file "$1/$name" ;;
-        esac || return 1
+        esac || bad=yes
     done <"$1/files"
+    [ -z "$bad" ]
 }
 
 put_back_settings() { # COPY
-    see_settings
-    place_for "$was"
+    see_settings && place_for "$was" || return 1
     if [ "$hash" = absent ]; then
         settings remove </dev/null
     elif [ "$(settings_hash) $owner $mode" != "$hash $was $was_mode" ]; then
@@ -349,8 +366,9 @@ recover() {
     fi
     say "recovering $unfinished"
     (
-        DIR=$RELEASES/$unfinished
+        DIR=$RELEASES/$unfinished RESTORES=
         place_of "$DIR"
+        DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
         touch_file "$DIR/restarting"
         restore "it was cut off half-way"
     ) || exit $?
@@ -358,6 +376,9 @@ recover() {
 
 # Run by jada-recover.service when the host went down in the middle: before the agent starts, so nothing is restarted.
 recover_at_boot() {
+    exec 9>>"$HOME_OF_JADA/lock"
+    flock -w 60 9 || exit 11
+    [ -L "$HOME_OF_JADA/transaction" ] || exit 0
     DIR=$RELEASES/$(target_of "$HOME_OF_JADA/transaction")
     see_settings
     [ "$(target_of "$HOME_OF_JADA/current")" = "${DIR##*/}" ] || {

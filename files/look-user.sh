@@ -8,7 +8,7 @@ SETTINGS=$1 home=$2 configs=$3 folders=$4 PROJECTS=$5 NAMED=$6 ENVIRONMENTS=$7
 DEPTH=5
 MOST_OF_AGENT=131072
 LONGEST_FOR_AGENTS=5
-MOST_PROJECTS=500
+MOST_PROJECTS=400
 
 layer() {
     [ -e "$1" ] && [ "$1" != "$SETTINGS" ] && is_plain "$1" || return 0
@@ -54,7 +54,6 @@ look() {
         for line in $(environment_file "$file"); do fresh "$file" "$line"; done
     done
     real=$(readlink -m "$SETTINGS")
-    say settings.path "$SETTINGS"
     say settings.real "$real"
     walk "$SETTINGS" "$real"
 
@@ -89,7 +88,9 @@ look() {
 
     if [ ! -e "$SETTINGS" ]; then
         [ ! -L "$SETTINGS" ] || say settings.dangling yes
-    elif [ -f "$SETTINGS" ] && [ -r "$SETTINGS" ]; then
+    elif [ ! -r "$SETTINGS" ]; then
+        say settings.sha256 unreadable
+    elif [ -f "$SETTINGS" ]; then
         # shellcheck disable=SC2046 # the hash, and a dash
         set -- $(IFS=' '; sha256sum <"$SETTINGS")
         say settings.sha256 "${1%% *}"

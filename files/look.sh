@@ -12,6 +12,9 @@ MANAGED=/etc/claude-code
 MOST_OF_ANSWER=65536
 MOST_OF_LOOK=25165824
 MOST_SESSIONS=50
+# Bytes of a command line and of an environment, which a process may make as long as it likes.
+MOST_OF_COMMAND=65536
+MOST_OF_ENVIRONMENT=262144
 
 # A file of root's own.
 say_file() { # NAME FILE
@@ -48,7 +51,29 @@ options() {
 look_at_status() {
     for line in $(systemctl status "$UNIT" --no-pager --lines=0 2>/dev/null); do
         case $line in
-            *' Loaded: '* | *' Drop-In: '* | *' Active: '* | *' Main PID: '* | *.conf) say status+ "$line" ;;
+            *' Loaded: '* | *' Drop-In: '* | *.conf) say status+ "$line" ;;
+            *' Active: '*) say status+ "$line"; break ;;
+        esac
+    done
+}
+
+# Sets $steps to every folder and link on the way to a file, and the file: a link is followed part by part.
+walk() { # PATH
+    steps='' at='' rest=${1#/} hops=0
+    while [ -n "$rest" ]; do
+        part=${rest%%/*}
+        case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+        case $part in '' | .) continue ;; ..) at=${at%/*}; continue ;; esac
+        at=$at/$part
+        steps=$steps$NL$at
+        [ -L "$at" ] || continue
+        # As many as the kernel follows (path_resolution(7)).
+        [ $((hops += 1)) -le 40 ] || return 1
+        target=$(readlink "$at")
+        case $target in
+            *"$NL"*) return 1 ;;
+            /*) at='' rest=${target#/}${rest:+/$rest} ;;
+            *) at=${at%/*} rest=$target${rest:+/$rest} ;;
         esac
     done
 }
@@ -57,28 +82,20 @@ look_at_status() {
 sort_by_owner() { # PATH ...
     ways='' unsafe='' owned=''
     for path in "$@"; do
-        for at in "$path" $([ ! -L "$path" ] || readlink -f "$path"); do
-            while [ -n "$at" ]; do
-                has "$ways" "$at" || ways=$ways$NL$at
-                at=${at%/*}
-            done
-        done
+        walk "$path" || unsafe=$unsafe$NL$path
+        for at in $steps; do has "$ways" "$at" || ways=$ways$NL$at; done
     done
     # shellcheck disable=SC2086 # a path a line
-    [ -z "$ways" ] || for line in $(stat -c '%u %A %n' $ways 2>/dev/null); do
-        case $line in
-            # A link; what others may not write to; a folder like /tmp, where they can't take away what is root's.
-            '0 l'* | '0 '????????[!w]?' '* | '0 '????????w[tT]' '*) ;;
-            *) line=${line#* }; unsafe=$unsafe$NL${line#* } ;;
+    [ -z "$ways" ] || for line in $(stat -c '%u:%g/%A %n' $ways 2>/dev/null); do
+        case ${line%% *} in
+            # A link; a folder like /tmp, where others can't take away what is root's; what no others may write to.
+            0:*/l* | 0:*/d????????[tT] | 0:0/????????[!w]? | 0:*/?????[!w]??[!w]?) ;;
+            *) unsafe=$unsafe$NL${line#* } ;;
         esac
     done
     for path in "$@"; do
-        for at in "$path" $([ ! -L "$path" ] || readlink -f "$path"); do
-            while [ -n "$at" ]; do
-                ! has "$unsafe" "$at" || continue 3
-                at=${at%/*}
-            done
-        done
+        walk "$path" || continue
+        for at in $steps; do ! has "$unsafe" "$at" || continue 2; done
         owned=$owned$NL$path
     done
 }
@@ -91,6 +108,8 @@ ask_health() {
     answer=${answer%?x}
     if [ "${#answer}" -gt "$MOST_OF_ANSWER" ]; then say health.code long; return; fi
     code=${answer##*"$NL"} answer=${answer%"$NL"*}
+    # Bytes that the shell drops count for head.
+    case $code in *[!0-9]* | '') code=long ;; esac
     http=${answer##*"$NL"} answer=${answer%"$NL"*}
     if [ "$code" = 0 ]; then
         say health.size "${#answer}"
@@ -109,6 +128,7 @@ ask_probe() {
     answer=${answer%?x}
     if [ "${#answer}" -gt "$MOST_OF_ANSWER" ]; then say probe.code long; return; fi
     code=${answer##*"$NL"} answer=${answer%"$NL"*}
+    case $code in *[!0-9]* | '') code=long ;; esac
     if [ "$code" != 0 ]; then say probe.code "$code"; return; fi
     answer=${answer%"$NL"}
     case $answer in
@@ -147,6 +167,7 @@ Environment,EnvironmentFiles,UnsetEnvironment,ExecStart"); do
     user=${1:-$user} uid=$3 gid=$4 home=$6
     case $SETTINGS in \~/*) SETTINGS=$home/${SETTINGS#\~/} ;; esac
     case $start in \~) start=$home ;; '') start=/ ;; esac
+    say settings.path "$SETTINGS"
     say user "$user"
     say uid "$uid"
     say gid "$gid"
@@ -206,14 +227,14 @@ look_at_process() {
     { [ "$pid" -gt 0 ] && [ -r "/proc/$pid/stat" ]; } || return 0
     if [ $# -eq 2 ]; then cwd=$2; else over "the process works in a folder that is gone, or has a line break in its name"; fi
     say running.cwd "$cwd"
-    for word in $(tr '\n\0' ' \n' <"/proc/$pid/environ"); do
+    for word in $(head -c "$MOST_OF_ENVIRONMENT" "/proc/$pid/environ" | tr '\n\0' ' \n'); do
         names_what_matters "$word" || continue
         case $running in *"$NL${word%%=*}$NL"*) continue ;; esac
         running=$running$NL${word%%=*}$NL
         say "running.env.${word%%=*}" "${word#*=}"
         moves "$word"
     done
-    for line in $(tr '\n\0' ' \n' <"/proc/$pid/cmdline" | options); do
+    for line in $(head -c "$MOST_OF_COMMAND" "/proc/$pid/cmdline" | tr '\n\0' ' \n' | options); do
         flag=${line#settings=}
         # `--settings` takes a file, or the settings themselves.
         case $line in
@@ -339,7 +360,7 @@ look_at_sessions() {
         each=${comm%/comm}
         [ "${each#/proc/}" != "$pid" ] && [ -r "$each/stat" ] || continue
         [ $((tried = ${tried:-0} + 1)) -le "$MOST_SESSIONS" ] || { over "sessions: more than $MOST_SESSIONS processes are called claude or node"; break; }
-        [ "$(cat "$comm" 2>/dev/null)" = claude ] || tr '\0' '\n' <"$each/cmdline" | sed -n 2,3p |
+        [ "$(cat "$comm" 2>/dev/null)" = claude ] || head -c "$MOST_OF_COMMAND" "$each/cmdline" | tr '\0' '\n' | sed -n 2,3p |
             grep -qE '(^|/)claude(\.js|-code/.*)?$' || continue
         # Fields 7 and 22: the terminal's device number, and the birth in clock ticks.
         IFS=' '
@@ -347,7 +368,7 @@ look_at_sessions() {
         set -- $(sed 's/.*) //' "$each/stat" 2>/dev/null | cut -d' ' -f5,20)
         IFS=$NL
         [ "$#" -eq 2 ] || continue
-        model=$(tr '\n\0' ' \n' <"$each/cmdline" | options | sed -n 's/^model=//p' | tail -n 1)
+        model=$(head -c "$MOST_OF_COMMAND" "$each/cmdline" | tr '\n\0' ' \n' | options | sed -n 's/^model=//p' | tail -n 1)
         say session+ "${each#/proc/}$NL$2$NL$1$NL$(stat -c %U "$each")$NL$model"
     done
     set -f

@@ -1,8 +1,8 @@
 # What a transaction does in the folder of settings.json: one verb a call, as the user whose file it is, who can thereby
 # turn no name in there against anyone. POSIX sh with coreutils.
-# Where root itself placed the file there, or gave it a group that its user is not in, `change` and `restore` run as root
-# (PLACED=yes). Root opens nothing in there: it makes the new file in a folder of its own, which nobody else can enter or
-# move elsewhere, and then only gives it the name.
+# Where root itself placed the file there, or gave it a group that its user is not in, all of them run as root
+# (PLACED=yes). Root opens no name in there: it works in a folder of its own beside the file, which nobody else can enter or
+# move elsewhere. What it reads gets a second name in it first, and is looked at there; what it made there gets its name.
 # A call is VERB FOLDER NAME and more; FOLDER has no link in it. Exit: 0 done, 3 not what was expected there.
 export LC_ALL=C
 umask 077
@@ -10,8 +10,9 @@ verb=$1 folder=$2 name=$3
 shift 3
 old=$name.jada-old new=$name.jada-new
 
-# Names below are of this very folder, wherever its path leads in a moment.
-enter() { CDPATH='' cd -P -- "$1" 2>/dev/null && [ "$PWD" = "$1" ]; }
+# Names below are of this very folder, wherever its path leads in a moment. Asked of the kernel: bash works out $PWD before
+# it goes there.
+enter() { CDPATH='' cd -P -- "$1" 2>/dev/null && [ "$(readlink /proc/self/cwd)" = "$1" ]; }
 
 is_file() { [ -f "./$1" ] && [ ! -L "./$1" ]; }
 
@@ -45,16 +46,36 @@ make() { # OWNER MODE TIME
 
 enter_ours() { enter "$folder/$new" && [ "$(stat -c %u:%a .)" = 0:700 ]; }
 
+leave_ours() { rm -f ./made ./taken && cd -P .. && rmdir "./$new"; }
+
 place() { # OWNER MODE TIME
     enter "$folder" && mkdir "./$new" && enter_ours && cat >./made && dress made "$@" && mv -fT ./made "../$name" &&
-        cd .. && rmdir "./$new" && sync .
+        leave_ours && sync .
+}
+
+# Prints what a command says of the very file, which is root's or the user's and nothing but a file.
+take() { # COMMAND ...
+    enter "$folder" && mkdir "./$new" 2>/dev/null && enter_ours && ln -PT "../$name" ./taken && set -- "$@" ./taken &&
+        case $(stat -c '%f %u' ./taken) in 8*" 0" | 8*" $USER_ID") "$@" ;; *) false ;; esac
+    taken=$?
+    leave_ours && return "$taken"
+}
+
+hash_by_root() {
+    enter "$folder" || { echo absent; return; }
+    [ -e "./$name" ] || [ -L "./$name" ] || { echo absent; return; }
+    # shellcheck disable=SC2046 # the hash, and a name
+    set -- $(take sha256sum)
+    echo "${1:-unreadable}"
 }
 
 finish() { mv -fT "./$new" "./$name" && sync .; }
 
 case $verb in
-    hash) if enter "$folder"; then hash_of "$name"; else echo absent; fi ;;
-    read) enter "$folder" && is_file "$name" && exec cat <"./$name" ;;
+    hash)
+        if [ "$PLACED" = yes ]; then hash_by_root; elif enter "$folder"; then hash_of "$name"; else echo absent; fi ;;
+    read)
+        if [ "$PLACED" = yes ]; then take cat; else enter "$folder" && is_file "$name" && exec cat <"./$name"; fi ;;
     # A second name, which stays with the file when another takes its place: that makes the way back a mere rename, which
     # works on a full disk too.
     keep)
@@ -74,6 +95,8 @@ case $verb in
             ! is_like "$name" "$1" "$2" "$3" || exit 0
             if is_like "$old" "$1" "$2" "$3"; then mv -fT "./$old" "./$name" && sync .; exit; fi
         fi
+        # What could not be read has no copy: it is back by its second name, or not at all.
+        [ "$1" != unreadable ] || exit 1
         shift
         make "$@" && finish ;;
     remove) ! enter "$folder" || { rm -f "./$name" && sync .; } ;;
@@ -81,6 +104,6 @@ case $verb in
     sweep) # OURS
         enter "$folder" || exit 0
         rm -f "./$old"
-        if [ "$PLACED" != yes ]; then rm -f "./$new"; elif enter_ours; then rm -f ./made && cd .. && rmdir "./$new"; fi
-        [ "$1" != yes ] || [ -e "./$name" ] || rmdir "$folder" 2>/dev/null || : ;;
+        if [ "$PLACED" != yes ]; then rm -f "./$new"; elif enter_ours; then leave_ours; fi
+        [ "$1" != yes ] || [ -e "./$name" ] || { cd -P .. && rmdir "./${folder##*/}" 2>/dev/null; } || : ;;
 esac

@@ -17,7 +17,9 @@ change_settings() {
         { [ ! -e "$copy" ] || head -c "$OFFSET" "$copy"; } && printf %s "$INSERT" &&
             { [ ! -e "$copy" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$copy"; }
     } >"$DIR/new" || return 1
+    # The text is the user's word, and so is where in it the model stands: nothing else is cut out of what is there.
     [ "$(stat -c %s "$DIR/new")" = "$SIZE" ] || return 1
+    [ "$LENGTH" = 0 ] || [ "$(tail -c "+$((OFFSET + 1))" "$copy" | head -c "$LENGTH")" = "$CUT" ] || return 1
     # The hash is on the disk before the file is: without it, a way back would take the new text for somebody else's.
     hash_of "$DIR/new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
     [ -z "$PLACED" ] || unchanged || changed_meanwhile
@@ -73,8 +75,8 @@ check() {
     fi
     [ "$(target_of "$HOME_OF_JADA/current")" = "${CURRENT:-none}" ] ||
         refuse "another release was made on this host since it was looked at"
-    unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
     see_settings || refuse "$SETTINGS is not changed: $why"
+    unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
     [ -z "$RESTORES" ] || [ "$(cat "$RELEASES/$RESTORES/place")" = "$(place)" ] || refuse_other_place
 }
 
@@ -87,8 +89,11 @@ refuse_other_place() {
 # Keeps the bytes, owner, mode and times of the files in DIR/before, or the fact that there was none, with their hashes.
 keep() {
     set --
-    if [ "$kind" = file ]; then
-        settings read </dev/null | head -c "$MOST_OF_SETTINGS" >"$DIR/before/settings" || return 1
+    # What its user may not read, or nobody would want to keep, has its second name for the way back, and no copy.
+    SETTINGS_HASH=$EXPECTED copied=
+    if [ "$kind" = file ] && [ "$EXPECTED" != unreadable ] && [ "$size" -le "$MOST_OF_SETTINGS" ]; then
+        copied=yes
+        settings read >"$DIR/before/settings" || return 1
         set -- "$DIR/before/settings"
     fi
     for pair in dropin:"$DROPIN" limits:"$LIMITS"; do
@@ -99,8 +104,7 @@ keep() {
     done
     # shellcheck disable=SC2046 # a hash of settings.json's copy, and two of each other file
     [ $# -eq 0 ] || set -- $(hashes_of "$@")
-    SETTINGS_HASH=absent
-    if [ "$kind" = file ]; then
+    if [ -n "$copied" ]; then
         [ -n "${1:-}" ] || return 1
         SETTINGS_HASH=$1
         shift
