@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jada import ConfigError, Host, JadaError
-from jada.inventory.fleet import HOST_NAME, Fleet, Ssh
+from jada.inventory.fleet import HOST_NAME, SSH_CONFIG_PATH, Fleet, Ssh
 from jada.inventory.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name
 from jada.inventory.ssh_config import renamed
 
@@ -29,8 +29,6 @@ STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
 _ADDRESS = re.compile(r"[\w:][\w.:-]*(%\w+)?")
 _USER = re.compile(r"(\w[\w.@\\+-]*\$?)?")
 _JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
-# ssh_config ends a value at a " #", splits some at blanks, and replaces % and ~.
-_PATH = re.compile(r"/[\w./:@+,=-]*")
 _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
@@ -188,10 +186,10 @@ def _jump_name(ssh: Ssh) -> str:
 
 
 def _path(path: Path, key: str) -> str:
-    if not _PATH.fullmatch(str(path)):
+    if not SSH_CONFIG_PATH.fullmatch(str(path)):
         raise ConfigError(
             f"{key}: {str(path)!r} can't be written into an ssh configuration, which ssh.jump needs",
-            "a path of letters, digits and . _ - / only",
+            "a path of letters, digits and . _ - + = , : @ / only",
         )
     return str(path)
 

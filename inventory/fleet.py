@@ -51,8 +51,8 @@ _ROOTS_OWN = (
     ),
     *("/var/lib/jada", "/var/run", "/var/spool/cron"),
 )
-# ssh_config splits its values at spaces, takes quotes away, and reads % and # as more than text.
-_NOT_IN_SSH_CONFIG = re.compile(r"[\s\"'#%]")
+# ssh_config splits its values at blanks, takes quotes away, and reads % # ~ and patterns as more than text.
+SSH_CONFIG_PATH = re.compile(r"/[\w./:@+,=-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,9 +419,12 @@ def _ssh(value: Value) -> Ssh:
     }
     ssh = Ssh(**value.fields(readers))
     for name, file in (("key", ssh.key), ("known_hosts", ssh.known_hosts)):
-        if ssh.jump and file and (found := _NOT_IN_SSH_CONFIG.search(str(file))):
+        if ssh.jump and file and not SSH_CONFIG_PATH.fullmatch(str(file)):
             written = value.entries().get(name, value)
-            raise written.error(f"can't be {file} with a jump host: ssh_config reads {found[0]!r} as more than text")
+            raise written.error(
+                f"can't be {shown(str(file))} with a jump host: it goes into an ssh configuration",
+                "a path of letters, digits and . _ - + = , : @ / only",
+            )
     return ssh
 
 

@@ -261,6 +261,9 @@ class Session:
                     connection.close()
                 try:
                     return visit(name, connection)
+                except HostError:
+                    # Some are paramiko's errors too, so that pyinfra takes them for trouble of ssh.
+                    raise
                 except (EOFError, SSHException) as error:
                     why = f"the connection to {name} was lost ({reason(error)})"
                     raise UnforeseenError(why, f"look again: jada status --limit {name}") from error

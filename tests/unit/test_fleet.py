@@ -363,7 +363,7 @@ WRONG = {
         LEAST + "ssh: {jump: a, known_hosts: 'x y'}\n",
         6,
         "ssh.known_hosts",
-        "with a jump host: ssh_config reads ' ' as more than text",
+        "with a jump host: it goes into an ssh configuration",
     ),
     "a key that ssh expands": (LEAST + "ssh: {jump: a, key: /%h}\n", 6, "ssh.key", "with a jump host"),
     "the home of nobody": (LEAST + "ssh: {key: ~nobody-such/x}\n", 6, "ssh.key", "knows no such home"),

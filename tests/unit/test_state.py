@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-from collections.abc import Mapping
-
 import pytest
 
 from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
 from jada.tasks.state import INLINE, Answer, OpenSession, State, read
+from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 
 UNIT = "jada-agent.service"
-OF_ROOT = {
-    "user": "agent",
-    "uid": "1000",
-    "gid": "1000",
-    "home": "/home/agent",
-    "home.real": "/home/agent",
-    "uptime": "1000.0",
-    "now": "5000.0",
-    "boot": "b",
-    "nr_open": "1048576",
-    "can_raise": "1",
-    "hard_pid1": "524288",
-    "hard_login": "524288",
-    "unit.MainPID": "300",
-    "process.ticks": "90000",
-}
-OF_USER = {
-    "settings.path": "/home/agent/.claude/settings.json",
-    "settings.real": "/home/agent/.claude/settings.json",
-}
-Said = Mapping[str, str | tuple[str, ...]]
-
-
-def frames(said: Said) -> bytes:
-    """What one half of a look says: several values of a field are a tuple."""
-    pairs = [(name, one) for name, text in said.items() for one in ((text,) if isinstance(text, str) else text)]
-    return b"".join(f"{name} {len(text.encode())}\n{text}\n".encode() for name, text in [*pairs, ("end", "ok")])
-
-
-def packed(data: bytes) -> list[str]:
-    return [base64.b64encode(gzip.compress(data)).decode()]
 
 
 def look(root: Said | None = None, user: Said | None = None) -> State:
     """A look that saw this too."""
     data = frames({**OF_ROOT, **(root or {})}) + frames({**OF_USER, **(user or {})})
     return read(UNIT, packed(data), health_asked=False, probe_asked=True)
-
-
-def row(text: str) -> str:
-    return text.replace(" | ", "\n")
 
 
 def test_a_look_that_was_cut_off_is_no_look() -> None:

@@ -87,11 +87,28 @@ def test_a_rollout_whose_words_nobody_hears_is_recorded(box: Box) -> None:
     assert b"1 unreachable" in box.run("history").stdout
 
 
-@pytest.mark.parametrize("command", ["models", "status", "history"])
-def test_a_working_folder_that_is_gone_is_told(box: Box, command: str) -> None:
-    done = box.run(command, "mkdir gone; cd gone; rmdir ../gone; {}")
-    assert done.returncode == 1
-    assert b"Error: The working folder is gone\n" in done.stderr
+GONE = "mkdir gone; cd gone; rmdir ../gone; {}"
+
+
+@pytest.mark.parametrize("command", READS)
+def test_a_working_folder_that_is_gone_is_not_missed(box: Box, command: str) -> None:
+    assert box.run(command, GONE).returncode == READS[command]
+
+
+@pytest.mark.parametrize(
+    ("command", "environ", "told"),
+    [
+        ("hosts", {"JADA_FLEET": "fleet.yml"}, b"Error: There is no file fleet.yml ($JADA_FLEET names it)\n"),
+        ("hosts", {"JADA_FLEET": ""}, b"Error: There is no fleet.yml: looked at"),
+        ("drift --sarif x.sarif", {}, b"Error: The working folder is gone\n"),
+    ],
+)
+def test_a_working_folder_that_is_gone_is_told_where_it_is_needed(
+    box: Box, command: str, environ: dict[str, Any], told: bytes
+) -> None:
+    done = box.run(command, GONE, HOME=str(box.folder), **environ)
+    assert done.returncode in (1, 2)
+    assert told in done.stderr
 
 
 @pytest.mark.parametrize("zone", ["nonsense", ":/x"])

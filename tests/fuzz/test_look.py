@@ -1,0 +1,341 @@
+"""A look, as the root or the service's user of a host may have written it: a State that all of jada can be told, or one
+error.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import zlib
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jada import UNPRINTABLE, Host
+from jada.cli import drift_formats, drift_report, explanation, report_page, rollout, status
+from jada.cli.output import json_text, styled
+from jada.cli.report_page import Page
+from jada.inventory.fleet import Fleet
+from jada.tasks import checks, effective, place, plan
+from jada.tasks.frames import LookError, read_frames
+from jada.tasks.plan import Plan, Request
+from jada.tasks.release import Release, Wanted
+from jada.tasks.state import INLINE, LONGEST_MODEL, State, read
+from jada.tasks.transaction import Service
+from tests.frames import OF_ROOT, OF_USER, Said, framed, packed, pairs, row
+from tests.fuzz.conftest import FEW, mutated, numbers, regrafted, texts, values
+
+ID, LATER, MODEL = "20261124-120000-aaaa", "20261125-120000-bbbb", "claude-opus-5"
+UNIT = "jada-agent.service"
+UP = Release(ID, "upgrade", Wanted("claude-sonnet-4.6", 4096, 4096, ID), Wanted("opus[1m]", 0), "", "f", "r",
+             "ann@box", "2026-11-24T12:00:00+00:00")  # fmt: skip
+SETTINGS = {
+    "model": "claude-sonnet-4.6",
+    "env": {"ANTHROPIC_MODEL": "x", "CLAUDE_CONFIG_DIR": "/home/agent/.claude", "HOME": "/"},
+    "agent": "one",
+    "availableModels": ["opus", "claude-sonnet-4.6"],
+    "modelOverrides": {"claude-sonnet-4.6": "y"},
+    "permissions": {},
+}
+DROPIN = f"/etc/systemd/system/{UNIT}.d/50-jada.conf"
+LAYER = {"owner": "1000:1000", "mode": "600", "links": "1", "changed": "4000.5"}
+MASKED = json.dumps(SETTINGS)
+
+
+def layer(name: str, path: str, text: str = MASKED) -> dict[str, str]:
+    about = {f"{name}.{key}": value for key, value in LAYER.items()}
+    return {f"{name}.path": path, **about, f"{name}.size": str(len(text)), f"{name}.masked": f'{text}"'}
+
+
+ROOT: Said = {
+    **OF_ROOT,
+    "unit.LoadState": "loaded",
+    "unit.ActiveState": "active",
+    "unit.SubState": "running",
+    "unit.Result": "success",
+    "unit.NRestarts": "1",
+    "unit.NeedDaemonReload": "no",
+    "unit.DropInPaths": DROPIN,
+    "unit.LimitNOFILESoft": "4096",
+    "unit.sets+": (row(f"{DROPIN} | LimitNOFILE | 4096"), row("/etc/x.conf | LimitNOFILE | 1024")),
+    "status+": ("     Loaded: loaded", "     Active: active"),
+    "fresh.cwd": "/srv",
+    "fresh.unset": "A ANTHROPIC_MODEL=z",
+    "fresh.env+": (row("Environment= | ANTHROPIC_MODEL | z"), row("/etc/e | HOME | /home/agent"), "/home/agent/e\n\n"),
+    "fresh.argv+": (row("model | $MODEL"), row("setting-sources | user,project")),
+    "running.cwd": "/srv",
+    "running.env.ANTHROPIC_MODEL": "m",
+    "running.env.CLAUDE_CONFIG_DIR": "/home/agent/.claude",
+    "running.argv+": (row("agent | one"), row(f"settings | {INLINE}"), row("model | m")),
+    "inline.path": INLINE,
+    "inline.size": str(len(MASKED)),
+    "inline.masked": f'{MASKED}"',
+    **layer("layer1", "/etc/claude-code/managed-settings.json"),
+    "managed.changed": "4100.25",
+    "process.soft": "4096",
+    "process.hard": "unlimited",
+    "login.nofile": "4096",
+    "login.env.ANTHROPIC_MODEL": "m",
+    "dropin.owner": "0:0",
+    "dropin.mode": "644",
+    "dropin.sha256": "d" * 64,
+    "limits.owner": "0:0",
+    "limits.mode": "644",
+    "limits.sha256": "e" * 64,
+    "health.size": "14",
+    "health.masked": '{"model": "m"}"',
+    "probe.code": "22",
+    "session+": (row("77 | 95000 | 34816 | bob | m"), row("78 | 80000 | 0 | ann | ")),
+    "release.manifest.json": UP.to_json(),
+    "release.previous": replace(UP, id="20261123-120000-aaaa").to_json(),
+    "release.result": "done 300 90000 b",
+    "release.after": f"settings {'a' * 64} 1000:1000 600\ndropin {'d' * 64} 0:0 644\nlimits absent",
+    "history1.manifest": UP.to_json(),
+    "history1.result": "done 300 90000 b",
+    "history2.manifest": replace(UP, id="20261123-120000-aaaa").to_json(),
+    "history2.result": "failed it",
+    "over+": "sessions: more than 50",
+}
+USER: Said = {
+    **OF_USER,
+    **{name: text for name, text in layer("settings", "").items() if name != "settings.path"},
+    "settings.sha256": "a" * 64,
+    "link+": "/home/agent/.claude",
+    "folder+": (row("0 | drwxr-xr-x | /"), row("1000 | drwxr-xr-x | /home/agent")),
+    "agent+": (row("/home/agent/.claude/agents/a.md | one | m2"), row("/srv/.claude/agents/a.md | two | ")),
+    "fresh.env+": row("/home/agent/e | CLAUDE_CONFIG_DIR | /home/agent/.claude"),
+    **layer("layer1", "/srv/.claude/settings.json"),
+    **layer("layer2", "/home/agent/repo/.claude/settings.local.json"),
+    "over+": "agents: not all",
+}
+SAID = [[*pairs(ROOT)], [*pairs(USER)]]
+WHOLE = framed(SAID[0]) + framed(SAID[1])
+NAMES = sorted({name for half in SAID for name, _ in half} | {"end", "lock", "held", "transaction", "login.error",
+                "settings.dangling", "settings.problem", "layer1.problem", "health.code", "health.http"})  # fmt: skip
+# Without the probe and what a rename or a doubled field breaks, so that whole looks are what is read.
+SERVICE = Service(UNIT, "~/.claude/settings.json", probe="x")
+REQUEST = Request(LATER, "f", "ann@box", "2026-11-25T12:00:00+00:00", nofile=65536)
+AT = datetime(2026, 11, 26, tzinfo=UTC)
+FLEET = Fleet("f", Path("fleet.yml"), (), ())
+
+
+def looked(output: list[str]) -> State | None:
+    with suppress(LookError):
+        return read(UNIT, output, health_asked=True, probe_asked=True)
+    return None
+
+
+def told(state: State, is_whole_page: bool = False) -> None:
+    """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
+    found = (*checks.drift(state), *checks.findings(state, Wanted(MODEL, 1024, 4096)))
+    assert all(finding.mend_on("web-1") for finding in found)
+    for launch in (state.fresh, *([state.process.launch] if state.process else []), *effective.sessions(state)):
+        assert effective.resolve(state, launch).model
+    place.unsafe(state)
+    _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
+    for to in ("", "claude-sonnet-4.6", ID, "opus[1m]"):
+        _change(plan.rollback(REQUEST, "r", to, state, SERVICE))
+    _show(state)
+    _judge(state, is_whole_page)
+
+
+def _change(made: Plan) -> None:
+    transaction = made.transaction
+    if transaction is None:
+        assert made.lock or made.refusal or not made.diff
+        return
+    assert Release.from_json(transaction.release.to_json()) == transaction.release
+    assert "\0" not in transaction.script()
+    rollout.show_plan("x", {"web-1": made})
+
+
+def _show(state: State) -> None:
+    json.loads(json_text([status._facts(state), explanation.facts(state)]))
+    cells = status._cells({"host": "web-1", "role": "r", "source": "s", **status._facts(state)})
+    report = rollout.Report(rollout.Ending.VERIFIED, state=state, findings=checks.drift(state))
+    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines(report, verbose=True)):
+        assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
+
+
+def _judge(state: State, is_whole_page: bool) -> None:
+    host = Host("web-1", "192.0.2.1", "static", role="r")
+    row = drift_report._host(host, state, ID, ID)
+    assert row.standing is not drift_report.Standing.NOT_CHECKED
+    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, (), AT.date()),))
+    json.loads(json_text(drift_formats.as_json(drift)))
+    ElementTree.fromstring(drift_formats.junit(drift))  # noqa: S314 - ours
+    json.loads(drift_formats.sarif(drift, Path("fleet.yml")))
+    assert all(line.startswith("::") for line in drift_formats.github(drift).splitlines())
+    if is_whole_page:
+        page = report_page.html(Page(drift, {"web-1": state}, datetime(2026, 11, 1, tzinfo=UTC)))
+        assert not UNPRINTABLE.search(page.replace("\n", ""))
+
+
+def test_the_look_itself_is_whole() -> None:
+    state = read(UNIT, packed(WHOLE), health_asked=True, probe_asked=True)
+    assert (state.health.model, len(state.history), len(state.layers), len(state.unread)) == ("m", 2, 4, 2)
+    told(state, is_whole_page=True)
+
+
+@given(st.data())
+def test_bytes_that_something_was_done_to(data: st.DataObject) -> None:
+    """Before they were packed: frames whose lengths are wrong, bytes that are no UTF-8, halves in one another."""
+    whole = WHOLE
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(whole)))
+        end = min(len(whole), start + data.draw(st.integers(0, 12)))
+        new = data.draw(st.one_of(st.binary(max_size=12), st.just(whole[start:end] * 2), st.just(whole[:end])))
+        whole = whole[:start] + new + whole[end:]
+    if state := looked(packed(whole)):
+        told(state)
+
+
+@given(mutated([WHOLE.decode("latin-1")]))
+def test_texts_among_the_bytes(text: str) -> None:
+    if state := looked(packed(text.encode("utf-8", "surrogatepass"))):
+        told(state)
+
+
+@given(st.data())
+def test_what_is_packed_wrongly(data: st.DataObject) -> None:
+    """Cut off, stuck together, another packing, or none."""
+    pack = data.draw(st.sampled_from([gzip.compress, zlib.compress, bytes, lambda one: gzip.compress(one) * 2]))
+    whole = pack(data.draw(st.sampled_from([WHOLE, b"", WHOLE * 2, b"end 2\nok\nend 2\nok\n"])))
+    whole = whole[: data.draw(st.integers(0, len(whole)))] + data.draw(st.binary(max_size=8))
+    line = base64.b64encode(whole).decode()
+    at = data.draw(st.integers(0, len(line)))
+    line = line[:at] + data.draw(st.one_of(st.just(""), texts)) + line[at:]
+    if state := looked(data.draw(st.sampled_from([[line], [line, line], [line[:at], line[at:]], []]))):
+        told(state)
+
+
+@given(st.data())
+def test_fields_that_are_gone_or_elsewhere_or_there_twice(data: st.DataObject) -> None:
+    halves = [[*half] for half in SAID]
+    for _ in range(data.draw(st.integers(1, 4))):
+        half = data.draw(st.sampled_from(halves))
+        name, text = half.pop(data.draw(st.integers(0, len(half) - 1)))
+        instead = st.sampled_from(
+            [
+                [],
+                [(name, text)] * 2,
+                [(data.draw(st.one_of(st.sampled_from(NAMES), texts)), text)],
+                [(name, data.draw(st.sampled_from(half))[1])],
+            ]
+        )
+        place = data.draw(st.sampled_from([half, half, half, *halves]))
+        at = data.draw(st.integers(0, len(place)))
+        place[at:at] = data.draw(instead)
+    if state := looked(packed(framed(halves[0]) + framed(halves[1]))):
+        told(state)
+
+
+def with_values(data: st.DataObject, changes: st.SearchStrategy[str]) -> list[str]:
+    """A whole look with other values of some fields, and fields that it had not."""
+    halves = [[*half] for half in SAID]
+    for _ in range(data.draw(st.integers(1, 3))):
+        half = data.draw(st.sampled_from(halves))
+        at = data.draw(st.integers(0, len(half) - 1))
+        name, old = half[at]
+        half[at] = (name, data.draw(st.one_of(changes, _in_a_row(old, changes))))
+    root, _ = halves
+    if data.draw(st.booleans()):
+        name = data.draw(st.sampled_from(["lock", "held", "transaction", "login.error"]))
+        root.append((name, data.draw(changes)))
+    return packed(framed(root) + framed(halves[1]))
+
+
+def _in_a_row(old: str, changes: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """The value with another one in one of its columns or words."""
+
+    def put(at: int, new: str) -> str:
+        between = "\n" if "\n" in old else " "
+        parts = old.split(between)
+        parts[at % len(parts)] = new
+        return between.join(parts)
+
+    return st.builds(put, st.integers(0, 5), changes)
+
+
+@given(st.data())
+def test_a_text_in_any_field(data: st.DataObject) -> None:
+    if state := looked(with_values(data, texts)):
+        told(state)
+
+
+@given(st.data())
+def test_a_number_in_any_field(data: st.DataObject) -> None:
+    words = st.one_of(numbers.map(_digits), st.sampled_from(["0", "1", "9" * 9, "9" * 11, "253402300800", "infinity"]))
+    if state := looked(with_values(data, words)):
+        told(state)
+
+
+def _digits(number: Any) -> str:
+    return "1" + "0" * 400 if isinstance(number, int) and abs(number) > 2**70 else str(number)
+
+
+@given(st.data())
+def test_json_in_any_field(data: st.DataObject) -> None:
+    if state := looked(with_values(data, st.one_of(values, regrafted(SETTINGS)).map(json.dumps))):
+        told(state)
+
+
+@given(st.data())
+def test_settings_of_any_values(data: st.DataObject) -> None:
+    """Every file of settings is a JSON object, in which anything may stand for anything."""
+    halves = [[*half] for half in SAID]
+    for half in halves:
+        for at, (name, _) in enumerate(half):
+            if name.endswith(".masked") and not name.startswith("health") and data.draw(st.booleans()):
+                text = json.dumps(data.draw(regrafted(SETTINGS)))
+                half[at] = (name, f'{text}"')
+                size = name.replace(".masked", ".size")
+                half[[one for one, _ in half].index(size)] = (size, str(len(text)))
+    if state := looked(packed(framed(halves[0]) + framed(halves[1]))):
+        told(state)
+
+
+@given(st.sampled_from(["release.manifest.json", "release.previous", "history1.manifest"]),
+       regrafted(json.loads(UP.to_json())))  # fmt: skip
+def test_manifests_of_any_values(name: str, manifest: Any) -> None:
+    said = [(one, json.dumps(manifest) if one == name else text) for one, text in SAID[0]]
+    if state := looked(packed(framed(said) + framed(SAID[1]))):
+        told(state)
+
+
+@given(st.one_of(texts, values.map(json.dumps), mutated(['{"model": "m"}', '{"model": {"id": "m"}}']),
+                 st.one_of(texts, values).map(lambda model: json.dumps({"model": model}))),
+       st.one_of(st.none(), numbers.map(_digits), texts))  # fmt: skip
+def test_an_answer_of_the_service(answer: str, size: str | None) -> None:
+    """Nothing but the id of a model is taken from it."""
+    count = str(len(answer.encode("utf-8", "surrogatepass"))) if size is None else size
+    about = {"health.masked": f'{answer}"', "health.size": count}
+    said = [(name, about.get(name, text)) for name, text in SAID[0]]
+    if state := looked(packed(framed(said) + framed(SAID[1]))):
+        assert state.health.model.isprintable()
+        assert len(state.health.model) <= LONGEST_MODEL
+        assert not UNPRINTABLE.search(state.health.error)
+        told(state)
+
+
+@settings(max_examples=FEW)
+@given(st.data())
+def test_the_page_of_any_host(data: st.DataObject) -> None:
+    if state := looked(with_values(data, st.one_of(texts, regrafted(SETTINGS).map(json.dumps)))):
+        told(state, is_whole_page=True)
+
+
+def test_the_half_of_the_user_says_nothing_for_root() -> None:
+    """Whatever it says, no field of root's half is another one by it."""
+    root, _ = read_frames(packed(WHOLE))
+    for name, text in SAID[0]:
+        with suppress(LookError):
+            again, _ = read_frames(packed(framed(SAID[0]) + framed([*SAID[1], (name, text)])))
+            assert again == root
