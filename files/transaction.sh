@@ -17,9 +17,9 @@ change_settings() {
         { [ ! -e "$copy" ] || head -c "$OFFSET" "$copy"; } && printf %s "$INSERT" &&
             { [ ! -e "$copy" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$copy"; }
     } >"$DIR/new" || return 1
-    # The text is the user's word, and so is where in it the model stands: nothing else is cut out of what is there.
     [ "$(stat -c %s "$DIR/new")" = "$SIZE" ] || return 1
-    [ "$LENGTH" = 0 ] || [ "$(tail -c "+$((OFFSET + 1))" "$copy" | head -c "$LENGTH")" = "$CUT" ] || return 1
+    # Where in it the model stands is the user's word: of a file that root placed, nothing else is cut out.
+    [ -z "$PLACED" ] || [ "$(tail -c "+$((OFFSET + 1))" "$copy" | head -c "$LENGTH")" = "$CUT" ] || return 1
     # The hash is on the disk before the file is: without it, a way back would take the new text for somebody else's.
     hash_of "$DIR/new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
     [ -z "$PLACED" ] || unchanged || changed_meanwhile

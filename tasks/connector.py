@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
+import paramiko.transport
 from paramiko import Channel, SSHException
+from paramiko.packet import Packetizer
 from pyinfra.api import StringCommand
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
@@ -19,8 +22,15 @@ if TYPE_CHECKING:
     from pyinfra.api.arguments import ConnectorArguments
 
 CHUNK = 65536
+# Lines of an answer; a transaction has some twenty and the look behind it is one.
+MOST_LINES = 1000
 # Bytes of what a host says on stderr; nothing of it is read but by people who debug.
 MOST_ERRORS = 65536
+# Bytes of what comes before the key exchange (RFC 4253, 4.2), and of a packet: it allows 35000, and some send more.
+MOST_GREETING = 65536
+MOST_OF_PACKET = 2**18
+# Reads after which the other hosts get their turn, whatever this one still has to say.
+TURN = 32
 
 
 class BoundedConnector(SSHConnector):
@@ -30,6 +40,8 @@ class BoundedConnector(SSHConnector):
     and it never asks at the operator's terminal for a password, which pyinfra does when an answer looks like sudo's.
     """
 
+    timed_out = False
+
     def run_shell_command(
         self,
         command: StringCommand,
@@ -38,34 +50,46 @@ class BoundedConnector(SSHConnector):
         **arguments: Unpack[ConnectorArguments],
     ) -> tuple[bool, CommandOutput]:
         """Whether the command succeeded, and its lines. Raises TimeoutError, OSError or SSHException."""
-        timeout, stdin = arguments.pop("_timeout", None), arguments.pop("_stdin", None)
+        seconds, stdin = arguments.pop("_timeout", None), arguments.pop("_stdin", None)
         arguments.pop("_get_pty", None)
         arguments.pop("_success_exit_codes", None)
         line = make_unix_command_for_host(self.state, self.host, command, **arguments).get_raw_value()
-        with gevent.Timeout(timeout, TimeoutError):
-            return self._run(line, stdin if isinstance(stdin, str) else "\n".join(stdin or ()))
+        # Not TimeoutError, which paramiko takes for a socket's own and tries again.
+        limit = gevent.Timeout(seconds)
+        try:
+            with limit:
+                return self._run(line, stdin if isinstance(stdin, str) else "\n".join(stdin or ()))
+        except gevent.Timeout as over:
+            if over is not limit:
+                raise
+            self.timed_out = True
+            raise TimeoutError from None
 
     def _run(self, line: str, stdin: str) -> tuple[bool, CommandOutput]:
         transport = self.client.get_transport() if self.client else None
         if transport is None:
             raise SSHException("there is no connection")
+        done = False
         try:
             channel = transport.open_session()
-            try:
-                channel.exec_command(line)
-                errors = gevent.spawn(lambda: list(_bounded(channel.recv_stderr, MOST_ERRORS)))
-                channel.sendall(stdin.encode())
-                channel.shutdown_write()
-                out = b"".join(_bounded(channel.recv, MOST_PACKED, channel))
-                errors.join()
-                code = channel.recv_exit_status()
-            finally:
-                channel.close()
+            channel.exec_command(line)
+            errors = gevent.spawn(lambda: list(_bounded(channel.recv_stderr, MOST_ERRORS)))
+            channel.sendall(stdin.encode())
+            channel.shutdown_write()
+            out = b"".join(_bounded(channel.recv, MOST_PACKED, channel))
+            errors.join()
+            code = channel.recv_exit_status()
+            channel.close()
+            done = True
         except EOFError:
             # paramiko's word for a link that died; elsewhere it means that a person closed stdin.
             raise SSHException("the connection was lost") from None
-        lines = [OutputLine("stdout", text) for text in out.decode(errors="replace").split("\n")]
-        return code == 0, CommandOutput(lines[:-1] if not lines[-1].line else lines)
+        finally:
+            if not done:
+                # To close the channel alone would be to write to a host that may not read.
+                transport.close()
+        lines = out.decode(errors="replace").split("\n", MOST_LINES)
+        return code == 0, CommandOutput([OutputLine("stdout", text) for text in (lines if lines[-1] else lines[:-1])])
 
 
 def _bounded(receive: Callable[[int], bytes], most: int, channel: Channel | None = None) -> Iterator[bytes]:
@@ -78,3 +102,45 @@ def _bounded(receive: Callable[[int], bytes], most: int, channel: Channel | None
         elif channel:
             channel.close()
             return
+
+
+class _Fair:
+    """A socket whose reader lets others run now and then: gevent's does so only when there is nothing to read."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._reads = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, size: int) -> bytes:
+        self._reads += 1
+        if self._reads % TURN == 0:
+            gevent.sleep(0)
+        return self._sock.recv(min(size, CHUNK))
+
+
+class _BoundedPacketizer(Packetizer):
+    """paramiko's reader of packets, with an end to the greeting and to a packet, which it lacks, and with turns."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(_Fair(sock))  # type: ignore[arg-type]
+        self._greeting = MOST_GREETING
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        if n > MOST_OF_PACKET:
+            raise SSHException("it sends a packet that is longer than ssh has them")
+        return super().read_all(n, check_rekey)
+
+    def _read_timeout(self, timeout: float) -> bytes:
+        # Only lines of the greeting are read this way.
+        read: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
+        self._greeting -= len(read)
+        if self._greeting < 0:
+            raise SSHException("its greeting does not end")
+        return read
+
+
+# Whoever makes a Transport takes it from there: there is no other way to say which one is to be used.
+paramiko.transport.Packetizer = _BoundedPacketizer  # type: ignore[attr-defined, assignment]

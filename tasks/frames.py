@@ -14,6 +14,9 @@ MOST_PACKED = 16 * 2**20
 MOST_UNPACKED = 26 * 2**20
 # Values of one field that may come more than once: no host has a tenth of that.
 MOST_VALUES = 5000
+# Bytes of a value, and of a settings file's text; files/look-shared.sh stops before that.
+MOST_OF_VALUE = 2**16
+MOST_OF_TEXT = 9 * 2**20
 
 _HEAD = re.compile(rb"([a-z][A-Za-z0-9_.]{0,63}\+?) (\d{1,8})\n")
 _FILE = r"(owner|mode|links|size|changed|problem|masked|sha256)"
@@ -118,6 +121,9 @@ def _fields(data: bytes, at: int, known: re.Pattern[str]) -> tuple[Fields, int]:
         if head is None:
             raise LookError("it was cut off" if at == len(data) else f"no value begins at its byte {at}")
         name, start = head[1].decode(), head.end()
+        is_text = name.endswith(".masked")
+        if int(head[2]) > (MOST_OF_TEXT if is_text else MOST_OF_VALUE):
+            raise LookError(f"{name} is longer than any value of a look")
         at = start + int(head[2])
         if data[at : at + 1] != b"\n":
             raise LookError(f"it was cut off in the middle of {name}")
@@ -127,6 +133,7 @@ def _fields(data: bytes, at: int, known: re.Pattern[str]) -> tuple[Fields, int]:
         if len(values) >= (MOST_VALUES if name.endswith("+") else 1):
             raise LookError(f"{name} comes too often")
         # An offset in a masked text is a count of bytes.
-        values.append(data[start:at].decode(*(("latin-1",) if name.endswith(".masked") else ("utf-8", "replace"))))
+        value = data[start:at]
+        values.append(value.decode("latin-1") if is_text else value.decode(errors="replace"))
         at += 1
     return Fields({name: tuple(values) for name, values in found.items()}), at

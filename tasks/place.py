@@ -6,12 +6,21 @@ does, which works there as that user. This says beforehand, with the link or fol
 
 from __future__ import annotations
 
+import posixpath
+
 from jada.tasks.state import State
 
 
 def unsafe(state: State) -> str:
     """Why no file is written where settings.json leads, in a sentence; "" when nothing speaks against it."""
     return _path(state) or _links(state) or _folders(state) or _file(state)
+
+
+def is_linked(state: State) -> bool:
+    """Whether settings.json lies elsewhere than root itself knows: where a link leads is the user's word."""
+    path, home = state.settings.path, f"{state.home}/"
+    own = f"{state.home_real.rstrip('/')}/{path.removeprefix(home)}" if path.startswith(home) else path
+    return state.settings.real != own
 
 
 def checked(path: str) -> str:
@@ -29,8 +38,9 @@ def _path(state: State) -> str:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path is absolute, of one line, and was read byte for byte."""
-    return path.startswith("/") and path.isprintable() and "\ufffd" not in path
+    """Whether a path is absolute and the shortest of its kind, of one line, and was read byte for byte."""
+    is_short = path == posixpath.normpath(path) and not path.startswith("//")
+    return path.startswith("/") and is_short and path.isprintable() and "\ufffd" not in path
 
 
 def _links(state: State) -> str:
@@ -39,13 +49,11 @@ def _links(state: State) -> str:
     link = next(iter(_links_in_home(state)), path)
     if state.way.is_dangling:
         return f"{path} is a link to nothing: it leads to {real}"
-    if _is_in_home(state):
+    if not is_linked(state) or _is_in_home(state):
         return ""
     if path.startswith(f"{state.home}/"):
         return f"{link} is a link that leads out of the home of {state.user}, to {real}"
-    if real != path and state.way.links:
-        return f"{state.way.links[0]} is a link, on the way to {real}, which is not in the home of {state.user}"
-    return ""
+    return f"{(*state.way.links, path)[0]} is a link, on the way to {real}, which is not in the home of {state.user}"
 
 
 def _folders(state: State) -> str:
@@ -79,4 +87,5 @@ def _links_in_home(state: State) -> tuple[str, ...]:
 
 
 def _is_in_home(state: State) -> bool:
-    return state.settings.real.startswith(f"{state.home_real.rstrip('/')}/")
+    """Whether a link leads to another place of the home; a home that is / has no inside."""
+    return state.home_real != "/" and state.settings.real.startswith(f"{state.home_real}/")

@@ -116,7 +116,8 @@ class Connection:
         try:
             return self._look(history, evidence)
         except HostError:
-            if (transport := self._transport()) is None or transport.is_active():
+            connector = cast(BoundedConnector, self._host.connector)
+            if connector.timed_out or (transport := self._transport()) is None or transport.is_active():
                 raise
         self.close()
         return self._look(history, evidence)

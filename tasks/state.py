@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -289,6 +290,11 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
     unit = _unit(name, root)
     process = _process(root)
     history, unreadable = _history(root)
+    try:
+        previous = _release(root, "release.previous")
+    except (ValueError, RecursionError) as error:
+        # Only open sessions are judged by it.
+        previous, unreadable = None, (*unreadable, f"the release before the current one: {error}")
     return State(
         user=root["user"],
         uid=root.number("uid", 2**32),
@@ -296,7 +302,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         home=root["home"],
         home_real=root["home.real"],
         unit=unit,
-        settings=_settings(user, "settings"),
+        settings=_settings(user, "settings", root["settings.path"]),
         layers=tuple(_layers(root, user)),
         managed_changed=root.seconds("managed.changed"),
         way=_way(user),
@@ -316,7 +322,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         health=_answer(root, "health", health_asked),
         probe=_answer(root, "probe", probe_asked),
         release=_release(root, "release.manifest.json"),
-        previous=_release(root, "release.previous"),
+        previous=previous,
         after={name: _after(rest) for name, *rest in map(str.split, root.get("release.after").splitlines()) if rest},
         result=tuple(root.get("release.result").split()),
         history=history,
@@ -398,12 +404,12 @@ def _after(rest: list[str]) -> File:
     return File(owner, mode, sha256)
 
 
-def _settings(seen: Fields, name: str) -> Settings:
+def _settings(seen: Fields, name: str, path: str = "") -> Settings:
     problem = seen.get(f"{name}.problem")
     size = seen.number(f"{name}.size")
     text = None if f"{name}.size" not in seen else seen[f"{name}.masked"][:size] if size and not problem else ""
     return Settings(
-        path=seen[f"{name}.path"],
+        path=path or seen[f"{name}.path"],
         real=seen.get(f"{name}.real"),
         file=_file(seen, name),
         changed=seen.seconds(f"{name}.changed"),
@@ -542,6 +548,8 @@ def _no_answer(kind: str, code: str, http: str) -> str:
         return ""
     if code == "long":
         return "an answer of more than 64 KB"
+    if not re.fullmatch(r"\d{1,3}", code, re.ASCII):
+        return "no answer that could be read"
     if kind == "health":
         status = f"it answered HTTP {int(http)}" if code == "22" and http.isdecimal() else f"curl ended with {code}"
         return _CURL.get(code, status)

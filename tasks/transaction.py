@@ -15,6 +15,8 @@ from jada.tasks.state import State
 
 # Seconds `systemctl restart` may take before the change counts as failed; systemd's DefaultTimeoutStartSec= is 90 s.
 RESTART_TIMEOUT = 100
+# Characters of what a transaction says; and the steps that it has, with room for more.
+LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
 
 
 class Result(StrEnum):
@@ -93,6 +95,7 @@ class Transaction:
             "EXPECTED": state.settings.file.sha256,
             "OFFSET": str(splice.offset),
             "LENGTH": str(splice.length),
+            "CUT": (state.settings.text or "")[splice.offset :][: splice.length],
             "INSERT": splice.insert,
             "SIZE": str(len(state.settings.text or "") - splice.length + len(splice.insert)),
             "DROPIN_TEXT": release.dropin(wanted) if upgrade else "",
@@ -127,6 +130,7 @@ class Transaction:
             "FOLDER": folder or "/",
             "NAME": name,
             "PLACED": "",
+            "LINKED": "yes" if place.is_linked(self.state) else "",
             "SETTINGS_SH": _file("settings.sh"),
         }
 
@@ -194,18 +198,22 @@ def _whole(script: str) -> str:
 
 
 def outcome(lines: Iterable[str]) -> Outcome | None:
-    """What the transaction's output says, None when it ends before the result (the link died)."""
-    told: dict[str, str] = {}
-    steps = []
+    """What the transaction's output says, None when it ends before the result (the link died).
+
+    Raises ValueError for a result that there is not. Nothing that comes after the first one counts.
+    """
+    steps: list[str] = []
+    ended: Result | None = None
     for line in lines:
         word, _, rest = line.partition(" ")
-        if word == "step":
-            steps.append(rest)
-        elif word in ("result", "reason"):
-            told[word] = rest
-    if "result" not in told:
-        return None
-    return Outcome(Result(told["result"]), told.get("reason", ""), tuple(steps))
+        if ended:
+            reason = release.told(rest, most=LONGEST_REASON) if word == "reason" else ""
+            return Outcome(ended, reason, tuple(steps))
+        if word == "step" and len(steps) < MOST_STEPS:
+            steps.append(release.told(rest, most=LONGEST_STEP))
+        elif word == "result":
+            ended = Result(rest)
+    return Outcome(ended, "", tuple(steps)) if ended else None
 
 
 def without_secrets(url: str) -> str:

@@ -21,9 +21,9 @@ OF_ROOT = {
     "hard_login": "524288",
     "unit.MainPID": "300",
     "process.ticks": "90000",
+    "settings.path": "/home/agent/.claude/settings.json",
 }
 OF_USER = {
-    "settings.path": "/home/agent/.claude/settings.json",
     "settings.real": "/home/agent/.claude/settings.json",
 }
 # A field and its value; a field with several values is there several times.

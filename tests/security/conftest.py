@@ -34,6 +34,7 @@ find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path 
 """
 # What the agent's user owns that is not in its home.
 OWNED = "find / -xdev -path {home} -prune -o -path /proc -prune -o -path /tmp -prune -o -user agent -print"
+ATTACK = "systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=/home/agent"
 WORKERS = "sha256sum|awk|find|stat|curl|readlink"
 
 
@@ -55,12 +56,15 @@ class Victim:
         return machine.inside(self.host, "runuser -l agent -s /bin/sh -c 'sh -s'", check=check, stdin=words).stdout
 
     def in_background(self, command: str) -> Callable[[], None]:
-        """Begins a command as the agent's user, in its home, that goes on until what is returned is called."""
-        words = f"while :; do {command}; done"
-        self.root(f"systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=~ sh -c '{words}'")
+        """Begins a command as the agent's user, in its home, that goes on until what is returned is called.
+
+        That says whether it went on till then: an attack that did not take place proves nothing.
+        """
+        self.root(f"{ATTACK} sh -c 'while :; do {command}; done'")
 
         def end() -> None:
-            self.root("systemctl kill -s KILL attacker; systemctl stop attacker", check=False)
+            self.root("systemctl is-active --quiet attacker && systemctl kill -s KILL attacker")
+            eventually(lambda: not self.root("pgrep -u agent -x sh", check=False), "the attacker goes on")
 
         return end
 

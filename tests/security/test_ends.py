@@ -10,7 +10,8 @@ import pytest
 from jada.inventory.lab import machine
 from jada.tasks import checks
 from jada.tasks.transaction import Service, as_root, look_script, on_stdin
-from tests.security.conftest import Victim
+from tests.faults.conftest import eventually
+from tests.security.conftest import ATTACK, Victim
 
 pytestmark = pytest.mark.lab
 S = ".claude/settings.json"
@@ -87,9 +88,9 @@ ANSWERS = {
 @pytest.mark.parametrize(("answer", "told"), ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path, answer: str, told: str) -> None:
     machine.inside(victim.host, "cat >/home/agent/server.py", stdin=SERVER.replace("{answer}", answer))
-    victim.root("systemd-run --quiet --collect --unit=server --uid=agent --working-directory=~ python3 server.py")
+    victim.root(f"{ATTACK} python3 server.py")
     try:
-        victim.user("while [ ! -e up ]; do sleep 0.05; done")
+        eventually(lambda: victim.user("ls up 2>/dev/null", check=False) != "", "the server did not start")
         file = victim.fleet_with(tmp_path, health="http://127.0.0.1:8788/")
         code, _, shown = victim.jada("drift", "--json", "--limit", victim.host.name, fleet_file=file)
         assert code == 3, shown
@@ -99,7 +100,7 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
         code, _, shown = victim.jada("explain", victim.host.name, fleet_file=file)
         assert code == 0
     finally:
-        victim.root("systemctl kill -s KILL server; systemctl stop server", check=False)
+        victim.root("systemctl kill -s KILL attacker")
 
 
 def test_a_look_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
