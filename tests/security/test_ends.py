@@ -105,15 +105,19 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
 
 def test_a_look_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
     """The half that runs as the user can be stopped by that user at any time; here for good."""
-    end = victim.in_background("pkill -STOP -u agent -f LENGTH")
+    end = victim.in_background("pkill -STOP -u agent -f [N]AME.LENGTH")
+    script = on_stdin(look_script(Service("jada-agent.service", "~/.claude/settings.json")))
     try:
-        script = on_stdin(look_script(Service("jada-agent.service", "~/.claude/settings.json")))
-        done = machine.inside(victim.host, as_root("no", 3), check=False, stdin=script)
+        # Now and then the attacker comes too late.
+        for _ in range(20):
+            done = machine.inside(victim.host, as_root("no", 3), check=False, stdin=script)
+            if done.returncode:
+                break
         assert done.returncode in (124, 137)
         assert done.stdout == ""
     finally:
         end()
-    assert victim.root("pgrep -f LENGTH", check=False) == ""
+    assert victim.root("pgrep -f [N]AME.LENGTH", check=False) == ""
 
 
 # A host whose root answers every command of jada's with this.
@@ -130,7 +134,9 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 def test_what_a_host_floods_ends_here_too(victim: Victim, flood: str) -> None:
-    machine.inside(victim.host, "cat >/usr/local/sbin/sh; chmod 755 /usr/local/sbin/sh", stdin=f"#!/bin/sh\n{flood}\n")
+    # Only what jada sends: the lab's own way in uses the shell too.
+    script = f"""#!/bin/bash\n[ "$2" = 'eval "$(cat)"' ] || exec /bin/sh "$@"\n{flood}\n"""
+    machine.inside(victim.host, "cat >/usr/local/sbin/sh; chmod 755 /usr/local/sbin/sh", stdin=script)
     try:
         code, report, told = victim.jada("status", "--json")
     finally:
