@@ -178,7 +178,7 @@ def _is_of_release(state: State) -> bool:
     if state.process is None or len(state.result) != 4:
         return False
     done, _, ticks, boot = state.result
-    return (done, boot, int(ticks)) == ("done", state.boot, state.process.ticks)
+    return (done, boot, ticks) == ("done", state.boot, str(state.process.ticks))
 
 
 def _limit(state: State, wanted: Wanted) -> Iterator[Finding]:
