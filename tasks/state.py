@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from jada.tasks.frames import Fields, LookError, read_frames, whole
-from jada.tasks.release import Release
+from jada.tasks.release import Release, told
 from jada.tasks.settings import SettingsError, parse
 
 # The folder of the settings an administrator sets for everybody.
 MANAGED = "/etc/claude-code"
+# The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look-shared.sh).
+UNREADABLE = "the service's user may not read it"
 # The path by which settings given on the command line itself are known.
 INLINE = "(on the command line)"
 
@@ -64,6 +66,14 @@ class Settings:
         if self.problem or self.text is None:
             return self.problem
         return _judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]
+
+    @property
+    def effect(self) -> str:
+        """What the Claude CLI does about that error, as far as jada knows."""
+        if self.problem not in ("", UNREADABLE):
+            return "what the Claude CLI makes of it is not known"
+        managed = self.path.startswith(f"{MANAGED}/")
+        return f"the Claude CLI then {'refuses to start' if managed else 'ignores the whole file'}"
 
     @property
     def model(self) -> str:
@@ -328,7 +338,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],
         now=root.seconds("now"),
-        unread=tuple(dict.fromkeys((*root.all("over+"), *user.all("over+"), *unreadable))),
+        unread=tuple(dict.fromkeys(map(told, (*root.all("over+"), *user.all("over+"), *unreadable)))),
     )
 
 

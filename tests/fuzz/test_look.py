@@ -257,8 +257,7 @@ def test_fields_that_are_gone_or_elsewhere_or_there_twice(data: st.DataObject) -
                 [(name, half[data.draw(st.integers(0, len(half) - 1))][1])],
             ]
         )
-        place = data.draw(st.integers(0, 3))
-        place = halves[place] if place < 2 else half
+        place = halves[other] if (other := data.draw(st.integers(0, 3))) < len(halves) else half
         at = data.draw(st.integers(0, len(place)))
         place[at:at] = data.draw(instead)
     if state := looked(packed(framed(halves[0]) + framed(halves[1]))):
