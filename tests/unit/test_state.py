@@ -79,7 +79,8 @@ def test_a_look_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
         ("now", "nan"), ("now", "inf"), ("now", "x"), ("now", "9" * 40), ("process.ticks", "inf"), ("uptime", "-1"),
         ("process.ticks", "9" * 30), ("process.ticks", str(2**62)), ("process.soft", "-1"), ("uid", "1e3"),
         ("uid", "\u0661"), ("hard_pid1", "9" * 5000), ("session+", row("1 | inf | 0 | bob | m")),
-        ("session+", row("-1 | 1 | 0 | bob | m")), ("session+", row("1 | 1 | 0 | m")), ("hard_pid1", " 5"), ("hard_login", "1_0"), ("unit.sets+", row("a | b")),
+        ("session+", row("-1 | 1 | 0 | bob | m")), ("session+", row("1 | 1 | 0 | m")), ("hard_pid1", " 5"),
+        ("hard_login", "1_0"), ("unit.sets+", row("a | b")),
         ("release.manifest.json", "[" * 100000), ("release.manifest.json", "[]"),
     ],
 )  # fmt: skip
