@@ -231,15 +231,17 @@ def test_texts_among_the_bytes(text: str) -> None:
         told(state)
 
 
-def twice_packed(data: bytes) -> bytes:
-    return gzip.compress(data) * 2
+def twice(text: bytes) -> bytes:
+    return gzip.compress(text) * 2
+
+
+PACKINGS: tuple[Callable[[bytes], bytes], ...] = (gzip.compress, zlib.compress, bytes, twice)
 
 
 @given(st.data())
 def test_what_is_packed_wrongly(data: st.DataObject) -> None:
     """Cut off, stuck together, another packing, or none."""
-    packs: tuple[Callable[[bytes], bytes], ...] = (gzip.compress, zlib.compress, bytes, twice_packed)
-    whole = data.draw(st.sampled_from(packs))(
+    whole = data.draw(st.sampled_from(PACKINGS))(
         data.draw(st.sampled_from([WHOLE, b"", WHOLE * 2, b"end 2\nok\nend 2\nok\n"]))
     )
     whole = whole[: data.draw(st.integers(0, len(whole)))] + data.draw(st.binary(max_size=8))
