@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jada.tasks import checks
+from jada.tasks import FILES, checks
 from jada.tasks.state import UNREADABLE, Agent, Answer, File, Launch, Login, OpenSession, Setting, Settings, State
 
 Host = Callable[..., State]
@@ -142,6 +142,10 @@ def test_what_a_bad_file_does_is_told_as_far_as_it_is_known(host: Host, changes:
     assert [finding.code for finding in found] == ["J101"]
     assert found[0].seen.endswith(effect)
     assert found[0].seen.startswith(f"{settings.path}: {settings.error}; ")
+
+
+def test_a_look_says_it_in_the_words_that_are_known_here() -> None:
+    assert f'"{UNREADABLE}"' in (FILES / "look-shared.sh").read_text()
 
 
 def test_an_agent_outranks_the_environment(host: Host) -> None:
