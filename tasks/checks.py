@@ -17,6 +17,8 @@ from jada.tasks.state import MANAGED, File, OpenSession, State
 SAME_INSTANT = 0.05
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
+# Findings of what was not read; the rest is counted.
+MOST_UNREAD = 20
 LIMITS = "/etc/security/limits.d/50-jada.conf"
 _OWNER = re.compile(r"[0-9]+:[0-9]+")
 _MODE = re.compile(r"[0-7]{3,4}")
@@ -63,7 +65,7 @@ def findings(state: State, wanted: Wanted) -> tuple[Finding, ...]:
     """Everything in which the host differs from `wanted`, the gravest first."""
     checks = (
         _interrupted, _service, _settings, _model, obstacles, _running, _limit, _dropins, _files, _reload,
-        _login_limit, _hand_sessions, _open_sessions,
+        _login_limit, _hand_sessions, _open_sessions, _unread,
     )  # fmt: skip
     found = (finding for check in checks for finding in check(state, wanted))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
@@ -74,7 +76,8 @@ def drift(state: State) -> tuple[Finding, ...]:
     if state.release is not None:
         return findings(state, state.release.wanted)
     unreleased = Finding.of("J401", "a release made by jada", "none on this host")
-    return (unreleased, *_interrupted(state, Wanted("", 0)), *_service(state, Wanted("", 0)))
+    nothing = Wanted("", 0)
+    return (unreleased, *_interrupted(state, nothing), *_service(state, nothing), *_unread(state, nothing))
 
 
 def under_way(state: State) -> Finding | None:
@@ -101,7 +104,7 @@ def obstacles(state: State, wanted: Wanted) -> Iterator[Finding]:
     fresh = effective.resolve(state, state.fresh)
     for layer in state.layers:
         if layer.path.startswith(f"{MANAGED}/") and layer.error:
-            seen = f"{layer.path}: {layer.error}; the Claude CLI then refuses to start"
+            seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of("J101", "a JSON object", seen)
     if fresh.moved:
         yield Finding.of("J104", f"settings read from {state.settings.path}", fresh.moved)
@@ -137,7 +140,7 @@ def _service(state: State, _: Wanted) -> Iterator[Finding]:
 def _settings(state: State, _: Wanted) -> Iterator[Finding]:
     settings = state.settings
     if settings.error:
-        seen = f"{settings.path}: {settings.error}; the Claude CLI then ignores the whole file"
+        seen = f"{settings.path}: {settings.error}; {settings.effect}"
         yield Finding.of("J101", "a JSON object", seen)
 
 
@@ -178,7 +181,7 @@ def _is_of_release(state: State) -> bool:
     if state.process is None or len(state.result) != 4:
         return False
     done, _, ticks, boot = state.result
-    return (done, boot, int(ticks)) == ("done", state.boot, state.process.ticks)
+    return (done, boot, ticks) == ("done", state.boot, str(state.process.ticks))
 
 
 def _limit(state: State, wanted: Wanted) -> Iterator[Finding]:
@@ -286,6 +289,13 @@ def _reload(state: State, _: Wanted) -> Iterator[Finding]:
     # systemd 252 does not notice a drop-in whose folder is new to it: what it has loaded is in DropInPaths.
     if state.unit.needs_reload or (state.dropin.sha256 == "absent") == (_dropin(state) in state.unit.dropins):
         yield Finding.of("J205", f"the files of {state.unit.name} loaded", "changed on disk since systemd read them")
+
+
+def _unread(state: State, _: Wanted) -> Iterator[Finding]:
+    """A finding for each text, of which a host's user may have made thousands."""
+    rest = len(state.unread) - MOST_UNREAD
+    for text in (*state.unread[:MOST_UNREAD], *([f"{rest} more of the kind"] if rest > 0 else [])):
+        yield Finding.of("J410", "all of it read", text)
 
 
 def _dropin(state: State) -> str:

@@ -40,7 +40,8 @@ _ALL = (
         "settings-unreadable",
         ERROR,
         "The service's settings.json is not a JSON object, or its user may not read it. The Claude CLI then drops the "
-        "whole file without a word and runs on with its built-in default model.",
+        "whole file without a word and runs on with its built-in default model. Or it is no regular file, or larger "
+        "than jada reads, and what the CLI makes of it is not known.",
         "mend the file on HOST",
     ),
     Code(
@@ -257,6 +258,14 @@ _ALL = (
         "A release or a rollback is changing the host at this moment. What it runs half-way is neither in sync nor "
         "drift, so nothing else is said of it, and its history stays as it is until the next check.",
         "wait until it has ended, then: jada drift --limit HOST",
+    ),
+    Code(
+        "J410",
+        "look-incomplete",
+        WARNING,
+        "Something on the host was not looked at, because it is too large, too many, too slow, or could be led "
+        "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
+        "mend that on HOST, then: jada drift --limit HOST",
     ),
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from jada.tasks.state import INLINE, MANAGED, Launch, Settings, State
+from jada.tasks.state import INLINE, MANAGED, UNREADABLE, Launch, Settings, State
 
 # What the CLI uses when nothing names a model; which one that is depends on its version.
 DEFAULT = "the Claude CLI's own default"
@@ -209,7 +209,8 @@ def _unread(state: State, files: list[Settings], moved: str) -> Iterator[Origin]
         yield Origin(own.model, f"model in {own.path}", f"not read: {moved or '--setting-sources on the command line'}")
     for file in files:
         if not file.read() and (file.error or not isinstance(file.values.get("model", ""), str)):
-            yield Origin("?", f"anything in {file.path}", f"dropped whole: {file.error or 'model is not a string'}")
+            fate = "not known" if file.problem not in ("", UNREADABLE) else "dropped whole"
+            yield Origin("?", f"anything in {file.path}", f"{fate}: {file.error or 'model is not a string'}")
 
 
 def _barred(model: str, files: list[Settings]) -> str:

@@ -77,10 +77,7 @@ class Fields:
 
     def number(self, name: str, most: int = 2**63) -> int:
         """A count: 0 when it was not said, or only that nothing is set. Raises LookError for what is none."""
-        text = self.get(name) or "0"
-        if not re.fullmatch(r"\d{1,20}", text, re.ASCII) or int(text) > most:
-            raise LookError(f"{name} is no number from 0 to {most}")
-        return int(text)
+        return whole(self.get(name) or "0", name, most)
 
     def seconds(self, name: str) -> float:
         """A time: 0 when it was not said. Raises LookError for what is none that a computer's clock shows."""
@@ -88,6 +85,13 @@ class Fields:
         if not re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text, re.ASCII):
             raise LookError(f"{name} is no time in seconds")
         return float(text)
+
+
+def whole(text: str, name: str, most: int = 2**63) -> int:
+    """The count that a text is. Raises LookError for what is none."""
+    if not re.fullmatch(r"\d{1,20}", text, re.ASCII) or int(text) > most:
+        raise LookError(f"{name} is no number from 0 to {most}")
+    return int(text)
 
 
 def read_frames(output: Iterable[str]) -> tuple[Fields, Fields]:

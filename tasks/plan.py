@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 
 from jada.tasks import checks, place, release
-from jada.tasks.release import Release, Wanted
+from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
 from jada.tasks.transaction import Service, Transaction
@@ -54,6 +54,13 @@ class Plan:
 
 def upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
     """Brings a host to `model` and the limits asked for."""
+    try:
+        return _upgrade(request, role, model, state, service)
+    except ReleaseError as error:
+        return Plan(refusal=f"{error}; nothing was touched")
+
+
+def _upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
     given = min(request.nofile, state.capacity.service)
     wanted = Wanted(model, given, request.nofile)
     if state.lock:
@@ -146,11 +153,11 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     old = release.dropin(state.release.wanted) if state.release and ours and state.dropin.sha256 != "absent" else ""
     diffs.append(_file_diff(f"{service.unit}.d/50-jada.conf", old, release.dropin(made.wanted)))
     nofile = min(made.wanted.nofile, state.capacity.login)
+    new = release.login_limits(state.user, nofile)
     old_nofile = min(state.release.wanted.nofile, state.capacity.login) if state.release else 0
     if state.limits.sha256 == "absent" or nofile != old_nofile:
         known = ours and state.limits.sha256 != "absent"
         old = release.login_limits(state.user, old_nofile) if known else ""
-        new = release.login_limits(state.user, nofile)
         diffs.append(_file_diff("/etc/security/limits.d/50-jada.conf", old, new))
     return (*filter(None, diffs), (f"restart {service.unit}",))
 
@@ -181,7 +188,7 @@ def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:
     left, right = max(start, splice.offset - AROUND), min(end, splice.offset + splice.length + AROUND)
     before, after = text[left : splice.offset], text[splice.offset + splice.length : right]
     before, after = ("…" if left > start else "") + before, after.rstrip("\r") + ("…" if right < end else "")
-    old = text[splice.offset : splice.offset + splice.length]
+    old = _shortened(text[splice.offset : splice.offset + splice.length])
     gone = f"{before}{old}{after}" if old else ""
     come = f"{before}{splice.insert}{after}"
     # The indentation is each file's own: without it, the same change on many hosts is one diff.
@@ -190,6 +197,10 @@ def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:
         *(f"-{line.lstrip()}" for line in gone.splitlines()),
         *(f"+{line.lstrip()}" for line in come.splitlines()),
     )
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= 2 * AROUND else f"{value[:AROUND]}…{value[-AROUND:]}"
 
 
 def _file_diff(path: str, old: str, new: str) -> Diff:

@@ -106,8 +106,12 @@ def first_id(moment: datetime) -> str:
 
 
 def upgrade(release_id: str, current: Release | None, model_before: str, wanted: Wanted, **about: str) -> Release:
-    """The release that brings a host to `wanted`; without a current one, before it stands what the host had."""
-    before = current.wanted if current else Wanted(told(model_before, "model"), 0)
+    """The release that brings a host to `wanted`; without a current one, before it stands what the host had.
+
+    A model that can't be told as it is (its user may have written anything there) stands as none: else a host that was
+    put back would be asked for another one.
+    """
+    before = current.wanted if current else Wanted(_told_whole(model_before), 0)
     return Release(release_id, "upgrade", replace(wanted, release=release_id), before, **about)
 
 
@@ -169,6 +173,10 @@ def told(value: object, name: str = "text", most: int = TEXT) -> str:
     """A text that nothing but people reads: on one line, and of bounded length."""
     text = UNPRINTABLE.sub(_escaped, _text(value, name)[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _told_whole(text: str) -> str:
+    return text if told(text) == text else ""
 
 
 def _release(data: object) -> Release:

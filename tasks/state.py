@@ -8,18 +8,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from jada.tasks.frames import Fields, LookError, read_frames
-from jada.tasks.release import Release
+from jada.tasks.frames import Fields, LookError, read_frames, whole
+from jada.tasks.release import Release, told
 from jada.tasks.settings import SettingsError, parse
 
 # The folder of the settings an administrator sets for everybody.
 MANAGED = "/etc/claude-code"
+# The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look-shared.sh).
+UNREADABLE = "the service's user may not read it"
 # The path by which settings given on the command line itself are known.
 INLINE = "(on the command line)"
 
 # Clock ticks a second in /proc, whatever the kernel itself counts in (include/asm-generic/param.h).
 USER_HZ = 100
 NO_LIMIT = 2**63 - 1
+# Unix seconds, in the year 6325: every calendar can tell it.
+LATEST = 2**37
 # Characters: an ARN of a cloud's inference profile has a hundred.
 LONGEST_MODEL = 256
 
@@ -63,6 +67,14 @@ class Settings:
         if self.problem or self.text is None:
             return self.problem
         return _judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]
+
+    @property
+    def effect(self) -> str:
+        """What the Claude CLI does about that error, as far as jada knows."""
+        if self.problem not in ("", UNREADABLE):
+            return "what the Claude CLI makes of it is not known"
+        managed = self.path.startswith(f"{MANAGED}/")
+        return f"the Claude CLI then {'refuses to start' if managed else 'ignores the whole file'}"
 
     @property
     def model(self) -> str:
@@ -332,7 +344,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],
         now=root.seconds("now"),
-        unread=tuple(dict.fromkeys((*root.all("over+"), *user.all("over+"), *unreadable))),
+        unread=tuple(dict.fromkeys(map(told, (*root.all("over+"), *user.all("over+"), *unreadable)))),
     )
 
 
@@ -365,7 +377,7 @@ def _layers(root: Fields, user: Fields) -> Iterator[Settings]:
 
 
 def _way(user: Fields) -> Way:
-    folders = tuple(Folder(path, int(uid), mode) for uid, mode, path in user.rows("folder+", 3))
+    folders = tuple(Folder(path, whole(uid, "folder+", 2**32), mode) for uid, mode, path in user.rows("folder+", 3))
     return Way(user.all("link+"), folders, "settings.dangling" in user)
 
 
@@ -446,9 +458,10 @@ def _options(root: Fields, field: str) -> dict[str, str]:
 
 def _born(root: Fields, ticks: int) -> float:
     born = root.seconds("now") - (root.seconds("uptime") - ticks / USER_HZ)
-    if not 0 <= born < 2**40:
+    if born >= LATEST:
         raise LookError("a process began at no time that there is")
-    return born
+    # A clock that was set back to where it began may put it before that.
+    return max(born, 0.0)
 
 
 def _fresh(unit: Unit, process: Process | None, root: Fields, user: Fields) -> Launch:
@@ -492,8 +505,9 @@ def _login(root: Fields) -> Login:
 
 
 def _open_session(root: Fields, row: tuple[str, ...]) -> OpenSession:
-    pid, ticks, device, user, model = row
-    return OpenSession(int(pid), _born(root, int(ticks)), int(ticks), _tty(int(device)), user, model)
+    *numbers, user, model = row
+    pid, ticks, device = (whole(text, "session+") for text in numbers)
+    return OpenSession(pid, _born(root, ticks), ticks, _tty(device), user, model)
 
 
 def _tty(device: int) -> str:
@@ -508,10 +522,7 @@ def _limit(text: str) -> int:
     # RLIM_INFINITY; NOFILE can't really be unlimited, but the file format allows the word.
     if text in ("unlimited", "infinity"):
         return NO_LIMIT
-    number = int(text or 0)
-    if not 0 <= number <= 2**64:
-        raise LookError("a limit of open files is no number that there is")
-    return min(number, NO_LIMIT)
+    return min(whole(text or "0", "a limit of open files", 2**64), NO_LIMIT)
 
 
 # curl(1), EXIT CODES; the numbers alone cross, so that nothing of an answer can be taken for curl's own words.

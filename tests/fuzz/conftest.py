@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-FEW, MANY = 300, 8_000
+FEW, MANY = 120, 4_500
 
 _COMMON = settings(
     deadline=None,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jada.tasks import checks
-from jada.tasks.state import Agent, Answer, File, Launch, Login, OpenSession, Setting, Settings, State
+from jada.tasks import FILES, checks
+from jada.tasks.state import UNREADABLE, Agent, Answer, File, Launch, Login, OpenSession, Setting, Settings, State
 
 Host = Callable[..., State]
 MODEL, OPUS = "claude-sonnet-4.6", "claude-opus-5"
@@ -59,7 +59,9 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"settings": {"text": '{"model": "claude-sonnet-4.6",}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "env": []}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": "x"}'}}, ["J101"]),
-        ({"settings": {"problem": "agent may not read it"}}, ["J101"]),
+        ({"settings": {"problem": UNREADABLE}}, ["J101"]),
+        ({"unread": ("agents: not all", "projects: more than 500")}, ["J410", "J410"]),
+        ({"unread": ("agents: not all",), "release": None}, ["J401", "J410"]),
         ({"layers": layer(MANAGED, "{")}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-haiku-4.5"}'}}, ["J102"]),
         ({"settings": {"text": "{}"}}, ["J102"]),
@@ -113,6 +115,37 @@ def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[s
     found = checks.drift(host(**changes))
     assert [finding.code for finding in found] == expected
     assert not any("UNIT" in finding.mend or "HOST" in finding.mend_on("web-1") for finding in found)
+
+
+def test_what_was_not_read_is_told_and_thousands_are_counted(host: Host) -> None:
+    (finding,) = checks.drift(host(unread=("agents: not all",)))
+    assert (finding.expected, finding.seen, finding.severity) == ("all of it read", "agents: not all", "warning")
+    many = checks.drift(host(unread=tuple(f"agents: {number}" for number in range(5000))))
+    assert len(many) == checks.MOST_UNREAD + 1
+    assert many[-1].seen == "4980 more of the kind"
+
+
+@pytest.mark.parametrize(
+    ("changes", "effect"),
+    [
+        ({"problem": UNREADABLE}, "the Claude CLI then ignores the whole file"),
+        ({"text": "{"}, "the Claude CLI then ignores the whole file"),
+        ({"problem": "it is not a regular file"}, "what the Claude CLI makes of it is not known"),
+        ({"problem": "it has 9000000 bytes, more than the 8388608 that jada reads"}, "makes of it is not known"),
+        ({"path": MANAGED, "text": "{"}, "the Claude CLI then refuses to start"),
+        ({"path": MANAGED, "problem": "it is not a regular file"}, "what the Claude CLI makes of it is not known"),
+    ],
+)
+def test_what_a_bad_file_does_is_told_as_far_as_it_is_known(host: Host, changes: dict[str, str], effect: str) -> None:
+    settings = host(settings=changes).settings
+    found = checks.drift(host(layers=(settings,)) if settings.path == MANAGED else host(settings=changes))
+    assert [finding.code for finding in found] == ["J101"]
+    assert found[0].seen.endswith(effect)
+    assert found[0].seen.startswith(f"{settings.path}: {settings.error}; ")
+
+
+def test_a_look_says_it_in_the_words_that_are_known_here() -> None:
+    assert f'"{UNREADABLE}"' in (FILES / "look-shared.sh").read_text()
 
 
 def test_an_agent_outranks_the_environment(host: Host) -> None:

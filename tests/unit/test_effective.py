@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from jada.tasks import effective
 from jada.tasks.effective import DEFAULT, Effective
-from jada.tasks.state import INLINE, Agent, Launch, Settings, State
+from jada.tasks.state import INLINE, UNREADABLE, Agent, Launch, Settings, State
 
 USER = "/home/agent/.claude/settings.json"
 PROJECT, LOCAL = "/srv/.claude/settings.json", "/srv/.claude/settings.local.json"
@@ -211,6 +211,21 @@ def test_the_chain_says_why_each_lost(resolve: Resolve) -> None:
         (DEFAULT, "outranked"),
         ("?", "dropped whole: line 1, column 16: there is a comma after the last item"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("problem", "lost"),
+    [
+        (UNREADABLE, f"dropped whole: {UNREADABLE}"),
+        ("it is not a regular file", "not known: it is not a regular file"),
+    ],
+)
+def test_of_a_file_that_jada_could_not_read_it_does_not_say_what_becomes(
+    with_files: Callable[[Case], State], problem: str, lost: str
+) -> None:
+    state = with_files(Case("", {USER: MODEL}))
+    state = replace(state, settings=replace(state.settings, text="", problem=problem))
+    assert effective.resolve(state, state.fresh).chain[-1].lost == lost
 
 
 def test_settings_that_are_not_read_are_told(resolve: Resolve) -> None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from jada.tasks import plan, release
+from jada.tasks import checks, plan, release
 from jada.tasks.plan import Request
 from jada.tasks.release import Wanted
-from jada.tasks.state import Answer, File, Launch, Past, Settings, State
+from jada.tasks.state import Answer, Capacity, File, Launch, Past, Settings, State
 from jada.tasks.transaction import Result, Service, outcome
 
 Host = Callable[..., State]
@@ -54,6 +54,53 @@ def test_the_diff_shows_the_change_and_no_secret(host: Host) -> None:
     assert old[0].replace("claude-haiku-4.5", OPUS)[1:] == new[0][1:]
     assert len(old[0]) < 200
     assert made.diff[-1] == ("restart jada-agent.service",)
+
+
+ODD_MODELS = (
+    *('"\\ud800"', '"a\\nb"', '"\\u202e[/x]"', '"\\u0000"', '"' + "x" * 10_000 + '"'),
+    *('{"id": ["\\ud800"]}', "[" * 500 + "]" * 500),
+)
+
+
+@pytest.mark.parametrize("model", ODD_MODELS)
+def test_whatever_stands_for_the_model_a_host_can_be_upgraded(host: Host, model: str) -> None:
+    state = host(release=None, settings={"text": f'{{"model": {model}}}'})
+    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    assert made.transaction
+    assert made.transaction.release.before == Wanted("", 0)
+    assert release.Release.from_json(made.transaction.release.to_json()) == made.transaction.release
+    assert OPUS in made.transaction.script()
+    _, gone, come = made.diff[0]
+    assert len(gone) < 200
+    assert gone.isascii() or "…" in gone
+    assert come == f'+{{"model": "{OPUS}"}}'
+
+
+def test_a_host_that_was_put_back_to_an_odd_model_is_in_sync(host: Host) -> None:
+    text = '{"model": "\\ud800"}'
+    up = plan.upgrade(REQUEST, "r", OPUS, host(release=None, settings={"text": text}), SERVICE).transaction
+    assert up
+    back = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", "", host(release=up.release), SERVICE)
+    assert back.transaction
+    state = host(release=back.transaction.release, settings={"text": text})
+    assert not [finding for finding in checks.drift(state) if finding.code in ("J102", "J105", "J106")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"user": "x y"}, "the user 'x y' can't have limits"),
+        ({"user": "0"}, "the user '0' can't have limits"),
+        ({"capacity": Capacity(0, True, 1, 1)}, "nofile is 0"),
+    ],
+)
+def test_what_can_be_written_nowhere_is_refused_for_that_host(
+    host: Host, changes: dict[str, object], told: str
+) -> None:
+    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert told in made.refusal
+    assert made.transaction is None
+    assert plan.rollback(REQUEST, "r", "", host(**changes), SERVICE).transaction
 
 
 def test_a_limits_file_of_an_unknown_release_is_not_guessed_at(host: Host) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
+from jada.tasks.release import TEXT
 from jada.tasks.state import INLINE, Answer, OpenSession, State, read
 from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 
@@ -78,8 +79,10 @@ def test_a_look_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "text"),
     [
         ("now", "nan"), ("now", "inf"), ("now", "x"), ("now", "9" * 40), ("process.ticks", "inf"), ("uptime", "-1"),
-        ("process.ticks", "9" * 30), ("process.soft", "-1"), ("uid", "1e3"), ("uid", "\u0661"),
-        ("hard_pid1", "9" * 5000), ("session+", row("1 | inf | 0 | bob | m")), ("unit.sets+", row("a | b")),
+        ("process.ticks", "9" * 30), ("process.ticks", str(2**62)), ("process.soft", "-1"), ("uid", "1e3"),
+        ("uid", "\u0661"), ("hard_pid1", "9" * 5000), ("session+", row("1 | inf | 0 | bob | m")),
+        ("session+", row("-1 | 1 | 0 | bob | m")), ("session+", row("1 | 1 | 0 | m")), ("hard_pid1", " 5"),
+        ("hard_login", "1_0"), ("unit.sets+", row("a | b")),
         ("release.manifest.json", "[" * 100000), ("release.manifest.json", "[]"),
     ],
 )  # fmt: skip
@@ -92,6 +95,18 @@ def test_one_release_of_the_history_that_cannot_be_read_leaves_the_others() -> N
     found = look({"history1.manifest": "{", "history2.manifest": '"x"', "history10.result": "done"})
     assert found.history == ()
     assert len(found.unread) == 2
+
+
+def test_what_was_not_read_is_one_line_of_bounded_length() -> None:
+    found = look({"over+": ("a\nb", "x" * 5000, "same")}, {"over+": "same"}).unread
+    assert found[0] == "a\\nb"
+    assert [len(text) for text in found] == [4, TEXT, 4]
+
+
+def test_a_clock_that_was_set_back_is_no_reason_not_to_look() -> None:
+    found = look({"now": "50.0", "session+": row("78 | 8000 | 0 | ann | ")})
+    assert found.process is not None
+    assert (found.process.started, found.sessions[0].started) == (0.0, 0.0)
 
 
 def test_times_are_from_the_kernels_clock() -> None:
