@@ -37,7 +37,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
     found = judged(opened, known, whole=False)
     rows = {row.host: row for row in found.hosts}
     hosts = {host.name: host for host in opened.hosts}
-    peers = {name: one.release for name, one in known.items() if isinstance(one, State) and one.release}
+    peers = peers_of(everything.hosts, known)
     with open_records() as records:
         recorded = records.released(opened.fleet.name)
     request = opened.request(reason=reason, restart=True)
@@ -82,6 +82,15 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
     # A manifest may lack what was asked for.
     nofile = wanted.nofile_asked or request.nofile
     return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service)
+
+
+def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> dict[str, Release]:
+    """The releases of hosts that can speak for their role: the one that fleet.yml gives them now, whatever other one a
+    manifest names. Pure.
+    """
+    roles = {host.name: host.role for host in hosts}
+    releases = {name: one.release for name, one in known.items() if isinstance(one, State) and one.release}
+    return {name: release for name, release in releases.items() if release.role == roles.get(name)}
 
 
 def wanted_on(

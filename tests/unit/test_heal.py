@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from jada import Host
+from jada import Host, HostError
 from jada.cli.drift_report import judge
-from jada.cli.healing import heal_plan, wanted_on
+from jada.cli.healing import heal_plan, peers_of, wanted_on
 from jada.cli.records import HostEntry
 from jada.inventory.fleet import Acceptance, Fleet, Role
 from jada.tasks.plan import Plan, Request
@@ -189,6 +189,22 @@ def test_a_peers_clock_may_be_a_little_ahead_and_its_model_one_that_was_seen_to_
     wanted = told(replace(HERE, role="no-model"), host(release=None), peers, recorded)
     assert wanted is not None
     assert wanted.model == "gateway/claude"
+
+
+def test_a_peer_counts_only_for_the_role_that_fleet_yml_gives_it(host: MakeHost) -> None:
+    """A manifest may name any role."""
+    hosts = [Host(name, "x", "static", role=role) for name, role in (("web-2", "r"), ("db-1", "s"), ("db-2", ""))]
+    seen: dict[str, State | HostError] = {
+        "web-2": host(release=release(ID, MODEL)),
+        "db-1": host(release=release(NEWER, OPUS)),
+        "db-2": host(release=release(NEWER, OPUS)),
+        "web-3": host(release=release(NEWER, OPUS)),
+        "web-4": host(release=None),
+        "web-5": HostError("off"),
+    }
+    assert peers_of([*hosts, replace(HERE, name="web-4"), replace(HERE, name="web-5")], seen) == {
+        "web-2": release(ID, MODEL)
+    }
 
 
 def test_hosts_that_went_back_before_jada_are_no_example(host: MakeHost) -> None:
