@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from jada.cli.check import judged, show
 from jada.cli.drift_report import HostDrift, Standing
 from jada.cli.fleet import Opened, choose
 from jada.cli.how import How
-from jada.cli.records import HostEntry, open_records
+from jada.cli.records import AHEAD, HostEntry, open_records
 from jada.cli.rollout import roll_out
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
@@ -24,9 +24,6 @@ from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
-
-# As far as the clocks of two operators may be apart.
-AHEAD = timedelta(minutes=5)
 
 
 def bring_back(everything: Opened, role: str | None, limit: str | None, reason: str, how: How) -> Exit:
