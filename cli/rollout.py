@@ -142,7 +142,7 @@ def roll_out(
     elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
         # The way back needs no record and no lock of this machine.
         needed = kind != "rollback"
-        with alone(opened.fleet.name, request.holder, needed), open_records(needed) as records:
+        with alone(opened.fleet.name, request.holder, needed, request.force), open_records(needed) as records:
             reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
             with told_only(not needed):
                 records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
