@@ -48,7 +48,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
     if not how.as_json:
         show(found)
     if found.exit is Exit.OK and not how.as_json:
-        return Exit.OK
+        return Exit.LOCKED if found.count(Standing.CHANGING) else Exit.OK
     return roll_out(
         opened,
         request,

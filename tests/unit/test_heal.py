@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from jada import Host, HostError
+from jada import Exit, Host, HostError
 from jada.cli.drift_report import judge
-from jada.cli.healing import heal_plan, peers_of, wanted_on
+from jada.cli.fleet import Opened
+from jada.cli.healing import bring_back, heal_plan, peers_of, wanted_on
+from jada.cli.how import How
 from jada.cli.records import HostEntry
 from jada.inventory.fleet import Acceptance, Fleet, Role
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
+from jada.tasks.session import Session
 from jada.tasks.state import File, Settings, State
 from jada.tasks.transaction import Service
 
@@ -250,3 +253,23 @@ def test_a_host_that_nothing_is_known_of_is_refused(host: MakeHost) -> None:
     drift = judge(FLEET, [HERE], {"web-1": state}, {"web-2": ID}, datetime(2026, 11, 24, tzinfo=UTC))
     plan = heal_plan(REQUEST, drift.hosts[0], state, None, SERVICE)
     assert plan.refusal.startswith("neither a release nor its role in fleet.yml says which model it is to run")
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+@pytest.mark.parametrize(
+    ("lock", "active", "code"),
+    [("", "active", Exit.OK), ("ann@ops since noon", "active", Exit.LOCKED), ("", "failed", Exit.OK)],
+    ids=["in sync", "being changed", "drifted"],
+)
+def test_heal_exits_alike_in_words_and_as_json(
+    host: MakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool, lock: str, active: str, code: Exit
+) -> None:
+    """A host that is being changed was not healed."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    seen = {"web-1": host(), "web-2": host(lock=lock, unit={"active": active})}
+    opened: Any = Opened(
+        FLEET, (HERE, replace(HERE, name="web-2")), cast("Session", SimpleNamespace(service=SERVICE)), 0
+    )
+    monkeypatch.setattr(Opened, "look", lambda *_, **__: seen)
+    how = How(dry_run=True, yes=False, as_json=as_json, verbose=False)
+    assert bring_back(opened, None, None, "", how) is code
