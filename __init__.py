@@ -22,6 +22,9 @@ EXACT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}")
 # and paragraph separators, the bidi controls, and lone surrogates.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+# What Linux gives a process that asks for nothing; root's own tools count on it.
+LEAST_NOFILE = 1024
+
 
 class Exit(IntEnum):
     """What every jada command answers to the shell."""

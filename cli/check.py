@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from jada import Exit, HostError
+from jada import Exit, HostError, JadaError
 from jada.cli import drift_formats, notices
 from jada.cli.drift_log import Episode, open_log
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
@@ -29,10 +29,24 @@ IN_WORDS = {
 
 
 def judged(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> Drift:
-    """What was seen, judged by the hosts' own releases, by fleet.yml and by the record."""
+    """What was seen, judged by the hosts' own releases, by fleet.yml and by the record. Raises JadaError."""
+    return judge(opened.fleet, opened.hosts, seen, _released(opened.fleet), datetime.now(UTC), whole)
+
+
+def judged_anyway(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> tuple[Drift, JadaError | None]:
+    """The same; where the record can't be read, without it, and why that is. Raises ConfigError."""
+    released, unread = {}, None
+    try:
+        released = _released(opened.fleet)
+    except JadaError as error:
+        unread = error
+    return judge(opened.fleet, opened.hosts, seen, released, datetime.now(UTC), whole), unread
+
+
+def _released(fleet: Fleet) -> dict[str, str]:
+    """The last release that the record knows for each host. Raises JadaError."""
     with open_records() as records:
-        released = {name: entry.release for name, entry in records.released(opened.fleet.name).items()}
-    return judge(opened.fleet, opened.hosts, seen, released, datetime.now(UTC), whole)
+        return {name: entry.release for name, entry in records.released(fleet.name).items()}
 
 
 def show(found: Drift) -> None:
@@ -59,8 +73,13 @@ def _line(row: HostDrift, one: Judged) -> str:
     return f"{mark} [bold]{escape(row.host)}[/] {what}{mend}"
 
 
-def remember_and_tell(opened: Opened, found: Drift) -> None:
-    """Keeps the history and sends notices; what could not be sent is told here and sent the next time."""
+def remember_and_tell(opened: Opened, found: Drift, unread: JadaError | None = None) -> None:
+    """Keeps the history and sends notices; what could not be sent is told here and sent the next time.
+
+    Raises JadaError, also where the record was `unread`: what was found without it may be news that is none.
+    """
+    if unread:
+        raise unread
     sends = notices.targets(opened.fleet)
     with open_log() as log:
         log.add(found, sends)

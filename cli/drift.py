@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from jada import Exit
+from jada import Exit, JadaError
 from jada.cli.fleet import host_options, load, open_fleet
-from jada.cli.output import emit_json, escape, out, put, write_file
+from jada.cli.output import emit_json, err, escape, out, put, write_file
 from jada.cli.span import span
+
+if TYPE_CHECKING:
+    from jada.cli.drift_report import Drift
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -40,7 +46,7 @@ def drift(
     Prints one line for each finding, keeps a history, and tells those that fleet.yml's `notify` names of what is new
     or resolved. Findings that fleet.yml accepts, and notes, are shown but are no drift. docs/drift.md has it all.
 
-    Exit code 0: all in sync. 3: drift. 1: a host could not be checked.
+    Exit code 0: all in sync. 3: drift. 1: a host could not be checked, or not all was written down.
 
     \b
     Examples:
@@ -67,21 +73,48 @@ def drift(
     if since is not None:
         return check.history(load(fleet_file), since, as_json)
     with open_fleet(fleet_file, role, limit) as opened:
-        found = check.judged(opened, opened.look("Checking hosts"), whole=role is None and limit is None)
+        seen = opened.look("Checking hosts")
+        found, unread = check.judged_anyway(opened, seen, whole=role is None and limit is None)
+    files = (
+        (junit, drift_formats.junit),
+        (sarif, partial(drift_formats.sarif, place=_in_repository(opened.fleet.path))),
+        (prometheus, drift_formats.prometheus),
+    )
+    _do_all(
+        partial(_print, found, as_json, github),
+        *(partial(_write, file, form, found) for file, form in files if file),
+        partial(check.remember_and_tell, opened, found, unread),
+    )
+    return found.exit
+
+
+def _print(found: Drift, as_json: bool, github: bool) -> None:
+    from jada.cli import check, drift_formats
+
     if as_json:
         emit_json("drift", drift_formats.as_json(found))
     elif github:
         put(drift_formats.github(found))
     else:
         check.show(found)
-    check.remember_and_tell(opened, found)
-    if junit:
-        write_file(junit, drift_formats.junit(found))
-    if sarif:
-        write_file(sarif, drift_formats.sarif(found, _in_repository(opened.fleet.path)))
-    if prometheus:
-        write_file(prometheus, drift_formats.prometheus(found))
-    return found.exit
+
+
+def _write(file: Path, form: Callable[[Drift], str], found: Drift) -> None:
+    write_file(file, form(found))
+
+
+def _do_all(*steps: Callable[[], None]) -> None:
+    """Does each step, whatever comes of the others; tells each error but the first, and raises that."""
+    errors: list[JadaError | BrokenPipeError] = []
+    for step in steps:
+        try:
+            step()
+        except (JadaError, BrokenPipeError) as error:
+            errors.append(error)
+    for other in errors[1:]:
+        err.print(f"[red]✗[/] {escape(str(other))}")
+    if errors:
+        raise errors[0]
 
 
 def _in_repository(file: Path) -> Path:

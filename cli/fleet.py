@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,6 +46,10 @@ class Opened:
 
     def role(self, name: str) -> str:
         return next(host.role for host in self.hosts if host.name == name)
+
+    def begun_anew(self) -> Opened:
+        """The same with all the time that fleet.yml gives, as after a question that waited for its answer."""
+        return replace(self, ends=time.monotonic() + self.fleet.deadline)
 
     def look(self, text: str = "Looking at hosts", history: bool = False) -> dict[str, State | HostError]:
         """One look at every host, side by side, in the order of the hosts."""

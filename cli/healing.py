@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from jada.cli.check import judged, show
 from jada.cli.drift_report import HostDrift, Standing
 from jada.cli.fleet import Opened, choose
 from jada.cli.how import How
-from jada.cli.records import HostEntry, open_records
+from jada.cli.records import AHEAD, HostEntry, open_records
 from jada.cli.rollout import roll_out
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
@@ -25,9 +25,6 @@ from jada.tasks.transaction import Service
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
 
-# As far as the clocks of two operators may be apart.
-AHEAD = timedelta(minutes=5)
-
 
 def bring_back(everything: Opened, role: str | None, limit: str | None, reason: str, how: How) -> Exit:
     """Heals the hosts of the fleet that --role and --limit leave."""
@@ -37,7 +34,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
     found = judged(opened, known, whole=False)
     rows = {row.host: row for row in found.hosts}
     hosts = {host.name: host for host in opened.hosts}
-    peers = {name: one.release for name, one in known.items() if isinstance(one, State) and one.release}
+    peers = peers_of(everything.hosts, known)
     with open_records() as records:
         recorded = records.released(opened.fleet.name)
     request = opened.request(reason=reason, restart=True)
@@ -51,7 +48,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
     if not how.as_json:
         show(found)
     if found.exit is Exit.OK and not how.as_json:
-        return Exit.OK
+        return Exit.LOCKED if found.count(Standing.CHANGING) else Exit.OK
     return roll_out(
         opened,
         request,
@@ -82,6 +79,15 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
     # A manifest may lack what was asked for.
     nofile = wanted.nofile_asked or request.nofile
     return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service)
+
+
+def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> dict[str, Release]:
+    """The releases of hosts that can speak for their role: the one that fleet.yml gives them now, whatever other one a
+    manifest names. Pure.
+    """
+    roles = {host.name: host.role for host in hosts}
+    releases = {name: one.release for name, one in known.items() if isinstance(one, State) and one.release}
+    return {name: release for name, release in releases.items() if release.role == roles.get(name)}
 
 
 def wanted_on(

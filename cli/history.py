@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 
 import click
 
 from jada import Exit, HostError
 from jada.cli.fleet import Opened, each_judged, host_options, load, open_fleet
 from jada.cli.output import all_visible, emit_json, err, escape, out, plural, table
-from jada.cli.records import BEGUN, Entry, HostEntry, Records, open_records
+from jada.cli.records import AHEAD, BEGUN, Entry, HostEntry, Records, open_records
+from jada.tasks.release import first_id
 from jada.tasks.state import Past
+
+# What a host says of a release: the release, and its own part in it.
+Word = tuple[Entry, HostEntry]
+# As many releases as are named of those that are left out.
+MOST_TOLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What one host says of a release and is not kept, and why."""
+
+    host: str
+    why: str
+    release: str
 
 
 @click.command()
@@ -46,7 +63,7 @@ def history(
     with open_records() as records:
         if rebuild:
             with open_fleet(fleet_file, role, limit) as opened:
-                code = _rebuild(opened, records)
+                code = read_back(opened, records, datetime.now(UTC))
         entries = records.entries(config.name, host, last)
         endings = {entry.id: records.endings(entry.id) for entry in entries}
     if as_json:
@@ -86,26 +103,85 @@ def show(release: str, as_json: bool) -> int:
     return Exit.OK
 
 
-def _rebuild(opened: Opened, records: Records) -> Exit:
+def read_back(opened: Opened, records: Records, now: datetime) -> Exit:
     """Adds what the hosts remember to the record; what it knows already better stays."""
     seen = opened.visit(
         "Reading the hosts' own records",
         (host.name for host in opened.hosts),
         lambda _, connection: connection.look(history=True).history,
     )
-    found: dict[str, tuple[Entry, list[HostEntry]]] = {}
     told = each_read(seen)
-    for pasts in told.values():
-        for entry, host in () if isinstance(pasts, HostError) else pasts:
-            found.setdefault(entry.id, (entry, []))[1].append(host)
-    for release, (entry, hosts) in found.items():
-        known = {host.host for host in records.hosts(release) if host.ending != BEGUN}
-        records.add(records.entry(release) or entry, [host for host in hosts if host.host not in known])
     failed = [error for error in told.values() if isinstance(error, HostError)]
     for error in failed:
         err.print(f"[red]✗[/] not read: {escape(error.message)}")
-    err.print(f"Read {plural(len(found), 'release')} back from {plural(len(seen) - len(failed), 'host')}.")
+    words = [word for one in told.values() if not isinstance(one, HostError) for word in one]
+    recorded = {entry.id: known for entry, _ in words if (known := records.entry(entry.id))}
+    kept, left_out = agreed(words, recorded, opened.fleet.name, now)
+    for entry, hosts in kept.items():
+        ended = {host.host for host in records.hosts(entry.id) if host.ending != BEGUN}
+        records.add(entry, [host for host in hosts if host.host not in ended])
+    _tell_left_out(left_out)
+    err.print(f"Read {plural(len(kept), 'release')} back from {plural(len(seen) - len(failed), 'host')}.")
     return Exit.FAILED if failed else Exit.OK
+
+
+def agreed(
+    words: Sequence[Word], recorded: Mapping[str, Entry], fleet: str, now: datetime
+) -> tuple[dict[Entry, list[HostEntry]], list[LeftOut]]:
+    """What can be kept of what hosts say, by entry, and what is left out. Pure.
+
+    An entry that is recorded here stays as it is; any other is what most hosts say of it.
+    """
+    future = first_id(now + AHEAD)
+    kept: dict[Entry, list[HostEntry]] = {}
+    left_out = []
+    by_release: dict[str, list[Word]] = defaultdict(list)
+    for entry, host in words:
+        by_release[entry.id].append((entry, host))
+    for release, group in by_release.items():
+        known = recorded.get(release)
+        about = [(entry, host, _refusal(entry, known, fleet, future)) for entry, host in group]
+        common = known or _common([(entry, host) for entry, host, why in about if not why])
+        for entry, host, why in about:
+            if why := why or ("" if known else _dissent(entry, common)):
+                left_out.append(LeftOut(host.host, why, release))
+            elif common:
+                kept.setdefault(common, []).append(host)
+    return kept, left_out
+
+
+def _refusal(entry: Entry, known: Entry | None, fleet: str, future: str) -> str:
+    """Why what a host says of a release can't be, or ""."""
+    if entry.id >= future:
+        return "its time has not come"
+    return "" if {entry.fleet, known.fleet if known else fleet} == {fleet} else "it is of another fleet"
+
+
+def _common(words: Sequence[Word]) -> Entry | None:
+    """What more hosts say of a release than say anything else; they may differ in the model, for roles do."""
+    votes = Counter(entry for entry, _ in {(replace(entry, model=""), host.host) for entry, host in words})
+    (most, count), (_, next_count), *_ = *votes.most_common(2), (None, 0), (None, 0)
+    if most is None or count == next_count:
+        return None
+    models = {entry.model for entry, _ in words if replace(entry, model="") == most}
+    return replace(most, model=models.pop() if len(models) == 1 else "")
+
+
+def _dissent(entry: Entry, common: Entry | None) -> str:
+    """How what one host says of a release stands against what most say, or ""."""
+    if common is None:
+        return "hosts differ on it, and none is in the majority"
+    return "" if replace(entry, model="") == replace(common, model="") else "most hosts tell otherwise of it"
+
+
+def _tell_left_out(left_out: Iterable[LeftOut]) -> None:
+    releases: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in left_out:
+        releases[one.host, one.why].append(one.release)
+    for (host, why), ids in releases.items():
+        more = f" and {len(ids) - MOST_TOLD} more" if len(ids) > MOST_TOLD else ""
+        told = ", ".join(ids[:MOST_TOLD]) + more
+        err.print(f"[yellow]Left out[/] of {escape(host)}, because {escape(why)}: {escape(told)}")
 
 
 def each_read(seen: Mapping[str, tuple[Past, ...] | HostError]) -> dict[str, list[tuple[Entry, HostEntry]] | HostError]:

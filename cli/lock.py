@@ -26,8 +26,8 @@ class LockedError(JadaError):
 
 
 @contextmanager
-def alone(fleet: str, holder: str, needed: bool = True) -> Iterator[None]:
-    """Keeps a second rollout of the fleet from starting on this machine. Raises LockedError.
+def alone(fleet: str, holder: str, needed: bool = True, force: bool = False) -> Iterator[None]:
+    """Keeps a second rollout of the fleet from starting on this machine. Raises LockedError, unless by `force`.
 
     The kernel frees the lock when this process ends, however it ends. Rollouts from other machines meet at the lock
     of each host; and that lock has to do where it is not `needed` here, as for a rollback, and can't be had.
@@ -35,8 +35,9 @@ def alone(fleet: str, holder: str, needed: bool = True) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             _take(stack.enter_context(_lock_file(fleet)), fleet, holder)
-        except LockedError:
-            raise
+        except LockedError as error:
+            # Whoever holds it may hang.
+            _go_on_unlocked(error, needed=not force)
         except JadaError as error:
             _go_on_unlocked(error, needed)
         except OSError as error:
@@ -55,7 +56,7 @@ def _take(file: FileIO, fleet: str, holder: str) -> None:
         file.seek(0)
         raise LockedError(
             f"{fleet} is locked by {file.read(LONGEST).decode(errors='replace')}, which is running on this machine now",
-            "wait until it has ended, then look with: jada status",
+            "wait until it has ended, then look with: jada status; if it hangs in an incident: jada rollback --force",
         ) from None
     file.truncate(0)
     file.write(holder.encode(errors="replace"))

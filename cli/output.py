@@ -39,6 +39,10 @@ UNSHELTER = str.maketrans({shelter: char for char, shelter in SHELTERS.items()})
 # What of our own markup, with shelters in it, may be foreign text that was forgotten.
 UNSAFE = re.compile(f"[^\n{''.join(SHELTERS.values())}]+")
 SURROGATE = re.compile("[\ud800-\udfff]")
+# A runner of GitHub Actions obeys `::` after blanks at the start of a line, and its older form, `##[`, anywhere in one.
+# Colours don't hide it.
+ORDER = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]*m)*):(?=(?:\x1b\[[0-9;]*m)*:)", re.MULTILINE)
+OLD_ORDER, SHOWN_ORDER, JSON_ORDER = "##[", r"#\x23[", r"#\u0023["
 # Wider than any table: a cell that is folded begins a line with whatever it holds.
 UNBOUND = 1_000_000
 
@@ -47,11 +51,12 @@ def visible(text: str) -> str:
     """Foreign text as one line that can neither command nor deceive: the way all of it is shown, wherever it is shown.
 
     Control, bidi, zero-width and unassigned characters, blanks other than the space, line ends and lone surrogates
-    become escapes such as \\x1b, \\n, \\u202e and \\ud800. What is visible already stays as it is.
+    become escapes such as \\x1b, \\n, \\u202e and \\ud800, and so does `##[`, which a runner of GitHub Actions obeys
+    wherever it stands. What is visible already stays as it is.
     """
-    if text.isprintable() and (text.isascii() or not INVISIBLE.search(text)):
-        return text
-    return "".join(char if char.isprintable() and not INVISIBLE.match(char) else _escaped(char) for char in text)
+    if not (text.isprintable() and (text.isascii() or not INVISIBLE.search(text))):
+        text = "".join(char if char.isprintable() and not INVISIBLE.match(char) else _escaped(char) for char in text)
+    return text.replace(OLD_ORDER, SHOWN_ORDER)
 
 
 def _escaped(char: str) -> str:
@@ -93,7 +98,10 @@ class Printer:
     def print(self, *lines: object) -> None:
         # What is said beside the answer may get lost; it must not end what is under way on hosts.
         with suppress(OSError) if self._stderr else written():
-            self.console.print(*(styled(line) if isinstance(line, str) else line for line in lines))
+            with self.console.capture() as printed:
+                self.console.print(*(styled(line) if isinstance(line, str) else line for line in lines))
+            self.console.file.write(without_orders(printed.get()))
+            self.console.file.flush()
 
     def status(self, text: str) -> Status:
         """A line with a spinner, gone when done."""
@@ -124,6 +132,11 @@ def styled(markup: str) -> Text:
     return text
 
 
+def without_orders(text: str) -> str:
+    """Lines as they are, but for what a runner of GitHub Actions obeys: its first sign becomes an escape."""
+    return ORDER.sub(r"\1\\x3a", text).replace(OLD_ORDER, SHOWN_ORDER)
+
+
 def spinner() -> str:
     """The name of rich's spinner that the terminal can show."""
     return "dots" if is_utf8(sys.stderr) else "line"
@@ -135,7 +148,7 @@ def emit_json(command: str, data: dict[str, Any]) -> None:
 
 
 def put(text: str) -> None:
-    """Prints what programs read as it is. Raises JadaError."""
+    """Prints what programs read, orders to a runner of GitHub Actions too, as it is. Raises JadaError."""
     with written():
         click.echo(text, nl=False)
 
@@ -152,7 +165,7 @@ def written() -> Iterator[None]:
 
 
 def json_text(data: Any, ascii_only: bool = False) -> str:
-    """JSON that every parser reads and no terminal obeys: what visible() escapes is escaped JSON's own way.
+    """JSON that every parser reads and no terminal or runner obeys: what visible() escapes is escaped JSON's own way.
 
     Lone surrogates, which UTF-8 and many parsers refuse, are told as visible() shows them, numbers that JSON has not
     as null.
@@ -160,7 +173,7 @@ def json_text(data: Any, ascii_only: bool = False) -> str:
     # Help and completion do without it.
     import json
 
-    text = json.dumps(_tellable(data), indent=2, ensure_ascii=ascii_only)
+    text = json.dumps(_tellable(data), indent=2, ensure_ascii=ascii_only).replace(OLD_ORDER, JSON_ORDER)
     return "\n".join(map(_json_line, text.split("\n")))
 
 

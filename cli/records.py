@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +38,8 @@ CREATE INDEX IF NOT EXISTS result_host ON result (host, release);
 CREATE INDEX IF NOT EXISTS release_fleet ON release (fleet, id);
 """
 BEGUN = "begun"
+# As far as the clocks of two operators may be apart: a release of later than that was made by nobody.
+AHEAD = timedelta(minutes=5)
 _ENDING = re.compile(r"[a-z_]{1,40}")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     help="To a release of `jada history`, or the last one with this model.",
     shell_complete=model_names,
 )
-@click.option("--force", is_flag=True, help="Even where `jada lock` holds the fleet.")
+@click.option("--force", is_flag=True, help="Even where `jada lock`, or another jada here, holds the fleet.")
 @rollout_options
 @host_options
 def rollback(

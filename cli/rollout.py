@@ -134,15 +134,15 @@ def roll_out(
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
     if not how.as_json:
         show_plan(title, plans)
-    if not how.dry_run and todo:
-        _agree(len(todo), how)
+    if not how.dry_run and todo and _agree(len(todo), how):
+        opened = opened.begun_anew()
     reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
     if how.dry_run:
         reports |= {name: Report(Ending.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
         # The way back needs no record and no lock of this machine.
         needed = kind != "rollback"
-        with alone(opened.fleet.name, request.holder, needed), open_records(needed) as records:
+        with alone(opened.fleet.name, request.holder, needed, request.force), open_records(needed) as records:
             reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
             with told_only(not needed):
                 records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
@@ -339,12 +339,14 @@ def _running(name: str, report: Report) -> str:
     return "" if isinstance(model, HostError) else model
 
 
-def _agree(count: int, how: How) -> None:
+def _agree(count: int, how: How) -> bool:
+    """Goes on where somebody said so; True where that was asked for here. Raises click.Abort, click.UsageError."""
     if how.yes:
-        return
+        return False
     if how.as_json or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
     confirm(f"Change {plural(count, 'host')}?")
+    return True
 
 
 def _seen_running(state: State) -> str:

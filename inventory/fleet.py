@@ -10,7 +10,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from jada import ConfigError, Model
+from jada import LEAST_NOFILE, ConfigError, Model
 from jada.inventory import models
 from jada.inventory.document import Readers, Value, read, shown
 from jada.inventory.words import did_you_mean
@@ -20,8 +20,6 @@ ALL = ("all",)
 
 # The most a limit in systemd or pam_limits is ever asked for: one below 2^31 - 1.
 NOFILE = 2147483646
-# What Linux gives a process that asks for nothing; root's own tools count on it.
-LEAST_NOFILE = 1024
 
 # A host's name ends up in file names, in pyinfra's inventory (where a leading @ chooses a connector) and in
 # comma-separated lists.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+
+from gevent.monkey import get_original
 
 from jada import JadaError, __version__
 from jada.inventory.fleet import Aws, Webhook
@@ -74,9 +75,12 @@ def _send(request: urllib.request.Request) -> None:
 def _in_time(act: Callable[[], object]) -> None:
     """Does it in a thread of its own, which is left behind when the time is up. Raises JadaError then, or what it does.
 
-    The time-outs of sockets begin anew with each byte that comes.
+    The time-outs of sockets begin anew with each byte that comes. The thread is the system's: a greenlet, which gevent
+    puts in its place, would keep all others waiting for as long as bytes come without a pause.
     """
     ended: list[Exception | None] = []
+    running = get_original("_thread", "allocate_lock")()
+    running.acquire()
 
     def run() -> None:
         try:
@@ -85,11 +89,10 @@ def _in_time(act: Callable[[], object]) -> None:
             ended.append(error)
         else:
             ended.append(None)
+        running.release()
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(TIMEOUT)
-    if not ended:
+    get_original("_thread", "start_new_thread")(run, ())
+    if not running.acquire(timeout=TIMEOUT):
         raise JadaError(f"it did not answer within {TIMEOUT} s")
     if error := ended[0]:
         raise error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from jada.tasks import checks, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
@@ -74,7 +76,10 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(notes=notes)
     made = release.upgrade(request.id, current, state.settings.model, wanted, **request.about(role))
     transaction = Transaction(made, state, service, request.holder)
-    return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
+    try:
+        return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
+    except ReleaseError as error:
+        return Plan(refusal=f"{error}; nothing was touched")
 
 
 def rollback(request: Request, role: str, to: str, state: State, service: Service) -> Plan:
@@ -150,16 +155,25 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     diffs = [_settings_diff(service.settings, state.settings.text, transaction.splice)]
     # What stands there without a release behind it is not ours.
     ours = state.release is not None and state.release.wanted.release != ""
-    old = release.dropin(state.release.wanted) if state.release and ours and state.dropin.sha256 != "absent" else ""
+    known = state.release if ours and state.dropin.sha256 != "absent" else None
+    old = _as_it_was(partial(release.dropin, known.wanted)) if known else ""
     diffs.append(_file_diff(f"{service.unit}.d/50-jada.conf", old, release.dropin(made.wanted)))
     nofile = min(made.wanted.nofile, state.capacity.login)
-    new = release.login_limits(state.user, nofile)
     old_nofile = min(state.release.wanted.nofile, state.capacity.login) if state.release else 0
+    new = release.login_limits(state.user, nofile)
     if state.limits.sha256 == "absent" or nofile != old_nofile:
-        known = ours and state.limits.sha256 != "absent"
-        old = release.login_limits(state.user, old_nofile) if known else ""
+        are_known = ours and state.limits.sha256 != "absent"
+        old = _as_it_was(partial(release.login_limits, state.user, old_nofile)) if are_known else ""
         diffs.append(_file_diff("/etc/security/limits.d/50-jada.conf", old, new))
     return (*filter(None, diffs), (f"restart {service.unit}",))
+
+
+def _as_it_was(text: Callable[[], str]) -> str:
+    """What a file of jada held by the manifest on the host; "" where that can't be right."""
+    try:
+        return text()
+    except ReleaseError:
+        return ""
 
 
 def _rollback_diff(made: Release, again: bool) -> tuple[Diff, ...]:

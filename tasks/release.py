@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from jada import EXACT_ID, UNPRINTABLE
+from jada import EXACT_ID, LEAST_NOFILE, UNPRINTABLE
 
 NOTICE = "# Written by jada; `jada rollback` takes it back.\n"
 KINDS = ("upgrade", "rollback")
@@ -237,8 +237,11 @@ def _number(value: object, name: str) -> int:
 
 
 def _limit(nofile: int) -> int:
-    if not _number(nofile, "nofile"):
-        raise ReleaseError("nofile is 0, which would let nothing be opened")
+    if _number(nofile, "nofile") < LEAST_NOFILE:
+        raise ReleaseError(
+            f"nofile is {nofile}: with fewer than {LEAST_NOFILE} open files neither the service nor a login is sure to "
+            "work"
+        )
     return nofile
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -184,6 +186,77 @@ def test_an_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(notify, "TIMEOUT", 0.5)
     with raw_server(start, *[b"X"] * 40) as url, pytest.raises(JadaError, match=r"did not answer within 0\.5 s"):
         notify.post(Webhook(url=url), "t")
+
+
+# As `jada drift` runs: with gevent's patches in place before anything is imported.
+PATCHED = """
+import sys
+from pathlib import Path
+from jada.cli.start import patch
+patch()
+from jada import JadaError
+from jada.inventory import notify
+from jada.inventory.fleet import Webhook
+notify.TIMEOUT = 0.5
+try:
+    notify.post(Webhook(url=sys.argv[1]), "t")
+    print("delivered")
+except JadaError as error:
+    print(error.message)
+"""
+
+
+@contextmanager
+def flood(again: bytes) -> Iterator[str]:
+    """The URL of a server that answers one request with this for ever, as fast as it is read, or not at all."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                line, _ = listening.accept()
+                with line:
+                    while again:
+                        line.sendall(again)
+                    while line.recv(65536):
+                        pass
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/S3CRET"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize("patched", [False, True], ids=["plain", "under gevent"])
+@pytest.mark.parametrize("again", [b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, b""], ids=["a stream", "silence"])
+def test_the_deadline_strikes_whatever_comes(patched: bool, again: bytes) -> None:
+    """An answer that never pauses leaves other greenlets no turn."""
+    program = PATCHED if patched else PATCHED.replace("\npatch()", "")
+    with flood(again) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", program, url], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "it did not answer within 0.5 s\n", "")
+
+
+def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str]) -> None:
+    arn, queue = topic
+    section = fleet_of(STATIC).aws
+    publish = 'notify.publish(notify.Aws(sys.argv[1], Path(sys.argv[2])), sys.argv[3], "s", "t")'
+    program = PATCHED.replace('notify.post(Webhook(url=sys.argv[1]), "t")', publish)
+    command = [sys.executable, "-c", program, section.profile, str(section.config_file), arn]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
+    assert [message["Message"] for message in received(aws, queue)] == ["t"]
+
+
+def test_a_webhook_is_told_under_gevent() -> None:
+    with server(200) as (url, got):
+        done = subprocess.run([sys.executable, "-c", PATCHED, url], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
+    assert len(got) == 1
 
 
 def test_an_answer_without_end_is_not_read() -> None:

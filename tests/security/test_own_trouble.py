@@ -6,16 +6,28 @@ import json
 import os
 import pty
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jada.inventory.lab import machine
-from tests.conftest import JADA
+from tests.conftest import JADA, reset
 from tests.faults.conftest import eventually
 from tests.security.conftest import Victim
 
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
 pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(autouse=True)
+def others(whole_lab: Lab, victim: Victim) -> None:
+    """The other hosts in their first condition too."""
+    for host in whole_lab.hosts[:-1]:
+        reset(host)
+
+
 EDIT = """python3 - <<'EOF'
 import json
 path = "/var/lib/jada/current/manifest.json"
@@ -50,9 +62,9 @@ def test_a_forged_manifest_is_its_hosts_own_trouble(victim: Victim, change: str,
     assert victim.jada("upgrade", "--to", "opus-5", "--yes")[0] == 0
     victim.root(EDIT.replace("{change}", change))
     code, report, told = victim.jada("drift", "--json")
-    status = {row["host"]: row["status"] for row in report["hosts"]}
-    assert status.pop(victim.host.name) == ("in_sync" if judged else "not_checked"), told
-    assert set(status.values()) == {"in_sync"}
+    standing = {row["host"]: row["standing"] for row in report["hosts"]}
+    assert standing.pop(victim.host.name) == ("in_sync" if judged else "not_checked"), told
+    assert set(standing.values()) == {"in_sync"}
     assert code == (0 if judged else 1)
     code, report, told = victim.jada("rollback", "--yes", "--json")
     endings = {row["host"]: row["ending"] for row in report["hosts"]}

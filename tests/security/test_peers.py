@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada.inventory.lab import machine
+from jada.inventory.lab.machine import OLD_MODEL
 from tests.conftest import reset
 from tests.security.conftest import Victim
 
@@ -38,9 +39,11 @@ def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[s
     process = victim.start("heal", "--yes", "--json", "--limit", victim.host.name, env=fresh)
     out, err = process.communicate(timeout=120)
     reset(peer)
-    assert process.returncode == 0, out + err
-    # fleet.yml's own word for that role.
-    assert victim.model() == "claude-sonnet-4.5"
-    unit = victim.root("cat /etc/systemd/system/jada-agent.service.d/50-jada.conf")
-    assert "User=" not in unit and "LimitNOFILE=20000" in unit
+    # fleet.yml's own word for that role; or nothing, where no release of the fleet can be read at all.
+    ending = json.loads(out)["hosts"][0]["ending"]
+    assert ending == ("refused" if "id" in forged or "\n" in str(forged) else "verified"), out + err
+    assert victim.model() == OLD_MODEL
+    unit = victim.root("cat /etc/systemd/system/jada-agent.service.d/50-jada.conf", check=ending == "verified")
+    assert "User=" not in unit
+    assert ending == "refused" or "LimitNOFILE=20000" in unit
     assert victim.root("ls /etc/owned 2>/dev/null", check=False) == ""

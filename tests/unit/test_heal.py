@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from jada import Host
+from jada import Exit, Host, HostError
 from jada.cli.drift_report import judge
-from jada.cli.healing import heal_plan, wanted_on
+from jada.cli.fleet import Opened
+from jada.cli.healing import bring_back, heal_plan, peers_of, wanted_on
+from jada.cli.how import How
 from jada.cli.records import HostEntry
 from jada.inventory.fleet import Acceptance, Fleet, Role
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
+from jada.tasks.session import Session
 from jada.tasks.state import File, Settings, State
 from jada.tasks.transaction import Service
 
@@ -191,6 +194,22 @@ def test_a_peers_clock_may_be_a_little_ahead_and_its_model_one_that_was_seen_to_
     assert wanted.model == "gateway/claude"
 
 
+def test_a_peer_counts_only_for_the_role_that_fleet_yml_gives_it(host: MakeHost) -> None:
+    """A manifest may name any role."""
+    hosts = [Host(name, "x", "static", role=role) for name, role in (("web-2", "r"), ("db-1", "s"), ("db-2", ""))]
+    seen: dict[str, State | HostError] = {
+        "web-2": host(release=release(ID, MODEL)),
+        "db-1": host(release=release(NEWER, OPUS)),
+        "db-2": host(release=release(NEWER, OPUS)),
+        "web-3": host(release=release(NEWER, OPUS)),
+        "web-4": host(release=None),
+        "web-5": HostError("off"),
+    }
+    assert peers_of([*hosts, replace(HERE, name="web-4"), replace(HERE, name="web-5")], seen) == {
+        "web-2": release(ID, MODEL)
+    }
+
+
 def test_hosts_that_went_back_before_jada_are_no_example(host: MakeHost) -> None:
     peers = {"web-2": release(NEWER, OPUS, wanted_release="")}
     wanted = told(HERE, host(release=None), peers, {"web-2": entry(NEWER, OPUS, "web-2")})
@@ -234,3 +253,23 @@ def test_a_host_that_nothing_is_known_of_is_refused(host: MakeHost) -> None:
     drift = judge(FLEET, [HERE], {"web-1": state}, {"web-2": ID}, datetime(2026, 11, 24, tzinfo=UTC))
     plan = heal_plan(REQUEST, drift.hosts[0], state, None, SERVICE)
     assert plan.refusal.startswith("neither a release nor its role in fleet.yml says which model it is to run")
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+@pytest.mark.parametrize(
+    ("lock", "active", "code"),
+    [("", "active", Exit.OK), ("ann@ops since noon", "active", Exit.LOCKED), ("", "failed", Exit.OK)],
+    ids=["in sync", "being changed", "drifted"],
+)
+def test_heal_exits_alike_in_words_and_as_json(
+    host: MakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool, lock: str, active: str, code: Exit
+) -> None:
+    """A host that is being changed was not healed."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    seen = {"web-1": host(), "web-2": host(lock=lock, unit={"active": active})}
+    opened: Any = Opened(
+        FLEET, (HERE, replace(HERE, name="web-2")), cast("Session", SimpleNamespace(service=SERVICE)), 0
+    )
+    monkeypatch.setattr(Opened, "look", lambda *_, **__: seen)
+    how = How(dry_run=True, yes=False, as_json=as_json, verbose=False)
+    assert bring_back(opened, None, None, "", how) is code

@@ -19,6 +19,7 @@ import gevent
 import pytest
 
 from jada import Exit, Host, HostError, JadaError, attempt
+from jada.cli import rollout
 from jada.cli.drift_report import Standing, judge
 from jada.cli.fleet import Opened, each_judged
 from jada.cli.history import each_read
@@ -232,6 +233,23 @@ def done(host: Callable[..., State]) -> State:
 
 
 DONE = Outcome(Result.DONE, "", ())
+
+
+def test_the_deadline_counts_from_the_answer_to_the_question(
+    done: State, host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agreed change begins, however late the answer came; with --yes there is nothing to wait for."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(rollout, "_agree", lambda _, how: not how.yes)
+    made = cast("Release", done.release)
+    request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
+    for yes, code in ((True, Exit.FAILED), (False, Exit.OK)):
+        session = cast("Session", FakeSession({"a": FakeConnection(DONE, done)}))
+        late = Opened(FLEET, (Host("a", "x", "static"),), session, time.monotonic() - 1)
+        plan = Plan(Transaction(made, host(), SERVICE, "ann"))
+        how = replace(HOW, yes=yes)
+        made_plan = cast("Any", lambda *_, plan=plan: plan)
+        assert roll_out(late, request, made_plan, kind="rollback", title="t", how=how, seen={"a": host()}) is code
 
 
 @each_trouble

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,39 @@ def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, 
     made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
     assert made.transaction is None
     assert told in made.refusal
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"capacity": {"nr_open": 10}},
+        {"capacity": {"can_raise": False, "hard_pid1": 1023}},
+        {"capacity": {"can_raise": False, "hard_login": 10}},
+    ],
+    ids=str,
+)
+def test_no_host_brings_its_limit_below_what_root_needs(host: Host, changes: dict[str, Any]) -> None:
+    """Whatever it says of its kernel: with ten open files neither sudo nor jada's own look works there any more."""
+    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert made.transaction is None
+    assert re.match("nofile is (10|1023): with fewer than 1024 open files", made.refusal)
+    assert made.refusal.endswith("; nothing was touched")
+
+
+def test_a_limit_that_a_manifest_asks_for_is_refused_where_it_is_too_small(host: Host) -> None:
+    """`jada heal` takes what was asked for from there."""
+    made = plan.upgrade(replace(REQUEST, nofile=10), "r", OPUS, host(), SERVICE)
+    assert made.transaction is None
+    assert made.refusal.startswith("nofile is 10: ")
+
+
+@pytest.mark.parametrize("nofile", [0, 10])
+def test_what_can_not_be_stands_in_the_way_of_no_upgrade(host: Host, nofile: int) -> None:
+    """A limit that the manifest on the host tells: what is written next is good."""
+    state = host(release=replace(host().release, wanted=Wanted(OPUS, nofile, 10, "20261124-120000-aaaa")))  # type: ignore[type-var]
+    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    assert made.transaction is not None
+    assert "+LimitNOFILE=1048576" in [line for diff in made.diff for line in diff]
 
 
 @pytest.mark.parametrize(

@@ -219,20 +219,21 @@ REQUEST = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+0
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
 
 
-def rolled(kind: str, state: State) -> int:
+def rolled(kind: str, state: State, force: bool = False) -> int:
     """The exit code of a rollout to one host that does as it is told."""
+    request = replace(REQUEST, force=force)
 
     def planner(_: str, seen: State) -> plan.Plan:
         if kind == "rollback":
-            return plan.rollback(REQUEST, "r", "", seen, SERVICE)
-        return plan.upgrade(REQUEST, "r", "claude-opus-5", seen, SERVICE)
+            return plan.rollback(request, "r", "", seen, SERVICE)
+        return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
 
     def visit(*_: object) -> dict[str, Report]:
         return {"web-1": Report(Ending.VERIFIED, state=state)}
 
     opened = SimpleNamespace(fleet=SimpleNamespace(name="f"), hosts=[SimpleNamespace(name="web-1")], visit=visit)
     how: Any = How(yes=True, dry_run=False, as_json=False, verbose=False)
-    return roll_out(cast(Opened, opened), REQUEST, planner, kind=kind, title="t", how=how, seen={"web-1": state})
+    return roll_out(cast(Opened, opened), request, planner, kind=kind, title="t", how=how, seen={"web-1": state})
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -266,6 +267,23 @@ def test_a_second_rollout_is_locked_out_and_told_by_whom(file: Path) -> None:
         pass
     with alone("f", "\udcff"), pytest.raises(LockedError), alone("f", "bob"):
         pass
+
+
+def test_another_jada_that_hangs_stops_no_rollback_by_force(
+    file: Path, host: Callable[..., State], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lock of each host still lets one change run at a time; without force the hint says what goes on."""
+    with alone("f", "ann\x1b[2J"):
+        for kind in ("rollback", "upgrade"):
+            with pytest.raises(LockedError, match="locked by ann") as caught:
+                rolled(kind, host())
+            assert caught.value.exit_code == 5
+            assert "jada rollback --force" in caught.value.hint
+        capsys.readouterr()
+        assert rolled("rollback", host(), force=True) == 0
+    told = capsys.readouterr()
+    assert r"Not locked here: f is locked by ann\x1b[2J, which is running on this machine now. Each" in told.err
+    assert "web-1 verified" in told.out
 
 
 @pytest.mark.parametrize("name", ["f", "x" * 300])

@@ -134,7 +134,14 @@ def test_no_model_becomes_more_than_a_value_where_root_reads_it(model: str) -> N
 
 @pytest.mark.parametrize(
     "changes",
-    [{"release": f"{ID}\nUser=root"}, {"release": ""}, {"nofile": 0}, {"nofile": 2**31 + 1}, {"nofile_asked": -1}],
+    [
+        {"release": f"{ID}\nUser=root"},
+        {"release": ""},
+        {"nofile": 0},
+        {"nofile": 1023},
+        {"nofile": 2**31 + 1},
+        {"nofile_asked": -1},
+    ],
     ids=str,
 )
 def test_no_id_and_no_number_does(changes: dict[str, Any]) -> None:
@@ -178,7 +185,7 @@ def test_no_users_name_becomes_another_line_or_another_domain(user: str) -> None
         release.login_limits(user, 4096)
 
 
-@pytest.mark.parametrize("nofile", [0, -1, 2**31 + 1])
+@pytest.mark.parametrize("nofile", [0, -1, 10, 1023, 2**31 + 1])
 def test_no_limit_locks_out(nofile: int) -> None:
     with pytest.raises(ReleaseError):
         release.login_limits("agent", nofile)

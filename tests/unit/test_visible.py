@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sqlite3
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from jada import Host, HostError
 from jada.cli import check, drift_formats, explanation, output
 from jada.cli.drift_log import DriftLog
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
-from jada.cli.output import emit_json, err, escape, json_text, out, print_diff, since, table, visible
+from jada.cli.output import Printer, emit_json, err, escape, json_text, out, print_diff, put, since, table, visible
 from jada.cli.report_page import Page, html
 from jada.inventory.fleet import Fleet
 from jada.tasks.checks import Finding
@@ -59,6 +60,9 @@ def dangers(text: str) -> set[str]:
         ("claude\xa0", r"claude\xa0"),
         ("\U000e0041", r"\U000e0041"),
         ("\\x1b", "\\x1b"),
+        ("a##[stop-commands]x", r"a#\x23[stop-commands]x"),
+        ("###[[", r"##\x23[["),
+        ("# # [##", "# # [##"),
     ],
 )
 def test_what_can_not_be_seen_is_escaped_and_the_rest_stays(text: str, shown: str) -> None:
@@ -123,6 +127,66 @@ def test_json_on_stdout_is_one_object_that_can_be_written(capsysbinary: pytest.C
 
 def test_an_age_that_no_clock_tells_is_not_known() -> None:
     assert since(float("-inf"), 0) == since(0, float("inf")) == since(float("nan"), float("inf")) == "not known"
+
+
+# Each part of what a runner of GitHub Actions obeys: `::` after blanks, and `##[` anywhere.
+ORDERS = ("::stop-commands::pwn", " ::error::x", "##[stop-commands]pwn", "x##[error]y", "##", "#", "[error]", "::", ":")
+
+
+def orders(text: str) -> list[str]:
+    """The lines that a runner obeys (its ActionCommand.TryParseV2 and TryParse)."""
+    return [line for line in text.splitlines() if line.strip().startswith("::") or "##[" in line]
+
+
+@pytest.mark.parametrize("printer", [out, err])
+@pytest.mark.parametrize("forced", [False, True], ids=["plain", "in colour"])
+def test_no_line_is_an_order_to_a_runner(
+    printer: Printer, forced: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever foreign text stands, and whatever stands beside it."""
+    if forced:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    made = Printer(stderr=printer is err)
+    for first in ORDERS:
+        for second in ORDERS:
+            made.print(f"{escape(first)}{escape(second)}", f"a\n  [bold]{escape(first)}[/]{escape(second)}")
+            made.print(table(("", ""), [["", escape(first)], [escape(first), escape(second)]]))
+            made.print(f"{first}{second}\n[red]{first}[/]")
+            print_diff([f"{first}{second}"])
+    told = capsys.readouterr()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", told.out + told.err)
+    assert not orders(plain)
+    assert r"\x3a:stop-commands::pwn" in plain
+
+
+def test_two_colons_within_a_line_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    out.print("fe80::1 [bold]a::b[/]\n: :")
+    assert capsys.readouterr().out == "fe80::1 a::b\n: :\n"
+
+
+def test_no_json_is_an_order_to_a_runner(capsys: pytest.CaptureFixture[str]) -> None:
+    emit_json("status", {one: [one, {one: one}] for one in ORDERS})
+    text = capsys.readouterr().out
+    assert not orders(text)
+    assert json.loads(text)["##[stop-commands]pwn"][1] == {"##[stop-commands]pwn": "##[stop-commands]pwn"}
+
+
+def test_an_explanation_is_no_order_to_a_runner(host: Callable[..., State], capsys: pytest.CaptureFixture[str]) -> None:
+    for order in ORDERS:
+        state = host(settings={"text": json.dumps({"model": order})}, health={"model": order})
+        name = "ANTHROPIC_MODEL"
+        outranked = replace(state, fresh=replace(state.fresh, env={name: "m"}, where={name: order}))
+        for line in explanation.lines("a", outranked):
+            out.print(line)
+    assert not orders(capsys.readouterr().out)
+
+
+def test_annotations_of_ours_are_orders_and_nothing_in_them_is(capsys: pytest.CaptureFixture[str]) -> None:
+    found = (Judged(Finding.of("J102", "##[error]x", "::error::y")),)
+    put(drift_formats.github(Drift("f", AT, (HostDrift("::a", "", Standing.DRIFTED, found),))))
+    text = capsys.readouterr().out
+    assert text.startswith("::error title=%3A%3Aa")
+    assert "##[" not in text
 
 
 def evil_drift() -> Drift:

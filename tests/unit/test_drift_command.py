@@ -1,0 +1,110 @@
+"""`jada drift` itself: whatever of its outputs fails, the others are written, and it does not pass for a check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jada import Host, HostError, JadaError
+from jada.cli import check, drift
+from jada.cli.records import open_records
+from jada.inventory.fleet import Fleet
+from jada.tasks.state import State
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """run("--json", …): the check of one host in sync; its files are in the temporary folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+
+    def look(_: str) -> Mapping[str, State | HostError]:
+        return {"web-1": host()}
+
+    @contextmanager
+    def open_fleet(*_: object) -> Iterator[Any]:
+        fleet = Fleet("f", tmp_path / "fleet.yml", (), ())
+        yield SimpleNamespace(fleet=fleet, hosts=[Host("web-1", "192.0.2.1", "static", role="r")], look=look)
+
+    monkeypatch.setattr(drift, "open_fleet", open_fleet)
+    return lambda *argv: CliRunner().invoke(drift.drift, argv, standalone_mode=False)
+
+
+FILES = ("--junit", "drift.xml", "--sarif", "drift.sarif", "--prometheus", "drift.prom")
+
+
+def corrupt(state: Path) -> None:
+    (state / "jada").mkdir(parents=True)
+    (state / "jada/history.db").write_bytes(b"no database at all" * 100)
+
+
+def no_folder(state: Path) -> None:
+    state.write_text("a file in its place")
+
+
+def no_log(state: Path) -> None:
+    """The record can be read, and the history of drift can't be written."""
+    with open_records() as records:
+        records._connection.execute("CREATE TABLE drift_check (x)")
+
+
+@pytest.mark.parametrize("broken", [corrupt, no_folder, no_log])
+@pytest.mark.parametrize("form", [(), ("--json",), ("--github",)])
+def test_a_record_that_is_no_good_fails_the_check_after_all_was_written(
+    run: Run, tmp_path: Path, broken: Callable[[Path], None], form: tuple[str, ...]
+) -> None:
+    broken(tmp_path / "state")
+    done = run(*form, *FILES)
+    assert isinstance(done.exception, JadaError)
+    assert done.exception.exit_code == 1
+    assert "record" in done.exception.message
+    assert all((tmp_path / name).is_file() for name in FILES[1::2])
+    if form == ("--json",):
+        assert json.loads(done.stdout)["hosts"][0]["host"] == "web-1"
+    elif not form:
+        assert done.stdout == "1 host: 1 in sync.\n"
+
+
+@pytest.mark.parametrize("option", FILES[::2])
+def test_a_file_that_can_not_be_written_keeps_no_other_from_it(
+    run: Run, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered: list[str] = []
+    monkeypatch.setattr(check, "remember_and_tell", lambda *_: remembered.append("yes"))
+    argv = list(FILES)
+    argv[argv.index(option) + 1] = "nowhere/x"
+    done = run(*argv)
+    assert isinstance(done.exception, JadaError)
+    assert "nowhere/x can't be written" in done.exception.message
+    assert sum((tmp_path / name).is_file() for name in FILES[1::2]) == 2
+    assert remembered == ["yes"]
+
+
+@pytest.mark.parametrize("trouble", [JadaError("stdout can't be written"), BrokenPipeError()])
+def test_an_answer_that_nobody_takes_keeps_the_check_from_nothing(
+    run: Run, tmp_path: Path, trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def show(_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(check, "show", show)
+    done = run("--sarif", "nowhere/x", "--prometheus", "drift.prom")
+    assert done.exception is trouble
+    assert "nowhere/x can't be written" in done.stderr
+    assert (tmp_path / "drift.prom").is_file()
+    assert (tmp_path / "state/jada/history.db").is_file()
+
+
+def test_a_check_that_all_goes_well_with_exits_as_it_found(run: Run, tmp_path: Path) -> None:
+    done = run(*FILES)
+    assert (done.exception, done.return_value, done.stderr) == (None, 0, "")
+    assert done.stdout == "1 host: 1 in sync.\n"

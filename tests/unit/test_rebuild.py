@@ -1,0 +1,134 @@
+"""What `jada history --rebuild` takes of what hosts remember: each of them speaks for itself, and for no other."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from jada import Exit, HostError
+from jada.cli.fleet import Opened
+from jada.cli.history import read_back
+from jada.cli.records import SCHEMA, Entry, HostEntry, Records
+from jada.inventory.fleet import Fleet
+from jada.tasks.release import Release, Wanted
+from jada.tasks.state import Past
+
+ID = "20261124-120000-aaaa"
+NOW = datetime(2026, 11, 24, 13, tzinfo=UTC)
+MADE = Release(
+    ID, "upgrade", Wanted("claude-opus-5", 4096, 4096, ID), Wanted("old", 0), fleet="f", role="r", who="ann@box",
+    at="2026-11-24T12:00:00+00:00", reason="why",
+)  # fmt: skip
+ENTRY = Entry(ID, "f", "upgrade", MADE.at, "ann@box", "why", "claude-opus-5")
+
+
+@pytest.fixture
+def records() -> Iterator[Records]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        yield Records(connection)
+
+
+def rebuilt(records: Records, **releases: list[Release] | HostError) -> Exit:
+    """The exit code of reading back what these hosts remember."""
+    told = {
+        name: one if isinstance(one, HostError) else tuple(Past(release, "") for release in one)
+        for name, one in releases.items()
+    }
+    hosts = [SimpleNamespace(name=name) for name in releases]
+    opened: Any = SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=hosts, visit=lambda *_: told)
+    return read_back(cast("Opened", opened), records, NOW)
+
+
+def hosts_of(records: Records, release: str = ID) -> list[str]:
+    return [one.host for one in records.hosts(release)]
+
+
+def test_what_hosts_agree_on_is_read_back(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
+    other = replace(MADE, wanted=replace(MADE.wanted, model="claude-haiku-4.5"))
+    assert rebuilt(records, a=[MADE], b=[MADE], c=HostError("c is off")) is Exit.FAILED
+    assert records.entry(ID) == ENTRY
+    assert hosts_of(records) == ["a", "b"]
+    assert capsys.readouterr().err == "✗ not read: c is off\nRead 1 release back from 2 hosts.\n"
+    later = "20261124-123000-bbbb"
+    both = [replace(one, id=later) for one in (MADE, other)]
+    assert rebuilt(records, a=both[:1], b=both[1:]) is Exit.OK
+    assert records.entry(later) == replace(ENTRY, id=later, model="")
+    assert "Left out" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("release", ["20991231-235959-ffff", "20261124-130501-ffff"])
+def test_a_release_whose_time_has_not_come_is_left_out_and_told(
+    records: Records, release: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = [replace(MADE, id=f"{release[:-2]}{number}") for number in range(10, 40)]
+    assert rebuilt(records, evil=forged, b=[MADE, replace(MADE, id="20261124-130459-aaaa")]) is Exit.OK
+    assert [one.id for one in records.entries("f", None, 99)] == ["20261124-130459-aaaa", ID]
+    told = capsys.readouterr().err
+    assert f"Left out of evil, because its time has not come: {forged[0].id}, {forged[1].id}, {forged[2].id}" in told
+    assert "and 27 more" in told
+    assert "Read 2 releases back" in told
+
+
+@pytest.mark.parametrize("fleet", ["other", "", "\x1b[2J"])
+def test_a_word_about_another_fleet_is_left_out_and_told(
+    records: Records, fleet: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under a real id: else the entry of all would be of that fleet, and this one would have lost it."""
+    rebuilt(records, evil=[replace(MADE, fleet=fleet)], b=[MADE])
+    assert records.entry(ID) == ENTRY
+    assert list(records.released("f")) == ["b"]
+    assert f"Left out of evil, because it is of another fleet: {ID}\n" in capsys.readouterr().err
+
+
+def test_no_host_adds_itself_to_another_fleets_release(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
+    """Even if it says that it is of this fleet."""
+    records.add(replace(ENTRY, fleet="prod"), [HostEntry(ID, "p", "verified", "", "", "", 1.0)])
+    rebuilt(records, evil=[MADE])
+    assert list(records.released("prod")) == ["p"]
+    assert records.entries("f", None, 9) == []
+    assert "another fleet" in capsys.readouterr().err
+
+
+def test_an_entry_of_this_machine_stays_whatever_all_hosts_say(records: Records) -> None:
+    kept = replace(ENTRY, kind="heal", who="bob@ops")
+    records.add(kept, [HostEntry(ID, "a", "verified", "", "", "x", 1.0), HostEntry(ID, "b", "begun", "", "", "x", 0.0)])
+    rebuilt(records, **{name: [replace(MADE, who="eve")] for name in "abc"})
+    assert records.entry(ID) == kept
+    assert [one.ending for one in records.hosts(ID)] == ["verified", "done", "done"]
+
+
+@pytest.mark.parametrize("forged", [{"who": "eve@box"}, {"reason": "x"}, {"kind": "rollback"}, {"at": ""}])
+@pytest.mark.parametrize("order", ["evil-first", "evil-last"])
+def test_where_hosts_differ_most_of_them_count_and_it_is_told(
+    records: Records, forged: dict[str, Any], order: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: dict[str, list[Release] | HostError] = {"evil": [replace(MADE, **forged)], "b": [MADE], "c": [MADE]}
+    rebuilt(records, **dict(told.items() if order == "evil-first" else reversed(told.items())))
+    assert records.entry(ID) == ENTRY
+    assert hosts_of(records) == ["b", "c"]
+    assert f"Left out of evil, because most hosts tell otherwise of it: {ID}\n" in capsys.readouterr().err
+
+
+def test_where_as_many_say_one_thing_as_another_nobody_is_believed(
+    records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rebuilt(records, a=[replace(MADE, who="eve")], b=[MADE])
+    assert records.entry(ID) is None
+    told = capsys.readouterr().err
+    assert told.count("because hosts differ on it, and none is in the majority") == 2
+    assert "Read 0 releases" in told
+
+
+def test_one_manifest_twice_is_one_word(records: Records) -> None:
+    """A host may keep the same id in two folders."""
+    rebuilt(records, evil=[replace(MADE, who="eve")] * 3, b=[MADE], c=[MADE])
+    assert records.entry(ID) == ENTRY
