@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, attempt
+from jada.cli.records import AHEAD
 from jada.inventory.words import did_you_mean
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES
+from jada.tasks.release import ReleaseError, moment
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Acceptance, Fleet
 
 NO_RELEASE, NEW, GONE, KEY_CHANGED, ROLE_CHANGED, NOT_CHECKED = "J401", "J404", "J405", "J406", "J407", "J408"
+# No transaction lasts as long, and no host is begun after fleet.yml's deadline.
+LONGEST_CHANGE = timedelta(hours=1)
+HOLDER = re.compile(r".* since (\S+) for release \S+")
 
 
 class Standing(StrEnum):
@@ -94,7 +100,9 @@ def judge(
     """
     accept = _usable(fleet)
     latest = max([*released.values(), *(one.release.id for one in _states(seen) if one.release)], default="")
-    rows = [_row(host, seen[host.name], released.get(host.name, ""), latest) for host in hosts]
+    longest = timedelta(seconds=fleet.deadline) + LONGEST_CHANGE
+    usable = {name: _unless_hung(name, one, at, longest) for name, one in seen.items()}
+    rows = [_row(host, usable[host.name], released.get(host.name, ""), latest) for host in hosts]
     if whole:
         rows += _gone(hosts, seen, released)
     return Drift(fleet.name, at, tuple(_accepted(row, accept, at.date()) for row in rows), whole)
@@ -115,6 +123,25 @@ def explain(code: str) -> str:
 
 def _states(seen: Mapping[str, State | HostError]) -> Iterator[State]:
     return (one for one in seen.values() if isinstance(one, State))
+
+
+def _unless_hung(name: str, seen: State | HostError, at: datetime, longest: timedelta) -> State | HostError:
+    """What was seen; an error under a lock that no change can hold any more, or yet: it may be held for ever."""
+    if isinstance(seen, HostError) or -AHEAD <= _lasts(seen.lock, at) <= longest:
+        return seen
+    return HostError(
+        f"{name} can't be judged: being changed by {seen.lock}, which no change is for so long, or ahead of its time",
+        "log in there and see what holds the lock, such as with: fuser -v /var/lib/jada/lock",
+    )
+
+
+def _lasts(lock: str, at: datetime) -> timedelta:
+    """How long a lock is held by what it says; no time where it says none that can be."""
+    try:
+        found = HOLDER.fullmatch(lock)
+        return at - datetime.fromisoformat(moment(found[1])) if found else timedelta()
+    except ReleaseError:
+        return timedelta()
 
 
 def _row(host: Host, seen: State | HostError, known: str, latest: str) -> HostDrift:

@@ -18,7 +18,7 @@ import click
 
 from jada import Exit, Host, HostError, JadaError, UnforeseenError, attempt
 from jada.cli.complete import role_names
-from jada.cli.output import debugged, err, plural, progress, visible
+from jada.cli.output import debugged, err, escape, plural, progress, visible
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
@@ -116,23 +116,27 @@ def host_options(command: F) -> F:
     return fleet_option(command)
 
 
-def load(fleet_file: str | None) -> Fleet:
-    """The fleet.yml that a command about hosts is to use."""
+def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:
+    """The fleet.yml that a command about hosts is to use; a rollback needs not all of it to be good."""
     from jada.cli.start import patch
 
     patch()
     from jada.inventory import fleet
 
-    return fleet.load(fleet_file)
+    return fleet.load(fleet_file) if needs_all else fleet.load(fleet_file, tell=_tell_unneeded)
+
+
+def _tell_unneeded(error: JadaError) -> None:
+    err.print(f"[yellow]Not needed for a rollback, so left out[/]: {escape(error.message)}")
 
 
 @contextmanager
-def open_fleet(fleet_file: str | None, role: str | None, limit: str | None) -> Iterator[Opened]:
+def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, needs_all: bool = True) -> Iterator[Opened]:
     """Reads fleet.yml, finds the hosts, and opens a session to those that --role and --limit leave."""
     from jada.cli.start import lasting
 
     with lasting():
-        config = load(fleet_file)
+        config = load(fleet_file, needs_all)
         from jada.cli.signals import cleaned_up
         from jada.inventory import access
         from jada.inventory.scratch import scratch

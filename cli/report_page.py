@@ -161,9 +161,9 @@ def _cells(row: HostDrift, state: State | None, codes: Sequence[Code]) -> list[M
     """A mark for each code: the gravest thing found, or nothing, but only where it was looked for.
 
     A host without a release has nothing to be compared with, so nothing is known of most codes there; nor of one that
-    is just being changed.
+    is being changed, just now or for too long.
     """
-    is_judged = state is not None and state.release is not None and row.standing is not Standing.CHANGING
+    is_judged = state and state.release and row.standing in (Standing.IN_SYNC, Standing.DRIFTED)
     none = NOTHING if is_judged else UNKNOWN
     return [
         min((_mark(one) for one in row.findings if one.finding.code == code.code), key=_grave, default=none)

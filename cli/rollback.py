@@ -51,7 +51,7 @@ def rollback(
     from jada.cli.rollout import roll_out
     from jada.tasks import plan
 
-    with open_fleet(fleet_file, role, limit) as opened:
+    with open_fleet(fleet_file, role, limit, needs_all=False) as opened:
         request = opened.request(reason=reason, force=force)
         target = _target(to, opened) if to else ""
 

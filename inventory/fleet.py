@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from jada import LEAST_NOFILE, ConfigError, Model
 from jada.inventory import models
 from jada.inventory.document import Readers, Value, read, shown
 from jada.inventory.words import did_you_mean
+
+T = TypeVar("T")
+# Told of what is wrong with a part of the file that the way back does not need; raises it, or lets it be left out.
+Tell = Callable[[ConfigError], None]
 
 # In place of a list of regions: all that the account has enabled.
 ALL = ("all",)
@@ -187,12 +192,19 @@ class Fleet:
     notify: Notify = field(default_factory=Notify)
 
 
-def load(path: str | None = None, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Fleet:
+def _raise(error: ConfigError) -> None:
+    raise error
+
+
+def load(
+    path: str | None = None, environ: Mapping[str, str] | None = None, cwd: Path | None = None, tell: Tell = _raise
+) -> Fleet:
     """The fleet of `path`, or of the first file found: $JADA_FLEET, ./inventory/fleet.yml, the user's, the system's.
 
-    Raises ConfigError with the line and the key of what is wrong.
+    Raises ConfigError with the line and the key of what is wrong; `tell` gets it where the way back does not need the
+    section, and may leave that out.
     """
-    return parse(find(path, os.environ if environ is None else environ, cwd or _here()))
+    return parse(find(path, os.environ if environ is None else environ, cwd or _here()), tell)
 
 
 def find(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
@@ -237,17 +249,18 @@ def _is_there(file: Path, unless_known: bool = False) -> bool:
         return unless_known
 
 
-def parse(file: Path) -> Fleet:
+def parse(file: Path, tell: Tell = _raise) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
     top = read(file)
-    ids = _models(written) if (written := top.entries().get("models")) else {}
+    readable = _or_default(tell, _models, dict[str, str]())
+    ids = readable(written) if (written := top.entries().get("models")) else {}
     readers: Readers = {
         "fleet": lambda name: _short(name, 80),
         "aws": _aws,
         "sources": _sources,
-        "roles": partial(_roles, catalogue=models.merged(ids)),
-        "models": _models,
-        "limits": _limits,
+        "roles": partial(_roles, catalogue=models.merged(ids), tell=tell),
+        "models": lambda _: ids,
+        "limits": _or_default(tell, _limits, Limits()),
         "service": _service,
         "settings": _settings,
         "health": _health,
@@ -257,11 +270,24 @@ def parse(file: Path) -> Fleet:
         "keep": lambda keep: keep.whole(2, 1000),
         "deadline": lambda deadline: deadline.whole(1, 86400),
         "ssh": _ssh,
-        "accept": _accept,
-        "notify": _notify,
+        "accept": _or_default(tell, _accept, ()),
+        "notify": _or_default(tell, _notify, Notify()),
     }
     found = top.fields(readers, required=("fleet", "sources", "roles"))
     return Fleet(name=found.pop("fleet"), path=file, **found)
+
+
+def _or_default(tell: Tell, reader: Callable[[Value], T], default: T) -> Callable[[Value], T]:
+    """A reader that gives the default for what is wrong, unless `tell` raises that."""
+
+    def read(value: Value) -> T:
+        try:
+            return reader(value)
+        except ConfigError as error:
+            tell(error)
+            return default
+
+    return read
 
 
 def _aws(value: Value) -> Aws:
@@ -321,7 +347,7 @@ def _static_host(name: str, value: Value) -> StaticHost:
     return StaticHost(name, **value.fields(readers, required=("address",)))
 
 
-def _roles(value: Value, catalogue: tuple[Model, ...]) -> tuple[Role, ...]:
+def _roles(value: Value, catalogue: tuple[Model, ...], tell: Tell) -> tuple[Role, ...]:
     roles: list[Role] = []
     for name, entry in value.entries().items():
         if roles and not roles[-1].tags and not roles[-1].names:
@@ -329,13 +355,13 @@ def _roles(value: Value, catalogue: tuple[Model, ...]) -> tuple[Role, ...]:
                 f"is never reached: {roles[-1].name}, above it, has neither tags nor names and takes every host",
                 f"move {roles[-1].name} to the end",
             )
-        roles.append(_role(name, entry, catalogue))
+        roles.append(_role(name, entry, catalogue, tell))
     if not roles:
         raise value.error("names no role")
     return tuple(roles)
 
 
-def _role(name: str, value: Value, catalogue: tuple[Model, ...]) -> Role:
+def _role(name: str, value: Value, catalogue: tuple[Model, ...], tell: Tell) -> Role:
     if not _ROLE_NAME.fullmatch(name) or name == "all":
         raise value.error("is not a name for a role: letters, digits, _ and -, a letter first, and not `all`")
 
@@ -345,7 +371,9 @@ def _role(name: str, value: Value, catalogue: tuple[Model, ...]) -> Role:
         except ConfigError as error:
             raise value.error(f"can't be used. {error.message}", error.hint) from None
 
-    return Role(name, **value.fields({"model": model, "tags": _patterns_by_tag, "names": Value.texts}))
+    return Role(
+        name, **value.fields({"model": _or_default(tell, model, ""), "tags": _patterns_by_tag, "names": Value.texts})
+    )
 
 
 def _models(value: Value) -> dict[str, str]:

@@ -81,6 +81,41 @@ def test_a_host_in_the_middle_of_a_change_is_neither_in_sync_nor_drift(host: Mak
     assert found.exit == Exit.OK
 
 
+def holder(since: str) -> str:
+    return f"ann since 2020@ops since {since} for release 20261124-115900-cccc"
+
+
+@pytest.mark.parametrize(
+    "since",
+    ["2026-11-24T09:59:00+00:00", "2026-11-24T12:06:00+00:00", "2099-01-01T00:00:00Z", "1970-01-01T00:00:00+14:00"],
+)
+def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_ever(host: MakeHost, since: str) -> None:
+    """A transaction that hangs, or a lock that somebody holds by hand: nobody knows what the host runs."""
+    found = check({"web-1": host(**HALF_WAY, lock=holder(since)), "web-2": host()})
+    assert (standing(found), codes(found)) == (Standing.NOT_CHECKED, ["J408"])
+    (one,) = found.hosts[0].findings
+    assert one.finding.seen.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
+    assert "--force" not in one.finding.mend
+    assert found.exit == Exit.FAILED
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        holder("2026-11-24T10:01:00+00:00"),
+        holder("2026-11-24T12:04:00+00:00"),
+        holder("2026-11-24T13:01:00+02:00"),
+        holder("noon"),
+        holder("0001-01-01T00:00:00+14:00"),
+        "ann",
+        " since ",
+    ],
+)
+def test_a_change_that_may_still_last_or_is_of_no_known_time_goes_on(host: MakeHost, lock: str) -> None:
+    """Hosts are begun up to fleet.yml's deadline; and the holder may not have been written down yet."""
+    assert standing(check({"web-1": host(lock=lock)})) is Standing.CHANGING
+
+
 def test_a_change_under_way_hides_no_other_hosts_drift_and_no_unreachable_one(host: MakeHost) -> None:
     changing = host(lock=HOLDER)
     assert check({"web-1": changing, "web-2": host(process={"soft": 1024})}).exit == Exit.DRIFT

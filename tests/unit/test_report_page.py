@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -237,6 +238,14 @@ def test_a_host_that_is_being_changed_is_nowhere_fine(host: MakeHost, page: Page
     row = matrix(page)["web-1"]
     assert {mark for code, mark in row.items() if code not in ("Checked", "J409")} == {"? not known"}
     assert "✓" not in "".join(row.values()) + about(page, "web-1")
+
+
+def test_a_host_that_is_being_changed_for_ever_is_not_known(host: MakeHost, page: Page) -> None:
+    locked = host(lock="ann@ops since 2026-01-01T00:00:00Z for release r")
+    states = {"web-1": locked, "web-2": host(process={"soft": 1024})}
+    hosts = [Host(name, "192.0.2.1", "static", role="r") for name in states]
+    page = replace(page, drift=judge(Fleet("f", Path(), (), ()), hosts, states, {}, page.drift.at), states=states)
+    assert {mark for code, mark in matrix(page)["web-1"].items() if code not in ("Checked", "J408")} == {"? not known"}
 
 
 @pytest.mark.parametrize(

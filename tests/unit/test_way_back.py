@@ -1,0 +1,112 @@
+"""The way back needs nothing of fleet.yml but where the hosts are, how to reach them, and what stands there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jada import ConfigError
+from jada.inventory import fleet
+from jada.inventory.fleet import Fleet, Limits, Notify, Role
+
+JADA = Path(sys.executable).with_name("jada")
+GOOD = """\
+fleet: f
+sources: [{static: {hosts: {web-1: {address: 127.0.0.1, port: 1}}}}]
+roles: {web: {names: [web-*]}, rest: {}}
+"""
+# Each with the key that is told.
+UNNEEDED = {
+    "a model that nobody knows": (GOOD.replace("[web-*]", "[web-*], model: nope"), "roles.web.model"),
+    "a model that moves": (GOOD.replace("rest: {}", "rest: {model: opus}"), "roles.rest.model"),
+    "a model that is a list": (GOOD.replace("rest: {}", "rest: {model: [opus-5]}"), "roles.rest.model"),
+    "a topic that is none": (GOOD + "notify: {sns: x}\n", "notify.sns"),
+    "a key of notify": (GOOD + "notify: {slack: x}\n", "notify.slack"),
+    "no notify": (GOOD + "notify:\n", "notify"),
+    "an acceptance without an end": (GOOD + "accept: [{code: J301, hosts: a, reason: x}]\n", "accept[0]"),
+    "an acceptance until no day": (
+        GOOD + "accept: [{code: J301, hosts: a, reason: x, until: soon}]\n",
+        "accept[0].until",
+    ),
+    "an id that can't be": (GOOD + "models: {mine: 'a b'}\n", "models.mine"),
+    "models as a list": (GOOD + "models: [a]\n", "models"),
+    "too few open files": (GOOD + "limits: {nofile: 10}\n", "limits.nofile"),
+    "limits as a text": (GOOD + "limits: many\n", "limits"),
+}
+NEEDED = {
+    "where": GOOD.replace("static", "statik"),
+    "a user": GOOD + "ssh: {user: '-x'}\n",
+    "a unit": GOOD + "service: --now\n",
+    "whose settings": GOOD + "settings: /etc/x.json\n",
+    "health": GOOD + "health: x\n",
+    "settle": GOOD + "settle: -1\n",
+    "keep": GOOD + "keep: 1\n",
+    "deadline": GOOD + "deadline: never\n",
+    "which hosts": GOOD.replace("names: [web-*]", "names: []"),
+    "a section that nobody knows": GOOD + "servise: x.service\n",
+}
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[str], tuple[Fleet, list[str]]]:
+    """The fleet of a text as the way back reads it, and what was told."""
+
+    def make(text: str) -> tuple[Fleet, list[str]]:
+        (tmp_path / "fleet.yml").write_text(text)
+        told: list[str] = []
+        found = fleet.load(str(tmp_path / "fleet.yml"), tell=lambda error: told.append(error.message))
+        return found, told
+
+    return make
+
+
+@pytest.mark.parametrize(("text", "key"), UNNEEDED.values(), ids=UNNEEDED)
+def test_what_the_way_back_does_not_need_is_told_and_left_out(
+    read: Callable[[str], tuple[Fleet, list[str]]], text: str, key: str, tmp_path: Path
+) -> None:
+    found, told = read(text)
+    assert (found.accept, found.notify, found.models, found.limits) == ((), Notify(), {}, Limits())
+    assert found.roles == (Role("web", names=("web-*",)), Role("rest"))
+    (one,) = told
+    assert f": {key} " in one
+    with pytest.raises(ConfigError, match=r"fleet\.yml:"):
+        fleet.load(str(tmp_path / "fleet.yml"))
+
+
+def test_a_role_keeps_its_hosts_where_the_models_are_gone(read: Callable[[str], tuple[Fleet, list[str]]]) -> None:
+    text = GOOD.replace("[web-*]", "[web-*], model: mine").replace("rest: {}", "rest: {model: opus-5}")
+    found, told = read(text + "models: {mine: 'a b'}\n")
+    assert found.roles == (Role("web", names=("web-*",)), Role("rest", "opus-5"))
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("text", NEEDED.values(), ids=NEEDED)
+def test_what_it_needs_has_to_be_right(read: Callable[[str], tuple[Fleet, list[str]]], text: str) -> None:
+    with pytest.raises(ConfigError):
+        read(text)
+
+
+def test_a_good_file_is_read_alike(read: Callable[[str], tuple[Fleet, list[str]]], tmp_path: Path) -> None:
+    found, told = read(GOOD + "limits: {nofile: 4096}\nmodels: {mine: x-1}\n")
+    assert found == fleet.load(str(tmp_path / "fleet.yml"))
+    assert told == []
+
+
+@pytest.mark.parametrize(("command", "code"), [("rollback", 1), ("upgrade --to opus-5", 2)])
+def test_only_a_rollback_goes_on_with_a_fleet_yml_that_is_half_good(tmp_path: Path, command: str, code: int) -> None:
+    """It gets as far as the host, which can't be reached here."""
+    (tmp_path / "fleet.yml").write_text(GOOD.replace("[web-*]", "[web-*], model: nope") + "notify: {sns: x}\n")
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/known_hosts").touch()
+    argv = [str(JADA), *command.split(), "--yes", "--fleet", str(tmp_path / "fleet.yml")]
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == code, done.stderr
+    if code == 1:
+        assert "web-1" in done.stdout
+        assert done.stderr.count("Not needed for a rollback, so left out: ") == 2
+        assert "There is no model nope in the catalogue" in done.stderr
