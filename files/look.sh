@@ -16,13 +16,13 @@ MOST_SESSIONS=50
 MOST_OF_COMMAND=65536
 MOST_OF_ENVIRONMENT=262144
 
-# A file of root's own.
+# A file of root's own. One that can't be read, or not to its end, is not told as one that is not there.
 say_file() { # NAME FILE
     [ -f "$2" ] || return 0
     text=
     while IFS= read -r line || [ -n "$line" ]; do
         text=$text$line$NL
-        [ "${#text}" -le "$MOST_OF_VALUE" ] || break
+        [ "${#text}" -le "$MOST_OF_VALUE" ] || { text="longer than $MOST_OF_VALUE bytes"; break; }
     done <"$2"
     say "$1" "${text%"$NL"}"
 }
@@ -380,6 +380,7 @@ is_free() { [ ! -f "$HOME_OF_JADA/lock" ] || flock -n -s 9 9<"$HOME_OF_JADA/lock
 look_at_jada() {
     [ -d "$HOME_OF_JADA" ] || return 0
     for file in manifest.json result after; do say_file "release.$file" "$HOME_OF_JADA/current/$file"; done
+    [ ! -L "$HOME_OF_JADA/current" ] || [ -f "$HOME_OF_JADA/current/manifest.json" ] || say release.manifest.json ''
     say_file release.previous "$HOME_OF_JADA/previous/manifest.json"
     say_file held "$HOME_OF_JADA/held"
     if [ -L "$HOME_OF_JADA/transaction" ]; then

@@ -190,7 +190,7 @@ class Connection:
         while time.monotonic() - began < FIND_OUT and time.monotonic() - answered < UNREACHABLE:
             self.close()
             try:
-                state = self.look()
+                state = self.look(history=True)
             except HostError:
                 gevent.sleep(1)
                 continue
@@ -204,8 +204,11 @@ class Connection:
                     return told
             elif state.release and state.release.id == transaction.release.id:
                 return Outcome(Result.DONE, "", ())
-            else:
+            elif any(past.release.id == transaction.release.id for past in state.history):
                 return Outcome(Result.RESTORED, "it was cut off; the host is on its earlier release", ())
+            elif told := self._change(transaction):
+                # The link had died before: the host knows of no such release.
+                return told
         raise HostError(
             f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
             "the change by itself",

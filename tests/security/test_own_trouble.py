@@ -28,11 +28,12 @@ def others(whole_lab: Lab, victim: Victim) -> None:
         reset(host)
 
 
-EDIT = """python3 - <<'EOF'
+MANIFEST = "/var/lib/jada/current/manifest.json"
+EDIT = f"""python3 - <<'EOF'
 import json
-path = "/var/lib/jada/current/manifest.json"
+path = "{MANIFEST}"
 manifest = json.load(open(path))
-{change}
+{{change}}
 open(path, "w").write(text)
 EOF"""
 DUMP = "text = json.dumps(manifest)"
@@ -40,7 +41,7 @@ DUMP = "text = json.dumps(manifest)"
 FORGED = {
     "a key of a newer jada": (f"manifest['guard'] = {{'until': 'noon'}}; manifest['wanted']['tier'] = 2; {DUMP}", True),
     "words that move the cursor": (
-        f"manifest['who'] = 'x\\x1b[2J\\n::error::x'; manifest['role'] = '[/x]'; {DUMP}",
+        f"manifest['who'] = 'x\\x1b[2J\\n::error::x'; manifest['fleet'] = '[/x]'; {DUMP}",
         True,
     ),
     "a list": ("text = '[]'", False),
@@ -53,26 +54,42 @@ FORGED = {
     "year 1": (f"manifest['at'] = '0001-01-01T00:00:00+14:00'; {DUMP}", False),
     "an id that is markup": (f"manifest['id'] = '[/x]'; {DUMP}", False),
     "a model that is more lines": (f"manifest['wanted']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
+    "a link to no release": ("import os; text = ''; os.unlink('/var/lib/jada/current/manifest.json')", False),
     "nested": ("text = '[' * 100000", False),
 }
 
 
-@pytest.mark.parametrize(("change", "judged"), FORGED.values(), ids=FORGED)
-def test_a_forged_manifest_is_its_hosts_own_trouble(victim: Victim, change: str, judged: bool) -> None:
+def forge(victim: Victim, change: str) -> None:
+    victim.root(f"cp -a {MANIFEST} /run/manifest; " + EDIT.replace("{change}", change))
+
+
+def test_a_forged_manifest_is_its_hosts_own_trouble(victim: Victim) -> None:
     assert victim.jada("upgrade", "--to", "opus-5", "--yes")[0] == 0
-    victim.root(EDIT.replace("{change}", change))
-    code, report, told = victim.jada("drift", "--json")
-    standing = {row["host"]: row["standing"] for row in report["hosts"]}
-    assert standing.pop(victim.host.name) == ("in_sync" if judged else "not_checked"), told
-    assert set(standing.values()) == {"in_sync"}
-    assert code == (0 if judged else 1)
+    seen = {}
+    for name, (change, _) in FORGED.items():
+        forge(victim, change)
+        code, report, told = victim.jada("drift", "--json")
+        standing = {row["host"]: row["standing"] for row in report["hosts"]}
+        assert code == {"in_sync": 0, "not_checked": 1}[standing[victim.host.name]], told
+        seen[name] = standing.pop(victim.host.name) == "in_sync"
+        assert set(standing.values()) == {"in_sync"}
+        victim.root(f"mv /run/manifest {MANIFEST}")
+    assert seen == {name: judged for name, (_, judged) in FORGED.items()}
+
+
+@pytest.mark.parametrize("name", ["a key of a newer jada", "a list"])
+def test_the_others_go_back_whatever_one_says_of_itself(victim: Victim, name: str) -> None:
+    change, judged = FORGED[name]
+    assert victim.jada("upgrade", "--to", "opus-5", "--yes")[0] == 0
+    forge(victim, change)
+    assert victim.jada("history", "--rebuild")[0] == (0 if judged else 1)
+    assert victim.jada("history", "--json")[0] == 0
     code, report, told = victim.jada("rollback", "--yes", "--json")
     endings = {row["host"]: row["ending"] for row in report["hosts"]}
     assert endings.pop(victim.host.name) == ("verified" if judged else "unreachable"), told
     assert set(endings.values()) == {"verified"}
     assert code == (0 if judged else 1)
-    assert victim.jada("history", "--rebuild")[0] == (0 if judged else 1)
-    assert victim.jada("history", "--json")[0] == 0
+    victim.root("rm -f /run/manifest")
 
 
 def test_an_old_release_that_is_forged_spoils_no_history(victim: Victim) -> None:
@@ -87,19 +104,24 @@ def test_an_old_release_that_is_forged_spoils_no_history(victim: Victim) -> None
     assert victim.jada("rollback", "--yes")[0] == 0
 
 
-@pytest.mark.parametrize(
-    "model", ['"\\ud800"', '"[/x]"', '"\\u001b[2J\\n::error::x"', '"' + "x" * 5000 + '"', "9" * 5000, "1e999"]
-)
-def test_a_model_that_is_no_model_is_told_as_text(victim: Victim, model: str) -> None:
-    machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {model}}}')
-    code, _, told = victim.jada("status")
-    assert (code, "\x1b" in told, "\n::" in told) == (0, False, False)
-    code, report, told = victim.jada("drift", "--json")
-    assert (code, len(report["hosts"])) == (3, 3), told
-    assert victim.jada("explain", victim.host.name)[0] == 0
+MODELS = ['"\\ud800"', '"[/x]"', '"\\u001b[2J\\n::error::x"', '"' + "x" * 5000 + '"', "9" * 5000, "1e999"]
+
+
+def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
+    for model in MODELS:
+        machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {model}}}')
+        code, _, told = victim.jada("explain", victim.host.name)
+        assert (code, "\x1b" in told, "\n::" in told) == (0, False, False)
+        code, report, told = victim.jada("drift", "--json")
+        assert (code, len(report["hosts"])) == (3, 3), told
     code, report, told = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json")
-    endings = {row["host"]: row["ending"] for row in report["hosts"]}
-    assert len(endings) == 3 and set(endings.values()) <= {"planned", "refused"}, told
+    endings = [row["ending"] for row in report["hosts"]]
+    assert len(endings) == 3 and set(endings) <= {"planned", "refused"}, told
+    machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {MODELS[0]}}}')
+    assert victim.upgrade()[1]["ending"] == "verified"
+    for command in ("status", "drift", "history"):
+        _, report, _ = victim.jada(command, "--json")
+        json.dumps(report, ensure_ascii=False).encode()
 
 
 def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim) -> None:
@@ -137,12 +159,3 @@ def asked(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
     while read():
         pass
     return process.wait(), told
-
-
-def test_what_is_recorded_is_read_by_programs(victim: Victim) -> None:
-    """One reader more, to whom a lone surrogate or a control character would be no JSON."""
-    machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin='{"model": "\\ud800"}')
-    assert victim.jada("upgrade", "--to", "opus-5", "--yes")[1] == {}
-    for command in ("status", "drift", "history"):
-        _, report, _ = victim.jada(command, "--json")
-        json.dumps(report, ensure_ascii=False).encode()
