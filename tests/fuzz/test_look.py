@@ -161,8 +161,9 @@ def told(state: State, is_whole_page: bool = False) -> None:
     """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
     found = (*checks.drift(state), *checks.findings(state, Wanted(MODEL, 1024, 4096)))
     assert all(finding.mend_on("web-1") for finding in found)
-    for launch in (state.fresh, *([state.process.launch] if state.process else []), *effective.sessions(state)):
+    for launch in (state.fresh, *([state.process.launch] if state.process else [])):
         assert effective.resolve(state, launch).model
+    assert all(one.model for _, one in effective.of_sessions(state))
     place.unsafe(state)
     _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
     for to in ("", ID, "opus[1m]"):
