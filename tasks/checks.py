@@ -218,10 +218,10 @@ def _login_limit(state: State, wanted: Wanted) -> Iterator[Finding]:
 def _hand_sessions(state: State, wanted: Wanted) -> Iterator[Finding]:
     if not wanted.model or state.settings.error or state.settings.model != wanted.model:
         return
-    for launch in effective.sessions(state):
-        one = effective.resolve(state, launch)
-        # What the service suffers from as well has been told.
-        if one.model != wanted.model and one.model != effective.resolve(state, state.fresh).model:
+    # What the service suffers from as well has been told.
+    told = (wanted.model, effective.resolve(state, state.fresh).model)
+    for launch, one in effective.of_sessions(state):
+        if one.model not in told:
             why = f"from {one.winner.where}" if one.winner.model == one.model else f"by {one.barred or one.overridden}"
             yield Finding.of("J110", wanted.model, f"{one.model} {why}, for a session in {launch.cwd}")
 

@@ -7,12 +7,13 @@ Aliases such as `sonnet` are told as they stand: which model they mean moves wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from jada.tasks.state import INLINE, MANAGED, UNREADABLE, Launch, Settings, State
+from jada.tasks.state import INLINE, MANAGED, UNREADABLE, Agent, Launch, Settings, State
 
 # What the CLI uses when nothing names a model; which one that is depends on its version.
 DEFAULT = "the Claude CLI's own default"
@@ -61,13 +62,53 @@ class _Slot:
     of_process: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The files of a host by path, those of the administrator, and the agents by name, each with its path.
+
+    Found once for all sessions of a host: its user may have laid thousands of each.
+    """
+
+    files: Mapping[str, Settings]
+    managed: tuple[Settings, ...]
+    agents: Mapping[str, list[tuple[str, Agent]]]
+
+
 AT_ARGV, AT_AGENT, AT_ENV, AT_FILE, AT_DEFAULT, AT_END = range(6)
 
 
 def resolve(state: State, launch: Launch) -> Effective:
     """The model that a process with this launch asks for when it reads the files as they are now."""
-    config, moved, files = _reads(state, launch)
-    slots = list(_slots(state, launch, files, config))
+    return _resolve(state, launch, _known(state))
+
+
+def of_sessions(state: State) -> Iterator[tuple[Launch, Effective]]:
+    """The `claude` sessions that the service's user may open by hand, at home and in every project looked at, each with
+    what it would ask for.
+
+    `projects:` of fleet.yml names folders; each of them and each folder right inside of them is a project, for that is
+    how people keep their repositories. The CLI reads the project settings of the very folder it is started in, not
+    those of its parents. A session gets the environment of a login, which is not that of the service.
+    """
+    known = _known(state)
+    for launch in _sessions(state, known):
+        yield launch, _resolve(state, launch, known)
+
+
+def _known(state: State) -> _Known:
+    agents: dict[str, list[tuple[str, Agent]]] = defaultdict(list)
+    for agent in state.agents:
+        agents[agent.name].append((_spelling(agent.path), agent))
+    return _Known(
+        {_spelling(file.path): file for file in (*state.layers, state.settings) if file.text is not None},
+        tuple(file for file in state.layers if file.path.startswith(f"{MANAGED}/")),
+        agents,
+    )
+
+
+def _resolve(state: State, launch: Launch, known: _Known) -> Effective:
+    config, moved, files = _reads(state, launch, known)
+    slots = list(_slots(known, launch, files, config))
     winner = next(slot for slot in slots if slot.model and _first_of_group(slots, slot) is slot)
     chain = [Origin(slot.model, slot.where, _lost(slots, slot, winner)) for slot in slots if slot.model]
     chain += _unread(state, files, moved)
@@ -88,14 +129,8 @@ def resolve(state: State, launch: Launch) -> Effective:
     )
 
 
-def sessions(state: State) -> Iterator[Launch]:
-    """The `claude` sessions that the service's user may open by hand: at home, and in every project looked at.
-
-    `projects:` of fleet.yml names folders; each of them and each folder right inside of them is a project, for that is
-    how people keep their repositories. The CLI reads the project settings of the very folder it is started in, not
-    those of its parents. A session gets the environment of a login, which is not that of the service.
-    """
-    taken = {_spelling(config) for config in _configs(state)} if state.layers else set()
+def _sessions(state: State, known: _Known) -> Iterator[Launch]:
+    taken = {_spelling(config) for config in _configs(state, known)} if state.layers else set()
     held = {_folder_of(layer.path) for layer in state.layers} - taken
     folders = {state.home, *(_folder_of(folder) for folder in held if folder.endswith("/.claude"))}
     works_in = {state.fresh.cwd, state.process.launch.cwd if state.process else ""}
@@ -104,13 +139,13 @@ def sessions(state: State) -> Iterator[Launch]:
         yield Launch(state.login.env, where, cwd=folder)
 
 
-def _configs(state: State) -> Iterator[str]:
+def _configs(state: State, known: _Known) -> Iterator[str]:
     yield f"{state.home}/.claude"
     for launch in (state.fresh, *([state.process.launch] if state.process else [])):
-        yield _reads(state, launch)[0]
+        yield _reads(state, launch, known)[0]
 
 
-def _reads(state: State, launch: Launch) -> tuple[str, str, list[Settings]]:
+def _reads(state: State, launch: Launch, known: _Known) -> tuple[str, str, list[Settings]]:
     """The folder of the user's settings, what moved it there ("" if nothing did), and all files that are read."""
     usual = _folder_of(state.settings.path)
     folder, by = usual, ""
@@ -118,20 +153,18 @@ def _reads(state: State, launch: Launch) -> tuple[str, str, list[Settings]]:
         folder, by = named, f"CLAUDE_CONFIG_DIR={named} in {launch.where['CLAUDE_CONFIG_DIR']}"
     elif (home := launch.env.get("HOME", state.home)) != state.home and usual == f"{state.home}/.claude":
         folder, by = f"{home}/.claude", f"HOME={home} in {launch.where['HOME']}"
-    files = _files(state, launch, folder)
+    files = _files(state, launch, folder, known)
     for file in files:
         if named := _env(file, "CLAUDE_CONFIG_DIR"):
             folder, by = named, f"CLAUDE_CONFIG_DIR={named} in the env of {file.path}"
-            files = _files(state, launch, folder)
+            files = _files(state, launch, folder, known)
             break
     same = _spelling(folder) == usual
     return (usual, "", files) if same else (folder, by, files)
 
 
-def _files(state: State, launch: Launch, config: str) -> list[Settings]:
+def _files(state: State, launch: Launch, config: str, known: _Known) -> list[Settings]:
     """The settings files that such a process reads, the strongest first."""
-    pool = {_spelling(file.path): file for file in (*state.layers, state.settings) if file.text is not None}
-    managed = [file for file in state.layers if file.path.startswith(f"{MANAGED}/")]
     flag = launch.argv.get("settings", "")
     usual = _spelling(config) == _folder_of(state.settings.path)
     user = _spelling(state.settings.path) if usual else _spelling(config, "settings.json")
@@ -145,13 +178,13 @@ def _files(state: State, launch: Launch, config: str) -> list[Settings]:
     paths += [path for source, path in named.items() if source in sources]
     # The user's file is also the project's for a process that works at home: it counts as the user's.
     paths = [path for at, path in enumerate(paths) if path not in paths[at + 1 :]]
-    return [*reversed(managed), *(pool[path] for path in paths if path in pool)]
+    return [*reversed(known.managed), *(known.files[path] for path in paths if path in known.files)]
 
 
-def _slots(state: State, launch: Launch, files: list[Settings], config: str) -> Iterator[_Slot]:
+def _slots(known: _Known, launch: Launch, files: list[Settings], config: str) -> Iterator[_Slot]:
     if "model" in launch.argv:
         yield _Slot(AT_ARGV, launch.argv["model"], "--model on the command line", of_process=True)
-    yield from _agent(state, launch, files, config)
+    yield from _agent(known, launch, files, config)
     yield from _variable(AT_ENV, "ANTHROPIC_MODEL", launch, files)
     for file in files:
         model = file.read().get("model")
@@ -169,7 +202,7 @@ def _variable(group: int, name: str, launch: Launch, files: list[Settings]) -> I
         yield _Slot(group, launch.env[name], f"{name} in {launch.where[name]}", of_process=True)
 
 
-def _agent(state: State, launch: Launch, files: list[Settings], config: str) -> Iterator[_Slot]:
+def _agent(known: _Known, launch: Launch, files: list[Settings], config: str) -> Iterator[_Slot]:
     """The model of the agent that the process plays; its name is in the frontmatter, not in the name of its file."""
     chosen = [(launch.argv["agent"], "--agent on the command line")] if "agent" in launch.argv else []
     chosen += [
@@ -179,8 +212,9 @@ def _agent(state: State, launch: Launch, files: list[Settings], config: str) -> 
         return
     name, where = chosen[0]
     for folder in (f"{MANAGED}/.claude/agents", f"{launch.cwd.rstrip('/')}/.claude/agents", f"{config}/agents"):
-        for agent in state.agents:
-            if agent.name == name and PurePosixPath(agent.path).is_relative_to(folder):
+        within = f"{_spelling(folder)}/"
+        for path, agent in known.agents.get(name, ()):
+            if path.startswith(within):
                 if agent.model not in ("", "inherit"):
                     yield _Slot(AT_AGENT, agent.model, f"{where}: {name}, whose model is in {agent.path}")
                 return
@@ -219,7 +253,8 @@ def _barred(model: str, files: list[Settings]) -> str:
     # A list of the administrator's stands alone; the others are put together.
     if managed := [one for one in lists if one[0].path.startswith(f"{MANAGED}/")]:
         lists = managed
-    entries = [str(entry).lower() for _, listed in lists if isinstance(listed, list) for entry in listed]
+    # Each once: with thousands of one family, each would be compared with all the others.
+    entries = list({str(entry).lower(): None for _, listed in lists if isinstance(listed, list) for entry in listed})
     return "" if not lists or _listed(model.lower(), entries) else lists[0][0].path
 
 

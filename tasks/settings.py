@@ -14,6 +14,8 @@ from typing import Any
 
 BOM = "\xef\xbb\xbf"
 WHITESPACE = " \t\n\r"
+# Characters. A larger file is no person's own, and as values it may take fifty times its size: few such are kept.
+LARGE, LARGE_KEPT = 2**17, 4
 # The Claude CLI's numbers are JavaScript's: Python's own integers have a limit of digits, and raise beyond it.
 DECODER = json.JSONDecoder(parse_int=float)
 
@@ -71,10 +73,12 @@ def set_model(text: str, model: str) -> Splice | None:
     return Splice(found[0].key_start, 0, f'"model{colon}{value},{indent or (" " if colon[-1] == " " else "")}')
 
 
-@lru_cache(maxsize=32)
 def members(text: str) -> tuple[Member, ...]:
     """The members of the top-level object, in the order of the file. Raises SettingsError."""
-    # Cached: a dozen checks of one host ask for its few files one after the other.
+    return (_kept if len(text) < LARGE else _large_kept)(text)
+
+
+def _located(text: str) -> tuple[Member, ...]:
     try:
         return tuple(_members(text))
     except RecursionError:
@@ -87,6 +91,10 @@ def members(text: str) -> tuple[Member, ...]:
         line = text.count("\n", 0, at) + 1
         column = at - text.rfind("\n", 0, at)
         raise SettingsError(f"line {line}, column {column}: {what}") from None
+
+
+# A dozen checks of one host ask for its few files one after the other.
+_kept, _large_kept = lru_cache(maxsize=32)(_located), lru_cache(maxsize=LARGE_KEPT)(_located)
 
 
 def _members(text: str) -> list[Member]:

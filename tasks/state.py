@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from jada.tasks.frames import Fields, LookError, read_frames, whole
 from jada.tasks.release import Release, told
-from jada.tasks.settings import SettingsError, parse
+from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 
 # The folder of the settings an administrator sets for everybody.
 MANAGED = "/etc/claude-code"
@@ -567,10 +567,12 @@ def _no_answer(kind: str, code: str, http: str) -> str:
     return "it took longer than 20 s" if code == "124" else f"exit code {code}"
 
 
-# A dozen checks of one host ask for its few files, one after the other.
-@lru_cache(maxsize=64)
 def _judged(text: str, managed: bool) -> tuple[Mapping[str, object], str]:
     """The values that the CLI takes from a settings file, and why it can't be used, or ""."""
+    return (_kept if len(text) < LARGE else _large_kept)(text, managed)
+
+
+def _judgement(text: str, managed: bool) -> tuple[Mapping[str, object], str]:
     try:
         values = parse(text)
     except SettingsError as error:
@@ -578,6 +580,10 @@ def _judged(text: str, managed: bool) -> tuple[Mapping[str, object], str]:
     # Of the administrator's files the CLI leaves out only the part that is wrong.
     wrong = "" if managed else _wrong_type(values)
     return {} if wrong or not isinstance(values.get("model", ""), str) else values, wrong
+
+
+# A dozen checks of one host ask for its few files, one after the other.
+_kept, _large_kept = lru_cache(maxsize=64)(_judgement), lru_cache(maxsize=LARGE_KEPT)(_judgement)
 
 
 def _wrong_type(values: Mapping[str, object]) -> str:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from jada import UNPRINTABLE, ConfigError
 from jada.inventory import access, fleet
 from jada.inventory.fleet import Fleet, StaticSource
-from tests.fuzz.conftest import mutated, regrafted, texts
+from tests.fuzz.conftest import dear, mutated, regrafted, texts
 
 FULL = """\
 fleet: agents
@@ -103,17 +103,20 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
+@dear
 @given(text=mutated([FULL]))
 def test_a_file_that_something_was_done_to(file: Path, text: str) -> None:
     read(file, text.encode("utf-8", "surrogatepass"))
 
 
+@dear
 @given(data=regrafted(DATA))
 def test_a_file_with_other_values(file: Path, data: Any) -> None:
     """JSON, nearly all of which is YAML: so every character comes through, as an escape."""
     read(file, json.dumps(data).encode())
 
 
+@dear
 @given(place=st.sampled_from([*PLACES]), text=texts)
 def test_a_text_in_any_place(file: Path, place: tuple[str | int, ...], text: str) -> None:
     data = json.loads(json.dumps(DATA))
@@ -123,6 +126,7 @@ def test_a_text_in_any_place(file: Path, place: tuple[str | int, ...], text: str
     read(file, json.dumps(data).encode())
 
 
+@dear
 @given(place=st.sampled_from([*PLACES]), before=texts, after=texts)
 def test_a_text_around_what_stands_there(file: Path, place: tuple[str | int, ...], before: str, after: str) -> None:
     data = json.loads(json.dumps(DATA))
@@ -132,6 +136,7 @@ def test_a_text_around_what_stands_there(file: Path, place: tuple[str | int, ...
     read(file, json.dumps(data).encode())
 
 
+@dear
 @given(place=st.sampled_from(["settle: ", "nofile: ", "port: ", "running_only: ", "until: "]), word=texts)
 def test_a_word_without_quotes(file: Path, place: str, word: str) -> None:
     text = re.sub(rf"{place}[^,}}\n]+", lambda _: place + word, FULL)

@@ -31,7 +31,7 @@ from jada.tasks.release import Release, Wanted
 from jada.tasks.state import INLINE, LONGEST_MODEL, State, read
 from jada.tasks.transaction import Service
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
-from tests.fuzz.conftest import FEW, mutated, numbers, regrafted, texts, values
+from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
 
 ID, LATER, MODEL = "20261124-120000-aaaa", "20261125-120000-bbbb", "claude-opus-5"
 UNIT = "jada-agent.service"
@@ -161,8 +161,9 @@ def told(state: State, is_whole_page: bool = False) -> None:
     """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
     found = (*checks.drift(state), *checks.findings(state, Wanted(MODEL, 1024, 4096)))
     assert all(finding.mend_on("web-1") for finding in found)
-    for launch in (state.fresh, *([state.process.launch] if state.process else []), *effective.sessions(state)):
+    for launch in (state.fresh, *([state.process.launch] if state.process else [])):
         assert effective.resolve(state, launch).model
+    assert all(one.model for _, one in effective.of_sessions(state))
     place.unsafe(state)
     _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
     for to in ("", ID, "opus[1m]"):
@@ -300,12 +301,14 @@ def _in_a_row(old: str, changes: st.SearchStrategy[str]) -> st.SearchStrategy[st
     return st.builds(put, st.integers(0, 5), changes)
 
 
+@dear
 @given(st.data())
 def test_a_text_in_any_field(data: st.DataObject) -> None:
     if state := looked(with_values(data, texts)):
         told(state)
 
 
+@dear
 @given(st.data())
 def test_a_number_in_any_field(data: st.DataObject) -> None:
     words = st.one_of(numbers.map(_digits), st.sampled_from(["0", "1", "9" * 9, "9" * 11, "253402300800", "infinity"]))
@@ -317,12 +320,14 @@ def _digits(number: Any) -> str:
     return "1" + "0" * 400 if isinstance(number, int) and abs(number) > 2**70 else str(number)
 
 
+@dear
 @given(st.data())
 def test_json_in_any_field(data: st.DataObject) -> None:
     if state := looked(with_values(data, st.one_of(values, regrafted(SETTINGS)).map(json.dumps))):
         told(state)
 
 
+@dear
 @given(st.data())
 def test_settings_of_any_values(data: st.DataObject) -> None:
     """Every file of settings is a JSON object, in which anything may stand for anything."""
@@ -338,6 +343,7 @@ def test_settings_of_any_values(data: st.DataObject) -> None:
         told(state)
 
 
+@dear
 @given(st.sampled_from(["release.manifest.json", "release.previous", "history1.manifest"]),
        regrafted(json.loads(UP.to_json())))  # fmt: skip
 def test_manifests_of_any_values(name: str, manifest: Any) -> None:
@@ -346,6 +352,7 @@ def test_manifests_of_any_values(name: str, manifest: Any) -> None:
         told(state)
 
 
+@dear
 @given(st.one_of(texts, values.map(json.dumps), mutated(['{"model": "m"}', '{"model": {"id": "m"}}']),
                  st.one_of(texts, values).map(lambda model: json.dumps({"model": model}))),
        st.one_of(st.none(), numbers.map(_digits), texts))  # fmt: skip

@@ -19,7 +19,7 @@ from jada.inventory import models
 from jada.inventory.fleet import Fleet, Role
 from jada.tasks.release import Release, Wanted, moment
 from jada.tasks.state import State
-from tests.fuzz.conftest import numbers, texts
+from tests.fuzz.conftest import dear, numbers, texts
 
 ID = "20261124-120000-aaaa"
 ids = st.one_of(texts, st.sampled_from([ID, "20261124-120000-bbbb", "20991231-000000-ffff", "zzzz"]))
@@ -28,6 +28,7 @@ entries = st.builds(Entry, ids, words, words, words, words, words, words)
 host_entries = st.builds(HostEntry, ids, words, words, words, words, words, numbers)
 
 
+@dear
 @given(entries, st.lists(host_entries, max_size=3))
 def test_what_is_recorded_can_be_shown(entry: Entry, hosts: list[HostEntry]) -> None:
     with closing(sqlite3.connect(":memory:")) as connection:

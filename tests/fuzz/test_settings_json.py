@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jada.tasks.settings import BOM, SettingsError, parse, set_model
-from tests.fuzz.conftest import mutated, texts, values
+from tests.fuzz.conftest import dear, mutated, texts, values
 
 MODEL = "claude-opus-5"
 DOCUMENTS = (
@@ -57,6 +57,7 @@ def test_settings_that_something_was_done_to(text: str) -> None:
         assert str(error).startswith("line ")
 
 
+@dear
 @given(
     st.lists(st.tuples(st.one_of(st.just("model"), texts), values), max_size=6),
     st.sampled_from(["", BOM, " \n", BOM + "\t"]),

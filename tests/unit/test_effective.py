@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -242,6 +243,26 @@ def test_sessions_by_hand_are_at_home_and_in_projects(with_files: Callable[[Case
         PROJECT,
         MANAGED,
     ]
-    found = effective.sessions(with_files(Case("", {path: {} for path in paths})))
+    found = effective.of_sessions(with_files(Case("", {path: {} for path in paths})))
     # Not where the service itself works.
-    assert [launch.cwd for launch in found] == ["/home/agent", "/home/agent/repos", "/home/agent/repos/one"]
+    assert [launch.cwd for launch, _ in found] == ["/home/agent", "/home/agent/repos", "/home/agent/repos/one"]
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_the_files_of_a_host_are_gathered_once_however_many_projects_there_are(
+    with_files: Callable[[Case], State], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = with_files(Case("", {f"/home/agent/{number}/.claude/settings.json": MODEL for number in range(count)}))
+    gather = Mock(wraps=effective._known)
+    monkeypatch.setattr(effective, "_known", gather)
+    assert len(list(effective.of_sessions(state))) == count + 1
+    assert gather.call_count == 1
+
+
+def test_a_list_of_models_that_says_one_a_thousand_times_is_compared_once(
+    resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare = Mock(return_value=True)
+    monkeypatch.setattr(effective, "_listed", compare)
+    resolve(Case("", {USER: {**MODEL, "availableModels": ["opus", "Opus"] * 1000}}))
+    compare.assert_called_once_with("m-user", ["opus"])
