@@ -30,6 +30,11 @@ LAID = {
         "cp /bin/sleep claude; for i in $(seq 200); do setsid ./claude 100 >/dev/null 2>&1 & done; sleep 0.3",
         "sessions: more than 50",
     ),
+    "sessions with long command lines": (
+        "cp /bin/sleep claude; x=$(head -c 100000 /dev/zero | tr '\\0' x); "
+        "for i in $(seq 60); do setsid ./claude 100 $x $x $x >/dev/null 2>&1 & done; sleep 0.3",
+        "sessions: more than 50",
+    ),
     "a thousand projects": (
         "mkdir -p repos; cd repos; for i in $(seq 600); do mkdir -p $i/.claude; done",
         "projects: more",

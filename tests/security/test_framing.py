@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Iterator
+
 import pytest
 
+from jada.inventory.lab import machine
 from jada.tasks import checks
 from jada.tasks.state import State
 from tests.security.conftest import Victim
@@ -93,17 +97,58 @@ def test_a_file_of_variables_of_the_users_is_read_as_the_user(victim: Victim) ->
         victim.root("rm /root/env")
 
 
-def test_the_users_half_of_a_look_speaks_for_the_user_alone(victim: Victim) -> None:
-    """Its process is the user's to trace: here it says what it likes, by a program of its own in root's place."""
-    said = "user 4\\nroot\\nhome 1\\n/\\nend 2\\nok\\n"
-    victim.root(
-        f"printf '#!/bin/sh\\nprintf \"{said}\"\\n' >/usr/local/sbin/setpriv; chmod 755 /usr/local/sbin/setpriv"
-    )
+# In place of what runs the user's half of a look, which the user may trace: it says what it likes.
+SPEAKER = """#!/bin/sh
+case "$*" in *"NAME LENGTH"*) exec cat /run/forged ;; esac
+exec /usr/bin/setpriv "$@"
+"""
+
+
+@pytest.fixture
+def speak(victim: Victim) -> Iterator[Callable[..., None]]:
+    """What the user's half says from now on, after what a look at the host says of the place of settings.json."""
+
+    def say(**fields: str) -> None:
+        said = "".join(f"{name.replace('__', '.')} {len(text)}\n{text}\n" for name, text in fields.items())
+        machine.inside(victim.host, "cat >/run/forged", stdin=said + "end 2\nok\n")
+        machine.inside(victim.host, "cat >/usr/local/sbin/setpriv; chmod 755 /usr/local/sbin/setpriv", stdin=SPEAKER)
+
+    yield say
+    victim.root("rm -f /usr/local/sbin/setpriv /run/forged")
+
+
+@pytest.mark.parametrize("field", ["user", "home", "settings__path", "unit__MainPID", "release__result"])
+def test_the_users_half_of_a_look_speaks_for_the_user_alone(
+    victim: Victim, speak: Callable[..., None], field: str
+) -> None:
+    speak(**{field: "/"})
+    code, report, told = victim.jada("status", "--json")
+    rows = {row["host"]: row for row in report["hosts"]}
+    assert code == 1
+    assert f"{field.replace('__', '.')} is no field of a look" in rows[victim.host.name]["error"], told
+    assert [row for row in rows.values() if "error" in row] == [rows[victim.host.name]]
+
+
+@pytest.mark.parametrize(
+    "real",
+    ["/etc/jada-trap.json", "/home/agent/placed.json", "/home/agent/../../etc/jada-trap.json", "/home/agentx/a.json"],
+)
+def test_where_a_link_leads_is_no_reason_for_root_to_write_there(
+    victim: Victim, speak: Callable[..., None], real: str
+) -> None:
+    """The user says that its settings are a file of root's, with all that the plan wants to hear."""
+    text = '{"model": "claude-x"}'
+    for path in ("/etc/jada-trap.json", "/home/agent/placed.json"):
+        machine.inside(victim.host, f"cat >{path}; chmod 644 {path}", stdin=text)
     try:
-        code, report, told = victim.jada("status", "--json")
-        rows = {row["host"]: row for row in report["hosts"]}
-        assert code == 1
-        assert "user is no field of a look" in rows[victim.host.name]["error"], told
-        assert [row for row in rows.values() if "error" in row] == [rows[victim.host.name]]
+        before = victim.everything() + victim.root("cat /home/agent/placed.json")
+        speak(
+            settings__real=real, settings__owner="0:0", settings__mode="644", settings__links="1",
+            settings__changed="1", settings__size=str(len(text)), settings__masked=text + '"',
+            settings__sha256=hashlib.sha256(text.encode()).hexdigest(),
+        )  # fmt: skip
+        _, host, told = victim.upgrade()
+        assert host["ending"] == "refused", told
+        assert victim.everything() + victim.root("cat /home/agent/placed.json") == before
     finally:
-        victim.root("rm /usr/local/sbin/setpriv")
+        victim.root("rm -f /etc/jada-trap.json /home/agent/placed.json")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jada.inventory.lab import machine
 from tests.security.conftest import Victim
 
 pytestmark = pytest.mark.lab
@@ -122,6 +123,47 @@ def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, 
         assert victim.model() == "claude-sonnet-4.6"
     finally:
         victim.root("rm -rf /etc/jada-trap")
+
+
+# Exchanges a folder with a link, both of which are there at any moment (renameat2(2), RENAME_EXCHANGE).
+EXCHANGE = """
+import ctypes, os
+if not os.path.lexists("trap"):
+    os.symlink("/etc/jada-trap", "trap")
+number = {"x86_64": 316, "aarch64": 276}[os.uname().machine]
+for _ in range(200000):
+    ctypes.CDLL(None).syscall(number, -100, b".claude", -100, b"trap", 2)
+"""
+
+
+@pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash"])
+def test_no_shell_takes_a_folder_for_another(victim: Victim, shell: str) -> None:
+    """bash works out where it is before it goes there."""
+    settings = victim.host.settings
+    victim.root('mkdir /etc/jada-trap; echo \'{"model": "x"}\' >/etc/jada-trap/settings.json')
+    victim.root(f"ln -s {shell} /usr/local/sbin/sh; chown root:root {settings}; chmod 644 {settings}")
+    try:
+        before = victim.everything()
+        machine.inside(victim.host, "cat >/home/agent/exchange.py", stdin=EXCHANGE)
+        end = victim.in_background("python3 exchange.py")
+        try:
+            for _ in range(3):
+                assert victim.upgrade()[0] in (0, 1, 4)
+        finally:
+            end()
+        assert victim.everything() == before
+    finally:
+        victim.root("rm -rf /etc/jada-trap /usr/local/sbin/sh")
+
+
+def test_settings_that_nobody_may_read_go_back(victim: Victim) -> None:
+    """The way back needs nothing to be good."""
+    first = victim.root(f"sha256sum {victim.host.settings}; stat -c '%U %a' {victim.host.settings}")
+    assert victim.upgrade()[0] == 0
+    victim.user(f"chmod 000 {S}")
+    _, host, told = victim.one("rollback")
+    assert host["ending"] == "verified", told
+    assert victim.root(f"sha256sum {victim.host.settings}; stat -c '%U %a' {victim.host.settings}") == first
 
 
 def test_a_file_of_roots_with_another_name_is_refused(victim: Victim) -> None:

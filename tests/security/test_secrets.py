@@ -41,6 +41,18 @@ def test_a_url_is_told_without_who_it_is_for(victim: Victim, tmp_path: Path) -> 
     assert victim.root("grep -rl lab-secret /var/lib/jada --include=log --include=result", check=False) == ""
 
 
+def test_no_command_line_is_told(victim: Victim) -> None:
+    """systemctl status shows those of all processes of the unit."""
+    victim.root(
+        "mkdir -p /etc/systemd/system/jada-agent.service.d; printf '[Service]\\nExecStart=\\nExecStart=%s\\n' "
+        "'/usr/local/bin/jada-agent --api-key lab-secret --config /etc/agent.conf' "
+        ">/etc/systemd/system/jada-agent.service.d/60-x.conf; systemctl daemon-reload; systemctl restart jada-agent"
+    )
+    victim.ready()
+    code, _, told = victim.jada("upgrade", "--to", "opus-5", "--yes", "-v", "--limit", victim.host.name)
+    assert (code, "60-x.conf" in told) == (0, True), told
+
+
 def test_what_verbose_shows_is_masked_whatever_it_stands_in(victim: Victim) -> None:
     text = '{"model": "claude-x", "a": {"model": {"token": "lab-secret"}}, "b": ["lab-secret"], "c": "lab-secret"}'
     victim.user(f"printf '%s' '{text}' >.claude/settings.json")
