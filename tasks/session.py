@@ -187,6 +187,7 @@ class Connection:
     def _find_out(self, transaction: Transaction) -> Outcome:
         """How a transaction ended whose answer was lost: the host knows."""
         began = answered = time.monotonic()
+        again = False
         while time.monotonic() - began < FIND_OUT and time.monotonic() - answered < UNREACHABLE:
             self.close()
             try:
@@ -204,11 +205,13 @@ class Connection:
                     return told
             elif state.release and state.release.id == transaction.release.id:
                 return Outcome(Result.DONE, "", ())
-            elif any(past.release.id == transaction.release.id for past in state.history):
+            elif again or any(past.release.id == transaction.release.id for past in state.history):
                 return Outcome(Result.RESTORED, "it was cut off; the host is on its earlier release", ())
-            elif told := self._change(transaction):
-                # The link had died before: the host knows of no such release.
-                return told
+            else:
+                # The host knows of no such release: the link had died before, or it was cut off at its very beginning.
+                again = True
+                if told := self._change(transaction):
+                    return told
         raise HostError(
             f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
             "the change by itself",
