@@ -62,6 +62,7 @@ environment_file() {
 # Owner, mode and time of the files in $layers that may name a model, and their masked text. tasks/effective.py ranks them.
 tell_files() { # FILE ... : those before the layers, with the name of each: SETTINGS, or none
     to_mask=
+    [ "$#$layers" != 0 ] || return 0
     # shellcheck disable=SC2086 # a path a line
     for line in $(stat -L -c '%f %u:%g %a %h %s %.9Z %n' "$@" $layers 2>/dev/null); do
         path=${line#* * * * * * }

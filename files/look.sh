@@ -8,6 +8,8 @@
 # A process costs a host as much as a hundred lines of shell do: what the shell can do by itself, it does.
 HOME_OF_JADA=/var/lib/jada
 MANAGED=/etc/claude-code
+DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
+LIMITS=/etc/security/limits.d/50-jada.conf
 # Bytes of an answer to a question, of a file of jada's own and of a whole look; and open sessions that are told.
 MOST_OF_ANSWER=65536
 MOST_OF_LOOK=25165824
@@ -78,6 +80,15 @@ walk() { # PATH
     done
 }
 
+# Says owner and mode of one of our files, once, unless it is none.
+ours() { # NAME "UID:GID/PERMISSIONS MODE"
+    case $2 in */-*) ;; *) return ;; esac
+    has "$told" "$1" && return
+    told=$told$NL$1
+    say "$1.owner" "${2%%/*}"
+    say "$1.mode" "${2##* }"
+}
+
 # Sets $owned to those paths that nobody but root can change or lead elsewhere: root reads no others.
 sort_by_owner() { # PATH ...
     ways='' unsafe='' owned=''
@@ -85,12 +96,18 @@ sort_by_owner() { # PATH ...
         walk "$path" || unsafe=$unsafe$NL$path
         for at in $steps; do has "$ways" "$at" || ways=$ways$NL$at; done
     done
+    # Our own two are asked for with the others.
     # shellcheck disable=SC2086 # a path a line
-    [ -z "$ways" ] || for line in $(stat -c '%u:%g/%A %n' $ways 2>/dev/null); do
+    for line in $(stat -c '%u:%g/%A %a %n' $ways $DROPIN $LIMITS 2>/dev/null); do
+        at=${line#* * }
+        case $at in
+            "$DROPIN") ours dropin "${line%" $at"}" ;;
+            "$LIMITS") ours limits "${line%" $at"}" ;;
+        esac
         case ${line%% *} in
             # A link; a folder like /tmp, where others can't take away what is root's; what no others may write to.
             0:*/l* | 0:*/d????????[tT] | 0:0/????????[!w]? | 0:*/?????[!w]??[!w]?) ;;
-            *) unsafe=$unsafe$NL${line#* } ;;
+            *) unsafe=$unsafe$NL$at ;;
         esac
     done
     for path in "$@"; do
@@ -326,19 +343,14 @@ look_at_unit_files() {
 
 look_at_our_files() {
     set --
-    for file in "/etc/systemd/system/$UNIT.d/50-jada.conf" /etc/security/limits.d/50-jada.conf; do
+    for file in "$DROPIN" "$LIMITS"; do
         if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi
     done
     [ $# -gt 0 ] || return 0
-    for line in $(sha256sum "$@" 2>/dev/null; stat -c '%u:%g %a %n' "$@" 2>/dev/null); do
+    for line in $(sha256sum "$@" 2>/dev/null); do
         # A backslash before the line says that there are some in the path.
         line=${line#\\}
-        case $line in *.d/50-jada.conf) ;; *) continue ;; esac
-        case $line in *limits.d/50-jada.conf) name=limits ;; *) name=dropin ;; esac
-        case $line in
-            *:*" "*" /"*) say "$name.owner" "${line%% *}"; line=${line#* }; say "$name.mode" "${line%% *}" ;;
-            *) say "$name.sha256" "${line%% *}" ;;
-        esac
+        case $line in *"$LIMITS") say limits.sha256 "${line%% *}" ;; *) say dropin.sha256 "${line%% *}" ;; esac
     done
 }
 

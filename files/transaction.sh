@@ -31,7 +31,11 @@ change_settings() {
     esac
 }
 
-changed_meanwhile() { fail "$SETTINGS was changed by someone else in the same moment"; }
+# Nothing was written: the way back leaves somebody else's text alone.
+changed_meanwhile() {
+    rm -f "$DIR/written"
+    fail "$SETTINGS was changed by someone else in the same moment"
+}
 
 # A file of jada's own: root's, and for everybody to read.
 change_file() { # PATH TEXT

@@ -62,6 +62,8 @@ class Connection:
         self._state = state
         self._host = host
         self._line = line
+        # Whether a change on this host has said anything yet.
+        self._was_begun = False
         self._arguments = cast(SSHConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
         self.service = service
 
@@ -160,6 +162,7 @@ class Connection:
         name = f"release {transaction.release.id}"
         look = look_script(self.service, evidence=evidence)
         lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
+        self._was_begun = self._was_begun or any(lines)
         told = outcome(lines)
         if told and told.result is Result.DONE:
             with contextlib.suppress(LookError):
@@ -187,7 +190,6 @@ class Connection:
     def _find_out(self, transaction: Transaction) -> Outcome:
         """How a transaction ended whose answer was lost: the host knows."""
         began = answered = time.monotonic()
-        again = False
         while time.monotonic() - began < FIND_OUT and time.monotonic() - answered < UNREACHABLE:
             self.close()
             try:
@@ -205,13 +207,11 @@ class Connection:
                     return told
             elif state.release and state.release.id == transaction.release.id:
                 return Outcome(Result.DONE, "", ())
-            elif again or any(past.release.id == transaction.release.id for past in state.history):
+            elif self._was_begun or any(past.release.id == transaction.release.id for past in state.history):
                 return Outcome(Result.RESTORED, "it was cut off; the host is on its earlier release", ())
-            else:
-                # The host knows of no such release: the link had died before, or it was cut off at its very beginning.
-                again = True
-                if told := self._change(transaction):
-                    return told
+            elif told := self._change(transaction):
+                # It had said nothing, and the host knows of no such release: the link had died before it.
+                return told
         raise HostError(
             f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
             "the change by itself",
