@@ -7,6 +7,7 @@ NAMES='ANTHROPIC_MODEL|ANTHROPIC_DEFAULT_MODEL|CLAUDE_CONFIG_DIR|HOME'
 # Bytes: of one value, and of a settings file, which the Claude CLI reads whole.
 MOST_OF_VALUE=65536
 MOST_OF_FILE=8388608
+folders_above=
 NL='
 '
 # awk's own way to say something.
@@ -59,17 +60,19 @@ environment_file() {
             print substr($0, 1, at) value }' "$1" 2>/dev/null
 }
 
-# Owner, mode and time of the files in $layers that may name a model, and their masked text. tasks/effective.py ranks them.
-tell_files() { # FILE ... : those before the layers, with the name of each: SETTINGS, or none
+# Owner, mode and time of settings.json, if it is given, and of the files in $layers, which may name a model too, and their
+# masked text; tasks/effective.py ranks them. Of the $folders_above, who may change what is in them.
+tell_files() { # SETTINGS or nothing
     to_mask=
     [ "$#$layers" != 0 ] || return 0
     # shellcheck disable=SC2086 # a path a line
-    for line in $(stat -L -c '%f %u:%g %a %h %s %.9Z %n' "$@" $layers 2>/dev/null); do
-        path=${line#* * * * * * }
+    for line in $(stat -L -c '%f %u:%g %a %h %s %.9Z %A %n' "$@" $layers $folders_above 2>/dev/null); do
+        path=${line#* * * * * * * }
         IFS=' '
         # shellcheck disable=SC2086
         set -- $line
         IFS=$NL
+        if has "$folders_above" "$path"; then say folder+ "${2%%:*}$NL$7$NL$path"; continue; fi
         case $path in
             "$SETTINGS") name=settings ;;
             *) name=layer$((number = ${number:-0} + 1)); say "$name.path" "$path" ;;

@@ -15,7 +15,7 @@ layer() {
     has "$layers" "$1" || layers=$layers$NL$1
 }
 
-# Each part of a path that is a link, and the owner and mode of each folder on the way to where it leads.
+# Says each part of a path that is a link; sets $folders_above to each folder above where it leads.
 walk() { # PATH REAL
     at='' rest=${1#/}
     while [ -n "$rest" ]; do
@@ -23,13 +23,8 @@ walk() { # PATH REAL
         [ ! -L "$at" ] || say link+ "$at"
         case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
     done
-    set -- "${2%/*}"
-    while [ -n "$1" ]; do set -- "${1%/*}" "$@"; done
-    shift
-    for line in $(stat -c '%u %A %n' / "$@" 2>/dev/null); do
-        rest=${line#* }
-        say folder+ "${line%% *}$NL${rest%% *}$NL${rest#* }"
-    done
+    folders_above=$NL/ at=${2%/*}
+    ! is_plain "$at" || while [ -n "$at" ]; do folders_above=$folders_above$NL$at at=${at%/*}; done
 }
 
 # The agents of some folders: path, name and model of each frontmatter. One without a description is no agent to the CLI.

@@ -10,13 +10,12 @@ HOME_OF_JADA=/var/lib/jada
 MANAGED=/etc/claude-code
 DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
 LIMITS=/etc/security/limits.d/50-jada.conf
-# Bytes of an answer to a question, of a file of jada's own and of a whole look; and open sessions that are told.
+# Bytes of an answer to a question, and open sessions that are told. Of a whole look, the controller takes no more than it
+# wants (tasks/frames.py), and then closes the pipe.
 MOST_OF_ANSWER=65536
-MOST_OF_LOOK=25165824
 MOST_SESSIONS=50
-# Bytes of a command line and of an environment, which a process may make as long as it likes.
+# Bytes of the command line of such a session, of which there may be many.
 MOST_OF_COMMAND=65536
-MOST_OF_ENVIRONMENT=262144
 
 # A file of root's own. One that can't be read, or not to its end, is not told as one that is not there.
 say_file() { # NAME FILE
@@ -192,49 +191,6 @@ Environment,EnvironmentFiles,UnsetEnvironment,ExecStart"); do
     say fresh.cwd "$start"
 }
 
-look_at_kernel() {
-    say now "$(date +%s.%N)"
-    # CAP_SYS_RESOURCE is bit 24 of CapEff (capabilities(7)): with it PID 1 may raise a hard limit, up to fs.nr_open.
-    # The birth of a process is field 22 of proc_pid_stat(5), counted behind the command's closing bracket: in clock ticks
-    # since boot. /etc/environment is read by pam_env(8) at each login.
-    awk -v pid="$pid" -v shell="$$" "$SAY"'
-        function first(file,   line) { getline line <file; close(file); return line }
-        function soft_and_hard(of,   file, line) {
-            file = "/proc/" of "/limits"
-            hard = ""
-            while ((getline line <file) > 0) if (sub(/^Max open files */, "", line)) { split(line, words, " "); soft = words[1]; hard = words[2] }
-            close(file)
-            return hard != ""
-        }
-        BEGIN {
-            split(first("/proc/uptime"), words, " ")
-            say("uptime", words[1])
-            say("boot", first("/proc/sys/kernel/random/boot_id"))
-            say("nr_open", first("/proc/sys/fs/nr_open"))
-            while ((getline line <"/proc/1/status") > 0) if (sub(/^CapEff:[ \t]*/, "", line))
-                say("can_raise", index("13579bdf", substr(line, length(line) - 6, 1)) ? 1 : 0)
-            if (soft_and_hard(1)) say("hard_pid1", hard)
-            if (soft_and_hard(shell)) say("hard_login", hard)
-            if (pid > 0 && soft_and_hard(pid)) { say("process.soft", soft); say("process.hard", hard) }
-            if (pid > 0 && (line = first("/proc/" pid "/stat")) != "") {
-                sub(/.*\) /, "", line)
-                split(line, words, " ")
-                say("process.ticks", words[20])
-            }
-            while ((getline line <"/etc/environment") > 0) {
-                sub(/^[ \t]*(export[ \t]+)?/, "", line)
-                if (line ~ /^ANTHROPIC_(DEFAULT_)?MODEL=/) {
-                    at = index(line, "=")
-                    value = substr(line, at + 1)
-                    sub(/^"/, "", value)
-                    sub(/["#].*/, "", value)
-                    login[substr(line, 1, at - 1)] = value
-                }
-            }
-            for (name in login) say("login.env." name, login[name])
-        }'
-}
-
 # How the process was started. Its user can have it say anything here.
 look_at_process() {
     configs=$NL$home/.claude
@@ -244,14 +200,14 @@ look_at_process() {
     { [ "$pid" -gt 0 ] && [ -r "/proc/$pid/stat" ]; } || return 0
     if [ $# -eq 2 ]; then cwd=$2; else over "the process works in a folder that is gone, or has a line break in its name"; fi
     say running.cwd "$cwd"
-    for word in $(head -c "$MOST_OF_ENVIRONMENT" "/proc/$pid/environ" | tr '\n\0' ' \n'); do
+    for word in $(tr '\n\0' ' \n' <"/proc/$pid/environ"); do
         names_what_matters "$word" || continue
         case $running in *"$NL${word%%=*}$NL"*) continue ;; esac
         running=$running$NL${word%%=*}$NL
         say "running.env.${word%%=*}" "${word#*=}"
         moves "$word"
     done
-    for line in $(head -c "$MOST_OF_COMMAND" "/proc/$pid/cmdline" | tr '\n\0' ' \n' | options); do
+    for line in $(tr '\n\0' ' \n' <"/proc/$pid/cmdline" | options); do
         flag=${line#settings=}
         # `--settings` takes a file, or the settings themselves.
         case $line in
@@ -324,11 +280,50 @@ look_at_start() {
     for file in "$@"; do if has "$owned" "$file"; then units=$units$NL$file; fi; done
 }
 
-# Where the unit's own files set what matters, in the order systemd reads them: file, name, value. A command may span
-# lines; a variable may stand in quotes.
-look_at_unit_files() {
+# What the kernel says, and where the unit's own files set what matters, in the order systemd reads them: file, name, value.
+# In one process. A command may span lines; a variable may stand in quotes.
+look_at_kernel_and_unit_files() {
+    say now "$(date +%s.%N)"
+    # CAP_SYS_RESOURCE is bit 24 of CapEff (capabilities(7)): with it PID 1 may raise a hard limit, up to fs.nr_open.
+    # The birth of a process is field 22 of proc_pid_stat(5), counted behind the command's closing bracket: in clock ticks
+    # since boot. /etc/environment is read by pam_env(8) at each login.
     # shellcheck disable=SC2086 # a path a line
-    [ -z "$units" ] || awk -v names="^($NAMES)=" "$SAY"'
+    awk -v pid="$pid" -v shell="$$" -v names="^($NAMES)=" "$SAY"'
+        function first(file,   line) { getline line <file; close(file); return line }
+        function soft_and_hard(of,   file, line) {
+            file = "/proc/" of "/limits"
+            hard = ""
+            while ((getline line <file) > 0) if (sub(/^Max open files */, "", line)) { split(line, words, " "); soft = words[1]; hard = words[2] }
+            close(file)
+            return hard != ""
+        }
+        BEGIN {
+            split(first("/proc/uptime"), words, " ")
+            say("uptime", words[1])
+            say("boot", first("/proc/sys/kernel/random/boot_id"))
+            say("nr_open", first("/proc/sys/fs/nr_open"))
+            while ((getline line <"/proc/1/status") > 0) if (sub(/^CapEff:[ \t]*/, "", line))
+                say("can_raise", index("13579bdf", substr(line, length(line) - 6, 1)) ? 1 : 0)
+            if (soft_and_hard(1)) say("hard_pid1", hard)
+            if (soft_and_hard(shell)) say("hard_login", hard)
+            if (pid > 0 && soft_and_hard(pid)) { say("process.soft", soft); say("process.hard", hard) }
+            if (pid > 0 && (line = first("/proc/" pid "/stat")) != "") {
+                sub(/.*\) /, "", line)
+                split(line, words, " ")
+                say("process.ticks", words[20])
+            }
+            while ((getline line <"/etc/environment") > 0) {
+                sub(/^[ \t]*(export[ \t]+)?/, "", line)
+                if (line ~ /^ANTHROPIC_(DEFAULT_)?MODEL=/) {
+                    at = index(line, "=")
+                    value = substr(line, at + 1)
+                    sub(/^"/, "", value)
+                    sub(/["#].*/, "", value)
+                    login[substr(line, 1, at - 1)] = value
+                }
+            }
+            for (name in login) say("login.env." name, login[name])
+        }
         { line = more $0; more = "" }
         /\\$/ { more = substr(line, 1, length(line) - 1) " "; next }
         line ~ /^[ \t]*LimitNOFILE[ \t]*=/ { sub(/^[^=]*=[ \t]*/, "", line); say("unit.sets+", FILENAME "\nLimitNOFILE\n" line) }
@@ -338,7 +333,7 @@ look_at_unit_files() {
             count = split(line, words, /[ \t]+/)
             for (i = 1; i <= count; i++) if (words[i] ~ names)
                 say("unit.sets+", FILENAME "\n" substr(words[i], 1, index(words[i], "=") - 1) "\n" substr(words[i], index(words[i], "=") + 1))
-        }' $units 2>/dev/null
+        }' $units /dev/null 2>/dev/null
 }
 
 look_at_our_files() {
@@ -418,10 +413,9 @@ look() {
     IFS=$NL
     is_free || busy=yes
     look_at_unit
-    look_at_kernel
     look_at_process
     look_at_start
-    look_at_unit_files
+    look_at_kernel_and_unit_files
     look_at_our_files
     tell_files
     [ -z "$HEALTH" ] || ask_health
@@ -439,4 +433,4 @@ look() {
     "$@" </dev/null 2>/dev/null
 }
 
-look | head -c "$MOST_OF_LOOK" | gzip -c | base64 -w0
+look | gzip -c | base64 -w0

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-# Bytes of a look: packed, as it crosses the link, and unpacked (files/look.sh stops a little before that).
+# Bytes of a look: packed, as it crosses the link, and unpacked.
 MOST_PACKED = 16 * 2**20
 MOST_UNPACKED = 26 * 2**20
 # Values of one field that may come more than once: no host has a tenth of that.

@@ -139,10 +139,11 @@ def victim(whole_lab: Lab, security_fleet: Path, tmp_path: Path) -> Iterator[Vic
     env = {**os.environ, "JADA_FLEET": str(security_fleet), "XDG_STATE_HOME": str(tmp_path / "state")}
     before = machine.inside(host, EVERYTHING.format(home=host.home)).stdout
     found = Victim(host, env, before)
+    owned = found.root(OWNED.format(home=host.home))
     yield found
     # What the tests' own root lays.
     machine.inside(host, clean + "; rm -rf /etc/default/jada-agent /etc/jada-agent.json /etc/claude-code")
     changed = set(found.everything().splitlines()) ^ set(before.splitlines())
     assert not changed
-    assert found.root(OWNED.format(home=host.home)) == ""
+    assert found.root(OWNED.format(home=host.home)) == owned
     eventually(lambda: not found.root(f"pgrep -x '{WORKERS}'", check=False), "a process of a look runs on")
