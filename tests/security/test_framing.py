@@ -141,12 +141,12 @@ def test_where_a_link_leads_is_no_reason_for_root_to_write_there(
     for path in ("/etc/jada-trap.json", "/home/agent/placed.json"):
         machine.inside(victim.host, f"cat >{path}; chmod 644 {path}", stdin=text)
     try:
-        before = victim.everything() + victim.root("cat /home/agent/placed.json")
         speak(
             settings__real=real, settings__owner="0:0", settings__mode="644", settings__links="1",
             settings__changed="1", settings__size=str(len(text)), settings__masked=text + '"',
             settings__sha256=hashlib.sha256(text.encode()).hexdigest(),
         )  # fmt: skip
+        before = victim.everything() + victim.root("cat /home/agent/placed.json")
         _, host, told = victim.upgrade()
         assert host["ending"] == "refused", told
         assert victim.everything() + victim.root("cat /home/agent/placed.json") == before
