@@ -28,7 +28,7 @@ test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,
 	JADA_FUZZ=1 $(RUN) pytest -q tests/fuzz
 
 test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
-	JADA_ALL_FAULTS=1 $(RUN) pytest -q tests/faults
+	JADA_ALL_FAULTS=1 $(RUN) pytest -q tests/faults tests/security
 
 bench: .venv/ready benchmarks/.venv/ready ## measure jada against the floor and its peers, into benchmarks/RESULTS.md
 	$(RUN) python -m benchmarks.bench $(BENCH)

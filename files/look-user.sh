@@ -86,9 +86,8 @@ look() {
     elif [ ! -r "$SETTINGS" ]; then
         say settings.sha256 unreadable
     elif [ -f "$SETTINGS" ]; then
-        # shellcheck disable=SC2046 # the hash, and a dash
-        set -- $(IFS=' '; sha256sum <"$SETTINGS")
-        say settings.sha256 "${1%% *}"
+        hash=$(sha256sum <"$SETTINGS")
+        say settings.sha256 "${hash%% *}"
     fi
     tell_files "$SETTINGS"
     say end ok

@@ -31,8 +31,8 @@ LAID = {
         "sessions: more than 50",
     ),
     "sessions with long command lines": (
-        "cp /bin/sleep claude; x=$(head -c 100000 /dev/zero | tr '\\0' x); "
-        "for i in $(seq 60); do setsid ./claude 100 $x $x $x >/dev/null 2>&1 & done; sleep 0.3",
+        "cp /usr/bin/python3 claude; x=$(head -c 100000 /dev/zero | tr '\\0' x); for i in $(seq 60); do "
+        "setsid ./claude -c 'import time; time.sleep(100)' $x $x $x >/dev/null 2>&1 & done; sleep 1",
         "sessions: more than 50",
     ),
     "a thousand projects": (

@@ -10,7 +10,7 @@ import pytest
 from jada.inventory.lab import machine
 from jada.tasks import checks
 from jada.tasks.state import State
-from tests.security.conftest import Victim
+from tests.security.conftest import Victim, cases
 
 pytestmark = pytest.mark.lab
 LIMITS = "cat /etc/security/limits.d/50-jada.conf"
@@ -25,6 +25,7 @@ FORGED = {
     "not UTF-8": "x\udcff\udcfe",
     "another line of a workflow": "x\n::error::y",
 }
+NAMES = cases(FORGED, "a field of root's, as a line", "an end, and another beginning", "another line of a workflow")
 
 
 def lay(victim: Victim, folder: str) -> None:
@@ -33,7 +34,7 @@ def lay(victim: Victim, folder: str) -> None:
     victim.user(f"printf -- '{AGENT}' >agent.md; find .claude/agents -type d -exec cp agent.md {{}}/x.md \\;")
 
 
-@pytest.mark.parametrize("name", FORGED.values(), ids=FORGED)
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_a_folders_name_is_no_field(victim: Victim, name: str) -> None:
     before = victim.look()
     lay(victim, name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jada.inventory.lab import machine
-from tests.security.conftest import Victim
+from tests.security.conftest import Victim, cases
 
 pytestmark = pytest.mark.lab
 S = ".claude/settings.json"
@@ -54,7 +54,6 @@ def test_what_leads_elsewhere_is_refused_and_named(victim: Victim, lay: str, lin
 NEW, OLD = "settings.json.jada-new", "settings.json.jada-old"
 TEMPORARY = [
     *((name, at, "ln -s /etc/hosts") for name in (NEW, OLD) for at in ("upgrade", "rollback")),
-    (NEW, "rollback", "ln -s ../.bashrc"),
     (NEW, "upgrade", "mkdir"),
     (OLD, "rollback", "mkdir"),
 ]
@@ -97,12 +96,18 @@ RACES = {
 }
 
 
-@pytest.mark.parametrize("root_placed", [False, True], ids=["the user's file", "a file that root placed"])
-@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
-def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, root_placed: bool) -> None:
+FILES = {f"{race}, {whose}": (RACES[race], whose) for race in RACES for whose in ("the user's", "placed by root")}
+TRIED = cases(
+    FILES, *(f"a {what} that becomes a link, placed by root" for what in ("file", "second name")),
+    "a second name that becomes a link, the user's",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("race", "whose"), TRIED.values(), ids=TRIED)
+def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, whose: str) -> None:
     victim.root('mkdir /etc/jada-trap; echo \'{"model": "x"}\' >/etc/jada-trap/settings.json')
     try:
-        if root_placed:
+        if whose == "placed by root":
             victim.root(f"chown root:root {victim.host.settings}; chmod 644 {victim.host.settings}")
         before = victim.everything()
         end = victim.in_background(race)
@@ -136,7 +141,7 @@ for _ in range(200000):
 """
 
 
-@pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash"])
+@pytest.mark.parametrize("shell", cases({"/bin/dash": "", "/bin/bash": ""}, "/bin/dash"))
 def test_no_shell_takes_a_folder_for_another(victim: Victim, shell: str) -> None:
     """bash works out where it is before it goes there."""
     settings = victim.host.settings
