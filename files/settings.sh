@@ -40,7 +40,7 @@ dress() { # NAME OWNER MODE TIME
 # The text on stdin under the name for what is new, with the present file's access lists and the like, if there is one.
 make() { # OWNER MODE TIME
     [ -d "$folder" ] || mkdir -p "$folder"
-    enter "$folder" && rm -f "./$new" && { ! is_file "$name" || cp -aT "./$name" "./$new"; } &&
+    enter "$folder" && rm -f "./$new" && { ! is_file "$name" || [ ! -r "./$name" ] || cp -aT "./$name" "./$new"; } &&
         { [ ! -e "./$new" ] || [ -w "./$new" ] || chmod u+w "./$new"; } && cat >"./$new" && dress "$new" "$@"
 }
 
