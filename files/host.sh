@@ -78,9 +78,9 @@ settings() { # VERB ...
     set -- timeout -k 2 "$LONGEST_VERB" "$@"
     case $verb in
         hash | read)
-            PLACED=$PLACED USER_ID=$USER_ID "$@" 2>/dev/null 9>&- </dev/null |
+            PLACED=$PLACED USER_ID=$USER_ID MOST=$MOST_OF_SETTINGS "$@" 2>/dev/null 9>&- </dev/null |
                 timeout -k 1 "$((LONGEST_VERB + 5))" head -c "$MOST_OF_SETTINGS" 9>&- ;;
-        *) PLACED=$PLACED USER_ID=$USER_ID "$@" >/dev/null 2>&1 9>&- ;;
+        *) PLACED=$PLACED USER_ID=$USER_ID MOST=$MOST_OF_SETTINGS "$@" >/dev/null 2>&1 9>&- ;;
     esac
 }
 

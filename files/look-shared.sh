@@ -63,7 +63,7 @@ environment_file() {
 # Owner, mode and time of settings.json, if it is given, and of the files in $layers, which may name a model too, and their
 # masked text; tasks/effective.py ranks them. Of the $folders_above, who may change what is in them.
 tell_files() { # SETTINGS or nothing
-    to_mask=
+    to_mask='' hash=unreadable
     [ "$#$layers" != 0 ] || return 0
     # shellcheck disable=SC2086 # a path a line
     for line in $(stat -L -c '%f %u:%g %a %h %s %.9Z %A %n' "$@" $layers $folders_above 2>/dev/null); do
@@ -87,9 +87,11 @@ tell_files() { # SETTINGS or nothing
             say "$name.problem" "it has $5 bytes, more than the $MOST_OF_FILE that jada reads"
         elif [ -r "$path" ]; then
             to_mask=$to_mask${NL}label=$name.masked$NL$path
+            [ "$name" != settings ] || hash=$(sha256sum <"$path")
         else
             say "$name.problem" "the service's user may not read it"
         fi
+        [ "$name" != settings ] || say settings.sha256 "${hash%% *}"
     done
     # shellcheck disable=SC2086 # a label or a path a line
     [ -z "$to_mask" ] || awk "$MASK" $to_mask

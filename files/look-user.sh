@@ -83,11 +83,6 @@ look() {
 
     if [ ! -e "$SETTINGS" ]; then
         [ ! -L "$SETTINGS" ] || say settings.dangling yes
-    elif [ ! -r "$SETTINGS" ]; then
-        say settings.sha256 unreadable
-    elif [ -f "$SETTINGS" ]; then
-        hash=$(sha256sum <"$SETTINGS")
-        say settings.sha256 "${hash%% *}"
     fi
     tell_files "$SETTINGS"
     say end ok

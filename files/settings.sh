@@ -3,7 +3,7 @@
 # Where root itself placed the file there, or gave it a group that its user is not in, all of them run as root
 # (PLACED=yes). Root opens no name in there: it works in a folder of its own beside the file, which nobody else can enter or
 # move elsewhere. What it reads gets a second name in it first, and is looked at there; what it made there gets its name.
-# A call is VERB FOLDER NAME and more; FOLDER has no link in it. Exit: 0 done, 3 not what was expected there.
+# What has more than MOST bytes counts as unreadable. A call is VERB FOLDER NAME and more; FOLDER has no link in it. Exit: 0 done, 3 not what was expected there.
 export LC_ALL=C
 umask 077
 verb=$1 folder=$2 name=$3
@@ -17,7 +17,7 @@ enter() { CDPATH='' cd -P -- "$1" 2>/dev/null && [ "$(readlink /proc/self/cwd)" 
 is_file() { [ -f "./$1" ] && [ ! -L "./$1" ]; }
 
 hash_of() {
-    if is_file "$1"; then
+    if is_file "$1" && [ "$(stat -c %s "./$1")" -le "$MOST" ]; then
         # shellcheck disable=SC2046 # the hash, and a dash
         set -- $(sha256sum <"./$1")
         echo "${1:-unreadable}"
@@ -56,7 +56,8 @@ place() { # OWNER MODE TIME
 # Prints what a command says of the very file, which is root's or the user's and nothing but a file.
 take() { # COMMAND ...
     enter "$folder" && mkdir "./$new" 2>/dev/null && enter_ours && ln -PT "../$name" ./taken && set -- "$@" ./taken &&
-        case $(stat -c '%f %u' ./taken) in 8*" 0" | 8*" $USER_ID") "$@" ;; *) false ;; esac
+        facts=$(stat -c '%f %u %s' ./taken) && [ "${facts##* }" -le "$MOST" ] &&
+        case ${facts% *} in 8*" 0" | 8*" $USER_ID") "$@" ;; *) false ;; esac
     taken=$?
     leave_ours && return "$taken"
 }
