@@ -15,6 +15,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from jada.tasks.frames import MOST_PACKED
+from jada.tasks.transaction import answer, not_begun
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pyinfra.api.arguments import ConnectorArguments
 
 CHUNK = 65536
-# Lines of an answer; a transaction has some twenty and the look behind it is one.
-MOST_LINES = 1000
 # Bytes of what a host says on stderr; nothing of it is read but by people who debug.
 MOST_ERRORS = 65536
 # Bytes of what comes before the key exchange (RFC 4253, 4.2), and of a packet: it allows 35000, and some send more.
@@ -88,8 +87,13 @@ class BoundedConnector(SSHConnector):
             if not done:
                 # To close the channel alone would be to write to a host that may not read.
                 transport.close()
-        lines = out.decode(errors="replace").split("\n", MOST_LINES)
-        return code == 0, CommandOutput([OutputLine("stdout", text) for text in (lines if lines[-1] else lines[:-1])])
+        text = out.decode(errors="replace")
+        lines = answer(text)
+        if lines is None and code >= 0:
+            # An answer, as sudo's refusal is: of a command that failed nobody reads the words. Without an exit code the
+            # link died, and what was begun is not known.
+            code, lines = 0, [not_begun(text)]
+        return code == 0, CommandOutput([OutputLine("stdout", line) for line in lines or ()])
 
 
 def _bounded(receive: Callable[[int], bytes], most: int, channel: Channel | None = None) -> Iterator[bytes]:
