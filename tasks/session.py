@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 
 import gevent
 from gevent.pool import Pool
-from paramiko import BadHostKeyException, SSHException, Transport
+from paramiko import SSHException, Transport
 from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api import Config, Inventory
 from pyinfra.api import State as Pyinfra
@@ -26,7 +26,7 @@ from pyinfra.api.operations import run_host_op
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, HostKeyError, JadaError, UnforeseenError, attempt, reason
+from jada import HostError, JadaError, UnforeseenError, attempt, reason
 from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
@@ -92,15 +92,9 @@ class Connection:
                 self._host.connect(show_errors=False, raise_exceptions=True)
                 break
             except (ConnectError, PyinfraError) as error:
-                if isinstance(refused := error.__context__, HostKeyError):
+                # Of trust and of keys: it says itself what is wrong.
+                if isinstance(refused := error.__context__, HostError):
                     raise refused from None
-                if isinstance(changed := error.__context__, BadHostKeyException):
-                    raise HostKeyError(
-                        f"{self._host.name} shows another ssh host key than the known one: {changed.key.fingerprint} "
-                        f"instead of {changed.expected_key.fingerprint}, at {changed.hostname}",
-                        "if it was reinstalled, compare the key with its console and forget the old one: "
-                        f"ssh-keygen -R {shlex.quote(changed.hostname)}; if it was not, somebody may sit in between",
-                    ) from None
                 if wait is None or not _may_pass(error):
                     raise HostError(f"{self._host.name} can't be reached: {error}") from None
                 gevent.sleep(random.uniform(0, wait))  # noqa: S311 - no secret
@@ -237,7 +231,10 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, ConnectError) and (
         isinstance(cause, (EOFError, ConnectionError, NoValidConnectionsError))
         # sshd hung up before or in the middle of the handshake; paramiko has no class of its own for that.
-        or (isinstance(cause, SSHException) and any(word in str(cause) for word in ("banner", "EOF", "reset by peer")))
+        or (
+            isinstance(cause, SSHException)
+            and any(word in str(cause) for word in ("banner", "EOF", "reset by peer", "closed by remote"))
+        )
     )
 
 
