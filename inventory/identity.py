@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import socket
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -31,15 +31,15 @@ from paramiko import (
     Transport,
 )
 from paramiko.agent import AgentKey, AgentSSH
-from paramiko.pkey import UnknownKeyType
 
 from jada import HostError
 from jada.inventory.ssh_config import Options
 
 OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
 CERTIFICATE = "-cert-v01@openssh.com"
+KINDS = {name: kind for kind in (RSAKey, ECDSAKey, Ed25519Key) for name in kind.identifiers()}
 # What is no key, or none that can be used here.
-UNUSABLE = (OSError, ValueError, SSHException, UnsupportedAlgorithm, UnknownKeyType)
+UNUSABLE = (OSError, ValueError, SSHException, UnsupportedAlgorithm)
 
 
 class LoginError(HostError, AuthenticationException):
@@ -111,14 +111,14 @@ class Login:
         certificates = _certificates((*self._options.certificates, *(_beside(file, "-cert.pub") for file in files)))
         for file, blob in files.items():
             for key in held.get(blob, ()):
-                yield from _each(f"{file} (in the agent)", key, certificates)
+                yield from _each(f"{file} (in the agent)", key, certificates.get(blob, ()))
         if not self._options.identities_only:
             for blob, keys in held.items():
                 for key in keys if blob not in files.values() else ():
-                    yield from _each(f"{key.comment} (in the agent)", key, certificates)
+                    yield from _each(f"{key.comment} (in the agent)", key, certificates.get(blob, ()))
         for file, blob in files.items():
             if blob not in held and (private := _private(file, unfit)):
-                yield from _each(str(file), private, certificates)
+                yield from _each(str(file), private, certificates.get(private.asbytes(), ()))
 
 
 def public_blob(file: Path) -> bytes:
@@ -175,9 +175,9 @@ def _beside(file: Path, ending: str) -> Path:
     return file.with_name(file.name + ending)
 
 
-def _each(label: str, key: PKey, certificates: Mapping[bytes, tuple[bytes, ...]]) -> Iterator[tuple[str, PKey]]:
+def _each(label: str, key: PKey, certificates: Iterable[bytes]) -> Iterator[tuple[str, PKey]]:
     """The key with each certificate that it has, and as it is."""
-    for blob in certificates.get(key.asbytes(), ()):
+    for blob in certificates:
         yield f"{label} with its certificate", with_certificate(key, blob)
     yield label, key
 
@@ -199,7 +199,7 @@ def _held(agent: AgentSSH, path: str, unfit: list[str]) -> dict[bytes, list[Agen
         return {}
     held: dict[bytes, list[AgentKey]] = {}
     for key in sorted(agent.get_keys(), key=lambda key: not key.get_name().endswith(CERTIFICATE)):
-        held.setdefault(key.asbytes(), []).append(key)
+        held.setdefault(_plain(key.get_name(), key.blob), []).append(key)
     return held
 
 
@@ -219,8 +219,9 @@ def _certificates(files: tuple[Path, ...]) -> dict[bytes, tuple[bytes, ...]]:
 
 
 def _plain(kind: str, blob: bytes) -> bytes:
-    """The public key itself, of it or of a certificate. Raises SSHException, ValueError."""
-    return PKey.from_type_string(kind, blob).asbytes() if kind.endswith(CERTIFICATE) else blob
+    """The public key of a certificate, and what is none as it is. Raises SSHException."""
+    certified = kind.removesuffix(CERTIFICATE)
+    return KINDS[certified](data=blob).asbytes() if certified != kind and certified in KINDS else blob
 
 
 def _public_part(text: str) -> bytes:

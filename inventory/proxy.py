@@ -21,6 +21,10 @@ class Proxy:
 
     command: str
 
+    def to_json(self) -> str:
+        """For pyinfra's `debug-inventory`, which makes JSON of all host data."""
+        return self.command
+
     def begin(self) -> ProxySocket:
         return ProxySocket(self.command)
 
