@@ -44,7 +44,7 @@ class ProxySocket:
             os.set_blocking(theirs.fileno(), True)
             # In a session of its own: Ctrl-C is jada's, which ends what it has begun, and nothing asks at the terminal.
             self._process = subprocess.Popen(
-                [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
+                [_shell(), "-c", f"exec {command}"],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._words,
@@ -80,3 +80,9 @@ class ProxySocket:
         self._words.seek(0)
         words = " ".join(self._words.read().decode(errors="replace").split())
         return words[-MOST_WORDS:] or f"exit code {code}"
+
+
+def _shell() -> str:
+    """The operator's own, as with ssh; a user that is made for a service has one that runs nothing."""
+    shell = os.environ.get("SHELL", "")
+    return "/bin/sh" if shell.rpartition("/")[2] in ("", "nologin", "false") else shell

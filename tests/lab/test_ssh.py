@@ -204,6 +204,31 @@ def compare(operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert case.told in ended if case.told else not ended, f"ssh: {ssh.returncode} {ssh.stderr}\njada: {ended}"
 
 
+@pytest.mark.parametrize(
+    ("section", "known"),
+    [
+        ("key: {home}/locked, known_hosts: {home}/known", ALL),
+        ("key: {home}/locked, known_hosts: {home}/known, jump: 'admin@{jump}:22'", ALL),
+        ("key: {home}/locked, known_hosts: {home}/known, host_keys: accept-new", ""),
+    ],
+    ids=["key", "jump", "accept-new"],
+)
+def test_what_fleet_yml_says_goes_before_an_ssh_configuration(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, known: str
+) -> None:
+    (operator.home / ".ssh/config").write_text("IdentityFile none\nUserKnownHostsFile none\n")
+    (operator.home / "known").write_text(operator.put_in(known))
+    operator.agent_holds("unlocked")
+    monkeypatch.setenv("HOME", str(operator.home))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(operator.agent))
+    more = f"ssh: {{{operator.put_in(section)}, user: admin}}\n"
+    for _ in range(2):
+        with jada(operator.target.address, tmp_path, more) as session:
+            assert outcome(session) == ""
+    # Learnt once.
+    assert (operator.home / "known").read_text() == operator.put_in(known or KNOWN)
+
+
 @pytest.fixture
 def sshd(operator: Operator) -> Iterator[None]:
     """The target's sshd shows a certificate of the authority, trusts its users, and says what OpenSSH 10 says."""
