@@ -7,6 +7,7 @@ host is not known by.
 from __future__ import annotations
 
 import re
+import shlex
 import threading
 import time
 from base64 import b64encode
@@ -75,7 +76,7 @@ class Trust:
                 f"{self.host} shows another ssh host key than the known one: {key.fingerprint} instead of "
                 f"{old.fingerprint}, at {self.name}",
                 "if it was reinstalled, compare the key with its console and forget the old one: "
-                f"ssh-keygen -R '{self.name}'; if it was not, somebody may sit in between",
+                f"ssh-keygen -R {shlex.quote(self.name)}; if it was not, somebody may sit in between",
             )
         if found is None and keys.authorities:
             raise WrongKeyError(

@@ -82,7 +82,7 @@ def operator(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     for host in hosts:
         machine.inside(host, "mkdir -p /etc/ssh/test && cat >/etc/ssh/test/admin", stdin="".join(trusted))
         more = "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/test/%u"
-        machine.inside(host, f"echo '{more}' >/etc/ssh/sshd_config.d/01-test.conf && systemctl reload ssh")
+        machine.inside(host, f"echo '{more}' >/etc/ssh/sshd_config.d/01-test.conf && systemctl restart ssh")
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", home / "agent"], stdout=subprocess.DEVNULL)
     try:
         yield Operator(home, *hosts, home / "agent")
@@ -90,7 +90,7 @@ def operator(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         agent.terminate()
         agent.wait()
         for host in hosts:
-            machine.inside(host, "rm -r /etc/ssh/test /etc/ssh/sshd_config.d/01-test.conf && systemctl reload ssh")
+            machine.inside(host, "rm -r /etc/ssh/test /etc/ssh/sshd_config.d/01-test.conf && systemctl restart ssh")
 
 
 @contextmanager
@@ -229,7 +229,7 @@ def test_what_fleet_yml_says_goes_before_an_ssh_configuration(
     assert (operator.home / "known").read_text() == operator.put_in(known or KNOWN)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sshd(operator: Operator) -> Iterator[None]:
     """The target's sshd shows a certificate of the authority, trusts its users, and says what OpenSSH 10 says."""
     target, home = operator.target, operator.home
@@ -239,12 +239,12 @@ def sshd(operator: Operator) -> Iterator[None]:
     machine.inside(target, "cat >/etc/ssh/test-ca.pub", stdin=(home / "ca.pub").read_text())
     machine.inside(
         target,
-        f"cat >{SSHD} && systemctl reload ssh",
+        f"cat >{SSHD} && systemctl restart ssh",
         stdin="HostCertificate /etc/ssh/test-cert.pub\nTrustedUserCAKeys /etc/ssh/test-ca.pub\n"
         "VersionAddendum as-OpenSSH_10.0\nPubkeyAcceptedAlgorithms -ssh-rsa*\n",
     )
     yield
-    machine.inside(target, f"rm {SSHD} /etc/ssh/test-*.pub && systemctl reload ssh")
+    machine.inside(target, f"rm {SSHD} /etc/ssh/test-*.pub && systemctl restart ssh")
 
 
 ALIAS = f"Host web-7 other\n HostKeyAlias NAME\n HostName {{target}}\nHost *\n {KEY}"
