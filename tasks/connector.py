@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import paramiko.transport
-from paramiko import Channel, SSHException
+from paramiko import Channel, SSHException, Transport
 from paramiko.packet import Packetizer
 from pyinfra.api import StringCommand
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from jada.tasks.frames import MOST_PACKED
+from jada.tasks.transaction import FirstPart
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 CHUNK = 65536
 # Lines of an answer; a transaction has some twenty and the look behind it is one.
 MOST_LINES = 1000
-# Bytes of what a host says on stderr; nothing of it is read but by people who debug.
-MOST_ERRORS = 65536
 # Bytes of what comes before the key exchange (RFC 4253, 4.2), and of a packet: it allows 35000, and some send more.
 MOST_GREETING = 65536
 MOST_OF_PACKET = 2**18
@@ -41,6 +40,14 @@ class BoundedConnector(SSHConnector):
     """
 
     timed_out = False
+    # A command that waits for the second part of its script, and what it said beyond the answer to the first.
+    _waiting: tuple[Channel, bytes] | None = None
+
+    def let_go(self) -> None:
+        """Ends a command that waits for the second part of its script."""
+        if self._waiting:
+            self._waiting[0].close()
+        self._waiting = None
 
     def run_shell_command(
         self,
@@ -49,7 +56,10 @@ class BoundedConnector(SSHConnector):
         print_input: bool = False,  # noqa: ARG002
         **arguments: Unpack[ConnectorArguments],
     ) -> tuple[bool, CommandOutput]:
-        """Whether the command succeeded, and its lines. Raises TimeoutError, OSError or SSHException."""
+        """Whether the command succeeded, and its lines. Raises TimeoutError, OSError or SSHException.
+
+        The script of a command after one whose script was a FirstPart goes to the process that runs already.
+        """
         seconds, stdin = arguments.pop("_timeout", None), arguments.pop("_stdin", None)
         arguments.pop("_get_pty", None)
         arguments.pop("_success_exit_codes", None)
@@ -69,17 +79,19 @@ class BoundedConnector(SSHConnector):
         transport = self.client.get_transport() if self.client else None
         if transport is None:
             raise SSHException("there is no connection")
+        waiting, self._waiting = self._waiting, None
         done = False
         try:
-            channel = transport.open_session()
-            channel.exec_command(line)
-            errors = gevent.spawn(lambda: list(_bounded(channel.recv_stderr, MOST_ERRORS)))
+            channel, out = waiting or (_begun(transport, line), b"")
             channel.sendall(stdin.encode())
-            channel.shutdown_write()
-            out = b"".join(_bounded(channel.recv, MOST_PACKED, channel))
-            errors.join()
-            code = channel.recv_exit_status()
-            channel.close()
+            if isinstance(stdin, FirstPart):
+                out, _, more = _line(channel).partition(b"\n")
+                self._waiting, code = (channel, more), 0
+            else:
+                channel.shutdown_write()
+                out += b"".join(_bounded(channel.recv, MOST_PACKED, channel))
+                code = channel.recv_exit_status()
+                channel.close()
             done = True
         except EOFError:
             # paramiko's word for a link that died; elsewhere it means that a person closed stdin.
@@ -90,6 +102,24 @@ class BoundedConnector(SSHConnector):
                 transport.close()
         lines = out.decode(errors="replace").split("\n", MOST_LINES)
         return code == 0, CommandOutput([OutputLine("stdout", text) for text in (lines if lines[-1] else lines[:-1])])
+
+
+def _begun(transport: Transport, line: str) -> Channel:
+    """A command that runs; what it says on stderr is thrown away."""
+    channel = transport.open_session()
+    channel.exec_command(line)
+    gevent.spawn(lambda: [None for _ in _bounded(channel.recv_stderr, 0)])
+    return channel
+
+
+def _line(channel: Channel) -> bytes:
+    """What is received up to the chunk with the first end of a line, or to the end."""
+    out = b""
+    for chunk in _bounded(channel.recv, MOST_PACKED, channel):
+        out += chunk
+        if b"\n" in chunk:
+            break
+    return out
 
 
 def _bounded(receive: Callable[[int], bytes], most: int, channel: Channel | None = None) -> Iterator[bytes]:

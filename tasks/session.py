@@ -23,7 +23,6 @@ from pyinfra.api.facts import get_fact
 from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
-from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, HostKeyError, JadaError, UnforeseenError, attempt, reason
@@ -31,7 +30,7 @@ from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
-from jada.tasks.look import LONGEST, Look, look_on_stdin, read_look
+from jada.tasks.look import LONGEST, Look, look_first, look_on_stdin, read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, look_script, outcome
 
@@ -64,7 +63,7 @@ class Connection:
         self._line = line
         # Whether a change on this host has said anything yet.
         self._was_begun = False
-        self._arguments = cast(SSHConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
+        self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
         self.service = service
 
     def connect(self) -> None:
@@ -109,23 +108,24 @@ class Connection:
                 given["sock"] = line
             else:
                 line.close()
-        cast(SSHConnector, self._host.connector).data["ssh_paramiko_connect_kwargs"] = given
+        self._connector.data["ssh_paramiko_connect_kwargs"] = given
 
-    def look(self, history: bool = False, evidence: bool = False) -> State:
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
         """One look, with the releases the host remembers and what systemctl tells people if asked; a second one if the
-        link dies. Raises HostError.
+        link dies. Where it `goes_on`, an `apply` soon after it takes no other command. Raises HostError.
         """
         try:
-            return self._look(history, evidence)
+            return self._look(history, evidence, goes_on)
         except HostError:
-            connector = cast(BoundedConnector, self._host.connector)
-            if connector.timed_out or (transport := self._transport()) is None or transport.is_active():
+            if self._connector.timed_out or (transport := self._transport()) is None or transport.is_active():
                 raise
         self.close()
-        return self._look(history, evidence)
+        return self._look(history, evidence, goes_on)
 
-    def _look(self, history: bool, evidence: bool) -> State:
+    def _look(self, history: bool, evidence: bool, goes_on: bool) -> State:
         self.connect()
+        self._connector.let_go()
+        script = look_first(self.service, history) if goes_on else look_on_stdin(self.service, history, evidence)
         with ctx_host.use(self._host):
             seen = get_fact(
                 self._state,
@@ -133,7 +133,8 @@ class Connection:
                 Look,
                 kwargs={
                     "service": self.service,
-                    "_stdin": look_on_stdin(self.service, history, evidence),
+                    "first": len(script.encode()) if goes_on else 0,
+                    "_stdin": script,
                     "_timeout": LOOK_TIMEOUT,
                     "_ignore_errors": True,
                 },
@@ -176,14 +177,19 @@ class Connection:
             run_host_op(self._state, self._host, meta._hash)
         return meta
 
+    @property
+    def _connector(self) -> BoundedConnector:
+        return cast(BoundedConnector, self._host.connector)
+
     def _transport(self) -> Transport | None:
-        client = cast(SSHConnector, self._host.connector).client
+        client = self._connector.client
         return client.get_transport() if client else None
 
     def close(self) -> None:
         if self._line:
             self._line.close()
-        if client := cast(SSHConnector, self._host.connector).client:
+        self._connector.let_go()
+        if client := self._connector.client:
             client.close()
         self._host.connected = False
 

@@ -162,16 +162,28 @@ def hold_script(held: str) -> str:
 # Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`
 # and which sudo writes to the journal: a script may hold a password of a URL, or why somebody does this.
 _RUN = """sh -c 'eval "$(cat)"' jada"""
+# The same in two parts: dd reads as many bytes as the first one has, and no more. The second may come late, or never.
+_RUN_PARTS = """sh -c 'eval "$(dd bs={size} count=1 iflag=fullblock 2>/dev/null)"; eval "$(timeout {wait} cat)"' jada"""
+# Seconds that a host waits for the second part: until all hosts of a fleet were looked at.
+LONGEST_WAIT = 600
 
 
-def as_root(refusal: str, longest: int = 0) -> str:
+class FirstPart(str):
+    """A script on stdin that answers with one line; the next command's script then goes to the same process."""
+
+    __slots__ = ()
+
+
+def as_root(refusal: str, longest: int = 0, first: int = 0) -> str:
     """The command that runs a script as root, through `sudo -n` unless the ssh user is root already.
 
-    The script comes on stdin, as `on_stdin` makes it. pyinfra's own _sudo is not used because it asks at the terminal
-    when sudo wants a password; here `refusal` is printed instead, and the command succeeds. sudo ends with 1 then, and
-    no script of jada does; 127: there is no sudo. After `longest` seconds, if given, all that it started is killed.
+    The script comes on stdin, as `on_stdin` makes it; with `first`, in two parts of which the first has so many bytes.
+    pyinfra's own _sudo is not used because it asks at the terminal when sudo wants a password; here `refusal` is
+    printed instead, and the command succeeds. sudo ends with 1 then, and no script of jada does; 127: there is no sudo.
+    After `longest` seconds, if given, all that it started is killed.
     """
-    run = f"timeout -k 1 {longest} {_RUN}" if longest else _RUN
+    run = _RUN_PARTS.format(size=first, wait=LONGEST_WAIT) if first else _RUN
+    run = f"timeout -k 1 {longest} {run}" if longest else run
     return (
         f'[ "$(id -u)" != 0 ] || exec {run}; sudo -n {run}; C=$?; '
         f"case $C in 1 | 127) printf '%s\\n' {shlex.quote(refusal)}; exit 0 ;; esac; "
@@ -187,10 +199,19 @@ def on_stdin(script: str, afterwards: str = "", longest: int = 0) -> str:
     if afterwards:
         script = (
             f"printf %s {shlex.quote(_whole(script))} | {_RUN}; C=$?\n"
-            f'[ "$C" != 0 ] || printf %s {shlex.quote(_whole(afterwards))} | timeout -k 1 {longest} {_RUN}\n'
+            f'[ "$C" != 0 ] || {_apart(afterwards, longest)}\n'
             'exit "$C"\n'
         )
     return _whole(script)
+
+
+def first_part(script: str, longest: int) -> FirstPart:
+    """A script that prints one line in at most `longest` s, as it goes to `as_root` with its number of bytes."""
+    return FirstPart(_whole(f"{_apart(script, longest)}; echo"))
+
+
+def _apart(script: str, longest: int) -> str:
+    return f"printf %s {shlex.quote(_whole(script))} | timeout -k 1 {longest} {_RUN}"
 
 
 def _whole(script: str) -> str:
