@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from jada.tasks.frames import MOST_PACKED
-from jada.tasks.transaction import FirstPart
+from jada.tasks.transaction import BEGIN, FirstPart, answer, not_begun
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from pyinfra.api.arguments import ConnectorArguments
 
 CHUNK = 65536
-# Lines of an answer; a transaction has some twenty and the look behind it is one.
-MOST_LINES = 1000
 # Bytes of what comes before the key exchange (RFC 4253, 4.2), and of a packet: it allows 35000, and some send more.
 MOST_GREETING = 65536
 MOST_OF_PACKET = 2**18
+# What a login shell says before an answer, and the answer's first line.
+FIRST_LINE = re.compile(rb"(?s:.{0,65536}?\n)?%s\n[^\n]*\n" % BEGIN.encode())
 # Reads after which the other hosts get their turn, whatever this one still has to say.
 TURN = 32
 
@@ -82,11 +83,12 @@ class BoundedConnector(SSHConnector):
         waiting, self._waiting = self._waiting, None
         done = False
         try:
-            channel, out = waiting or (_begun(transport, line), b"")
+            channel, begun = waiting or (_begun(transport, line), b"")
+            out = bytearray(begun)
             channel.sendall(stdin.encode())
-            if isinstance(stdin, FirstPart):
-                out, _, more = _line(channel).partition(b"\n")
-                self._waiting, code = (channel, more), 0
+            if isinstance(stdin, FirstPart) and (size := _read_line(channel, out)):
+                self._waiting, code = (channel, f"{BEGIN}\n".encode() + out[size:]), 0
+                del out[size:]
             else:
                 channel.shutdown_write()
                 out += b"".join(_bounded(channel.recv, MOST_PACKED, channel))
@@ -100,8 +102,13 @@ class BoundedConnector(SSHConnector):
             if not done:
                 # To close the channel alone would be to write to a host that may not read.
                 transport.close()
-        lines = out.decode(errors="replace").split("\n", MOST_LINES)
-        return code == 0, CommandOutput([OutputLine("stdout", text) for text in (lines if lines[-1] else lines[:-1])])
+        text = out.decode(errors="replace")
+        lines = answer(text)
+        if lines is None and code >= 0:
+            # An answer, as sudo's refusal is: of a command that failed nobody reads the words. Without an exit code the
+            # link died, and what was begun is not known.
+            code, lines = 0, [not_begun(text)]
+        return code == 0, CommandOutput([OutputLine("stdout", line) for line in lines or ()])
 
 
 def _begun(transport: Transport, line: str) -> Channel:
@@ -112,14 +119,13 @@ def _begun(transport: Transport, line: str) -> Channel:
     return channel
 
 
-def _line(channel: Channel) -> bytes:
-    """What is received up to the chunk with the first end of a line, or to the end."""
-    out = b""
+def _read_line(channel: Channel, out: bytearray) -> int:
+    """Receives into `out` until the first line of an answer has come; the size of all up to its end, 0 if it ended."""
     for chunk in _bounded(channel.recv, MOST_PACKED, channel):
         out += chunk
-        if b"\n" in chunk:
-            break
-    return out
+        if b"\n" in chunk and (found := FIRST_LINE.match(out)):
+            return found.end()
+    return 0
 
 
 def _bounded(receive: Callable[[int], bytes], most: int, channel: Channel | None = None) -> Iterator[bytes]:

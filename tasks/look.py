@@ -6,9 +6,18 @@ from pyinfra.api import FactBase
 
 from jada.tasks.frames import LookError
 from jada.tasks.state import State, read
-from jada.tasks.transaction import FirstPart, Service, as_root, first_part, look_script, on_stdin
+from jada.tasks.transaction import (
+    ERROR,
+    FirstPart,
+    Service,
+    answer,
+    as_root,
+    failure,
+    first_part,
+    look_script,
+    on_stdin,
+)
 
-NO_SUDO = "error=sudo asks for a password"
 # Seconds a look may take on the host: it is some forty small commands, an HTTP request with a limit of 3 s, and a probe
 # with one of 20.
 LONGEST = 45
@@ -29,11 +38,14 @@ class Look(FactBase[State | LookError]):
 
     def command(self, service: Service, first: int = 0) -> str:
         self._service = service
-        return as_root(NO_SUDO, 0 if first else LONGEST, first)
+        return as_root(ERROR, 0 if first else LONGEST, first)
 
     def process(self, output: list[str]) -> State | LookError:
-        if output == [NO_SUDO]:
-            return LookError("sudo asks for a password there; jada needs `NOPASSWD` for the ssh user, or root")
+        # Between its marks still, where pyinfra by hand has run it.
+        marked = answer("\n".join(output))
+        output = output if marked is None else marked
+        if why := failure(output):
+            return LookError(why)
         try:
             return read_look(self._service, output)
         except LookError as error:

@@ -32,7 +32,17 @@ from jada.tasks.dial import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.look import LONGEST, Look, look_first, look_on_stdin, read_look
 from jada.tasks.state import State
-from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, look_script, outcome
+from jada.tasks.transaction import (
+    ERROR,
+    RESTART_TIMEOUT,
+    Outcome,
+    Result,
+    Service,
+    Transaction,
+    failure,
+    look_script,
+    outcome,
+)
 
 # Seconds for the TCP connection and for sshd's banner; a host across the world answers in under one.
 CONNECT_TIMEOUT = 10
@@ -155,7 +165,7 @@ class Connection:
         """Locks the host for `held`, or frees it (""); returns what held it before. Raises HostError."""
         *before, last = self._run(hold, held=held, name="lock").stdout_lines or ["nothing was answered"]
         if last != "jada-held":
-            raise HostError(f"{self._host.name} can't be locked or freed: {last}")
+            raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return "\n".join(before)
 
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
@@ -163,6 +173,8 @@ class Connection:
         name = f"release {transaction.release.id}"
         look = look_script(self.service, evidence=evidence)
         lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't be changed: {why}")
         self._was_begun = self._was_begun or any(lines)
         told = outcome(lines)
         if told and told.result is Result.DONE:

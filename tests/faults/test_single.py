@@ -54,7 +54,7 @@ def test_a_host_whose_sudo_asks_for_a_password_is_told(rig: Rig) -> None:
     finally:
         rig.run(f"echo '{login} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{login}")
     assert code == 1, told
-    assert "sudo asks for a password there" in ending(report)[1]
+    assert "sudo: a password is required; jada needs sudo without a password" in ending(report)[1]
     assert rig.observe() == OLD
 
 
