@@ -19,6 +19,7 @@ from jada import JadaError
 from jada.inventory.lab import cgroup, fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL
 from jada.inventory.lab.shell import LAB, mounts_below, run
+from tests.conftest import bring_up
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -32,7 +33,7 @@ DEFAULT_MODEL = "claude-built-in-default"
 def taken_down(lab: Lab) -> Iterator[Lab]:
     """A lab that a test may take down or break: for the tests after it there is one again."""
     yield lab
-    fleet.up(len(lab.hosts), print)
+    bring_up(len(lab.hosts))
 
 
 def test_up_again_leaves_a_healthy_lab_as_it_is(lab: Lab) -> None:
@@ -302,7 +303,7 @@ def test_up_after_an_accident(taken_down: Lab, accident: Callable[[], None]) -> 
     accident()
     if accident is leave_parts:
         kill_all()
-    hosts = fleet.up(len(taken_down.hosts), print)
+    hosts = bring_up(len(taken_down.hosts))
     assert {machine.healthz(host).get("model") for host in hosts} == {OLD_MODEL}
     assert not Path("/run/netns/jada-specialist-7").exists()
     assert fleet.down(print)
