@@ -34,7 +34,6 @@ from jada.tasks.look import LONGEST, Look, look_first, look_on_stdin, read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
-    RESTART_TIMEOUT,
     Outcome,
     Result,
     Service,
@@ -56,9 +55,7 @@ WAITS = (0.25, 0.5, 1, 2, 4)
 # Seconds after which a link that has gone silent counts as dead: TCP alone would hope for a quarter of an hour.
 KEEPALIVE = 5
 DEAD_LINK = 20
-# Seconds to find out how a transaction ended whose link died: longer than it can take, with a second restart for the
-# way back; and how long a host may not answer in that time.
-FIND_OUT = 2 * RESTART_TIMEOUT + 60
+# Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
 
 T = TypeVar("T")
@@ -169,8 +166,7 @@ class Connection:
         return "\n".join(before)
 
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
-        longest = transaction.service.settle + FIND_OUT
-        name = f"release {transaction.release.id}"
+        name, longest = f"release {transaction.release.id}", transaction.longest
         look = look_script(self.service, evidence=evidence)
         lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
         if why := failure(lines):
@@ -208,7 +204,7 @@ class Connection:
     def _find_out(self, transaction: Transaction) -> Outcome:
         """How a transaction ended whose answer was lost: the host knows."""
         began = answered = time.monotonic()
-        while time.monotonic() - began < FIND_OUT and time.monotonic() - answered < UNREACHABLE:
+        while time.monotonic() - began < transaction.longest and time.monotonic() - answered < UNREACHABLE:
             self.close()
             try:
                 state = self.look(history=True)

@@ -13,8 +13,6 @@ from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
 
-# Seconds `systemctl restart` may take before the change counts as failed; systemd's DefaultTimeoutStartSec= is 90 s.
-RESTART_TIMEOUT = 100
 # Characters of what a transaction says; and the steps that it has, with room for more.
 LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
 # Lines of an answer; a transaction has some twenty and the look behind it is one.
@@ -110,13 +108,24 @@ class Transaction:
             "HEALTH": self.service.health,
             "HEALTH_TOLD": without_secrets(self.service.health),
             "SETTLE": str(self.service.settle),
-            "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
+            "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
             "RECOVER_UNIT": _file("jada-recover.service").replace("{{ unit }}", self.service.unit),
         }
         return assignments(values) + _file("host.sh") + _file("transaction.sh")
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it can take: a restart, and a second one for the way back."""
+        return self.service.settle + 2 * self.state.unit.restart + 60
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (files/host.sh)."""
+        at = self._place()
+        return at["USER_ID"], at["GROUP_ID"], self.service.unit, at["LINKED"], at["FOLDER"], at["NAME"]
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
