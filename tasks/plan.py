@@ -162,7 +162,10 @@ def _refusal(state: State) -> str:
 def _unusable(state: State, wanted: Wanted) -> str:
     """Why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
-        return f"{state.settings.path}: {error}; mend it first, nothing was touched"
+        back = (
+            f", or put back what stood there before release {state.release.id}: jada rollback" if state.release else ""
+        )
+        return f"{state.settings.path}: {error}; nothing was touched; mend it first{back}"
     text = state.settings.text
     splice = None if text is None else set_model(text, wanted.model)
     written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
