@@ -70,7 +70,8 @@ def test_models_and_keys_stay(awk: list[str]) -> None:
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
 def test_a_key_is_the_same_key_however_it_is_written(awk: list[str]) -> None:
-    text = '{"mod\\u0065l": "x", "\\u0065nv": {"ANTHROPIC\\u005FMODEL": "y", "T\\u006fKEN": "zz"}, "\\\\u006dodel": "s"}'
+    text = '{"mod\\u0065l": "x", "\\u0065nv": {"ANTHROPIC\\u005FMODEL": "y", "T\\u006fKEN": "zz"}, '
+    text += '"\\\\u006dodel": "s"}'
     assert mask(text, awk) == text.replace("zz", "**").replace('"s"', '"*"')
 
 
