@@ -1,4 +1,4 @@
-# jada: `make demo` and `make test` need Debian 12 or Ubuntu, root, Python >= 3.11 and make; they install the rest.
+# jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-pure test-lab test-harm test-suites test-fuzz test-faults bench lint types check tools \
         browser clean
