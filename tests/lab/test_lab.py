@@ -287,8 +287,10 @@ def forget_everything() -> None:
 def kill_all() -> None:
     """kill -9 for each systemd-nspawn: hosts run on without it, and veths, namespaces and mounts stay."""
     for host in fleet.current():
-        for pid in cgroup.processes(f"{host.name}/supervisor"):
+        supervisor = f"{host.name}/supervisor"
+        for pid in cgroup.processes(supervisor):
             os.kill(pid, signal.SIGKILL)
+        eventually(lambda group=supervisor: not cgroup.processes(group))
 
 
 def leave_parts() -> None:
