@@ -23,7 +23,7 @@ STATE = LAB / "lab.json"
 KEY = LAB / "id_lab"
 CA = LAB / "ca"
 ENDPOINT = LAB / "aws-endpoint"
-LOCK = Path("/run/jada-lab.lock")
+LOCK = Path("/run", f"{LAB.name}.lock")
 # The control group of the emulated endpoint; no host is named so.
 AWS = "aws"
 MOST_HOSTS = 60
@@ -217,7 +217,7 @@ def _wait_for_aws() -> None:
 
 def _take_down(tell: Tell) -> bool:
     hosts = [host for host in machines(MOST_HOSTS) if host.leaves_traces]
-    bridge = Path("/sys/class/net", machine.BRIDGE).exists()
+    bridge = machine.BRIDGE in machine.links()
     if not (hosts or bridge or LAB.exists() or cgroup.exists(AWS)):
         return False
     tell(f"Shutting down {len(hosts)} hosts…" if hosts else "Clearing away what is left of a lab…")

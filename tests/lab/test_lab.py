@@ -260,8 +260,7 @@ def test_a_changed_file_is_not_read_by_a_running_agent(lab: Lab) -> None:
 
 def traces() -> list[str]:
     """What of a lab is on this machine."""
-    names = [path.name for path in Path("/sys/class/net").iterdir()]
-    links = [link for link in names if link == machine.BRIDGE or link.startswith("jl")]
+    links = [link for link in machine.links() if link == machine.BRIDGE or link.startswith("jl")]
     namespaces = [line for line in run("ip", "netns", "list").split() if line.startswith("jada-")]
     groups = [str(path) for path in cgroup.hierarchies() if (path / cgroup.PARENT).exists()]
     return [*links, *namespaces, *groups, *mounts_below(LAB), *([str(LAB)] if LAB.exists() else [])]
@@ -288,8 +287,10 @@ def forget_everything() -> None:
 def kill_all() -> None:
     """kill -9 for each systemd-nspawn: hosts run on without it, and veths, namespaces and mounts stay."""
     for host in fleet.current():
-        for line in run("pgrep", "-f", f"systemd-nspawn .*--machine={host.namespace} ").split():
-            os.kill(int(line), signal.SIGKILL)
+        supervisor = f"{host.name}/supervisor"
+        for pid in cgroup.processes(supervisor):
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda group=supervisor: not cgroup.processes(group))
 
 
 def leave_parts() -> None:
