@@ -105,7 +105,18 @@ def judge(
     rows = [_row(host, usable[host.name], released.get(host.name, ""), latest) for host in hosts]
     if whole:
         rows += _gone(hosts, seen, released)
-    return Drift(fleet.name, at, tuple(_accepted(row, accept, at.date()) for row in rows), whole)
+    found = {host.name: host for host in hosts}
+    judged = tuple(_accepted(row, found.get(row.host), accept, at.date()) for row in rows)
+    return Drift(fleet.name, at, judged, whole)
+
+
+def unmatched(fleet: Fleet, hosts: Sequence[Host], found: Drift) -> Iterator[str]:
+    """Each pattern of fleet.yml's accepted findings that no host of the fleet has a name like, in words."""
+    known = {host.name: host for host in hosts}
+    for index, one in enumerate(fleet.accept):
+        for pattern in one.hosts:
+            if not any(_is_about(pattern, row, known.get(row.host)) for row in found.hosts):
+                yield f"accept[{index}] ({one.code}): no host has a Name or an id like {pattern}"
 
 
 def explain(code: str) -> str:
@@ -183,7 +194,8 @@ def _gone(
     hosts: Iterable[Host], seen: Mapping[str, State | HostError], released: Mapping[str, str]
 ) -> Iterator[HostDrift]:
     """Hosts whose last release is no older than the oldest one that is current on a host: later ones are history."""
-    here = {host.name for host in hosts}
+    # One that shares its Name with another now is called differently, but not gone.
+    here = {name for host in hosts for name in (host.name, host.own_name)}
     oldest = min((state.release.id for state in _states(seen) if state.release), default="")
     for name, release in sorted(released.items()):
         if name not in here and release >= oldest:
@@ -191,14 +203,20 @@ def _gone(
             yield HostDrift(name, "", Standing.GONE, (Judged(finding),))
 
 
-def _accepted(row: HostDrift, accept: Sequence[Acceptance], today: date) -> HostDrift:
-    found = tuple(_judged(one.finding, row.host, accept, today) for one in row.findings)
+def _accepted(row: HostDrift, host: Host | None, accept: Sequence[Acceptance], today: date) -> HostDrift:
+    own = [one for one in accept if any(_is_about(pattern, row, host) for pattern in one.hosts)]
+    found = tuple(_judged(one.finding, own, today) for one in row.findings)
     drifted = row.standing is Standing.IN_SYNC and any(one.counts for one in found)
     return replace(row, findings=found, standing=Standing.DRIFTED if drifted else row.standing)
 
 
-def _judged(finding: Finding, host: str, accept: Sequence[Acceptance], today: date) -> Judged:
-    about = [one for one in accept if one.code == finding.code and any(fnmatchcase(host, name) for name in one.hosts)]
+def _is_about(pattern: str, row: HostDrift, host: Host | None) -> bool:
+    """Whether a pattern means a host; of one that is gone, no more is known than its name."""
+    return host.is_called(pattern) if host else fnmatchcase(row.host, pattern)
+
+
+def _judged(finding: Finding, accept: Sequence[Acceptance], today: date) -> Judged:
+    about = [one for one in accept if one.code == finding.code]
     last = max(about, key=lambda one: one.until, default=None)
     return Judged(finding, last, expired=last is not None and last.until < today)
 

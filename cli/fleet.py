@@ -110,7 +110,9 @@ def host_options(command: F) -> F:
     command = click.option(
         "--limit",
         metavar="PATTERN",
-        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'.",
+        multiple=True,
+        callback=lambda _, __, given: ",".join(given) if given else None,
+        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
     )(command)
     command = click.option(
         "--role", metavar="ROLE", help="Only hosts of this role of fleet.yml.", shell_complete=role_names
@@ -175,9 +177,14 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
 def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
     """The hosts of a fleet from load() that match. Raises JadaError when there are none."""
     from jada.inventory import discover
+    from jada.inventory.roles import unmatched
 
+    # Not under what moves on the terminal: it may be asked for an MFA code there.
+    discover.log_in(config)
     with err.status("Finding hosts…") if err.is_terminal else nullcontext():
         hosts = discover.discover(config)
+    for note in unmatched(hosts, config.roles):
+        err.print(f"[yellow]Note[/] {escape(note)}")
     return choose(config, hosts, role, limit)
 
 

@@ -244,11 +244,13 @@ def _may_pass(error: BaseException) -> bool:
 
 
 class Session:
-    """Connections to the hosts of one command. `data` is pyinfra's host data by host name, `lines` what was dialed."""
+    """Connections to the hosts of one command. `data` is pyinfra's host data by host name, or why there is none, and
+    `lines` what was dialed.
+    """
 
     def __init__(
         self,
-        data: Mapping[str, Mapping[str, object]],
+        data: Mapping[str, Mapping[str, object] | HostError],
         service: Service,
         lines: Mapping[str, socket.socket | None],
     ) -> None:
@@ -258,12 +260,14 @@ class Session:
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         logging.getLogger("paramiko").propagate = False
         self.service = service
-        inventory = Inventory(([(name, dict(values)) for name, values in data.items()], {}))
+        self._troubles = {name: trouble for name, trouble in data.items() if isinstance(trouble, HostError)}
+        usable = {name: values for name, values in data.items() if not isinstance(values, HostError)}
+        inventory = Inventory(([(name, dict(values)) for name, values in usable.items()], {}))
         for host in inventory:
             host.connector_cls = BoundedConnector
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
         self._connections = {
-            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in data
+            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in usable
         }
 
     def each(
@@ -275,6 +279,8 @@ class Session:
         """
 
         def run(name: str) -> tuple[str, T | HostError]:
+            if name in self._troubles:
+                return name, self._troubles[name]
             connection = self._connections[name]
 
             def act() -> T:

@@ -194,7 +194,7 @@ def _judge(state: State, is_whole_page: bool) -> None:
     host = Host("web-1", "192.0.2.1", "static", role="r")
     row = drift_report._host(host, state, ID, ID)
     assert row.standing is not drift_report.Standing.NOT_CHECKED
-    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, (), AT.date()),))
+    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, host, (), AT.date()),))
     json.loads(json_text(drift_formats.as_json(drift)))
     assert all(line.startswith("::") for line in drift_formats.github(drift).splitlines())
     if is_whole_page:
