@@ -52,10 +52,12 @@ class Opened:
         """The same with all the time that fleet.yml gives, as after a question that waited for its answer."""
         return replace(self, ends=time.monotonic() + self.fleet.deadline)
 
-    def look(self, text: str = "Looking at hosts", history: bool = False) -> dict[str, State | HostError]:
-        """One look at every host, side by side, in the order of the hosts."""
+    def look(
+        self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False
+    ) -> dict[str, State | HostError]:
+        """One look at every host, side by side, in the order of the hosts; it `goes_on` if changes follow at once."""
         names = (host.name for host in self.hosts)
-        return self.visit(text, names, lambda _, connection: connection.look(history))
+        return self.visit(text, names, lambda _, connection: connection.look(history, goes_on=goes_on))
 
     def visit(
         self,

@@ -96,7 +96,7 @@ def roll_out(
     """Looks at every host unless that was done just now (`seen`), shows the plan, carries it out once it was agreed
     to, and records what happened.
     """
-    seen = seen or opened.look(history=history)
+    seen = seen or opened.look(history=history, goes_on=how.yes and not how.dry_run)
     _stop_if_held(seen, request)
     plans = each_judged(seen, planner)
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}

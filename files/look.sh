@@ -384,16 +384,21 @@ look_at_sessions() {
 # Whether no transaction runs. Asked at the beginning and at the end: what was seen while one ran is half of each state.
 is_free() { [ ! -f "$HOME_OF_JADA/lock" ] || flock -n -s 9 9<"$HOME_OF_JADA/lock"; }
 
+# Sets $id to what one of jada's files points to.
+follow() { # NAME
+    id=
+    [ ! -f "$HOME_OF_JADA/$1" ] || read -r id <"$HOME_OF_JADA/$1"
+}
+
 look_at_jada() {
     [ -d "$HOME_OF_JADA" ] || return 0
-    for file in manifest.json result after; do say_file "release.$file" "$HOME_OF_JADA/current/$file"; done
-    [ ! -L "$HOME_OF_JADA/current" ] || [ -f "$HOME_OF_JADA/current/manifest.json" ] || say release.manifest.json ''
-    say_file release.previous "$HOME_OF_JADA/previous/manifest.json"
+    follow current
+    for file in manifest.json place result after; do say_file "release.$file" "$HOME_OF_JADA/releases/$id/$file"; done
+    [ -z "$id" ] || [ -f "$HOME_OF_JADA/releases/$id/manifest.json" ] || say release.manifest.json ''
+    follow previous
+    say_file release.previous "$HOME_OF_JADA/releases/$id/manifest.json"
     say_file held "$HOME_OF_JADA/held"
-    if [ -L "$HOME_OF_JADA/transaction" ]; then
-        unfinished=$(readlink "$HOME_OF_JADA/transaction")
-        say transaction "${unfinished##*/}"
-    fi
+    say_file transaction "$HOME_OF_JADA/transaction"
     [ -z "$busy" ] && is_free || say_file lock "$HOME_OF_JADA/lock"
     [ -n "$HISTORY" ] || return 0
     number=0
@@ -402,7 +407,7 @@ look_at_jada() {
         [ -e "$manifest" ] || continue
         number=$((number + 1))
         say_file "history$number.manifest" "$manifest"
-        say_file "history$number.result" "${manifest%/*}/result"
+        for file in place result; do say_file "history$number.$file" "${manifest%/*}/$file"; done
     done
     set -f
 }

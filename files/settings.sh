@@ -48,14 +48,20 @@ enter_ours() { enter "$folder/$new" && [ "$(stat -c %u:%a .)" = 0:700 ]; }
 
 leave_ours() { rm -f ./made ./taken && cd -P .. && rmdir "./$new"; }
 
+# What was left of ours under that name goes, and what the user laid there, but for a folder.
+make_ours() {
+    if enter_ours; then leave_ours; fi
+    enter "$folder" && { rm -f "./$new"; mkdir "./$new"; } 2>/dev/null && enter_ours
+}
+
 place() { # OWNER MODE TIME
-    enter "$folder" && mkdir "./$new" && enter_ours && cat >./made && dress made "$@" && mv -fT ./made "../$name" &&
+    make_ours && cat >./made && dress made "$@" && mv -fT ./made "../$name" &&
         leave_ours && sync .
 }
 
 # Prints what a command says of the very file, which is root's or the user's and nothing but a file.
 take() { # COMMAND ...
-    enter "$folder" && mkdir "./$new" 2>/dev/null && enter_ours && ln -PT "../$name" ./taken && set -- "$@" ./taken &&
+    make_ours && ln -PT "../$name" ./taken && set -- "$@" ./taken &&
         facts=$(stat -c '%f %u %s' ./taken) && [ "${facts##* }" -le "$MOST" ] &&
         case ${facts% *} in 8*" 0" | 8*" $USER_ID") "$@" ;; *) false ;; esac
     taken=$?

@@ -7,9 +7,9 @@ from collections.abc import Generator
 from pyinfra.api import StringCommand, operation
 
 from jada.tasks.look import LONGEST
-from jada.tasks.transaction import Transaction, as_root, hold_script, on_stdin
+from jada.tasks.transaction import ERROR, Transaction, as_root, hold_script, on_stdin
 
-NO_SUDO = "result refused\nreason sudo asks for a password; jada needs NOPASSWD for the ssh user, or root"
+NO_SUDO = "result refused\nreason "
 
 
 @operation(is_idempotent=False)
@@ -25,4 +25,4 @@ def change(transaction: Transaction, look: str = "") -> Generator[StringCommand,
 @operation(is_idempotent=False)
 def hold(held: str) -> Generator[StringCommand, None, None]:
     """Locks the host against changes by jada ("who since when: why"), or frees it ("")."""
-    yield StringCommand(as_root(NO_SUDO, LONGEST), _stdin=on_stdin(hold_script(held)))
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(hold_script(held)))

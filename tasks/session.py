@@ -23,7 +23,6 @@ from pyinfra.api.facts import get_fact
 from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
-from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, HostKeyError, JadaError, UnforeseenError, attempt, reason
@@ -31,9 +30,19 @@ from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
-from jada.tasks.look import LONGEST, Look, look_on_stdin, read_look
+from jada.tasks.look import LONGEST, Look, look_first, look_on_stdin, read_look
 from jada.tasks.state import State
-from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, look_script, outcome
+from jada.tasks.transaction import (
+    ERROR,
+    RESTART_TIMEOUT,
+    Outcome,
+    Result,
+    Service,
+    Transaction,
+    failure,
+    look_script,
+    outcome,
+)
 
 # Seconds for the TCP connection and for sshd's banner; a host across the world answers in under one.
 CONNECT_TIMEOUT = 10
@@ -64,7 +73,7 @@ class Connection:
         self._line = line
         # Whether a change on this host has said anything yet.
         self._was_begun = False
-        self._arguments = cast(SSHConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
+        self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
         self.service = service
 
     def connect(self) -> None:
@@ -109,23 +118,24 @@ class Connection:
                 given["sock"] = line
             else:
                 line.close()
-        cast(SSHConnector, self._host.connector).data["ssh_paramiko_connect_kwargs"] = given
+        self._connector.data["ssh_paramiko_connect_kwargs"] = given
 
-    def look(self, history: bool = False, evidence: bool = False) -> State:
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
         """One look, with the releases the host remembers and what systemctl tells people if asked; a second one if the
-        link dies. Raises HostError.
+        link dies. Where it `goes_on`, an `apply` soon after it takes no other command. Raises HostError.
         """
         try:
-            return self._look(history, evidence)
+            return self._look(history, evidence, goes_on)
         except HostError:
-            connector = cast(BoundedConnector, self._host.connector)
-            if connector.timed_out or (transport := self._transport()) is None or transport.is_active():
+            if self._connector.timed_out or (transport := self._transport()) is None or transport.is_active():
                 raise
         self.close()
-        return self._look(history, evidence)
+        return self._look(history, evidence, goes_on)
 
-    def _look(self, history: bool, evidence: bool) -> State:
+    def _look(self, history: bool, evidence: bool, goes_on: bool) -> State:
         self.connect()
+        self._connector.let_go()
+        script = look_first(self.service, history) if goes_on else look_on_stdin(self.service, history, evidence)
         with ctx_host.use(self._host):
             seen = get_fact(
                 self._state,
@@ -133,7 +143,8 @@ class Connection:
                 Look,
                 kwargs={
                     "service": self.service,
-                    "_stdin": look_on_stdin(self.service, history, evidence),
+                    "first": len(script.encode()) if goes_on else 0,
+                    "_stdin": script,
                     "_timeout": LOOK_TIMEOUT,
                     "_ignore_errors": True,
                 },
@@ -154,7 +165,7 @@ class Connection:
         """Locks the host for `held`, or frees it (""); returns what held it before. Raises HostError."""
         *before, last = self._run(hold, held=held, name="lock").stdout_lines or ["nothing was answered"]
         if last != "jada-held":
-            raise HostError(f"{self._host.name} can't be locked or freed: {last}")
+            raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return "\n".join(before)
 
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
@@ -162,6 +173,8 @@ class Connection:
         name = f"release {transaction.release.id}"
         look = look_script(self.service, evidence=evidence)
         lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't be changed: {why}")
         self._was_begun = self._was_begun or any(lines)
         told = outcome(lines)
         if told and told.result is Result.DONE:
@@ -176,14 +189,19 @@ class Connection:
             run_host_op(self._state, self._host, meta._hash)
         return meta
 
+    @property
+    def _connector(self) -> BoundedConnector:
+        return cast(BoundedConnector, self._host.connector)
+
     def _transport(self) -> Transport | None:
-        client = cast(SSHConnector, self._host.connector).client
+        client = self._connector.client
         return client.get_transport() if client else None
 
     def close(self) -> None:
         if self._line:
             self._line.close()
-        if client := cast(SSHConnector, self._host.connector).client:
+        self._connector.let_go()
+        if client := self._connector.client:
             client.close()
         self._host.connected = False
 

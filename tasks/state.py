@@ -338,7 +338,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         after={name: _after(rest) for name, *rest in map(str.split, root.get("release.after").splitlines()) if rest},
         result=tuple(root.get("release.result").split()),
         history=history,
-        interrupted=root.get("transaction"),
+        interrupted=root.get("transaction").strip(),
         held=root.get("held").strip(),
         # Held, but not yet written to.
         lock=root.get("lock").strip() or "somebody" if "lock" in root else "",

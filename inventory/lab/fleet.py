@@ -95,18 +95,21 @@ def find(name: str) -> Machine:
     return found
 
 
-def up(count: int, tell: Tell) -> tuple[Machine, ...]:
-    """Brings up a fresh lab of `count` hosts; a healthy one of the same size is left as it is. Raises JadaError."""
+def up(count: int, tell: Tell, suite: str = image.SUITE) -> tuple[Machine, ...]:
+    """Brings up a fresh lab of `count` hosts; a healthy one of the same size and suite is left as it is.
+
+    Raises JadaError.
+    """
     require_lab_machine()
     hosts = machines(count)
     with _alone():
-        if current() == hosts and is_healthy(hosts):
+        if current() == hosts and _base() == image.path(suite) and is_healthy(hosts):
             tell(f"The lab is up already, with {count} hosts.")
             return hosts
         _take_down(tell)
-        if not image.path().is_dir():
-            tell("Building the base image with debootstrap: about a minute, only this once…")
-        base = image.build()
+        if not image.path(suite).is_dir():
+            tell(f"Building the base image of {suite} with debootstrap: about a minute, only this once…")
+        base = image.build(suite)
         tell(f"Booting {count} hosts…")
         LAB.mkdir(parents=True, mode=0o700)
         write(STATE, json.dumps({"hosts": count, "base": str(base)}))

@@ -39,6 +39,9 @@ RestartSec=1
 WantedBy=multi-user.target
 """
 INOTIFY_INSTANCES = 20
+# Where systemd-nspawn, since 256, mounts a folder for each host. One that is killed leaves it, and the next refuses to
+# start.
+EXPORTS = Path("/run/systemd/nspawn/unix-export")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Tell = Callable[[str], None]
@@ -254,7 +257,7 @@ def power_off(machine: Machine) -> None:
 def pull_the_plug(machine: Machine) -> None:
     """Stops the host as a power failure would, and removes what there is of it but its disk, whatever its condition."""
     cgroup.remove(machine.name)
-    for mount in mounts_below(machine.root):
+    for mount in (*mounts_below(machine.root), *mounts_below(EXPORTS / machine.namespace)):
         _unmount(mount)
     # The link first, and it may be gone by now: the kernel takes it away, some time after, with the namespace.
     run("ip", "link", "del", machine.link, check=False)

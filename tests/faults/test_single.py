@@ -54,7 +54,7 @@ def test_a_host_whose_sudo_asks_for_a_password_is_told(rig: Rig) -> None:
     finally:
         rig.run(f"echo '{login} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{login}")
     assert code == 1, told
-    assert "sudo asks for a password there" in ending(report)[1]
+    assert "sudo: a password is required; jada needs sudo without a password" in ending(report)[1]
     assert rig.observe() == OLD
 
 
@@ -235,7 +235,7 @@ def test_old_releases_are_pruned_but_never_the_current_or_the_one_before(rig: Ri
         for model in ("sonnet-4.6", "haiku-4.5"):
             assert rig.jada("upgrade", "--to", model, "--yes")[0] == 0
     kept = rig.run("ls /var/lib/jada/releases").split()
-    links = {rig.run(f"basename $(readlink /var/lib/jada/{link})").strip() for link in ("current", "previous")}
+    links = {rig.run(f"cat /var/lib/jada/{link}").strip() for link in ("current", "previous")}
     assert set(kept) == links
     code, report, told = rig.jada("rollback", "--yes")
     assert code == 0, told

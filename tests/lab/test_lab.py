@@ -19,6 +19,7 @@ from jada import JadaError
 from jada.inventory.lab import cgroup, fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL
 from jada.inventory.lab.shell import LAB, mounts_below, run
+from tests.conftest import bring_up
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -32,7 +33,7 @@ DEFAULT_MODEL = "claude-built-in-default"
 def taken_down(lab: Lab) -> Iterator[Lab]:
     """A lab that a test may take down or break: for the tests after it there is one again."""
     yield lab
-    fleet.up(len(lab.hosts), print)
+    bring_up(len(lab.hosts))
 
 
 def test_up_again_leaves_a_healthy_lab_as_it_is(lab: Lab) -> None:
@@ -143,7 +144,12 @@ def test_a_host_that_is_on_again_is_reached_at_once(lab: Lab) -> None:
 
 def test_pulling_the_plug_is_no_shutdown(lab: Lab) -> None:
     lab.run(HOST, "sync")
+    # As a systemd-nspawn of 256 or newer leaves it.
+    export = machine.EXPORTS / lab[HOST].namespace
+    export.mkdir(parents=True, exist_ok=True)
+    run("mount", "-t", "tmpfs", "tmpfs", export)
     machine.pull_the_plug(lab[HOST])
+    assert mounts_below(export) == []
     assert "Powering off" not in lab[HOST].console.read_text().rpartition("Welcome to")[2]
     fleet.power_on(lab[HOST])
     assert lab.model(HOST) == OLD_MODEL
@@ -297,7 +303,7 @@ def test_up_after_an_accident(taken_down: Lab, accident: Callable[[], None]) -> 
     accident()
     if accident is leave_parts:
         kill_all()
-    hosts = fleet.up(len(taken_down.hosts), print)
+    hosts = bring_up(len(taken_down.hosts))
     assert {machine.healthz(host).get("model") for host in hosts} == {OLD_MODEL}
     assert not Path("/run/netns/jada-specialist-7").exists()
     assert fleet.down(print)
