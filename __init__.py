@@ -38,6 +38,8 @@ class Exit(IntEnum):
     DRIFT = 3
     ROLLED_BACK = 4
     LOCKED = 5
+    # By Ctrl-C, as shells count it.
+    STOPPED = 130
 
 
 class JadaError(Exception):

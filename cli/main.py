@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from jada import UNEXPECTED, Exit, JadaError, __version__, reason
-from jada.cli import streams
+from jada.cli import signals, streams
 from jada.cli.output import debugged, visible, written
 from jada.inventory.words import did_you_mean
 
@@ -95,7 +95,8 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
 
     \b
     Exit codes: 0 done and verified, or in sync; 1 failed or could not be checked;
-    2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked.
+    2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked;
+    130 stopped by Ctrl-C.
     """
     command = ctx.invoked_subcommand and ctx.command.get_command(ctx, ctx.invoked_subcommand)  # type: ignore[attr-defined]
     if not (fleet_file and command):
@@ -107,9 +108,13 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs jada; every failure ends as one or two sentences on stderr and an exit code."""
-    streams.prepare()
-    code = _run(argv)
-    streams.let_go()
+    try:
+        streams.prepare()
+        code = _run(argv)
+        streams.let_go()
+        signals.over(code)
+    except KeyboardInterrupt:
+        signals.leave()
     # Python would look through all there is for garbage before it ends: a tenth of a short command's processor time.
     gc.freeze()
     sys.exit(code)
@@ -122,15 +127,19 @@ def _run(argv: Sequence[str] | None) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads has seen enough.
-        return Exit.FAILED
+        return Exit.STOPPED if signals.leaving() else Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
         # click takes the end of any file for the end of what a person types.
         cause = error.__cause__ if isinstance(error, click.Abort) else None
         why = cause if isinstance(cause, EOFError) else error
+        if signals.leaving():
+            why = KeyboardInterrupt()
         with suppress(OSError):
             _tell(why)
         if isinstance(why, JadaError):
             return why.exit_code
+        if isinstance(why, KeyboardInterrupt):
+            return Exit.STOPPED
         return Exit.USAGE if isinstance(why, click.UsageError) else Exit.FAILED
     return code
 

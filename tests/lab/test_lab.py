@@ -333,7 +333,7 @@ def test_ctrl_c_ends_up_at_once_and_down_clears_up(taken_down: Lab) -> None:
     eventually(lambda: any(host.leader for host in fleet.current()))
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=30)[1]
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "Stopped." in told
     assert "Traceback" not in told
     assert fleet.down(print)
