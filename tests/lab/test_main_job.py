@@ -218,7 +218,9 @@ def test_status_as_json(lab: Lab) -> None:
 
 def test_the_playbook_by_hand(lab: Lab) -> None:
     """`pyinfra inventory/aws.py deploy.py`: each role's model from fleet.yml."""
-    text = fleet.FLEET_FILE.read_text().replace("{model: sonnet-4.5", "{model: sonnet-4.6")
+    text = fleet.FLEET_FILE.read_text()
+    text = text.replace("orchestrator: {tags", "orchestrator: {model: sonnet-4.6, tags")
+    text = text.replace("specialist: {}", "specialist: {model: sonnet-4.6}")
     own = LAB / "by-hand.yml"
     own.write_text(text)
     root = Path(__file__).parents[2]
