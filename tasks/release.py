@@ -62,7 +62,8 @@ class Wanted:
 class Release:
     """One entry of a host's history: an upgrade or a rollback, as its manifest on the host tells it.
 
-    `restores` is the id of the release whose snapshot a rollback put back; `before` is what was wanted until then.
+    `restores` is the id of the release whose snapshot a rollback put back; `before` is what was wanted until then. One
+    that undoes a rollback `redoes` the release of that id.
     """
 
     id: str
@@ -75,6 +76,17 @@ class Release:
     who: str = ""
     at: str = ""
     reason: str = ""
+    redoes: str = ""
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether it went back, and not forward again."""
+        return self.kind == "rollback" and not self.redoes
+
+    @property
+    def change(self) -> str:
+        """The id of the release that it put in place, or took back."""
+        return self.before.release if self.is_undo else self.wanted.release
 
     def to_json(self) -> str:
         """The manifest, which from_json() reads. Raises ReleaseError."""
@@ -118,9 +130,11 @@ def upgrade(release_id: str, current: Release | None, model_before: str, wanted:
 def rollback(release_id: str, current: Release, undone: Release, **about: str) -> Release:
     """The release that puts back what the host had before `undone`, which is most often the current one.
 
-    Undoing a rollback goes forward again.
+    Undoing the rollback that it stands on goes forward again.
     """
-    return Release(release_id, "rollback", undone.before, current.wanted, restores=undone.id, **about)
+    redoes = undone.before.release if undone.is_undo and undone.id == current.id else ""
+    made = Release(release_id, "rollback", undone.before, current.wanted, restores=undone.id, **about)
+    return replace(made, redoes=redoes)
 
 
 def dropin(wanted: Wanted) -> str:
@@ -279,4 +293,5 @@ _READERS: Readers = {
     "who": told,
     "at": moment,
     "reason": partial(told, most=REASON),
+    "redoes": _id_or_none,
 }
