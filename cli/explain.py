@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import click
 
 from jada import Exit, HostError
-from jada.cli.fleet import GIVEN, each_judged, fleet_option, open_fleet
+from jada.cli.fleet import each_judged, fleet_option, open_fleet
+from jada.cli.given import GIVEN
 from jada.cli.output import emit_json, escape, out
 
 

@@ -19,6 +19,7 @@ import click
 from jada import ConfigError, Exit, Host, HostError, JadaError, UnforeseenError, attempt
 from jada.cli import signals
 from jada.cli.complete import role_names
+from jada.cli.given import GIVEN
 from jada.cli.output import debugged, err, escape, plural, progress, visible
 
 if TYPE_CHECKING:
@@ -30,19 +31,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
 T = TypeVar("T")
-
-
-class Given(click.types.StringParamType):
-    """A text with something in it: an empty one is a variable that is not set, and no wish for the default."""
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(super().convert(value, param, ctx))
-        if not text.strip():
-            self.fail("it is empty; is a variable not set?", param, ctx)
-        return text
-
-
-GIVEN = Given()
 
 
 class NotBegunError(HostError):
@@ -128,7 +116,9 @@ def host_options(command: F) -> F:
         "--limit",
         metavar="PATTERN",
         type=GIVEN,
-        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'.",
+        multiple=True,
+        callback=lambda _, __, given: ",".join(given) if given else None,
+        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
     )(command)
     command = click.option(
         "--role", metavar="ROLE", type=GIVEN, help="Only hosts of this role of fleet.yml.", shell_complete=role_names
@@ -192,9 +182,14 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
 def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
     """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none."""
     from jada.inventory import discover
+    from jada.inventory.roles import unmatched
 
+    # Not under what moves on the terminal: it may be asked for an MFA code there.
+    discover.log_in(config)
     with err.status("Finding hosts…") if err.is_terminal else nullcontext():
         hosts = discover.discover(config)
+    for note in unmatched(hosts, config.roles):
+        err.print(f"[yellow]Note[/] {escape(note)}")
     return choose(config, hosts, role, limit)
 
 

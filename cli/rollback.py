@@ -9,7 +9,8 @@ import click
 
 from jada import Exit
 from jada.cli.complete import model_names
-from jada.cli.fleet import GIVEN, Opened, host_options, open_fleet
+from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.given import GIVEN
 from jada.cli.how import How, rollout_options
 
 if TYPE_CHECKING:

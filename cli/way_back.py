@@ -74,7 +74,7 @@ def _made(states: Mapping[str, State], change: str) -> str:
 
 def _stays(state: State, change: str) -> bool:
     """Whether the change was not made on this host at all."""
-    if state.release is None or change in (state.release.wanted.release, state.release.change):
+    if state.release is None or change in (state.release.wanted.base, state.release.change):
         return False
     return not any(past.error and past.release.id == change for past in state.history)
 

@@ -36,9 +36,9 @@ class Hosts:
     def upgrade(self, model: str, names: str, fails: str = "", request: Request | None = None) -> str:
         request = request or self.request()
         for name in names:
-            current = self.states[name].release
-            was = self.states[name].settings.model
-            made = release.upgrade(request.id, current, was, Wanted(model, 4096, 4096), who=request.who)
+            state = self.states[name]
+            before = release.found(state.release, state.settings.model, {})
+            made = release.upgrade(request.id, before, Wanted(model, 4096, 4096), who=request.who)
             self.do(name, made, name in fails)
         return request.id
 
