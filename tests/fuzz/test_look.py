@@ -186,7 +186,7 @@ def _show(state: State) -> None:
     json.loads(json_text([status._facts(state), explanation.facts(state)]))
     cells = status._cells({"host": "web-1", "role": "r", "source": "s", **status._facts(state)})
     report = rollout.Report(rollout.Ending.VERIFIED, state=state, findings=checks.drift(state))
-    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines(report, verbose=True)):
+    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
 

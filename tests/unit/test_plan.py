@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jada.tasks import checks, plan, release
-from jada.tasks.plan import Request
+from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Wanted
 from jada.tasks.state import Answer, Capacity, File, Launch, Past, Settings, State
 from jada.tasks.transaction import Result, Service, outcome
@@ -208,13 +208,15 @@ def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None
     assert any(f"JADA_MODEL={OPUS}[1m] " in line for line in kept.diff[1])
 
 
-def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
+def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
     first = plan.rollback(REQUEST, "r", "", host(), SERVICE)
     assert first.transaction
     back = first.transaction.release
     assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
-    second = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", "", host(release=back), SERVICE)
+    again = replace(REQUEST, id="20261124-140000-cccc")
+    assert plan.rollback(again, "r", "", host(release=back), SERVICE) == Plan(idle="already on claude-haiku-4.5")
+    second = plan.redo(again, "r", host(release=back), SERVICE, back.change)
     assert second.transaction
     forward = second.transaction.release
     assert (forward.wanted.model, forward.wanted.release, forward.restores) == (
@@ -233,7 +235,8 @@ def test_a_wrong_clock_turns_no_direction(host: Host, later: str) -> None:
     told = plan.rollback(REQUEST, "r", "", host(release=up), SERVICE).diff[0][0]
     assert told.startswith("back to release 20261124-120000-aaaa,")
     back = release.Release(later, "rollback", older, made)
-    told = plan.rollback(REQUEST, "r", "", host(release=back), SERVICE).diff[0][0]
+    assert plan.rollback(REQUEST, "r", "", host(release=back), SERVICE).transaction is None
+    told = plan.redo(REQUEST, "r", host(release=back), SERVICE, later).diff[0][0]
     assert told.startswith(f"forward again to release {later},")
 
 
