@@ -267,6 +267,14 @@ _ALL = (
         "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
         "mend that on HOST, then: jada drift --limit HOST",
     ),
+    Code(
+        "J420",
+        "other-machine",
+        ERROR,
+        "Another EC2 instance answers at the host's address than the one that is meant: the address is used in two "
+        "VPCs, or was given to another instance. Nothing was judged or changed; what the host runs is not known.",
+        "see whose address that is now, and in which VPC it is that ssh leads to: jada hosts",
+    ),
 )
 
 CODES = {code.code: code for code in _ALL}

@@ -25,7 +25,7 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, HostKeyError, JadaError, UnforeseenError, attempt, reason
+from jada import HostError, HostKeyError, JadaError, OtherMachineError, UnforeseenError, attempt, reason
 from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
@@ -62,7 +62,7 @@ T = TypeVar("T")
 
 
 class Connection:
-    """One host, by its ssh connection."""
+    """One host, by its ssh connection. Its data may name the EC2 instance that it is (`jada_instance`)."""
 
     def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, line: socket.socket | None = None) -> None:
         self._state = state
@@ -71,6 +71,7 @@ class Connection:
         # Whether a change on this host has said anything yet.
         self._was_begun = False
         self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
+        self._instance: str = host.data.get("jada_instance") or ""
         self.service = service
 
     def connect(self) -> None:
@@ -149,7 +150,14 @@ class Connection:
             )
         if isinstance(seen, LookError):
             raise HostError(f"{self._host.name} can't be looked at: {seen}")
-        return cast(State, seen)
+        state = cast(State, seen)
+        if other := state.other_than(self._instance):
+            raise OtherMachineError(
+                f"{self._host.name} is {self._instance}, but {other} answers at its address",
+                "see whose address that is now, and in which VPC it is that ssh leads to: "
+                f"aws ec2 describe-instances --instance-ids {self._instance} {other}",
+            )
+        return state
 
     def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
@@ -160,7 +168,9 @@ class Connection:
 
     def hold(self, held: str) -> str:
         """Locks the host for `held`, or frees it (""); returns what held it before. Raises HostError."""
-        *before, last = self._run(hold, held=held, name="lock").stdout_lines or ["nothing was answered"]
+        *before, last = self._run(hold, held=held, instance=self._instance, name="lock").stdout_lines or [
+            "nothing was answered"
+        ]
         if last != "jada-held":
             raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return "\n".join(before)
@@ -168,7 +178,8 @@ class Connection:
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest
         look = look_script(self.service, evidence=evidence)
-        lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
+        given = {"transaction": transaction, "look": look, "instance": self._instance}
+        lines = self._run(change, **given, name=name, _timeout=longest).stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't be changed: {why}")
         self._was_begun = self._was_begun or any(lines)
