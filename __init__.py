@@ -16,8 +16,10 @@ UNEXPECTED = "JADA_DEBUG=1 shows the traceback; please report it"
 T = TypeVar("T")
 
 # What the vendor's ids, the gateways' and the clouds' (ARNs, @dates) are made of: nothing that a shell, JSON or a
-# systemd unit reads as more than text.
-EXACT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}")
+# systemd unit reads as more than text. At its end may stand how the Claude CLI is asked for a context of a million
+# tokens; what the CLI sends, and what answers, has the id without it.
+LONG_CONTEXT = "[1m]"
+EXACT_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,499}}(?:{re.escape(LONG_CONTEXT)})?")
 
 # Ends a line, moves a cursor, turns the reading direction or can't be written as UTF-8: C0 and C1 (with DEL), the line
 # and paragraph separators, the bidi controls, and lone surrogates.
@@ -36,6 +38,8 @@ class Exit(IntEnum):
     DRIFT = 3
     ROLLED_BACK = 4
     LOCKED = 5
+    # By Ctrl-C, as shells count it.
+    STOPPED = 130
 
 
 class JadaError(Exception):

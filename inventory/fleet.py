@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -253,9 +254,11 @@ def _expanded(path: str, how: str) -> Path:
 
 
 def _is_there(file: Path, unless_known: bool = False) -> bool:
-    """True for a file; `unless_known` where this user can't tell, and reading it then says why."""
+    """True for a file or a pipe, as of `<(…)`; `unless_known` where this user can't tell, and reading it says why."""
     try:
-        return file.is_file()
+        return not stat.S_ISDIR(file.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError:
         return unless_known
 
@@ -557,11 +560,11 @@ def _jump(value: Value) -> str:
 
 
 def _path(value: Value) -> Path:
-    """A path on this machine: ~ is the user's home, relative to the folder of fleet.yml."""
+    """A path on this machine: ~ is the user's home, relative to the folder of fleet.yml; a pipe lies in none."""
     path = _expanded(value.text(), f"{value.file}:{value.line}: {value.key}")
     if any(len(part.encode()) > 255 for part in path.parts):
         raise value.error("can't be the path of a file: a part of it is longer than 255 bytes")
-    return value.file.absolute().parent / path
+    return (value.file.absolute().parent if value.file.is_file() else _here()) / path
 
 
 def _matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pyinfra.api import StringCommand, operation
 
 from jada.tasks.look import LONGEST
+from jada.tasks.operator_lock import LockRequest
 from jada.tasks.transaction import ERROR, Transaction, as_root, hold_script, on_stdin, only_on
 
 NO_SUDO = "result refused\nreason "
@@ -24,6 +25,8 @@ def change(transaction: Transaction, look: str = "", instance: str = "") -> Gene
 
 
 @operation(is_idempotent=False)
-def hold(held: str, instance: str = "") -> Generator[StringCommand, None, None]:
-    """Locks the host against changes by jada ("who since when: why"), or frees it (""); not another `instance`."""
-    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, hold_script(held))))
+def hold(request: LockRequest, instance: str = "") -> Generator[StringCommand, None, None]:
+    """Locks the host against changes by jada, or frees it; prints the lock there was, and what came of it. On another
+    EC2 instance than `instance`, an error is printed instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, hold_script(request))))

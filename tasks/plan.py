@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
+from jada import LONG_CONTEXT
 from jada.tasks import checks, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
@@ -70,7 +71,7 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(lock=state.lock)
     if refusal := _refusal(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
-    notes = (*_limit_notes(state, request.nofile), *_slow(state))
+    notes = (*_limit_notes(state, request.nofile), *_slow(state), *_notes(state, wanted))
     current = state.release
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
@@ -162,7 +163,10 @@ def _refusal(state: State) -> str:
 def _unusable(state: State, wanted: Wanted) -> str:
     """Why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
-        return f"{state.settings.path}: {error}; mend it first, nothing was touched"
+        back = (
+            f", or put back what stood there before release {state.release.id}: jada rollback" if state.release else ""
+        )
+        return f"{state.settings.path}: {error}; nothing was touched; mend it first{back}"
     text = state.settings.text
     splice = None if text is None else set_model(text, wanted.model)
     written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
@@ -170,6 +174,16 @@ def _unusable(state: State, wanted: Wanted) -> str:
     for obstacle in checks.obstacles(changed, wanted):
         return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first"
     return ""
+
+
+def _notes(state: State, wanted: Wanted) -> Iterator[str]:
+    """What an operator should know beforehand of a change that can be made."""
+    settings = state.settings
+    if settings.model.endswith(LONG_CONTEXT) and not wanted.model.endswith(LONG_CONTEXT):
+        yield (
+            f"settings.json asks for {settings.model}, with a context of a million tokens, and {wanted.model} is "
+            f"without; '{wanted.model}{LONG_CONTEXT}' would keep it"
+        )
 
 
 def _limit_notes(state: State, asked: int) -> tuple[str, ...]:

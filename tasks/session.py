@@ -26,11 +26,13 @@ from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, HostKeyError, JadaError, OtherMachineError, UnforeseenError, attempt, reason
+from jada.tasks import operator_lock
 from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.look import LONGEST, Look, look_first, look_on_stdin, read_look
+from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
@@ -166,14 +168,13 @@ class Connection:
         """
         return self._change(transaction, evidence) or self._find_out(transaction)
 
-    def hold(self, held: str) -> str:
-        """Locks the host for `held`, or frees it (""); returns what held it before. Raises HostError."""
-        *before, last = self._run(hold, held=held, instance=self._instance, name="lock").stdout_lines or [
-            "nothing was answered"
-        ]
-        if last != "jada-held":
+    def hold(self, request: LockRequest) -> LockAnswer:
+        """Locks the host, or frees it, unless another has locked it. Raises HostError."""
+        done = self._run(hold, request=request, instance=self._instance, name="lock")
+        *before, last = done.stdout_lines or ["nothing was answered"]
+        if last not in ("jada-held", "jada-refused"):
             raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
-        return "\n".join(before)
+        return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
 
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest

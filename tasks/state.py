@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
+from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.release import Release, told
 from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 
@@ -279,9 +281,9 @@ class State:
     folders of the service's user is that user's word. `unread` says what was too large or too odd to be looked at.
 
     `place` is what the snapshot of the current release was taken of, as Transaction.place has it. `lock` says whose
-    transaction is running there just now, `held` who has locked the host with `jada lock`, and `interrupted` is the
-    release of a transaction that has not finished; each is "" when there is none. `instance` is the id of the EC2
-    instance that it was, "" where that is not known.
+    transaction is running there just now, and `interrupted` is the release of a transaction that has not finished; each
+    is "" when there is none. `held` is the lock that people have put on the host by `jada lock`. `instance` is the
+    id of the EC2 instance that it was, "" where that is not known.
     """
 
     user: str
@@ -311,7 +313,7 @@ class State:
     result: tuple[str, ...]
     history: tuple[Past, ...]
     interrupted: str
-    held: str
+    held: OperatorLock | None
     lock: str
     boot: str
     now: float
@@ -381,7 +383,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         result=tuple(root.get("release.result").split()),
         history=history,
         interrupted=root.get("transaction").strip(),
-        held=root.get("held").strip(),
+        held=operator_lock.read(root["held"], root.seconds("now")) if "held" in root else None,
         # Held, but not yet written to.
         lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit, urlunsplit
 
-from jada.tasks import FILES, place, release
+from jada.tasks import FILES, operator_lock, place, release
+from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
@@ -165,9 +166,18 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
     return assignments(values) + mask + shared + _file("instance.sh") + _file("look.sh")
 
 
-def hold_script(held: str) -> str:
-    """The script, as root, that locks a host (or frees it: ""), see files/hold.sh."""
-    return assignments({"HELD": held}) + _file("hold.sh")
+def hold_script(request: LockRequest) -> str:
+    """The script, as root, that locks a host or frees it, see files/hold.sh."""
+    lock = request.lock
+    values = {
+        "WHO": lock.who,
+        "SINCE": lock.since,
+        "UNTIL": lock.until or operator_lock.NEVER,
+        "WHY": lock.reason,
+        "LASTS": str(request.seconds or ""),
+        "FORCE": "yes" if request.force else "",
+    }
+    return assignments(values) + _file("hold.sh")
 
 
 def only_on(instance: str, script: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import tempfile
@@ -58,10 +59,15 @@ def path(suite: str = SUITE) -> Path:
 
 def build(suite: str = SUITE) -> Path:
     """The base image, built first if it isn't there (about a minute); a build that was cut off never counts."""
-    if path(suite).is_dir():
-        return path(suite)
-    made = SUITES[suite]
     CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        # Another lab may want it too.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return path(suite) if path(suite).is_dir() else _build(suite)
+
+
+def _build(suite: str) -> Path:
+    made = SUITES[suite]
     for leftover in CACHE.glob("building-*"):
         # debootstrap mounts /proc and /sys in there, and leaves them when it is killed.
         for mount in mounts_below(leftover):

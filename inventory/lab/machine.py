@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -105,13 +106,18 @@ class Machine:
     @property
     def leaves_traces(self) -> bool:
         """Whether anything of the host is here: running, powered off, crashed or half-started."""
-        traces = (self.folder, Path("/run/netns", self.namespace), Path("/sys/class/net", self.link))
-        return cgroup.exists(self.name) or any(trace.exists() for trace in traces)
+        traces = (self.folder, Path("/run/netns", self.namespace))
+        return cgroup.exists(self.name) or any(trace.exists() for trace in traces) or self.link in links()
 
     def host_keys(self) -> list[str]:
         """The host's public keys, as lines such as "ssh-ed25519 AAAA…"."""
         keys = sorted((self.folder / "upper/etc/ssh").glob("ssh_host_*_key.pub"))
         return [" ".join(key.read_text().split()[:2]) for key in keys]
+
+
+def links() -> set[str]:
+    """The network links of this machine; in /sys are those of the network that it was mounted in."""
+    return {name for _, name in socket.if_nameindex()}
 
 
 def make_room(count: int) -> None:

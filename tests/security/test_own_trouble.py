@@ -125,7 +125,7 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
 
 def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim) -> None:
     """The plan waits at [y/N]; all ssh connections are cut; then the answer is yes."""
-    code, told = asked(victim, lambda: victim.root("pkill -KILL -f '[s]shd: admin'"), "y\n")
+    code, told = asked(victim, lambda: victim.root("pkill -KILL -f '[s]shd(-session)?: admin'"), "y\n")
     assert code == 0, told
     assert "Stopped" not in told
     assert f"{victim.host.name} verified" in told

@@ -92,7 +92,7 @@ HEALTHY = State(
     result=("done", "300", "5000", "boot-1"),
     history=(),
     interrupted="",
-    held="",
+    held=None,
     lock="",
     boot="boot-1",
     now=NOW,
@@ -102,7 +102,7 @@ HEALTHY = State(
 
 @pytest.fixture
 def host() -> Callable[..., State]:
-    """host(unit={"active": "failed"}, held="ann"): HEALTHY, changed where the test says; dicts reach one level down."""
+    """host(unit={"active": "failed"}, lock="ann"): HEALTHY, changed where the test says; dicts reach one level down."""
 
     def make(**changes: Any) -> State:
         state = HEALTHY

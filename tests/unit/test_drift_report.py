@@ -15,8 +15,9 @@ import pytest
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
 from jada.cli import records
 from jada.cli.drift_report import Drift, Standing, explain, judge, unmatched
-from jada.inventory.fleet import Acceptance, Fleet
+from jada.inventory.fleet import Acceptance, Fleet, Role
 from jada.tasks.codes import CODES
+from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
 
 MakeHost = Callable[..., State]
@@ -298,3 +299,67 @@ def test_explain_says_that_a_note_is_no_drift() -> None:
 def test_explain_does_not_know_every_word() -> None:
     with pytest.raises(ConfigError, match="no finding model-shadow; did you mean model-shadowed"):
         explain("model-shadow")
+
+
+SONNET, HAIKU = "claude-sonnet-4.6", "claude-haiku-4.5"
+
+
+def released_to(host: MakeHost, model: str, **changes: Any) -> State:
+    state = host(settings={"text": f'{{"model": "{model}"}}'}, health={"model": model}, **changes)
+    assert state.release
+    return replace(state, release=replace(state.release, wanted=replace(state.release.wanted, model=model)))
+
+
+def asking(model: str) -> Fleet:
+    return replace(FLEET, roles=(Role("r", model),))
+
+
+def test_a_fleet_yml_that_asks_for_another_model_is_drift(host: MakeHost) -> None:
+    seen = {"web-1": released_to(host, HAIKU), "web-2": host()}
+    found = check(seen, asking("sonnet-4.6"))
+    assert (codes(found), codes(found, "web-2")) == (["J422"], [])
+    assert (standing(found), standing(found, "web-2")) == (Standing.DRIFTED, Standing.IN_SYNC)
+    (one,) = found.hosts[0].findings
+    assert one.finding.expected == f"{SONNET}, as fleet.yml asks of role r"
+    assert one.finding.seen == f"{HAIKU} by release {RELEASE}"
+    accept = replace(asking("sonnet-4.6"), accept=(accepted("J422"),))
+    assert check(seen, accept).exit == Exit.OK
+
+
+def test_of_another_role_than_its_release_only_that_is_told(host: MakeHost) -> None:
+    found = check({"web-1": released_to(host, HAIKU)}, replace(asking(""), roles=(Role("s", "sonnet-4.6"),)),
+                  roles={"web-1": "s"})  # fmt: skip
+    assert codes(found) == ["J407"]
+
+
+def test_a_role_of_two_models_is_drift_where_fleet_yml_names_none(host: MakeHost) -> None:
+    seen = {"web-1": released_to(host, HAIKU), "web-2": host(), "web-3": host(), "new-1": host(release=None)}
+    found = check(seen)
+    assert [codes(found, name) for name in ("web-1", "web-2", "web-3")] == [["J423"], [], []]
+    assert found.hosts[0].findings[0].finding.seen == f"{HAIKU}; of that role: 2 on {SONNET}, 1 on {HAIKU}"
+    # None is the right one of as many.
+    even = check({"web-1": released_to(host, HAIKU), "web-2": host()})
+    assert (codes(even), codes(even, "web-2")) == (["J423"], ["J423"])
+    # fleet.yml decides where it says.
+    assert [codes(check(seen, asking("haiku-4.5")), name) for name in ("web-1", "web-2")] == [[], ["J422"]]
+    assert codes(check(seen, roles={"web-1": "s"})) == ["J407"]
+
+
+RETIRES = "claude-sonnet-4-5-20250929"
+
+
+def test_a_model_that_retires_is_told_while_there_is_time(host: MakeHost) -> None:
+    assert codes(check({"web-1": released_to(host, RETIRES)})) == ["J121"]
+    found = check({"web-1": released_to(host, RETIRES), "web-2": host()}, asking("sonnet-4.5"))
+    assert (codes(found), codes(found, "web-2")) == (["J121"], ["J422", "J121"])
+    assert found.hosts[0].findings[0].finding.seen == (
+        f"{RETIRES} retires on 2026-11-30, in 6 days (it runs there, its release asks for it, fleet.yml does)"
+    )
+    assert found.hosts[1].findings[1].finding.seen.endswith("in 6 days (fleet.yml does)")
+
+
+def test_a_lock_is_told_and_is_no_drift(host: MakeHost) -> None:
+    held = OperatorLock("bob@ops", "2026-11-24T11:00:00+00:00", "", "incident 4711")
+    found = check({"web-1": host(held=held), "web-2": host()})
+    assert (codes(found), found.exit) == (["J421"], Exit.OK)
+    assert found.hosts[0].findings[0].finding.seen == f"locked by {held}"

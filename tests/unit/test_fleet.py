@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
@@ -411,10 +412,11 @@ WRONG = {
         "holds more than a file can mean",
     ),
     "an alias of nothing": (LEAST + "probe: *a\n", 6, "this is not YAML", "undefined alias"),
-    "several documents": (LEAST + "---\n" + LEAST, 6, "this is not YAML", "expected a single document"),
+    "several documents": (LEAST + "---\n" + LEAST, 6, "a second document begins here", "one file is one fleet"),
+    "a document behind a comment": (LEAST + "#\n\n--- # of\n\nfleet: b\n", 8, "a second document begins here", ""),
     "a number of a version": (f"%YAML 1.{'9' * 5000}\n---\n" + LEAST, 1, "this is not YAML", ""),
     "a mapping for a key": (LEAST + "? {a: b}\n: c\n", 6, "a key of the file", "should be a text, not a mapping"),
-    "a merge": (LEAST + "<<: {settle: 1}\n", 6, "a key of the file", "should be a text"),
+    "a merge": (LEAST + "<<: {settle: 1}\n", 6, "the file", "is merged with another mapping (<<)"),
     "broken yaml": ("fleet: a\nsources: [\nroles: {}\n", 4, "this is not YAML", "flow sequence that begins on line 2"),
     "tab": ("fleet: a\n\tx: y\n", 2, "this is not YAML", ""),
     "no fleet": ("sources: []\n", 1, "the file", "lacks the key fleet"),
@@ -454,6 +456,23 @@ def test_what_is_not_yaml_text_is_told(tmp_path: Path, content: bytes, problem: 
 def test_a_file_that_can_not_be_is_told(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         fleet.load(name, {}, tmp_path)
+
+
+def test_a_pipe_is_read_as_a_file_and_what_it_names_lies_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--fleet <(sops -d fleet.yml)`."""
+    monkeypatch.chdir(tmp_path)
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, (LEAST + "ssh: {key: id_fleet}\n").encode())
+        os.close(writer)
+        read = fleet.load(f"/dev/fd/{reader}", {})
+    finally:
+        os.close(reader)
+    assert (read.name, read.ssh.key) == ("agents", tmp_path / "id_fleet")
+    with pytest.raises(ConfigError, match="There is no file"):
+        fleet.load(str(tmp_path), {})
 
 
 def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
