@@ -276,6 +276,14 @@ _ALL = (
         "mend that on HOST, then: jada drift --limit HOST",
     ),
     Code(
+        "J420",
+        "other-machine",
+        ERROR,
+        "Another EC2 instance answers at the host's address than the one that is meant: the address is used in two "
+        "VPCs, or was given to another instance. Nothing was judged or changed; what the host runs is not known.",
+        "see whose address that is now, and in which VPC it is that ssh leads to: jada hosts",
+    ),
+    Code(
         "J421",
         "operator-lock",
         NOTE,
