@@ -71,7 +71,7 @@ lint: .venv/ready ## ruff and shellcheck
 	cat files/host.sh files/transaction.sh | shellcheck --shell=sh --severity=warning -
 	cat files/look-shared.sh files/look.sh | shellcheck --shell=sh --severity=warning -
 	cat files/look-shared.sh files/look-user.sh | shellcheck --shell=sh --severity=warning -
-	shellcheck --shell=sh --severity=warning files/settings.sh docs/demo.sh benchmarks/change.sh tests/apart
+	shellcheck --shell=sh --severity=warning files/settings.sh files/hold.sh docs/demo.sh benchmarks/change.sh tests/apart
 
 types: .venv/ready ## mypy --strict
 	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada

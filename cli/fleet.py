@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from jada import Exit, Host, HostError, JadaError, UnforeseenError, attempt
+from jada.cli import signals
 from jada.cli.complete import role_names
 from jada.cli.output import debugged, err, escape, plural, progress, visible
 
@@ -63,18 +64,19 @@ class Opened:
         text: str,
         names: Iterable[str],
         act: Callable[[str, Connection], T],
-        is_stopped: Callable[[], bool] = lambda: False,
     ) -> dict[str, T | HostError]:
         """Does one thing on each named host, side by side, and shows how far it is.
 
-        Once stopped, or past the fleet's deadline, no other host is begun: those give a NotBegunError.
+        Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotBegunError.
+        Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
         """
+        signals.check()
         wanted = list(names)
         found: dict[str, T | HostError] = {}
 
         def in_time() -> Iterator[str]:
             for name in wanted:
-                if is_stopped() or time.monotonic() > self.ends:
+                if signals.stopped() or time.monotonic() > self.ends:
                     return
                 yield name
 
@@ -84,7 +86,9 @@ class Opened:
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
                 advance()
-        why = "jada was told to stop" if is_stopped() else f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
+        signals.check()
+        late = f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
+        why = "jada was told to stop" if signals.stopped() else late
         return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
 
     def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
@@ -110,7 +114,9 @@ def host_options(command: F) -> F:
     command = click.option(
         "--limit",
         metavar="PATTERN",
-        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'.",
+        multiple=True,
+        callback=lambda _, __, given: ",".join(given) if given else None,
+        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
     )(command)
     command = click.option(
         "--role", metavar="ROLE", help="Only hosts of this role of fleet.yml.", shell_complete=role_names
@@ -139,7 +145,6 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
 
     with lasting():
         config = load(fleet_file, needs_all)
-        from jada.cli.signals import cleaned_up
         from jada.inventory import access
         from jada.inventory.scratch import scratch
         from jada.tasks.dial import AT_ONCE, dial
@@ -151,7 +156,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
         from jada.tasks.session import Session
         from jada.tasks.transaction import Service
 
-    with cleaned_up(), scratch() as folder:
+    with signals.cleaned_up(), scratch() as folder:
         data = access.ssh_data(config, hosts, folder)
         session = Session(
             data,
@@ -175,9 +180,14 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
 def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
     """The hosts of a fleet from load() that match. Raises JadaError when there are none."""
     from jada.inventory import discover
+    from jada.inventory.roles import unmatched
 
+    # Not under what moves on the terminal: it may be asked for an MFA code there.
+    discover.log_in(config)
     with err.status("Finding hosts…") if err.is_terminal else nullcontext():
         hosts = discover.discover(config)
+    for note in unmatched(hosts, config.roles):
+        err.print(f"[yellow]Note[/] {escape(note)}")
     return choose(config, hosts, role, limit)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections import defaultdict
@@ -10,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from jada import Exit, HostError, UnforeseenError, attempt
+from jada.cli import signals
 from jada.cli.ask import confirm
 from jada.cli.fleet import NotBegunError, Opened, each_judged, worst
 from jada.cli.how import How
@@ -70,38 +70,6 @@ ENDING = {
 }
 
 
-class Stop:
-    """Ctrl-C while hosts are changed: the first lets those that are under way end, the second leaves at once.
-
-    Leaving is safe: a host that is being changed finishes or undoes the change by itself.
-    """
-
-    def __init__(self) -> None:
-        import gevent
-
-        self.asked = False
-        self._gevent = gevent
-        self._main = gevent.getcurrent()
-
-    def __enter__(self) -> Self:
-        self._watcher = self._gevent.signal_handler(signal.SIGINT, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._watcher.cancel()
-        # gevent leaves its own handler behind.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _on_signal(self) -> None:
-        if self.asked:
-            self._gevent.kill(self._main, KeyboardInterrupt)
-        self.asked = True
-        err.print(
-            "[yellow]Stopping[/]: no other host is begun, those under way end first. Ctrl-C again leaves at once; they "
-            "then finish or undo the change by themselves."
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """One host's part in a rollout. `state` is what the last look saw, if there was one."""
@@ -142,7 +110,11 @@ def roll_out(
     elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
         # The way back needs no record and no lock of this machine.
         needed = kind != "rollback"
-        with alone(opened.fleet.name, request.holder, needed, request.force), open_records(needed) as records:
+        with (
+            signals.held(_tell_stopping),
+            alone(opened.fleet.name, request.holder, needed, request.force),
+            open_records(needed) as records,
+        ):
             reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
             with told_only(not needed):
                 records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
@@ -153,7 +125,7 @@ def roll_out(
                 with told_only():
                     records.update(_host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in opened.hosts}
-    code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
+    code = _exit(reports)
     if how.as_json:
         rows = _as_json(reports, plans)
         emit_json(kind, {"release": request.id, "dry_run": how.dry_run, "exit": int(code), "hosts": rows})
@@ -162,6 +134,20 @@ def roll_out(
     elif todo:
         show_reports(reports, how.verbose)
     return code
+
+
+def _exit(reports: Mapping[str, Report]) -> Exit:
+    endings = {report.ending for report in reports.values()}
+    if signals.stopped() and Ending.NOT_BEGUN in endings:
+        return Exit.STOPPED
+    return worst({EXIT.get(ending, Exit.OK) for ending in endings})
+
+
+def _tell_stopping() -> None:
+    err.print(
+        "[yellow]Stopping[/]: no other host is begun, those under way end first. Ctrl-C again leaves at once; they "
+        "then finish or undo the change by themselves."
+    )
 
 
 def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
@@ -234,10 +220,12 @@ def _carry_out(
     def change(name: str, connection: Connection) -> Report:
         began = time.monotonic()
         plan = todo[name]
+        _stop_here(name)
         told = _apply(name, connection, plan, evidence)
         if isinstance(told, Outcome) and told.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
+            _stop_here(name)
             if plan.refusal or plan.lock:
                 return _without_change(plan)
             done = Outcome(Result.DONE, "", ())
@@ -249,9 +237,13 @@ def _carry_out(
         reports[name] = change(name, connection)
         return reports[name]
 
-    with Stop() as stop:
-        done = opened.visit("Changing hosts", todo, keep, lambda: stop.asked) if todo else {}
+    done = opened.visit("Changing hosts", todo, keep) if todo else {}
     reports.update({name: _without_change(one) if isinstance(one, HostError) else one for name, one in done.items()})
+
+
+def _stop_here(name: str) -> None:
+    if signals.stopped():
+        raise NotBegunError(f"{name} was not begun: jada was told to stop")
 
 
 def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Outcome | HostError:

@@ -211,7 +211,11 @@ answers() {
         [ "$tries" -gt 0 ] || { [ -z "$MODEL" ]; return; }
     done
     [ -n "$MODEL" ] || return 0
-    case $(printf %s "$answer" | tr -d '[:space:]') in *"\"model\":\"$MODEL\""*) return 0 ;; esac
+    # Of a long context, asked for with [1m], a service may tell nothing: the Claude CLI does not send it.
+    short=${MODEL%'[1m]'}
+    case $(printf %s "$answer" | tr -d '[:space:]') in
+        *"\"model\":\"$MODEL\""* | *"\"model\":\"$short\""*) return 0 ;;
+    esac
     why="$HEALTH_TOLD does not answer with model $MODEL after the restart"
     return 1
 }

@@ -160,6 +160,7 @@ look_at_unit() {
     pid=0
     for line in $(systemctl show "$UNIT" --property="LoadState,User,MainPID,NRestarts,ActiveState,SubState,Result,\
 ExecMainStatus,ActiveEnterTimestampMonotonic,WorkingDirectory,FragmentPath,DropInPaths,NeedDaemonReload,LimitNOFILESoft,\
+TimeoutStopUSec,TimeoutStartUSec,\
 Environment,EnvironmentFiles,UnsetEnvironment,ExecStart"); do
         text=${line#*=}
         case $line in

@@ -58,11 +58,19 @@ lock() {
         exit 13
     fi
     printf '%s' "$HOLDER" 2>/dev/null >"$HOME_OF_JADA/lock"
-    if [ -e "$HOME_OF_JADA/held" ] && [ -z "$FORCE" ]; then
+    if [ -z "$FORCE" ] && is_held; then
         say "result locked"
-        say "reason $(cat "$HOME_OF_JADA/held")"
+        say "reason ${by:-somebody} since $since: $why"
         exit 13
     fi
+}
+
+# Whether people have locked the host (files/hold.sh); one that is to end by itself does so by this host's clock.
+is_held() {
+    ends='' by='' since='' why=''
+    [ -e "$HOME_OF_JADA/held" ] || return 1
+    { read -r ends; IFS= read -r by; IFS= read -r since; read -r _; IFS= read -r why; } 2>/dev/null <"$HOME_OF_JADA/held"
+    case $ends in '' | 0* | *[!0-9]* | ?????????????*) ;; *) [ "$(date +%s)" -lt "$ends" ] ;; esac
 }
 
 check() {

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pyinfra.api import StringCommand, operation
 
 from jada.tasks.look import LONGEST
+from jada.tasks.operator_lock import LockRequest
 from jada.tasks.transaction import ERROR, Transaction, as_root, hold_script, on_stdin
 
 NO_SUDO = "result refused\nreason "
@@ -23,6 +24,6 @@ def change(transaction: Transaction, look: str = "") -> Generator[StringCommand,
 
 
 @operation(is_idempotent=False)
-def hold(held: str) -> Generator[StringCommand, None, None]:
-    """Locks the host against changes by jada ("who since when: why"), or frees it ("")."""
-    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(hold_script(held)))
+def hold(request: LockRequest) -> Generator[StringCommand, None, None]:
+    """Locks the host against changes by jada, or frees it; prints the lock there was, and what came of it."""
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(hold_script(request)))

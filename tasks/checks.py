@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from jada import LONG_CONTEXT
 from jada.tasks import effective
 from jada.tasks.codes import CODES, ERROR, NOTE, SEVERITIES
 from jada.tasks.release import Wanted
@@ -88,7 +89,8 @@ def under_way(state: State) -> Finding | None:
 def running_model(state: State) -> str:
     """The model the process really runs, as far as can be known; "" when it can't."""
     if state.process is None or state.told:
-        return state.told if state.process else ""
+        wanted = state.release.wanted.model if state.release else ""
+        return "" if state.process is None else wanted if _answers(state.told, wanted) else state.told
     now = effective.resolve(state, state.process.launch)
     if now.pinned:
         return now.model
@@ -156,7 +158,7 @@ def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
         return
     asked = [(how, one) for how, one in (("health check", state.health), ("probe", state.probe)) if one.asked]
     for how, answer in asked:
-        if answer.model != wanted.model:
+        if not _answers(answer.model, wanted.model):
             seen = answer.model or answer.error or "an answer without a model"
             yield Finding.of("J105", wanted.model, f"{seen} ({how})")
     if asked or model == wanted.model:
@@ -170,6 +172,13 @@ def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
             "a process started after the files that decide its model changed",
             f"process {process.pid} is older than they are, and nothing tells which model it read",
         )
+
+
+def _answers(told: str, model: str) -> bool:
+    """Whether a service that tells this model uses `model`: of a long context it may know nothing, for nothing of it is
+    sent.
+    """
+    return told in (model, model.removesuffix(LONG_CONTEXT))
 
 
 def _is_of_release(state: State) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 
+from jada import LONG_CONTEXT
 from jada.tasks import checks, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
-from jada.tasks.state import State
+from jada.tasks.state import USUAL_TIMEOUT, State
 from jada.tasks.transaction import Service, Transaction
 
 # How much of a long line (a settings.json on one line) a diff shows on each side of the change.
@@ -69,12 +71,12 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(lock=state.lock)
     if refusal := _refusal(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
-    notes = _limit_notes(state, request.nofile)
+    notes = (*_limit_notes(state, request.nofile), *_slow(state), *_notes(state, wanted))
     current = state.release
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
-    made = release.upgrade(request.id, current, state.settings.model, wanted, **request.about(role))
+    made = release.upgrade(request.id, _found(state), wanted, **request.about(role))
     transaction = Transaction(made, state, service, request.holder)
     try:
         return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
@@ -102,16 +104,52 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
         return Plan(
             refusal=f"it keeps no snapshot of {to}; it keeps {', '.join(kept) or 'only what it had before jada'}"
         )
-    made = release.rollback(request.id, current, undone, **request.about(role))
+    made = release.rollback(request.id, _found(state), undone, **request.about(role))
     transaction = Transaction(made, state, service, request.holder, force=request.force)
     again = undone.id == current.id and current.kind == "rollback"
-    return Plan(transaction, diff=_rollback_diff(made, again), notes=_lost(state, current))
+    notes = (*_lost(state, current), *_slow(state))
+    elsewhere = _of_other_place(transaction, undone)
+    return Plan(refusal=elsewhere) if elsewhere else Plan(transaction, diff=_rollback_diff(made, again), notes=notes)
 
 
 def _undone(state: State, to: str) -> Release | None:
     """The newest completed release before which the host ran `to`, a release id or a model id."""
     done = [past.release for past in state.history if not past.error]
-    return next((one for one in reversed(done) if to in (one.before.release, one.before.model)), None)
+    return next(
+        (one for one in reversed(done) if to in (one.before.release, one.before.edited, one.before.model)), None
+    )
+
+
+def _found(state: State) -> Wanted:
+    files = {"settings": state.settings.file, "dropin": state.dropin, "limits": state.limits}
+    after = {name: state.after.get(name, file) for name, file in files.items()}
+    is_edited = {name: after[name].sha256 != file.sha256 for name, file in files.items()}
+    return release.found(state.release, state.settings.model, is_edited)
+
+
+def _of_other_place(transaction: Transaction, undone: Release) -> str:
+    """Why the snapshot taken before `undone` is none of what the service reads now: it goes nowhere else."""
+    state = transaction.state
+    is_current = state.release is not None and undone.id == state.release.id
+    past = next((one.place for one in state.history if one.release.id == undone.id), ())
+    place = state.place if is_current else past
+    if not place or place == transaction.place:
+        return ""
+    was, now = (f"{one[4].rstrip('/')}/{one[5]} of user {one[0]}, for {one[2]}" for one in (place, transaction.place))
+    kept = f"/var/lib/jada/releases/{undone.id}/before/settings"
+    return f"its snapshot is of {was}, and the service now reads {now}: nothing was touched; the copy is {kept}"
+
+
+def _slow(state: State) -> tuple[str, ...]:
+    """Told where a restart may take longer than systemd gives any service that says nothing else."""
+    slow = [
+        f"{name}={'infinity' if seconds == inf else f'{seconds:.0f}'}"
+        for name, seconds in (("TimeoutStopSec", state.unit.stop), ("TimeoutStartSec", state.unit.start))
+        if seconds > USUAL_TIMEOUT and (name == "TimeoutStopSec" or seconds != inf)
+    ]
+    if not slow:
+        return ()
+    return (f"a restart may take up to {state.unit.restart:.0f} s: {' and '.join(slow)} in {state.unit.name}",)
 
 
 def _refusal(state: State) -> str:
@@ -125,7 +163,10 @@ def _refusal(state: State) -> str:
 def _unusable(state: State, wanted: Wanted) -> str:
     """Why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
-        return f"{state.settings.path}: {error}; mend it first, nothing was touched"
+        back = (
+            f", or put back what stood there before release {state.release.id}: jada rollback" if state.release else ""
+        )
+        return f"{state.settings.path}: {error}; nothing was touched; mend it first{back}"
     text = state.settings.text
     splice = None if text is None else set_model(text, wanted.model)
     written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
@@ -133,6 +174,16 @@ def _unusable(state: State, wanted: Wanted) -> str:
     for obstacle in checks.obstacles(changed, wanted):
         return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first"
     return ""
+
+
+def _notes(state: State, wanted: Wanted) -> Iterator[str]:
+    """What an operator should know beforehand of a change that can be made."""
+    settings = state.settings
+    if settings.model.endswith(LONG_CONTEXT) and not wanted.model.endswith(LONG_CONTEXT):
+        yield (
+            f"settings.json asks for {settings.model}, with a context of a million tokens, and {wanted.model} is "
+            f"without; '{wanted.model}{LONG_CONTEXT}' would keep it"
+        )
 
 
 def _limit_notes(state: State, asked: int) -> tuple[str, ...]:
@@ -180,6 +231,8 @@ def _rollback_diff(made: Release, again: bool) -> tuple[Diff, ...]:
     kind = "forward again to" if again else "back to"
     none = "as before jada"
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
+    if made.wanted.edited:
+        target = f"release {made.wanted.edited} as it was edited by hand before release {made.restores}"
     return (
         (
             f"{kind} {target}, byte for byte, and restart",

@@ -26,15 +26,16 @@ from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, HostKeyError, JadaError, UnforeseenError, attempt, reason
+from jada.tasks import operator_lock
 from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.look import LONGEST, Look, look_first, look_on_stdin, read_look
+from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
-    RESTART_TIMEOUT,
     Outcome,
     Result,
     Service,
@@ -56,9 +57,7 @@ WAITS = (0.25, 0.5, 1, 2, 4)
 # Seconds after which a link that has gone silent counts as dead: TCP alone would hope for a quarter of an hour.
 KEEPALIVE = 5
 DEAD_LINK = 20
-# Seconds to find out how a transaction ended whose link died: longer than it can take, with a second restart for the
-# way back; and how long a host may not answer in that time.
-FIND_OUT = 2 * RESTART_TIMEOUT + 60
+# Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
 
 T = TypeVar("T")
@@ -161,16 +160,15 @@ class Connection:
         """
         return self._change(transaction, evidence) or self._find_out(transaction)
 
-    def hold(self, held: str) -> str:
-        """Locks the host for `held`, or frees it (""); returns what held it before. Raises HostError."""
-        *before, last = self._run(hold, held=held, name="lock").stdout_lines or ["nothing was answered"]
-        if last != "jada-held":
+    def hold(self, request: LockRequest) -> LockAnswer:
+        """Locks the host, or frees it, unless another has locked it. Raises HostError."""
+        *before, last = self._run(hold, request=request, name="lock").stdout_lines or ["nothing was answered"]
+        if last not in ("jada-held", "jada-refused"):
             raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
-        return "\n".join(before)
+        return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
 
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
-        longest = transaction.service.settle + FIND_OUT
-        name = f"release {transaction.release.id}"
+        name, longest = f"release {transaction.release.id}", transaction.longest
         look = look_script(self.service, evidence=evidence)
         lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
         if why := failure(lines):
@@ -208,7 +206,7 @@ class Connection:
     def _find_out(self, transaction: Transaction) -> Outcome:
         """How a transaction ended whose answer was lost: the host knows."""
         began = answered = time.monotonic()
-        while time.monotonic() - began < FIND_OUT and time.monotonic() - answered < UNREACHABLE:
+        while time.monotonic() - began < transaction.longest and time.monotonic() - answered < UNREACHABLE:
             self.close()
             try:
                 state = self.look(history=True)
@@ -248,11 +246,13 @@ def _may_pass(error: BaseException) -> bool:
 
 
 class Session:
-    """Connections to the hosts of one command. `data` is pyinfra's host data by host name, `lines` what was dialed."""
+    """Connections to the hosts of one command. `data` is pyinfra's host data by host name, or why there is none, and
+    `lines` what was dialed.
+    """
 
     def __init__(
         self,
-        data: Mapping[str, Mapping[str, object]],
+        data: Mapping[str, Mapping[str, object] | HostError],
         service: Service,
         lines: Mapping[str, socket.socket | None],
     ) -> None:
@@ -262,12 +262,14 @@ class Session:
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         logging.getLogger("paramiko").propagate = False
         self.service = service
-        inventory = Inventory(([(name, dict(values)) for name, values in data.items()], {}))
+        self._troubles = {name: trouble for name, trouble in data.items() if isinstance(trouble, HostError)}
+        usable = {name: values for name, values in data.items() if not isinstance(values, HostError)}
+        inventory = Inventory(([(name, dict(values)) for name, values in usable.items()], {}))
         for host in inventory:
             host.connector_cls = BoundedConnector
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
         self._connections = {
-            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in data
+            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in usable
         }
 
     def each(
@@ -279,6 +281,8 @@ class Session:
         """
 
         def run(name: str) -> tuple[str, T | HostError]:
+            if name in self._troubles:
+                return name, self._troubles[name]
             connection = self._connections[name]
 
             def act() -> T:

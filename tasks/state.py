@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
+from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.release import Release, told
 from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 
@@ -24,6 +27,23 @@ USER_HZ = 100
 NO_LIMIT = 2**63 - 1
 # Unix seconds, in the year 6325: every calendar can tell it.
 LATEST = 2**37
+# Seconds: DefaultTimeoutStopSec= and DefaultTimeoutStartSec= as systemd comes (systemd-system.conf(5)); for a restart
+# whose unit sets no end; and those of systemd's words for times (systemd.time(7)).
+USUAL_TIMEOUT = 90
+LONGEST_RESTART = 3600
+SECONDS = {
+    "y": 31557600,
+    "month": 2629800,
+    "w": 604800,
+    "d": 86400,
+    "h": 3600,
+    "min": 60,
+    "s": 1,
+    "ms": 1e-3,
+    "us": 1e-6,
+}
+# The lines of what a snapshot is bound to (files/host.sh).
+PLACE = ("user id", "group id", "unit", "linked", "folder", "name")
 # Characters: an ARN of a cloud's inference profile has a hundred.
 LONGEST_MODEL = 256
 
@@ -151,7 +171,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The service as systemd sees it (`systemctl show`)."""
+    """The service as systemd sees it (`systemctl show`); `stop` and `start` are the seconds it gives each of them."""
 
     name: str
     loaded: bool
@@ -165,6 +185,16 @@ class Unit:
     status: str = ""
     sets: tuple[Setting, ...] = ()
     nofile: int = 0
+    stop: float = USUAL_TIMEOUT
+    start: float = USUAL_TIMEOUT
+
+    @property
+    def restart(self) -> float:
+        """Seconds that a restart may take: ExecStop= and the signal after it have the time to stop each, and as long.
+
+        A unit without an end to it gets LONGEST_RESTART.
+        """
+        return min(2 * self.stop + 2 * self.start + 20, LONGEST_RESTART)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +260,13 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One entry of the history a host keeps itself. `error` is "" when the release was completed."""
+    """One entry of the history a host keeps itself. `error` is "" when the release was completed; `place` is what its
+    snapshot was taken of, as Transaction.place has it.
+    """
 
     release: Release
     error: str
+    place: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +278,9 @@ class State:
     would start the service now. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other
     folders of the service's user is that user's word. `unread` says what was too large or too odd to be looked at.
 
-    `lock` says whose transaction is running there just now, `held` who has locked the host with `jada lock`, and
-    `interrupted` is the release of a transaction that has not finished; each is "" when there is none.
+    `place` is what the snapshot of the current release was taken of, as Transaction.place has it. `lock` says whose
+    transaction is running there just now, and `interrupted` is the release of a transaction that has not finished; each
+    is "" when there is none. `held` is the lock that people have put on the host by `jada lock`.
     """
 
     user: str
@@ -271,11 +305,12 @@ class State:
     probe: Answer
     release: Release | None
     previous: Release | None
+    place: tuple[str, ...]
     after: Mapping[str, File]
     result: tuple[str, ...]
     history: tuple[Past, ...]
     interrupted: str
-    held: str
+    held: OperatorLock | None
     lock: str
     boot: str
     now: float
@@ -335,11 +370,12 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         probe=_answer(root, "probe", probe_asked),
         release=_release(root, "release.manifest.json"),
         previous=previous,
+        place=_place(root.get("release.place")),
         after={name: _after(rest) for name, *rest in map(str.split, root.get("release.after").splitlines()) if rest},
         result=tuple(root.get("release.result").split()),
         history=history,
         interrupted=root.get("transaction").strip(),
-        held=root.get("held").strip(),
+        held=operator_lock.read(root["held"], root.seconds("now")) if "held" in root else None,
         # Held, but not yet written to.
         lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],
@@ -358,10 +394,16 @@ def _history(root: Fields) -> tuple[tuple[Past, ...], tuple[str, ...]]:
     unreadable: list[str] = []
     for key in root.numbered("history", ".manifest"):
         try:
-            found.append(Past(Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))))
+            made, error = Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))
+            found.append(Past(made, error, _place(root.get(f"{key}.place"))))
         except (ValueError, RecursionError) as error:
             unreadable.append(f"a release of its history: {error}")
     return tuple(found), tuple(unreadable)
+
+
+def _place(text: str) -> tuple[str, ...]:
+    lines = tuple(text.split("\n"))
+    return lines if len(lines) == len(PLACE) else ()
 
 
 def _layers(root: Fields, user: Fields) -> Iterator[Settings]:
@@ -400,7 +442,17 @@ def _unit(name: str, root: Fields) -> Unit:
         status="\n".join(root.all("status+")).rstrip(),
         sets=tuple(Setting(*row) for row in root.rows("unit.sets+", 3)),
         nofile=_limit(root.get("unit.LimitNOFILESoft", "0")),
+        stop=_duration(root.get("unit.TimeoutStopUSec")),
+        start=_duration(root.get("unit.TimeoutStartUSec")),
     )
+
+
+def _duration(text: str) -> float:
+    """Seconds of a time as systemd tells it, such as 1min 30s (systemd.time(7)); its usual one where it tells none."""
+    if text == "infinity":
+        return math.inf
+    parts = re.findall(r"(\d{1,9})(month|min|ms|us|y|w|d|h|s)", text, re.ASCII)
+    return sum(int(number) * SECONDS[unit] for number, unit in parts) if parts or text == "0" else USUAL_TIMEOUT
 
 
 def _file(seen: Fields, name: str) -> File:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit, urlunsplit
 
-from jada.tasks import FILES, place, release
+from jada.tasks import FILES, operator_lock, place, release
+from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
 
-# Seconds `systemctl restart` may take before the change counts as failed; systemd's DefaultTimeoutStartSec= is 90 s.
-RESTART_TIMEOUT = 100
 # Characters of what a transaction says; and the steps that it has, with room for more.
 LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
 # Lines of an answer; a transaction has some twenty and the look behind it is one.
@@ -110,13 +109,24 @@ class Transaction:
             "HEALTH": self.service.health,
             "HEALTH_TOLD": without_secrets(self.service.health),
             "SETTLE": str(self.service.settle),
-            "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
+            "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
             "RECOVER_UNIT": _file("jada-recover.service").replace("{{ unit }}", self.service.unit),
         }
         return assignments(values) + _file("host.sh") + _file("transaction.sh")
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it can take: a restart, and a second one for the way back."""
+        return self.service.settle + 2 * self.state.unit.restart + 60
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (files/host.sh)."""
+        at = self._place()
+        return at["USER_ID"], at["GROUP_ID"], self.service.unit, at["LINKED"], at["FOLDER"], at["NAME"]
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
@@ -156,9 +166,18 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
     return assignments(values) + mask + shared + _file("look.sh")
 
 
-def hold_script(held: str) -> str:
-    """The script, as root, that locks a host (or frees it: ""), see files/hold.sh."""
-    return assignments({"HELD": held}) + _file("hold.sh")
+def hold_script(request: LockRequest) -> str:
+    """The script, as root, that locks a host or frees it, see files/hold.sh."""
+    lock = request.lock
+    values = {
+        "WHO": lock.who,
+        "SINCE": lock.since,
+        "UNTIL": lock.until or operator_lock.NEVER,
+        "WHY": lock.reason,
+        "LASTS": str(request.seconds or ""),
+        "FORCE": "yes" if request.force else "",
+    }
+    return assignments(values) + _file("hold.sh")
 
 
 # Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,8 +60,8 @@ class Lab:
             assert done.returncode == exit_code, told
         return told
 
-    def json(self, *argv: str, exit_code: int | None = 0) -> dict[str, object]:
-        told = self.jada(*argv, "--json", exit_code=exit_code)
+    def json(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> dict[str, Any]:
+        told = self.jada(*argv, "--json", exit_code=exit_code, env=env)
         return dict(json.loads(told[told.index("{") :]))
 
     def reset(self) -> None:

@@ -104,6 +104,7 @@ def up(count: int, tell: Tell, suite: str = image.SUITE) -> tuple[Machine, ...]:
     hosts = machines(count)
     with _alone():
         if current() == hosts and _base() == image.path(suite) and is_healthy(hosts):
+            _let_in(hosts)
             tell(f"The lab is up already, with {count} hosts.")
             return hosts
         _take_down(tell)
@@ -124,6 +125,7 @@ def up(count: int, tell: Tell, suite: str = image.SUITE) -> tuple[Machine, ...]:
         _start_aws(hosts)
         machine.wait_until_ready(hosts, BOOT_SECONDS + 10 * count, tell)
         _wait_for_aws()
+        _let_in(hosts)
     return hosts
 
 
@@ -213,6 +215,17 @@ def _wait_for_aws() -> None:
             raise JadaError("The emulated AWS endpoint did not start", f"its log is in {LAB / 'aws.log'}")
         time.sleep(0.1)
     write(LAB / "aws-config", AWS_CONFIG.format(endpoint=url))
+
+
+def _let_in(hosts: Sequence[Machine]) -> None:
+    """What points at the lab is for all to read, its key for root and for who called sudo; the disks are root's own."""
+    for file in (FLEET_FILE, LAB / "aws-config", LAB / "known_hosts"):
+        file.chmod(0o644)
+    for host in hosts:
+        host.folder.chmod(0o700)
+    if caller := os.environ.get("SUDO_UID"):
+        os.chown(KEY, int(caller), -1)
+    LAB.chmod(0o711)
 
 
 def _take_down(tell: Tell) -> bool:

@@ -170,7 +170,7 @@ def test_the_second_ctrl_c_leaves_at_once_and_the_host_ends_by_itself(rig: Rig) 
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     code, _report, told = finish(process)
-    assert code == 1
+    assert code == 130
     assert "Stopped." in told
     assert rig.record() == "begun"
     rig.go_on()

@@ -23,7 +23,7 @@ from jada import UNPRINTABLE, Host
 from jada.cli import drift_formats, drift_report, explanation, report_page, rollout, status
 from jada.cli.output import json_text, styled
 from jada.cli.report_page import Page
-from jada.inventory.fleet import Fleet
+from jada.inventory.fleet import Fleet, Role
 from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.plan import Plan, Request
@@ -144,7 +144,7 @@ NAMES = sorted({name for half in RICH for name, _ in half} | {"end", "lock", "he
 SERVICE = Service(UNIT, "~/.claude/settings.json", probe="x")
 REQUEST = Request(LATER, "f", "ann@box", "2026-11-25T12:00:00+00:00", nofile=65536)
 AT = datetime(2026, 11, 26, tzinfo=UTC)
-FLEET = Fleet("f", Path("fleet.yml"), (), ())
+FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "sonnet-4.5"),))
 
 
 def drawn(data: st.DataObject) -> Halves:
@@ -192,9 +192,10 @@ def _show(state: State) -> None:
 
 def _judge(state: State, is_whole_page: bool) -> None:
     host = Host("web-1", "192.0.2.1", "static", role="r")
-    row = drift_report._host(host, state, ID, ID)
+    models = drift_report._models_of_roles([host], {host.name: state})
+    row = drift_report._host(host, state, ID, drift_report._Beside(FLEET, AT.date(), ID, models))
     assert row.standing is not drift_report.Standing.NOT_CHECKED
-    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, (), AT.date()),))
+    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, host, (), AT.date()),))
     json.loads(json_text(drift_formats.as_json(drift)))
     assert all(line.startswith("::") for line in drift_formats.github(drift).splitlines())
     if is_whole_page:

@@ -233,6 +233,24 @@ def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
     assert checks.running_model(changed) == MODEL
 
 
+@pytest.mark.parametrize(("answer", "expected"), [(OPUS, []), (f"{OPUS}[1m]", []), (MODEL, ["J105"])])
+def test_a_long_context_is_not_seen_in_what_answers(host: Host, answer: str, expected: list[str]) -> None:
+    long = f"{OPUS}[1m]"
+    release = host().release
+    assert release is not None
+    state = host(
+        release=replace(release, wanted=replace(release.wanted, model=long)),
+        settings={"text": f'{{"model": "{long}"}}'},
+        health=Answer(True, answer),
+    )
+    assert codes(state) == expected
+    assert checks.running_model(state) == (MODEL if expected else long)
+
+
+def test_a_long_context_that_nobody_asked_for_is_another_model(host: Host) -> None:
+    assert codes(host(health=Answer(True, f"{MODEL}[1m]"))) == ["J105"]
+
+
 HOSTILE = "/home/a b/$(id)`id`'\"; reboot #/HOST/settings.json"
 
 

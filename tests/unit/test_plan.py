@@ -194,6 +194,20 @@ def test_the_limit_is_the_most_the_host_can_give(
     assert why in made.notes[0]
 
 
+def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None:
+    state = host(settings={"text": '{"model": "claude-sonnet-4-6[1m]"}'})
+    lost = [note for note in plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).notes if "[1m]" in note]
+    assert lost == [
+        "settings.json asks for claude-sonnet-4-6[1m], with a context of a million tokens, and claude-opus-5 is "
+        "without; 'claude-opus-5[1m]' would keep it"
+    ]
+    kept = plan.upgrade(REQUEST, "r", f"{OPUS}[1m]", state, SERVICE)
+    assert kept.transaction is not None
+    assert kept.notes == plan.upgrade(REQUEST, "r", OPUS, host(), SERVICE).notes
+    assert f'+{{"model": "{OPUS}[1m]"}}' in kept.diff[0]
+    assert any(f"JADA_MODEL={OPUS}[1m] " in line for line in kept.diff[1])
+
+
 def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
     first = plan.rollback(REQUEST, "r", "", host(), SERVICE)
     assert first.transaction
