@@ -20,7 +20,7 @@ from jada.cli.ask import confirm
 from jada.cli.fleet import NotBegunError, Opened, each_judged, worst
 from jada.cli.how import How
 from jada.cli.lock import LockedError, alone
-from jada.cli.output import all_visible, emit_json, err, escape, out, plural, print_diff
+from jada.cli.output import all_visible, emit_json, err, escape, out, plural, print_diff, visible
 from jada.cli.records import Entry, HostEntry, open_records, told_only
 from jada.tasks import checks
 from jada.tasks.checks import Finding
@@ -111,7 +111,7 @@ def roll_out(
     notes = tuple(about(plans))
     if not how.as_json:
         show_plan(title, plans, notes)
-    if not how.dry_run and todo and _agree(len(todo), how):
+    if not how.dry_run and todo and _agree(question(opened.fleet, todo), how):
         opened = opened.begun_anew()
     reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
     if how.dry_run:
@@ -400,13 +400,29 @@ def _running(name: str, report: Report) -> str:
     return "" if isinstance(model, HostError) else model
 
 
-def _agree(count: int, how: How) -> bool:
+def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
+    """What is asked before hosts are changed: what it will do to how many of them. Pure."""
+    from jada.inventory import models
+
+    names = {model.id: model.name for model in models.catalogue(fleet)}
+    made = [plan.transaction.release for plan in todo.values() if plan.transaction]
+
+    def named(ids: Iterable[str]) -> str:
+        return visible(" and ".join(sorted({names.get(one, one) or "no model of their own" for one in ids})))
+
+    before, after = named(one.before.model for one in made), named(one.wanted.model for one in made)
+    what = f"from {before} to {after}" if before != after else f"(the model stays {after})"
+    agents = "restart its agent" if len(todo) == 1 else "restart their agents"
+    return f"Change {plural(len(todo), 'host')} of {visible(fleet.name)} {what} and {agents}?"
+
+
+def _agree(question: str, how: How) -> bool:
     """Goes on where somebody said so; True where that was asked for here. Raises click.Abort, click.UsageError."""
     if how.yes:
         return False
     if how.as_json or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
-    confirm(f"Change {plural(count, 'host')}?")
+    confirm(question)
     return True
 
 

@@ -77,7 +77,7 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(lock=state.lock)
     if refusal := _refusal(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
-    notes = (*_limit_notes(state, request.nofile), *_slow(state), *_notes(state, wanted))
+    notes = (*_limit_notes(state, wanted), *_slow(state), *_notes(state, wanted))
     current = state.release
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
@@ -248,9 +248,12 @@ def _notes(state: State, wanted: Wanted) -> Iterator[str]:
         )
 
 
-def _limit_notes(state: State, asked: int) -> tuple[str, ...]:
-    why = state.capacity.why(asked)
-    return (f"open files: {asked} asked, {state.capacity.service} given: {why}",) if why else ()
+def _limit_notes(state: State, wanted: Wanted) -> tuple[str, ...]:
+    """That the host gives fewer open files than were asked for, where that is news."""
+    known = state.release and (state.release.wanted.nofile, state.release.wanted.nofile_asked)
+    if wanted.nofile == wanted.nofile_asked or known == (wanted.nofile, wanted.nofile_asked):
+        return ()
+    return (f"open files: {wanted.nofile}, the most that the host can give ({state.capacity.bound})",)
 
 
 def _lost(state: State, current: Release) -> tuple[str, ...]:
