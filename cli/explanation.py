@@ -104,7 +104,7 @@ def _chain(title: str, effect: Effective) -> Iterator[str]:
 def _both(state: State) -> tuple[Effective, Effective | None]:
     """What a process started now asks for, and what the one that runs would ask for were it to read the files again."""
     running = effective.resolve(state, state.process.launch) if state.process else None
-    return effective.resolve(state, state.fresh), running
+    return effective.resolve(state, effective.fresh(state)), running
 
 
 def _how(state: State) -> str:

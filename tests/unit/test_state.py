@@ -126,11 +126,16 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unset", "left"), [("A ANTHROPIC_MODEL", {}), ("ANTHROPIC_MODEL=b", {"ANTHROPIC_MODEL": "a"})]
+    ("unset", "left"),
+    [
+        (("HOME", "ANTHROPIC_MODEL"), {}),
+        (("ANTHROPIC_MODEL=a",), {}),
+        (("ANTHROPIC_MODEL=b",), {"ANTHROPIC_MODEL": "a"}),
+    ],
 )
-def test_unset_environment_takes_back(unset: str, left: dict[str, str]) -> None:
+def test_unset_environment_takes_back(unset: tuple[str, ...], left: dict[str, str]) -> None:
     rows = row("Environment= | ANTHROPIC_MODEL | a")
-    assert look({"fresh.env+": rows, "fresh.unset": unset}).fresh.env == left
+    assert look({"fresh.env+": rows, "fresh.unset+": unset}).fresh.env == left
 
 
 def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -> None:
