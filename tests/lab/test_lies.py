@@ -443,3 +443,29 @@ def test_sessions_left_open_are_found(seen: dict[str, Any]) -> None:
         "claude N of bitnami on pts/N, open for N.N h",
         "claude N of root without a terminal, open for N.N h",
     ]
+
+
+def test_what_a_look_shows_is_told_before_anything_is_restarted(released: Lab) -> None:
+    limited, bare, stopped = (host.name for host in released.hosts[:3])
+    running = "systemctl show jada-agent --property=MainPID,ActiveEnterTimestampMonotonic"
+    # A drop-in that systemd has not even read yet.
+    dropin = "/etc/systemd/system/jada-agent.service.d/override.conf"
+    released.run(limited, f"printf '[Service]\\nLimitNOFILE=4096\\n' >{dropin}")
+    released.run(bare, "mv /usr/bin/curl /usr/bin/curl-away")
+    released.run(stopped, "systemctl stop jada-agent")
+    before = [released.run(name, running) for name in (limited, bare)]
+    try:
+        told = released.jada("upgrade", "--to", "haiku-4.5", "--dry-run", exit_code=1)
+        assert f"Refused {limited}: {dropin} is read after jada's own" in " ".join(told.split())
+        assert (
+            f"Refused {bare}: what runs after the change could not be told: `health:` of fleet.yml, curl is"
+            in " ".join(told.split())
+        )
+        assert "does not run now (inactive, success): this starts it" in " ".join(told.split())
+        released.jada("upgrade", "--to", "haiku-4.5", "--yes", "--limit", f"{limited},{bare}", exit_code=1)
+        assert [released.run(name, running) for name in (limited, bare)] == before
+        released.jada("upgrade", "--to", "opus-5[1m]", "--yes", "--limit", stopped)
+        assert released.model(stopped) == "claude-opus-5[1m]"
+    finally:
+        released.run(limited, f"rm {dropin}")
+        released.run(bare, "mv /usr/bin/curl-away /usr/bin/curl")

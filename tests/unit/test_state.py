@@ -146,6 +146,56 @@ def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -
     assert look({}, {"fresh.env+": theirs}).fresh.env == {}
 
 
+WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ({}, None),
+        (WRAPPED, {"ANTHROPIC_MODEL": "unit"}),
+        ({**WRAPPED, "running.env.ANTHROPIC_MODEL": "unit"}, {"ANTHROPIC_MODEL": "unit"}),
+        ({**WRAPPED, "running.env.ANTHROPIC_MODEL": "own"}, {"ANTHROPIC_MODEL": "own"}),
+        ({**WRAPPED, "running.env.HOME": "/srv"}, {"ANTHROPIC_MODEL": "unit", "HOME": "/srv"}),
+        # Another process than the main one: what that had and this has not was taken away.
+        (
+            {"speaker.pid": "301", "speaker.ticks": "90100", "running.env.HOME": "/home/agent"},
+            {"ANTHROPIC_MODEL": "unit"},
+        ),
+        (
+            {"speaker.pid": "301", "speaker.ticks": "90100", "main.env.ANTHROPIC_MODEL": "unit"},
+            {},
+        ),
+    ],
+)
+def test_what_stands_between_systemd_and_the_process_does_it_again(said: Said, again: dict[str, str] | None) -> None:
+    process = look({"fresh.env+": row("Environment= | ANTHROPIC_MODEL | unit"), **said}).process
+    assert process is not None
+    assert (process.again.env if process.again else None) == again
+
+
+def test_files_of_a_unit_are_read_in_the_order_of_their_names() -> None:
+    rows = ("/etc/a.d/90.conf", "/run/service.d/10.conf", "/etc/a.service", "/etc/a.d/20.conf")
+    sets = tuple(row(f"{path} | LimitNOFILE | 1") for path in rows)
+    unit = look({"unit.sets+": sets, "unit.FragmentPath": "/etc/a.service"}).unit
+    assert [one.path for one in unit.sets] == [rows[2], rows[1], rows[3], rows[0]]
+
+
+def test_a_unit_that_is_none_has_no_user() -> None:
+    said = {name: text for name, text in OF_ROOT.items() if name not in ("user", "uid", "gid", "home", "home.real")}
+    error = 'org.freedesktop.systemd1.UnitMasked "Unit a.service is masked."'
+    data = frames({**said, "unit.LoadState": "masked", "unit.LoadError": error}) + frames({})
+    state = read(UNIT, packed(data), health_asked=False)
+    assert (state.user, state.home, state.unit.load, state.unit.error) == (
+        "",
+        "",
+        "masked",
+        "Unit a.service is masked.",
+    )
+    with pytest.raises(LookError, match="does not say user"):
+        read(UNIT, packed(frames({**said, "unit.LoadState": "loaded"}) + frames({})), health_asked=False)
+
+
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
     hint: Said = {"fresh.argv+": "model\n$MODEL", "running.argv+": ("model\nclaude-x", f"settings\n{INLINE}")}
     assert look(hint).fresh.argv == {"model": "claude-x", "settings": INLINE}
