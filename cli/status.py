@@ -61,7 +61,7 @@ def status(as_json: bool, fleet_file: str | None, role: str | None, limit: str |
 def _facts(state: State) -> dict[str, Any]:
     process = state.process
     return {
-        "state": state.unit.active if state.unit.loaded else "no such service",
+        "state": state.unit.active if state.unit.loaded else state.unit.load.replace("not-found", "no such service"),
         "model_on_disk": state.settings.model,
         "model_running": checks.running_model(state),
         "open_files": process.soft if process else None,

@@ -224,12 +224,14 @@ Environment,PassEnvironment,EnvironmentFiles,UnsetEnvironment,ExecStart,Type,Con
         say "unit.${line%%=*}" "$text"
     done
     [ -z "$EVIDENCE" ] || look_at_status
-    [ "$loaded" = loaded ] || return 0
-    IFS=:
-    # shellcheck disable=SC2046 # the fields of passwd(5)
-    set -- $(getent passwd "${user:-root}")
-    IFS=$NL
-    [ $# -ge 6 ] || return 0
+    set --
+    if [ "$loaded" = loaded ]; then
+        IFS=:
+        # shellcheck disable=SC2046 # the fields of passwd(5)
+        set -- $(getent passwd "${user:-root}")
+        IFS=$NL
+    fi
+    [ $# -ge 6 ] || { pid=0; return; }
     user_is_known=yes user=$1 uid=$3 gid=$4 home=$6
     case $SETTINGS in \~/*) SETTINGS=$home/${SETTINGS#\~/} ;; esac
     # "!" or "-" before it: it may be missing.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from jada import LONG_CONTEXT
-from jada.tasks import checks, place, release
+from jada.tasks import checks, effective, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
@@ -133,9 +133,14 @@ def _unusable(state: State, wanted: Wanted) -> str:
     text = state.settings.text
     splice = None if text is None else set_model(text, wanted.model)
     written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
-    changed = replace(state, settings=replace(state.settings, text=written))
+    # A change has systemd read the unit's files.
+    changed = replace(state, settings=replace(state.settings, text=written), fresh=state.reloaded or state.fresh)
     for obstacle in checks.obstacles(changed, wanted):
-        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first"
+        # What such a script set may be gone from it by now: the process still shows it.
+        restart = (
+            ", or restart the service if nothing sets it any more" if changed.fresh != effective.fresh(changed) else ""
+        )
+        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first{restart}"
     return _unverifiable(state, wanted)
 
 

@@ -17,6 +17,9 @@ from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 MANAGED = "/etc/claude-code"
 # The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look-shared.sh).
 UNREADABLE = "the service's user may not read it"
+# Where variables come from, as a look says it: the unit's own, and those that systemd has for every service.
+IN_UNIT = "Environment="
+BEFORE_UNIT = ("systemctl show-environment", "PassEnvironment=")
 # The path by which settings given on the command line itself are known.
 INLINE = "(on the command line)"
 
@@ -267,7 +270,8 @@ class State:
 
     `layers` are the settings files other than the service's own, of which only some count for any one process, and
     `managed_changed` when a file was last put into or taken out of the folder of managed ones. `fresh` is how systemd
-    would start the service now. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other
+    would start the service now; `reloaded` how it would once it has read the unit's files anew, None where that is the
+    same. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other
     folders of the service's user is that user's word. `unread` says what was too large or too odd to be looked at.
 
     Where systemd could not load the unit, or the host does not know its user, `user` is "" and nothing of the service
@@ -308,6 +312,7 @@ class State:
     boot: str
     now: float
     unread: tuple[str, ...]
+    reloaded: Launch | None = None
 
     @property
     def told(self) -> str:
@@ -328,7 +333,8 @@ def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool
 
 def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_asked: bool) -> State:
     unit = _unit(name, root)
-    fresh = _fresh(unit, root, user)
+    rows = tuple(_environment(root, user))
+    fresh = _fresh(unit, root, rows)
     process = _process(root, fresh)
     history, unreadable = _history(root)
     try:
@@ -369,6 +375,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],
         now=root.seconds("now"),
+        reloaded=_fresh(unit, root, _reloaded(unit, rows)) if _waits_for_reload(unit, root) else None,
         unread=tuple(dict.fromkeys(map(told, (*root.all("over+"), *user.all("over+"), *unreadable)))),
     )
 
@@ -482,21 +489,19 @@ def _settings(seen: Fields, name: str, path: str = "") -> Settings:
 
 
 def _process(root: Fields, fresh: Launch) -> Process | None:
-    if not root.get("process.ticks"):
+    if not root.get("process.ticks") or "process.pid" not in root:
         return None
     ticks, pid = root.number("process.ticks"), root.number("process.pid")
     speaker = root.number("speaker.pid") if root.get("speaker.ticks") else 0
-    env = root.with_prefix("running.env.")
-    launch = Launch(
-        env,
-        dict.fromkeys(env, f"the environment of process {speaker or pid}"),
-        _options(root, "running.argv+"),
-        root.get("running.cwd") or "/",
-    )
+    env, cwd = root.with_prefix("running.env."), root.get("running.cwd") or "/"
     is_wrapped = "running.wrapped" in root
     # What a script took away shows where it still runs; what systemd gave one that is gone is taken from the unit.
-    given = fresh.env if is_wrapped else root.with_prefix("main.env.")
+    given = {"HOME": root.get("home"), **(fresh.env if is_wrapped else root.with_prefix("main.env."))}
     taken = set() if is_wrapped else given.keys() - env.keys()
+    added = {name for name in env if given.get(name) != env[name]} if is_wrapped or speaker else set()
+    where = dict.fromkeys(env, f"the environment of process {speaker or pid}")
+    where |= dict.fromkeys(added, f"the environment of process {speaker or pid}, which its unit does not set")
+    launch = Launch(env, where, _options(root, "running.argv+"), cwd)
     return Process(
         pid=pid,
         started=_born(root, ticks),
@@ -506,16 +511,19 @@ def _process(root: Fields, fresh: Launch) -> Process | None:
         launch=launch,
         speaker=speaker,
         spoke=_born(root, root.number("speaker.ticks")) if speaker else 0.0,
-        again=_again(fresh, launch, {"HOME": root.get("home"), **given}, taken) if is_wrapped or speaker else None,
+        again=_again(fresh, launch, added, taken) if is_wrapped or speaker else None,
     )
 
 
-def _again(fresh: Launch, launch: Launch, given: Mapping[str, str], taken: Set[str]) -> Launch:
-    """A process started again by what is between it and systemd, which adds to what it is `given`, and takes away."""
-    added = {name: value for name, value in launch.env.items() if given.get(name) != value}
-    env = {name: value for name, value in fresh.env.items() if name not in taken} | added
-    where = {**fresh.where, **{name: f"{launch.where[name]}, and not in the unit's" for name in added}}
-    return Launch(env, where, {**fresh.argv, **launch.argv}, launch.cwd)
+def _again(fresh: Launch, launch: Launch, added: Set[str], taken: Set[str]) -> Launch:
+    """A process started again by what is between it and systemd, which adds some variables and takes others away."""
+    env = {name: value for name, value in fresh.env.items() if name not in taken}
+    return Launch(
+        env | {name: launch.env[name] for name in added},
+        {**fresh.where, **{name: launch.where[name] for name in added}},
+        {**fresh.argv, **launch.argv},
+        launch.cwd,
+    )
 
 
 def _options(root: Fields, field: str) -> dict[str, str]:
@@ -530,12 +538,34 @@ def _born(root: Fields, ticks: int) -> float:
     return max(born, 0.0)
 
 
-def _fresh(unit: Unit, root: Fields, user: Fields) -> Launch:
+def _waits_for_reload(unit: Unit, root: Fields) -> bool:
+    """Whether files of the unit are other ones than systemd has read; of a new folder it does not notice."""
+    read = (root.get("unit.FragmentPath"), *unit.dropins)
+    return unit.needs_reload or any(one.path not in read for one in unit.sets)
+
+
+def _reloaded(unit: Unit, rows: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, ...]]:
+    """The rows with Environment= as the unit's files have it now; a value with a specifier stays as systemd has it."""
+    known = {name: value for place, name, value in rows if place == IN_UNIT}
+    said: dict[str, str] = {}
+    for one in unit.sets:
+        if one.name == "Environment":
+            said.clear()
+        elif one.name != "LimitNOFILE" and "%" not in one.value:
+            said[one.name] = one.value
+        elif one.name in known:
+            said[one.name] = known[one.name]
+    yield from (row for row in rows if row[0] in BEFORE_UNIT)
+    yield from ((IN_UNIT, name, value) for name, value in said.items())
+    yield from (row for row in rows if row[0] not in (*BEFORE_UNIT, IN_UNIT))
+
+
+def _fresh(unit: Unit, root: Fields, rows: Iterable[tuple[str, ...]]) -> Launch:
     env, where = {}, {}
-    for place, name, value in _environment(root, user):
+    for place, name, value in rows:
         env[name] = value
         where[name] = place
-        if place == "Environment=":
+        if place == IN_UNIT:
             files = [one.path for one in unit.sets if (one.name, one.value) == (name, value)]
             where[name] = f"Environment= of {files[-1] if files else unit.name}"
     for entry in root.all("fresh.unset+"):

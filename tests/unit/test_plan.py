@@ -22,7 +22,10 @@ OPUS = "claude-opus-5"
 DROPINS = "/etc/systemd/system/jada-agent.service.d"
 # What a script that starts the service gives it, as the look saw it.
 WRAPPED = Launch(
-    {"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": "the environment of process 301, and not in the unit's"}, {}, "/srv"
+    {"ANTHROPIC_MODEL": "x"},
+    {"ANTHROPIC_MODEL": "the environment of process 301, which its unit does not set"},
+    {},
+    "/srv",
 )
 
 
@@ -170,8 +173,13 @@ def test_a_missing_file_is_made(host: Host) -> None:
         ),
         ({"unit": {"user": "ghost"}, "user": ""}, "User=ghost of jada-agent.service is no user of this host"),
         (
+            {"reloaded": Launch({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": f"Environment= of {DROPINS}/60-x.conf"})},
+            f"would not do: x from ANTHROPIC_MODEL in Environment= of {DROPINS}/60-x.conf; mend that first",
+        ),
+        (
             {"process": {"again": WRAPPED}, "health": Answer()},
-            "would not do: x from ANTHROPIC_MODEL in the environment of process 301, and not in the unit's",
+            "would not do: x from ANTHROPIC_MODEL in the environment of process 301, which its unit does not set; mend "
+            "that first, or restart the service if nothing sets it any more",
         ),
     ],
 )

@@ -125,6 +125,34 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
     assert found.where == {"ANTHROPIC_MODEL": f"Environment= of {drop_in}", "HOME": "/etc/default/x"}
 
 
+def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
+    ours, theirs, fragment = "/etc/a.d/50-jada.conf", "/etc/a.d/60-x.conf", "/etc/a.service"
+    said: Said = {
+        "unit.FragmentPath": fragment,
+        "unit.DropInPaths": ours,
+        "fresh.env+": tuple(
+            row(text)
+            for text in (
+                "systemctl show-environment | HOME | /s",
+                "Environment= | HOME | /u",
+                "/etc/e | ANTHROPIC_MODEL | e",
+            )
+        ),
+    }
+    read_already = (row(f"{fragment} | HOME | /u"), row(f"{ours} | LimitNOFILE | 5"))
+    assert look({**said, "unit.sets+": read_already}).reloaded is None
+    anew = look({**said, "unit.sets+": (*read_already, row(f"{theirs} | HOME | /x"))})
+    assert anew.fresh.env == {"HOME": "/u", "ANTHROPIC_MODEL": "e"}
+    assert anew.reloaded is not None
+    assert anew.reloaded.env == {"HOME": "/x", "ANTHROPIC_MODEL": "e"}
+    assert anew.reloaded.where == {"HOME": f"Environment= of {theirs}", "ANTHROPIC_MODEL": "/etc/e"}
+    # One that takes all before it back, one with a specifier, one of which an EnvironmentFile has the last word.
+    lines = (f"{theirs} | Environment | ", f"{theirs} | ANTHROPIC_MODEL | x", f"{theirs} | CLAUDE_CONFIG_DIR | %h/c")
+    again = look({**said, "unit.sets+": (*read_already, *map(row, lines))}).reloaded
+    assert again is not None
+    assert again.env == {"HOME": "/s", "ANTHROPIC_MODEL": "e"}
+
+
 @pytest.mark.parametrize(
     ("unset", "left"),
     [
