@@ -199,6 +199,19 @@ def test_pyinfra_by_hand_sees_roles_data_and_leaves_no_keys(fleet_of: FleetOf, t
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+def test_pyinfra_by_hand_tells_of_a_host_that_can_not_be_reached_and_has_the_others(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path
+) -> None:
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
+    roles = "{orchestrator: {names: [nobody]}, specialist: {}}"
+    seen = pyinfra(fleet_of(f"[{LIGHTSAIL}]", roles=roles).path, tmp_path)
+    assert seen.returncode == 0, seen.stderr
+    assert "Note: roles.orchestrator.names: no host has a Name or an id like nobody" in seen.stderr
+    assert "Error: jada-agent" in seen.stderr
+    assert all(name in seen.stdout for name in ("jada-agent-2", "jada-agent-3"))
+    assert (seen.stdout.count("unreachable.invalid"), seen.stdout.count('"ssh_user": "admin"')) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("sources", "code", "told"),
     [
