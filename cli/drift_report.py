@@ -208,7 +208,7 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
             f"{released or 'no model'} by release {state.release.id}",
         )
     listed = models.catalogue(fleet)
-    uses = {"it runs there": checks.running_model(state), "its release asks for it": released, "fleet.yml does": asked}
+    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": asked}
     for model in dict.fromkeys(filter(None, uses.values())):
         if retires := models.retirement(model, listed, today):
             why = ", ".join(use for use, one in uses.items() if one == model)

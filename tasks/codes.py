@@ -125,7 +125,7 @@ _ALL = (
     Code(
         "J121",
         "model-retires",
-        WARNING,
+        NOTE,
         "A model that runs on the host, or that its release or fleet.yml asks for, retires within 30 days, or has "
         "already. The API then refuses it, or another one answers in its place.",
         "jada upgrade --to MODEL --limit HOST, with a model that stays; and name it in fleet.yml",

@@ -230,13 +230,10 @@ class Capacity:
         """The most that pam_limits can set without locking users out: a value it can't set refuses the login."""
         return self.nr_open if self.can_raise else min(self.nr_open, self.hard_login)
 
-    def why(self, asked: int) -> str:
-        """Why `asked` is more than a service can get here; "" when it is not."""
-        if asked <= self.service:
-            return ""
-        if self.can_raise or self.nr_open <= self.hard_pid1:
-            return f"the kernel's fs.nr_open is {self.nr_open}"
-        return f"systemd's own hard limit is {self.hard_pid1} here, and it may not raise it (no CAP_SYS_RESOURCE)"
+    @property
+    def bound(self) -> str:
+        """What keeps a service from more."""
+        return "the kernel's fs.nr_open" if self.can_raise or self.nr_open <= self.hard_pid1 else "systemd's hard limit"
 
 
 @dataclass(frozen=True, slots=True)
