@@ -3,8 +3,8 @@
 #
 # /var/lib/jada/lock                  held (flock) while a transaction runs; says by whom and why
 # /var/lib/jada/held                  there while people have locked the host (`jada lock`); says by whom and why
-# /var/lib/jada/transaction           link to the release being made; there only while it is not finished
-# /var/lib/jada/current, previous     links to the last two releases that were completed
+# /var/lib/jada/transaction           the id of the release being made; there only while it is not finished
+# /var/lib/jada/current, previous     the ids of the last two releases that were completed
 # /var/lib/jada/releases/ID/          manifest.json, place (whose file the snapshot is of, and where), before/ (the bytes
 #                                     there were), written and after (hashes), recover, result, log
 # What is in the folder of settings.json belongs to the service's user: settings.sh works there, as that user. All else is
@@ -58,12 +58,20 @@ hash_of() {
     echo "${1:-unreadable}"
 }
 
-link_to() { ln -sfn "$1" "$2.new" && mv -fT "$2.new" "$2"; }
-
-target_of() {
-    set -- "$(readlink "$1" || echo none)"
-    echo "${1##*/}"
+# Files that hold an id, for a link to a folder can't be replaced in one step by every mv (uutils coreutils).
+point() { # NAME ID
+    printf '%s\n' "$2" 2>/dev/null >"$HOME_OF_JADA/$1.new" && flush "$HOME_OF_JADA/$1.new" &&
+        mv -f "$HOME_OF_JADA/$1.new" "$HOME_OF_JADA/$1"
 }
+
+# The id in such a file; "none" where there is none.
+pointed() { # NAME
+    id=
+    [ ! -f "$HOME_OF_JADA/$1" ] || read -r id <"$HOME_OF_JADA/$1"
+    echo "${id:-none}"
+}
+
+is_unfinished() { [ -e "$HOME_OF_JADA/transaction" ]; }
 
 # --- settings.json ----------------------------------------------------------------------------------------------
 
@@ -370,8 +378,8 @@ fail() {
 # A transaction that was cut off (power, kill -9): back to its snapshot, or, had it been committed, only tidied up.
 # Exits when that failed.
 recover() {
-    unfinished=$(target_of "$HOME_OF_JADA/transaction")
-    if [ "$(target_of "$HOME_OF_JADA/current")" = "$unfinished" ]; then
+    unfinished=$(pointed transaction)
+    if [ "$(pointed current)" = "$unfinished" ]; then
         close_transaction
         return 0
     fi
@@ -389,10 +397,10 @@ recover() {
 recover_at_boot() {
     exec 9>>"$HOME_OF_JADA/lock"
     flock -w 60 9 || exit 11
-    [ -L "$HOME_OF_JADA/transaction" ] || exit 0
-    DIR=$RELEASES/$(target_of "$HOME_OF_JADA/transaction")
+    is_unfinished || exit 0
+    DIR=$RELEASES/$(pointed transaction)
     see_settings
-    [ "$(target_of "$HOME_OF_JADA/current")" = "${DIR##*/}" ] || {
+    [ "$(pointed current)" = "${DIR##*/}" ] || {
         step recover
         keep_edit
         put_back "$DIR/before" || exit 11

@@ -1,7 +1,7 @@
 # One look at a host: prints all that jada judges it by, and changes nothing. POSIX sh with coreutils, util-linux, awk and
 # systemd; needs root. jada puts these before it: UNIT, SETTINGS, HEALTH and PROBE (may be empty), PROJECTS (folders,
 # one a line), HISTORY and EVIDENCE (yes or empty), MASK (mask.awk), AS_USER (the half for the service's user, see
-# look-user.sh) and look-shared.sh.
+# look-user.sh), look-shared.sh and instance.sh.
 # What leaves is frames (look-shared.sh): root's up to "end", then those that the service's user's own half said; all as
 # one line of base64 of gzip, so that any byte survives. No value of a settings file leaves the host unmasked, save the
 # models, and of environments and command lines only what names a model or where settings are read.
@@ -200,6 +200,7 @@ look_at_unit() {
     pid=0
     for line in $(systemctl show "$UNIT" --property="LoadState,LoadError,User,MainPID,NRestarts,ActiveState,SubState,Result,\
 ExecMainStatus,ActiveEnterTimestampMonotonic,WorkingDirectory,FragmentPath,DropInPaths,NeedDaemonReload,LimitNOFILESoft,\
+TimeoutStopUSec,TimeoutStartUSec,\
 Environment,PassEnvironment,EnvironmentFiles,UnsetEnvironment,ExecStart,Type,ControlGroup,Names,RootDirectory,RootImage"); do
         text=${line#*=}
         case $line in
@@ -606,16 +607,21 @@ look_at_sessions() {
 # Whether no transaction runs. Asked at the beginning and at the end: what was seen while one ran is half of each state.
 is_free() { [ ! -f "$HOME_OF_JADA/lock" ] || flock -n -s 9 9<"$HOME_OF_JADA/lock"; }
 
+# Sets $id to what one of jada's files points to.
+follow() { # NAME
+    id=
+    [ ! -f "$HOME_OF_JADA/$1" ] || read -r id <"$HOME_OF_JADA/$1"
+}
+
 look_at_jada() {
     [ -d "$HOME_OF_JADA" ] || return 0
-    for file in manifest.json result after; do say_file "release.$file" "$HOME_OF_JADA/current/$file"; done
-    [ ! -L "$HOME_OF_JADA/current" ] || [ -f "$HOME_OF_JADA/current/manifest.json" ] || say release.manifest.json ''
-    say_file release.previous "$HOME_OF_JADA/previous/manifest.json"
+    follow current
+    for file in manifest.json place result after; do say_file "release.$file" "$HOME_OF_JADA/releases/$id/$file"; done
+    [ -z "$id" ] || [ -f "$HOME_OF_JADA/releases/$id/manifest.json" ] || say release.manifest.json ''
+    follow previous
+    say_file release.previous "$HOME_OF_JADA/releases/$id/manifest.json"
     say_file held "$HOME_OF_JADA/held"
-    if [ -L "$HOME_OF_JADA/transaction" ]; then
-        unfinished=$(readlink "$HOME_OF_JADA/transaction")
-        say transaction "${unfinished##*/}"
-    fi
+    say_file transaction "$HOME_OF_JADA/transaction"
     [ -z "$busy" ] && is_free || say_file lock "$HOME_OF_JADA/lock"
     [ -n "$HISTORY" ] || return 0
     number=0
@@ -624,9 +630,14 @@ look_at_jada() {
         [ -e "$manifest" ] || continue
         number=$((number + 1))
         say_file "history$number.manifest" "$manifest"
-        say_file "history$number.result" "${manifest%/*}/result"
+        for file in place result; do say_file "history$number.$file" "${manifest%/*}/$file"; done
     done
     set -f
+}
+
+look_at_machine() {
+    find_instance
+    [ -z "$instance" ] || say instance "$instance"
 }
 
 # In the order of the frames; what the user's own half says comes behind root's end.
@@ -634,6 +645,7 @@ look() {
     set -f
     IFS=$NL
     is_free || busy=yes
+    look_at_machine
     look_at_unit
     if [ -n "$user_is_known" ]; then
         look_at_manager

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jada import ConfigError, Host, JadaError
+from jada import ConfigError, Host, HostError
 from jada.inventory.fleet import HOST_NAME, SSH_CONFIG_PATH, Fleet, Ssh
 from jada.inventory.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name
 from jada.inventory.ssh_config import renamed
 
 if TYPE_CHECKING:
     from paramiko import PKey
+
+    from jada.inventory.aws_session import Failure
 
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
@@ -32,18 +34,29 @@ _JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
 _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
-def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object]]:
-    """pyinfra's host data by host name; known hosts and an ssh configuration go into the folder `scratch`, made 0700.
+def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object] | HostError]:
+    """pyinfra's host data by host name, or why a host can't be reached; known hosts and an ssh configuration go into
+    the folder `scratch`, made 0700.
 
     Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now, which is kept in memory:
     connect soon, keep the connection, call this again to connect later. fleet.yml's ssh.key is for all other hosts.
-    Raises JadaError.
+    Raises JadaError for what is wrong with all of them.
     """
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for host in hosts:
-        _check_host(host)
-    details = _access_details(fleet, [host for host in hosts if _is_lightsail(host)])
-    vouched = {name: _vouched(name, one) for name, one in details.items()}
+    troubles = {host.name: trouble for host in hosts if (trouble := host.trouble or _unusable(host))}
+    vouched: dict[str, tuple[HostKey, ...]] = {}
+    logins: dict[str, dict[str, object]] = {}
+    lightsail = [host for host in hosts if _is_lightsail(host) and host.name not in troubles]
+    for name, answer in _access_details(fleet, lightsail).items():
+        try:
+            if isinstance(answer, HostError):
+                raise answer
+            vouched[name], logins[name] = _vouched(name, answer), _temporary(name, answer)
+        except HostError as trouble:
+            troubles[name] = trouble
+    every, hosts = hosts, [host for host in hosts if host.name not in troubles]
+    if not hosts:
+        return {**troubles}
     unvouched = [host for host in hosts if not vouched.get(host.name)]
     _check_files(fleet, needs_known_hosts=bool(unvouched or fleet.ssh.jump))
     names = _known_names(fleet, hosts)
@@ -61,7 +74,7 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
     data: dict[str, dict[str, object]] = {}
     for host in hosts:
         keys = known[names[host.name]]
-        login = _temporary(host.name, details[host.name]) if host.name in details else {}
+        login = logins.get(host.name, {})
         arguments = {**_refusal(fleet, host, keys), **_key_arguments(login.pop("key", None))}
         data[host.name] = {
             "ssh_hostname": host.address,
@@ -71,8 +84,9 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
             **_trust(host.name, names[host.name], (*vouched.get(host.name, ()), *keys.own), keys.revoked, scratch),
             **login,
             **({"ssh_paramiko_connect_kwargs": arguments} if arguments else {}),
+            **({"jada_instance": host.instance} if host.instance else {}),
         }
-    return data
+    return {host.name: troubles.get(host.name) or data[host.name] for host in every}
 
 
 def is_direct(fleet: Fleet) -> bool:
@@ -98,22 +112,23 @@ def jump_config(ssh: Ssh, known_hosts: Path, strictness: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _check_host(host: Host) -> None:
-    """Raises JadaError for a name, address or user that could be more than that."""
+def _unusable(host: Host) -> HostError | None:
+    """Why a name, address or user can't be used: it could be more than that."""
     for word, value, shape in (("name", host.name, HOST_NAME), ("address", host.address, _ADDRESS),
                                ("user", host.user, _USER)):  # fmt: skip
         if not shape.fullmatch(value):
-            raise JadaError(
+            return HostError(
                 f"The {word} of host {host.name!r} ({host.source}) can't be used: {value!r}",
                 "see who set it there; nothing was connected to",
             )
+    return None
 
 
 def _vouched(name: str, details: Mapping[str, Any]) -> tuple[HostKey, ...]:
-    """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises JadaError."""
+    """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises HostError."""
     keys = [host_key(str(one.get("algorithm")), str(one.get("publicKey"))) for one in details.get("hostKeys") or ()]
     if None in keys:
-        raise JadaError(f"Lightsail names a host key of {name} that is none")
+        raise HostError(f"Lightsail names a host key of {name} that is none")
     return tuple(key for key in keys if key)
 
 
@@ -198,13 +213,13 @@ def _is_lightsail(host: Host) -> bool:
     return host.source.startswith("lightsail ")
 
 
-def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[str, Any]]:
-    """get_instance_access_details of all these hosts, side by side, by host name."""
+def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[str, Any] | HostError]:
+    """get_instance_access_details of all these hosts, side by side, by host name, or why there are none of a host."""
     if not hosts:
         return {}
-    from jada.inventory.aws_session import Clients, side_by_side, told_together
+    from jada.inventory.aws_session import Failure, clients_of, side_by_side
 
-    clients = Clients(fleet.aws)
+    clients = clients_of(fleet.aws)
     regions = {region: clients.client("lightsail", region) for region in {host.region for host in hosts}}
 
     def ask(host: Host) -> Mapping[str, Any]:
@@ -212,10 +227,13 @@ def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[st
         details: Mapping[str, Any] = answer["accessDetails"]
         return details
 
-    given, failed = side_by_side(ask, hosts, lambda host: f"{host.source} {host.name}")
-    if failed:
-        raise told_together(failed, "Lightsail gives no access to some hosts")
-    return {host.name: details for host, details in zip(hosts, given, strict=True)}
+    answers = side_by_side(ask, hosts, lambda host: host.source)
+    return {host.name: _no_access(host, answer) if isinstance(answer, Failure) else answer
+            for host, answer in zip(hosts, answers, strict=True)}  # fmt: skip
+
+
+def _no_access(host: Host, failure: Failure) -> HostError:
+    return HostError(f"{host.name}: Lightsail gives no access to it: {failure.message}", failure.hint)
 
 
 def _check_files(fleet: Fleet, needs_known_hosts: bool) -> None:
@@ -239,15 +257,15 @@ def _check_files(fleet: Fleet, needs_known_hosts: bool) -> None:
 
 
 def _temporary(name: str, details: Mapping[str, Any]) -> dict[str, object]:
-    """The user and the key of Lightsail's answer, and no key from anywhere else. Raises JadaError."""
+    """The user and the key of Lightsail's answer, and no key from anywhere else. Raises HostError."""
     user = details.get("username")
     if not (isinstance(user, str) and user and _USER.fullmatch(user)):
-        raise JadaError(f"Lightsail names a user of {name} that can't be used: {user!r}")
+        raise HostError(f"Lightsail names a user of {name} that can't be used: {user!r}")
     try:
         key = _with_certificate(details["privateKey"], details["certKey"])
     except Exception as error:
         # Whatever paramiko makes of it; its texts may quote the key.
-        raise JadaError(f"Lightsail's temporary key for {name} can't be used ({type(error).__name__})") from None
+        raise HostError(f"Lightsail's temporary key for {name} can't be used ({type(error).__name__})") from None
     return {"key": key, "ssh_user": user, "ssh_allow_agent": False, "ssh_look_for_keys": False}
 
 

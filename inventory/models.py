@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from jada import EXACT_ID, LONG_CONTEXT, ConfigError, Model
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
+
+# So long before it retires a model is told of: time enough to try another.
+NOTICE = timedelta(days=30)
 
 
 def catalogue(fleet: Fleet | None) -> tuple[Model, ...]:
@@ -50,6 +54,23 @@ def resolve(name: str, catalogue: Sequence[Model], allow_unlisted: bool = False)
         f"{_alternatives(name, catalogue)}; `jada models` lists them all. An exact id goes under `models:` in "
         "fleet.yml, or with --allow-unlisted",
     )
+
+
+def of_role(role: str, fleet: Fleet) -> str:
+    """The exact id that fleet.yml asks for by a role, or ""."""
+    model = next((one.model for one in fleet.roles if one.name == role), "")
+    return resolve(model, catalogue(fleet)).id if model else ""
+
+
+def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
+    """When a model retires, in words, from NOTICE before that day on; or ""."""
+    ids = (exact, exact.removesuffix(LONG_CONTEXT))
+    day = next((model.retires for model in catalogue if model.retires and model.id in ids), "")
+    if not day or (left := date.fromisoformat(day) - today) > NOTICE:
+        return ""
+    if left <= timedelta():
+        return f"retired on {day}" if left else f"retires today, {day}"
+    return f"retires on {day}, in {left.days} day{'s' if left.days > 1 else ''}"
 
 
 def refusal(exact: str) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
+from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.release import Release, told
 from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 
+# An id of EC2's.
+INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 # The folder of the settings an administrator sets for everybody.
 MANAGED = "/etc/claude-code"
 # The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look-shared.sh).
@@ -30,6 +35,23 @@ NO_LIMIT = 2**63 - 1
 NOBODY = 2**32 - 1
 # Unix seconds, in the year 6325: every calendar can tell it.
 LATEST = 2**37
+# Seconds: DefaultTimeoutStopSec= and DefaultTimeoutStartSec= as systemd comes (systemd-system.conf(5)); for a restart
+# whose unit sets no end; and those of systemd's words for times (systemd.time(7)).
+USUAL_TIMEOUT = 90
+LONGEST_RESTART = 3600
+SECONDS = {
+    "y": 31557600,
+    "month": 2629800,
+    "w": 604800,
+    "d": 86400,
+    "h": 3600,
+    "min": 60,
+    "s": 1,
+    "ms": 1e-3,
+    "us": 1e-6,
+}
+# The lines of what a snapshot is bound to (files/host.sh).
+PLACE = ("user id", "group id", "unit", "linked", "folder", "name")
 # Characters: an ARN of a cloud's inference profile has a hundred.
 LONGEST_MODEL = 256
 
@@ -165,7 +187,8 @@ class Unit:
 
     `load` is systemd's word for whether it could be loaded, and `error` its sentence where not; `user` is its User=,
     `kind` its Type=. `sets` has what its files say now, in the order in which systemd would read them; `dropins` are
-    those that it has read. `lacks` are a setting and a path each: what a start needs and is not there.
+    those that it has read. `lacks` are a setting and a path each: what a start needs and is not there. `stop` and
+    `start` are the seconds that it gives each of them.
     """
 
     name: str
@@ -185,6 +208,16 @@ class Unit:
     user: str = ""
     kind: str = ""
     lacks: tuple[tuple[str, ...], ...] = ()
+    stop: float = USUAL_TIMEOUT
+    start: float = USUAL_TIMEOUT
+
+    @property
+    def restart(self) -> float:
+        """Seconds that a restart may take: ExecStop= and the signal after it have the time to stop each, and as long.
+
+        A unit without an end to it gets LONGEST_RESTART.
+        """
+        return min(2 * self.stop + 2 * self.start + 20, LONGEST_RESTART)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +259,10 @@ class Capacity:
         """The most that pam_limits can set without locking users out: a value it can't set refuses the login."""
         return self.nr_open if self.can_raise else min(self.nr_open, self.hard_login)
 
-    def why(self, asked: int) -> str:
-        """Why `asked` is more than a service can get here; "" when it is not."""
-        if asked <= self.service:
-            return ""
-        if self.can_raise or self.nr_open <= self.hard_pid1:
-            return f"the kernel's fs.nr_open is {self.nr_open}"
-        return f"systemd's own hard limit is {self.hard_pid1} here, and it may not raise it (no CAP_SYS_RESOURCE)"
+    @property
+    def bound(self) -> str:
+        """What keeps a service from more."""
+        return "the kernel's fs.nr_open" if self.can_raise or self.nr_open <= self.hard_pid1 else "systemd's hard limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +288,13 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One entry of the history a host keeps itself. `error` is "" when the release was completed."""
+    """One entry of the history a host keeps itself. `error` is "" when the release was completed; `place` is what its
+    snapshot was taken of, as Transaction.place has it.
+    """
 
     release: Release
     error: str
+    place: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +310,10 @@ class State:
     Where systemd could not load the unit, or the host does not know its user, `user` is "" and nothing of the service
     was looked at.
 
-    `lock` says whose transaction is running there just now, `held` who has locked the host with `jada lock`, and
-    `interrupted` is the release of a transaction that has not finished; each is "" when there is none.
+    `place` is what the snapshot of the current release was taken of, as Transaction.place has it. `lock` says whose
+    transaction is running there just now, and `interrupted` is the release of a transaction that has not finished; each
+    is "" when there is none. `held` is the lock that people have put on the host by `jada lock`. `instance` is the
+    id of the EC2 instance that it was, "" where that is not known.
     """
 
     user: str
@@ -303,16 +338,22 @@ class State:
     probe: Answer
     release: Release | None
     previous: Release | None
+    place: tuple[str, ...]
     after: Mapping[str, File]
     result: tuple[str, ...]
     history: tuple[Past, ...]
     interrupted: str
-    held: str
+    held: OperatorLock | None
     lock: str
     boot: str
     now: float
     unread: tuple[str, ...]
+    instance: str = ""
     reloaded: Launch | None = None
+
+    def other_than(self, meant: str) -> str:
+        """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""
+        return self.instance if self.instance and meant and self.instance != meant else ""
 
     @property
     def told(self) -> str:
@@ -366,17 +407,19 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         probe=_answer(root, "probe", probe_asked),
         release=_release(root, "release.manifest.json"),
         previous=previous,
+        place=_place(root.get("release.place")),
         after={name: _after(rest) for name, *rest in map(str.split, root.get("release.after").splitlines()) if rest},
         result=tuple(root.get("release.result").split()),
         history=history,
-        interrupted=root.get("transaction"),
-        held=root.get("held").strip(),
+        interrupted=root.get("transaction").strip(),
+        held=operator_lock.read(root["held"], root.seconds("now")) if "held" in root else None,
         # Held, but not yet written to.
         lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],
         now=root.seconds("now"),
         reloaded=_fresh(unit, root, _reloaded(unit, rows)) if _waits_for_reload(unit, root) else None,
         unread=tuple(dict.fromkeys(map(told, (*root.all("over+"), *user.all("over+"), *unreadable)))),
+        instance=instance if INSTANCE.fullmatch(instance := root.get("instance")) else "",
     )
 
 
@@ -404,10 +447,16 @@ def _history(root: Fields) -> tuple[tuple[Past, ...], tuple[str, ...]]:
     unreadable: list[str] = []
     for key in root.numbered("history", ".manifest"):
         try:
-            found.append(Past(Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))))
+            made, error = Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))
+            found.append(Past(made, error, _place(root.get(f"{key}.place"))))
         except (ValueError, RecursionError) as error:
             unreadable.append(f"a release of its history: {error}")
     return tuple(found), tuple(unreadable)
+
+
+def _place(text: str) -> tuple[str, ...]:
+    lines = tuple(text.split("\n"))
+    return lines if len(lines) == len(PLACE) else ()
 
 
 def _layers(root: Fields, user: Fields) -> Iterator[Settings]:
@@ -451,7 +500,17 @@ def _unit(name: str, root: Fields) -> Unit:
         user=root.get("unit.User"),
         kind=root.get("unit.Type"),
         lacks=tuple(root.rows("unit.lacks+", 2)),
+        stop=_duration(root.get("unit.TimeoutStopUSec")),
+        start=_duration(root.get("unit.TimeoutStartUSec")),
     )
+
+
+def _duration(text: str) -> float:
+    """Seconds of a time as systemd tells it, such as 1min 30s (systemd.time(7)); its usual one where it tells none."""
+    if text == "infinity":
+        return math.inf
+    parts = re.findall(r"(\d{1,9})(month|min|ms|us|y|w|d|h|s)", text, re.ASCII)
+    return sum(int(number) * SECONDS[unit] for number, unit in parts) if parts or text == "0" else USUAL_TIMEOUT
 
 
 def _in_order(sets: tuple[Setting, ...], fragment: str) -> tuple[Setting, ...]:

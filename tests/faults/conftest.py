@@ -45,7 +45,7 @@ for file in {settings} {dropin} {limits}; do
     [ -e "$file" ] && {{ sha256sum <"$file" | cut -c1-64; stat -c '%U %a' "$file"; }} || printf 'absent\\n-\\n'
 done
 systemctl is-active jada-agent
-[ -L /var/lib/jada/transaction ] && echo unfinished || echo finished
+[ -e /var/lib/jada/transaction ] && echo unfinished || echo finished
 find {home}/.claude /etc/systemd/system /etc/security/limits.d -name '*.jada-*'
 """
 

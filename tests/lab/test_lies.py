@@ -186,7 +186,7 @@ LIES = [
     lie("our drop-in is gone", "J204 J205", "rm $D/50-jada.conf"),
     lie("our drop-in is another's", "J204 J410", "chown 1:1 $D/50-jada.conf"),
     lie("the record is gone", "J401", "mv -T /var/lib/jada /root/jada"),
-    lie("a change was cut off", "J402", "ln -s releases/x /var/lib/jada/transaction"),
+    lie("a change was cut off", "J402", "echo x >/var/lib/jada/transaction"),
     lie("the unit is masked", "J208", "ln -sf /dev/null $D/../jada-agent.service; load"),
     lie("the unit has a bad setting", "J208", "dropin ExecStart=; load"),
     lie("the unit's user is gone", "J209", "dropin User=ghost; load"),

@@ -21,7 +21,7 @@ import pytest
 from paramiko import SSHException
 
 import jada
-from jada import ConfigError, Host, HostError, HostKeyError, JadaError
+from jada import ConfigError, Host, HostError, HostKeyError
 from jada.inventory import access
 from jada.inventory.access import jump_config, ssh_data
 from jada.inventory.discover import discover
@@ -36,7 +36,15 @@ STATIC = "{static: {hosts: {s: {address: 192.0.2.1, user: debian}}}}"
 
 
 def data(fleet: Fleet, scratch: Path) -> dict[str, dict[str, Any]]:
-    return ssh_data(fleet, discover(fleet), scratch)
+    found = ssh_data(fleet, discover(fleet), scratch)
+    return {name: values for name, values in found.items() if not isinstance(values, HostError)}
+
+
+def trouble(fleet: Fleet, host: Host, scratch: Path) -> HostError:
+    """Why a host can't be reached."""
+    found = ssh_data(fleet, [host], scratch)[host.name]
+    assert isinstance(found, HostError)
+    return found
 
 
 def known(file: object, name: str) -> dict[str, str]:
@@ -150,8 +158,24 @@ def test_accept_new_makes_the_file_it_will_write_to(fleet_of: FleetOf, tmp_path:
 
 def test_access_denied_names_the_permission(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
     aws.fails({"GetInstanceAccessDetails": {"*": {"code": "AccessDeniedException"}}})
-    with pytest.raises(JadaError, match="permission lightsail:GetInstanceAccessDetails"):
-        data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")
+    fleet = fleet_of(f"[{LIGHTSAIL}]")
+    for told in ssh_data(fleet, discover(fleet), tmp_path / "scratch").values():
+        assert isinstance(told, HostError)
+        assert "permission lightsail:GetInstanceAccessDetails" in told.message
+
+
+def test_a_host_that_lightsail_gives_no_access_to_keeps_no_other_waiting(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path
+) -> None:
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
+    (tmp_path / "kh").touch()
+    fleet = fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{known_hosts: kh}")
+    found = ssh_data(fleet, discover(fleet), tmp_path / "scratch")
+    told = {name: one for name, one in found.items() if isinstance(one, HostError)}
+    assert set(found) == {"jada-agent", "jada-agent-2", "jada-agent-3", "s"}
+    ((name, one),) = told.items()
+    assert name in one.message
+    assert "NotFoundException" in one.message
 
 
 def pyinfra(fleet: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -276,9 +300,9 @@ EVIL = "x\n  ProxyCommand touch owned"
 )  # fmt: skip
 def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf, tmp_path: Path, host: Host) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new, jump: bastion}")
-    with pytest.raises(JadaError, match="can't be used") as caught:
-        ssh_data(fleet, [host], tmp_path / "scratch")
-    assert "\n" not in caught.value.message
+    told = trouble(fleet, host, tmp_path / "scratch")
+    assert "can't be used" in told.message
+    assert "\n" not in told.message
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -286,7 +310,9 @@ def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf,
 def test_names_and_addresses_of_every_kind_are_taken(fleet_of: FleetOf, tmp_path: Path, address: str) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}")
     host = replace(HERE, address=address, user="CORP\\ann.lee+ops@x")
-    assert ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]["ssh_hostname"] == address
+    found = ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]
+    assert not isinstance(found, HostError)
+    assert found["ssh_hostname"] == address
 
 
 @pytest.mark.parametrize(
@@ -329,10 +355,10 @@ def test_an_answer_of_lightsail_that_is_none_is_refused(
     paramiko.RSAKey.generate(1024).write_private_key(private)
     answer = {**ANSWER, "privateKey": private.getvalue(), **changes}
     monkeypatch.setattr(access, "_access_details", lambda *_: {"web-1": answer})
-    with pytest.raises(JadaError, match="Lightsail") as caught:
-        ssh_data(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), [host], tmp_path / "scratch")
-    assert "\n" not in caught.value.message
-    assert "PRIVATE" not in caught.value.message
+    told = trouble(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), host, tmp_path / "scratch")
+    assert "Lightsail" in told.message
+    assert "\n" not in told.message
+    assert "PRIVATE" not in told.message
 
 
 @dataclass(frozen=True)

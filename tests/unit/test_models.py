@@ -95,3 +95,20 @@ def test_a_moving_alias_is_refused_with_the_reason_and_names_to_take() -> None:
     with pytest.raises(ConfigError, match="another model after an update") as caught:
         models.resolve("sonnet", SHIPPED)
     assert "sonnet-4.6" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        ("2026-10-30", ""),
+        ("2026-10-31", "retires on 2026-11-30, in 30 days"),
+        ("2026-11-29", "retires on 2026-11-30, in 1 day"),
+        ("2026-11-30", "retires today, 2026-11-30"),
+        ("2027-01-01", "retired on 2026-11-30"),
+    ],
+)
+def test_a_model_that_retires_is_told_from_thirty_days_before(day: str, told: str) -> None:
+    listed, today = models.catalogue(None), date.fromisoformat(day)
+    for name in ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20250929[1m]"):
+        assert models.retirement(name, listed, today) == told
+    assert models.retirement("claude-opus-5", listed, today) == ""
