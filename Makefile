@@ -32,12 +32,16 @@ test-pure:
 test-lab:
 	$(RUN) pytest -q tests/lab
 
-test-harm:
+test-harm: image-bookworm
 	tests/apart /var/lib/jada-lab-harm $(RUN) pytest -q tests/faults tests/security
 
 # Little of the main job; the whole is `make test-suites`.
-test-newest:
+test-newest: image-trixie
 	JADA_LAB_SUITE=trixie tests/apart /var/lib/jada-lab-newest $(RUN) pytest -q $(SHORT)
+
+# Made beforehand: a lab with a network of its own reaches no mirror.
+image-%:
+	@$(RUN) python -c 'from jada.inventory.lab import image; image.build("$*")'
 
 SUITES := bullseye bookworm trixie uutils
 MAIN := tests/lab/test_main_job.py
