@@ -75,7 +75,7 @@ lint: .venv/ready ## ruff and shellcheck
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	cat files/host.sh files/transaction.sh | shellcheck --shell=sh --severity=warning -
-	cat files/look-shared.sh files/look.sh | shellcheck --shell=sh --severity=warning -
+	cat files/look-shared.sh files/instance.sh files/look.sh | shellcheck --shell=sh --severity=warning -
 	cat files/look-shared.sh files/look-user.sh | shellcheck --shell=sh --severity=warning -
 	shellcheck --shell=sh --severity=warning files/settings.sh files/hold.sh docs/demo.sh benchmarks/change.sh tests/apart
 

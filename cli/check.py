@@ -12,8 +12,9 @@ from jada.cli import drift_formats, notices
 from jada.cli.drift_log import Episode, open_log
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge, unmatched
 from jada.cli.fleet import Opened
-from jada.cli.output import emit_json, err, escape, out, plural, table
+from jada.cli.output import emit_json, err, escape, out, plural
 from jada.cli.records import open_records
+from jada.cli.tables import Column, show_table
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ IN_WORDS = {
     Standing.CHANGING: "being changed",
     Standing.GONE: "gone",
 }
+
+EPISODES = (
+    Column("found"),
+    Column("ended", wraps=True),
+    Column("host"),
+    Column("finding"),
+    Column("expected", 1, wraps=True),
+    Column("seen", wraps=True),
+)
 
 
 def judged(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> Drift:
@@ -107,8 +117,7 @@ def history(config: Fleet, seconds: int, as_json: bool) -> Exit:
         emit_json("drift-history", data | lists)
         return Exit.OK
     if episodes:
-        rows = (_cells(one) for one in episodes)
-        out.print(table(("found", "ended", "host", "finding", "expected", "seen"), rows))
+        show_table(EPISODES, [_cells(one) for one in episodes], hint="--json")
     unchecked = sum(one.not_checked > 0 for one in checks)
     missed = f", {unchecked} of which could not check every host" if unchecked else ""
     told = plural(len(episodes), "finding") if episodes else "nothing found"

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jada import Exit, Host, HostError, JadaError, UnforeseenError, attempt
+from jada import ConfigError, Exit, Host, HostError, JadaError, UnforeseenError, attempt
 from jada.cli import signals
 from jada.cli.complete import role_names
+from jada.cli.given import GIVEN
 from jada.cli.output import debugged, err, escape, plural, progress, visible
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Opened:
 def fleet_option(command: F) -> F:
     """--fleet, for every command that reads fleet.yml."""
     return click.option(
-        "--fleet", "fleet_file", metavar="FILE", help="The fleet.yml to use (default: see jada --help)."
+        "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use (default: see jada --help)."
     )(command)
 
 
@@ -114,12 +115,13 @@ def host_options(command: F) -> F:
     command = click.option(
         "--limit",
         metavar="PATTERN",
+        type=GIVEN,
         multiple=True,
         callback=lambda _, __, given: ",".join(given) if given else None,
         help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
     )(command)
     command = click.option(
-        "--role", metavar="ROLE", help="Only hosts of this role of fleet.yml.", shell_complete=role_names
+        "--role", metavar="ROLE", type=GIVEN, help="Only hosts of this role of fleet.yml.", shell_complete=role_names
     )(command)
     return fleet_option(command)
 
@@ -178,7 +180,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
 
 
 def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
-    """The hosts of a fleet from load() that match. Raises JadaError when there are none."""
+    """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none."""
     from jada.inventory import discover
     from jada.inventory.roles import unmatched
 
@@ -192,20 +194,31 @@ def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]
 
 
 def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str | None) -> tuple[Host, ...]:
-    """Those of `hosts` that --role and --limit leave. Raises JadaError when there are none."""
+    """Those of `hosts` that --role and --limit leave. Raises ConfigError when a role or any pattern matches none."""
     if role is not None and role not in {one.name for one in config.roles}:
-        raise JadaError(
+        raise ConfigError(
             f"fleet.yml names no role {role}",
             "one of: " + ", ".join(one.name for one in config.roles),
         )
-    chosen = tuple(host for host in hosts if _matches(host, role, limit))
-    if not chosen:
-        filters = " and ".join(
-            text for text in (f"--role {role}" if role else "", f"--limit {limit}" if limit else "") if text
+    of_role = tuple(host for host in hosts if role is None or host.role == role)
+    if not of_role:
+        raise JadaError(f"None of the {plural(len(hosts), 'host')} has the role {role}")
+    if limit is None:
+        return of_role
+    patterns = [pattern.strip() for pattern in limit.split(",")]
+    matches = {
+        pattern: {host.name for host in of_role if fnmatch.fnmatchcase(host.name, pattern)} for pattern in patterns
+    }
+    if unmatched := [pattern for pattern, names in matches.items() if not names]:
+        told = ",".join(one or "''" for one in unmatched)
+        where = f" of role {role}" if role is not None else ""
+        names = ", ".join(host.name for host in of_role[:20]) + (", …" if len(of_role) > 20 else "")
+        raise ConfigError(
+            f"None of the {plural(len(of_role), 'host')}{where} matches --limit {told}",
+            f"one of: {names}",
         )
-        names = ", ".join(host.name for host in hosts[:20]) + (", …" if len(hosts) > 20 else "")
-        raise JadaError(f"None of the {plural(len(hosts), 'host')} matches {filters}", f"one of: {names}")
-    return chosen
+    chosen = set().union(*matches.values())
+    return tuple(host for host in of_role if host.name in chosen)
 
 
 def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> dict[str, T | HostError]:
@@ -219,8 +232,3 @@ def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T])
 def worst(codes: set[Exit]) -> Exit:
     """One exit code for many hosts: a failure says more than a rollback, that more than a lock."""
     return next((code for code in (Exit.FAILED, Exit.ROLLED_BACK, Exit.LOCKED, Exit.DRIFT) if code in codes), Exit.OK)
-
-
-def _matches(host: Host, role: str | None, limit: str | None) -> bool:
-    patterns = [pattern.strip() for pattern in limit.split(",")] if limit else ["*"]
-    return (role is None or host.role == role) and any(fnmatch.fnmatchcase(host.name, one) for one in patterns)

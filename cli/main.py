@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from jada import UNEXPECTED, Exit, JadaError, __version__, reason
 from jada.cli import signals, streams
+from jada.cli.given import GIVEN
 from jada.cli.output import debugged, visible, written
 from jada.inventory.words import did_you_mean
 
@@ -79,7 +80,9 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jada")
-@click.option("--fleet", "fleet_file", metavar="FILE", help="The fleet.yml to use; may stand behind the command too.")
+@click.option(
+    "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use; may stand behind the command too."
+)
 @click.pass_context
 def jada(ctx: click.Context, fleet_file: str | None) -> None:
     """Change the model a fleet of Claude agents runs, and know that it runs.

@@ -1,7 +1,7 @@
 # One look at a host: prints all that jada judges it by, and changes nothing. POSIX sh with coreutils, util-linux, awk and
 # systemd; needs root. jada puts these before it: UNIT, SETTINGS, HEALTH and PROBE (may be empty), PROJECTS (folders,
 # one a line), HISTORY and EVIDENCE (yes or empty), MASK (mask.awk), AS_USER (the half for the service's user, see
-# look-user.sh) and look-shared.sh.
+# look-user.sh), look-shared.sh and instance.sh.
 # What leaves is frames (look-shared.sh): root's up to "end", then those that the service's user's own half said; all as
 # one line of base64 of gzip, so that any byte survives. No value of a settings file leaves the host unmasked, save the
 # models, and of environments and command lines only what names a model or where settings are read.
@@ -413,11 +413,17 @@ look_at_jada() {
     set -f
 }
 
+look_at_machine() {
+    find_instance
+    [ -z "$instance" ] || say instance "$instance"
+}
+
 # In the order of the frames; what the user's own half says comes behind root's end.
 look() {
     set -f
     IFS=$NL
     is_free || busy=yes
+    look_at_machine
     look_at_unit
     look_at_process
     look_at_start

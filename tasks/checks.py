@@ -20,6 +20,8 @@ SAME_INSTANT = 0.05
 JUST_RESTARTED = 60.0
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
+# Findings of a service that does not run, or not for long.
+NOT_RUNNING = frozenset({"J201", "J202", "J203"})
 LIMITS = "/etc/security/limits.d/50-jada.conf"
 _OWNER = re.compile(r"[0-9]+:[0-9]+")
 _MODE = re.compile(r"[0-7]{3,4}")
@@ -84,6 +86,13 @@ def drift(state: State) -> tuple[Finding, ...]:
 def under_way(state: State) -> Finding | None:
     """The finding that a transaction runs on the host just now; while it does, nothing else can be judged there."""
     return Finding.of("J409", "no change under way", f"being changed by {state.lock}") if state.lock else None
+
+
+def unanswered(state: State) -> Iterator[Finding]:
+    """That the service does not say which model it runs, though it is asked; whichever one that should be."""
+    for answer in (state.health, state.probe):
+        if answer.asked and not answer.model:
+            yield Finding.of("J105", "an answer that names a model", answer.error or "an answer without a model")
 
 
 def running_model(state: State) -> str:

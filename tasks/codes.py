@@ -125,7 +125,7 @@ _ALL = (
     Code(
         "J121",
         "model-retires",
-        WARNING,
+        NOTE,
         "A model that runs on the host, or that its release or fleet.yml asks for, retires within 30 days, or has "
         "already. The API then refuses it, or another one answers in its place.",
         "jada upgrade --to MODEL --limit HOST, with a model that stays; and name it in fleet.yml",
@@ -274,6 +274,14 @@ _ALL = (
         "Something on the host was not looked at, because it is too large, too many, too slow, or could be led "
         "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
         "mend that on HOST, then: jada drift --limit HOST",
+    ),
+    Code(
+        "J420",
+        "other-machine",
+        ERROR,
+        "Another EC2 instance answers at the host's address than the one that is meant: the address is used in two "
+        "VPCs, or was given to another instance. Nothing was judged or changed; what the host runs is not known.",
+        "see whose address that is now, and in which VPC it is that ssh leads to: jada hosts",
     ),
     Code(
         "J421",

@@ -27,7 +27,7 @@ _OF_ROOT = re.compile(
     r"|boot|nr_open|can_raise|hard_pid1|hard_login|process\.(soft|hard|ticks)|login\.(nofile|error)"
     r"|login\.env\.[A-Z_]+|running\.(cwd|argv\+|env\.[A-Z_]+)|inline\.(path|size|masked)|managed\.changed"
     r"|(dropin|limits)\.(owner|mode|sha256)|(health|probe)\.(size|masked|code|http)|session\+"
-    r"|release\.(manifest\.json|place|result|after|previous)|held|transaction|lock|history[1-9]\d{0,3}\.(manifest|place|result)"
+    r"|instance|release\.(manifest\.json|place|result|after|previous)|held|transaction|lock|history[1-9]\d{0,3}\.(manifest|place|result)"
 )
 _OF_USER = re.compile(rf"{_BOTH}|settings\.(real|dangling|{_FILE})|link\+|folder\+|agent\+")
 

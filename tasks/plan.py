@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
+from operator import attrgetter
 
 from jada import LONG_CONTEXT
 from jada.tasks import checks, place, release
@@ -17,6 +18,7 @@ from jada.tasks.transaction import Service, Transaction
 
 # How much of a long line (a settings.json on one line) a diff shows on each side of the change.
 AROUND = 60
+NEVER = "never changed by jada"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,17 @@ Diff = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One host's part: a `transaction`, a `refusal` (a sentence), whose `lock` is in the way, or nothing to do."""
+    """One host's part: a `transaction`, a `refusal` (a sentence), whose `lock` is in the way, or nothing to do.
+
+    `idle` says why there is nothing to do, where that is not that it runs what was asked for.
+    """
 
     transaction: Transaction | None = None
     refusal: str = ""
     lock: str = ""
     diff: tuple[Diff, ...] = ()
     notes: tuple[str, ...] = ()
+    idle: str = ""
 
 
 def upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
@@ -71,7 +77,7 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(lock=state.lock)
     if refusal := _refusal(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
-    notes = (*_limit_notes(state, request.nofile), *_slow(state), *_notes(state, wanted))
+    notes = (*_limit_notes(state, wanted), *_slow(state), *_notes(state, wanted))
     current = state.release
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
@@ -84,32 +90,81 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(refusal=f"{error}; nothing was touched")
 
 
-def rollback(request: Request, role: str, to: str, state: State, service: Service) -> Plan:
-    """Puts a host back on what it had before its current release, or on the release or model `to`.
+def last_release(states: Iterable[State], future: str) -> Release | None:
+    """The newest release of these hosts: one that stands, or one that failed and was undone.
 
-    `to` needs a state with history.
+    None was made in the `future` (an id): hosts that say so are believed only where all do, by a clock that was wrong.
+    """
+    states = list(states)
+    known = [state for state in states if state.release and state.release.id < future] or states
+    failed = [past.release for state in known for past in state.history if past.error]
+    told = [*failed, *(state.release for state in known if state.release)]
+    return max([one for one in told if one.id < future or known is states], key=attrgetter("id"), default=None)
+
+
+def rollback(request: Request, role: str, to: str, state: State, service: Service, change: str | None = None) -> Plan:
+    """Puts a host back on what it had before the `change` (the id of a release; its own last one, if None), if it is
+    still on it; or on the release or model `to`.
+
+    Both need a state with history.
     """
     current = state.release
+    if hindrance := _hindrance(state):
+        return hindrance
+    if current is None:
+        refused = to or not change
+        return Plan(refusal="it has no earlier release: jada never changed this host") if refused else Plan(idle=NEVER)
+    if to and to in (current.wanted.release, current.wanted.model):
+        return Plan(idle=f"already on {to}")
+    change = current.change if change is None else change
+    if not to and (not change or current.wanted.base != change):
+        return Plan(idle=_elsewhere(state, current, change))
+    undone = _undone(state, to) if to else _made(state, current, change)
+    if undone is None:
+        kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
+        return Plan(
+            refusal=f"it keeps no snapshot of {to or f'before release {change}'}; "
+            f"it keeps {', '.join(kept) or 'only what it had before jada'}"
+        )
+    return _way_back(request, role, state, current, undone, service)
+
+
+def redo(request: Request, role: str, state: State, service: Service, change: str) -> Plan:
+    """Puts a host from which the `change` was taken back by a rollback on it again."""
+    current = state.release
+    if hindrance := _hindrance(state):
+        return hindrance
+    if current is None:
+        return Plan(idle=NEVER)
+    if not (change and current.is_undo and current.change == change):
+        return Plan(idle=_elsewhere(state, current, change))
+    return _way_back(request, role, state, current, current, service)
+
+
+def _hindrance(state: State) -> Plan | None:
     if state.lock:
         return Plan(lock=state.lock)
     if refusal := _refusal(state):
         return Plan(refusal=refusal)
-    if current is None:
-        return Plan(refusal="it has no earlier release: jada never changed this host")
-    if to and to in (current.wanted.release, current.wanted.model):
-        return Plan()
-    undone = _undone(state, to) if to else current
-    if undone is None:
-        kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
-        return Plan(
-            refusal=f"it keeps no snapshot of {to}; it keeps {', '.join(kept) or 'only what it had before jada'}"
-        )
+    return None
+
+
+def _way_back(request: Request, role: str, state: State, current: Release, undone: Release, service: Service) -> Plan:
     made = release.rollback(request.id, _found(state), undone, **request.about(role))
+    if undone is current and undone.is_undo:
+        made = replace(made, redoes=undone.change)
     transaction = Transaction(made, state, service, request.holder, force=request.force)
-    again = undone.id == current.id and current.kind == "rollback"
-    notes = (*_lost(state, current), *_slow(state))
-    elsewhere = _of_other_place(transaction, undone)
-    return Plan(refusal=elsewhere) if elsewhere else Plan(transaction, diff=_rollback_diff(made, again), notes=notes)
+    if elsewhere := _of_other_place(transaction, undone):
+        return Plan(refusal=elsewhere)
+    return Plan(transaction, diff=_rollback_diff(made), notes=(*_lost(state, current), *_slow(state)))
+
+
+def _elsewhere(state: State, current: Release, change: str) -> str:
+    """Why the last change of the fleet is not this host's."""
+    on = f"on {current.wanted.model or 'what it had before jada'}"
+    if any(past.error and past.release.id == change for past in state.history):
+        return f"{on} again already: release {change} failed there and was undone"
+    return f"already {on}"
 
 
 def _undone(state: State, to: str) -> Release | None:
@@ -152,6 +207,13 @@ def _slow(state: State) -> tuple[str, ...]:
     return (f"a restart may take up to {state.unit.restart:.0f} s: {' and '.join(slow)} in {state.unit.name}",)
 
 
+def _made(state: State, current: Release, change: str) -> Release | None:
+    """The release by which the host came to `change`; a rollback to it from a later one is not that."""
+    if not current.is_undo:
+        return current
+    return next((past.release for past in state.history if past.release.id == change and not past.error), None)
+
+
 def _refusal(state: State) -> str:
     if not state.unit.loaded:
         return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
@@ -186,9 +248,12 @@ def _notes(state: State, wanted: Wanted) -> Iterator[str]:
         )
 
 
-def _limit_notes(state: State, asked: int) -> tuple[str, ...]:
-    why = state.capacity.why(asked)
-    return (f"open files: {asked} asked, {state.capacity.service} given: {why}",) if why else ()
+def _limit_notes(state: State, wanted: Wanted) -> tuple[str, ...]:
+    """That the host gives fewer open files than were asked for, where that is news."""
+    known = state.release and (state.release.wanted.nofile, state.release.wanted.nofile_asked)
+    if wanted.nofile == wanted.nofile_asked or known == (wanted.nofile, wanted.nofile_asked):
+        return ()
+    return (f"open files: {wanted.nofile}, the most that the host can give ({state.capacity.bound})",)
 
 
 def _lost(state: State, current: Release) -> tuple[str, ...]:
@@ -197,7 +262,7 @@ def _lost(state: State, current: Release) -> tuple[str, ...]:
         return ()
     return (
         f"settings.json was edited since release {current.id}; it goes back to the bytes before that release, "
-        "and rolling back once more brings the edit back",
+        "and `jada rollback --redo` brings the edit back",
     )
 
 
@@ -227,8 +292,8 @@ def _as_it_was(text: Callable[[], str]) -> str:
         return ""
 
 
-def _rollback_diff(made: Release, again: bool) -> tuple[Diff, ...]:
-    kind = "forward again to" if again else "back to"
+def _rollback_diff(made: Release) -> tuple[Diff, ...]:
+    kind = "forward again to" if made.redoes else "back to"
     none = "as before jada"
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
     if made.wanted.edited:

@@ -55,6 +55,11 @@ class Wanted:
     release: str = ""
     edited: str = ""
 
+    @property
+    def base(self) -> str:
+        """The release that its files are of, edited since or not."""
+        return self.release or self.edited
+
     def is_like(self, other: Wanted) -> bool:
         """Whether both ask for the same, whichever releases they are of."""
         return (self.model, self.nofile, self.nofile_asked) == (other.model, other.nofile, other.nofile_asked)
@@ -64,7 +69,8 @@ class Wanted:
 class Release:
     """One entry of a host's history: an upgrade or a rollback, as its manifest on the host tells it.
 
-    `restores` is the id of the release whose snapshot a rollback put back; `before` is what was wanted until then.
+    `restores` is the id of the release whose snapshot a rollback put back; `before` is what was wanted until then. One
+    that undoes a rollback `redoes` the release of that id.
     """
 
     id: str
@@ -77,6 +83,17 @@ class Release:
     who: str = ""
     at: str = ""
     reason: str = ""
+    redoes: str = ""
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether it went back, and not forward again."""
+        return self.kind == "rollback" and not self.redoes
+
+    @property
+    def change(self) -> str:
+        """The id of the release that it put in place, or took back."""
+        return self.before.base if self.is_undo else self.wanted.base
 
     def to_json(self) -> str:
         """The manifest, which from_json() reads. Raises ReleaseError."""
@@ -113,10 +130,7 @@ def upgrade(release_id: str, before: Wanted, wanted: Wanted, **about: str) -> Re
 
 
 def rollback(release_id: str, before: Wanted, undone: Release, **about: str) -> Release:
-    """The release that puts back what the host had before `undone`, which is most often the current one.
-
-    Undoing a rollback goes forward again.
-    """
+    """The release that puts back what the host had before `undone`, which is most often the current one."""
     return Release(release_id, "rollback", undone.before, before, restores=undone.id, **about)
 
 
@@ -293,4 +307,5 @@ _READERS: Readers = {
     "who": told,
     "at": moment,
     "reason": partial(told, most=REASON),
+    "redoes": _id_or_none,
 }

@@ -15,6 +15,8 @@ from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.release import Release, told
 from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 
+# An id of EC2's.
+INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 # The folder of the settings an administrator sets for everybody.
 MANAGED = "/etc/claude-code"
 # The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look-shared.sh).
@@ -228,13 +230,10 @@ class Capacity:
         """The most that pam_limits can set without locking users out: a value it can't set refuses the login."""
         return self.nr_open if self.can_raise else min(self.nr_open, self.hard_login)
 
-    def why(self, asked: int) -> str:
-        """Why `asked` is more than a service can get here; "" when it is not."""
-        if asked <= self.service:
-            return ""
-        if self.can_raise or self.nr_open <= self.hard_pid1:
-            return f"the kernel's fs.nr_open is {self.nr_open}"
-        return f"systemd's own hard limit is {self.hard_pid1} here, and it may not raise it (no CAP_SYS_RESOURCE)"
+    @property
+    def bound(self) -> str:
+        """What keeps a service from more."""
+        return "the kernel's fs.nr_open" if self.can_raise or self.nr_open <= self.hard_pid1 else "systemd's hard limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +279,8 @@ class State:
 
     `place` is what the snapshot of the current release was taken of, as Transaction.place has it. `lock` says whose
     transaction is running there just now, and `interrupted` is the release of a transaction that has not finished; each
-    is "" when there is none. `held` is the lock that people have put on the host by `jada lock`.
+    is "" when there is none. `held` is the lock that people have put on the host by `jada lock`. `instance` is the
+    id of the EC2 instance that it was, "" where that is not known.
     """
 
     user: str
@@ -315,6 +315,11 @@ class State:
     boot: str
     now: float
     unread: tuple[str, ...]
+    instance: str = ""
+
+    def other_than(self, meant: str) -> str:
+        """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""
+        return self.instance if self.instance and meant and self.instance != meant else ""
 
     @property
     def told(self) -> str:
@@ -381,6 +386,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         boot=root["boot"],
         now=root.seconds("now"),
         unread=tuple(dict.fromkeys(map(told, (*root.all("over+"), *user.all("over+"), *unreadable)))),
+        instance=instance if INSTANCE.fullmatch(instance := root.get("instance")) else "",
     )
 
 

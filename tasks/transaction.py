@@ -16,6 +16,8 @@ from jada.tasks.state import State
 
 # Characters of what a transaction says; and the steps that it has, with room for more.
 LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
+# Lines and characters of a journal that are shown of a start that failed.
+MOST_LOG, LONGEST_LOG = 20, 300
 # Lines of an answer; a transaction has some twenty and the look behind it is one.
 MOST_LINES = 1000
 
@@ -35,6 +37,7 @@ class Result(StrEnum):
 class Outcome:
     """What a transaction reported; `reason` is a sentence unless it is done, `steps` those that were begun.
 
+    `log` is the end of the journal of a start that failed, masked there.
     `seen` is what a look right after it saw, where it was done and that look was whole.
     """
 
@@ -42,6 +45,7 @@ class Outcome:
     reason: str
     steps: tuple[str, ...]
     seen: State | None = None
+    log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "EVIDENCE": "yes" if evidence else "",
         "AS_USER": mask + shared + _file("look-user.sh"),
     }
-    return assignments(values) + mask + shared + _file("look.sh")
+    return assignments(values) + mask + shared + _file("instance.sh") + _file("look.sh")
 
 
 def hold_script(request: LockRequest) -> str:
@@ -178,6 +182,11 @@ def hold_script(request: LockRequest) -> str:
         "FORCE": "yes" if request.force else "",
     }
     return assignments(values) + _file("hold.sh")
+
+
+def only_on(instance: str, script: str) -> str:
+    """The script, to be run on this EC2 instance ("" where none is known) and on no other."""
+    return _file("instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
 
 
 # Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`

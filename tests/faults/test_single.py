@@ -71,7 +71,7 @@ def test_an_operator_whose_clock_is_wrong(rig: Rig, skew: str) -> None:
     code, report, told = rig.jada("rollback", "--yes")
     assert code == 0, told
     assert report["hosts"][0]["model_running"] == "claude-haiku-4.5"
-    code, report, told = rig.jada("rollback", "--yes")
+    code, report, told = rig.jada("rollback", "--redo", "--yes")
     assert code == 0, told
     assert rig.observe() == DONE
     assert rig.jada("drift")[0] == 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jada.cli.rollout import question
+from jada.inventory.fleet import Fleet
 from jada.tasks import checks, plan, release
-from jada.tasks.plan import Request
+from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Wanted
 from jada.tasks.state import Answer, Capacity, File, Launch, Past, Settings, State
 from jada.tasks.transaction import Result, Service, outcome
@@ -177,21 +180,25 @@ def test_what_can_not_be_stands_in_the_way_of_no_upgrade(host: Host, nofile: int
 @pytest.mark.parametrize(
     ("capacity", "service", "login", "why"),
     [
-        ((1_048_576, True, 524_288, 524_288), 1_048_576, 1_048_576, "fs.nr_open is 1048576"),
-        ((1_048_576, False, 20_000, 10_000), 20_000, 10_000, "hard limit is 20000"),
-        ((2_147_483_584, True, 1, 1), 2_147_483_584, 2_147_483_584, "fs.nr_open is 2147483584"),
+        ((1_048_576, True, 524_288, 524_288), 1_048_576, 1_048_576, "the kernel's fs.nr_open"),
+        ((1_048_576, False, 20_000, 10_000), 20_000, 10_000, "systemd's hard limit"),
+        ((2_147_483_584, True, 1, 1), 2_147_483_584, 2_147_483_584, "the kernel's fs.nr_open"),
     ],
 )
 def test_the_limit_is_the_most_the_host_can_give(
     host: Host, capacity: tuple[int, bool, int, int], service: int, login: int, why: str
 ) -> None:
     names = ("nr_open", "can_raise", "hard_pid1", "hard_login")
-    state = host(capacity=dict(zip(names, capacity, strict=True)), limits=File())
+    before = {"wanted": Wanted("claude-sonnet-4.6", 4096, 4096, "20261124-120000-aaaa")}
+    state = host(capacity=dict(zip(names, capacity, strict=True)), limits=File(), release=before)
     made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
     assert made.transaction
     assert made.transaction.release.wanted == Wanted(OPUS, service, 2_147_483_646, REQUEST.id)
     assert f"+agent soft nofile {login}" in made.diff[2]
-    assert why in made.notes[0]
+    assert made.notes == (f"open files: {service}, the most that the host can give ({why})",)
+    # What the release before gave already is no news.
+    known = {"wanted": replace(made.transaction.release.wanted, model="x")}
+    assert plan.upgrade(REQUEST, "r", OPUS, replace(state, release=host(release=known).release), SERVICE).notes == ()
 
 
 def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None:
@@ -208,13 +215,15 @@ def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None
     assert any(f"JADA_MODEL={OPUS}[1m] " in line for line in kept.diff[1])
 
 
-def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
+def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
     first = plan.rollback(REQUEST, "r", "", host(), SERVICE)
     assert first.transaction
     back = first.transaction.release
     assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
-    second = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", "", host(release=back), SERVICE)
+    again = replace(REQUEST, id="20261124-140000-cccc")
+    assert plan.rollback(again, "r", "", host(release=back), SERVICE) == Plan(idle="already on claude-haiku-4.5")
+    second = plan.redo(again, "r", host(release=back), SERVICE, back.change)
     assert second.transaction
     forward = second.transaction.release
     assert (forward.wanted.model, forward.wanted.release, forward.restores) == (
@@ -233,7 +242,8 @@ def test_a_wrong_clock_turns_no_direction(host: Host, later: str) -> None:
     told = plan.rollback(REQUEST, "r", "", host(release=up), SERVICE).diff[0][0]
     assert told.startswith("back to release 20261124-120000-aaaa,")
     back = release.Release(later, "rollback", older, made)
-    told = plan.rollback(REQUEST, "r", "", host(release=back), SERVICE).diff[0][0]
+    assert plan.rollback(REQUEST, "r", "", host(release=back), SERVICE).transaction is None
+    told = plan.redo(REQUEST, "r", host(release=back), SERVICE, later).diff[0][0]
     assert told.startswith(f"forward again to release {later},")
 
 
@@ -278,3 +288,20 @@ def test_outcomes() -> None:
     assert told
     assert (told.result, told.reason, told.steps) == (Result.RESTORED, "it crashed", ("check", "snapshot"))
     assert outcome(["step check"]) is None
+
+
+def test_the_question_says_what_it_will_do(host: Host) -> None:
+    fleet = Fleet("rehearsal", Path("fleet.yml"), (), ())
+
+    def ask(model: str, *states: State) -> str:
+        plans = {str(n): plan.upgrade(REQUEST, "r", model, state, SERVICE) for n, state in enumerate(states)}
+        return question(fleet, plans)
+
+    one, other = host(), host(release={"wanted": Wanted("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa")})
+    assert ask(OPUS, one) == "Change 1 host of rehearsal from sonnet-4.6 to opus-5 and restart its agent?"
+    assert ask(OPUS, one, other) == (
+        "Change 2 hosts of rehearsal from haiku-4.5 and sonnet-4.6 to opus-5 and restart their agents?"
+    )
+    assert ask("claude-sonnet-4.6", host(process={"soft": 1})) == (
+        "Change 1 host of rehearsal (the model stays sonnet-4.6) and restart its agent?"
+    )

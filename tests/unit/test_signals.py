@@ -98,7 +98,12 @@ works = {
     "changing": with_gevent(changing), "after all": after_all,
 }
 more = click.Argument(["more"], nargs=-1)
-main.jada.get_command = lambda ctx, name: click.Command(name, callback=lambda more: works[name](), params=[more])
+
+def resolve(ctx, args):
+    return args[0], click.Command(args[0], callback=lambda more: works[args[0]](), params=[more]), args[1:]
+
+main.jada.resolve_command = resolve
+main.jada.get_command = lambda ctx, name: None
 entry.main()
 """
 

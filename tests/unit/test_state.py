@@ -13,6 +13,9 @@ from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 UNIT = "jada-agent.service"
 
 
+ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
+
+
 def look(root: Said | None = None, user: Said | None = None) -> State:
     """A look that saw this too."""
     data = frames({**OF_ROOT, **(root or {})}) + frames({**OF_USER, **(user or {})})
@@ -185,3 +188,14 @@ def test_why_there_was_no_answer(code: str, http: str, told: str) -> None:
 def test_a_login_that_is_refused_says_why() -> None:
     assert look({"login.nofile": "512", "login.env.ANTHROPIC_MODEL": "x"}).login.env == {"ANTHROPIC_MODEL": "x"}
     assert look({"login.error": "su: Permission denied"}).login.error == "su: Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("told", "meant", "other"),
+    [
+        (ONE, ONE, ""), (OTHER, ONE, OTHER), ("", ONE, ""), (OTHER, "", ""),
+        ("iid-datasource-none", ONE, ""), ("i-0", ONE, ""), (f"{OTHER}; x", ONE, ""), (OTHER.upper(), ONE, ""),
+    ],
+)  # fmt: skip
+def test_only_an_id_that_is_clearly_anothers_makes_a_machine_another_one(told: str, meant: str, other: str) -> None:
+    assert look({"instance": told} if told else {}).other_than(meant) == other
