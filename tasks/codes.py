@@ -175,6 +175,29 @@ _ALL = (
         "systemd had to start the service again since it was last started by hand or by a release. It runs now.",
         "find out why on HOST: journalctl -u UNIT",
     ),
+    Code(
+        "J208",
+        "service-not-loaded",
+        ERROR,
+        "systemd can't load the unit: it is masked, or a line of it is wrong. Of such a unit systemd does not tell "
+        "whose it is, so nothing else is judged.",
+        "see what is wrong with it on HOST: systemctl status UNIT; then: jada heal --limit HOST",
+    ),
+    Code(
+        "J209",
+        "service-cannot-start",
+        ERROR,
+        "A restart of the service would fail: its unit names a file, a folder, a program or a user that is not there.",
+        "put it back on HOST, or take it out of the unit; then: jada heal --limit HOST",
+    ),
+    Code(
+        "J210",
+        "process-not-found",
+        ERROR,
+        "The service is active, but has no process, so what it runs is not known: a unit of Type=oneshot that has "
+        "ended, say, or one whose agent runs in a session or container of its own.",
+        "have the unit start the agent itself, as Type=simple or Type=exec do, on HOST; then: jada heal --limit HOST",
+    ),
     # 3xx: open files.
     Code(
         "J301",

@@ -28,7 +28,7 @@ def unchecked(lab: Lab) -> dict[str, list[str]]:
 def test_another_instance_at_the_address_is_neither_judged_nor_changed(lab: Lab) -> None:
     lab.jada("upgrade", "--to", "opus-5", "--yes")
     rows = lab.json("hosts")["hosts"]
-    (meant,) = (row["id"] for row in rows if row["name"] == HOST)  # type: ignore[attr-defined]
+    (meant,) = (row["id"] for row in rows if row["name"] == HOST)
     before, on_host = lab.model(HOST), "find /var/lib/jada | sort"
     files = lab.run(HOST, on_host)
     try:
