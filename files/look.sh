@@ -272,7 +272,7 @@ look_at_group() {
 # The command lines of those. Sets $speaker to the process that asks for a model: the Claude CLI's or, behind what only
 # starts others, the first that does more. Their user can have them say anything here.
 look_at_commands() {
-    speaker='' first='' wrapped=yes
+    speaker='' first='' wrapped=''
     set --
     for member in $members; do set -- "$@" "/proc/$member/cmdline"; done
     at='' flags=''
@@ -282,6 +282,8 @@ look_at_commands() {
         member=${file#/proc/} member=${member%/cmdline}
         if [ "$file" != "$at" ]; then
             at=$file last='' count=0 comm=''
+            # Until it is seen that this is still what systemd started, and no script has put another in its place.
+            [ "$member" != "$pid" ] || wrapped=yes
             { read -r comm; } 2>/dev/null <"/proc/$member/comm"
             [ "$comm" != claude ] || : "${speaker:=$member}"
             # A script's comm is its own name, and its first word that of what runs it.
@@ -296,7 +298,6 @@ look_at_commands() {
             node:[23]:claude | node:[23]:*/claude | node:[23]:claude.js | node:[23]:*/claude.js | \
                 node:[23]:claude-code/* | node:[23]:*/claude-code/*) : "${speaker:=$member}" ;;
         esac
-        # Whether it is still what systemd started, and no script has put another in its place.
         [ "$member" != "$pid" ] || [ "$count" -gt 3 ] || [ "${word##*/}" != "${program##*/}" ] || wrapped=
         option_in "$word"
         [ -z "$option" ] || flags=$flags$NL$member:$option
@@ -404,10 +405,11 @@ look_at_start() {
         say managed.changed "$(stat -c %.9Z "$MANAGED" "$MANAGED/managed-settings.d" 2>/dev/null | sort -n | tail -n 1)"
     fi
     set -f
-    # A folder or a program is looked for where the process sees it: what a start makes, such as RuntimeDirectory=, is there.
+    # A folder or a program is looked for where the process sees it: what a start makes, such as RuntimeDirectory=, is
+    # there.
     if [ -z "$own_root" ] && [ -e "/proc/$pid/root/" ]; then
-        [ -n "$may_lack_start" ] || [ -d "/proc/$pid/root$start" ] || lacks WorkingDirectory "$start"
-        [ -z "$program" ] || [ -x "/proc/$pid/root$program" ] || lacks ExecStart "$program"
+        [ -n "$may_lack_start" ] || ! is_gone "/proc/$pid/root$start" || lacks WorkingDirectory "$start"
+        [ -z "$program" ] || ! is_gone "/proc/$pid/root$program" || lacks ExecStart "$program"
     fi
     find_unit_files
     # shellcheck disable=SC2086 # a path a line
@@ -428,6 +430,9 @@ look_at_start() {
     units=
     for file in $unit_files; do if has "$owned" "$file"; then units=$units$NL$file; fi; done
 }
+
+# Even root can't look into some folders (FUSE, NFS): of what is in those, nothing is known.
+is_gone() { [ ! -e "$1" ] && [ -d "${1%/*}" ] && [ -x "${1%/*}" ]; }
 
 # What the unit needs to be started, and is not there.
 lacks() { say unit.lacks+ "$1$NL$2"; } # SETTING PATH

@@ -56,7 +56,8 @@ _ALL = (
         "model-shadowed",
         ERROR,
         "settings.json is outranked: a service started now would ask for another model, because of a flag, an "
-        "environment variable, managed or project settings, or an agent. `jada explain` shows the whole chain.",
+        "environment variable, managed or project settings, an agent, or a script that starts it. `jada explain` shows "
+        "the whole chain.",
         "remove it where it is set on HOST, then: jada heal --limit HOST",
     ),
     Code(

@@ -284,7 +284,7 @@ def _notes(state: State, wanted: Wanted) -> Iterator[str]:
     if settings.model.endswith(LONG_CONTEXT) and not wanted.model.endswith(LONG_CONTEXT):
         yield (
             f"settings.json asks for {settings.model}, with a context of a million tokens, and {wanted.model} is "
-            f"without; '{wanted.model}{LONG_CONTEXT}' would keep it"
+            f"asked for without; '{wanted.model}{LONG_CONTEXT}' would keep it, where that model has one"
         )
 
 

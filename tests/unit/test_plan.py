@@ -290,7 +290,7 @@ def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None
     lost = [note for note in plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).notes if "[1m]" in note]
     assert lost == [
         "settings.json asks for claude-sonnet-4-6[1m], with a context of a million tokens, and claude-opus-5 is "
-        "without; 'claude-opus-5[1m]' would keep it"
+        "asked for without; 'claude-opus-5[1m]' would keep it, where that model has one"
     ]
     kept = plan.upgrade(REQUEST, "r", f"{OPUS}[1m]", state, SERVICE)
     assert kept.transaction is not None
