@@ -294,9 +294,9 @@ _ALL = (
     Code(
         "J423",
         "role-mixed",
-        WARNING,
-        "Hosts of one role were released to different models, and fleet.yml asks for none by that role. It is told of "
-        "the hosts whose model is not the most common one; in a check of the whole role only.",
+        NOTE,
+        "Hosts of one role were released to different models, and fleet.yml asks for none by that role, so nobody says "
+        "which is right. It is told of the hosts whose model is not the most common one of those that are checked.",
         "jada upgrade --to MODEL --limit HOST, or name the role's model in fleet.yml",
     ),
 )

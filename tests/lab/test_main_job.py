@@ -58,7 +58,8 @@ def test_upgrade_drift_rollback(lab: Lab) -> None:
     assert lab.models() == {OLD_MODEL}
     for host in lab.hosts:
         assert lab.run(host.name, "ls /etc/systemd/system /etc/security/limits.d").find("50-jada") == -1
-    lab.jada("drift")
+    # All is as it was, and not as fleet.yml asks.
+    assert f"J422 model-not-of-fleet: expected {NEW}" in lab.jada("drift", exit_code=3)
 
 
 def test_rolling_back_twice_goes_forward_again(lab: Lab) -> None:
