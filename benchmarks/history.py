@@ -48,7 +48,7 @@ def main() -> None:
         queries: dict[str, Callable[[], object]] = {
             "jada history": lambda: [records.endings(one.id) for one in records.entries(last.fleet, None, 20)],
             "jada history --host": lambda: [
-                records.endings(one.id) for one in records.entries(last.fleet, "host-77", 20)
+                records.endings(one.id) for one in records.entries(last.fleet, ("host-77",), 20)
             ],
             "jada show": lambda: (records.entry(last.id), records.hosts(last.id)),
         }

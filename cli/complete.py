@@ -31,6 +31,6 @@ def _fleet(ctx: click.Context) -> Fleet | None:
     from jada.inventory import fleet
 
     try:
-        return fleet.load(ctx.params.get("fleet_file"))
+        return fleet.load(ctx.params.get("fleet_file") or ctx.find_root().params.get("fleet_file"))
     except Exception:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -10,8 +11,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError, attempt
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt
 from jada.cli.records import AHEAD
+from jada.inventory import models
 from jada.inventory.words import did_you_mean
 from jada.tasks import checks
 from jada.tasks.checks import Finding
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from jada.inventory.fleet import Acceptance, Fleet
 
 NO_RELEASE, NEW, GONE, KEY_CHANGED, ROLE_CHANGED, NOT_CHECKED = "J401", "J404", "J405", "J406", "J407", "J408"
+OTHER_MACHINE = "J420"
+# Why a host could not be checked, where that is more than a plain trouble.
+WHY_NOT = {HostKeyError: KEY_CHANGED, OtherMachineError: OTHER_MACHINE}
+UNCHECKED = (NOT_CHECKED, *WHY_NOT.values())
+# What fleet.yml, the catalogue and people say of a host, whatever its release is.
+BESIDE = RETIRES, HELD, NOT_OF_FLEET, MIXED = "J121", "J421", "J422", "J423"
 # No transaction lasts as long, and no host is begun after fleet.yml's deadline.
 LONGEST_CHANGE = timedelta(hours=1)
 HOLDER = re.compile(r".* since (\S+) for release \S+")
@@ -102,10 +110,22 @@ def judge(
     latest = max([*released.values(), *(one.release.id for one in _states(seen) if one.release)], default="")
     longest = timedelta(seconds=fleet.deadline) + LONGEST_CHANGE
     usable = {name: _unless_hung(name, one, at, longest) for name, one in seen.items()}
-    rows = [_row(host, usable[host.name], released.get(host.name, ""), latest) for host in hosts]
+    beside = _Beside(fleet, at.date(), latest, _models_of_roles(hosts, usable))
+    rows = [_row(host, usable[host.name], released.get(host.name, ""), beside) for host in hosts]
     if whole:
         rows += _gone(hosts, seen, released)
-    return Drift(fleet.name, at, tuple(_accepted(row, accept, at.date()) for row in rows), whole)
+    found = {host.name: host for host in hosts}
+    judged = tuple(_accepted(row, found.get(row.host), accept, at.date()) for row in rows)
+    return Drift(fleet.name, at, judged, whole)
+
+
+def unmatched(fleet: Fleet, hosts: Sequence[Host], found: Drift) -> Iterator[str]:
+    """Each pattern of fleet.yml's accepted findings that no host of the fleet has a name like, in words."""
+    known = {host.name: host for host in hosts}
+    for index, one in enumerate(fleet.accept):
+        for pattern in one.hosts:
+            if not any(_is_about(pattern, row, known.get(row.host)) for row in found.hosts):
+                yield f"accept[{index}] ({one.code}): no host has a Name or an id like {pattern}"
 
 
 def explain(code: str) -> str:
@@ -144,22 +164,76 @@ def _lasts(lock: str, at: datetime) -> timedelta:
         return timedelta()
 
 
-def _row(host: Host, seen: State | HostError, known: str, latest: str) -> HostDrift:
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What a host is compared with beside its own release: fleet.yml and the catalogue on a day, the newest release of
+    the fleet, and how many hosts of a role were released to which model.
+    """
+
+    fleet: Fleet
+    today: date
+    latest: str
+    models: Mapping[str, Counter[str]]
+
+
+def _row(host: Host, seen: State | HostError, known: str, beside: _Beside) -> HostDrift:
     """One host's row; a host that can't be judged is one that was not checked."""
-    row = attempt(host.name, lambda: _host(host, seen, known, latest))
-    return _host(host, row, known, latest) if isinstance(row, HostError) else row
+    row = attempt(host.name, lambda: _host(host, seen, known, beside))
+    return _host(host, row, known, beside) if isinstance(row, HostError) else row
 
 
-def _host(host: Host, seen: State | HostError, known: str, latest: str) -> HostDrift:
+def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> HostDrift:
     if isinstance(seen, HostError):
-        code = KEY_CHANGED if isinstance(seen, HostKeyError) else NOT_CHECKED
+        code = next((code for kind, code in WHY_NOT.items() if isinstance(seen, kind)), NOT_CHECKED)
         finding = Finding.of(code, "an answer from the host", seen.message, seen.hint)
         return HostDrift(host.name, host.role, Standing.NOT_CHECKED, (Judged(finding),))
     if change := checks.under_way(seen):
         return HostDrift(host.name, host.role, Standing.CHANGING, (Judged(change),))
-    membership = tuple(_membership(host, seen, known, latest))
+    membership = tuple(_membership(host, seen, known, beside.latest))
     own = (one for one in checks.drift(seen) if not (membership and one.code == NO_RELEASE))
-    return HostDrift(host.name, host.role, Standing.IN_SYNC, tuple(map(Judged, (*membership, *own))))
+    others = (*of_fleet(beside.fleet, host.role, seen, beside.today), *_mixed(host, seen, beside))
+    return HostDrift(host.name, host.role, Standing.IN_SYNC, tuple(map(Judged, (*membership, *own, *others))))
+
+
+def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Finding]:
+    """What people, fleet.yml and the catalogue say of a host, whatever its release says."""
+    if state.held:
+        yield Finding.of(HELD, "no lock", f"locked by {state.held}")
+    asked = models.of_role(role, fleet)
+    released = state.release.wanted.model if state.release else ""
+    if asked and state.release and state.release.role == role and released != asked:
+        yield Finding.of(
+            NOT_OF_FLEET,
+            f"{asked}, as fleet.yml asks of role {role}",
+            f"{released or 'no model'} by release {state.release.id}",
+        )
+    listed = models.catalogue(fleet)
+    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": asked}
+    for model in dict.fromkeys(filter(None, uses.values())):
+        if retires := models.retirement(model, listed, today):
+            why = ", ".join(use for use, one in uses.items() if one == model)
+            yield Finding.of(RETIRES, "a model that stays", f"{model} {retires} ({why})")
+
+
+def _models_of_roles(hosts: Iterable[Host], seen: Mapping[str, State | HostError]) -> dict[str, Counter[str]]:
+    """How many hosts of each role were released, for that role, to which model."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for host in hosts:
+        state = seen[host.name]
+        if isinstance(state, State) and state.release and state.release.role == host.role:
+            found[host.role][state.release.wanted.model] += 1
+    return found
+
+
+def _mixed(host: Host, state: State, beside: _Beside) -> Iterator[Finding]:
+    """Where fleet.yml names no model for a role, its hosts are compared with each other."""
+    if not state.release or state.release.role != host.role or models.of_role(host.role, beside.fleet):
+        return
+    counts, model = beside.models[host.role], state.release.wanted.model
+    (_, most), *rest = counts.most_common()
+    if rest and (counts[model] < most or rest[0][1] == most):
+        told = ", ".join(f"{count} on {one or 'none'}" for one, count in counts.most_common())
+        yield Finding.of(MIXED, f"one model for role {host.role or 'none'}", f"{model or 'none'}; of that role: {told}")
 
 
 def _membership(host: Host, state: State, known: str, latest: str) -> Iterator[Finding]:
@@ -183,7 +257,8 @@ def _gone(
     hosts: Iterable[Host], seen: Mapping[str, State | HostError], released: Mapping[str, str]
 ) -> Iterator[HostDrift]:
     """Hosts whose last release is no older than the oldest one that is current on a host: later ones are history."""
-    here = {host.name for host in hosts}
+    # One that shares its Name with another now is called differently, but not gone.
+    here = {name for host in hosts for name in (host.name, host.own_name)}
     oldest = min((state.release.id for state in _states(seen) if state.release), default="")
     for name, release in sorted(released.items()):
         if name not in here and release >= oldest:
@@ -191,14 +266,20 @@ def _gone(
             yield HostDrift(name, "", Standing.GONE, (Judged(finding),))
 
 
-def _accepted(row: HostDrift, accept: Sequence[Acceptance], today: date) -> HostDrift:
-    found = tuple(_judged(one.finding, row.host, accept, today) for one in row.findings)
+def _accepted(row: HostDrift, host: Host | None, accept: Sequence[Acceptance], today: date) -> HostDrift:
+    own = [one for one in accept if any(_is_about(pattern, row, host) for pattern in one.hosts)]
+    found = tuple(_judged(one.finding, own, today) for one in row.findings)
     drifted = row.standing is Standing.IN_SYNC and any(one.counts for one in found)
     return replace(row, findings=found, standing=Standing.DRIFTED if drifted else row.standing)
 
 
-def _judged(finding: Finding, host: str, accept: Sequence[Acceptance], today: date) -> Judged:
-    about = [one for one in accept if one.code == finding.code and any(fnmatchcase(host, name) for name in one.hosts)]
+def _is_about(pattern: str, row: HostDrift, host: Host | None) -> bool:
+    """Whether a pattern means a host; of one that is gone, no more is known than its name."""
+    return host.is_called(pattern) if host else fnmatchcase(row.host, pattern)
+
+
+def _judged(finding: Finding, accept: Sequence[Acceptance], today: date) -> Judged:
+    about = [one for one in accept if one.code == finding.code]
     last = max(about, key=lambda one: one.until, default=None)
     return Judged(finding, last, expired=last is not None and last.until < today)
 
@@ -208,7 +289,7 @@ def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:
         where = f"{fleet.path}:{one.line}: accept[{index}].code"
         if one.code not in CODES:
             raise ConfigError(f"{where} is no code of a finding: {one.code}{did_you_mean(one.code, CODES)}")
-        if one.code in (KEY_CHANGED, NOT_CHECKED):
+        if one.code in UNCHECKED:
             raise ConfigError(
                 f"{where} can't be {one.code}: nothing is known of a host that was not checked",
                 "take the host out of fleet.yml's sources, if it is meant to be away",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jada import Exit, Host, HostError
 from jada.cli.check import judged, show
-from jada.cli.drift_report import HostDrift, Standing
+from jada.cli.drift_report import BESIDE, HostDrift, Standing
 from jada.cli.fleet import Opened, choose
 from jada.cli.how import How
 from jada.cli.records import AHEAD, HostEntry, open_records
@@ -64,9 +64,10 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
     """What brings one host back to `wanted`. Pure."""
     if state.lock:
         return Plan(lock=state.lock)
-    if row.standing is Standing.IN_SYNC:
+    drift = [one.finding for one in row.findings if one.counts and one.finding.code not in BESIDE]
+    # What its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
+    if row.standing is Standing.IN_SYNC or (row.standing is Standing.DRIFTED and not drift):
         return Plan()
-    drift = [one.finding for one in row.findings if one.counts]
     # The catalogue, or the finding, says what mends it: where that is this command, a release does.
     if not any("jada heal" in one.mend for one in drift):
         told = "; ".join(f"{one.code} {one.name}: {one.mend_on(row.host)}" for one in drift)
@@ -136,8 +137,7 @@ def _of_fleet(host: Host, fleet: Fleet) -> str:
     """The model that fleet.yml asks for by the host's role, or ""."""
     from jada.inventory import models
 
-    model = next((role.model for role in fleet.roles if role.name == host.role), "")
-    return models.resolve(model, models.catalogue(fleet)).id if model else ""
+    return models.of_role(host.role, fleet)
 
 
 def _told(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet, now: datetime) -> str:

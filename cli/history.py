@@ -6,20 +6,45 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jada import Exit, HostError
-from jada.cli.fleet import Opened, each_judged, host_options, load, open_fleet
-from jada.cli.output import all_visible, emit_json, err, escape, out, plural, table
-from jada.cli.records import AHEAD, BEGUN, Entry, HostEntry, Records, open_records
+from jada.cli.fleet import Opened, each_judged, find, host_options, load, open_fleet
+from jada.cli.output import all_visible, emit_json, err, escape, out, plural
+from jada.cli.records import AHEAD, BEGUN, Entry, HostEntry, LockEntry, Records, open_records
+from jada.cli.tables import Column, show_table, wide_option
 from jada.tasks.release import first_id
 from jada.tasks.state import Past
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet import Fleet
 
 # What a host says of a release: the release, and its own part in it.
 Word = tuple[Entry, HostEntry]
 # As many releases as are named of those that are left out.
 MOST_TOLD = 3
+
+ENTRIES = (
+    Column("release"),
+    Column("when", 2),
+    Column("kind"),
+    Column("model", 1),
+    Column("hosts", wraps=True),
+    Column("by", 3),
+    Column("why", wraps=True),
+)
+HOSTS = (
+    Column("host"),
+    Column("ending"),
+    Column("before", 1),
+    Column("after"),
+    Column("took", 2),
+    Column("told", wraps=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +61,23 @@ class LeftOut:
 @click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
 @click.option("--rebuild", is_flag=True, help="Read the record back from the hosts first, each of which keeps its own.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@wide_option
 @host_options
 def history(
     host: str | None,
     last: int,
     rebuild: bool,
     as_json: bool,
+    form: str | None,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
 ) -> int:
-    """Show what was done to the fleet: every upgrade and rollback, when, by whom and why.
+    """Show what was done to the fleet: every upgrade, rollback and lock, when, by whom and why.
 
     The record is this machine's own (under the XDG state folder); --rebuild adds what the hosts know, after
-    the record was lost or when somebody else worked from another machine.
+    the record was lost or when somebody else worked from another machine. --host, --role and --limit leave what
+    happened to those hosts, and count no others.
 
     \b
     Examples:
@@ -64,16 +92,56 @@ def history(
         if rebuild:
             with open_fleet(fleet_file, role, limit) as opened:
                 code = read_back(opened, records, datetime.now(UTC))
-        entries = records.entries(config.name, host, last)
-        endings = {entry.id: records.endings(entry.id) for entry in entries}
+        hosts = _chosen(records.host_names(config.name), config, host, role, limit)
+        entries = records.entries(config.name, hosts, last)
+        endings = {entry.id: records.endings(entry.id, hosts) for entry in entries}
+        locks = _by_lock(records.locks(config.name, hosts))[:last]
     if as_json:
-        emit_json("history", {"releases": [{**asdict(entry), "hosts": endings[entry.id]} for entry in entries]})
-    elif not entries:
-        out.print(f"Nothing is recorded for {escape(config.name)} here. Try: jada history --rebuild")
+        releases = [{**asdict(entry), "hosts": endings[entry.id]} for entry in entries]
+        emit_json("history", {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]})
+    elif not entries and not locks:
+        what = "Nothing" if hosts is None else "Nothing of these hosts"
+        out.print(f"{what} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
     else:
-        rows = (_cells(entry, endings[entry.id]) for entry in entries)
-        out.print(table(("release", "when", "kind", "model", "hosts", "by", "why"), rows))
+        rows = [(entry.at, _cells(entry, endings[entry.id])) for entry in entries]
+        rows += [(lock.at, _lock_cells(lock, names)) for lock, names in locks]
+        rows.sort(key=itemgetter(0), reverse=True)
+        show_table(ENTRIES, [row for _, row in rows[:last]], form == "wide")
     return code
+
+
+def _chosen(
+    recorded: Iterable[str], config: Fleet, host: str | None, role: str | None, limit: str | None
+) -> set[str] | None:
+    """The recorded hosts that the options leave, None for all. Which role a host plays, its source alone knows."""
+    if host is None and role is None and limit is None:
+        return None
+    names = {one.name for one in find(config, role, None)} if role is not None else set(recorded)
+    patterns = [pattern.strip() for pattern in limit.split(",")] if limit is not None else ["*"]
+    return {name for name in names if host in (None, name) and any(fnmatchcase(name, one) for one in patterns)}
+
+
+def _by_lock(entries: Iterable[LockEntry]) -> list[tuple[LockEntry, list[str]]]:
+    """What was done to several hosts at once, as one, with the hosts."""
+    found: dict[LockEntry, list[str]] = defaultdict(list)
+    for entry in entries:
+        found[replace(entry, host="")].append(entry.host)
+    return list(found.items())
+
+
+def _lock_cells(lock: LockEntry, hosts: Sequence[str]) -> list[str]:
+    until = f" (until {lock.until})" if lock.until else ""
+    before = f"; it had the lock of {lock.before}" if lock.before else ""
+    told = f"{lock.reason}{until}{before}".removeprefix("; ")
+    return ["–", _when(lock.at), lock.kind, "–", str(len(hosts)), escape(lock.who), escape(told)]
+
+
+def _lock_as_json(lock: LockEntry, hosts: Sequence[str]) -> dict[str, Any]:
+    return {**{key: value for key, value in asdict(lock).items() if key != "host"}, "hosts": sorted(hosts)}
+
+
+def _when(at: str) -> str:
+    return escape(at.replace("T", " ").removesuffix("+00:00")) + "Z"
 
 
 @click.command()
@@ -99,7 +167,7 @@ def show(release: str, as_json: bool) -> int:
          f"{host.seconds:.1f} s" if host.seconds else "–", escape(host.reason))
         for host in hosts
     )  # fmt: skip
-    out.print(table(("host", "ending", "before", "after", "took", "told"), cells))
+    show_table(HOSTS, list(cells), hint="--json")
     return Exit.OK
 
 
@@ -206,8 +274,7 @@ def _host_entry(name: str, past: Past) -> HostEntry:
 
 def _cells(entry: Entry, endings: dict[str, int]) -> list[str]:
     told = ", ".join(f"{count} {_ending(ending)}" for ending, count in endings.items())
-    when = entry.at.replace("T", " ").removesuffix("+00:00") + "Z"
-    first = map(escape, (entry.id, when, entry.kind, entry.model or "–"))
+    first = (escape(entry.id), _when(entry.at), *map(escape, (entry.kind, entry.model or "–")))
     return [*first, told, escape(entry.who), escape(entry.reason)]
 
 

@@ -9,13 +9,16 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from jada import UNEXPECTED, Exit, JadaError, __version__, reason
-from jada.cli import streams
+from jada.cli import signals, streams
+from jada.cli.given import GIVEN
 from jada.cli.output import debugged, visible, written
+from jada.inventory.words import did_you_mean
 
 # name → (module, one line of help): what `jada --help` shows without importing any of the modules.
 COMMANDS = {
@@ -41,6 +44,22 @@ COMMANDS = {
 class Commands(click.Group):
     """A group whose commands are modules of jada.cli, imported when they are used."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not (args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing):
+            raise click.UsageError(f"there is no command {args[0]}{did_you_mean(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            raise click.UsageError(
+                f"jada itself has no option {name}; the options of a command come behind it: jada COMMAND {name} …", ctx
+            ) from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -62,7 +81,11 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jada")
-def jada() -> None:
+@click.option(
+    "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use; may stand behind the command too."
+)
+@click.pass_context
+def jada(ctx: click.Context, fleet_file: str | None) -> None:
     """Change the model a fleet of Claude agents runs, and know that it runs.
 
     \b
@@ -76,15 +99,26 @@ def jada() -> None:
 
     \b
     Exit codes: 0 done and verified, or in sync; 1 failed or could not be checked;
-    2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked.
+    2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked;
+    130 stopped by Ctrl-C.
     """
+    command = ctx.invoked_subcommand and ctx.command.get_command(ctx, ctx.invoked_subcommand)  # type: ignore[attr-defined]
+    if not (fleet_file and command):
+        return
+    if "fleet_file" not in {one.name for one in command.params}:
+        raise click.UsageError(f"jada {ctx.invoked_subcommand} is about no fleet.yml: leave --fleet out")
+    ctx.default_map = {command.name: {"fleet_file": fleet_file}}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs jada; every failure ends as one or two sentences on stderr and an exit code."""
-    streams.prepare()
-    code = _run(argv)
-    streams.let_go()
+    try:
+        streams.prepare()
+        code = _run(argv)
+        streams.let_go()
+        signals.over(code)
+    except KeyboardInterrupt:
+        signals.leave()
     # Python would look through all there is for garbage before it ends: a tenth of a short command's processor time.
     gc.freeze()
     sys.exit(code)
@@ -97,15 +131,19 @@ def _run(argv: Sequence[str] | None) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads has seen enough.
-        return Exit.FAILED
+        return Exit.STOPPED if signals.leaving() else Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
         # click takes the end of any file for the end of what a person types.
         cause = error.__cause__ if isinstance(error, click.Abort) else None
         why = cause if isinstance(cause, EOFError) else error
+        if signals.leaving():
+            why = KeyboardInterrupt()
         with suppress(OSError):
             _tell(why)
         if isinstance(why, JadaError):
             return why.exit_code
+        if isinstance(why, KeyboardInterrupt):
+            return Exit.STOPPED
         return Exit.USAGE if isinstance(why, click.UsageError) else Exit.FAILED
     return code
 
@@ -120,9 +158,15 @@ def _tell(error: BaseException) -> None:
         click.echo("Stopped.", err=True)
     else:
         told = error if isinstance(error, JadaError) else _in_words(error)
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {visible(told.message)}", err=True)
+        _echo("Error:", told.message, fg="red", bold=True)
         if told.hint:
-            click.echo(f"{click.style('Try:', bold=True)} {visible(told.hint)}", err=True)
+            _echo("Try:", told.hint, bold=True)
+
+
+def _echo(word: str, text: str, **style: Any) -> None:
+    line = f"{word} {visible(text)}"
+    line = streams.fold(line) if sys.stderr.isatty() else line
+    click.echo(click.style(word, **style) + line.removeprefix(word), err=True)
 
 
 def _in_words(error: BaseException) -> JadaError:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,10 @@ CREATE TABLE IF NOT EXISTS result (
     release TEXT NOT NULL, host TEXT NOT NULL, ending TEXT NOT NULL, reason TEXT NOT NULL,
     model_before TEXT NOT NULL, model_after TEXT NOT NULL, seconds REAL NOT NULL,
     PRIMARY KEY (release, host)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS operator_lock (
+    fleet TEXT NOT NULL, at TEXT NOT NULL, host TEXT NOT NULL, kind TEXT NOT NULL, who TEXT NOT NULL,
+    reason TEXT NOT NULL, until TEXT NOT NULL, before TEXT NOT NULL, PRIMARY KEY (fleet, at, host, who)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS result_host ON result (host, release);
 CREATE INDEX IF NOT EXISTS release_fleet ON release (fleet, id);
@@ -69,6 +74,20 @@ class HostEntry:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class LockEntry:
+    """That a host was locked or unlocked from this machine: `kind` is lock or unlock, `before` whose lock it had."""
+
+    fleet: str
+    at: str
+    host: str
+    kind: str
+    who: str
+    reason: str
+    until: str
+    before: str
+
+
 class Records:
     """The record, kept in WAL mode so that readers never wait for a writer.
 
@@ -89,19 +108,44 @@ class Records:
         with _told(), self._connection as db:
             self._write(db, hosts)
 
-    def entries(self, fleet: str, host: str | None, last: int) -> list[Entry]:
-        """The last entries of a fleet, or of one host of it, the newest first."""
-        if host is None:
+    def entries(self, fleet: str, hosts: Collection[str] | None, last: int) -> list[Entry]:
+        """The last entries of a fleet, or of some hosts of it, the newest first."""
+        if hosts is None:
             rows = self._connection.execute(
                 "SELECT * FROM release WHERE fleet = ? ORDER BY id DESC LIMIT ?", (fleet, last)
             )
         else:
             rows = self._connection.execute(
-                "SELECT release.* FROM result JOIN release ON release.id = result.release "
-                "WHERE result.host = ? AND release.fleet = ? ORDER BY result.release DESC LIMIT ?",
-                (host, fleet, last),
+                "SELECT * FROM release WHERE fleet = ? AND EXISTS (SELECT 1 FROM result "
+                "WHERE release = id AND host IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT ?",
+                (fleet, _listed(hosts), last),
             )
         return list(_usable(_entry, rows))
+
+    def host_names(self, fleet: str) -> set[str]:
+        """Every host of a fleet of which anything is recorded."""
+        rows = self._connection.execute(
+            "SELECT result.host FROM result JOIN release ON release.id = result.release WHERE release.fleet = ? "
+            "UNION SELECT host FROM operator_lock WHERE fleet = ?",
+            (fleet, fleet),
+        )
+        return {str(host) for (host,) in rows}
+
+    def add_locks(self, entries: Iterable[LockEntry]) -> None:
+        """Writes down who locked or unlocked which host. Raises JadaError."""
+        with _told(), self._connection as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO operator_lock VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, entries)
+            )
+
+    def locks(self, fleet: str, hosts: Collection[str] | None) -> list[LockEntry]:
+        """Who locked and unlocked hosts of a fleet, or some of them, the newest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM operator_lock WHERE fleet = ?1 "
+            "AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) ORDER BY at DESC, host DESC",
+            (fleet, _listed(hosts)),
+        )
+        return [LockEntry(*row) for row in rows]
 
     def since(self, fleet: str, moment: datetime) -> list[Entry]:
         """The entries of a fleet made since then, the oldest first."""
@@ -118,10 +162,13 @@ class Records:
         rows = self._connection.execute("SELECT * FROM result WHERE release = ? ORDER BY host", (release,))
         return list(_usable(_host_entry, rows))
 
-    def endings(self, release: str) -> dict[str, int]:
-        """How many hosts ended in which way."""
+    def endings(self, release: str, hosts: Collection[str] | None = None) -> dict[str, int]:
+        """How many hosts, or how many of these, ended in which way."""
         rows = self._connection.execute(
-            "SELECT ending, count(*) FROM result WHERE release = ? GROUP BY ending ORDER BY 2 DESC", (release,)
+            "SELECT ending, count(*) FROM result "
+            "WHERE release = ?1 AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) "
+            "GROUP BY ending ORDER BY 2 DESC",
+            (release, _listed(hosts)),
         )
         return {ending: count for ending, count in rows if _ENDING.fullmatch(str(ending))}
 
@@ -138,6 +185,11 @@ class Records:
     def _write(self, db: sqlite3.Connection, hosts: Iterable[HostEntry]) -> None:
         rows = (astuple(_host_entry(*astuple(host))) for host in hosts)
         db.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _listed(hosts: Collection[str] | None) -> str | None:
+    """Names of hosts as SQLite's json_each() reads them; None for every host."""
+    return None if hosts is None else json.dumps(sorted(hosts))
 
 
 def _entry(release: object, fleet: object, kind: object, at: object, *words: object) -> Entry:

@@ -1,10 +1,29 @@
-# Locks a host against changes by jada, or frees it: `jada lock`, `jada unlock`. HELD says by whom, since when and why;
-# empty frees. Runs as root; prints what held the host before.
+# Locks a host against changes by jada, or frees it: `jada lock`, `jada unlock`. WHO does so, SINCE when and WHY ("" frees);
+# after LASTS seconds ("" never) the lock ends by itself, by this host's own clock, which people read as UNTIL. A lock that
+# another than WHO has put on stays, unless FORCE. Runs as root. Prints the lock that there was, and at last what came of
+# it: jada-held or jada-refused.
+#
+# /var/lib/jada/held has five lines: when it ends in Unix seconds or 0, who, since, until, why. What else is there is a
+# lock of somebody unknown, and never ends: transaction.sh and tasks/operator_lock.py read it likewise.
 umask 077
 held=/var/lib/jada/held
-cat "$held" 2>/dev/null
-if [ -n "$HELD" ]; then
-    mkdir -p "${held%/*}" && printf '%s\n' "$HELD" >"$held.new" && sync "$held.new" && mv -f "$held.new" "$held" && sync "${held%/*}"
+ends='' who='' expired=''
+if [ -e "$held" ]; then
+    { read -r ends; IFS= read -r who; } <"$held"
+    case $ends in '' | 0* | *[!0-9]* | ?????????????*) ;; *) [ "$(date +%s)" -lt "$ends" ] || expired=yes ;; esac
+    if [ -z "$expired" ]; then
+        printf '%s\n' "$(cat "$held")"
+        [ "$who" = "$WHO" ] || [ -n "$FORCE" ] || { echo jada-refused; exit 0; }
+    fi
+fi
+if [ -n "$WHY" ]; then
+    ends=0
+    [ -z "$LASTS" ] || ends=$(($(date +%s) + LASTS))
+    mkdir -p "${held%/*}" && printf '%s\n' "$ends" "$WHO" "$SINCE" "$UNTIL" "$WHY" >"$held.new" && sync "$held.new" &&
+        mv -f "$held.new" "$held" && sync "${held%/*}"
 else
     rm -f "$held"
-fi && echo "jada-held" || exit 2
+fi || exit 2
+# For whoever asks this host alone later on: whose lock it was, too.
+printf '%s\n' "$([ -n "$WHY" ] && echo "locked" || echo unlocked) by $WHO${WHY:+: $WHY}${who:+; it was locked by $who}" | logger -t jada 2>/dev/null
+echo jada-held

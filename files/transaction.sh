@@ -58,26 +58,34 @@ lock() {
         exit 13
     fi
     printf '%s' "$HOLDER" 2>/dev/null >"$HOME_OF_JADA/lock"
-    if [ -e "$HOME_OF_JADA/held" ] && [ -z "$FORCE" ]; then
+    if [ -z "$FORCE" ] && is_held; then
         say "result locked"
-        say "reason $(cat "$HOME_OF_JADA/held")"
+        say "reason ${by:-somebody} since $since: $why"
         exit 13
     fi
+}
+
+# Whether people have locked the host (files/hold.sh); one that is to end by itself does so by this host's clock.
+is_held() {
+    ends='' by='' since='' why=''
+    [ -e "$HOME_OF_JADA/held" ] || return 1
+    { read -r ends; IFS= read -r by; IFS= read -r since; read -r _; IFS= read -r why; } 2>/dev/null <"$HOME_OF_JADA/held"
+    case $ends in '' | 0* | *[!0-9]* | ?????????????*) ;; *) [ "$(date +%s)" -lt "$ends" ] ;; esac
 }
 
 check() {
     see
     [ -n "$loaded" ] || refuse "systemctl does not work there"
     [ "$loaded" = loaded ] || refuse "$UNIT is not a service of this host"
-    if [ -L "$HOME_OF_JADA/transaction" ]; then
-        unfinished=$(target_of "$HOME_OF_JADA/transaction")
+    if is_unfinished; then
+        unfinished=$(pointed transaction)
         recover
         # What was looked at was the half-changed host: whoever asked has to look again.
         say "result recovered"
         say "reason an earlier transaction ($unfinished) had been cut off half-way and was undone first"
         exit 14
     fi
-    [ "$(target_of "$HOME_OF_JADA/current")" = "${CURRENT:-none}" ] ||
+    [ "$(pointed current)" = "${CURRENT:-none}" ] ||
         refuse "another release was made on this host since it was looked at"
     see_settings || refuse "$SETTINGS is not changed: $why"
     unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
@@ -136,13 +144,13 @@ keep_beside() {
     [ "$kind" = absent ] || [ -n "$PLACED" ] || settings keep </dev/null
 }
 
-# Complete and on the disk before the first change. A link then says that a change is under way: what is put beside
+# Complete and on the disk before the first change. A file then says that a change is under way: what is put beside
 # other people's files comes after it, so that it never stays behind.
 snapshot() {
     mkdir "$DIR" "$DIR/before" && { [ -n "$folder_owner" ] || touch_file "$DIR/before/no-folder"; } &&
         printf '%s\n' "$active" >"$DIR/was" && place >"$DIR/place" &&
         printf %s "$MANIFEST" >"$DIR/manifest.json" && printf %s "$RECOVER" >"$DIR/recover" && keep &&
-        flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && link_to "releases/$RELEASE" "$HOME_OF_JADA/transaction" &&
+        flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && point transaction "$RELEASE" &&
         flush "$HOME_OF_JADA" && watch_over_boot && keep_beside
 }
 
@@ -181,10 +189,8 @@ commit() {
     read -r boot </proc/sys/kernel/random/boot_id
     keep_hashes && printf 'done %s %s %s\n' "$pid" "$(birth_of "$pid")" "$boot" >"$DIR/result" &&
         touch_file "$DIR/complete" && flush "$DIR"/* "$DIR" || return 1
-    if [ -L "$HOME_OF_JADA/current" ]; then
-        link_to "$(readlink "$HOME_OF_JADA/current")" "$HOME_OF_JADA/previous" || return 1
-    fi
-    link_to "releases/$RELEASE" "$HOME_OF_JADA/current"
+    [ -z "$CURRENT" ] || point previous "$CURRENT" || return 1
+    point current "$RELEASE"
 }
 
 main() {
@@ -253,10 +259,10 @@ prune() {
 # In a child of its own: should that be killed in the middle, this shell is still there to undo what it began.
 (main)
 code=$?
-if [ "$code" -gt 14 ] && [ -L "$HOME_OF_JADA/transaction" ]; then
+if [ "$code" -gt 14 ] && is_unfinished; then
     exec 9>>"$HOME_OF_JADA/lock"
     flock -w 10 9 && recover
-    if [ "$(target_of "$HOME_OF_JADA/current")" = "$RELEASE" ]; then
+    if [ "$(pointed current)" = "$RELEASE" ]; then
         say "result done"
         exit 0
     fi

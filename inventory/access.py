@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jada import ConfigError, Host, JadaError
+from jada import ConfigError, Host, HostError
 from jada.inventory import ssh_config
 from jada.inventory.fleet import HOST_NAME, SSH_CONFIG_PATH, Fleet, Ssh
 from jada.inventory.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name
@@ -22,6 +22,8 @@ from jada.inventory.ssh_config import Options, expanded, jumping, plain
 
 if TYPE_CHECKING:
     from paramiko import PKey
+
+    from jada.inventory.aws_session import Failure
 
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
@@ -33,12 +35,13 @@ _JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
 _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
-def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object]]:
-    """pyinfra's host data by host name; known hosts and an ssh configuration go into the folder `scratch`, made 0700.
+def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object] | HostError]:
+    """pyinfra's host data by host name, or why a host can't be reached; known hosts and an ssh configuration go into
+    the folder `scratch`, made 0700.
 
     Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now, which is kept in memory:
     connect soon, keep the connection, call this again to connect later. fleet.yml's ssh.key is for all other hosts.
-    Raises JadaError.
+    Raises JadaError for what is wrong with all of them.
     """
     # Here, because paramiko takes long to import, and whoever only finds hosts needs none of it.
     from jada.inventory.host_key import Trust
@@ -46,10 +49,20 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
     from jada.inventory.proxy import Proxy
 
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for host in hosts:
-        _check_host(host)
-    details = _access_details(fleet, [host for host in hosts if _is_lightsail(host)])
-    vouched = {name: _vouched(name, one) for name, one in details.items()}
+    troubles = {host.name: trouble for host in hosts if (trouble := host.trouble or _unusable(host))}
+    vouched: dict[str, tuple[HostKey, ...]] = {}
+    logins: dict[str, tuple[str, PKey]] = {}
+    lightsail = [host for host in hosts if _is_lightsail(host) and host.name not in troubles]
+    for name, answer in _access_details(fleet, lightsail).items():
+        try:
+            if isinstance(answer, HostError):
+                raise answer
+            vouched[name], logins[name] = _vouched(name, answer), _temporary(name, answer)
+        except HostError as trouble:
+            troubles[name] = trouble
+    every, hosts = hosts, [host for host in hosts if host.name not in troubles]
+    if not hosts:
+        return {**troubles}
     options = _options(fleet, hosts, scratch)
     unvouched = [host for host in hosts if not vouched.get(host.name)]
     _check_files(fleet, [file for host in unvouched for file in options[host.name].known_hosts])
@@ -58,9 +71,10 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
     config = str(_write(scratch / "@none", ""))
     data: dict[str, dict[str, object]] = {}
     for host in hosts:
-        own = options[host.name]
-        temporary = _temporary(host.name, details[host.name]) if host.name in details else None
-        own, key = (replace(own, user=temporary[0]), temporary[1]) if temporary else (own, None)
+        own, key = options[host.name], None
+        if host.name in logins:
+            user, key = logins[host.name]
+            own = replace(own, user=user)
         keys = known[host.name].also(vouched.get(host.name, ()))
         arguments: dict[str, object] = {
             "transport_factory": Trust(host.name, _known_name(own), keys, str(fleet.ssh.known_hosts)),
@@ -77,8 +91,9 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
             "ssh_look_for_keys": False,
             **_trust(fleet.ssh, host.name, own, keys, scratch),
             "ssh_paramiko_connect_kwargs": arguments,
+            **({"jada_instance": host.instance} if host.instance else {}),
         }
-    return data
+    return {host.name: troubles.get(host.name) or data[host.name] for host in every}
 
 
 def is_direct(fleet: Fleet) -> bool:
@@ -135,22 +150,23 @@ def _known_name(options: Options) -> str:
     return options.alias or known_name(options.hostname, options.port)
 
 
-def _check_host(host: Host) -> None:
-    """Raises JadaError for a name, address or user that could be more than that."""
+def _unusable(host: Host) -> HostError | None:
+    """Why a name, address or user can't be used: it could be more than that."""
     for word, value, shape in (("name", host.name, HOST_NAME), ("address", host.address, _ADDRESS),
                                ("user", host.user, _USER)):  # fmt: skip
         if not shape.fullmatch(value):
-            raise JadaError(
+            return HostError(
                 f"The {word} of host {host.name!r} ({host.source}) can't be used: {value!r}",
                 "see who set it there; nothing was connected to",
             )
+    return None
 
 
 def _vouched(name: str, details: Mapping[str, Any]) -> tuple[HostKey, ...]:
-    """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises JadaError."""
+    """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises HostError."""
     keys = [host_key(str(one.get("algorithm")), str(one.get("publicKey"))) for one in details.get("hostKeys") or ()]
     if None in keys:
-        raise JadaError(f"Lightsail names a host key of {name} that is none")
+        raise HostError(f"Lightsail names a host key of {name} that is none")
     return tuple(key for key in keys if key)
 
 
@@ -192,13 +208,13 @@ def _is_lightsail(host: Host) -> bool:
     return host.source.startswith("lightsail ")
 
 
-def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[str, Any]]:
-    """get_instance_access_details of all these hosts, side by side, by host name."""
+def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[str, Any] | HostError]:
+    """get_instance_access_details of all these hosts, side by side, by host name, or why there are none of a host."""
     if not hosts:
         return {}
-    from jada.inventory.aws_session import Clients, side_by_side, told_together
+    from jada.inventory.aws_session import Failure, clients_of, side_by_side
 
-    clients = Clients(fleet.aws)
+    clients = clients_of(fleet.aws)
     regions = {region: clients.client("lightsail", region) for region in {host.region for host in hosts}}
 
     def ask(host: Host) -> Mapping[str, Any]:
@@ -206,10 +222,13 @@ def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[st
         details: Mapping[str, Any] = answer["accessDetails"]
         return details
 
-    given, failed = side_by_side(ask, hosts, lambda host: f"{host.source} {host.name}")
-    if failed:
-        raise told_together(failed, "Lightsail gives no access to some hosts")
-    return {host.name: details for host, details in zip(hosts, given, strict=True)}
+    answers = side_by_side(ask, hosts, lambda host: host.source)
+    return {host.name: _no_access(host, answer) if isinstance(answer, Failure) else answer
+            for host, answer in zip(hosts, answers, strict=True)}  # fmt: skip
+
+
+def _no_access(host: Host, failure: Failure) -> HostError:
+    return HostError(f"{host.name}: Lightsail gives no access to it: {failure.message}", failure.hint)
 
 
 def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
@@ -233,15 +252,15 @@ def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
 
 
 def _temporary(name: str, details: Mapping[str, Any]) -> tuple[str, PKey]:
-    """The user and the key of Lightsail's answer. Raises JadaError."""
+    """The user and the key of Lightsail's answer. Raises HostError."""
     user = details.get("username")
     if not (isinstance(user, str) and user and _USER.fullmatch(user)):
-        raise JadaError(f"Lightsail names a user of {name} that can't be used: {user!r}")
+        raise HostError(f"Lightsail names a user of {name} that can't be used: {user!r}")
     try:
         return user, _certified(details["privateKey"], details["certKey"])
     except Exception as error:
         # Whatever paramiko makes of it; its texts may quote the key.
-        raise JadaError(f"Lightsail's temporary key for {name} can't be used ({type(error).__name__})") from None
+        raise HostError(f"Lightsail's temporary key for {name} can't be used ({type(error).__name__})") from None
 
 
 def _certified(private: str, certificate: str) -> PKey:

@@ -20,6 +20,9 @@ from jada.inventory.words import did_you_mean
 # How to call what YAML made of an unquoted word that was meant as text.
 _READS_AS = {"bool": "as yes/no", "int": "as a number", "float": "as a number", "timestamp": "as a date"}
 
+# The tag of <<, which takes the keys of another mapping in.
+_MERGE = "tag:yaml.org,2002:merge"
+
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 # The most bytes of a file, values in it (each use of an alias counts them anew), levels, and characters of a text.
@@ -116,6 +119,10 @@ class Value:
             raise self._expected("a mapping (key: value)")
         found: dict[str, Value] = {}
         for key_node, node in self.node.value:
+            if key_node.tag == _MERGE:
+                raise Value(key_node, self.key, self.file).error(
+                    "is merged with another mapping (<<), which jada does not do", "write those keys out here"
+                )
             name = Value(key_node, f"a key of {self.key or 'the file'}", self.file).text()
             value = Value(node, f"{self.key}.{name}" if self.key else name, self.file)
             if name in found:
@@ -181,6 +188,16 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = self.get_node() if self.check_node() else None
+        if self.check_node():
+            raise _SecondDocumentError(int(self.line) + 1)
+        return node
+
+
+class _SecondDocumentError(Exception):
+    """Behind the first document of a file comes another."""
+
 
 def _text(file: Path) -> str:
     try:
@@ -205,6 +222,11 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
     try:
         node: yaml.Node | None = loader.get_single_node()
         return node
+    except _SecondDocumentError as error:
+        raise ConfigError(
+            f"{file}:{error.args[0]}: a second document begins here (---), and one file is one fleet",
+            "put the other into a file of its own, and name it with --fleet",
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         began = f", {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -68,7 +69,9 @@ class Aws:
 
 @dataclass(frozen=True, slots=True)
 class Ec2Source:
-    """EC2 instances. `tags` (any of the values each) and `filters` are EC2's own; `regions` may be ALL."""
+    """EC2 instances. `tags` (any of the values each) and `filters` are EC2's own; `regions` may be ALL, but for
+    `not_regions`.
+    """
 
     regions: tuple[str, ...]
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -76,17 +79,19 @@ class Ec2Source:
     running_only: bool = True
     address: str = "private"
     user: str = ""
+    not_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LightsailSource:
-    """Lightsail instances, by shell patterns for their names and by tags; `regions` may be ALL."""
+    """Lightsail instances, by shell patterns for their names and by tags; regions as for EC2."""
 
     regions: tuple[str, ...]
     names: tuple[str, ...] = ("*",)
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     running_only: bool = True
     address: str = "public"
+    not_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ class StaticSource:
     hosts: tuple[StaticHost, ...]
 
 
-Source = Ec2Source | LightsailSource | StaticSource
+Cloud = Ec2Source | LightsailSource
+Source = Cloud | StaticSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +198,12 @@ class Fleet:
     notify: Notify = field(default_factory=Notify)
 
 
+def regions_in_words(source: Cloud) -> str:
+    """The regions of a source."""
+    without = f" but {', '.join(source.not_regions)}" if source.not_regions else ""
+    return f"{', '.join(source.regions)} regions{without}"
+
+
 def _raise(error: ConfigError) -> None:
     raise error
 
@@ -242,9 +254,11 @@ def _expanded(path: str, how: str) -> Path:
 
 
 def _is_there(file: Path, unless_known: bool = False) -> bool:
-    """True for a file; `unless_known` where this user can't tell, and reading it then says why."""
+    """True for a file or a pipe, as of `<(…)`; `unless_known` where this user can't tell, and reading it says why."""
     try:
-        return file.is_file()
+        return not stat.S_ISDIR(file.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError:
         return unless_known
 
@@ -313,6 +327,7 @@ def _source(value: Value) -> Source:
 def _ec2(value: Value) -> Ec2Source:
     readers = {
         "regions": _regions,
+        "not_regions": _known_regions,
         "tags": _patterns_by_tag,
         "filters": _patterns_by_tag,
         "running_only": Value.flag,
@@ -325,6 +340,7 @@ def _ec2(value: Value) -> Ec2Source:
 def _lightsail(value: Value) -> LightsailSource:
     readers = {
         "regions": _regions,
+        "not_regions": _known_regions,
         "names": Value.texts,
         "tags": _patterns_by_tag,
         "running_only": Value.flag,
@@ -489,8 +505,10 @@ def _webhook(value: Value) -> Webhook:
 
 
 def _regions(value: Value) -> tuple[str, ...]:
-    if value.texts() == ALL:
-        return ALL
+    return ALL if value.texts() == ALL else _known_regions(value)
+
+
+def _known_regions(value: Value) -> tuple[str, ...]:
     from jada.inventory.aws_session import known_regions
 
     known = known_regions()
@@ -498,13 +516,13 @@ def _regions(value: Value) -> tuple[str, ...]:
         if item.text() not in known:
             raise item.error(
                 f"is not an AWS region: {item.text()}{did_you_mean(item.text(), known)}",
-                "name regions such as us-east-1, or `all` for every region the account has enabled",
+                "name regions such as us-east-1; `regions: all` is every region the account has enabled",
             )
     return value.texts()
 
 
 def _address(value: Value) -> str:
-    return value.one_of(("private", "public"))
+    return value.one_of(("private", "public", "ipv6"))
 
 
 def _patterns_by_tag(value: Value) -> dict[str, tuple[str, ...]]:
@@ -542,11 +560,11 @@ def _jump(value: Value) -> str:
 
 
 def _path(value: Value) -> Path:
-    """A path on this machine: ~ is the user's home, relative to the folder of fleet.yml."""
+    """A path on this machine: ~ is the user's home, relative to the folder of fleet.yml; a pipe lies in none."""
     path = _expanded(value.text(), f"{value.file}:{value.line}: {value.key}")
     if any(len(part.encode()) > 255 for part in path.parts):
         raise value.error("can't be the path of a file: a part of it is longer than 255 bytes")
-    return value.file.absolute().parent / path
+    return (value.file.absolute().parent if value.file.is_file() else _here()) / path
 
 
 def _matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jada import Host
 from jada.inventory.fleet import Fleet
-from jada.inventory.models import catalogue, resolve
+from jada.inventory.models import of_role
 
 Member = tuple[str, dict[str, object]]
 
@@ -24,11 +24,10 @@ def groups(fleet: Fleet, hosts: Sequence[Host], ssh: Mapping[str, Mapping[str, o
 
 def host_data(fleet: Fleet, host: Host) -> dict[str, object]:
     """What deploy.py reads of a host; `jada_model` is the exact id its role asks for, or ""."""
-    model = next((role.model for role in fleet.roles if role.name == host.role), "")
     return {
         "jada_fleet": fleet.name,
         "jada_role": host.role,
-        "jada_model": resolve(model, catalogue(fleet)).id if model else "",
+        "jada_model": of_role(host.role, fleet),
         "jada_nofile": fleet.limits.nofile,
         "jada_service": fleet.service,
         "jada_settings": fleet.settings,

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit, urlunsplit
 
-from jada.tasks import FILES, place, release
+from jada.tasks import FILES, operator_lock, place, release
+from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
 
-# Seconds `systemctl restart` may take before the change counts as failed; systemd's DefaultTimeoutStartSec= is 90 s.
-RESTART_TIMEOUT = 100
 # Characters of what a transaction says; and the steps that it has, with room for more.
 LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
+# Lines and characters of a journal that are shown of a start that failed.
+MOST_LOG, LONGEST_LOG = 20, 300
 # Lines of an answer; a transaction has some twenty and the look behind it is one.
 MOST_LINES = 1000
 
@@ -36,6 +37,7 @@ class Result(StrEnum):
 class Outcome:
     """What a transaction reported; `reason` is a sentence unless it is done, `steps` those that were begun.
 
+    `log` is the end of the journal of a start that failed, masked there.
     `seen` is what a look right after it saw, where it was done and that look was whole.
     """
 
@@ -43,6 +45,7 @@ class Outcome:
     reason: str
     steps: tuple[str, ...]
     seen: State | None = None
+    log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +113,24 @@ class Transaction:
             "HEALTH": self.service.health,
             "HEALTH_TOLD": without_secrets(self.service.health),
             "SETTLE": str(self.service.settle),
-            "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
+            "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
             "RECOVER_UNIT": _file("jada-recover.service").replace("{{ unit }}", self.service.unit),
         }
         return assignments(values) + _file("host.sh") + _file("transaction.sh")
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it can take: a restart, and a second one for the way back."""
+        return self.service.settle + 2 * self.state.unit.restart + 60
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (files/host.sh)."""
+        at = self._place()
+        return at["USER_ID"], at["GROUP_ID"], self.service.unit, at["LINKED"], at["FOLDER"], at["NAME"]
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
@@ -153,17 +167,35 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "EVIDENCE": "yes" if evidence else "",
         "AS_USER": mask + shared + _file("look-user.sh"),
     }
-    return assignments(values) + mask + shared + _file("look.sh")
+    return assignments(values) + mask + shared + _file("instance.sh") + _file("look.sh")
 
 
-def hold_script(held: str) -> str:
-    """The script, as root, that locks a host (or frees it: ""), see files/hold.sh."""
-    return assignments({"HELD": held}) + _file("hold.sh")
+def hold_script(request: LockRequest) -> str:
+    """The script, as root, that locks a host or frees it, see files/hold.sh."""
+    lock = request.lock
+    values = {
+        "WHO": lock.who,
+        "SINCE": lock.since,
+        "UNTIL": lock.until or operator_lock.NEVER,
+        "WHY": lock.reason,
+        "LASTS": str(request.seconds or ""),
+        "FORCE": "yes" if request.force else "",
+    }
+    return assignments(values) + _file("hold.sh")
+
+
+def only_on(instance: str, script: str) -> str:
+    """The script, to be run on this EC2 instance ("" where none is known) and on no other."""
+    return _file("instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
 
 
 # Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`
 # and which sudo writes to the journal: a script may hold a password of a URL, or why somebody does this.
 _RUN = """sh -c 'eval "$(cat)"' jada"""
+# The same in two parts: dd reads as many bytes as the first one has, and no more. The second may come late, or never.
+_RUN_PARTS = """sh -c 'eval "$(dd bs={size} count=1 iflag=fullblock 2>/dev/null)"; eval "$(timeout {wait} cat)"' jada"""
+# Seconds that a host waits for the second part: until all hosts of a fleet were looked at.
+LONGEST_WAIT = 600
 
 
 # What a host says in place of an answer begins with this.
@@ -173,16 +205,24 @@ ERROR = "error="
 BEGIN, END = "jada-begin", "jada-end"
 
 
-def as_root(refusal: str, longest: int = 0) -> str:
+class FirstPart(str):
+    """A script on stdin that answers with one line; the next command's script then goes to the same process."""
+
+    __slots__ = ()
+
+
+def as_root(refusal: str, longest: int = 0, first: int = 0) -> str:
     """The command that runs a script as root, through `sudo -n` unless the ssh user is root already.
 
-    The script comes on stdin, as `on_stdin` makes it; what it says is read with `answer`. pyinfra's own _sudo is not
-    used because it asks at the terminal when sudo wants a password; here `refusal` and sudo's own words are printed
-    instead, and the command succeeds. sudo ends with 1 then, and no script of jada does; 127: there is no sudo. After
-    `longest` seconds, if given, all that it started is killed. It is one line without a backslash but printf's and
-    without the history's "!": the login shell, which hands it to sh, may be csh or fish.
+    The script comes on stdin, as `on_stdin` makes it; with `first`, in two parts of which the first has so many bytes.
+    What it says is read with `answer`. pyinfra's own _sudo is not used because it asks at the terminal when sudo wants
+    a password; here `refusal` and sudo's own words are printed instead, and the command succeeds. sudo ends with 1
+    then, and no script of jada does; 127: there is no sudo. After `longest` seconds, if given, all that it started is
+    killed. It is one line without a backslash but printf's and without the history's "!": the login shell, which hands
+    it to sh, may be csh or fish.
     """
-    run = f"timeout -k 1 {longest} {_RUN}" if longest else _RUN
+    run = _RUN_PARTS.format(size=first, wait=LONGEST_WAIT) if first else _RUN
+    run = f"timeout -k 1 {longest} {run}" if longest else run
     *lines, last = (shlex.quote(line) for line in refusal.split("\n"))
     refused = "".join(f"printf '%s\\n' {line}; " for line in lines) + (
         "W=$(LC_ALL=C sudo -n sh -c : 2>&1 | tr -s '[:space:]' ' '); "
@@ -222,10 +262,19 @@ def on_stdin(script: str, afterwards: str = "", longest: int = 0) -> str:
     if afterwards:
         script = (
             f"printf %s {shlex.quote(_whole(script))} | {_RUN}; C=$?\n"
-            f'[ "$C" != 0 ] || printf %s {shlex.quote(_whole(afterwards))} | timeout -k 1 {longest} {_RUN}\n'
+            f'[ "$C" != 0 ] || {_apart(afterwards, longest)}\n'
             'exit "$C"\n'
         )
     return _whole(script)
+
+
+def first_part(script: str, longest: int) -> FirstPart:
+    """A script that prints one line in at most `longest` s, as it goes to `as_root` with its number of bytes."""
+    return FirstPart(_whole(f"{_apart(script, longest)}; echo"))
+
+
+def _apart(script: str, longest: int) -> str:
+    return f"printf %s {shlex.quote(_whole(script))} | timeout -k 1 {longest} {_RUN}"
 
 
 def _whole(script: str) -> str:

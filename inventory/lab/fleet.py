@@ -23,7 +23,7 @@ STATE = LAB / "lab.json"
 KEY = LAB / "id_lab"
 CA = LAB / "ca"
 ENDPOINT = LAB / "aws-endpoint"
-LOCK = Path("/run/jada-lab.lock")
+LOCK = Path("/run", f"{LAB.name}.lock")
 # The control group of the emulated endpoint; no host is named so.
 AWS = "aws"
 MOST_HOSTS = 60
@@ -46,8 +46,8 @@ sources:
       names: [jada-agent]
       address: private
 roles:
-  orchestrator: {{model: sonnet-4.5, tags: {{role: orchestrator}}}}
-  specialist: {{model: sonnet-4.5}}
+  orchestrator: {{model: sonnet-4.6, tags: {{role: orchestrator}}}}
+  specialist: {{model: sonnet-4.6}}
 health: http://127.0.0.1:{port}/healthz
 settle: 5
 ssh:
@@ -95,18 +95,22 @@ def find(name: str) -> Machine:
     return found
 
 
-def up(count: int, tell: Tell) -> tuple[Machine, ...]:
-    """Brings up a fresh lab of `count` hosts; a healthy one of the same size is left as it is. Raises JadaError."""
+def up(count: int, tell: Tell, suite: str = image.SUITE) -> tuple[Machine, ...]:
+    """Brings up a fresh lab of `count` hosts; a healthy one of the same size and suite is left as it is.
+
+    Raises JadaError.
+    """
     require_lab_machine()
     hosts = machines(count)
     with _alone():
-        if current() == hosts and is_healthy(hosts):
+        if current() == hosts and _base() == image.path(suite) and is_healthy(hosts):
+            _let_in(hosts)
             tell(f"The lab is up already, with {count} hosts.")
             return hosts
         _take_down(tell)
-        if not image.path().is_dir():
-            tell("Building the base image with debootstrap: about a minute, only this once…")
-        base = image.build()
+        if not image.path(suite).is_dir():
+            tell(f"Building the base image of {suite} with debootstrap: about a minute, only this once…")
+        base = image.build(suite)
         tell(f"Booting {count} hosts…")
         LAB.mkdir(parents=True, mode=0o700)
         write(STATE, json.dumps({"hosts": count, "base": str(base)}))
@@ -121,6 +125,7 @@ def up(count: int, tell: Tell) -> tuple[Machine, ...]:
         _start_aws(hosts)
         machine.wait_until_ready(hosts, BOOT_SECONDS + 10 * count, tell)
         _wait_for_aws()
+        _let_in(hosts)
     return hosts
 
 
@@ -212,9 +217,20 @@ def _wait_for_aws() -> None:
     write(LAB / "aws-config", AWS_CONFIG.format(endpoint=url))
 
 
+def _let_in(hosts: Sequence[Machine]) -> None:
+    """What points at the lab is for all to read, its key for root and for who called sudo; the disks are root's own."""
+    for file in (FLEET_FILE, LAB / "aws-config", LAB / "known_hosts"):
+        file.chmod(0o644)
+    for host in hosts:
+        host.folder.chmod(0o700)
+    if caller := os.environ.get("SUDO_UID"):
+        os.chown(KEY, int(caller), -1)
+    LAB.chmod(0o711)
+
+
 def _take_down(tell: Tell) -> bool:
     hosts = [host for host in machines(MOST_HOSTS) if host.leaves_traces]
-    bridge = Path("/sys/class/net", machine.BRIDGE).exists()
+    bridge = machine.BRIDGE in machine.links()
     if not (hosts or bridge or LAB.exists() or cgroup.exists(AWS)):
         return False
     tell(f"Shutting down {len(hosts)} hosts…" if hosts else "Clearing away what is left of a lab…")

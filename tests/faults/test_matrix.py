@@ -120,7 +120,7 @@ def kill_jada(_: Rig, process: subprocess.Popen[str]) -> None:
 
 
 def cut_link(rig: Rig, _: subprocess.Popen[str]) -> None:
-    rig.run(f"pkill -KILL -f '[s]shd: {rig.host.login}'")
+    rig.run(f"pkill -KILL -f '[s]shd(-session)?: {rig.host.login}'")
 
 
 def pull_the_plug(rig: Rig, _: subprocess.Popen[str]) -> None:

@@ -71,7 +71,7 @@ def test_an_operator_whose_clock_is_wrong(rig: Rig, skew: str) -> None:
     code, report, told = rig.jada("rollback", "--yes")
     assert code == 0, told
     assert report["hosts"][0]["model_running"] == "claude-haiku-4.5"
-    code, report, told = rig.jada("rollback", "--yes")
+    code, report, told = rig.jada("rollback", "--redo", "--yes")
     assert code == 0, told
     assert rig.observe() == DONE
     assert rig.jada("drift")[0] == 0
@@ -170,7 +170,7 @@ def test_the_second_ctrl_c_leaves_at_once_and_the_host_ends_by_itself(rig: Rig) 
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     code, _report, told = finish(process)
-    assert code == 1
+    assert code == 130
     assert "Stopped." in told
     assert rig.record() == "begun"
     rig.go_on()
@@ -235,7 +235,7 @@ def test_old_releases_are_pruned_but_never_the_current_or_the_one_before(rig: Ri
         for model in ("sonnet-4.6", "haiku-4.5"):
             assert rig.jada("upgrade", "--to", model, "--yes")[0] == 0
     kept = rig.run("ls /var/lib/jada/releases").split()
-    links = {rig.run(f"basename $(readlink /var/lib/jada/{link})").strip() for link in ("current", "previous")}
+    links = {rig.run(f"cat /var/lib/jada/{link}").strip() for link in ("current", "previous")}
     assert set(kept) == links
     code, report, told = rig.jada("rollback", "--yes")
     assert code == 0, told

@@ -23,7 +23,7 @@ from jada import UNPRINTABLE, Host
 from jada.cli import drift_formats, drift_report, explanation, report_page, rollout, status
 from jada.cli.output import json_text, styled
 from jada.cli.report_page import Page
-from jada.inventory.fleet import Fleet
+from jada.inventory.fleet import Fleet, Role
 from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.plan import Plan, Request
@@ -68,7 +68,12 @@ ROOT: Said = {
     "unit.sets+": (row(f"{DROPIN} | LimitNOFILE | 4096"), row("/etc/x.conf | LimitNOFILE | 1024")),
     "status+": ("     Loaded: loaded", "     Active: active"),
     "fresh.cwd": "/srv",
-    "fresh.unset": "A ANTHROPIC_MODEL=z",
+    "fresh.unset+": ("HOME", "ANTHROPIC_MODEL=z"),
+    "unit.lacks+": row("EnvironmentFile | /etc/x"),
+    "running.wrapped": "yes",
+    "speaker.pid": "301",
+    "speaker.ticks": "90100",
+    "main.env.HOME": "/home/agent",
     "fresh.env+": (row("Environment= | ANTHROPIC_MODEL | z"), row("/etc/e | HOME | /home/agent"), "/home/agent/e\n\n"),
     "fresh.argv+": (row("model | $MODEL"), row("setting-sources | user,project")),
     "running.cwd": "/srv",
@@ -144,7 +149,7 @@ NAMES = sorted({name for half in RICH for name, _ in half} | {"end", "lock", "he
 SERVICE = Service(UNIT, "~/.claude/settings.json", probe="x")
 REQUEST = Request(LATER, "f", "ann@box", "2026-11-25T12:00:00+00:00", nofile=65536)
 AT = datetime(2026, 11, 26, tzinfo=UTC)
-FLEET = Fleet("f", Path("fleet.yml"), (), ())
+FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "sonnet-4.5"),))
 
 
 def drawn(data: st.DataObject) -> Halves:
@@ -183,18 +188,21 @@ def _change(made: Plan) -> None:
 
 
 def _show(state: State) -> None:
-    json.loads(json_text([status._facts(state), explanation.facts(state)]))
-    cells = status._cells({"host": "web-1", "role": "r", "source": "s", **status._facts(state)})
+    facts = status._facts(state, FLEET, "r", AT.date())
+    json.loads(json_text([facts, explanation.facts(state)]))
+    row = {"host": "web-1", "role": "r", "source": "s", **facts}
+    cells = (*status._cells(row), *status._about([row]), status.total([row]))
     report = rollout.Report(rollout.Ending.VERIFIED, state=state, findings=checks.drift(state))
-    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines(report, verbose=True)):
+    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
 
 def _judge(state: State, is_whole_page: bool) -> None:
     host = Host("web-1", "192.0.2.1", "static", role="r")
-    row = drift_report._host(host, state, ID, ID)
+    models = drift_report._models_of_roles([host], {host.name: state})
+    row = drift_report._host(host, state, ID, drift_report._Beside(FLEET, AT.date(), ID, models))
     assert row.standing is not drift_report.Standing.NOT_CHECKED
-    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, (), AT.date()),))
+    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, host, (), AT.date()),))
     json.loads(json_text(drift_formats.as_json(drift)))
     assert all(line.startswith("::") for line in drift_formats.github(drift).splitlines())
     if is_whole_page:

@@ -18,6 +18,7 @@ from jada.inventory.access import ssh_data
 from jada.inventory.discover import discover
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
+from jada.tasks.operator_lock import LockRequest, OperatorLock
 from jada.tasks.session import Session
 from jada.tasks.transaction import Service
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+LOCK = LockRequest(OperatorLock("me", "2026-01-01T00:00:00+00:00", "", "x"))
 SSHD = "/etc/ssh/sshd_config.d/00-test.conf"
 
 
@@ -311,7 +313,7 @@ def test_what_a_login_shell_prints_is_ignored(lab: Lab) -> None:
     """By the look, by the lock, and by a change with the look behind it."""
     one = ("--limit", "specialist-1")
     assert "active" in lab.jada("status", *one)
-    assert "replaces" not in lab.jada("lock", *one, "--reason", "x")
+    assert "Welcome" not in lab.jada("lock", *one, "--reason", "x")
     assert ": x" in lab.jada("unlock", *one)
     assert "1 verified" in lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", *one)
     assert lab.model("specialist-1") == "claude-sonnet-4.6"
@@ -337,7 +339,7 @@ def test_a_host_that_runs_nothing_is_told_with_its_own_words(
     try:
         with jada(operator.target.address, tmp_path) as session:
             assert told in outcome(session)
-            ((_, held),) = session.each(["web-1"], lambda _, connection: connection.hold("x"))
+            ((_, held),) = session.each(["web-1"], lambda _, connection: connection.hold(LOCK))
             assert told in str(held)
     finally:
         undo = "usermod -s /bin/bash admin; rm -f /etc/sudoers.d/test; chmod 4755 /usr/bin/sudo"

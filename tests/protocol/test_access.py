@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -22,7 +22,7 @@ from paramiko import SSHException
 from paramiko.agent import AgentSSH
 
 import jada
-from jada import ConfigError, Host, HostError, HostKeyError, JadaError
+from jada import ConfigError, Host, HostError, HostKeyError
 from jada.inventory import access
 from jada.inventory.access import jump_config, ssh_data
 from jada.inventory.discover import discover
@@ -37,7 +37,15 @@ STATIC = "{static: {hosts: {s: {address: 192.0.2.1, user: debian}}}}"
 
 
 def data(fleet: Fleet, scratch: Path) -> dict[str, dict[str, Any]]:
-    return ssh_data(fleet, discover(fleet), scratch)
+    found = ssh_data(fleet, discover(fleet), scratch)
+    return {name: values for name, values in found.items() if not isinstance(values, HostError)}
+
+
+def trouble(fleet: Fleet, host: Host, scratch: Path) -> HostError:
+    """Why a host can't be reached."""
+    found = ssh_data(fleet, [host], scratch)[host.name]
+    assert isinstance(found, HostError)
+    return found
 
 
 def read_by_ssh(config: Path, name: str) -> dict[str, str]:
@@ -168,8 +176,24 @@ def test_accept_new_makes_the_file_it_will_write_to(fleet_of: FleetOf, tmp_path:
 
 def test_access_denied_names_the_permission(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
     aws.fails({"GetInstanceAccessDetails": {"*": {"code": "AccessDeniedException"}}})
-    with pytest.raises(JadaError, match="permission lightsail:GetInstanceAccessDetails"):
-        data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")
+    fleet = fleet_of(f"[{LIGHTSAIL}]")
+    for told in ssh_data(fleet, discover(fleet), tmp_path / "scratch").values():
+        assert isinstance(told, HostError)
+        assert "permission lightsail:GetInstanceAccessDetails" in told.message
+
+
+def test_a_host_that_lightsail_gives_no_access_to_keeps_no_other_waiting(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path
+) -> None:
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
+    (tmp_path / "kh").touch()
+    fleet = fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{known_hosts: kh}")
+    found = ssh_data(fleet, discover(fleet), tmp_path / "scratch")
+    told = {name: one for name, one in found.items() if isinstance(one, HostError)}
+    assert set(found) == {"jada-agent", "jada-agent-2", "jada-agent-3", "s"}
+    ((name, one),) = told.items()
+    assert name in one.message
+    assert "NotFoundException" in one.message
 
 
 def pyinfra(fleet: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -191,6 +215,19 @@ def test_pyinfra_by_hand_sees_roles_data_and_leaves_no_keys(fleet_of: FleetOf, t
     for part in ("specialist", "claude-haiku-4.5", "jada-agent-3", "2147483646", "ssh_known_hosts_file"):
         assert part in seen.stdout
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_pyinfra_by_hand_tells_of_a_host_that_can_not_be_reached_and_has_the_others(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path
+) -> None:
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
+    roles = "{orchestrator: {names: [nobody]}, specialist: {}}"
+    seen = pyinfra(fleet_of(f"[{LIGHTSAIL}]", roles=roles).path, tmp_path)
+    assert seen.returncode == 0, seen.stderr
+    assert "Note: roles.orchestrator.names: no host has a Name or an id like nobody" in seen.stderr
+    assert "Error: jada-agent" in seen.stderr
+    assert all(name in seen.stdout for name in ("jada-agent-2", "jada-agent-3"))
+    assert (seen.stdout.count("unreachable.invalid"), seen.stdout.count('"ssh_user": "admin"')) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -297,9 +334,9 @@ EVIL = "x\n  ProxyCommand touch owned"
 )  # fmt: skip
 def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf, tmp_path: Path, host: Host) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new, jump: bastion}")
-    with pytest.raises(JadaError, match="can't be used") as caught:
-        ssh_data(fleet, [host], tmp_path / "scratch")
-    assert "\n" not in caught.value.message
+    told = trouble(fleet, host, tmp_path / "scratch")
+    assert "can't be used" in told.message
+    assert "\n" not in told.message
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -307,7 +344,9 @@ def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf,
 def test_names_and_addresses_of_every_kind_are_taken(fleet_of: FleetOf, tmp_path: Path, address: str) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}")
     host = replace(HERE, address=address, user="CORP\\ann.lee+ops@x")
-    assert ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]["ssh_hostname"] == address
+    found = ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]
+    assert not isinstance(found, HostError)
+    assert found["ssh_hostname"] == address
 
 
 @pytest.mark.parametrize(
@@ -350,10 +389,10 @@ def test_an_answer_of_lightsail_that_is_none_is_refused(
     paramiko.RSAKey.generate(1024).write_private_key(private)
     answer = {**ANSWER, "privateKey": private.getvalue(), **changes}
     monkeypatch.setattr(access, "_access_details", lambda *_: {"web-1": answer})
-    with pytest.raises(JadaError, match="Lightsail") as caught:
-        ssh_data(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), [host], tmp_path / "scratch")
-    assert "\n" not in caught.value.message
-    assert "PRIVATE" not in caught.value.message
+    told = trouble(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), host, tmp_path / "scratch")
+    assert "Lightsail" in told.message
+    assert "\n" not in told.message
+    assert "PRIVATE" not in told.message
 
 
 @dataclass(frozen=True)
@@ -366,8 +405,14 @@ class Shown:
 
 @pytest.fixture
 def sshd() -> Iterator[Shown]:
+    with serving(socket.create_server(("127.0.0.1", 0))) as shown:
+        yield shown
+
+
+@contextmanager
+def serving(listening: socket.socket) -> Iterator[Shown]:
     key = paramiko.ECDSAKey.generate()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listening:
 
         def serve() -> None:
             with suppress(OSError):
@@ -454,3 +499,17 @@ def test_a_jump_hosts_revoked_key_is_refused_too(fleet_of: FleetOf, tmp_path: Pa
     ssh = f"{{known_hosts: kh, host_keys: {policy}, jump: '127.0.0.1:{sshd.port}'}}"
     ended = connected(fleet_of(f"[{STATIC}]", ssh=ssh), tmp_path / "scratch", 22, "127.0.0.2")
     assert "Host key verification failed" in ended.message
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_ipv6_address_with_a_port_is_known_as_ssh_writes_it(
+    fleet_of: FleetOf, tmp_path: Path, is_known: bool
+) -> None:
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with serving(listening) as sshd:
+        (tmp_path / "kh").write_text(f"[::1]:{sshd.port if is_known else 1} {sshd.key}\n")
+        ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port, "::1")
+    assert ("does not let agent in" if is_known else f"No host key for [::1]:{sshd.port}") in ended.message

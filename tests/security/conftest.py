@@ -17,7 +17,7 @@ from jada.inventory.lab.shell import LAB
 from jada.tasks.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import Service, look_script
-from tests.conftest import JADA, reset
+from tests.conftest import JADA, asking_no_model, reset
 from tests.faults.conftest import eventually, finish
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path 
 # What the agent's user owns that is not in its home.
 OWNED = "find / -xdev -path {home} -prune -o -path /proc -prune -o -path /tmp -prune -o -user agent -print"
 ATTACK = "systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=/home/agent"
+# Of the release that a host is on, for its shell.
+MANIFEST = "/var/lib/jada/releases/$(cat /var/lib/jada/current)/manifest.json"
 WORKERS = "sha256sum|awk|find|stat|curl|readlink"
 
 
@@ -129,9 +131,9 @@ class Victim:
 
 @pytest.fixture(scope="session")
 def security_fleet(whole_lab: object) -> Path:
-    """The lab's fleet.yml, with a shorter settle time."""
+    """The lab's fleet.yml, with a shorter settle time and no models."""
     file = LAB / "security.yml"
-    file.write_text(fleet.FLEET_FILE.read_text().replace("settle: 5", "settle: 1"))
+    file.write_text(asking_no_model(fleet.FLEET_FILE.read_text()).replace("settle: 5", "settle: 1"))
     return file
 
 

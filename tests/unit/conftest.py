@@ -83,6 +83,7 @@ HEALTHY = State(
         ID, "upgrade", Wanted(MODEL, 1_048_576, 2_147_483_646, ID), Wanted("claude-haiku-4.5", 0), fleet="f", role="r"
     ),
     previous=None,
+    place=("1000", "1000", "jada-agent.service", "", "/home/agent/.claude", "settings.json"),
     after={
         "settings": File("1000:1000", "600", "a" * 64),
         "dropin": File("0:0", "644", "d" * 64),
@@ -91,7 +92,7 @@ HEALTHY = State(
     result=("done", "300", "5000", "boot-1"),
     history=(),
     interrupted="",
-    held="",
+    held=None,
     lock="",
     boot="boot-1",
     now=NOW,
@@ -101,7 +102,7 @@ HEALTHY = State(
 
 @pytest.fixture
 def host() -> Callable[..., State]:
-    """host(unit={"active": "failed"}, held="ann"): HEALTHY, changed where the test says; dicts reach one level down."""
+    """host(unit={"active": "failed"}, lock="ann"): HEALTHY, changed where the test says; dicts reach one level down."""
 
     def make(**changes: Any) -> State:
         state = HEALTHY

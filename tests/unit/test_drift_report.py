@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
 from jada.cli import records
-from jada.cli.drift_report import Drift, Standing, explain, judge
-from jada.inventory.fleet import Acceptance, Fleet
+from jada.cli.drift_report import Drift, Standing, explain, judge, unmatched
+from jada.inventory.fleet import Acceptance, Fleet, Role
 from jada.tasks.codes import CODES
+from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
 
 MakeHost = Callable[..., State]
@@ -235,6 +236,27 @@ def test_accepted_findings_do_not_count_until_they_expire(
     assert standing(found) is (Standing.DRIFTED if counts else Standing.IN_SYNC)
 
 
+@pytest.mark.parametrize(("pattern", "counts"), [("web", False), ("i-a", False), ("web-i-a", True), ("x/web", False)])
+def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, counts: bool) -> None:
+    own = "x/web" if "/" in pattern else "web"
+    one = Host("web-i-a", "192.0.2.1", "ec2 us-east-1", id="i-a", role="r", own_name=own)
+    found = judge(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
+    assert [one.counts for one in found.hosts[0].findings] == [counts]
+
+
+def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -> None:
+    config = replace(FLEET, accept=(accepted("J301", "web-*"), Acceptance("J302", ("wbe-1", "old"), "x", AT.date(), 8)))
+    hosts = [Host("web-1", "192.0.2.1", "static", role="r")]
+    found = judge(config, hosts, {"web-1": host()}, {"old": LATER}, AT)
+    assert list(unmatched(config, hosts, found)) == ["accept[1] (J302): no host has a Name or an id like wbe-1"]
+
+
+def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gone(host: MakeHost) -> None:
+    hosts = [Host(f"web-{one}", "x", "ec2 us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")]
+    found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
+    assert found.count(Standing.GONE) == 0
+
+
 def test_of_two_acceptances_the_longer_one_holds(host: MakeHost) -> None:
     both = fleet(accepted("J301"), accepted("J301", until="2026-01-01"))
     assert check({"web-1": host(process={"soft": 1024})}, both).exit == Exit.OK
@@ -245,7 +267,13 @@ def test_what_is_not_accepted_still_counts(host: MakeHost) -> None:
     assert check(seen, fleet(accepted("J301"))).exit == Exit.DRIFT
 
 
-@pytest.mark.parametrize("code", ["J406", "J408"])
+def test_another_machine_at_the_address_is_no_plain_unreachable(host: MakeHost) -> None:
+    found = check({"web-1": OtherMachineError("web-1 is i-a, but i-b answers"), "web-2": host()})
+    assert codes(found) == ["J420"]
+    assert standing(found) is Standing.NOT_CHECKED
+
+
+@pytest.mark.parametrize("code", ["J406", "J408", "J420"])
 def test_not_to_be_checked_can_not_be_accepted(host: MakeHost, code: str) -> None:
     with pytest.raises(ConfigError, match=rf"fleet.yml:7: accept\[0\].code can't be {code}"):
         check({"web-1": host()}, fleet(accepted(code)))
@@ -271,3 +299,68 @@ def test_explain_says_that_a_note_is_no_drift() -> None:
 def test_explain_does_not_know_every_word() -> None:
     with pytest.raises(ConfigError, match="no finding model-shadow; did you mean model-shadowed"):
         explain("model-shadow")
+
+
+SONNET, HAIKU = "claude-sonnet-4.6", "claude-haiku-4.5"
+
+
+def released_to(host: MakeHost, model: str, **changes: Any) -> State:
+    state = host(settings={"text": f'{{"model": "{model}"}}'}, health={"model": model}, **changes)
+    assert state.release
+    return replace(state, release=replace(state.release, wanted=replace(state.release.wanted, model=model)))
+
+
+def asking(model: str) -> Fleet:
+    return replace(FLEET, roles=(Role("r", model),))
+
+
+def test_a_fleet_yml_that_asks_for_another_model_is_drift(host: MakeHost) -> None:
+    seen = {"web-1": released_to(host, HAIKU), "web-2": host()}
+    found = check(seen, asking("sonnet-4.6"))
+    assert (codes(found), codes(found, "web-2")) == (["J422"], [])
+    assert (standing(found), standing(found, "web-2")) == (Standing.DRIFTED, Standing.IN_SYNC)
+    (one,) = found.hosts[0].findings
+    assert one.finding.expected == f"{SONNET}, as fleet.yml asks of role r"
+    assert one.finding.seen == f"{HAIKU} by release {RELEASE}"
+    accept = replace(asking("sonnet-4.6"), accept=(accepted("J422"),))
+    assert check(seen, accept).exit == Exit.OK
+
+
+def test_of_another_role_than_its_release_only_that_is_told(host: MakeHost) -> None:
+    found = check({"web-1": released_to(host, HAIKU)}, replace(asking(""), roles=(Role("s", "sonnet-4.6"),)),
+                  roles={"web-1": "s"})  # fmt: skip
+    assert codes(found) == ["J407"]
+
+
+def test_a_role_of_two_models_is_told_where_fleet_yml_names_none(host: MakeHost) -> None:
+    seen = {"web-1": released_to(host, HAIKU), "web-2": host(), "web-3": host(), "new-1": host(release=None)}
+    found = check(seen)
+    assert [codes(found, name) for name in ("web-1", "web-2", "web-3")] == [["J423"], [], []]
+    assert standing(found) is Standing.IN_SYNC
+    assert found.hosts[0].findings[0].finding.seen == f"{HAIKU}; of that role: 2 on {SONNET}, 1 on {HAIKU}"
+    # None is the right one of as many.
+    even = check({"web-1": released_to(host, HAIKU), "web-2": host()})
+    assert (codes(even), codes(even, "web-2")) == (["J423"], ["J423"])
+    # fleet.yml decides where it says.
+    assert [codes(check(seen, asking("haiku-4.5")), name) for name in ("web-1", "web-2")] == [[], ["J422"]]
+    assert codes(check(seen, roles={"web-1": "s"})) == ["J407"]
+
+
+RETIRES = "claude-sonnet-4-5-20250929"
+
+
+def test_a_model_that_retires_is_told_while_there_is_time(host: MakeHost) -> None:
+    assert codes(check({"web-1": released_to(host, RETIRES)})) == ["J121"]
+    found = check({"web-1": released_to(host, RETIRES), "web-2": host()}, asking("sonnet-4.5"))
+    assert (codes(found), codes(found, "web-2")) == (["J121"], ["J422", "J121"])
+    assert found.hosts[0].findings[0].finding.seen == (
+        f"{RETIRES} retires on 2026-11-30, in 6 days (runs there, released there, asked for by fleet.yml)"
+    )
+    assert found.hosts[1].findings[1].finding.seen.endswith("in 6 days (asked for by fleet.yml)")
+
+
+def test_a_lock_is_told_and_is_no_drift(host: MakeHost) -> None:
+    held = OperatorLock("bob@ops", "2026-11-24T11:00:00+00:00", "", "incident 4711")
+    found = check({"web-1": host(held=held), "web-2": host()})
+    assert (codes(found), found.exit) == (["J421"], Exit.OK)
+    assert found.hosts[0].findings[0].finding.seen == f"locked by {held}"

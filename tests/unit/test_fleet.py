@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
@@ -38,7 +39,8 @@ sources:
       running_only: no
       address: public
       user: admin
-  - lightsail: {regions: all, names: [jada-*], tags: {a: b}, address: private}
+      not_regions: [eu-west-1]
+  - lightsail: {regions: all, names: [jada-*], tags: {a: b}, address: ipv6, not_regions: [eu-south-1, us-west-1]}
   - static:
       hosts:
         build-1: {address: 192.0.2.10, user: debian, port: 2222, tags: {role: specialist}}
@@ -83,8 +85,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                 running_only=False,
                 address="public",
                 user="admin",
+                not_regions=("eu-west-1",),
             ),
-            LightsailSource(ALL, ("jada-*",), {"a": ("b",)}, True, "private"),
+            LightsailSource(ALL, ("jada-*",), {"a": ("b",)}, True, "ipv6", ("eu-south-1", "us-west-1")),
             StaticSource(
                 (
                     StaticHost("build-1", "192.0.2.10", "debian", 2222, {"role": "specialist"}),
@@ -153,7 +156,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "host_keys",
     )
     keys += ("- static", "hosts", "build-1")
-    keys += ("accept", "- code", "reason", "until", "notify", "sns", "webhook")
+    keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
     opened = []
     for line in lines:
         indent, hash_, rest = line.partition("# ")
@@ -161,8 +164,11 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         opened.append(indent + rest if is_key else line)
     found = load(tmp_path, "\n".join(opened))
     lightsail, ec2, static = found.sources
-    assert lightsail == LightsailSource(("us-east-1",), ("jada-agent",))
-    assert ec2 == Ec2Source(("us-east-1",), {"jada": ("agent",)}, {"instance-type": ("t3.small",)}, user="admin")
+    here, out = ("us-east-1",), ("eu-south-1",)
+    assert lightsail == LightsailSource(here, ("jada-agent",), not_regions=out)
+    tags, filters = {"jada": ("agent",)}, {"instance-type": ("t3.small",)}
+    assert ec2 == Ec2Source(here, tags, filters, user="admin", not_regions=out)
+    assert found.roles[0].names == ("orch-*",)
     assert isinstance(static, StaticSource)
     assert found.aws.profile == "production"
     assert found.health.endswith("/healthz")
@@ -208,6 +214,18 @@ WRONG = {
         3,
         "sources[0].ec2.regions[1]",
         "us-eat-1; did you mean us-east-1?",
+    ),
+    "misspelt region to leave out": (
+        with_line("[us-east-1]", "all, not_regions: [us-eat-1]"),
+        3,
+        "sources[0].ec2.not_regions[0]",
+        "us-eat-1; did you mean us-east-1?",
+    ),
+    "all regions left out": (
+        with_line("[us-east-1]", "all, not_regions: [all]"),
+        3,
+        "sources[0].ec2.not_regions[0]",
+        "not an AWS region",
     ),
     "pseudo-region": (with_line("us-east-1", "aws-global"), 3, "sources[0].ec2.regions[0]", "not an AWS region"),
     "no as a tag": (
@@ -394,10 +412,11 @@ WRONG = {
         "holds more than a file can mean",
     ),
     "an alias of nothing": (LEAST + "probe: *a\n", 6, "this is not YAML", "undefined alias"),
-    "several documents": (LEAST + "---\n" + LEAST, 6, "this is not YAML", "expected a single document"),
+    "several documents": (LEAST + "---\n" + LEAST, 6, "a second document begins here", "one file is one fleet"),
+    "a document behind a comment": (LEAST + "#\n\n--- # of\n\nfleet: b\n", 8, "a second document begins here", ""),
     "a number of a version": (f"%YAML 1.{'9' * 5000}\n---\n" + LEAST, 1, "this is not YAML", ""),
     "a mapping for a key": (LEAST + "? {a: b}\n: c\n", 6, "a key of the file", "should be a text, not a mapping"),
-    "a merge": (LEAST + "<<: {settle: 1}\n", 6, "a key of the file", "should be a text"),
+    "a merge": (LEAST + "<<: {settle: 1}\n", 6, "the file", "is merged with another mapping (<<)"),
     "broken yaml": ("fleet: a\nsources: [\nroles: {}\n", 4, "this is not YAML", "flow sequence that begins on line 2"),
     "tab": ("fleet: a\n\tx: y\n", 2, "this is not YAML", ""),
     "no fleet": ("sources: []\n", 1, "the file", "lacks the key fleet"),
@@ -437,6 +456,23 @@ def test_what_is_not_yaml_text_is_told(tmp_path: Path, content: bytes, problem: 
 def test_a_file_that_can_not_be_is_told(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         fleet.load(name, {}, tmp_path)
+
+
+def test_a_pipe_is_read_as_a_file_and_what_it_names_lies_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--fleet <(sops -d fleet.yml)`."""
+    monkeypatch.chdir(tmp_path)
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, (LEAST + "ssh: {key: id_fleet}\n").encode())
+        os.close(writer)
+        read = fleet.load(f"/dev/fd/{reader}", {})
+    finally:
+        os.close(reader)
+    assert (read.name, read.ssh.key) == ("agents", tmp_path / "id_fleet")
+    with pytest.raises(ConfigError, match="There is no file"):
+        fleet.load(str(tmp_path), {})
 
 
 def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

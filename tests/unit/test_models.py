@@ -67,7 +67,25 @@ def test_an_unlisted_id_passes_only_when_asked_for() -> None:
     assert models.resolve("claude-next-1", SHIPPED, allow_unlisted=True) == Model("claude-next-1", "claude-next-1")
 
 
-@pytest.mark.parametrize("name", ["sonnet", "opus", "haiku", "", "a b", 'a"b', "a\nb", "-x", "sonnet[1m]"])
+def test_a_context_of_a_million_tokens_is_asked_for_behind_the_id() -> None:
+    found = models.merged({"sonnet-4.6": "claude-sonnet-4-6", "long": "claude-opus-5[1m]"})
+    price = models.resolve("sonnet-4.6", SHIPPED).input_price
+    for name in ("sonnet-4.6[1m]", "claude-sonnet-4-6[1m]"):
+        for unlisted in (False, True):
+            model = models.resolve(name, found, unlisted)
+            assert (model.id, model.input_price) == ("claude-sonnet-4-6[1m]", price)
+            assert models.resolve(model.name, found) == model
+    assert models.resolve("long", found) == Model("long", "claude-opus-5[1m]")
+    assert models.resolve("long[1m]", found).id == "claude-opus-5[1m]"
+    assert models.resolve("mine[1m]", found, allow_unlisted=True).id == "mine[1m]"
+    with pytest.raises(ConfigError, match=r"no model claude-next-1\[1m\]"):
+        models.resolve("claude-next-1[1m]", found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sonnet", "opus", "haiku", "", "a b", 'a"b', "a\nb", "-x", "sonnet[1m]", "[1m]", "x[2m]", "x[1m][1m]", "x[1m]y"],
+)
 def test_an_alias_or_a_malformed_id_never_passes(name: str) -> None:
     with pytest.raises(ConfigError):
         models.resolve(name, SHIPPED, allow_unlisted=True)
@@ -77,3 +95,20 @@ def test_a_moving_alias_is_refused_with_the_reason_and_names_to_take() -> None:
     with pytest.raises(ConfigError, match="another model after an update") as caught:
         models.resolve("sonnet", SHIPPED)
     assert "sonnet-4.6" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        ("2026-10-30", ""),
+        ("2026-10-31", "retires on 2026-11-30, in 30 days"),
+        ("2026-11-29", "retires on 2026-11-30, in 1 day"),
+        ("2026-11-30", "retires today, 2026-11-30"),
+        ("2027-01-01", "retired on 2026-11-30"),
+    ],
+)
+def test_a_model_that_retires_is_told_from_thirty_days_before(day: str, told: str) -> None:
+    listed, today = models.catalogue(None), date.fromisoformat(day)
+    for name in ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20250929[1m]"):
+        assert models.retirement(name, listed, today) == told
+    assert models.retirement("claude-opus-5", listed, today) == ""

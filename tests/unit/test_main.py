@@ -1,0 +1,49 @@
+"""What is typed before the command: an option, or a command that there is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jada import Exit
+
+FLEET = "fleet: {}\nsources: [{{static: {{hosts: {{a: {{address: 192.0.2.1}}}}}}}}]\nroles: {{rest: {{}}}}\n"
+
+
+def run(*argv: str) -> subprocess.CompletedProcess[str]:
+    """jada in a process of its own: what it imports can't be taken back."""
+    program = "from jada.cli.main import main; main()"
+    return subprocess.run([sys.executable, "-c", program, *argv], capture_output=True, text=True, check=False)
+
+
+def test_the_fleet_may_be_named_before_or_behind_the_command(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).write_text(FLEET.format(name))
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    for argv, expected in (
+        (["--fleet", here, "hosts"], "here"),
+        (["hosts", "--fleet", here], "here"),
+        (["--fleet", here, "hosts", "--fleet", there], "there"),
+    ):
+        done = run(*argv)
+        assert done.returncode == Exit.OK, done.stderr
+        assert f"1 host in {expected}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["upgrad", "--to", "opus-5"], "there is no command upgrad; did you mean upgrade?"),
+        (["zzz"], "there is no command zzz\n"),
+        (["--limit", "web-1", "status"], "the options of a command come behind it: jada COMMAND --limit …"),
+        (["--fleet", "fleet.yml", "completion", "bash"], "jada completion is about no fleet.yml: leave --fleet out"),
+        (["--fleet"], "requires an argument"),
+    ],
+)
+def test_what_is_typed_wrong_is_told_with_what_was_meant(argv: list[str], told: str) -> None:
+    done = run(*argv)
+    assert done.returncode == Exit.USAGE
+    assert told in done.stderr

@@ -1,0 +1,160 @@
+"""`jada lock`: whose it is, what ends it, and that nobody loses one unasked."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jada import Exit, Host, HostError
+from jada.cli import history, lock
+from jada.inventory.fleet import Fleet
+from jada.tasks import FILES, operator_lock
+from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
+from jada.tasks.transaction import hold_script
+
+ANN = OperatorLock("ann@ops", "2026-11-25T10:00:00+00:00", "", "incident 4711")
+BOB = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "2026-11-25T13:00:00+00:00", "a; rm -rf $(x) \"'")
+OFF = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "", "")
+
+
+def on_host(folder: Path, request: LockRequest) -> LockAnswer:
+    """What the script makes of a host whose own folder is this."""
+    script = hold_script(request).replace("/var/lib/jada", str(folder))
+    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
+    *before, last = done.stdout.splitlines()
+    assert last in ("jada-held", "jada-refused"), done
+    return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
+
+
+def held(folder: Path, now: float = 2e9) -> OperatorLock | None:
+    file = folder / "held"
+    return operator_lock.read(file.read_text(), now) if file.exists() else None
+
+
+def test_a_lock_is_put_on_changed_and_taken_off_by_whose_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "jada"
+    assert on_host(home, LockRequest(BOB)) == LockAnswer(True)
+    assert held(home) == BOB
+    later = OperatorLock(BOB.who, BOB.since, "", "longer than we thought")
+    assert on_host(home, LockRequest(later)) == LockAnswer(True, BOB)
+    assert on_host(home, LockRequest(OFF)) == LockAnswer(True, later)
+    assert on_host(home, LockRequest(OFF)) == LockAnswer(True)
+    assert held(home) is None
+
+
+def test_anothers_lock_stays_unless_by_force(tmp_path: Path) -> None:
+    on_host(tmp_path, LockRequest(ANN))
+    for mine in (BOB, OFF):
+        assert on_host(tmp_path, LockRequest(mine)) == LockAnswer(False, ANN)
+        assert held(tmp_path) == ANN
+    assert on_host(tmp_path, LockRequest(BOB, force=True)) == LockAnswer(True, ANN)
+    assert held(tmp_path) == BOB
+
+
+@pytest.mark.parametrize("text", ["", "ann@ops since yesterday: incident 4711\n", "05\nann\n", "9" * 400, "\n" * 9])
+def test_what_is_no_lock_of_this_jada_is_somebodys_and_never_ends(tmp_path: Path, text: str) -> None:
+    """As of an older jada, or made by hand."""
+    (tmp_path / "held").write_text(text)
+    assert is_held(tmp_path)[0]
+    answer = on_host(tmp_path, LockRequest(BOB))
+    assert not answer.done
+    assert str(answer.before or operator_lock.read(text, 2e9)) == " ".join(text.split()) or "somebody"
+    assert on_host(tmp_path, LockRequest(BOB, force=True)).done
+
+
+def is_held(folder: Path) -> tuple[bool, str]:
+    """What a transaction makes of the lock, and by whom it says that it is held."""
+    (function,) = re.findall(r"^is_held\(\) \{.*?^\}", (FILES / "transaction.sh").read_text(), re.M | re.S)
+    script = f'set -u\nHOME_OF_JADA={folder}\n{function}\nis_held || exit 1\necho "$by since $since: $why"\n'
+    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.returncode == 0, done.stdout.strip()
+
+
+def test_a_lock_ends_by_itself_by_the_clock_of_its_host(tmp_path: Path) -> None:
+    on_host(tmp_path, LockRequest(BOB, seconds=7200))
+    ends, *_ = (tmp_path / "held").read_text().splitlines()
+    assert is_held(tmp_path) == (True, f"{BOB.who} since {BOB.since}: {BOB.reason}")
+    assert held(tmp_path, float(ends) - 1) == BOB
+    assert held(tmp_path, float(ends)) is None
+    text = (tmp_path / "held").read_text()
+    (tmp_path / "held").write_text(text.replace(ends, "1000", 1))
+    assert not is_held(tmp_path)[0]
+    # It is nobody's any more.
+    assert on_host(tmp_path, LockRequest(ANN)) == LockAnswer(True)
+    assert is_held(tmp_path) == (True, f"{ANN.who} since {ANN.since}: {ANN.reason}")
+
+
+@pytest.mark.parametrize("text", ["0\nann\x1b[2J\nnow\n-\n" + "x" * 9000, "9" * 400 + "\na\nb\nc\nd", "\x00"])
+def test_whatever_a_host_says_of_its_lock_can_be_told(text: str) -> None:
+    told = str(operator_lock.read(text, 2e9))
+    assert told.isprintable()
+    assert len(told) < 4000
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """command("lock", "--reason", …): of two hosts and one that is off, by ann@ops."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    hosts = [Host(name, "192.0.2.1", "static") for name in ("web-1", "web-2", "off-1")]
+
+    def visit(_: str, names: Iterator[str], act: Callable[[str, Any], Any]) -> dict[str, Any]:
+        on = {
+            name: SimpleNamespace(hold=lambda request, name=name: on_host(tmp_path / name, request)) for name in names
+        }
+        return {name: HostError("off-1 is off") if name == "off-1" else act(name, one) for name, one in on.items()}
+
+    @contextmanager
+    def open_fleet(_: object, __: object, limit: str | None) -> Iterator[Any]:
+        chosen = [host for host in hosts if limit in (None, host.name)]
+        request = SimpleNamespace(who=who[0], at="2026-11-25T12:00:00+00:00")
+        yield SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=chosen, visit=visit,
+                              request=lambda: request)  # fmt: skip
+
+    who = ["ann@ops"]
+    monkeypatch.setattr(lock, "open_fleet", open_fleet)
+    monkeypatch.setattr(history, "load", lambda _: Fleet("f", Path("fleet.yml"), (), ()))
+
+    def run(name: str, *argv: str, by: str = "ann@ops") -> Result:
+        who[0] = by
+        made = {"lock": lock.lock, "unlock": lock.unlock, "history": history.history}[name]
+        return CliRunner().invoke(made, argv, standalone_mode=False)
+
+    return run
+
+
+@pytest.mark.parametrize("reason", ["", "   "])
+def test_a_lock_has_a_reason(command: Command, reason: str) -> None:
+    done = command("lock", "--reason", reason)
+    assert "--reason is empty" in str(done.exception)
+    assert getattr(done.exception, "exit_code", None) == Exit.USAGE
+
+
+def test_anothers_lock_is_left_told_and_recorded_when_it_is_taken(command: Command, tmp_path: Path) -> None:
+    command("lock", "--reason", "incident 4711", "--for", "2h", "--limit", "web-1")
+    lock_of_ann = "ann@ops since 2026-11-25T12:00:00+00:00 until 2026-11-25T14:00:00+00:00: incident 4711"
+    done = command("lock", "--reason", "mine", by="bob@ops")
+    assert done.return_value == Exit.FAILED  # off-1
+    assert f"✗ web-1: locked by {lock_of_ann}" in done.stdout
+    assert "1 host locked by bob@ops" in done.stdout
+    assert command("unlock", "--limit", "web-1", by="bob@ops").return_value == Exit.LOCKED
+    assert held(tmp_path / "web-1", 0.0) is not None
+    done = command("unlock", "--force", "--limit", "web-1", by="bob@ops")
+    assert (done.return_value, held(tmp_path / "web-1")) == (Exit.OK, None)
+    assert f"web-1 had the lock of {lock_of_ann}" in done.stdout
+    told = command("history").stdout
+    assert "incident 4711 (until 2026-11-25T14:00:00+00:00)" in told
+    assert f"had the lock of {lock_of_ann}" in told
+    assert "mine" not in command("history", "--limit", "web-1").stdout
+    assert "mine" in command("history", "--limit", "web-2,nope").stdout
