@@ -150,8 +150,7 @@ class Connection:
         if other := state.other_than(self._instance):
             raise OtherMachineError(
                 f"{self._host.name} is {self._instance}, but {other} answers at its address",
-                "see whose address that is now, and in which VPC it is that ssh leads to: "
-                f"aws ec2 describe-instances --instance-ids {self._instance} {other}",
+                "see whose address that is now, and which VPC ssh leads into; nothing was judged or changed",
             )
         return state
 

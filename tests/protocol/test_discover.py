@@ -270,6 +270,15 @@ def test_one_instance_without_an_address_stops_no_command(fleet_of: FleetOf, tmp
     assert "orch-1" not in jada(fleet, "status", "--limit", "s").stdout
 
 
+def test_two_instances_of_two_vpcs_with_one_private_address_are_both_refused(fleet_of: FleetOf) -> None:
+    found = discover(fleet_of(f"[{EC2}, {{ec2: {{regions: [eu-central-1, ap-south-1]}}}}]"))
+    ghosts = {host.name: host for host in found if host.trouble}
+    assert set(ghosts) == {"ghost-1", "ghost-2"}
+    for host in ghosts.values():
+        assert host.trouble
+        assert all(word in host.trouble.message for other in ghosts.values() for word in (other.name, other.id))
+
+
 def test_two_hosts_of_one_place_are_an_error_with_both_names_and_ids(fleet_of: FleetOf) -> None:
     hosts = "{static: {hosts: {ghost: {address: 10.77.0.11}, other: {address: 192.0.2.1}}}}"
     told = jada(fleet_of(f"[{EC2}, {hosts}]"), "hosts", "--limit", "ghost,other")
