@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from jada.cli import drift_formats, notices
 from jada.cli.drift_log import Episode, open_log
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge, unmatched
 from jada.cli.fleet import Opened
-from jada.cli.output import emit_json, err, escape, out, plural
+from jada.cli.output import emit_json, err, escape, named, out, plural
 from jada.cli.records import open_records
 from jada.cli.tables import Column, show_table
 from jada.tasks.state import State
@@ -67,10 +68,16 @@ def _released(fleet: Fleet) -> dict[str, str]:
 
 
 def show(found: Drift) -> None:
-    """Prints one line for each finding, and one that counts the hosts."""
+    """Prints one line for each finding, what is no drift once for all its hosts, and one that counts the hosts."""
+    noted: dict[str, list[str]] = defaultdict(list)
     for row in found.hosts:
         for one in row.findings:
-            out.print(_line(row, one))
+            if one.counts:
+                out.print(_line(row, one))
+            else:
+                noted[drift_formats.told(one)].append(row.host)
+    for told, hosts in noted.items():
+        out.print(f"[yellow]•[/] [bold]{escape(named(hosts))}[/] {escape(told)}")
     out.print(summary(found))
 
 
@@ -82,12 +89,10 @@ def summary(found: Drift) -> str:
 
 
 def _line(row: HostDrift, one: Judged) -> str:
-    mark = "[red]✗[/]" if one.counts else "[yellow]•[/]"
     what = escape(drift_formats.told(one))
     if row.standing is Standing.NOT_CHECKED:
         what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.seen)}"
-    mend = f"\n    Mend: {escape(one.finding.mend_on(row.host))}" if one.counts else ""
-    return f"{mark} [bold]{escape(row.host)}[/] {what}{mend}"
+    return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Mend: {escape(one.finding.mend_on(row.host))}"
 
 
 def remember_and_tell(opened: Opened, found: Drift, unread: JadaError | None = None) -> None:

@@ -47,6 +47,8 @@ UNBOUND = 1_000_000
 
 MOST_NAMES = 6
 WORD = re.compile(r"\S+\s*")
+# How far in the words of a line begin: behind blanks and a sign of ours, or that of a diff.
+BEGIN = re.compile(r" *(?:[✓✗•!] |[+-](?=[^+-]))?")
 # A terminal that says it is narrower folds lines itself.
 LEAST_WIDTH = 20
 
@@ -103,21 +105,22 @@ class Printer:
         # What is said beside the answer may get lost; it must not end what is under way on hosts.
         with suppress(OSError) if self._stderr else written():
             with self.console.capture() as printed:
-                self.console.print(*(self._folded(styled(line)) if isinstance(line, str) else line for line in lines))
+                self.console.print(*(self.folded(styled(line)) if isinstance(line, str) else line for line in lines))
             self.console.file.write(without_orders(printed.get()))
             self.console.file.flush()
 
-    def _folded(self, text: Text) -> Text:
-        """On a terminal, lines that go on at a word, as far in as they began."""
+    def folded(self, text: Text) -> Text:
+        """On a terminal, lines that go on at a word, below where their own words began."""
         from rich.text import Text
 
         if not self.is_terminal:
             return text
         told = []
         for line in text.split("\n", allow_blank=True):
-            indent = " " * (len(line.plain) - len(line.plain.lstrip(" ")))
-            room = max(self.console.width - len(indent), LEAST_WIDTH)
-            told += [Text.assemble(indent, part) for part in folded(line[len(indent) :], room)]
+            begin = BEGIN.match(line.plain)
+            at = begin.end() if begin else 0
+            first, *rest = folded(line[at:], max(self.console.width - at, LEAST_WIDTH))
+            told += [Text.assemble(line[:at], first), *(Text.assemble(" " * at, part) for part in rest)]
         return Text("\n").join(told)
 
     def status(self, text: str) -> Status:
@@ -283,7 +286,7 @@ def print_diff(lines: Iterable[str]) -> None:
     styles = {"-": "red", "+": "green"}
     for line in lines:
         style = "bold" if line.startswith("---") else styles.get(line[:1], "")
-        out.print(Text("    " + _shorten_masks(visible(line)), style=style))
+        out.print(out.folded(Text("    " + _shorten_masks(visible(line)), style=style)))
 
 
 def debugged() -> bool:

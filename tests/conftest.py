@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ import pytest
 
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
+
+# A shell's background ignores Ctrl-C, and all that is started from there does.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 JADA = Path(sys.executable).with_name("jada")
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
