@@ -47,8 +47,8 @@ SUITES := bullseye bookworm trixie uutils
 MAIN := tests/lab/test_main_job.py
 SHORT := $(MAIN)::test_upgrade_drift_rollback $(MAIN)::test_an_agent_that_fails_on_the_new_model_is_put_back
 
-test-suites: .venv/ready ## the main job, lies, faults and harm on hosts of each suite (about an hour)
-	@for suite in $(SUITES); do \
+test-suites: .venv/ready ## the main job, lies, faults and security on hosts of each suite (about an hour)
+	@failed=; for suite in $(SUITES); do \
 	    echo "On $$suite:"; \
 	    JADA_LAB_SUITE=$$suite $(RUN) pytest -q $(MAIN) tests/lab/test_lies.py tests/faults tests/security || \
 	    failed="$$failed $$suite"; \

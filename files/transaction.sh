@@ -256,7 +256,9 @@ prune() {
     done
 }
 
-# In a child of its own: should that be killed in the middle, this shell is still there to undo what it began.
+# In a child of its own: should that be killed in the middle, this shell is still there to undo what it began. A signal
+# to both is the child's: this one waits for what it says, for nobody reads on when it is gone.
+trap : INT TERM
 (main)
 code=$?
 if [ "$code" -gt 14 ] && is_unfinished; then
