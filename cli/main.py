@@ -28,6 +28,8 @@ COMMANDS = {
     "rollback": ("rollback", "Put hosts back on what they had before."),
     "drift": ("drift", "Check that what runs is what was asked for."),
     "explain": ("explain", "Tell why a host runs the model it runs."),
+    "logs": ("logs", "Show the end of a host's journal, with secrets masked."),
+    "ssh": ("ssh", "Log in to a host with OpenSSH, the way jada does."),
     "report": ("report", "Write a page to look at: hosts, drift, releases, why."),
     "heal": ("heal", "Bring drifted hosts back to their release."),
     "schedule": ("schedule", "Let the check for drift run by itself."),
