@@ -71,6 +71,10 @@ class HostKeyError(HostError):
     """A host showed another ssh host key than the known one; nothing was sent to it."""
 
 
+class OtherMachineError(HostError):
+    """Another EC2 instance answers at a host's address than the one that is meant; nothing was judged or changed."""
+
+
 def reason(error: BaseException) -> str:
     """An exception in words that tell no value: these may be foreign, or secret."""
     kind = type(error).__name__

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from jada.cli.streams import fold
+
 
 def confirm(question: str) -> None:
     """Goes on at "y". Raises click.Abort.
@@ -15,7 +17,7 @@ def confirm(question: str) -> None:
     from gevent.socket import wait_read
 
     while True:
-        click.echo(f"{question} [y/N]: ", nl=False)
+        click.echo(f"{fold(f'{question} [y/N]:')} ", nl=False)
         wait_read(sys.stdin.fileno())
         answer = sys.stdin.readline()
         if answer.strip().lower() in ("y", "yes"):

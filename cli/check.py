@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,8 +13,9 @@ from jada.cli import drift_formats, notices
 from jada.cli.drift_log import Episode, open_log
 from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge, unmatched
 from jada.cli.fleet import Opened
-from jada.cli.output import emit_json, err, escape, out, plural, table
+from jada.cli.output import emit_json, err, escape, named, out, plural
 from jada.cli.records import open_records
+from jada.cli.tables import Column, show_table
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -26,6 +28,15 @@ IN_WORDS = {
     Standing.CHANGING: "being changed",
     Standing.GONE: "gone",
 }
+
+EPISODES = (
+    Column("found"),
+    Column("ended", wraps=True),
+    Column("host"),
+    Column("finding"),
+    Column("expected", 1, wraps=True),
+    Column("seen", wraps=True),
+)
 
 
 def judged(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> Drift:
@@ -57,10 +68,16 @@ def _released(fleet: Fleet) -> dict[str, str]:
 
 
 def show(found: Drift) -> None:
-    """Prints one line for each finding, and one that counts the hosts."""
+    """Prints one line for each finding, what is no drift once for all its hosts, and one that counts the hosts."""
+    noted: dict[str, list[str]] = defaultdict(list)
     for row in found.hosts:
         for one in row.findings:
-            out.print(_line(row, one))
+            if one.counts:
+                out.print(_line(row, one))
+            else:
+                noted[drift_formats.told(one)].append(row.host)
+    for told, hosts in noted.items():
+        out.print(f"[yellow]•[/] [bold]{escape(named(hosts))}[/] {escape(told)}")
     out.print(summary(found))
 
 
@@ -72,12 +89,10 @@ def summary(found: Drift) -> str:
 
 
 def _line(row: HostDrift, one: Judged) -> str:
-    mark = "[red]✗[/]" if one.counts else "[yellow]•[/]"
     what = escape(drift_formats.told(one))
     if row.standing is Standing.NOT_CHECKED:
         what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.seen)}"
-    mend = f"\n    Mend: {escape(one.finding.mend_on(row.host))}" if one.counts else ""
-    return f"{mark} [bold]{escape(row.host)}[/] {what}{mend}"
+    return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Mend: {escape(one.finding.mend_on(row.host))}"
 
 
 def remember_and_tell(opened: Opened, found: Drift, unread: JadaError | None = None) -> None:
@@ -107,8 +122,7 @@ def history(config: Fleet, seconds: int, as_json: bool) -> Exit:
         emit_json("drift-history", data | lists)
         return Exit.OK
     if episodes:
-        rows = (_cells(one) for one in episodes)
-        out.print(table(("found", "ended", "host", "finding", "expected", "seen"), rows))
+        show_table(EPISODES, [_cells(one) for one in episodes], hint="--json")
     unchecked = sum(one.not_checked > 0 for one in checks)
     missed = f", {unchecked} of which could not check every host" if unchecked else ""
     told = plural(len(episodes), "finding") if episodes else "nothing found"

@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError, attempt
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt
 from jada.cli.records import AHEAD
 from jada.inventory import models
 from jada.inventory.words import did_you_mean
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from jada.inventory.fleet import Acceptance, Fleet
 
 NO_RELEASE, NEW, GONE, KEY_CHANGED, ROLE_CHANGED, NOT_CHECKED = "J401", "J404", "J405", "J406", "J407", "J408"
+OTHER_MACHINE = "J420"
+# Why a host could not be checked, where that is more than a plain trouble.
+WHY_NOT = {HostKeyError: KEY_CHANGED, OtherMachineError: OTHER_MACHINE}
+UNCHECKED = (NOT_CHECKED, *WHY_NOT.values())
 # What fleet.yml, the catalogue and people say of a host, whatever its release is.
 BESIDE = RETIRES, HELD, NOT_OF_FLEET, MIXED = "J121", "J421", "J422", "J423"
 # No transaction lasts as long, and no host is begun after fleet.yml's deadline.
@@ -180,7 +184,7 @@ def _row(host: Host, seen: State | HostError, known: str, beside: _Beside) -> Ho
 
 def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> HostDrift:
     if isinstance(seen, HostError):
-        code = KEY_CHANGED if isinstance(seen, HostKeyError) else NOT_CHECKED
+        code = next((code for kind, code in WHY_NOT.items() if isinstance(seen, kind)), NOT_CHECKED)
         finding = Finding.of(code, "an answer from the host", seen.message, seen.hint)
         return HostDrift(host.name, host.role, Standing.NOT_CHECKED, (Judged(finding),))
     if change := checks.under_way(seen):
@@ -204,7 +208,7 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
             f"{released or 'no model'} by release {state.release.id}",
         )
     listed = models.catalogue(fleet)
-    uses = {"it runs there": checks.running_model(state), "its release asks for it": released, "fleet.yml does": asked}
+    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": asked}
     for model in dict.fromkeys(filter(None, uses.values())):
         if retires := models.retirement(model, listed, today):
             why = ", ".join(use for use, one in uses.items() if one == model)
@@ -285,7 +289,7 @@ def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:
         where = f"{fleet.path}:{one.line}: accept[{index}].code"
         if one.code not in CODES:
             raise ConfigError(f"{where} is no code of a finding: {one.code}{did_you_mean(one.code, CODES)}")
-        if one.code in (KEY_CHANGED, NOT_CHECKED):
+        if one.code in UNCHECKED:
             raise ConfigError(
                 f"{where} can't be {one.code}: nothing is known of a host that was not checked",
                 "take the host out of fleet.yml's sources, if it is meant to be away",

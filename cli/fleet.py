@@ -152,7 +152,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
         from jada.tasks.dial import AT_ONCE, dial
 
         hosts = find(config, role, limit)
-        first = hosts[:AT_ONCE] if access.is_direct(config) else ()
+        first = [host for host in hosts if not host.trouble][:AT_ONCE] if access.is_direct(config) else []
         lines = {host.name: dial(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.session import Session

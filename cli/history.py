@@ -14,8 +14,9 @@ import click
 
 from jada import Exit, HostError
 from jada.cli.fleet import Opened, each_judged, find, host_options, load, open_fleet
-from jada.cli.output import all_visible, emit_json, err, escape, out, plural, table
+from jada.cli.output import all_visible, emit_json, err, escape, out, plural
 from jada.cli.records import AHEAD, BEGUN, Entry, HostEntry, LockEntry, Records, open_records
+from jada.cli.tables import Column, show_table, wide_option
 from jada.tasks.release import first_id
 from jada.tasks.state import Past
 
@@ -26,6 +27,24 @@ if TYPE_CHECKING:
 Word = tuple[Entry, HostEntry]
 # As many releases as are named of those that are left out.
 MOST_TOLD = 3
+
+ENTRIES = (
+    Column("release"),
+    Column("when", 2),
+    Column("kind"),
+    Column("model", 1),
+    Column("hosts", wraps=True),
+    Column("by", 3),
+    Column("why", wraps=True),
+)
+HOSTS = (
+    Column("host"),
+    Column("ending"),
+    Column("before", 1),
+    Column("after"),
+    Column("took", 2),
+    Column("told", wraps=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +61,14 @@ class LeftOut:
 @click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
 @click.option("--rebuild", is_flag=True, help="Read the record back from the hosts first, each of which keeps its own.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@wide_option
 @host_options
 def history(
     host: str | None,
     last: int,
     rebuild: bool,
     as_json: bool,
+    form: str | None,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
@@ -79,13 +100,13 @@ def history(
         releases = [{**asdict(entry), "hosts": endings[entry.id]} for entry in entries]
         emit_json("history", {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]})
     elif not entries and not locks:
-        of = "" if hosts is None else " of these hosts"
-        out.print(f"Nothing{of} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
+        what = "Nothing" if hosts is None else "Nothing of these hosts"
+        out.print(f"{what} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
     else:
         rows = [(entry.at, _cells(entry, endings[entry.id])) for entry in entries]
         rows += [(lock.at, _lock_cells(lock, names)) for lock, names in locks]
         rows.sort(key=itemgetter(0), reverse=True)
-        out.print(table(("release", "when", "kind", "model", "hosts", "by", "why"), (row for _, row in rows[:last])))
+        show_table(ENTRIES, [row for _, row in rows[:last]], form == "wide")
     return code
 
 
@@ -146,7 +167,7 @@ def show(release: str, as_json: bool) -> int:
          f"{host.seconds:.1f} s" if host.seconds else "–", escape(host.reason))
         for host in hosts
     )  # fmt: skip
-    out.print(table(("host", "ending", "before", "after", "took", "told"), cells))
+    show_table(HOSTS, list(cells), hint="--json")
     return Exit.OK
 
 

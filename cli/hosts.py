@@ -9,14 +9,25 @@ import click
 
 from jada import Exit, Host
 from jada.cli.fleet import find, host_options, load
-from jada.cli.output import emit_json, escape, out, plural, table
+from jada.cli.output import emit_json, escape, out, plural
+from jada.cli.tables import Column, show_table, wide_option
 from jada.inventory.known_hosts import known_name
+
+COLUMNS = (
+    Column("host"),
+    Column("role", 1),
+    Column("address"),
+    Column("ssh user", 4),
+    Column("source", 2),
+    Column("id", 3),
+)
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@wide_option
 @host_options
-def hosts(as_json: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
+def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
     """Find the fleet's hosts: EC2 and Lightsail, all regions side by side, and those fleet.yml names itself.
 
     Connects to no host. Finding none is an error that says which filters were used. Exit code 1 when a host that was
@@ -36,8 +47,7 @@ def hosts(as_json: bool, fleet_file: str | None, role: str | None, limit: str | 
         emit_json("hosts", {"fleet": config.name, "hosts": [_as_json(host) for host in found]})
         return code
     rows = ((host.name, host.role or "–", _place(host), host.user or "–", host.source, host.id) for host in found)
-    columns = ("host", "role", "address", "ssh user", "source", "id")
-    out.print(table(columns, ([escape(cell) for cell in row] for row in rows)))
+    show_table(COLUMNS, ([escape(cell) for cell in row] for row in rows), form == "wide")
     for trouble in troubles:
         out.print(f"[red]✗[/] {escape(trouble.message)}\n    Try: {escape(trouble.hint)}")
     out.print(f"\n{plural(len(found), 'host')} in {escape(config.name)} ({escape(str(config.path))}).")

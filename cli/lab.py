@@ -13,10 +13,21 @@ from typing import Any
 import click
 
 from jada import Exit, JadaError
-from jada.cli.output import emit_json, err, escape, out, table
+from jada.cli.output import emit_json, err, escape, out
+from jada.cli.tables import Column, show_table
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import Machine, Tell
 from jada.inventory.lab.shell import PackagesLackingError, require_lab_machine
+
+COLUMNS = (
+    Column("host"),
+    Column("cloud", 3),
+    Column("address", 1),
+    Column("login", 2),
+    Column("agent's user", 4),
+    Column("power"),
+    Column("model"),
+)
 
 
 @click.group()
@@ -82,7 +93,7 @@ def status(as_json: bool) -> int:
     else:
         columns = ("host", "cloud", "address", "login", "user", "power", "model")
         cells = ([escape(str(row[column])) for column in columns] for row in rows)
-        out.print(table(("host", "cloud", "address", "login", "agent's user", "power", "model"), cells))
+        show_table(COLUMNS, cells, hint="--json")
         out.print(f"\nAWS endpoint: {fleet.endpoint() or 'not running; start afresh with: jada lab up'}")
         out.print(f"Select it with: export JADA_FLEET={fleet.FLEET_FILE}")
     return Exit.OK if rows else Exit.FAILED

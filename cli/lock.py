@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from io import FileIO
@@ -14,7 +14,7 @@ import click
 
 from jada import Exit, HostError, JadaError
 from jada.cli.fleet import Opened, host_options, open_fleet, worst
-from jada.cli.output import err, escape, out, plural, visible
+from jada.cli.output import err, escape, named, out, plural, visible
 from jada.cli.records import LockEntry, open_records, state_folder
 from jada.cli.span import span
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
@@ -125,15 +125,15 @@ def _hold(opened: Opened, request: LockRequest) -> Exit:
             for name, answer in done.items()
         )  # fmt: skip
     for before, hosts in _by_lock(done).items():
-        out.print(f"{_named(hosts)} had the lock of {escape(str(before))}")
+        out.print(f"[bold]{escape(named(hosts))}[/] had the lock of {escape(str(before))}")
     for before, hosts in _by_lock({name: one for name, one in answers.items() if not one.done}).items():
-        out.print(f"[red]✗[/] {_named(hosts)}: locked by {escape(str(before))}")
+        out.print(f"[red]✗[/] [bold]{escape(named(hosts))}[/]: locked by {escape(str(before))}")
     for error in results.values():
         if isinstance(error, HostError):
             out.print(f"[red]✗[/] {escape(error.message)}")
     out.print(f"{plural(len(done), 'host')} {escape(done_word)}.")
     if refused := len(answers) - len(done):
-        out.print(f"{plural(refused, 'host')} left to whoever locked them; to take over: jada {verb} --force")
+        out.print(f"{plural(refused, 'host')} left to whoever locked them; to take over: jada {escape(verb)} --force")
     return worst({Exit.FAILED} if len(answers) < len(results) else {Exit.LOCKED} if refused else set())
 
 
@@ -144,7 +144,3 @@ def _by_lock(answers: Mapping[str, LockAnswer]) -> dict[OperatorLock, list[str]]
         if answer.before:
             found[answer.before].append(name)
     return found
-
-
-def _named(hosts: Iterable[str]) -> str:
-    return f"[bold]{escape(', '.join(hosts))}[/]"

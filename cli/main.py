@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -159,9 +160,15 @@ def _tell(error: BaseException) -> None:
         click.echo("Stopped.", err=True)
     else:
         told = error if isinstance(error, JadaError) else _in_words(error)
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {visible(told.message)}", err=True)
+        _echo("Error:", told.message, fg="red", bold=True)
         if told.hint:
-            click.echo(f"{click.style('Try:', bold=True)} {visible(told.hint)}", err=True)
+            _echo("Try:", told.hint, bold=True)
+
+
+def _echo(word: str, text: str, **style: Any) -> None:
+    line = f"{word} {visible(text)}"
+    line = streams.fold(line) if sys.stderr.isatty() else line
+    click.echo(click.style(word, **style) + line.removeprefix(word), err=True)
 
 
 def _in_words(error: BaseException) -> JadaError:

@@ -9,7 +9,10 @@ import click
 
 from jada import ConfigError
 from jada.cli.fleet import fleet_option
-from jada.cli.output import emit_json, escape, out, table
+from jada.cli.output import emit_json, escape
+from jada.cli.tables import Column, show_table
+
+COLUMNS = (Column("model"), Column("id"), Column("USD in / out", 2), Column("retires", 1))
 
 
 @click.command()
@@ -43,4 +46,4 @@ def models(as_json: bool, fleet_file: str | None) -> None:
         )
         for model in listed
     )
-    out.print(table(("model", "id", "USD in / out", "retires"), rows))
+    show_table(COLUMNS, rows, hint="--json")

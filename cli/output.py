@@ -6,7 +6,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from functools import cached_property
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from rich.console import Console
     from rich.status import Status
-    from rich.table import Table
     from rich.text import Text
 
     D = TypeVar("D", bound=DataclassInstance)
@@ -45,6 +44,13 @@ ORDER = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]*m)*):(?=(?:\x1b\[[0-9;]*m)*:)", r
 OLD_ORDER, SHOWN_ORDER, JSON_ORDER = "##[", r"#\x23[", r"#\u0023["
 # Wider than any table: a cell that is folded begins a line with whatever it holds.
 UNBOUND = 1_000_000
+
+MOST_NAMES = 6
+WORD = re.compile(r"\S+\s*")
+# How far in the words of a line begin: behind blanks and a sign of ours, or that of a diff.
+BEGIN = re.compile(r" *(?:[✓✗•!] |[+-](?=[^+-]))?")
+# A terminal that says it is narrower folds lines itself.
+LEAST_WIDTH = 20
 
 
 def visible(text: str) -> str:
@@ -99,9 +105,23 @@ class Printer:
         # What is said beside the answer may get lost; it must not end what is under way on hosts.
         with suppress(OSError) if self._stderr else written():
             with self.console.capture() as printed:
-                self.console.print(*(styled(line) if isinstance(line, str) else line for line in lines))
+                self.console.print(*(self.folded(styled(line)) if isinstance(line, str) else line for line in lines))
             self.console.file.write(without_orders(printed.get()))
             self.console.file.flush()
+
+    def folded(self, text: Text) -> Text:
+        """On a terminal, lines that go on at a word, below where their own words began."""
+        from rich.text import Text
+
+        if not self.is_terminal:
+            return text
+        told = []
+        for line in text.split("\n", allow_blank=True):
+            begin = BEGIN.match(line.plain)
+            at = begin.end() if begin else 0
+            first, *rest = folded(line[at:], max(self.console.width - at, LEAST_WIDTH))
+            told += [Text.assemble(line[:at], first), *(Text.assemble(" " * at, part) for part in rest)]
+        return Text("\n").join(told)
 
     def status(self, text: str) -> Status:
         """A line with a spinner, gone when done."""
@@ -113,7 +133,7 @@ err = Printer(stderr=True)
 
 
 def escape(text: str) -> str:
-    """Foreign text for our markup, to be printed by a Printer or in a table(): visible, whatever brackets it has."""
+    """Foreign text for our markup, to be printed by a Printer or in a table: visible, whatever brackets it has."""
     return visible(text).translate(SHELTER)
 
 
@@ -130,6 +150,22 @@ def styled(markup: str) -> Text:
     # As long as before, so that the styles stay where they are.
     text.plain = text.plain.translate(UNSHELTER)
     return text
+
+
+def folded(text: Text, width: int) -> list[Text]:
+    """A text as lines that end between two words; a word is never broken, however long. rich would break or cut it."""
+    from rich.cells import cell_len
+
+    starts, room = [], width
+    for word in WORD.finditer(text.plain):
+        if cell_len(word[0].rstrip()) > room < width:
+            starts.append(word.start())
+            room = width
+        room -= cell_len(word[0])
+    lines = list(text.divide(starts))
+    for line in lines:
+        line.rstrip()
+    return lines
 
 
 def without_orders(text: str) -> str:
@@ -222,18 +258,6 @@ def _replace(path: Path, text: str, for_all: bool) -> None:
         raise
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """A plain table; cells may hold rich markup. Cells are never cut: on a narrow terminal they wrap."""
-    from rich.table import Table
-
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*map(styled, row))
-    return made
-
-
 @contextmanager
 def progress(text: str, total: int) -> Iterator[Callable[[], None]]:
     """What to call for each host that comes in: it moves a bar on stderr, where that is a terminal, gone when done."""
@@ -262,7 +286,7 @@ def print_diff(lines: Iterable[str]) -> None:
     styles = {"-": "red", "+": "green"}
     for line in lines:
         style = "bold" if line.startswith("---") else styles.get(line[:1], "")
-        out.print(Text("    " + _shorten_masks(visible(line)), style=style))
+        out.print(out.folded(Text("    " + _shorten_masks(visible(line)), style=style)))
 
 
 def debugged() -> bool:
@@ -272,6 +296,11 @@ def debugged() -> bool:
 
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def named(hosts: Sequence[str]) -> str:
+    """The hosts by name, or how many they are where nobody would read them all."""
+    return ", ".join(hosts) if len(hosts) <= MOST_NAMES else plural(len(hosts), "host")
 
 
 def since(started: float, now: float) -> str:

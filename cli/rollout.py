@@ -20,7 +20,7 @@ from jada.cli.ask import confirm
 from jada.cli.fleet import NotBegunError, Opened, each_judged, worst
 from jada.cli.how import How
 from jada.cli.lock import LockedError, alone
-from jada.cli.output import all_visible, emit_json, err, escape, out, plural, print_diff
+from jada.cli.output import all_visible, emit_json, err, escape, named, out, plural, print_diff, visible
 from jada.cli.records import Entry, HostEntry, open_records, told_only
 from jada.tasks import checks
 from jada.tasks.checks import Finding
@@ -111,7 +111,7 @@ def roll_out(
     notes = tuple(about(plans))
     if not how.as_json:
         show_plan(title, plans, notes)
-    if not how.dry_run and todo and _agree(len(todo), how):
+    if not how.dry_run and todo and _agree(opened.fleet, todo, how):
         opened = opened.begun_anew()
     reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
     if how.dry_run:
@@ -173,7 +173,7 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
         told = f"Nothing to do on {plural(len(names), 'host')}: {', '.join(names)}{f' ({why})' if why else ''}"
         out.print(f"\n  {escape(told)}")
     for note, names in _grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
-        out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(', '.join(names))})")
+        out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(named(names))})")
     for name, plan in plans.items():
         if isinstance(plan, HostError):
             out.print(f"\n  [red]Unreachable[/] {escape(plan.message)}")
@@ -369,7 +369,7 @@ def _stop_if_held(seen: Mapping[str, State | HostError], request: Request) -> No
     held = _grouped((state.held, name) for name, state in seen.items() if isinstance(state, State) and state.held)
     if not held:
         return
-    told = "; ".join(f"{', '.join(names)} by {by}" for by, names in sorted(held.items()))
+    told = "; ".join(f"{named(names)} by {by}" for by, names in sorted(held.items()))
     if not request.force:
         raise LockedError(f"{request.fleet} is locked: {told}", "jada unlock, or in an incident: jada rollback --force")
     err.print(f"[yellow]Locked[/] {escape(told)}; going on because of --force")
@@ -400,13 +400,29 @@ def _running(name: str, report: Report) -> str:
     return "" if isinstance(model, HostError) else model
 
 
-def _agree(count: int, how: How) -> bool:
+def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
+    """What is asked before hosts are changed: what it will do to how many of them. Pure."""
+    from jada.inventory import models
+
+    names = {model.id: model.name for model in models.catalogue(fleet)}
+    made = [plan.transaction.release for plan in todo.values() if plan.transaction]
+
+    def told(ids: Iterable[str]) -> str:
+        return visible(" and ".join(sorted({names.get(one, one) or "no model of their own" for one in ids})))
+
+    before, after = told(one.before.model for one in made), told(one.wanted.model for one in made)
+    what = f"from {before} to {after}" if before != after else f"(the model stays {after})"
+    agents = "restart its agent" if len(todo) == 1 else "restart their agents"
+    return f"Change {plural(len(todo), 'host')} of {visible(fleet.name)} {what} and {agents}?"
+
+
+def _agree(fleet: Fleet, todo: Mapping[str, Plan], how: How) -> bool:
     """Goes on where somebody said so; True where that was asked for here. Raises click.Abort, click.UsageError."""
     if how.yes:
         return False
     if how.as_json or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
-    confirm(f"Change {plural(count, 'host')}?")
+    confirm(question(fleet, todo))
     return True
 
 
@@ -417,12 +433,8 @@ def _seen_running(state: State) -> str:
     model = checks.running_model(state) or "model unknown"
     asked_by = "health check" if state.health.model else "probe"
     how = f"says its {asked_by}" if state.told else f"in {state.settings.path}, older than the process"
-    limit = str(process.soft)
-    asked = state.release.wanted.nofile_asked if state.release else 0
-    if asked and asked != process.soft:
-        limit += f" ({asked} asked)"
     age = max(0, state.now - process.started)
-    return f"runs {model} ({how}); pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {limit}"
+    return f"runs {model} ({how}); pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
 
 
 def _evidence(state: State) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import shutil
 import sys
+import textwrap
 from typing import TextIO
 
 # Our own signs where they can't be written; all else becomes an escape.
@@ -28,6 +30,12 @@ def prepare() -> None:
 def is_utf8(stream: TextIO) -> bool:
     """Whether a stream takes every character."""
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+
+
+def fold(text: str) -> str:
+    """A text for a terminal as lines that end between two words."""
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def let_go() -> None:

@@ -150,9 +150,9 @@ place_of() { # RELEASE-FOLDER
 
 # All that is asked of systemd, in one call and read by the shell itself: a process more costs the host a few ms.
 see() {
-    loaded='' active='' result='' pid=0 restarts='' needs_reload=''
+    loaded='' active='' result='' pid=0 restarts='' needs_reload='' group=''
     # No here-document: some shells write those to a file, and the disk may be full. No value has a space.
-    for pair in $(systemctl show "$UNIT" --property=LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload); do
+    for pair in $(systemctl show "$UNIT" --property=LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload,ControlGroup); do
         case $pair in
             LoadState=*) loaded=${pair#*=} ;;
             ActiveState=*) active=${pair#*=} ;;
@@ -160,8 +160,15 @@ see() {
             MainPID=*) pid=${pair#*=} ;;
             NRestarts=*) restarts=${pair#*=} ;;
             NeedDaemonReload=*) needs_reload=${pair#*=} ;;
+            ControlGroup=*) group=${pair#*=} ;;
         esac
     done
+    # Where systemd knows no main process (Type=oneshot, or one that forks), the first of its control group stands for it.
+    [ "$pid" = 0 ] && [ -n "$group" ] || return 0
+    for procs in "/sys/fs/cgroup/systemd$group/cgroup.procs" "/sys/fs/cgroup$group/cgroup.procs"; do
+        [ ! -r "$procs" ] || { read -r pid <"$procs" && return 0; } 2>/dev/null
+    done
+    pid=0
 }
 
 # A unit that was started too often is forgiven that, and tried once more; not one whose restart hangs.

@@ -34,8 +34,11 @@ is_like() { # NAME HASH OWNER MODE
 }
 
 dress() { # NAME OWNER MODE TIME
-    chown "$2" "./$1" && chmod "$3" "./$1" && { [ -z "$4" ] || touch -m -d "@$4" "./$1"; } && sync "./$1"
+    chown "$2" "./$1" && chmod "$3" "./$1" && { [ -z "$4" ] || date_from "$4" "./$1"; } && sync "./$1"
 }
+
+# uutils takes whole seconds only.
+date_from() { touch -m -d "@$1" "$2" 2>/dev/null || touch -m -d "@${1%.*}" "$2"; } # TIME FILE
 
 # The text on stdin under the name for what is new, with the present file's access lists and the like, if there is one.
 make() { # OWNER MODE TIME

@@ -84,6 +84,7 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
             **_trust(host.name, names[host.name], (*vouched.get(host.name, ()), *keys.own), keys.revoked, scratch),
             **login,
             **({"ssh_paramiko_connect_kwargs": arguments} if arguments else {}),
+            **({"jada_instance": host.instance} if host.instance else {}),
         }
     return {host.name: troubles.get(host.name) or data[host.name] for host in every}
 

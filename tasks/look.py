@@ -42,7 +42,7 @@ class Look(FactBase[State | LookError]):
 
     def process(self, output: list[str]) -> State | LookError:
         # Between its marks still, where pyinfra by hand has run it.
-        marked = answer("\n".join(output))
+        marked = answer("\n".join([*output, ""]))
         output = output if marked is None else marked
         if why := failure(output):
             return LookError(why)

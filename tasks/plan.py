@@ -10,7 +10,7 @@ from math import inf
 from operator import attrgetter
 
 from jada import LONG_CONTEXT
-from jada.tasks import checks, place, release
+from jada.tasks import checks, effective, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
@@ -90,7 +90,7 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(lock=state.lock)
     if refusal := _refusal(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
-    notes = (*_limit_notes(state, request.nofile), *_slow(state), *_notes(state, wanted))
+    notes = (*_limit_notes(state, wanted), *_slow(state), *_notes(state, wanted))
     current = state.release
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
@@ -228,8 +228,11 @@ def _made(state: State, current: Release, change: str) -> Release | None:
 
 
 def _refusal(state: State) -> str:
-    if not state.unit.loaded:
-        return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
+    if problem := checks.unusable(state):
+        if problem.code == "J201":
+            return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
+        what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "mend that"
+        return f"{problem.seen}; {what} first, nothing was touched"
     if unsafe := place.unsafe(state):
         return f"{unsafe}; nothing was touched"
     return ""
@@ -245,25 +248,65 @@ def _unusable(state: State, wanted: Wanted) -> str:
     text = state.settings.text
     splice = None if text is None else set_model(text, wanted.model)
     written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
-    changed = replace(state, settings=replace(state.settings, text=written))
+    # A change has systemd read the unit's files.
+    changed = replace(state, settings=replace(state.settings, text=written), fresh=state.reloaded or state.fresh)
     for obstacle in checks.obstacles(changed, wanted):
-        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first"
+        # What such a script set may be gone from it by now: the process still shows it.
+        restart = (
+            ", or restart the service if nothing sets it any more" if changed.fresh != effective.fresh(changed) else ""
+        )
+        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first{restart}"
+    return _unverifiable(state, wanted)
+
+
+def _unverifiable(state: State, wanted: Wanted) -> str:
+    """Why the service would not start again, or not be seen to run as it is wanted."""
+    unit = state.unit
+    for setting, path in unit.lacks:
+        return (
+            f"{unit.name} would not start again: {setting}={path} is not there; put it back, or take it out of the unit"
+        )
+    if later := checks.later_limit(state, wanted.nofile):
+        return (
+            f"{later.path} is read after jada's own 50-jada.conf and sets LimitNOFILE={later.value}, where "
+            f"{wanted.nofile} is to be given; take the line out of it"
+        )
+    if unit.active == "active" and state.process is None:
+        return (
+            f"{unit.name} is active without a process (Type={unit.kind}), so nothing could be seen to run; have it "
+            "start the agent itself, as Type=simple does"
+        )
+    for key, answer in (("health", state.health), ("probe", state.probe)):
+        if answer.unable:
+            return (
+                f"what runs after the change could not be told: `{key}:` of fleet.yml, {answer.unable}; mend that first"
+            )
     return ""
 
 
 def _notes(state: State, wanted: Wanted) -> Iterator[str]:
     """What an operator should know beforehand of a change that can be made."""
-    settings = state.settings
+    settings, unit = state.settings, state.unit
+    if unit.active in ("inactive", "failed"):
+        yield f"{unit.name} does not run now ({unit.active}, {unit.result}): this starts it"
+    if settings.names > 1:
+        yield (
+            f"{settings.path} has {settings.names} names (hard links): a new file takes its place under this one, and "
+            "the others keep the old text"
+        )
     if settings.model.endswith(LONG_CONTEXT) and not wanted.model.endswith(LONG_CONTEXT):
         yield (
             f"settings.json asks for {settings.model}, with a context of a million tokens, and {wanted.model} is "
-            f"without; '{wanted.model}{LONG_CONTEXT}' would keep it"
+            f"asked for without; '{wanted.model}{LONG_CONTEXT}' would keep it, where that model has one"
         )
 
 
-def _limit_notes(state: State, asked: int) -> tuple[str, ...]:
-    why = state.capacity.why(asked)
-    return (f"open files: {asked} asked, {state.capacity.service} given: {why}",) if why else ()
+def _limit_notes(state: State, wanted: Wanted) -> tuple[str, ...]:
+    """That the host gives fewer open files than were asked for, where that is news."""
+    known = state.release and (state.release.wanted.nofile, state.release.wanted.nofile_asked)
+    if wanted.nofile == wanted.nofile_asked or known == (wanted.nofile, wanted.nofile_asked):
+        return ()
+    return (f"open files: {wanted.nofile}, the most that the host can give ({state.capacity.bound})",)
 
 
 def _lost(state: State, current: Release) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, HostKeyError, JadaError, UnforeseenError, attempt, reason
+from jada import HostError, HostKeyError, JadaError, OtherMachineError, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
 from jada.tasks.change import change, hold, journal
 from jada.tasks.connector import BoundedConnector
@@ -68,7 +68,7 @@ T = TypeVar("T")
 
 
 class Connection:
-    """One host, by its ssh connection."""
+    """One host, by its ssh connection. Its data may name the EC2 instance that it is (`jada_instance`)."""
 
     def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, line: socket.socket | None = None) -> None:
         self._state = state
@@ -77,6 +77,7 @@ class Connection:
         # Whether a change on this host has said anything yet.
         self._was_begun = False
         self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
+        self._instance: str = host.data.get("jada_instance") or ""
         self.service = service
 
     def connect(self) -> None:
@@ -155,7 +156,14 @@ class Connection:
             )
         if isinstance(seen, LookError):
             raise HostError(f"{self._host.name} can't be looked at: {seen}")
-        return cast(State, seen)
+        state = cast(State, seen)
+        if other := state.other_than(self._instance):
+            raise OtherMachineError(
+                f"{self._host.name} is {self._instance}, but {other} answers at its address",
+                "see whose address that is now, and in which VPC it is that ssh leads to: "
+                f"aws ec2 describe-instances --instance-ids {self._instance} {other}",
+            )
+        return state
 
     def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
@@ -166,7 +174,8 @@ class Connection:
 
     def hold(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
-        *before, last = self._run(hold, request=request, name="lock").stdout_lines or ["nothing was answered"]
+        done = self._run(hold, request=request, instance=self._instance, name="lock")
+        *before, last = done.stdout_lines or ["nothing was answered"]
         if last not in ("jada-held", "jada-refused"):
             raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
@@ -181,7 +190,8 @@ class Connection:
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest
         look = look_script(self.service, evidence=evidence)
-        lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
+        given = {"transaction": transaction, "look": look, "instance": self._instance}
+        lines = self._run(change, **given, name=name, _timeout=longest).stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't be changed: {why}")
         self._was_begun = self._was_begun or any(lines)

@@ -158,7 +158,7 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "EVIDENCE": "yes" if evidence else "",
         "AS_USER": mask + shared + _file("look-user.sh"),
     }
-    return assignments(values) + mask + shared + _file("look.sh")
+    return assignments(values) + mask + shared + _file("instance.sh") + _file("look.sh")
 
 
 def journal_script(state: State, service: Service, count: int) -> str:
@@ -179,6 +179,11 @@ def hold_script(request: LockRequest) -> str:
         "FORCE": "yes" if request.force else "",
     }
     return assignments(values) + _file("hold.sh")
+
+
+def only_on(instance: str, script: str) -> str:
+    """The script, to be run on this EC2 instance ("" where none is known) and on no other."""
+    return _file("instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
 
 
 # Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`

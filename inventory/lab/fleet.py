@@ -46,8 +46,8 @@ sources:
       names: [jada-agent]
       address: private
 roles:
-  orchestrator: {{model: sonnet-4.5, tags: {{role: orchestrator}}}}
-  specialist: {{model: sonnet-4.5}}
+  orchestrator: {{tags: {{role: orchestrator}}}}
+  specialist: {{}}
 health: http://127.0.0.1:{port}/healthz
 settle: 5
 ssh:

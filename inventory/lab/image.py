@@ -42,7 +42,7 @@ SUITES = {
         "trixie",
         packages=("rust-coreutils", "sudo-rs", "busybox"),
         first=("/usr/lib/cargo/bin/coreutils", "/usr/lib/cargo/bin", "/usr/local/lib/busybox"),
-        busybox=("awk", "find", "flock", "grep", "gzip", "sed", "xargs"),
+        busybox=("awk", "find", "grep", "gzip", "sed", "xargs"),
     ),
 }
 SUITE = "bookworm"

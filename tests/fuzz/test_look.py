@@ -68,7 +68,12 @@ ROOT: Said = {
     "unit.sets+": (row(f"{DROPIN} | LimitNOFILE | 4096"), row("/etc/x.conf | LimitNOFILE | 1024")),
     "status+": ("     Loaded: loaded", "     Active: active"),
     "fresh.cwd": "/srv",
-    "fresh.unset": "A ANTHROPIC_MODEL=z",
+    "fresh.unset+": ("HOME", "ANTHROPIC_MODEL=z"),
+    "unit.lacks+": row("EnvironmentFile | /etc/x"),
+    "running.wrapped": "yes",
+    "speaker.pid": "301",
+    "speaker.ticks": "90100",
+    "main.env.HOME": "/home/agent",
     "fresh.env+": (row("Environment= | ANTHROPIC_MODEL | z"), row("/etc/e | HOME | /home/agent"), "/home/agent/e\n\n"),
     "fresh.argv+": (row("model | $MODEL"), row("setting-sources | user,project")),
     "running.cwd": "/srv",
@@ -183,8 +188,10 @@ def _change(made: Plan) -> None:
 
 
 def _show(state: State) -> None:
-    json.loads(json_text([status._facts(state), explanation.facts(state)]))
-    cells = status._cells({"host": "web-1", "role": "r", "source": "s", **status._facts(state)})
+    facts = status._facts(state, FLEET, "r", AT.date())
+    json.loads(json_text([facts, explanation.facts(state)]))
+    row = {"host": "web-1", "role": "r", "source": "s", **facts}
+    cells = (*status._cells(row), *status._about([row]), status.total([row]))
     report = rollout.Report(rollout.Ending.VERIFIED, state=state, findings=checks.drift(state))
     for line in (*cells, *explanation.lines("web-1", state), *rollout._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))

@@ -23,7 +23,7 @@ BECAME = (
     ("a list", "[]"),
     ("with comments", r'{\n  // mine\n  "model": "claude-opus-5"\n}\n'),
     ("UTF-16", r"\377\376{\000}\000"),
-    ("a model that is a list", r'{"model": ["claude-opus-5"]}'),
+    ("cut in a string", r'{"env": {"A": "b\n'),
 )
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -199,6 +199,19 @@ def test_pyinfra_by_hand_sees_roles_data_and_leaves_no_keys(fleet_of: FleetOf, t
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+def test_pyinfra_by_hand_tells_of_a_host_that_can_not_be_reached_and_has_the_others(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path
+) -> None:
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
+    roles = "{orchestrator: {names: [nobody]}, specialist: {}}"
+    seen = pyinfra(fleet_of(f"[{LIGHTSAIL}]", roles=roles).path, tmp_path)
+    assert seen.returncode == 0, seen.stderr
+    assert "Note: roles.orchestrator.names: no host has a Name or an id like nobody" in seen.stderr
+    assert "Error: jada-agent" in seen.stderr
+    assert all(name in seen.stdout for name in ("jada-agent-2", "jada-agent-3"))
+    assert (seen.stdout.count("unreachable.invalid"), seen.stdout.count('"ssh_user": "admin"')) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("sources", "code", "told"),
     [
@@ -371,8 +384,14 @@ class Shown:
 
 @pytest.fixture
 def sshd() -> Iterator[Shown]:
+    with serving(socket.create_server(("127.0.0.1", 0))) as shown:
+        yield shown
+
+
+@contextmanager
+def serving(listening: socket.socket) -> Iterator[Shown]:
     key = paramiko.ECDSAKey.generate()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listening:
 
         def serve() -> None:
             with suppress(OSError):
@@ -459,3 +478,17 @@ def test_a_jump_hosts_revoked_key_is_refused_too(fleet_of: FleetOf, tmp_path: Pa
     ssh = f"{{known_hosts: kh, host_keys: {policy}, jump: '127.0.0.1:{sshd.port}'}}"
     ended = connected(fleet_of(f"[{STATIC}]", ssh=ssh), tmp_path / "scratch", 22, "127.0.0.2")
     assert "No host key for [127.0.0.1]" in ended.message
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_ipv6_address_with_a_port_is_known_as_ssh_writes_it(
+    fleet_of: FleetOf, tmp_path: Path, is_known: bool
+) -> None:
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with serving(listening) as sshd:
+        (tmp_path / "kh").write_text(f"[::1]:{sshd.port if is_known else 1} {sshd.key}\n")
+        ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port, "::1")
+    assert ("uthentication" if is_known else f"No host key for [::1]:{sshd.port}") in ended.message

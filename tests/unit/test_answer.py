@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jada.tasks.change import NO_SUDO
+from jada.tasks.look import Look
 from jada.tasks.transaction import BEGIN, END, ERROR, Result, answer, as_root, failure, not_begun, on_stdin, outcome
 
 
@@ -36,6 +37,11 @@ def test_the_answer_is_what_the_script_says(tmp_path: Path, uid: int) -> None:
 @pytest.mark.parametrize("after", ["", "bye", "bye\n", f"{END}\n"])
 def test_noise_before_and_after_is_ignored(tmp_path: Path, before: str, after: str) -> None:
     assert answer(before + run(tmp_path, "echo one; echo two") + after) == ["one", "two"]
+
+
+def test_pyinfra_by_hand_gives_the_marks_as_lines_like_others(tmp_path: Path) -> None:
+    said = run(tmp_path, f"echo '{ERROR}no way in'").splitlines()
+    assert str(Look().process(said)) == "no way in"
 
 
 def test_an_answer_that_was_cut_off_is_as_far_as_it_came(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
 from jada.cli import records
 from jada.cli.drift_report import Drift, Standing, explain, judge, unmatched
 from jada.inventory.fleet import Acceptance, Fleet, Role
@@ -267,7 +267,13 @@ def test_what_is_not_accepted_still_counts(host: MakeHost) -> None:
     assert check(seen, fleet(accepted("J301"))).exit == Exit.DRIFT
 
 
-@pytest.mark.parametrize("code", ["J406", "J408"])
+def test_another_machine_at_the_address_is_no_plain_unreachable(host: MakeHost) -> None:
+    found = check({"web-1": OtherMachineError("web-1 is i-a, but i-b answers"), "web-2": host()})
+    assert codes(found) == ["J420"]
+    assert standing(found) is Standing.NOT_CHECKED
+
+
+@pytest.mark.parametrize("code", ["J406", "J408", "J420"])
 def test_not_to_be_checked_can_not_be_accepted(host: MakeHost, code: str) -> None:
     with pytest.raises(ConfigError, match=rf"fleet.yml:7: accept\[0\].code can't be {code}"):
         check({"web-1": host()}, fleet(accepted(code)))
@@ -347,9 +353,9 @@ def test_a_model_that_retires_is_told_while_there_is_time(host: MakeHost) -> Non
     found = check({"web-1": released_to(host, RETIRES), "web-2": host()}, asking("sonnet-4.5"))
     assert (codes(found), codes(found, "web-2")) == (["J121"], ["J422", "J121"])
     assert found.hosts[0].findings[0].finding.seen == (
-        f"{RETIRES} retires on 2026-11-30, in 6 days (it runs there, its release asks for it, fleet.yml does)"
+        f"{RETIRES} retires on 2026-11-30, in 6 days (runs there, released there, asked for by fleet.yml)"
     )
-    assert found.hosts[1].findings[1].finding.seen.endswith("in 6 days (fleet.yml does)")
+    assert found.hosts[1].findings[1].finding.seen.endswith("in 6 days (asked for by fleet.yml)")
 
 
 def test_a_lock_is_told_and_is_no_drift(host: MakeHost) -> None:

@@ -5,20 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jada.cli.rollout import question
+from jada.inventory.fleet import Fleet
 from jada.tasks import checks, plan, release
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Wanted
-from jada.tasks.state import Answer, Capacity, File, Launch, Past, Settings, State
+from jada.tasks.state import Answer, Capacity, File, Launch, Past, Setting, Settings, State
 from jada.tasks.transaction import Result, Service, outcome
 
 Host = Callable[..., State]
 REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json", "http://127.0.0.1:8787/healthz", 5)
 OPUS = "claude-opus-5"
+DROPINS = "/etc/systemd/system/jada-agent.service.d"
+# What a script that starts the service gives it, as the look saw it.
+WRAPPED = Launch(
+    {"ANTHROPIC_MODEL": "x"},
+    {"ANTHROPIC_MODEL": "the environment of process 301, which its unit does not set"},
+    {},
+    "/srv",
+)
 
 
 def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
@@ -147,12 +158,88 @@ def test_a_missing_file_is_made(host: Host) -> None:
             "CLAUDE_CONFIG_DIR=/srv in /etc/default/a",
         ),
         ({"settings": {"text": '{"availableModels": ["haiku"]}'}}, "not in availableModels"),
+        # What the look shows is refused before anything is restarted.
+        (
+            {"unit": {"sets": (Setting(f"{DROPINS}/override.conf", "LimitNOFILE", "4096"),)}},
+            f"{DROPINS}/override.conf is read after jada's own 50-jada.conf and sets LimitNOFILE=4096, where 1048576",
+        ),
+        (
+            {"unit": {"sets": (Setting("/run/systemd/system/service.d/60-x.conf", "LimitNOFILE", "1:infinity"),)}},
+            "service.d/60-x.conf is read after",
+        ),
+        (
+            {"health": Answer(True, error="x", unable="curl is not installed there")},
+            "`health:` of fleet.yml, curl is not",
+        ),
+        (
+            {"probe": Answer(True, error="x", unable="its command is not found there")},
+            "`probe:` of fleet.yml, its command",
+        ),
+        ({"process": None, "unit": {"kind": "oneshot"}}, "active without a process (Type=oneshot)"),
+        (
+            {"unit": {"lacks": (("EnvironmentFile", "/etc/x"),)}},
+            "would not start again: EnvironmentFile=/etc/x is not there",
+        ),
+        (
+            {"unit": {"loaded": False, "load": "masked"}, "user": ""},
+            "jada-agent.service is masked; systemctl unmask jada-agent.service there first, nothing was touched",
+        ),
+        (
+            {"unit": {"loaded": False, "load": "bad-setting", "error": "Unit has a bad setting."}, "user": ""},
+            "systemd calls it bad-setting: Unit has a bad setting.; mend that first",
+        ),
+        ({"unit": {"user": "ghost"}, "user": ""}, "User=ghost of jada-agent.service is no user of this host"),
+        (
+            {"reloaded": Launch({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": f"Environment= of {DROPINS}/60-x.conf"})},
+            f"would not do: x from ANTHROPIC_MODEL in Environment= of {DROPINS}/60-x.conf; mend that first",
+        ),
+        (
+            {"process": {"again": WRAPPED}, "health": Answer()},
+            "would not do: x from ANTHROPIC_MODEL in the environment of process 301, which its unit does not set; mend "
+            "that first, or restart the service if nothing sets it any more",
+        ),
     ],
 )
 def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, object], told: str) -> None:
     made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
     assert made.transaction is None
     assert told in made.refusal
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # Ours is read after it; it gives what ours gives; it is clamped to that; systemd ignores it.
+        {"unit": {"sets": (Setting(f"{DROPINS}/40-x.conf", "LimitNOFILE", "4096"),)}},
+        {"unit": {"sets": (Setting("/etc/systemd/system/jada-agent.service", "LimitNOFILE", "4096"),)}},
+        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "1048576:infinity"),)}},
+        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "infinity"),)}},
+        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", ""),)}},
+        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "5000:4000"),)}},
+        # The service does not answer now, which a restart may mend.
+        {"health": Answer(True, error="nothing accepts connections there")},
+        # It says that it does not use what the script sets.
+        {"process": {"launch": WRAPPED, "again": WRAPPED}},
+    ],
+    ids=str,
+)
+def test_a_change_that_may_work_is_not_refused(host: Host, changes: dict[str, Any]) -> None:
+    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert made.transaction is not None, made.refusal
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"unit": {"active": "inactive", "result": "success"}, "process": None}, "this starts it"),
+        ({"unit": {"active": "failed", "result": "exit-code"}, "process": None}, "failed, exit-code"),
+        ({"settings": {"names": 2}}, "has 2 names (hard links)"),
+    ],
+)
+def test_what_comes_with_a_change_is_told_beforehand(host: Host, changes: dict[str, Any], told: str) -> None:
+    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert made.transaction is not None
+    assert [note for note in made.notes if told in note]
 
 
 @pytest.mark.parametrize(
@@ -191,21 +278,25 @@ def test_what_can_not_be_stands_in_the_way_of_no_upgrade(host: Host, nofile: int
 @pytest.mark.parametrize(
     ("capacity", "service", "login", "why"),
     [
-        ((1_048_576, True, 524_288, 524_288), 1_048_576, 1_048_576, "fs.nr_open is 1048576"),
-        ((1_048_576, False, 20_000, 10_000), 20_000, 10_000, "hard limit is 20000"),
-        ((2_147_483_584, True, 1, 1), 2_147_483_584, 2_147_483_584, "fs.nr_open is 2147483584"),
+        ((1_048_576, True, 524_288, 524_288), 1_048_576, 1_048_576, "the kernel's fs.nr_open"),
+        ((1_048_576, False, 20_000, 10_000), 20_000, 10_000, "systemd's hard limit"),
+        ((2_147_483_584, True, 1, 1), 2_147_483_584, 2_147_483_584, "the kernel's fs.nr_open"),
     ],
 )
 def test_the_limit_is_the_most_the_host_can_give(
     host: Host, capacity: tuple[int, bool, int, int], service: int, login: int, why: str
 ) -> None:
     names = ("nr_open", "can_raise", "hard_pid1", "hard_login")
-    state = host(capacity=dict(zip(names, capacity, strict=True)), limits=File())
+    before = {"wanted": Wanted("claude-sonnet-4.6", 4096, 4096, "20261124-120000-aaaa")}
+    state = host(capacity=dict(zip(names, capacity, strict=True)), limits=File(), release=before)
     made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
     assert made.transaction
     assert made.transaction.release.wanted == Wanted(OPUS, service, 2_147_483_646, REQUEST.id)
     assert f"+agent soft nofile {login}" in made.diff[2]
-    assert why in made.notes[0]
+    assert made.notes == (f"open files: {service}, the most that the host can give ({why})",)
+    # What the release before gave already is no news.
+    known = {"wanted": replace(made.transaction.release.wanted, model="x")}
+    assert plan.upgrade(REQUEST, "r", OPUS, replace(state, release=host(release=known).release), SERVICE).notes == ()
 
 
 def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None:
@@ -213,7 +304,7 @@ def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None
     lost = [note for note in plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).notes if "[1m]" in note]
     assert lost == [
         "settings.json asks for claude-sonnet-4-6[1m], with a context of a million tokens, and claude-opus-5 is "
-        "without; 'claude-opus-5[1m]' would keep it"
+        "asked for without; 'claude-opus-5[1m]' would keep it, where that model has one"
     ]
     kept = plan.upgrade(REQUEST, "r", f"{OPUS}[1m]", state, SERVICE)
     assert kept.transaction is not None
@@ -302,3 +393,20 @@ def test_an_outcome_has_the_log_of_the_start_that_failed_and_no_more() -> None:
     assert told
     assert (told.reason, len(told.log), told.log[0]) == ("it crashed", 20, "line 0\\x1b")
     assert outcome(["log early", "result broken"]).log == ()  # type: ignore[union-attr]
+
+
+def test_the_question_says_what_it_will_do(host: Host) -> None:
+    fleet = Fleet("rehearsal", Path("fleet.yml"), (), ())
+
+    def ask(model: str, *states: State) -> str:
+        plans = {str(n): plan.upgrade(REQUEST, "r", model, state, SERVICE) for n, state in enumerate(states)}
+        return question(fleet, plans)
+
+    one, other = host(), host(release={"wanted": Wanted("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa")})
+    assert ask(OPUS, one) == "Change 1 host of rehearsal from sonnet-4.6 to opus-5 and restart its agent?"
+    assert ask(OPUS, one, other) == (
+        "Change 2 hosts of rehearsal from haiku-4.5 and sonnet-4.6 to opus-5 and restart their agents?"
+    )
+    assert ask("claude-sonnet-4.6", host(process={"soft": 1})) == (
+        "Change 1 host of rehearsal (the model stays sonnet-4.6) and restart its agent?"
+    )
