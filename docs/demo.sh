@@ -31,7 +31,8 @@ run jada lab ssh specialist-1 "sudo sed -i s/claude-sonnet-4.6/claude-opus-5/ /h
 expect 3 jada drift
 say "An incident: everything back, byte for byte"
 run jada rollback --yes
-expect 0 jada drift
+say "All run what they did before; that fleet.yml asks for another model, drift says too"
+expect 3 jada drift
 run jada status
 say "A model that makes the agent crash two seconds after its start: the host puts itself back"
 run jada lab ssh specialist-1 "echo '{\"crash_after\": 2, \"models\": [\"claude-haiku-4.5\"]}' | sudo tee /etc/jada-agent.json"

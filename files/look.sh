@@ -185,6 +185,7 @@ ask_probe() {
 
 # What systemd has for every service, and where it looks for units.
 look_at_manager() {
+    COMMENTS_GO_ON=
     for line in $(systemctl show --property=Version,UnitPath,Environment); do
         text=${line#*=}
         case $line in

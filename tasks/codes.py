@@ -126,7 +126,7 @@ _ALL = (
     Code(
         "J121",
         "model-retires",
-        NOTE,
+        WARNING,
         "A model that runs on the host, or that its release or fleet.yml asks for, retires within 30 days, or has "
         "already. The API then refuses it, or another one answers in its place.",
         "jada upgrade --to MODEL --limit HOST, with a model that stays; and name it in fleet.yml",
@@ -326,9 +326,9 @@ _ALL = (
     Code(
         "J423",
         "role-mixed",
-        WARNING,
-        "Hosts of one role were released to different models, and fleet.yml asks for none by that role. It is told of "
-        "the hosts whose model is not the most common one; in a check of the whole role only.",
+        NOTE,
+        "Hosts of one role were released to different models, and fleet.yml asks for none by that role, so nobody says "
+        "which is right. It is told of the hosts whose model is not the most common one of those that are checked.",
         "jada upgrade --to MODEL --limit HOST, or name the role's model in fleet.yml",
     ),
 )

@@ -90,7 +90,7 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(lock=state.lock)
     if refusal := _refusal(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
-    notes = (*_limit_notes(state, wanted), *_slow(state), *_notes(state, wanted))
+    notes = (*_limit_notes(state, wanted), *_slow(state), *_starts(state), *_notes(state, wanted))
     current = state.release
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
@@ -169,7 +169,7 @@ def _way_back(request: Request, role: str, state: State, current: Release, undon
     transaction = Transaction(made, state, service, request.holder, force=request.force)
     if elsewhere := _of_other_place(transaction, undone):
         return Plan(refusal=elsewhere)
-    return Plan(transaction, diff=_rollback_diff(made), notes=(*_lost(state, current), *_slow(state)))
+    return Plan(transaction, diff=_rollback_diff(made), notes=(*_lost(state, current), *_slow(state), *_starts(state)))
 
 
 def _elsewhere(state: State, current: Release, change: str) -> str:
@@ -284,11 +284,16 @@ def _unverifiable(state: State, wanted: Wanted) -> str:
     return ""
 
 
+def _starts(state: State) -> tuple[str, ...]:
+    unit = state.unit
+    if unit.active not in ("inactive", "failed"):
+        return ()
+    return (f"{unit.name} does not run now ({unit.active}, {unit.result}): this starts it",)
+
+
 def _notes(state: State, wanted: Wanted) -> Iterator[str]:
     """What an operator should know beforehand of a change that can be made."""
-    settings, unit = state.settings, state.unit
-    if unit.active in ("inactive", "failed"):
-        yield f"{unit.name} does not run now ({unit.active}, {unit.result}): this starts it"
+    settings = state.settings
     if settings.names > 1:
         yield (
             f"{settings.path} has {settings.names} names (hard links): a new file takes its place under this one, and "

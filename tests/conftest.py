@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,9 @@ import pytest
 
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
+
+# A shell's background ignores Ctrl-C, and all that is started from there does.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 JADA = Path(sys.executable).with_name("jada")
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
@@ -95,6 +100,11 @@ class Lab:
 def bring_up(hosts: int) -> tuple[Machine, ...]:
     """A lab of so many hosts, of the suite that is tested."""
     return fleet.up(hosts, print, SUITE)
+
+
+def asking_no_model(text: str) -> str:
+    """A fleet.yml whose roles ask for no model: there a host differs from its own release alone."""
+    return re.sub(r"model: [\w.-]+(, )?", "", text)
 
 
 def reset(host: Machine) -> None:

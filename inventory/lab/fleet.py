@@ -46,8 +46,8 @@ sources:
       names: [jada-agent]
       address: private
 roles:
-  orchestrator: {{tags: {{role: orchestrator}}}}
-  specialist: {{}}
+  orchestrator: {{model: sonnet-4.6, tags: {{role: orchestrator}}}}
+  specialist: {{model: sonnet-4.6}}
 health: http://127.0.0.1:{port}/healthz
 settle: 5
 ssh:

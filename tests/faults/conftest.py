@@ -17,7 +17,7 @@ import pytest
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import LAB
-from tests.conftest import JADA, reset
+from tests.conftest import JADA, asking_no_model, reset
 
 NEW = "claude-sonnet-4.6"
 DROPIN = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
@@ -206,8 +206,8 @@ def make_rig(host: Machine, folder: Path) -> Rig:
 
 @pytest.fixture(scope="session")
 def fault_fleet(whole_lab: object) -> None:
-    """The lab's fleet.yml, with a shorter settle time."""
-    text = fleet.FLEET_FILE.read_text().replace("settle: 5", "settle: 1")
+    """The lab's fleet.yml, with a shorter settle time and no models."""
+    text = asking_no_model(fleet.FLEET_FILE.read_text()).replace("settle: 5", "settle: 1")
     (LAB / "faults.yml").write_text(text)
 
 

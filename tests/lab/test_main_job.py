@@ -15,7 +15,6 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL
-from jada.inventory.lab.shell import LAB
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -58,7 +57,8 @@ def test_upgrade_drift_rollback(lab: Lab) -> None:
     assert lab.models() == {OLD_MODEL}
     for host in lab.hosts:
         assert lab.run(host.name, "ls /etc/systemd/system /etc/security/limits.d").find("50-jada") == -1
-    lab.jada("drift")
+    # All is as it was, and not as fleet.yml asks.
+    assert f"J422 model-not-of-fleet: expected {NEW}" in lab.jada("drift", exit_code=3)
 
 
 def test_rolling_back_twice_changes_nothing_more_and_redo_goes_forward(lab: Lab) -> None:
@@ -74,7 +74,7 @@ def test_rolling_back_twice_changes_nothing_more_and_redo_goes_forward(lab: Lab)
     assert "forward again to release" in told
     assert lab.models() == {"claude-haiku-4.5"}
     assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == released
-    lab.jada("drift")
+    assert lab.jada("drift", exit_code=3).count("J422") == len(lab.hosts)
 
 
 def test_nothing_to_do_restarts_nothing(lab: Lab) -> None:
@@ -240,16 +240,11 @@ def test_status_as_json(lab: Lab) -> None:
 
 def test_the_playbook_by_hand(lab: Lab) -> None:
     """`pyinfra inventory/aws.py deploy.py`: each role's model from fleet.yml."""
-    text = fleet.FLEET_FILE.read_text()
-    text = text.replace("orchestrator: {tags", "orchestrator: {model: sonnet-4.6, tags")
-    text = text.replace("specialist: {}", "specialist: {model: sonnet-4.6}")
-    own = LAB / "by-hand.yml"
-    own.write_text(text)
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [Path(sys.executable).with_name("pyinfra"), "-y", "inventory/aws.py", "deploy.py"],
         cwd=root,
-        env={**os.environ, "JADA_FLEET": str(own)},
+        env={**os.environ, "JADA_FLEET": str(fleet.FLEET_FILE)},
         capture_output=True,
         text=True,
         check=False,

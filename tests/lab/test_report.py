@@ -32,7 +32,7 @@ def words(file: Path, path: str) -> list[str]:
 
 
 def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
-    lab.jada("upgrade", "--to", "opus-5", "--yes", "--reason", 'faster, "they said" <script>alert(1)</script>')
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--reason", 'faster, "they said" <script>alert(1)</script>')
     file = tmp_path / "fleet.html"
     before = os.umask(0o027)
     try:
@@ -44,7 +44,7 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
     assert sorted(one.name for one in tmp_path.iterdir()) == ["fleet.html", "state"]
     assert words(file, "//table[@class='matrix']") == []
     (release,) = words(file, "//ol[@class='timeline']/li")
-    assert release.startswith("◆ upgrade to claude-opus-5, 20")
+    assert release.startswith("◆ upgrade to claude-sonnet-4.6, 20")
     assert ": 3 verified." in release
     assert '“faster, "they said" <script>alert(1)</script>”' in release
 

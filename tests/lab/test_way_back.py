@@ -9,6 +9,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.shell import LAB
+from tests.conftest import asking_no_model
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -31,7 +32,7 @@ BECAME = (
 def quick(lab: Lab) -> dict[str, str]:
     """The environment with a fleet.yml whose services settle in a second."""
     file = LAB / "way-back.yml"
-    file.write_text(fleet.FLEET_FILE.read_text().replace("settle: 5", "settle: 1"))
+    file.write_text(asking_no_model(fleet.FLEET_FILE.read_text()).replace("settle: 5", "settle: 1"))
     return {"JADA_FLEET": str(file)}
 
 

@@ -17,7 +17,7 @@ from jada.inventory.lab.shell import LAB
 from jada.tasks.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import Service, look_script
-from tests.conftest import JADA, reset
+from tests.conftest import JADA, asking_no_model, reset
 from tests.faults.conftest import eventually, finish
 
 if TYPE_CHECKING:
@@ -131,9 +131,9 @@ class Victim:
 
 @pytest.fixture(scope="session")
 def security_fleet(whole_lab: object) -> Path:
-    """The lab's fleet.yml, with a shorter settle time."""
+    """The lab's fleet.yml, with a shorter settle time and no models."""
     file = LAB / "security.yml"
-    file.write_text(fleet.FLEET_FILE.read_text().replace("settle: 5", "settle: 1"))
+    file.write_text(asking_no_model(fleet.FLEET_FILE.read_text()).replace("settle: 5", "settle: 1"))
     return file
 
 

@@ -332,10 +332,11 @@ def test_of_another_role_than_its_release_only_that_is_told(host: MakeHost) -> N
     assert codes(found) == ["J407"]
 
 
-def test_a_role_of_two_models_is_drift_where_fleet_yml_names_none(host: MakeHost) -> None:
+def test_a_role_of_two_models_is_told_where_fleet_yml_names_none(host: MakeHost) -> None:
     seen = {"web-1": released_to(host, HAIKU), "web-2": host(), "web-3": host(), "new-1": host(release=None)}
     found = check(seen)
     assert [codes(found, name) for name in ("web-1", "web-2", "web-3")] == [["J423"], [], []]
+    assert standing(found) is Standing.IN_SYNC
     assert found.hosts[0].findings[0].finding.seen == f"{HAIKU}; of that role: 2 on {SONNET}, 1 on {HAIKU}"
     # None is the right one of as many.
     even = check({"web-1": released_to(host, HAIKU), "web-2": host()})

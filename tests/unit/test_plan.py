@@ -242,6 +242,14 @@ def test_what_comes_with_a_change_is_told_beforehand(host: Host, changes: dict[s
     assert [note for note in made.notes if told in note]
 
 
+def test_a_way_back_starts_a_stopped_service_too(host: Host) -> None:
+    state = host(unit={"active": "inactive"}, process=None)
+    assert (
+        "jada-agent.service does not run now (inactive, success): this starts it"
+        in plan.rollback(REQUEST, "r", "", state, SERVICE).notes
+    )
+
+
 @pytest.mark.parametrize(
     "changes",
     [
