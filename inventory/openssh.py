@@ -31,7 +31,7 @@ def openssh(fleet: Fleet, host: Host, scratch: Path) -> Iterator[list[str]]:
 
 
 def argv(data: Mapping[str, Any], options: tuple[str, ...] = ()) -> list[str]:
-    """The command line from pyinfra's host data. Pure."""
+    """The command line that does what the host data of pyinfra say. Pure."""
     words = ["ssh"]
     if "ssh_config_file" in data:
         words += ["-F", str(data["ssh_config_file"])]
