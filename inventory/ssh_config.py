@@ -142,7 +142,7 @@ def read(text: str, host: Host) -> Options:
 
     proxy = one("proxycommand")
     if one("proxyjump") not in ("", "none"):
-        proxy = jumping(one("proxyjump"), _arguments())
+        proxy = jumping(one("proxyjump"), arguments())
     agent = one("identityagent") or "SSH_AUTH_SOCK"
     return Options(
         options.hostname,
@@ -171,7 +171,7 @@ def _ask(host: Host) -> Options:
     of_host = (*(("-p", str(host.port)) if host.port != 22 else ()), *(("-l", host.user) if host.user else ()))
     try:
         done = subprocess.run(
-            ["ssh", *_arguments(), "-G", *of_host, "--", host.address],
+            ["ssh", *arguments(), "-G", *of_host, "--", host.address],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -188,7 +188,7 @@ def _ask(host: Host) -> Options:
     return read(done.stdout, host)
 
 
-def _arguments() -> tuple[str, ...]:
+def arguments() -> tuple[str, ...]:
     """None where the home is that of the user database, which ssh looks at; elsewhere the file that is meant."""
     return () if _is_home() else ("-F", str(own_file()))
 
