@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 __version__ = "0.1.0"
@@ -15,8 +16,10 @@ UNEXPECTED = "JADA_DEBUG=1 shows the traceback; please report it"
 T = TypeVar("T")
 
 # What the vendor's ids, the gateways' and the clouds' (ARNs, @dates) are made of: nothing that a shell, JSON or a
-# systemd unit reads as more than text.
-EXACT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}")
+# systemd unit reads as more than text. At its end may stand how the Claude CLI is asked for a context of a million
+# tokens; what the CLI sends, and what answers, has the id without it.
+LONG_CONTEXT = "[1m]"
+EXACT_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,499}}(?:{re.escape(LONG_CONTEXT)})?")
 
 # Ends a line, moves a cursor, turns the reading direction or can't be written as UTF-8: C0 and C1 (with DEL), the line
 # and paragraph separators, the bidi controls, and lone surrogates.
@@ -35,6 +38,8 @@ class Exit(IntEnum):
     DRIFT = 3
     ROLLED_BACK = 4
     LOCKED = 5
+    # By Ctrl-C, as shells count it.
+    STOPPED = 130
 
 
 class JadaError(Exception):
@@ -66,6 +71,10 @@ class HostKeyError(HostError):
     """A host showed another ssh host key than the known one; nothing was sent to it."""
 
 
+class OtherMachineError(HostError):
+    """Another EC2 instance answers at a host's address than the one that is meant; nothing was judged or changed."""
+
+
 def reason(error: BaseException) -> str:
     """An exception in words that tell no value: these may be foreign, or secret."""
     kind = type(error).__name__
@@ -94,7 +103,9 @@ class Host:
     """One machine, as its inventory source described it.
 
     `user` is the ssh user ("" until fleet.yml or the cloud names one); `source` reads like "ec2 us-east-1",
-    "lightsail us-east-1" or "static"; `id` is the cloud's own id (i-0abc…, the Lightsail instance name).
+    "lightsail us-east-1" or "static"; `id` is the cloud's own id (i-0abc…, the Lightsail instance name), unique in
+    `account` and `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name
+    a host. `instance` is the EC2 instance that has to answer. `trouble` is why jada does not even try to connect.
     """
 
     name: str
@@ -106,6 +117,14 @@ class Host:
     port: int = 22
     tags: Mapping[str, str] = field(default_factory=dict)
     role: str = ""
+    account: str = ""
+    own_name: str = ""
+    instance: str = ""
+    trouble: HostError | None = None
+
+    def is_called(self, pattern: str) -> bool:
+        """Whether a shell pattern matches the Name itself or the cloud's id: no other host changes what that says."""
+        return any(fnmatchcase(name, pattern) for name in (self.own_name or self.name, self.id) if name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jada import Exit, HostError, JadaError
 from jada.cli import drift_formats, notices
 from jada.cli.drift_log import Episode, open_log
-from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge, unmatched
 from jada.cli.fleet import Opened
 from jada.cli.output import emit_json, err, escape, named, out, plural
 from jada.cli.records import open_records
@@ -41,7 +41,7 @@ EPISODES = (
 
 def judged(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> Drift:
     """What was seen, judged by the hosts' own releases, by fleet.yml and by the record. Raises JadaError."""
-    return judge(opened.fleet, opened.hosts, seen, _released(opened.fleet), datetime.now(UTC), whole)
+    return _judged(opened, seen, _released(opened.fleet), whole)
 
 
 def judged_anyway(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> tuple[Drift, JadaError | None]:
@@ -51,7 +51,14 @@ def judged_anyway(opened: Opened, seen: Mapping[str, State | HostError], whole: 
         released = _released(opened.fleet)
     except JadaError as error:
         unread = error
-    return judge(opened.fleet, opened.hosts, seen, released, datetime.now(UTC), whole), unread
+    return _judged(opened, seen, released, whole), unread
+
+
+def _judged(opened: Opened, seen: Mapping[str, State | HostError], released: Mapping[str, str], whole: bool) -> Drift:
+    found = judge(opened.fleet, opened.hosts, seen, released, datetime.now(UTC), whole)
+    for note in unmatched(opened.fleet, opened.hosts, found) if whole else ():
+        err.print(f"[yellow]Note[/] {escape(note)}")
+    return found
 
 
 def _released(fleet: Fleet) -> dict[str, str]:

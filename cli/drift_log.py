@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 
-from jada.cli.drift_report import KEY_CHANGED, NOT_CHECKED, Drift, HostDrift, Standing
+from jada.cli.drift_report import UNCHECKED, Drift, HostDrift, Standing
 from jada.cli.output import visible
 from jada.cli.records import open_database
 from jada.tasks.checks import Finding
@@ -172,7 +172,7 @@ def _ended(episode: Episode, row: HostDrift | None, whole: bool) -> str:
         return "gone"
     if row.standing is Standing.CHANGING:
         return ""
-    if row.standing is Standing.NOT_CHECKED and episode.code not in (KEY_CHANGED, NOT_CHECKED):
+    if row.standing is Standing.NOT_CHECKED and episode.code not in UNCHECKED:
         return ""
     return "accepted" if any(one.finding.code == episode.code for one in row.findings) else "resolved"
 

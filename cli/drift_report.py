@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError, attempt
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt
 from jada.cli.records import AHEAD
 from jada.inventory import models
 from jada.inventory.words import did_you_mean
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from jada.inventory.fleet import Acceptance, Fleet
 
 NO_RELEASE, NEW, GONE, KEY_CHANGED, ROLE_CHANGED, NOT_CHECKED = "J401", "J404", "J405", "J406", "J407", "J408"
+OTHER_MACHINE = "J420"
+# Why a host could not be checked, where that is more than a plain trouble.
+WHY_NOT = {HostKeyError: KEY_CHANGED, OtherMachineError: OTHER_MACHINE}
+UNCHECKED = (NOT_CHECKED, *WHY_NOT.values())
 # What fleet.yml, the catalogue and people say of a host, whatever its release is.
 BESIDE = RETIRES, HELD, NOT_OF_FLEET, MIXED = "J121", "J421", "J422", "J423"
 # No transaction lasts as long, and no host is begun after fleet.yml's deadline.
@@ -110,7 +114,18 @@ def judge(
     rows = [_row(host, usable[host.name], released.get(host.name, ""), beside) for host in hosts]
     if whole:
         rows += _gone(hosts, seen, released)
-    return Drift(fleet.name, at, tuple(_accepted(row, accept, at.date()) for row in rows), whole)
+    found = {host.name: host for host in hosts}
+    judged = tuple(_accepted(row, found.get(row.host), accept, at.date()) for row in rows)
+    return Drift(fleet.name, at, judged, whole)
+
+
+def unmatched(fleet: Fleet, hosts: Sequence[Host], found: Drift) -> Iterator[str]:
+    """Each pattern of fleet.yml's accepted findings that no host of the fleet has a name like, in words."""
+    known = {host.name: host for host in hosts}
+    for index, one in enumerate(fleet.accept):
+        for pattern in one.hosts:
+            if not any(_is_about(pattern, row, known.get(row.host)) for row in found.hosts):
+                yield f"accept[{index}] ({one.code}): no host has a Name or an id like {pattern}"
 
 
 def explain(code: str) -> str:
@@ -169,7 +184,7 @@ def _row(host: Host, seen: State | HostError, known: str, beside: _Beside) -> Ho
 
 def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> HostDrift:
     if isinstance(seen, HostError):
-        code = KEY_CHANGED if isinstance(seen, HostKeyError) else NOT_CHECKED
+        code = next((code for kind, code in WHY_NOT.items() if isinstance(seen, kind)), NOT_CHECKED)
         finding = Finding.of(code, "an answer from the host", seen.message, seen.hint)
         return HostDrift(host.name, host.role, Standing.NOT_CHECKED, (Judged(finding),))
     if change := checks.under_way(seen):
@@ -242,7 +257,8 @@ def _gone(
     hosts: Iterable[Host], seen: Mapping[str, State | HostError], released: Mapping[str, str]
 ) -> Iterator[HostDrift]:
     """Hosts whose last release is no older than the oldest one that is current on a host: later ones are history."""
-    here = {host.name for host in hosts}
+    # One that shares its Name with another now is called differently, but not gone.
+    here = {name for host in hosts for name in (host.name, host.own_name)}
     oldest = min((state.release.id for state in _states(seen) if state.release), default="")
     for name, release in sorted(released.items()):
         if name not in here and release >= oldest:
@@ -250,14 +266,20 @@ def _gone(
             yield HostDrift(name, "", Standing.GONE, (Judged(finding),))
 
 
-def _accepted(row: HostDrift, accept: Sequence[Acceptance], today: date) -> HostDrift:
-    found = tuple(_judged(one.finding, row.host, accept, today) for one in row.findings)
+def _accepted(row: HostDrift, host: Host | None, accept: Sequence[Acceptance], today: date) -> HostDrift:
+    own = [one for one in accept if any(_is_about(pattern, row, host) for pattern in one.hosts)]
+    found = tuple(_judged(one.finding, own, today) for one in row.findings)
     drifted = row.standing is Standing.IN_SYNC and any(one.counts for one in found)
     return replace(row, findings=found, standing=Standing.DRIFTED if drifted else row.standing)
 
 
-def _judged(finding: Finding, host: str, accept: Sequence[Acceptance], today: date) -> Judged:
-    about = [one for one in accept if one.code == finding.code and any(fnmatchcase(host, name) for name in one.hosts)]
+def _is_about(pattern: str, row: HostDrift, host: Host | None) -> bool:
+    """Whether a pattern means a host; of one that is gone, no more is known than its name."""
+    return host.is_called(pattern) if host else fnmatchcase(row.host, pattern)
+
+
+def _judged(finding: Finding, accept: Sequence[Acceptance], today: date) -> Judged:
+    about = [one for one in accept if one.code == finding.code]
     last = max(about, key=lambda one: one.until, default=None)
     return Judged(finding, last, expired=last is not None and last.until < today)
 
@@ -267,7 +289,7 @@ def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:
         where = f"{fleet.path}:{one.line}: accept[{index}].code"
         if one.code not in CODES:
             raise ConfigError(f"{where} is no code of a finding: {one.code}{did_you_mean(one.code, CODES)}")
-        if one.code in (KEY_CHANGED, NOT_CHECKED):
+        if one.code in UNCHECKED:
             raise ConfigError(
                 f"{where} can't be {one.code}: nothing is known of a host that was not checked",
                 "take the host out of fleet.yml's sources, if it is meant to be away",

@@ -8,11 +8,12 @@ import click
 
 from jada import Exit, HostError
 from jada.cli.fleet import each_judged, fleet_option, open_fleet
+from jada.cli.given import GIVEN
 from jada.cli.output import emit_json, escape, out
 
 
 @click.command()
-@click.argument("host")
+@click.argument("host", type=GIVEN)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @fleet_option
 def explain(host: str, as_json: bool, fleet_file: str | None) -> int:

@@ -55,6 +55,16 @@ def lines(name: str, state: State) -> Iterator[str]:
     release = state.release
     asked = f"release {release.id} asks for {release.wanted.model or 'no model'}" if release else "it has no release"
     yield f"[bold]{escape(name)}[/]: {escape(asked)}"
+    if not checks.unusable(state):
+        yield from _what_runs(state)
+    for finding in checks.drift(state):
+        mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
+        yield f"  {mark} {escape(finding_line(finding))}"
+        yield f"    mend: {escape(finding.mend_on(name))}"
+    yield ""
+
+
+def _what_runs(state: State) -> Iterator[str]:
     fresh, running = _both(state)
     yield from _chain(f"A process started now would ask for {fresh.model}", fresh)
     process = state.process
@@ -81,11 +91,6 @@ def lines(name: str, state: State) -> Iterator[str]:
             f"  A claude session of {escape(session.user)} is open: {session.pid}, {session.tty or 'no terminal'}, "
             f"for {since(session.started, state.now)}{old}."
         )
-    for finding in checks.drift(state):
-        mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
-        yield f"  {mark} {escape(finding_line(finding))}"
-        yield f"    mend: {escape(finding.mend_on(name))}"
-    yield ""
 
 
 def _chain(title: str, effect: Effective) -> Iterator[str]:
@@ -104,7 +109,7 @@ def _chain(title: str, effect: Effective) -> Iterator[str]:
 def _both(state: State) -> tuple[Effective, Effective | None]:
     """What a process started now asks for, and what the one that runs would ask for were it to read the files again."""
     running = effective.resolve(state, state.process.launch) if state.process else None
-    return effective.resolve(state, state.fresh), running
+    return effective.resolve(state, effective.fresh(state)), running
 
 
 def _how(state: State) -> str:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jada import Exit, Host, HostError, JadaError, UnforeseenError, attempt
+from jada import ConfigError, Exit, Host, HostError, JadaError, UnforeseenError, attempt
+from jada.cli import signals
 from jada.cli.complete import role_names
+from jada.cli.given import GIVEN
 from jada.cli.output import debugged, err, escape, plural, progress, visible
 
 if TYPE_CHECKING:
@@ -51,28 +53,31 @@ class Opened:
         """The same with all the time that fleet.yml gives, as after a question that waited for its answer."""
         return replace(self, ends=time.monotonic() + self.fleet.deadline)
 
-    def look(self, text: str = "Looking at hosts", history: bool = False) -> dict[str, State | HostError]:
-        """One look at every host, side by side, in the order of the hosts."""
+    def look(
+        self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False
+    ) -> dict[str, State | HostError]:
+        """One look at every host, side by side, in the order of the hosts; it `goes_on` if changes follow at once."""
         names = (host.name for host in self.hosts)
-        return self.visit(text, names, lambda _, connection: connection.look(history))
+        return self.visit(text, names, lambda _, connection: connection.look(history, goes_on=goes_on))
 
     def visit(
         self,
         text: str,
         names: Iterable[str],
         act: Callable[[str, Connection], T],
-        is_stopped: Callable[[], bool] = lambda: False,
     ) -> dict[str, T | HostError]:
         """Does one thing on each named host, side by side, and shows how far it is.
 
-        Once stopped, or past the fleet's deadline, no other host is begun: those give a NotBegunError.
+        Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotBegunError.
+        Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
         """
+        signals.check()
         wanted = list(names)
         found: dict[str, T | HostError] = {}
 
         def in_time() -> Iterator[str]:
             for name in wanted:
-                if is_stopped() or time.monotonic() > self.ends:
+                if signals.stopped() or time.monotonic() > self.ends:
                     return
                 yield name
 
@@ -82,7 +87,9 @@ class Opened:
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
                 advance()
-        why = "jada was told to stop" if is_stopped() else f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
+        signals.check()
+        late = f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
+        why = "jada was told to stop" if signals.stopped() else late
         return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
 
     def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
@@ -99,7 +106,7 @@ class Opened:
 def fleet_option(command: F) -> F:
     """--fleet, for every command that reads fleet.yml."""
     return click.option(
-        "--fleet", "fleet_file", metavar="FILE", help="The fleet.yml to use (default: see jada --help)."
+        "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use (default: see jada --help)."
     )(command)
 
 
@@ -108,10 +115,13 @@ def host_options(command: F) -> F:
     command = click.option(
         "--limit",
         metavar="PATTERN",
-        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'.",
+        type=GIVEN,
+        multiple=True,
+        callback=lambda _, __, given: ",".join(given) if given else None,
+        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
     )(command)
     command = click.option(
-        "--role", metavar="ROLE", help="Only hosts of this role of fleet.yml.", shell_complete=role_names
+        "--role", metavar="ROLE", type=GIVEN, help="Only hosts of this role of fleet.yml.", shell_complete=role_names
     )(command)
     return fleet_option(command)
 
@@ -137,19 +147,18 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
 
     with lasting():
         config = load(fleet_file, needs_all)
-        from jada.cli.signals import cleaned_up
         from jada.inventory import access
         from jada.inventory.scratch import scratch
         from jada.tasks.dial import AT_ONCE, dial
 
         hosts = find(config, role, limit)
-        first = hosts[:AT_ONCE] if access.is_direct(config) else ()
+        first = [host for host in hosts if not host.trouble][:AT_ONCE] if access.is_direct(config) else []
         lines = {host.name: dial(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.session import Session
         from jada.tasks.transaction import Service
 
-    with cleaned_up(), scratch() as folder:
+    with signals.cleaned_up(), scratch() as folder:
         data = access.ssh_data(config, hosts, folder)
         session = Session(
             data,
@@ -171,29 +180,45 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
 
 
 def find(config: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
-    """The hosts of a fleet from load() that match. Raises JadaError when there are none."""
+    """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none."""
     from jada.inventory import discover
+    from jada.inventory.roles import unmatched
 
+    # Not under what moves on the terminal: it may be asked for an MFA code there.
+    discover.log_in(config)
     with err.status("Finding hosts…") if err.is_terminal else nullcontext():
         hosts = discover.discover(config)
+    for note in unmatched(hosts, config.roles):
+        err.print(f"[yellow]Note[/] {escape(note)}")
     return choose(config, hosts, role, limit)
 
 
 def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str | None) -> tuple[Host, ...]:
-    """Those of `hosts` that --role and --limit leave. Raises JadaError when there are none."""
+    """Those of `hosts` that --role and --limit leave. Raises ConfigError when a role or any pattern matches none."""
     if role is not None and role not in {one.name for one in config.roles}:
-        raise JadaError(
+        raise ConfigError(
             f"fleet.yml names no role {role}",
             "one of: " + ", ".join(one.name for one in config.roles),
         )
-    chosen = tuple(host for host in hosts if _matches(host, role, limit))
-    if not chosen:
-        filters = " and ".join(
-            text for text in (f"--role {role}" if role else "", f"--limit {limit}" if limit else "") if text
+    of_role = tuple(host for host in hosts if role is None or host.role == role)
+    if not of_role:
+        raise JadaError(f"None of the {plural(len(hosts), 'host')} has the role {role}")
+    if limit is None:
+        return of_role
+    patterns = [pattern.strip() for pattern in limit.split(",")]
+    matches = {
+        pattern: {host.name for host in of_role if fnmatch.fnmatchcase(host.name, pattern)} for pattern in patterns
+    }
+    if unmatched := [pattern for pattern, names in matches.items() if not names]:
+        told = ",".join(one or "''" for one in unmatched)
+        where = f" of role {role}" if role is not None else ""
+        names = ", ".join(host.name for host in of_role[:20]) + (", …" if len(of_role) > 20 else "")
+        raise ConfigError(
+            f"None of the {plural(len(of_role), 'host')}{where} matches --limit {told}",
+            f"one of: {names}",
         )
-        names = ", ".join(host.name for host in hosts[:20]) + (", …" if len(hosts) > 20 else "")
-        raise JadaError(f"None of the {plural(len(hosts), 'host')} matches {filters}", f"one of: {names}")
-    return chosen
+    chosen = set().union(*matches.values())
+    return tuple(host for host in of_role if host.name in chosen)
 
 
 def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> dict[str, T | HostError]:
@@ -207,8 +232,3 @@ def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T])
 def worst(codes: set[Exit]) -> Exit:
     """One exit code for many hosts: a failure says more than a rollback, that more than a lock."""
     return next((code for code in (Exit.FAILED, Exit.ROLLED_BACK, Exit.LOCKED, Exit.DRIFT) if code in codes), Exit.OK)
-
-
-def _matches(host: Host, role: str | None, limit: str | None) -> bool:
-    patterns = [pattern.strip() for pattern in limit.split(",")] if limit else ["*"]
-    return (role is None or host.role == role) and any(fnmatch.fnmatchcase(host.name, one) for one in patterns)

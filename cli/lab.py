@@ -15,7 +15,7 @@ import click
 from jada import Exit, JadaError
 from jada.cli.output import emit_json, err, escape, out
 from jada.cli.tables import Column, show_table
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import Machine, Tell
 from jada.inventory.lab.shell import PackagesLackingError, require_lab_machine
 
@@ -49,21 +49,24 @@ def lab() -> None:
 
 @lab.command()
 @click.option("--hosts", type=click.IntRange(1, fleet.MOST_HOSTS), default=3, show_default=True, help="How many hosts.")
-def up(hosts: int) -> None:
-    """Boot a fresh lab; one that is up and healthy with as many hosts is left as it is.
+@click.option("--suite", type=click.Choice(tuple(image.SUITES)), default=image.SUITE, show_default=True,
+              envvar="JADA_LAB_SUITE", show_envvar=True, help="What they run.")  # fmt: skip
+def up(hosts: int, suite: str) -> None:
+    """Boot a fresh lab; one that is up and healthy with as many hosts of that suite is left as it is.
 
     One host is a Lightsail instance named jada-agent whose agent runs as root; the others are EC2 instances in
     us-east-1 and eu-west-1 whose agent runs as the user `agent`. About 30 MB of memory each, and 240 MB for the
-    endpoint. What a lab that crashed or was stopped half-way left behind is cleared away first.
+    endpoint. What a lab that crashed or was stopped half-way left behind is cleared away first. The suite uutils is
+    trixie with uutils' coreutils, sudo-rs and busybox's awk, grep and the like in the place of Debian's.
 
     \b
     Examples:
       sudo jada lab up
-      sudo jada lab up --hosts 10
+      sudo jada lab up --hosts 10 --suite trixie
     """
     _require_lab_machine()
     with _telling("Bringing the lab up…") as tell:
-        made = fleet.up(hosts, tell)
+        made = fleet.up(hosts, tell, suite)
     out.print(f"The lab is up: {', '.join(host.name for host in made)}.\n")
     out.print("Select it with:")
     out.print(f"  export JADA_FLEET={fleet.FLEET_FILE}")

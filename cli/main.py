@@ -15,7 +15,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from jada import UNEXPECTED, Exit, JadaError, __version__, reason
-from jada.cli import streams
+from jada.cli import signals, streams
+from jada.cli.given import GIVEN
 from jada.cli.output import debugged, visible, written
 from jada.inventory.words import did_you_mean
 
@@ -80,7 +81,9 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jada")
-@click.option("--fleet", "fleet_file", metavar="FILE", help="The fleet.yml to use; may stand behind the command too.")
+@click.option(
+    "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use; may stand behind the command too."
+)
 @click.pass_context
 def jada(ctx: click.Context, fleet_file: str | None) -> None:
     """Change the model a fleet of Claude agents runs, and know that it runs.
@@ -96,7 +99,8 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
 
     \b
     Exit codes: 0 done and verified, or in sync; 1 failed or could not be checked;
-    2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked.
+    2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked;
+    130 stopped by Ctrl-C.
     """
     command = ctx.invoked_subcommand and ctx.command.get_command(ctx, ctx.invoked_subcommand)  # type: ignore[attr-defined]
     if not (fleet_file and command):
@@ -108,9 +112,13 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs jada; every failure ends as one or two sentences on stderr and an exit code."""
-    streams.prepare()
-    code = _run(argv)
-    streams.let_go()
+    try:
+        streams.prepare()
+        code = _run(argv)
+        streams.let_go()
+        signals.over(code)
+    except KeyboardInterrupt:
+        signals.leave()
     # Python would look through all there is for garbage before it ends: a tenth of a short command's processor time.
     gc.freeze()
     sys.exit(code)
@@ -123,15 +131,19 @@ def _run(argv: Sequence[str] | None) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads has seen enough.
-        return Exit.FAILED
+        return Exit.STOPPED if signals.leaving() else Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
         # click takes the end of any file for the end of what a person types.
         cause = error.__cause__ if isinstance(error, click.Abort) else None
         why = cause if isinstance(cause, EOFError) else error
+        if signals.leaving():
+            why = KeyboardInterrupt()
         with suppress(OSError):
             _tell(why)
         if isinstance(why, JadaError):
             return why.exit_code
+        if isinstance(why, KeyboardInterrupt):
+            return Exit.STOPPED
         return Exit.USAGE if isinstance(why, click.UsageError) else Exit.FAILED
     return code
 

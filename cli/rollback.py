@@ -10,6 +10,7 @@ import click
 from jada import Exit
 from jada.cli.complete import model_names
 from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.given import GIVEN
 from jada.cli.how import How, rollout_options
 
 if TYPE_CHECKING:
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     "--to",
     metavar="RELEASE|MODEL",
     help="To a release of `jada history`, or the last one with this model.",
+    type=GIVEN,
     shell_complete=model_names,
 )
+@click.option("--redo", is_flag=True, help="Forward again: undo the last rollback.")
 @click.option("--force", is_flag=True, help="Even where `jada lock`, or another jada here, holds the fleet.")
 @rollout_options
 @host_options
 def rollback(
     to: str | None,
+    redo: bool,
     force: bool,
     reason: str,
     how: How,
@@ -36,36 +40,50 @@ def rollback(
     role: str | None,
     limit: str | None,
 ) -> Exit:
-    """Put hosts back on what they had before their current release, byte for byte.
+    """Undo the fleet's last change, byte for byte, on the hosts that it changed and that are still on it.
 
-    Content, owner and mode come from the snapshot that each host keeps: nothing else is needed. All hosts at once.
-    Rolling back twice goes forward again, like `cd -`; the plan says which way it goes.
+    What the last change was, the hosts themselves tell: an upgrade, or a heal of one. Content, owner and mode come
+    from the snapshot that each of them keeps: nothing else is needed. All hosts at once. A host that is not on that
+    change, because it put itself back or was left out, stays as it is; --to sends others back too, or further. Run
+    twice, it does nothing more: going forward again is --redo.
 
     \b
     Examples:
       jada rollback --yes               now, everywhere
       jada rollback                     the plan first, then asks
-      jada rollback --limit 'web-*'     some hosts only
+      jada rollback --limit 'web-*'     the last change of these hosts
       jada rollback --to sonnet-4.5     to the last release with this model
+      jada rollback --redo              the rollback was a mistake
     """
     from jada.cli.rollout import roll_out
+    from jada.cli.way_back import described, last_change
     from jada.tasks import plan
 
+    if to and redo:
+        raise click.UsageError("--to and --redo are two ways: take one")
     with open_fleet(fleet_file, role, limit, needs_all=False) as opened:
         request = opened.request(reason=reason, force=force)
         target = _target(to, opened) if to else ""
+        seen = opened.look(history=True, goes_on=how.yes and not how.dry_run)
+        last = last_change(seen)
+        change = last.change if last else ""
 
         def planner(name: str, state: State) -> Plan:
-            return plan.rollback(request, opened.role(name), target, state, opened.session.service)
+            role, service = opened.role(name), opened.session.service
+            if redo:
+                return plan.redo(request, role, state, service, change)
+            return plan.rollback(request, role, target, state, service, change)
 
         return roll_out(
             opened,
             request,
             planner,
             kind="rollback",
-            history=bool(target),
-            title=f"Roll back {opened.fleet.name}, release {request.id}",
+            history=True,
+            title=f"{'Redo' if redo else 'Roll back'} {opened.fleet.name}, release {request.id}",
             how=how,
+            seen=seen,
+            about=lambda plans: described(opened.fleet, seen, plans, None if target else last, redo),
         )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import signal
+import shlex
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from jada import Exit, HostError, UnforeseenError, attempt
+from jada.cli import signals
 from jada.cli.ask import confirm
 from jada.cli.fleet import NotBegunError, Opened, each_judged, worst
 from jada.cli.how import How
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 V = TypeVar("V")
+Plans = Mapping[str, Plan | HostError]
 Planner = Callable[[str, State], Plan]
 
 
@@ -54,6 +56,9 @@ class Ending(StrEnum):
 
 
 GOOD = (Ending.VERIFIED, Ending.UNCHANGED)
+UNTOUCHED = (Ending.UNCHANGED, Ending.PLANNED, Ending.REFUSED, Ending.LOCKED, Ending.NOT_BEGUN)
+# Where a host keeps its releases, see files/host.sh.
+RELEASES = "/var/lib/jada/releases"
 EXIT = {
     Ending.RESTORED: Exit.ROLLED_BACK,
     Ending.LOCKED: Exit.LOCKED,
@@ -71,38 +76,6 @@ ENDING = {
 }
 
 
-class Stop:
-    """Ctrl-C while hosts are changed: the first lets those that are under way end, the second leaves at once.
-
-    Leaving is safe: a host that is being changed finishes or undoes the change by itself.
-    """
-
-    def __init__(self) -> None:
-        import gevent
-
-        self.asked = False
-        self._gevent = gevent
-        self._main = gevent.getcurrent()
-
-    def __enter__(self) -> Self:
-        self._watcher = self._gevent.signal_handler(signal.SIGINT, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._watcher.cancel()
-        # gevent leaves its own handler behind.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _on_signal(self) -> None:
-        if self.asked:
-            self._gevent.kill(self._main, KeyboardInterrupt)
-        self.asked = True
-        err.print(
-            "[yellow]Stopping[/]: no other host is begun, those under way end first. Ctrl-C again leaves at once; they "
-            "then finish or undo the change by themselves."
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """One host's part in a rollout. `state` is what the last look saw, if there was one."""
@@ -113,6 +86,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    log: tuple[str, ...] = ()
 
 
 def roll_out(
@@ -125,16 +99,18 @@ def roll_out(
     how: How,
     history: bool = False,
     seen: Mapping[str, State | HostError] | None = None,
+    about: Callable[[Plans], Iterable[str]] = lambda _: (),
 ) -> Exit:
-    """Looks at every host unless that was done just now (`seen`), shows the plan, carries it out once it was agreed
-    to, and records what happened.
+    """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
+    as a whole, carries it out once it was agreed to, and records what happened.
     """
-    seen = seen or opened.look(history=history)
+    seen = seen or opened.look(history=history, goes_on=how.yes and not how.dry_run)
     _stop_if_held(seen, request)
     plans = each_judged(seen, planner)
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
+    notes = tuple(about(plans))
     if not how.as_json:
-        show_plan(title, plans)
+        show_plan(title, plans, notes)
     if not how.dry_run and todo and _agree(opened.fleet, todo, how):
         opened = opened.begun_anew()
     reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
@@ -143,7 +119,11 @@ def roll_out(
     elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
         # The way back needs no record and no lock of this machine.
         needed = kind != "rollback"
-        with alone(opened.fleet.name, request.holder, needed, request.force), open_records(needed) as records:
+        with (
+            signals.held(_tell_stopping),
+            alone(opened.fleet.name, request.holder, needed, request.force),
+            open_records(needed) as records,
+        ):
             reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
             with told_only(not needed):
                 records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
@@ -154,24 +134,44 @@ def roll_out(
                 with told_only():
                     records.update(_host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in opened.hosts}
-    code = worst({EXIT.get(report.ending, Exit.OK) for report in reports.values()})
+    code = _exit(reports)
+    models = {name: _runs(name, report, seen[name]) for name, report in reports.items()}
     if how.as_json:
         rows = _as_json(reports, plans)
-        emit_json(kind, {"release": request.id, "dry_run": how.dry_run, "exit": int(code), "hosts": rows})
+        counts = Counter(filter(None, models.values()))
+        facts = {"release": request.id, "dry_run": how.dry_run, "exit": int(code), "notes": list(notes)}
+        emit_json(kind, {**facts, "models": counts, "hosts": rows})
     elif how.dry_run:
         out.print("Dry run: nothing was changed.")
     elif todo:
-        show_reports(reports, how.verbose)
+        show_reports(reports, how.verbose, request.id, on_models(models.values(), opened.fleet))
     return code
 
 
-def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
+def _exit(reports: Mapping[str, Report]) -> Exit:
+    endings = {report.ending for report in reports.values()}
+    if signals.stopped() and Ending.NOT_BEGUN in endings:
+        return Exit.STOPPED
+    return worst({EXIT.get(ending, Exit.OK) for ending in endings})
+
+
+def _tell_stopping() -> None:
+    err.print(
+        "[yellow]Stopping[/]: no other host is begun, those under way end first. Ctrl-C again leaves at once; they "
+        "then finish or undo the change by themselves."
+    )
+
+
+def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
     """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed."""
     out.print(f"[bold]{escape(title)}[/]")
+    for note in notes:
+        out.print(f"\n  [yellow]Note[/] {escape(note)}")
     usable = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and not (plan.refusal or plan.lock)}
     _show_changes(usable)
-    if idle := [name for name, plan in usable.items() if not plan.transaction]:
-        out.print(f"\n  Nothing to do on {plural(len(idle), 'host')}: {escape(', '.join(idle))}")
+    for why, names in _grouped((plan.idle, name) for name, plan in usable.items() if not plan.transaction).items():
+        told = f"Nothing to do on {plural(len(names), 'host')}: {', '.join(names)}{f' ({why})' if why else ''}"
+        out.print(f"\n  {escape(told)}")
     for note, names in _grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
         out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(named(names))})")
     for name, plan in plans.items():
@@ -184,26 +184,56 @@ def show_plan(title: str, plans: Mapping[str, Plan | HostError]) -> None:
     out.print()
 
 
-def show_reports(reports: Mapping[str, Report], verbose: bool) -> None:
-    """Prints one line for each host, with what was seen running, and a line that counts them."""
+def show_reports(reports: Mapping[str, Report], verbose: bool, release: str, models: str) -> None:
+    """Prints one line for each host, with what was seen running, and a line that counts them and their models."""
     for name, report in reports.items():
-        lines = attempt(name, partial(_lines, report, verbose), "show what it saw there")
+        lines = attempt(name, partial(_lines, name, report, verbose, release), "show what it saw there")
         if isinstance(lines, HostError):
             lines = [f"{report.ending}: {escape(lines.message)}"]
         mark = "[green]✓[/]" if report.ending in GOOD else "[red]✗[/]"
         out.print(f"{mark} [bold]{escape(name)}[/] " + "\n".join(lines))
     counts = {ending: sum(report.ending is ending for report in reports.values()) for ending in Ending}
     told = ", ".join(f"{count} {ending}" for ending, count in counts.items() if count)
-    out.print(f"\n{plural(len(reports), 'host')}: {told}.")
+    out.print(f"\n{plural(len(reports), 'host')}: {told}; {escape(models)}.")
 
 
-def _lines(report: Report, verbose: bool) -> list[str]:
+def on_models(models: Iterable[str], fleet: Fleet) -> str:
+    """How many hosts are on which model, by its short name: "3 on opus-5, 1 on sonnet-4.6"."""
+    from jada.inventory.models import catalogue
+
+    short = {model.id: model.name for model in catalogue(fleet)}
+    counts = Counter(short.get(model, model) or "a model that is not known" for model in models)
+    return ", ".join(f"{count} on {model}" for model, count in counts.most_common())
+
+
+def _lines(name: str, report: Report, verbose: bool, release: str) -> list[str]:
     told = _seen_running(report.state) if report.ending in GOOD and report.state else report.reason
+    ending = _rolled_back(report) if report.ending is Ending.RESTORED else report.ending
     return [
-        f"{report.ending}: {escape(told)}" if told else str(report.ending),
+        f"{escape(ending)}: {escape(told)}" if told else escape(ending),
         *(f"    {escape(finding_line(finding))}" for finding in report.findings),
+        *(_log(name, report.log, release) if report.ending in (Ending.RESTORED, Ending.BROKEN) else ()),
         *(_evidence(report.state) if verbose and report.state else ()),
     ]
+
+
+def _rolled_back(report: Report) -> str:
+    model = checks.running_model(report.state) if report.state else ""
+    return f"failed, rolled back and runs {f'{model} again' if model else 'again'}"
+
+
+def _log(name: str, log: Iterable[str], release: str) -> Iterator[str]:
+    more = escape(f"jada logs {shlex.quote(name)}")
+    if lines := [f"      {escape(line)}" for line in log]:
+        yield f"    The end of that start's journal, with secrets masked; more: {more}"
+        yield from lines
+    yield f"    What was done there, step by step: {escape(f'{RELEASES}/{release}/log')}"
+
+
+def _runs(name: str, report: Report, seen: State | HostError) -> str:
+    """The model a host runs by the last look at it, "" where that is not known."""
+    before = seen if isinstance(seen, State) and report.ending in UNTOUCHED else None
+    return _running(name, replace(report, state=report.state or before))
 
 
 def _show_changes(plans: Mapping[str, Plan]) -> None:
@@ -235,10 +265,12 @@ def _carry_out(
     def change(name: str, connection: Connection) -> Report:
         began = time.monotonic()
         plan = todo[name]
+        _stop_here(name)
         told = _apply(name, connection, plan, evidence)
         if isinstance(told, Outcome) and told.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
+            _stop_here(name)
             if plan.refusal or plan.lock:
                 return _without_change(plan)
             done = Outcome(Result.DONE, "", ())
@@ -250,9 +282,13 @@ def _carry_out(
         reports[name] = change(name, connection)
         return reports[name]
 
-    with Stop() as stop:
-        done = opened.visit("Changing hosts", todo, keep, lambda: stop.asked) if todo else {}
+    done = opened.visit("Changing hosts", todo, keep) if todo else {}
     reports.update({name: _without_change(one) if isinstance(one, HostError) else one for name, one in done.items()})
+
+
+def _stop_here(name: str) -> None:
+    if signals.stopped():
+        raise NotBegunError(f"{name} was not begun: jada was told to stop")
 
 
 def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Outcome | HostError:
@@ -271,9 +307,11 @@ def _judge(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
         connection.close()
         report = _judge(name, connection, plan, Outcome(Result.DONE, "", ()), evidence)
         return report if report.ending is Ending.VERIFIED else replace(report, reason=told.message)
+    if ENDING.get(told.result) is Ending.RESTORED:
+        return _judge_restored(name, connection, plan, told, evidence)
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
-        return Report(ENDING[told.result], reason)
+        return Report(ENDING[told.result], reason, log=told.log)
     look = partial(connection.look, evidence=evidence)
     seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
@@ -283,6 +321,28 @@ def _judge(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
     if any(finding.is_error for finding in found):
         return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
     return Report(Ending.VERIFIED, state=state, findings=found)
+
+
+def _judge_restored(name: str, connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> Report:
+    """A host that went back is looked at and judged like any other: what it ran before may crash too."""
+    seen = attempt(name, partial(connection.look, evidence=evidence), "look at it again")
+    judged = each_judged({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
+    if isinstance(judged, HostError):
+        return Report(Ending.BROKEN, f"{told.reason}; it says that it rolled back, but {judged.message}", log=told.log)
+    state, found = judged
+    if found:
+        return Report(Ending.BROKEN, f"rolled back, but it does NOT run. {told.reason}", state, found, log=told.log)
+    return Report(Ending.RESTORED, told.reason, state, log=told.log)
+
+
+def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
+    """Why a service does not run as it did before the change; what was wrong with its files then is no news."""
+    before = plan.transaction.state if plan.transaction else state
+    known = {finding.code for finding in checks.drift(before)} - checks.NOT_RUNNING
+    found = [one for one in checks.drift(state) if one.is_error and one.code not in known]
+    if state.release is None:
+        found += checks.unanswered(state)
+    return tuple(found)
 
 
 def _found(plan: Plan, state: State) -> tuple[Finding, ...]:
@@ -302,7 +362,7 @@ def _without_change(plan: Plan | HostError) -> Report:
         return Report(Ending.LOCKED, f"by {plan.lock}")
     if plan.refusal:
         return Report(Ending.REFUSED, plan.refusal)
-    return Report(Ending.UNCHANGED, "it runs what was asked for already", notes=plan.notes)
+    return Report(Ending.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
 
 
 def _stop_if_held(seen: Mapping[str, State | HostError], request: Request) -> None:
@@ -422,6 +482,7 @@ def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError
                 "findings": [finding_as_json(finding) for finding in report.findings],
                 "notes": list(report.notes),
                 "seconds": report.seconds,
+                "log": list(report.log),
             }
         )
     return rows

@@ -1,18 +1,148 @@
-"""SIGTERM and SIGHUP while there is something to clean up."""
+"""The signals that end jada: Ctrl-C from the first line on, SIGTERM and SIGHUP while there is something to clean up.
+
+Python would raise KeyboardInterrupt in whatever code runs at that moment: in the greenlet of a host it would be that
+host's trouble, in a destructor nobody's at all, and the change would go on. Here Ctrl-C is remembered, and ends the
+main greenlet where it waits.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
+from typing import Any
+
+from jada import Exit
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
+# Seconds to clean up after Ctrl-C, for whatever is in the middle of something that does not end.
+GRACE = 2
+
+
+@dataclass(slots=True)
+class _CtrlC:
+    """What became of Ctrl-C in this process. `tell` is set while hosts are changed, `hub` once gevent runs, and `due`
+    until the main greenlet, which waits or is about to, was ended.
+    """
+
+    asked: bool = False
+    due: bool = False
+    leaving: bool = False
+    tell: Callable[[], None] | None = None
+    main: Any = None
+    hub: Any = None
+
+
+_ctrl_c = _CtrlC()
+
+
+def begin() -> None:
+    """Takes Ctrl-C over, unless it is ignored, as in the background of a script."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _on_ctrl_c)
+        sys.unraisablehook = _tell_unraisable
+
+
+def cooperate() -> None:
+    """From now on gevent runs, and the main greenlet is ended where it waits."""
+    import gevent
+
+    _ctrl_c.main, _ctrl_c.hub = gevent.getcurrent(), gevent.get_hub()
+
+
+def over(code: int) -> None:
+    """All is done and told: from now on nothing is left to be stopped but Python itself."""
+    if signal.getsignal(signal.SIGINT) is _on_ctrl_c:
+        _ctrl_c.due = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, lambda *_: os._exit(code))
+
+
+def stopped() -> bool:
+    """Whether somebody has pressed Ctrl-C."""
+    return _ctrl_c.asked
+
+
+def leaving() -> bool:
+    """Whether Ctrl-C ends the command: whatever error comes then may be KeyboardInterrupt in the words of a library."""
+    return _ctrl_c.leaving
+
+
+def check() -> None:
+    """Raises KeyboardInterrupt if it was swallowed on its way; not while hosts are changed."""
+    if _ctrl_c.asked and not _ctrl_c.tell:
+        _ctrl_c.due = False
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def held(tell: Callable[[], None]) -> Iterator[None]:
+    """While hosts are changed: the first Ctrl-C is told, and for stopped() to know; the second leaves at once.
+
+    Leaving is safe: a host that is being changed finishes or undoes the change by itself. Raises KeyboardInterrupt
+    where there was a Ctrl-C before.
+    """
+    check()
+    _ctrl_c.tell = tell
+    try:
+        yield
+    finally:
+        _ctrl_c.tell = None
+
+
+def leave() -> None:
+    """Ends the process as it is: the kernel frees its locks, and the next command removes its folder."""
+    with suppress(OSError):
+        # A bar that shows how far things are hides the cursor.
+        os.write(2, b"\x1b[?25hStopped.\n" if os.isatty(2) else b"Stopped.\n")
+    os._exit(Exit.STOPPED)
+
+
+def _on_ctrl_c(_: int, __: FrameType | None) -> None:
+    again, _ctrl_c.asked = _ctrl_c.asked, True
+    if _ctrl_c.leaving:
+        leave()
+    if _ctrl_c.tell and not again:
+        _soon(_ctrl_c.tell)
+        return
+    _ctrl_c.leaving = True
+    signal.signal(signal.SIGALRM, lambda *_: leave())
+    signal.setitimer(signal.ITIMER_REAL, GRACE)
+    if not _ctrl_c.hub:
+        raise KeyboardInterrupt
+    _ctrl_c.due = True
+    _ctrl_c.hub.loop.run_callback_threadsafe(_end_main)
+
+
+def _end_main() -> None:
+    if _ctrl_c.due:
+        _ctrl_c.due = False
+        _ctrl_c.main.throw(KeyboardInterrupt)
+
+
+def _soon(tell: Callable[[], None]) -> None:
+    """Not in the handler itself, which may have interrupted another line on its way out."""
+    if not _ctrl_c.hub:
+        tell()
+        return
+    import gevent
+
+    _ctrl_c.hub.loop.run_callback_threadsafe(gevent.spawn, tell)
+
+
+def _tell_unraisable(error: sys.UnraisableHookArgs) -> None:
+    # A destructor that Ctrl-C came to: it is remembered, and no news.
+    if not _ctrl_c.leaving:
+        sys.__unraisablehook__(error)
 
 
 @contextmanager
 def cleaned_up() -> Iterator[None]:
-    """Lets either signal end the block as an exception does, with 128 and its number as the exit code; once only.
+    """Lets SIGTERM or SIGHUP end the block as an exception does, with 128 and its number as the exit code; once only.
 
     The second one ends jada at once. Hosts that are being changed finish or undo the change by themselves. What is
     ignored, as by nohup, stays so.

@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
 
+from jada.cli import signals
+
 
 class Later:
     """Finds invoke, and lets it be run when it is first used: paramiko imports it for `Match exec` of an ssh config,
@@ -48,5 +50,6 @@ def patch() -> None:
     metadata.entry_points = functools.cache(asked)  # type: ignore[assignment]
     try:
         monkey.patch_all()
+        signals.cooperate()
     finally:
         metadata.entry_points = asked

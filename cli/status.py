@@ -113,7 +113,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
     beside = () if state.lock else tuple(drift_report.of_fleet(fleet, role, state, today))
     drift = () if state.lock else checks.drift(state)
     return {
-        "state": state.unit.active if state.unit.loaded else "no such service",
+        "state": state.unit.active if state.unit.loaded else state.unit.load.replace("not-found", "no such service"),
         "model_on_disk": state.settings.model,
         "model_running": checks.running_model(state),
         "open_files": process.soft if process else None,

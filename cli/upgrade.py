@@ -10,6 +10,7 @@ import click
 from jada import ConfigError, Exit, Model
 from jada.cli.complete import model_names
 from jada.cli.fleet import Opened, host_options, open_fleet
+from jada.cli.given import GIVEN
 from jada.cli.how import How, rollout_options
 from jada.cli.output import err, escape
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--to",
     metavar="MODEL",
+    type=GIVEN,
     help="A name of `jada models`, or an exact id. Default: what each role asks for.",
     shell_complete=model_names,
 )

@@ -3,8 +3,8 @@
 #
 # /var/lib/jada/lock                  held (flock) while a transaction runs; says by whom and why
 # /var/lib/jada/held                  there while people have locked the host (`jada lock`); says by whom and why
-# /var/lib/jada/transaction           link to the release being made; there only while it is not finished
-# /var/lib/jada/current, previous     links to the last two releases that were completed
+# /var/lib/jada/transaction           the id of the release being made; there only while it is not finished
+# /var/lib/jada/current, previous     the ids of the last two releases that were completed
 # /var/lib/jada/releases/ID/          manifest.json, place (whose file the snapshot is of, and where), before/ (the bytes
 #                                     there were), written and after (hashes), recover, result, log
 # What is in the folder of settings.json belongs to the service's user: settings.sh works there, as that user. All else is
@@ -58,12 +58,20 @@ hash_of() {
     echo "${1:-unreadable}"
 }
 
-link_to() { ln -sfn "$1" "$2.new" && mv -fT "$2.new" "$2"; }
-
-target_of() {
-    set -- "$(readlink "$1" || echo none)"
-    echo "${1##*/}"
+# Files that hold an id, for a link to a folder can't be replaced in one step by every mv (uutils coreutils).
+point() { # NAME ID
+    printf '%s\n' "$2" 2>/dev/null >"$HOME_OF_JADA/$1.new" && flush "$HOME_OF_JADA/$1.new" &&
+        mv -f "$HOME_OF_JADA/$1.new" "$HOME_OF_JADA/$1"
 }
+
+# The id in such a file; "none" where there is none.
+pointed() { # NAME
+    id=
+    [ ! -f "$HOME_OF_JADA/$1" ] || read -r id <"$HOME_OF_JADA/$1"
+    echo "${id:-none}"
+}
+
+is_unfinished() { [ -e "$HOME_OF_JADA/transaction" ]; }
 
 # --- settings.json ----------------------------------------------------------------------------------------------
 
@@ -142,9 +150,9 @@ place_of() { # RELEASE-FOLDER
 
 # All that is asked of systemd, in one call and read by the shell itself: a process more costs the host a few ms.
 see() {
-    loaded='' active='' result='' pid=0 restarts='' needs_reload=''
+    loaded='' active='' result='' pid=0 restarts='' needs_reload='' group=''
     # No here-document: some shells write those to a file, and the disk may be full. No value has a space.
-    for pair in $(systemctl show "$UNIT" --property=LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload); do
+    for pair in $(systemctl show "$UNIT" --property=LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload,ControlGroup); do
         case $pair in
             LoadState=*) loaded=${pair#*=} ;;
             ActiveState=*) active=${pair#*=} ;;
@@ -152,8 +160,15 @@ see() {
             MainPID=*) pid=${pair#*=} ;;
             NRestarts=*) restarts=${pair#*=} ;;
             NeedDaemonReload=*) needs_reload=${pair#*=} ;;
+            ControlGroup=*) group=${pair#*=} ;;
         esac
     done
+    # Where systemd knows no main process (Type=oneshot, or one that forks), the first of its control group stands for it.
+    [ "$pid" = 0 ] && [ -n "$group" ] || return 0
+    for procs in "/sys/fs/cgroup/systemd$group/cgroup.procs" "/sys/fs/cgroup$group/cgroup.procs"; do
+        [ ! -r "$procs" ] || { read -r pid <"$procs" && return 0; } 2>/dev/null
+    done
+    pid=0
 }
 
 # A unit that was started too often is forgiven that, and tried once more; not one whose restart hangs.
@@ -203,7 +218,11 @@ answers() {
         [ "$tries" -gt 0 ] || { [ -z "$MODEL" ]; return; }
     done
     [ -n "$MODEL" ] || return 0
-    case $(printf %s "$answer" | tr -d '[:space:]') in *"\"model\":\"$MODEL\""*) return 0 ;; esac
+    # Of a long context, asked for with [1m], a service may tell nothing: the Claude CLI does not send it.
+    short=${MODEL%'[1m]'}
+    case $(printf %s "$answer" | tr -d '[:space:]') in
+        *"\"model\":\"$MODEL\""* | *"\"model\":\"$short\""*) return 0 ;;
+    esac
     why="$HEALTH_TOLD does not answer with model $MODEL after the restart"
     return 1
 }
@@ -359,8 +378,8 @@ fail() {
 # A transaction that was cut off (power, kill -9): back to its snapshot, or, had it been committed, only tidied up.
 # Exits when that failed.
 recover() {
-    unfinished=$(target_of "$HOME_OF_JADA/transaction")
-    if [ "$(target_of "$HOME_OF_JADA/current")" = "$unfinished" ]; then
+    unfinished=$(pointed transaction)
+    if [ "$(pointed current)" = "$unfinished" ]; then
         close_transaction
         return 0
     fi
@@ -378,10 +397,10 @@ recover() {
 recover_at_boot() {
     exec 9>>"$HOME_OF_JADA/lock"
     flock -w 60 9 || exit 11
-    [ -L "$HOME_OF_JADA/transaction" ] || exit 0
-    DIR=$RELEASES/$(target_of "$HOME_OF_JADA/transaction")
+    is_unfinished || exit 0
+    DIR=$RELEASES/$(pointed transaction)
     see_settings
-    [ "$(target_of "$HOME_OF_JADA/current")" = "${DIR##*/}" ] || {
+    [ "$(pointed current)" = "${DIR##*/}" ] || {
         step recover
         keep_edit
         put_back "$DIR/before" || exit 11

@@ -2,7 +2,7 @@
 # owns and runs as that user. POSIX sh with coreutils and awk.
 # A value leaves as a frame, "NAME LENGTH", a newline, LENGTH bytes, a newline: whatever a file, a folder or a process
 # is called or says, it is one value and never another field. A name that ends with + may come more than once.
-export LC_ALL=C
+export LC_ALL=C COMMENTS_GO_ON
 NAMES='ANTHROPIC_MODEL|ANTHROPIC_DEFAULT_MODEL|CLAUDE_CONFIG_DIR|HOME'
 # Bytes: of one value, and of a settings file, which the Claude CLI reads whole.
 MOST_OF_VALUE=65536
@@ -52,12 +52,58 @@ fresh() { # PLACE NAME=VALUE
     moves "$2"
 }
 
-# The lines of an EnvironmentFile that matter, as NAME=VALUE.
-environment_file() {
-    awk -v names="^($NAMES)=" '
-        { sub(/^[ \t]+/, ""); sub(/[ \t\r]+$/, "") }
-        $0 ~ names { at = index($0, "="); value = substr($0, at + 1); gsub(/^["\047]|["\047]$/, "", value)
-            print substr($0, 1, at) value }' "$1" 2>/dev/null
+# What matters of an EnvironmentFile, as NAME=VALUE, a line each, read as systemd does (parse_env_file_internal() in its
+# env-file.c): by its states, and before systemd 254 a comment too goes on behind a backslash (COMMENTS_GO_ON).
+environment_file() { # FILE
+    awk -v names="^($NAMES)\$" -v comments_go_on="$COMMENTS_GO_ON" '
+        function push() {
+            sub(/[ \t]+$/, "", key)
+            gsub(/[\n\r]/, " ", value)
+            if (key ~ names) print key "=" value
+            state = ""
+        }
+        function take(c,   ends) {
+            ends = c == "\n" || c == "\r"
+            if (state == "") {
+                if (c == "#" || c == ";") state = "comment"
+                else if (c !~ /[ \t\n\r]/) { state = "key"; key = c; value = "" }
+            } else if (state == "key") {
+                if (ends) state = ""
+                else if (c == "=") state = "before value"
+                else key = key c
+            } else if (state == "before value" || state == "value") {
+                if (ends) { if (state == "value") value = substr(value, 1, kept); push() }
+                else if (c == "\\") state = "escaped"
+                else if (state == "before value" && c == "\"") state = "quoted"
+                else if (state == "before value" && c == "\047") state = "in single quotes"
+                else if (state == "value" || c !~ /[ \t]/) {
+                    state = "value"
+                    value = value c
+                    if (c !~ /[ \t]/) kept = length(value)
+                }
+            } else if (state == "escaped") {
+                state = "value"
+                if (!ends) value = value c
+                kept = length(value)
+            } else if (state == "quoted") {
+                if (c == "\"") state = "before value"
+                else if (c == "\\") state = "escaped in quotes"
+                else value = value c
+            } else if (state == "escaped in quotes") {
+                state = "quoted"
+                if (index("\"\\`$", c)) value = value c
+                else if (c != "\n") value = value "\\" c
+            } else if (state == "in single quotes") {
+                if (c == "\047") state = "before value"
+                else value = value c
+            } else if (state == "comment") {
+                if (c == "\\") state = "escaped in comment"
+                else if (ends) state = ""
+            } else state = ends && !comments_go_on ? "" : "comment"
+        }
+        NR > 1 { take("\n") }
+        { for (i = 1; i <= length($0); i++) take(substr($0, i, 1)) }
+        END { if (state ~ /quote/) push(); else { take("\n"); if (state == "value") push() } }' "$1" 2>/dev/null
 }
 
 # Owner, mode and time of settings.json, if it is given, and of the files in $layers, which may name a model too, and their

@@ -71,7 +71,7 @@ look() {
     set -f
     for folder in $projects; do
         for file in "$folder/.claude/settings.json" "$folder/.claude/settings.local.json"; do
-            [ -f "$file" ] && grep -qsE '"(model|agent|env|availableModels|modelOverrides)"' "$file" && layer "$file"
+            [ -f "$file" ] && grep -qsE '"(model|agent|env|availableModels|modelOverrides)"|\\u00' "$file" && layer "$file"
         done
     done
     set --

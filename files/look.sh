@@ -1,7 +1,7 @@
 # One look at a host: prints all that jada judges it by, and changes nothing. POSIX sh with coreutils, util-linux, awk and
 # systemd; needs root. jada puts these before it: UNIT, SETTINGS, HEALTH and PROBE (may be empty), PROJECTS (folders,
 # one a line), HISTORY and EVIDENCE (yes or empty), MASK (mask.awk), AS_USER (the half for the service's user, see
-# look-user.sh) and look-shared.sh.
+# look-user.sh), look-shared.sh and instance.sh.
 # What leaves is frames (look-shared.sh): root's up to "end", then those that the service's user's own half said; all as
 # one line of base64 of gzip, so that any byte survives. No value of a settings file leaves the host unmasked, save the
 # models, and of environments and command lines only what names a model or where settings are read.
@@ -14,8 +14,11 @@ LIMITS=/etc/security/limits.d/50-jada.conf
 # wants (tasks/frames.py), and then closes the pipe.
 MOST_OF_ANSWER=65536
 MOST_SESSIONS=50
-# Bytes of the command line of such a session, of which there may be many.
+# Bytes of the command line of such a session, of which there may be many; processes of the unit, and bytes of all of
+# their command lines.
 MOST_OF_COMMAND=65536
+MOST_MEMBERS=500
+MOST_OF_COMMANDS=4194304
 
 # A file of root's own. One that can't be read, or not to its end, is not told as one that is not there.
 say_file() { # NAME FILE
@@ -34,17 +37,41 @@ named_from() { # FOLDER FILE
     ! is_plain "$1" || named=$named$NL$1
 }
 
-# The options of a command line that decide the model, as NAME=VALUE; it is on stdin, one word a line.
-options() {
-    last=
-    while IFS= read -r word; do
-        case $last in
-            --model | --settings | --agent | --setting-sources) printf '%s=%s\n' "${last#--}" "$word"; last=; continue ;;
+# Sets $option to NAME=VALUE where the words given so far, one a call, end with an option that decides the model; $last is
+# for the next word.
+option_in() { # WORD
+    option=
+    case $last in
+        --model | --settings | --agent | --setting-sources) option=${last#--}=$1 last=; return ;;
+    esac
+    case $1 in
+        --model=* | --settings=* | --agent=* | --setting-sources=*) option=${1#--} ;;
+    esac
+    last=$1
+}
+
+# Sets $words to those of a list as `systemctl show` prints it, a line each: one that needs it stands in double quotes,
+# with a backslash before what a shell would read.
+unquote() { # LIST
+    words='' rest=$1
+    while [ -n "$rest" ]; do
+        case $rest in
+            ' '*) rest=${rest#?}; continue ;;
+            '"'*) rest=${rest#?} word= ;;
+            *)
+                words=$words$NL${rest%%' '*}
+                case $rest in *' '*) rest=${rest#*' '} ;; *) rest= ;; esac
+                continue ;;
         esac
-        case $word in
-            --model=* | --settings=* | --agent=* | --setting-sources=*) printf '%s\n' "${word#--}" ;;
-        esac
-        last=$word
+        while :; do
+            part=${rest%%[\\\"]*}
+            word=$word$part rest=${rest#"$part"}
+            case $rest in
+                \\*) rest=${rest#?}; word=$word${rest%"${rest#?}"} rest=${rest#?} ;;
+                *) rest=${rest#?}; break ;;
+            esac
+        done
+        words=$words$NL$word
     done
 }
 
@@ -156,32 +183,62 @@ ask_probe() {
     printf %s "$answer" | awk "$MASK" label=probe.masked -
 }
 
+# What systemd has for every service, and where it looks for units.
+look_at_manager() {
+    COMMENTS_GO_ON=
+    for line in $(systemctl show --property=Version,UnitPath,Environment); do
+        text=${line#*=}
+        case $line in
+            Version=*) [ "${text%%[!0-9]*}" -ge 254 ] 2>/dev/null || COMMENTS_GO_ON=yes ;;
+            UnitPath=*) unit_path=$text ;;
+            Environment=*) manager_environment=$text ;;
+        esac
+    done
+}
+
+# Sets $user_is_known if there is a user that this very unit runs as: of one that systemd can't load, it knows no user.
 look_at_unit() {
     pid=0
-    for line in $(systemctl show "$UNIT" --property="LoadState,User,MainPID,NRestarts,ActiveState,SubState,Result,\
+    for line in $(systemctl show "$UNIT" --property="LoadState,LoadError,User,MainPID,NRestarts,ActiveState,SubState,Result,\
 ExecMainStatus,ActiveEnterTimestampMonotonic,WorkingDirectory,FragmentPath,DropInPaths,NeedDaemonReload,LimitNOFILESoft,\
-Environment,EnvironmentFiles,UnsetEnvironment,ExecStart"); do
+TimeoutStopUSec,TimeoutStartUSec,\
+Environment,PassEnvironment,EnvironmentFiles,UnsetEnvironment,ExecStart,Type,ControlGroup,Names,RootDirectory,RootImage"); do
         text=${line#*=}
         case $line in
             Environment=*) environment=$text; continue ;;
-            EnvironmentFiles=*) environment_files=$environment_files$NL${text%" (ignore_errors="*}; continue ;;
-            UnsetEnvironment=*) say fresh.unset "$text"; continue ;;
-            ExecStart=*) commands=$commands$NL$text; continue ;;
+            PassEnvironment=*) passed=$text; continue ;;
+            EnvironmentFiles=*) environment_files=$environment_files$NL$text; continue ;;
+            UnsetEnvironment=*) unset=$text; continue ;;
+            ExecStart=*)
+                commands=$commands$NL$text program=${text#*path=}
+                program=${program%%" ; argv[]="*}
+                continue ;;
+            Names=*) unit_names=$text; continue ;;
+            ControlGroup=*) group=$text; continue ;;
+            RootDirectory=* | RootImage=*) own_root=$own_root$text; continue ;;
+            LoadState=*) loaded=$text ;;
             User=*) user=$text ;;
             MainPID=*) pid=$text ;;
-            # "!" or "-" before it: it may be missing.
-            WorkingDirectory=*) start=${text#[-!]} ;;
-            FragmentPath=* | DropInPaths=*) unit_files="$unit_files $text" ;;
+            WorkingDirectory=*) start=$text ;;
+            FragmentPath=*) fragment=$text ;;
+            DropInPaths=*) dropins=$text ;;
         esac
         say "unit.${line%%=*}" "$text"
     done
     [ -z "$EVIDENCE" ] || look_at_status
-    IFS=:
-    # shellcheck disable=SC2046 # the fields of passwd(5)
-    set -- $(getent passwd "${user:-root}")
-    IFS=$NL
-    user=${1:-$user} uid=$3 gid=$4 home=$6
+    set --
+    if [ "$loaded" = loaded ]; then
+        IFS=:
+        # shellcheck disable=SC2046 # the fields of passwd(5)
+        set -- $(getent passwd "${user:-root}")
+        IFS=$NL
+    fi
+    [ $# -ge 6 ] || { pid=0; return; }
+    user_is_known=yes user=$1 uid=$3 gid=$4 home=$6
     case $SETTINGS in \~/*) SETTINGS=$home/${SETTINGS#\~/} ;; esac
+    # "!" or "-" before it: it may be missing.
+    may_lack_start=
+    case $start in [-!]*) may_lack_start=yes start=${start#?} ;; esac
     case $start in \~) start=$home ;; '') start=/ ;; esac
     say settings.path "$SETTINGS"
     say user "$user"
@@ -191,64 +248,156 @@ Environment,EnvironmentFiles,UnsetEnvironment,ExecStart"); do
     say fresh.cwd "$start"
 }
 
-# How the process was started. Its user can have it say anything here.
+# Sets $members to the processes of the unit's control group, the main one first, and $pid to the first of them where
+# systemd knows no main one: that of a unit of Type=oneshot, or of one that forks and does not say.
+look_at_group() {
+    members=
+    [ "$pid" = 0 ] || members=$NL$pid
+    [ -n "$group" ] || return 0
+    folder=/sys/fs/cgroup/systemd$group
+    [ -d "$folder" ] || folder=/sys/fs/cgroup$group
+    set +f
+    for file in "$folder/cgroup.procs" "$folder"/*/cgroup.procs "$folder"/*/*/cgroup.procs; do
+        [ -r "$file" ] || continue
+        while read -r member; do
+            [ $((several = ${several:-0} + 1)) -le "$MOST_MEMBERS" ] || { over "$UNIT: more than $MOST_MEMBERS processes"; break 2; }
+            case $member in 0 | *[!0-9]*) ;; *) has "$members" "$member" || members=$members$NL$member ;; esac
+        done 2>/dev/null <"$file"
+    done
+    set -f
+    # shellcheck disable=SC2086 # a process a line
+    set -- $members
+    [ "$pid" != 0 ] || pid=${1:-0}
+}
+
+# The command lines of those. Sets $speaker to the process that asks for a model: the Claude CLI's or, behind what only
+# starts others, the first that does more. Their user can have them say anything here.
+look_at_commands() {
+    speaker='' first='' wrapped=''
+    set --
+    for member in $members; do set -- "$@" "/proc/$member/cmdline"; done
+    at='' flags=''
+    # A line for each word, behind the file that it is from.
+    for word in $(grep -zaH '' "$@" 2>/dev/null | head -c "$MOST_OF_COMMANDS" | tr '\n\0' ' \n'); do
+        file=${word%%:*} word=${word#*:}
+        member=${file#/proc/} member=${member%/cmdline}
+        if [ "$file" != "$at" ]; then
+            at=$file last='' count=0 comm=''
+            # Until it is seen that this is still what systemd started, and no script has put another in its place.
+            [ "$member" != "$pid" ] || wrapped=yes
+            { read -r comm; } 2>/dev/null <"/proc/$member/comm"
+            [ "$comm" != claude ] || : "${speaker:=$member}"
+            # A script's comm is its own name, and its first word that of what runs it.
+            program_of=${word##*/}
+            case ${program_of#-} in
+                sh | bash | dash | ash | ksh | zsh | busybox | su | sudo | runuser | setpriv | timeout | flock) ;;
+                tini | dumb-init | script | screen | SCREEN | tmux*) ;;
+                *) : "${first:=$member}" ;;
+            esac
+        fi
+        [ $((count += 1)) -gt 3 ] || case $comm:$count:$word in
+            node:[23]:claude | node:[23]:*/claude | node:[23]:claude.js | node:[23]:*/claude.js | \
+                node:[23]:claude-code/* | node:[23]:*/claude-code/*) : "${speaker:=$member}" ;;
+        esac
+        [ "$member" != "$pid" ] || [ "$count" -gt 3 ] || [ "${word##*/}" != "${program##*/}" ] || wrapped=
+        option_in "$word"
+        [ -z "$option" ] || flags=$flags$NL$member:$option
+    done
+    speaker=${speaker:-${first:-$pid}}
+}
+
+# How that process was started, and in what it differs from the main one.
 look_at_process() {
-    configs=$NL$home/.claude
+    configs=$NL$home/.claude speaker=$pid
+    [ -z "$members" ] || look_at_commands
     # shellcheck disable=SC2046 # two lines
-    set -- $(readlink -f "$home" "/proc/$pid/cwd")
+    set -- $(readlink -f "$home" "/proc/$speaker/cwd")
     say home.real "$1"
     { [ "$pid" -gt 0 ] && [ -r "/proc/$pid/stat" ]; } || return 0
     if [ $# -eq 2 ]; then cwd=$2; else over "the process works in a folder that is gone, or has a line break in its name"; fi
+    say process.pid "$pid"
     say running.cwd "$cwd"
-    for word in $(tr '\n\0' ' \n' <"/proc/$pid/environ"); do
+    [ -z "$wrapped" ] || say running.wrapped yes
+    for word in $(tr '\n\0' ' \n' <"/proc/$speaker/environ"); do
         names_what_matters "$word" || continue
         case $running in *"$NL${word%%=*}$NL"*) continue ;; esac
         running=$running$NL${word%%=*}$NL
         say "running.env.${word%%=*}" "${word#*=}"
         moves "$word"
     done
-    for line in $(tr '\n\0' ' \n' <"/proc/$pid/cmdline" | options); do
-        flag=${line#settings=}
+    for flag in $flags; do
+        case $flag in "$speaker:"*) flag=${flag#*:} ;; *) continue ;; esac
+        value=${flag#settings=}
         # `--settings` takes a file, or the settings themselves.
-        case $line in
+        case $flag in
             settings=*'{'*)
-                inline=$flag
-                line='settings=(on the command line)' ;;
-            settings=*) named_from "$cwd" "$flag" ;;
+                inline=$value
+                flag='settings=(on the command line)' ;;
+            settings=*) named_from "$cwd" "$value" ;;
         esac
-        say "running.argv+" "${line%%=*}$NL${line#*=}"
+        say "running.argv+" "${flag%%=*}$NL${flag#*=}"
     done
+    if [ "$speaker" != "$pid" ]; then
+        say speaker.pid "$speaker"
+        running=
+        for word in $(tr '\n\0' ' \n' <"/proc/$pid/environ"); do
+            names_what_matters "$word" || continue
+            case $running in *"$NL${word%%=*}$NL"*) continue ;; esac
+            running=$running$NL${word%%=*}$NL
+            say "main.env.${word%%=*}" "${word#*=}"
+        done
+    fi
     [ -n "$inline" ] || return 0
     say inline.path "(on the command line)"
     say inline.size "${#inline}"
     printf %s "$inline" | awk "$MASK" label=inline.masked -
 }
 
-# How the service would be started now, weakest first: systemd's own environment, the unit's, its EnvironmentFiles.
+# How the service would be started now, weakest first: systemd's own environment, what it passes on of its own process,
+# the unit's, its EnvironmentFiles.
 look_at_start() {
     for command in $commands; do
         words=${command##*" argv[]="}
         words=${words%" ; ignore_errors="*}
         case $words in *--model* | *--settings* | *--agent* | *--setting-sources*) ;; *) continue ;; esac
-        for line in $(printf '%s\n' "$words" | tr ' ' '\n' | options); do
-            case $line in
+        last=
+        IFS=' '
+        for word in $words; do
+            option_in "$word"
+            case $option in
                 # systemd shows the words without their quotes: such settings can be read from the process alone.
-                settings= | settings=*[{}\"]*) continue ;;
-                settings=*) named_from "$start" "${line#settings=}" ;;
+                '' | settings= | settings=*[{}\"]*) continue ;;
+                settings=*) named_from "$start" "${option#settings=}" ;;
             esac
-            say fresh.argv+ "${line%%=*}$NL${line#*=}"
+            say fresh.argv+ "${option%%=*}$NL${option#*=}"
+        done
+        IFS=$NL
+    done
+    unquote "$manager_environment"
+    for word in $words; do fresh 'systemctl show-environment' "$word"; done
+    IFS=' '
+    for name in $passed; do
+        names_what_matters "$name=" || continue
+        IFS=$NL
+        for word in $(tr '\n\0' ' \n' </proc/1/environ); do
+            case $word in "$name="*) fresh PassEnvironment= "$word" ;; esac
         done
     done
-    for line in $(systemctl show-environment 2>/dev/null); do fresh 'systemctl show-environment' "$line"; done
-    IFS=' '
-    for word in $environment; do
-        word=${word#\"}
-        fresh Environment= "${word%\"}"
-    done
     IFS=$NL
+    unquote "$environment"
+    for word in $words; do fresh Environment= "$word"; done
+    unquote "$unset"
+    for word in $words; do
+        case $word in *=*) names_what_matters "$word" ;; *) names_what_matters "$word=" ;; esac && say fresh.unset+ "$word"
+    done
     set +f
-    # systemd.exec(5): a pattern stands for the files it matches.
-    for file in $environment_files; do [ ! -f "$file" ] || environments=$environments$NL$file; done
+    for file in $environment_files; do
+        may_lack=${file##*" (ignore_errors="} file=${file%" (ignore_errors="*} several=
+        # systemd.exec(5): a pattern stands for the files it matches.
+        for each in $file; do [ ! -f "$each" ] || several=$several$NL$each; done
+        environments=$environments$several
+        [ -n "$several" ] || [ "$may_lack" = 'yes)' ] || [ "$pid" = 0 ] || lacks EnvironmentFile "$file"
+    done
     if [ -d "$MANAGED" ]; then
         for file in "$MANAGED/managed-settings.json" "$MANAGED"/managed-settings.d/*.json; do
             [ ! -f "$file" ] || managed=$managed$NL$file
@@ -257,13 +406,16 @@ look_at_start() {
         say managed.changed "$(stat -c %.9Z "$MANAGED" "$MANAGED/managed-settings.d" 2>/dev/null | sort -n | tail -n 1)"
     fi
     set -f
-    IFS=' '
-    # shellcheck disable=SC2086 # paths of unit files hold no blanks
-    set -- $unit_files
-    IFS=$NL
+    # A folder or a program is looked for where the process sees it: what a start makes, such as RuntimeDirectory=, is
+    # there.
+    if [ -z "$own_root" ] && [ -e "/proc/$pid/root/" ]; then
+        [ -n "$may_lack_start" ] || ! is_gone "/proc/$pid/root$start" || lacks WorkingDirectory "$start"
+        [ -z "$program" ] || ! is_gone "/proc/$pid/root$program" || lacks ExecStart "$program"
+    fi
+    find_unit_files
     # shellcheck disable=SC2086 # a path a line
-    sort_by_owner "$@" $environments $managed
-    for file in "$@" $managed; do
+    sort_by_owner $unit_files $environments $managed
+    for file in $unit_files $managed; do
         has "$owned" "$file" || over "$file: others than root can change it or lead it elsewhere, so root does not read it"
     done
     for file in $environments; do
@@ -277,7 +429,50 @@ look_at_start() {
     done
     for file in $managed; do if has "$owned" "$file"; then layers=$layers$NL$file; fi; done
     units=
-    for file in "$@"; do if has "$owned" "$file"; then units=$units$NL$file; fi; done
+    for file in $unit_files; do if has "$owned" "$file"; then units=$units$NL$file; fi; done
+}
+
+# Even root can't look into some folders (FUSE, NFS): of what is in those, nothing is known.
+is_gone() { [ ! -e "$1" ] && [ -d "${1%/*}" ] && [ -x "${1%/*}" ]; }
+
+# What the unit needs to be started, and is not there.
+lacks() { say unit.lacks+ "$1$NL$2"; } # SETTING PATH
+
+# Sets $unit_files to the unit's files as systemd would read them now, which need not be those that it has read: of the
+# drop-ins of one name, that of the first folder counts (systemd.unit(5)). Sorting them is left to the controller.
+find_unit_files() {
+    unit_files='' dropin_names='' families=''
+    [ ! -f "$fragment" ] || unit_files=$NL$fragment
+    IFS=' '
+    for name in $unit_names; do
+        type=.${name##*.} name=${name%.*} instance=''
+        case $name in *@*) instance=@${name#*@} name=${name%%@*} ;; esac
+        while :; do
+            families="$families $name$instance$type"
+            [ -z "$instance" ] || families="$families $name@$type"
+            # a-b-c.service, a-b-.service, a-.service
+            name=${name%-}
+            case $name in *-*) name=${name%-*}- ;; *) break ;; esac
+        done
+    done
+    set +f
+    for folder in $unit_path; do
+        for name in $families; do add_dropins "$folder/$name.d"/*.conf; done
+    done
+    for folder in $unit_path; do add_dropins "$folder/${UNIT##*.}.d"/*.conf; done
+    # shellcheck disable=SC2086
+    add_dropins $dropins
+    set -f
+    IFS=$NL
+}
+
+add_dropins() {
+    for file in "$@"; do
+        { [ -e "$file" ] || [ -L "$file" ]; } && ! has "$dropin_names" "${file##*/}" && is_plain "$file" || continue
+        dropin_names=$dropin_names$NL${file##*/}
+        # An empty one, or a link to /dev/null, only hides others of its name.
+        [ ! -f "$file" ] || unit_files=$unit_files$NL$file
+    done
 }
 
 # What the kernel says, and where the unit's own files set what matters, in the order systemd reads them: file, name, value.
@@ -288,8 +483,14 @@ look_at_kernel_and_unit_files() {
     # The birth of a process is field 22 of proc_pid_stat(5), counted behind the command's closing bracket: in clock ticks
     # since boot. /etc/environment is read by pam_env(8) at each login.
     # shellcheck disable=SC2086 # a path a line
-    awk -v pid="$pid" -v shell="$$" -v names="^($NAMES)=" "$SAY"'
+    awk -v pid="$pid" -v speaker="$speaker" -v shell="$$" -v names="^($NAMES)=" "$SAY"'
         function first(file,   line) { getline line <file; close(file); return line }
+        function birth(of,   line) {
+            if (!(line = first("/proc/" of "/stat"))) return ""
+            sub(/.*\) /, "", line)
+            split(line, words, " ")
+            return words[20]
+        }
         function soft_and_hard(of,   file, line) {
             file = "/proc/" of "/limits"
             hard = ""
@@ -307,11 +508,8 @@ look_at_kernel_and_unit_files() {
             if (soft_and_hard(1)) say("hard_pid1", hard)
             if (soft_and_hard(shell)) say("hard_login", hard)
             if (pid > 0 && soft_and_hard(pid)) { say("process.soft", soft); say("process.hard", hard) }
-            if (pid > 0 && (line = first("/proc/" pid "/stat")) != "") {
-                sub(/.*\) /, "", line)
-                split(line, words, " ")
-                say("process.ticks", words[20])
-            }
+            if (pid > 0) say("process.ticks", birth(pid))
+            if (speaker != pid) say("speaker.ticks", birth(speaker))
             while ((getline line <"/etc/environment") > 0) {
                 sub(/^[ \t]*(export[ \t]+)?/, "", line)
                 if (line ~ /^ANTHROPIC_(DEFAULT_)?MODEL=/) {
@@ -324,15 +522,37 @@ look_at_kernel_and_unit_files() {
             }
             for (name in login) say("login.env." name, login[name])
         }
+        # The words of a line, as systemd takes them apart (extract-word.c): quotes may stand anywhere.
+        function take_words(text,   at, c, quote, open) {
+            count = 0
+            for (at = 1; at <= length(text); at++) {
+                c = substr(text, at, 1)
+                if (!quote && c ~ /[ \t]/) { open = 0; continue }
+                if (!open) { open = 1; item[++count] = "" }
+                if (c == "\\") item[count] = item[count] substr(text, ++at, 1)
+                else if (c == quote) quote = ""
+                else if (!quote && (c == "\"" || c == "\047")) quote = c
+                else item[count] = item[count] c
+            }
+        }
+        FNR == 1 { more = ""; in_service = 0 }
+        { sub(/\r$/, "") }
+        /^[ \t]*[#;]/ { next }
         { line = more $0; more = "" }
         /\\$/ { more = substr(line, 1, length(line) - 1) " "; next }
-        line ~ /^[ \t]*LimitNOFILE[ \t]*=/ { sub(/^[^=]*=[ \t]*/, "", line); say("unit.sets+", FILENAME "\nLimitNOFILE\n" line) }
+        line ~ /^[ \t]*\[/ { in_service = line ~ /^[ \t]*\[Service\]/ }
+        !in_service { next }
+        line ~ /^[ \t]*LimitNOFILE[ \t]*=/ {
+            sub(/^[^=]*=[ \t]*/, "", line)
+            sub(/[ \t]+$/, "", line)
+            say("unit.sets+", FILENAME "\nLimitNOFILE\n" line)
+        }
         line ~ /^[ \t]*Environment[ \t]*=/ {
             sub(/^[^=]*=[ \t]*/, "", line)
-            gsub(/["\047]/, "", line)
-            count = split(line, words, /[ \t]+/)
-            for (i = 1; i <= count; i++) if (words[i] ~ names)
-                say("unit.sets+", FILENAME "\n" substr(words[i], 1, index(words[i], "=") - 1) "\n" substr(words[i], index(words[i], "=") + 1))
+            take_words(line)
+            if (!count) say("unit.sets+", FILENAME "\nEnvironment\n")
+            for (i = 1; i <= count; i++) if (item[i] ~ names && item[i] !~ /\n/)
+                say("unit.sets+", FILENAME "\n" substr(item[i], 1, index(item[i], "=") - 1) "\n" substr(item[i], index(item[i], "=") + 1))
         }' $units /dev/null 2>/dev/null
 }
 
@@ -365,7 +585,7 @@ look_at_sessions() {
     set +f
     for comm in $(grep -lxE 'claude|node' /proc/[0-9]*/comm 2>/dev/null); do
         each=${comm%/comm}
-        [ "${each#/proc/}" != "$pid" ] && [ -r "$each/stat" ] || continue
+        ! has "$members" "${each#/proc/}" && [ -r "$each/stat" ] || continue
         [ $((tried = ${tried:-0} + 1)) -le "$MOST_SESSIONS" ] || { over "sessions: more than $MOST_SESSIONS processes are called claude or node"; break; }
         [ "$(cat "$comm" 2>/dev/null)" = claude ] || head -c "$MOST_OF_COMMAND" "$each/cmdline" | tr '\0' '\n' | sed -n 2,3p |
             grep -qE '(^|/)claude(\.js|-code/.*)?$' || continue
@@ -375,7 +595,11 @@ look_at_sessions() {
         set -- $(sed 's/.*) //' "$each/stat" 2>/dev/null | cut -d' ' -f5,20)
         IFS=$NL
         [ "$#" -eq 2 ] || continue
-        model=$(head -c "$MOST_OF_COMMAND" "$each/cmdline" | tr '\n\0' ' \n' | options | sed -n 's/^model=//p' | tail -n 1)
+        model='' last=''
+        for word in $(head -c "$MOST_OF_COMMAND" "$each/cmdline" | tr '\n\0' ' \n'); do
+            option_in "$word"
+            case $option in model=*) model=${option#model=} ;; esac
+        done
         say session+ "${each#/proc/}$NL$2$NL$1$NL$(stat -c %U "$each")$NL$model"
     done
     set -f
@@ -384,16 +608,21 @@ look_at_sessions() {
 # Whether no transaction runs. Asked at the beginning and at the end: what was seen while one ran is half of each state.
 is_free() { [ ! -f "$HOME_OF_JADA/lock" ] || flock -n -s 9 9<"$HOME_OF_JADA/lock"; }
 
+# Sets $id to what one of jada's files points to.
+follow() { # NAME
+    id=
+    [ ! -f "$HOME_OF_JADA/$1" ] || read -r id <"$HOME_OF_JADA/$1"
+}
+
 look_at_jada() {
     [ -d "$HOME_OF_JADA" ] || return 0
-    for file in manifest.json result after; do say_file "release.$file" "$HOME_OF_JADA/current/$file"; done
-    [ ! -L "$HOME_OF_JADA/current" ] || [ -f "$HOME_OF_JADA/current/manifest.json" ] || say release.manifest.json ''
-    say_file release.previous "$HOME_OF_JADA/previous/manifest.json"
+    follow current
+    for file in manifest.json place result after; do say_file "release.$file" "$HOME_OF_JADA/releases/$id/$file"; done
+    [ -z "$id" ] || [ -f "$HOME_OF_JADA/releases/$id/manifest.json" ] || say release.manifest.json ''
+    follow previous
+    say_file release.previous "$HOME_OF_JADA/releases/$id/manifest.json"
     say_file held "$HOME_OF_JADA/held"
-    if [ -L "$HOME_OF_JADA/transaction" ]; then
-        unfinished=$(readlink "$HOME_OF_JADA/transaction")
-        say transaction "${unfinished##*/}"
-    fi
+    say_file transaction "$HOME_OF_JADA/transaction"
     [ -z "$busy" ] && is_free || say_file lock "$HOME_OF_JADA/lock"
     [ -n "$HISTORY" ] || return 0
     number=0
@@ -402,9 +631,14 @@ look_at_jada() {
         [ -e "$manifest" ] || continue
         number=$((number + 1))
         say_file "history$number.manifest" "$manifest"
-        say_file "history$number.result" "${manifest%/*}/result"
+        for file in place result; do say_file "history$number.$file" "${manifest%/*}/$file"; done
     done
     set -f
+}
+
+look_at_machine() {
+    find_instance
+    [ -z "$instance" ] || say instance "$instance"
 }
 
 # In the order of the frames; what the user's own half says comes behind root's end.
@@ -412,19 +646,26 @@ look() {
     set -f
     IFS=$NL
     is_free || busy=yes
+    look_at_machine
     look_at_unit
-    look_at_process
-    look_at_start
+    if [ -n "$user_is_known" ]; then
+        look_at_manager
+        look_at_group
+        look_at_process
+        look_at_start
+    fi
     look_at_kernel_and_unit_files
     look_at_our_files
-    tell_files
-    [ -z "$HEALTH" ] || ask_health
-    [ -z "$PROBE" ] || ask_probe
-    look_at_login
-    look_at_sessions
+    if [ -n "$user_is_known" ]; then
+        tell_files
+        [ -z "$HEALTH" ] || ask_health
+        [ -z "$PROBE" ] || ask_probe
+        look_at_login
+        look_at_sessions
+    fi
     look_at_jada
     say end ok
-    [ -n "$uid" ] || return 0
+    [ -n "$user_is_known" ] || { say end ok; return; }
     for folder in "$start" "$cwd" "$home"; do
         if [ -n "$folder" ] && is_plain "$folder" && ! has "$folders" "$folder"; then folders=$folders$NL$folder; fi
     done

@@ -12,6 +12,18 @@ BEGIN {
     for (i in names) keep[names[i]] = 1
 }
 
+# The key that a string is: "mod\u0065l" is "model" to every reader of JSON. No key of ours has a backslash in it.
+function unescaped(text,   read, code) {
+    if (index(text, "\\\\")) return text
+    while (match(text, /\\u00[2-7][0-9A-Fa-f]/)) {
+        code = tolower(substr(text, RSTART + 4, 2))
+        code = 16 * (index("0123456789abcdef", substr(code, 1, 1)) - 1) + index("0123456789abcdef", substr(code, 2)) - 1
+        read = read substr(text, 1, RSTART - 1) sprintf("%c", code)
+        text = substr(text, RSTART + 6)
+    }
+    return read text
+}
+
 # Prints a part of the text, or keeps it until the length of the whole is known.
 function put(text) {
     if (!name) { printf "%s", text; return }
@@ -47,7 +59,7 @@ function outside(text,   shape) {
 # A string was read; whether it is a key shows only in what follows it.
 function flush(follows) {
     if (!held) return
-    if (follows ~ /^[ \t\r\n]*:/) { key = string; put(string "\"") }
+    if (follows ~ /^[ \t\r\n]*:/) { key = unescaped(string); put(string "\"") }
     else {
         put(((key in keep || listing) ? string : stars(string)) "\"")
         if (key != "availableModels") key = ""

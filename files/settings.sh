@@ -34,8 +34,11 @@ is_like() { # NAME HASH OWNER MODE
 }
 
 dress() { # NAME OWNER MODE TIME
-    chown "$2" "./$1" && chmod "$3" "./$1" && { [ -z "$4" ] || touch -m -d "@$4" "./$1"; } && sync "./$1"
+    chown "$2" "./$1" && chmod "$3" "./$1" && { [ -z "$4" ] || date_from "$4" "./$1"; } && sync "./$1"
 }
+
+# uutils takes whole seconds only.
+date_from() { touch -m -d "@$1" "$2" 2>/dev/null || touch -m -d "@${1%.*}" "$2"; } # TIME FILE
 
 # The text on stdin under the name for what is new, with the present file's access lists and the like, if there is one.
 make() { # OWNER MODE TIME
@@ -48,14 +51,20 @@ enter_ours() { enter "$folder/$new" && [ "$(stat -c %u:%a .)" = 0:700 ]; }
 
 leave_ours() { rm -f ./made ./taken && cd -P .. && rmdir "./$new"; }
 
+# What was left of ours under that name goes, and what the user laid there, but for a folder.
+make_ours() {
+    if enter_ours; then leave_ours; fi
+    enter "$folder" && { rm -f "./$new"; mkdir "./$new"; } 2>/dev/null && enter_ours
+}
+
 place() { # OWNER MODE TIME
-    enter "$folder" && mkdir "./$new" && enter_ours && cat >./made && dress made "$@" && mv -fT ./made "../$name" &&
+    make_ours && cat >./made && dress made "$@" && mv -fT ./made "../$name" &&
         leave_ours && sync .
 }
 
 # Prints what a command says of the very file, which is root's or the user's and nothing but a file.
 take() { # COMMAND ...
-    enter "$folder" && mkdir "./$new" 2>/dev/null && enter_ours && ln -PT "../$name" ./taken && set -- "$@" ./taken &&
+    make_ours && ln -PT "../$name" ./taken && set -- "$@" ./taken &&
         facts=$(stat -c '%f %u %s' ./taken) && [ "${facts##* }" -le "$MOST" ] &&
         case ${facts% *} in 8*" 0" | 8*" $USER_ID") "$@" ;; *) false ;; esac
     taken=$?

@@ -77,15 +77,15 @@ check() {
     see
     [ -n "$loaded" ] || refuse "systemctl does not work there"
     [ "$loaded" = loaded ] || refuse "$UNIT is not a service of this host"
-    if [ -L "$HOME_OF_JADA/transaction" ]; then
-        unfinished=$(target_of "$HOME_OF_JADA/transaction")
+    if is_unfinished; then
+        unfinished=$(pointed transaction)
         recover
         # What was looked at was the half-changed host: whoever asked has to look again.
         say "result recovered"
         say "reason an earlier transaction ($unfinished) had been cut off half-way and was undone first"
         exit 14
     fi
-    [ "$(target_of "$HOME_OF_JADA/current")" = "${CURRENT:-none}" ] ||
+    [ "$(pointed current)" = "${CURRENT:-none}" ] ||
         refuse "another release was made on this host since it was looked at"
     see_settings || refuse "$SETTINGS is not changed: $why"
     unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
@@ -144,13 +144,13 @@ keep_beside() {
     [ "$kind" = absent ] || [ -n "$PLACED" ] || settings keep </dev/null
 }
 
-# Complete and on the disk before the first change. A link then says that a change is under way: what is put beside
+# Complete and on the disk before the first change. A file then says that a change is under way: what is put beside
 # other people's files comes after it, so that it never stays behind.
 snapshot() {
     mkdir "$DIR" "$DIR/before" && { [ -n "$folder_owner" ] || touch_file "$DIR/before/no-folder"; } &&
         printf '%s\n' "$active" >"$DIR/was" && place >"$DIR/place" &&
         printf %s "$MANIFEST" >"$DIR/manifest.json" && printf %s "$RECOVER" >"$DIR/recover" && keep &&
-        flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && link_to "releases/$RELEASE" "$HOME_OF_JADA/transaction" &&
+        flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && point transaction "$RELEASE" &&
         flush "$HOME_OF_JADA" && watch_over_boot && keep_beside
 }
 
@@ -189,10 +189,8 @@ commit() {
     read -r boot </proc/sys/kernel/random/boot_id
     keep_hashes && printf 'done %s %s %s\n' "$pid" "$(birth_of "$pid")" "$boot" >"$DIR/result" &&
         touch_file "$DIR/complete" && flush "$DIR"/* "$DIR" || return 1
-    if [ -L "$HOME_OF_JADA/current" ]; then
-        link_to "$(readlink "$HOME_OF_JADA/current")" "$HOME_OF_JADA/previous" || return 1
-    fi
-    link_to "releases/$RELEASE" "$HOME_OF_JADA/current"
+    [ -z "$CURRENT" ] || point previous "$CURRENT" || return 1
+    point current "$RELEASE"
 }
 
 main() {
@@ -258,13 +256,15 @@ prune() {
     done
 }
 
-# In a child of its own: should that be killed in the middle, this shell is still there to undo what it began.
+# In a child of its own: should that be killed in the middle, this shell is still there to undo what it began. A signal
+# to both is the child's: this one waits for what it says, for nobody reads on when it is gone.
+trap : INT TERM
 (main)
 code=$?
-if [ "$code" -gt 14 ] && [ -L "$HOME_OF_JADA/transaction" ]; then
+if [ "$code" -gt 14 ] && is_unfinished; then
     exec 9>>"$HOME_OF_JADA/lock"
     flock -w 10 9 && recover
-    if [ "$(target_of "$HOME_OF_JADA/current")" = "$RELEASE" ]; then
+    if [ "$(pointed current)" = "$RELEASE" ]; then
         say "result done"
         exit 0
     fi

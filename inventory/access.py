@@ -9,18 +9,21 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from io import StringIO
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jada import ConfigError, Host, JadaError
+from jada import ConfigError, Host, HostError
+from jada.inventory import ssh_config
 from jada.inventory.fleet import HOST_NAME, SSH_CONFIG_PATH, Fleet, Ssh
 from jada.inventory.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name
-from jada.inventory.ssh_config import renamed
+from jada.inventory.ssh_config import Options, expanded, jumping, plain
 
 if TYPE_CHECKING:
     from paramiko import PKey
+
+    from jada.inventory.aws_session import Failure
 
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
@@ -32,143 +35,155 @@ _JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
 _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
-def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object]]:
-    """pyinfra's host data by host name; known hosts and an ssh configuration go into the folder `scratch`, made 0700.
+def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object] | HostError]:
+    """pyinfra's host data by host name, or why a host can't be reached; known hosts and an ssh configuration go into
+    the folder `scratch`, made 0700.
 
     Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now, which is kept in memory:
     connect soon, keep the connection, call this again to connect later. fleet.yml's ssh.key is for all other hosts.
-    Raises JadaError.
+    Raises JadaError for what is wrong with all of them.
     """
+    # Here, because paramiko takes long to import, and whoever only finds hosts needs none of it.
+    from jada.inventory.host_key import Trust
+    from jada.inventory.identity import Login
+    from jada.inventory.proxy import Proxy
+
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for host in hosts:
-        _check_host(host)
-    details = _access_details(fleet, [host for host in hosts if _is_lightsail(host)])
-    vouched = {name: _vouched(name, one) for name, one in details.items()}
+    troubles = {host.name: trouble for host in hosts if (trouble := host.trouble or _unusable(host))}
+    vouched: dict[str, tuple[HostKey, ...]] = {}
+    logins: dict[str, tuple[str, PKey]] = {}
+    lightsail = [host for host in hosts if _is_lightsail(host) and host.name not in troubles]
+    for name, answer in _access_details(fleet, lightsail).items():
+        try:
+            if isinstance(answer, HostError):
+                raise answer
+            vouched[name], logins[name] = _vouched(name, answer), _temporary(name, answer)
+        except HostError as trouble:
+            troubles[name] = trouble
+    every, hosts = hosts, [host for host in hosts if host.name not in troubles]
+    if not hosts:
+        return {**troubles}
+    options = _options(fleet, hosts, scratch)
     unvouched = [host for host in hosts if not vouched.get(host.name)]
-    _check_files(fleet, needs_known_hosts=bool(unvouched or fleet.ssh.jump))
-    names = _known_names(fleet, hosts)
-    jump = [_jump_name(fleet.ssh)] if fleet.ssh.jump else []
-    known = host_keys(_text(fleet.ssh.known_hosts), {*names.values(), *jump})
-    common: dict[str, object] = {
-        "ssh_known_hosts_file": str(fleet.ssh.known_hosts),
-        "ssh_strict_host_key_checking": STRICTNESS[fleet.ssh.host_keys],
-    }
-    if fleet.ssh.key:
-        common["ssh_key"] = str(fleet.ssh.key)
-    if jump:
-        config = jump_config(fleet.ssh, *_jump_trust(fleet.ssh, known[jump[0]], scratch))
-        common["ssh_config_file"] = str(_write(scratch / "ssh_config", config))
+    _check_files(fleet, [file for host in unvouched for file in options[host.name].known_hosts])
+    known = _known(hosts, options)
+    # pyinfra would read ~/.ssh/config by itself; what stands there is in the options already.
+    config = str(_write(scratch / "@none", ""))
     data: dict[str, dict[str, object]] = {}
     for host in hosts:
-        keys = known[names[host.name]]
-        login = _temporary(host.name, details[host.name]) if host.name in details else {}
-        arguments = {**_refusal(fleet, host, keys), **_key_arguments(login.pop("key", None))}
-        data[host.name] = {
-            "ssh_hostname": host.address,
-            "ssh_port": host.port,
-            **({"ssh_user": host.user} if host.user else {}),
-            **{name: value for name, value in common.items() if not (login and name == "ssh_key")},
-            **_trust(host.name, names[host.name], (*vouched.get(host.name, ()), *keys.own), keys.revoked, scratch),
-            **login,
-            **({"ssh_paramiko_connect_kwargs": arguments} if arguments else {}),
+        own, key = options[host.name], None
+        if host.name in logins:
+            user, key = logins[host.name]
+            own = replace(own, user=user)
+        keys = known[host.name].also(vouched.get(host.name, ()))
+        arguments: dict[str, object] = {
+            "transport_factory": Trust(host.name, _known_name(own), keys, str(fleet.ssh.known_hosts)),
+            "auth_strategy": Login(host.name, own, key),
+            **({"sock": Proxy(expanded(own.proxy, own, host.address))} if own.proxy else {}),
         }
-    return data
+        data[host.name] = {
+            "ssh_hostname": own.hostname,
+            "ssh_port": own.port,
+            "ssh_user": own.user,
+            "ssh_config_file": config,
+            # Its keys are in `auth_strategy`.
+            "ssh_allow_agent": False,
+            "ssh_look_for_keys": False,
+            **_trust(fleet.ssh, host.name, own, keys, scratch),
+            "ssh_paramiko_connect_kwargs": arguments,
+            **({"jada_instance": host.instance} if host.instance else {}),
+        }
+    return {host.name: troubles.get(host.name) or data[host.name] for host in every}
 
 
 def is_direct(fleet: Fleet) -> bool:
-    """Whether hosts are connected to at the very address they were found with: no jump host, and no ~/.ssh/config."""
-    return not fleet.ssh.jump and not _own_config().exists()
+    """Whether hosts are connected to at the very address they were found with: no jump host, no ssh configuration."""
+    return not fleet.ssh.jump and ssh_config.is_silent()
 
 
-def jump_config(ssh: Ssh, known_hosts: Path, strictness: str) -> str:
-    """An ssh_config that leads to every host through the jump host, whose own host key is checked. Raises ConfigError.
-
-    The port goes with ProxyJump and not with the jump host: pyinfra would hand it to paramiko as text, and paramiko
-    would then look for "[host]:22" among the known hosts.
-    """
+def jump_config(ssh: Ssh) -> str:
+    """The ssh_config by which ssh logs in to the jump host, whose own host key is checked. Raises ConfigError."""
     user, name, port = _jump(ssh)
     lines = [
         f"Host {name}",
-        f"  UserKnownHostsFile {_path(known_hosts, 'ssh.known_hosts')}",
-        f"  StrictHostKeyChecking {strictness}",
-        *([f"  IdentityFile {_path(ssh.key, 'ssh.key')}"] if ssh.key else []),
-        f"Host * !{name}",
-        f"  ProxyJump {f'{user}@' if user else ''}{name}:{port}",
+        f"  Port {port}",
+        *([f"  User {user}"] if user else []),
+        f"  UserKnownHostsFile {_path(ssh.known_hosts, 'ssh.known_hosts')}",
+        f"  StrictHostKeyChecking {STRICTNESS[ssh.host_keys]}",
+        # OpenSSH's own first choice takes it five times the processor time, for each host; inside is another ssh.
+        "  KexAlgorithms ^curve25519-sha256",
+        *([f"  IdentityFile {_path(ssh.key, 'ssh.key')}", "  IdentitiesOnly yes"] if ssh.key else []),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _check_host(host: Host) -> None:
-    """Raises JadaError for a name, address or user that could be more than that."""
+def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Options]:
+    """How ssh would reach each host, by name: by fleet.yml where that says it, by ~/.ssh/config otherwise."""
+    ssh = fleet.ssh
+    if ssh.jump:
+        config = _write(scratch / "@jump", jump_config(ssh))
+        proxy = jumping(_jump(ssh)[1], ("-F", str(config)))
+        options = {host.name: replace(plain(host), proxy=proxy) for host in hosts}
+    elif ssh_config.is_silent():
+        options = {host.name: plain(host) for host in hosts}
+    else:
+        options = ssh_config.asked(hosts)
+    if ssh.key:
+        own = {"identities": (ssh.key,), "identities_only": True, "certificates": ()}
+        options = {name: replace(one, **own) for name, one in options.items()}  # type: ignore[arg-type]
+    if ssh.known_hosts != Ssh().known_hosts:
+        options = {name: replace(one, known_hosts=(ssh.known_hosts,)) for name, one in options.items()}
+    return options
+
+
+def _known(hosts: Sequence[Host], options: Mapping[str, Options]) -> dict[str, HostKeys]:
+    """What the known_hosts of each host say of it, by its name here; each file is read once."""
+    known: dict[str, HostKeys] = {}
+    for files in {one.known_hosts for one in options.values()}:
+        names = {host.name: _known_name(one) for host in hosts if (one := options[host.name]).known_hosts == files}
+        found = host_keys("\n".join(_text(file) for file in files), names.values())
+        known |= {host: found[name] for host, name in names.items()}
+    return known
+
+
+def _known_name(options: Options) -> str:
+    return options.alias or known_name(options.hostname, options.port)
+
+
+def _unusable(host: Host) -> HostError | None:
+    """Why a name, address or user can't be used: it could be more than that."""
     for word, value, shape in (("name", host.name, HOST_NAME), ("address", host.address, _ADDRESS),
                                ("user", host.user, _USER)):  # fmt: skip
         if not shape.fullmatch(value):
-            raise JadaError(
+            return HostError(
                 f"The {word} of host {host.name!r} ({host.source}) can't be used: {value!r}",
                 "see who set it there; nothing was connected to",
             )
+    return None
 
 
 def _vouched(name: str, details: Mapping[str, Any]) -> tuple[HostKey, ...]:
-    """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises JadaError."""
+    """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises HostError."""
     keys = [host_key(str(one.get("algorithm")), str(one.get("publicKey"))) for one in details.get("hostKeys") or ()]
     if None in keys:
-        raise JadaError(f"Lightsail names a host key of {name} that is none")
+        raise HostError(f"Lightsail names a host key of {name} that is none")
     return tuple(key for key in keys if key)
 
 
-def _trust(
-    host: str, name: str, keys: Sequence[HostKey], revoked: frozenset[bytes], scratch: Path
-) -> dict[str, object]:
-    """A known_hosts with a host's own keys, if it has any: paramiko compares a host with every line.
+def _trust(ssh: Ssh, host: str, options: Options, keys: HostKeys, scratch: Path) -> dict[str, object]:
+    """The known_hosts that paramiko is to read: with one line, if a host is known at all, for all that vouches for it.
 
-    With hashed names, Debian's default, that takes it 8 s for 500 hosts. A host that has none is left to the real file,
-    where a new key is to go; one that has is not trusted anew, whatever paramiko makes of its keys.
+    paramiko compares a host with every line: with hashed names, Debian's default, that takes it 8 s for 500 hosts. A
+    host that is not known is left to the real file, where its key is to go, but for one with another name there.
     """
-    good = [key for key in dict.fromkeys(keys) if key.blob not in revoked]
-    if not good:
-        return {}
-    # quote leaves no "@": no other file is called so.
-    file = scratch / f"{quote(host, safe='')}@known_hosts"
-    _write(file, "".join(f"{name} {key.kind} {key.text}\n" for key in good))
-    return {"ssh_known_hosts_file": str(file), "ssh_strict_host_key_checking": "yes"}
-
-
-def _jump_trust(ssh: Ssh, keys: HostKeys, scratch: Path) -> tuple[Path, str]:
-    """The known_hosts for the jump host and how strict to be. pyinfra connects to it by itself, and paramiko knows no
-    revoked key: where one is, no other is trusted on first use.
-    """
-    if not keys.own and not keys.revoked:
-        return ssh.known_hosts, STRICTNESS[ssh.host_keys]
-    lines = "".join(f"{_jump_name(ssh)} {key.kind} {key.text}\n" for key in keys.own)
-    return _write(scratch / "@jump", lines), "yes"
-
-
-def _refusal(fleet: Fleet, host: Host, keys: HostKeys) -> dict[str, object]:
-    """What makes paramiko refuse the keys that are revoked for a host."""
-    if not keys.revoked:
-        return {}
-    # Here, because paramiko takes long to import and hardly a known_hosts revokes anything.
-    from jada.inventory.host_key import refusing
-
-    return {"transport_factory": refusing(keys.revoked, host.name, str(fleet.ssh.known_hosts))}
-
-
-def _key_arguments(key: object) -> dict[str, object]:
-    """A key for paramiko, and none besides that an ssh configuration might name."""
-    return {"pkey": key, "key_filename": None} if key else {}
-
-
-def _known_names(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
-    """The name in known_hosts by host name; a ~/.ssh/config may lead to another address, but not with a jump host."""
-    addresses = [host.address for host in hosts]
-    if not is_direct(fleet) and not fleet.ssh.jump:
-        addresses = renamed(_own_config(), addresses)
-    return {host.name: known_name(address, host.port) for host, address in zip(hosts, addresses, strict=True)}
-
-
-def _own_config() -> Path:
-    return Path("~/.ssh/config").expanduser()
+    strictness = "yes" if keys.vouching or options.alias else STRICTNESS[ssh.host_keys]
+    file = options.known_hosts[0] if options.known_hosts else ssh.known_hosts
+    if keys.vouching:
+        # quote leaves no "@": no other file is called so.
+        name = known_name(options.hostname, options.port)
+        line = f"{name} {keys.first.kind} {keys.first.text}\n"
+        file = _write(scratch / f"{quote(host, safe='')}@known_hosts", line)
+    return {"ssh_known_hosts_file": str(file), "ssh_strict_host_key_checking": strictness}
 
 
 def _jump(ssh: Ssh) -> tuple[str, str, int]:
@@ -178,11 +193,6 @@ def _jump(ssh: Ssh) -> tuple[str, str, int]:
     user, _, address = ssh.jump.rpartition("@")
     name, _, port = address.partition(":")
     return user, name, int(port or 22)
-
-
-def _jump_name(ssh: Ssh) -> str:
-    _, name, port = _jump(ssh)
-    return known_name(name, port)
 
 
 def _path(path: Path, key: str) -> str:
@@ -198,13 +208,13 @@ def _is_lightsail(host: Host) -> bool:
     return host.source.startswith("lightsail ")
 
 
-def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[str, Any]]:
-    """get_instance_access_details of all these hosts, side by side, by host name."""
+def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[str, Any] | HostError]:
+    """get_instance_access_details of all these hosts, side by side, by host name, or why there are none of a host."""
     if not hosts:
         return {}
-    from jada.inventory.aws_session import Clients, side_by_side, told_together
+    from jada.inventory.aws_session import Failure, clients_of, side_by_side
 
-    clients = Clients(fleet.aws)
+    clients = clients_of(fleet.aws)
     regions = {region: clients.client("lightsail", region) for region in {host.region for host in hosts}}
 
     def ask(host: Host) -> Mapping[str, Any]:
@@ -212,21 +222,24 @@ def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[st
         details: Mapping[str, Any] = answer["accessDetails"]
         return details
 
-    given, failed = side_by_side(ask, hosts, lambda host: f"{host.source} {host.name}")
-    if failed:
-        raise told_together(failed, "Lightsail gives no access to some hosts")
-    return {host.name: details for host, details in zip(hosts, given, strict=True)}
+    answers = side_by_side(ask, hosts, lambda host: host.source)
+    return {host.name: _no_access(host, answer) if isinstance(answer, Failure) else answer
+            for host, answer in zip(hosts, answers, strict=True)}  # fmt: skip
 
 
-def _check_files(fleet: Fleet, needs_known_hosts: bool) -> None:
-    """Tells once what would otherwise fail on every host."""
+def _no_access(host: Host, failure: Failure) -> HostError:
+    return HostError(f"{host.name}: Lightsail gives no access to it: {failure.message}", failure.hint)
+
+
+def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
+    """Tells once what would otherwise fail on every host that needs one of these known_hosts."""
     ssh = fleet.ssh
     if ssh.key and not ssh.key.is_file():
         raise ConfigError(
             f"ssh.key in {fleet.path} names {ssh.key}, which does not exist",
             "without ssh.key, the ssh agent and the default keys are used",
         )
-    if not needs_known_hosts or ssh.known_hosts.is_file():
+    if not (known_hosts or ssh.jump) or any(file.is_file() for file in {ssh.known_hosts, *known_hosts}):
         return
     if ssh.host_keys == "strict":
         raise ConfigError(
@@ -238,39 +251,26 @@ def _check_files(fleet: Fleet, needs_known_hosts: bool) -> None:
     ssh.known_hosts.touch(mode=0o600)
 
 
-def _temporary(name: str, details: Mapping[str, Any]) -> dict[str, object]:
-    """The user and the key of Lightsail's answer, and no key from anywhere else. Raises JadaError."""
+def _temporary(name: str, details: Mapping[str, Any]) -> tuple[str, PKey]:
+    """The user and the key of Lightsail's answer. Raises HostError."""
     user = details.get("username")
     if not (isinstance(user, str) and user and _USER.fullmatch(user)):
-        raise JadaError(f"Lightsail names a user of {name} that can't be used: {user!r}")
+        raise HostError(f"Lightsail names a user of {name} that can't be used: {user!r}")
     try:
-        key = _with_certificate(details["privateKey"], details["certKey"])
+        return user, _certified(details["privateKey"], details["certKey"])
     except Exception as error:
         # Whatever paramiko makes of it; its texts may quote the key.
-        raise JadaError(f"Lightsail's temporary key for {name} can't be used ({type(error).__name__})") from None
-    return {"key": key, "ssh_user": user, "ssh_allow_agent": False, "ssh_look_for_keys": False}
+        raise HostError(f"Lightsail's temporary key for {name} can't be used ({type(error).__name__})") from None
 
 
-def _with_certificate(private: str, certificate: str) -> PKey:
-    """The key in memory. A certificate as a text would be taken for a path, if there is such a file."""
-    from paramiko import ECDSAKey, Ed25519Key, Message, RSAKey, SSHException
+def _certified(private: str, certificate: str) -> PKey:
+    """The key in memory with its certificate."""
+    from jada.inventory.identity import private_key, with_certificate
 
     found = _CERTIFICATE.fullmatch(certificate.strip())
     if not found:
         raise ValueError("no certificate")
-    for kind in (RSAKey, Ed25519Key, ECDSAKey):
-        try:
-            key = _unprinted(kind).from_private_key(StringIO(private))
-        except SSHException:
-            continue
-        key.load_certificate(Message(b64decode(found.group(2), validate=True)))
-        return key
-    raise ValueError("no private key")
-
-
-def _unprinted(kind: type[PKey]) -> type[PKey]:
-    """The kind of key, as pyinfra's `debug-inventory` can print it: it makes JSON of all host data."""
-    return type(kind.__name__, (kind,), {"to_json": lambda key: key.fingerprint})
+    return with_certificate(private_key(private), b64decode(found.group(2), validate=True))
 
 
 def _write(file: Path, text: str) -> Path:

@@ -10,12 +10,16 @@ import atexit
 import sys
 from contextlib import ExitStack
 
-from jada import JadaError
+from jada import HostError, JadaError
 from jada.inventory.access import ssh_data
 from jada.inventory.discover import discover
 from jada.inventory.fleet import load
 from jada.inventory.groups import Member, groups
+from jada.inventory.roles import unmatched
 from jada.inventory.scratch import scratch
+
+# Where a host that can't be reached is: no name ends so (RFC 6761), and pyinfra then fails that host alone.
+NOWHERE = {"ssh_hostname": "unreachable.invalid"}
 
 
 def _inventory() -> dict[str, list[Member]]:
@@ -23,11 +27,21 @@ def _inventory() -> dict[str, list[Member]]:
     hosts = discover(fleet)
     kept = ExitStack()
     atexit.register(kept.close)
-    return groups(fleet, hosts, ssh_data(fleet, hosts, kept.enter_context(scratch())))
+    for note in unmatched(hosts, fleet.roles):
+        sys.stderr.write(f"Note: {note}\n")
+    data = ssh_data(fleet, hosts, kept.enter_context(scratch()))
+    for trouble in data.values():
+        if isinstance(trouble, HostError):
+            _tell(trouble)
+    return groups(fleet, hosts, {name: NOWHERE if isinstance(one, HostError) else one for name, one in data.items()})
+
+
+def _tell(error: JadaError) -> None:
+    sys.stderr.write(f"Error: {error.message}\n" + (f"Try: {error.hint}\n" if error.hint else ""))
 
 
 try:
     globals().update(_inventory())
 except JadaError as error:
-    sys.stderr.write(f"Error: {error.message}\n" + (f"Try: {error.hint}\n" if error.hint else ""))
+    _tell(error)
     sys.exit(int(error.exit_code))

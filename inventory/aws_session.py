@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
+import json
+import os
+import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
@@ -18,6 +22,7 @@ from botocore.exceptions import (
     ConnectionError,
     CredentialRetrievalError,
     HTTPClientError,
+    LoginError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
@@ -26,7 +31,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader
 
-from jada import ConfigError, JadaError, __version__
+from jada import ConfigError, JadaError, __version__, reason
 from jada.inventory.fleet import Aws
 from jada.inventory.words import did_you_mean
 
@@ -56,6 +61,21 @@ REFUSED = {
 LOG_IN = (
     "`aws sts get-caller-identity` shows who you are to AWS; `aws sso login` or new keys in the environment renew it"
 )
+# Calls that are made for credentials, in the middle of any other one, and the service of each as IAM calls it.
+FOR_CREDENTIALS = {
+    "AssumeRole": "sts",
+    "AssumeRoleWithWebIdentity": "sts",
+    "AssumeRoleWithSAML": "sts",
+    "GetRoleCredentials": "sso",
+}
+# Calls that are made in each region of a source.
+FOR_A_REGION = {"DescribeInstances", "GetInstances"}
+# Characters of another's words that an error repeats.
+MOST_OF_WORDS = 500
+# EC2's appendix to a refusal, which only sts:DecodeAuthorizationMessage can read.
+_ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
+# Who a URL is for may be a secret.
+_USERINFO = re.compile(r"//[^/@\s]*@")
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -68,6 +88,7 @@ class Failure:
     where: str
     message: str
     hint: str = ""
+    cause: Exception | None = field(default=None, compare=False, repr=False)
 
 
 class Clients:
@@ -75,11 +96,11 @@ class Clients:
 
     def __init__(self, aws: Aws) -> None:
         self._lock = threading.Lock()
-        self._session = _session(aws)
-        self.home_region = self._session.region_name or HOME_REGION
+        self._session, region = _session(aws)
+        self.home_region = region or HOME_REGION
 
     def client(self, service: str, region: str) -> Any:
-        """A client; it may be used by one thread at a time or by many."""
+        """A client; it may be used by one thread at a time or by many. Raises JadaError, and what boto3 raises."""
         config = Config(
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             connect_timeout=CONNECT_TIMEOUT,
@@ -88,53 +109,89 @@ class Clients:
         )
         # Clients may be shared between threads, sessions may not.
         with self._lock:
-            return self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+            try:
+                return self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+            except ValueError as error:
+                raise JadaError(
+                    f"no client for {service} can be made: {_words(error)}",
+                    "an endpoint of your own comes from endpoint_url in the profile, AWS_ENDPOINT_URL or "
+                    f"AWS_ENDPOINT_URL_{service.upper()}: it should begin with https:// or http://",
+                ) from error
 
 
-def side_by_side(act: Callable[[A], B], items: Sequence[A], where: Callable[[A], str]) -> tuple[list[B], list[Failure]]:
-    """Runs `act` on all items in threads: what they gave, in order, and what failed of AWS."""
+@cache
+def clients_of(aws: Aws) -> Clients:
+    """The clients of one command: its credentials are had once, and an MFA code is asked for once. Raises JadaError."""
+    return Clients(aws)
+
+
+def side_by_side(act: Callable[[A], B], items: Sequence[A], where: Callable[[A], str]) -> list[B | Failure]:
+    """Runs `act` on all items in threads: what each gave, in order, or how it failed."""
 
     def run(item: A) -> B | Failure:
         try:
             return act(item)
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:
             return failure(error, where(item))
-        except JadaError as error:
-            return Failure(where(item), error.message, error.hint)
 
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        results = list(pool.map(run, items))
-    given = [result for result in results if not isinstance(result, Failure)]
-    return given, [result for result in results if isinstance(result, Failure)]
+        return list(pool.map(run, items))
 
 
-def told_together(failures: Iterable[Failure], what: str) -> JadaError:
+def told_together(failures: Sequence[Failure], what: str) -> JadaError:
     """One error for all failures; those that say the same are told once, with all their places."""
     places: dict[tuple[str, str], list[str]] = {}
     for one in failures:
         places.setdefault((one.message, one.hint), []).append(one.where)
     lines = [f"{', '.join(where)}: {message}" for (message, _), where in places.items()]
     hints = dict.fromkeys(hint for _, hint in places if hint)
-    return JadaError(f"{what}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{what}:", *lines]), "; ".join(hints))
+    told = JadaError(f"{what}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{what}:", *lines]), "; ".join(hints))
+    told.__cause__ = failures[0].cause
+    return told
 
 
-def failure(error: ClientError | BotoCoreError, where: str) -> Failure:
-    """What an error of boto3 means, in words. `where` begins with the service, as IAM calls it: "ec2 us-east-1"."""
-    if isinstance(error, ClientError):
-        return _answered(error, where)
+def failure(error: Exception, where: str) -> Failure:
+    """Whatever boto3 raises, in words: that is not BotoCoreError alone, but also what a file, a helper's answer or a
+    socket brings about. `where` begins with the service, as IAM calls it: "ec2 us-east-1".
+    """
+    message, hint = _answered(error, where) if isinstance(error, ClientError) else _told(error)
+    return Failure(where, message, hint, error)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    if isinstance(error, JadaError):
+        return error.message, error.hint
     if isinstance(error, (ConnectionError, HTTPClientError)):
-        endpoint = error.kwargs.get("endpoint_url") or "the endpoint"
-        return Failure(
-            where,
-            f"{endpoint} can't be reached after {ATTEMPTS} attempts ({type(error).__name__})",
+        endpoint = _USERINFO.sub("//", str(error.kwargs.get("endpoint_url") or "the endpoint"))
+        # What is inside an error that has no class of its own, whose text may quote a header with a token.
+        kind = type(error.kwargs.get("error") or error if type(error) is HTTPClientError else error).__name__
+        return (
+            f"{endpoint} can't be reached after {ATTEMPTS} attempts ({kind})",
             "check the network and the proxy; an endpoint of your own comes from endpoint_url in the profile or "
             "AWS_ENDPOINT_URL",
         )
     if isinstance(error, (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError)):
-        return Failure(where, f"AWS credentials can't be had: {error}", LOG_IN)
-    if isinstance(error, (SSOError, TokenRetrievalError)):
-        return Failure(where, f"the SSO session has ended or was never begun: {error}", LOG_IN)
-    return Failure(where, str(error))
+        return f"AWS credentials can't be had: {_words(error)}", LOG_IN
+    if isinstance(error, (SSOError, TokenRetrievalError, LoginError)):
+        return f"the login to AWS has ended or was never begun: {_words(error)}", LOG_IN
+    if isinstance(error, BotoCoreError):
+        return _words(error), f"see the profile in ~/.aws/config or aws.config_file; {LOG_IN}"
+    return _unforeseen(error), f"`aws configure list` shows where the credentials come from; {LOG_IN}"
+
+
+def _unforeseen(error: Exception) -> str:
+    """What a provider of credentials lets through, without its text, which may hold anything."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"a credential_process, or another source of credentials, gave something that is not JSON ({error})"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}, which the AWS credentials need, can't be used: {reason(error)}"
+    return f"boto3 could not go on ({reason(error)})"
+
+
+def _words(told: object) -> str:
+    """As much of another's words as an error tells, on one line."""
+    text = _USERINFO.sub("//", " ".join(_ENCODED.sub("", str(told)).split()))
+    return text if len(text) <= MOST_OF_WORDS else f"{text[: MOST_OF_WORDS - 1]}…"
 
 
 @cache
@@ -145,7 +202,10 @@ def known_regions() -> frozenset[str]:
     return frozenset(name for one in partitions for name in one["regions"] if not name.endswith("-global"))
 
 
-def _session(aws: Aws) -> boto3.session.Session:
+def _session(aws: Aws) -> tuple[boto3.session.Session, str | None]:
+    """A session whose credentials are had already, and its region: what is wrong with them is told once, and before
+    any region is asked. Raises JadaError.
+    """
     core = botocore.session.Session()
     if aws.config_file:
         if not aws.config_file.is_file():
@@ -155,7 +215,10 @@ def _session(aws: Aws) -> boto3.session.Session:
         core.set_config_variable("profile", aws.profile)
     try:
         session = boto3.session.Session(botocore_session=core)
-        credentials = session.get_credentials()
+        core.get_component("credential_provider").get_provider("assume-role")._prompter = _mfa_code
+        if credentials := session.get_credentials():
+            credentials.get_frozen_credentials()
+        region = session.region_name
     except ProfileNotFound:
         wanted = aws.profile or core.get_config_variable("profile")
         profiles = core.available_profiles
@@ -163,38 +226,50 @@ def _session(aws: Aws) -> boto3.session.Session:
             f"There is no AWS profile {wanted}{did_you_mean(wanted, profiles)}",
             "profiles here: " + (", ".join(profiles) or "none at all; `aws configure` makes one"),
         ) from None
-    except BotoCoreError as error:
-        told = failure(error, "aws")
-        raise JadaError(f"AWS can't be asked: {told.message}", told.hint) from None
+    except Exception as error:
+        told = failure(error, "sts")
+        raise JadaError(f"AWS can't be asked: {told.message}", told.hint) from error
     if credentials is None:
         looked = f"profile {aws.profile}" if aws.profile else "the environment, ~/.aws and this machine's own role"
         raise JadaError(f"There are no AWS credentials: looked in {looked}", LOG_IN)
-    return session
+    return session, region
 
 
-def _answered(error: ClientError, where: str) -> Failure:
-    service = where.split(maxsplit=1)[0]
+def _mfa_code(prompt: str) -> str:
+    """What is typed at the terminal; getpass alone would take any line of stdin for it. Raises JadaError."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        raise JadaError(
+            "the AWS profile asks for an MFA code, and there is no terminal to ask at",
+            "give jada a session that has passed MFA, such as with: "
+            'eval "$(aws configure export-credentials --profile PROFILE --format env)"',
+        ) from None
+    return getpass.getpass(prompt)
+
+
+def _answered(error: ClientError, where: str) -> tuple[str, str]:
+    service = FOR_CREDENTIALS.get(error.operation_name, where.split(maxsplit=1)[0])
     code = error.response.get("Error", {}).get("Code", "")
-    said = error.response.get("Error", {}).get("Message", "") or code
+    said = _words(error.response.get("Error", {}).get("Message", "") or code)
     permission = f"{service}:{error.operation_name}"
+    left_out = "; `not_regions` in fleet.yml leaves a region out" if error.operation_name in FOR_A_REGION else ""
     if code in EXPIRED:
-        return Failure(where, f"the AWS session has expired ({code})", LOG_IN)
+        return f"the AWS session has expired ({code})", LOG_IN
     if code in DENIED:
-        return Failure(
-            where,
-            f"access denied; these credentials lack the permission {permission} ({code})",
-            f"ask for {permission} there; README.md has the whole IAM policy",
+        return (
+            f"access denied; these credentials lack the permission {permission} ({code}): {said}",
+            f"ask for {permission} there; README.md has the whole IAM policy{left_out}",
         )
     if code in THROTTLED:
-        return Failure(
-            where,
+        return (
             f"AWS still throttled {permission} after {ATTEMPTS} attempts ({code})",
             "wait a minute and run it again; something else in this account is calling AWS a lot",
         )
     if code in REFUSED:
-        return Failure(
-            where,
+        return (
             f"AWS does not accept these credentials here ({code}): {said}",
-            f"{LOG_IN}; a region that the account has not enabled says the same",
+            f"{LOG_IN}; a region that the account has not enabled says the same{left_out}",
         )
-    return Failure(where, f"{permission} failed ({code}): {said}", "compare that with this source in fleet.yml")
+    hint = LOG_IN if error.operation_name in FOR_CREDENTIALS else "compare that with this source in fleet.yml"
+    return f"{permission} failed ({code}): {said}", hint

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jada import Host
-from jada.inventory.fleet import HOST_NAME, Ec2Source
+from jada.inventory.fleet import HOST_NAME, Ec2Source, regions_in_words
 
 if TYPE_CHECKING:
     from jada.inventory.aws_session import Clients
@@ -25,7 +25,7 @@ def find(clients: Clients, source: Ec2Source, region: str) -> list[Host]:
     """The hosts of one region; `address` is "" where an instance has none of the wanted kind."""
     pages = clients.client("ec2", region).get_paginator("describe_instances").paginate(Filters=filters(source))
     return [
-        host(instance, source, region)
+        host(instance, source, region, reservation.get("OwnerId") or "")
         for page in pages
         for reservation in page["Reservations"]
         for instance in reservation["Instances"]
@@ -43,18 +43,21 @@ def filters(source: Ec2Source) -> list[dict[str, Any]]:
     return [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
 
 
-def host(instance: Mapping[str, Any], source: Ec2Source, region: str) -> Host:
+def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: str = "") -> Host:
     """One instance as EC2 describes it. Its name is the Name tag, where that can name a host, or its id."""
     tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
     name = tags.get("Name", "").strip()
     return Host(
         name=name if HOST_NAME.fullmatch(name) else instance["InstanceId"],
-        address=instance.get("PublicIpAddress" if source.address == "public" else "PrivateIpAddress") or "",
+        address=_address(instance, source.address),
         source=f"ec2 {region}",
         id=instance["InstanceId"],
         region=region,
         user=source.user,
         tags=tags,
+        account=account,
+        own_name=name,
+        instance=instance["InstanceId"],
     )
 
 
@@ -63,4 +66,13 @@ def describe(source: Ec2Source) -> str:
     parts = [f"tag {key}={' or '.join(values)}" for key, values in source.tags.items()]
     parts += [f"{name}={' or '.join(values)}" for name, values in source.filters.items()]
     parts += ["running only"] if source.running_only else []
-    return f"ec2 in {', '.join(source.regions)} regions ({'; '.join(parts) or 'no filter'})"
+    return f"ec2 in {regions_in_words(source)} ({'; '.join(parts) or 'no filter'})"
+
+
+def _address(instance: Mapping[str, Any], kind: str) -> str:
+    if kind != "ipv6":
+        return instance.get("PublicIpAddress" if kind == "public" else "PrivateIpAddress") or ""
+    # The instance's own field is there only where an address was made the primary one.
+    interfaces = sorted(instance.get("NetworkInterfaces", ()), key=lambda one: one["Attachment"]["DeviceIndex"])
+    addresses = (entry["Ipv6Address"] for interface in interfaces for entry in interface.get("Ipv6Addresses", ()))
+    return instance.get("Ipv6Address") or next(addresses, "")

@@ -69,7 +69,9 @@ class Aws:
 
 @dataclass(frozen=True, slots=True)
 class Ec2Source:
-    """EC2 instances. `tags` (any of the values each) and `filters` are EC2's own; `regions` may be ALL."""
+    """EC2 instances. `tags` (any of the values each) and `filters` are EC2's own; `regions` may be ALL, but for
+    `not_regions`.
+    """
 
     regions: tuple[str, ...]
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -77,17 +79,19 @@ class Ec2Source:
     running_only: bool = True
     address: str = "private"
     user: str = ""
+    not_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LightsailSource:
-    """Lightsail instances, by shell patterns for their names and by tags; `regions` may be ALL."""
+    """Lightsail instances, by shell patterns for their names and by tags; regions as for EC2."""
 
     regions: tuple[str, ...]
     names: tuple[str, ...] = ("*",)
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     running_only: bool = True
     address: str = "public"
+    not_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ class StaticSource:
     hosts: tuple[StaticHost, ...]
 
 
-Source = Ec2Source | LightsailSource | StaticSource
+Cloud = Ec2Source | LightsailSource
+Source = Cloud | StaticSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +196,12 @@ class Fleet:
     ssh: Ssh = field(default_factory=Ssh)
     accept: tuple[Acceptance, ...] = ()
     notify: Notify = field(default_factory=Notify)
+
+
+def regions_in_words(source: Cloud) -> str:
+    """The regions of a source."""
+    without = f" but {', '.join(source.not_regions)}" if source.not_regions else ""
+    return f"{', '.join(source.regions)} regions{without}"
 
 
 def _raise(error: ConfigError) -> None:
@@ -316,6 +327,7 @@ def _source(value: Value) -> Source:
 def _ec2(value: Value) -> Ec2Source:
     readers = {
         "regions": _regions,
+        "not_regions": _known_regions,
         "tags": _patterns_by_tag,
         "filters": _patterns_by_tag,
         "running_only": Value.flag,
@@ -328,6 +340,7 @@ def _ec2(value: Value) -> Ec2Source:
 def _lightsail(value: Value) -> LightsailSource:
     readers = {
         "regions": _regions,
+        "not_regions": _known_regions,
         "names": Value.texts,
         "tags": _patterns_by_tag,
         "running_only": Value.flag,
@@ -492,8 +505,10 @@ def _webhook(value: Value) -> Webhook:
 
 
 def _regions(value: Value) -> tuple[str, ...]:
-    if value.texts() == ALL:
-        return ALL
+    return ALL if value.texts() == ALL else _known_regions(value)
+
+
+def _known_regions(value: Value) -> tuple[str, ...]:
     from jada.inventory.aws_session import known_regions
 
     known = known_regions()
@@ -501,13 +516,13 @@ def _regions(value: Value) -> tuple[str, ...]:
         if item.text() not in known:
             raise item.error(
                 f"is not an AWS region: {item.text()}{did_you_mean(item.text(), known)}",
-                "name regions such as us-east-1, or `all` for every region the account has enabled",
+                "name regions such as us-east-1; `regions: all` is every region the account has enabled",
             )
     return value.texts()
 
 
 def _address(value: Value) -> str:
-    return value.one_of(("private", "public"))
+    return value.one_of(("private", "public", "ipv6"))
 
 
 def _patterns_by_tag(value: Value) -> dict[str, tuple[str, ...]]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
-REVOKED = "@revoked"
+REVOKED, AUTHORITY = "@revoked", "@cert-authority"
+# The types of key that paramiko can hold against a host's; known_hosts may name more.
+KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,34 @@ class HostKey:
     def blob(self) -> bytes:
         return b64decode(self.text)
 
+    @property
+    def fingerprint(self) -> str:
+        return "SHA256:" + b64encode(sha256(self.blob).digest()).decode().rstrip("=")
+
 
 @dataclass(frozen=True, slots=True)
 class HostKeys:
-    """The keys that are one host's own, without those that are revoked, and these, as ssh sends them."""
+    """One host's own keys and those of authorities that vouch for it, without those that are revoked; and these, as ssh
+    sends them.
+    """
 
     own: tuple[HostKey, ...] = ()
     revoked: frozenset[bytes] = frozenset()
+    authorities: tuple[HostKey, ...] = ()
+
+    @property
+    def vouching(self) -> tuple[HostKey, ...]:
+        return (*self.own, *self.authorities)
+
+    @property
+    def first(self) -> HostKey:
+        """One key for all of them."""
+        return self.vouching[0]
+
+    def also(self, keys: Iterable[HostKey]) -> HostKeys:
+        """The same with more keys of the host's own, before the others."""
+        own = dict.fromkeys((*keys, *self.own))
+        return replace(self, own=tuple(key for key in own if key.kind in KINDS and key.blob not in self.revoked))
 
 
 def known_name(address: str, port: int) -> str:
@@ -51,22 +75,27 @@ def host_key(kind: str, text: str) -> HostKey | None:
 
 
 def host_keys(text: str, names: Collection[str]) -> dict[str, HostKeys]:
-    """The keys of each of these names; a key that is revoked for a host is so at each of its ports."""
+    """The keys of each of these names; a key that is revoked for a host is so at each of its ports.
+
+    A host that is not known at its port is known, as to ssh, by what stands there without one.
+    """
     own: dict[str, dict[HostKey, None]] = defaultdict(dict)
+    authorities: dict[str, dict[HostKey, None]] = defaultdict(dict)
     revoked: dict[str, set[bytes]] = defaultdict(set)
-    exact = {name.lower() for name in names}
-    every = exact | {_bare(name) for name in names}
+    every = {form for name in names for form in (name.lower(), _bare(name))}
     for marker, hosts, key in _lines(text):
         if marker == REVOKED:
             for name in _about(hosts, every):
                 revoked[name].add(key.blob)
-        elif not marker:
-            for name in _about(hosts, exact):
-                own[name][key] = None
+        elif marker in ("", AUTHORITY) and key.kind in KINDS:
+            for name in _about(hosts, every):
+                (authorities if marker else own)[name][key] = None
 
     def keys(name: str) -> HostKeys:
         refused = frozenset(revoked[name.lower()] | revoked[_bare(name)])
-        return HostKeys(tuple(key for key in own[name.lower()] if key.blob not in refused), refused)
+        known = next((one for one in (name.lower(), _bare(name)) if own[one] or authorities[one]), "")
+        good = [tuple(key for key in kept[known] if key.blob not in refused) for kept in (own, authorities)]
+        return HostKeys(good[0], refused, good[1])
 
     return {name: keys(name) for name in names}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jada import Host
-from jada.inventory.fleet import LightsailSource
+from jada.inventory.fleet import LightsailSource, regions_in_words
 from jada.inventory.roles import has_tags
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ def host(instance: Mapping[str, Any], source: LightsailSource, region: str) -> H
     """One instance as Lightsail describes it."""
     return Host(
         name=instance["name"],
-        address=instance.get("publicIpAddress" if source.address == "public" else "privateIpAddress") or "",
+        address=_address(instance, source.address),
         source=f"lightsail {region}",
         id=instance["name"],
         region=region,
         user=instance.get("username") or "",
         tags=_tags(instance),
+        account=_account(instance),
     )
 
 
@@ -52,7 +53,18 @@ def describe(source: LightsailSource) -> str:
     parts = [f"names {' or '.join(source.names)}"]
     parts += [f"tag {key}={' or '.join(values)}" for key, values in source.tags.items()]
     parts += ["running only"] if source.running_only else []
-    return f"lightsail in {', '.join(source.regions)} regions ({'; '.join(parts)})"
+    return f"lightsail in {regions_in_words(source)} ({'; '.join(parts)})"
+
+
+def _address(instance: Mapping[str, Any], kind: str) -> str:
+    if kind == "ipv6":
+        return next(iter(instance.get("ipv6Addresses") or ()), "")
+    return instance.get("publicIpAddress" if kind == "public" else "privateIpAddress") or ""
+
+
+def _account(instance: Mapping[str, Any]) -> str:
+    """From arn:aws:lightsail:REGION:ACCOUNT:Instance/…, "" where there is none."""
+    return "".join((instance.get("arn") or "").split(":")[4:5])
 
 
 def _tags(instance: Mapping[str, Any]) -> dict[str, str]:

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 import jada
-from jada import EXACT_ID, ConfigError, Model
+from jada import EXACT_ID, LONG_CONTEXT, ConfigError, Model
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
 
 # So long before it retires a model is told of: time enough to try another.
 NOTICE = timedelta(days=30)
-# What asks for a model's long context; it is the same model.
-LONG_CONTEXT = "[1m]"
 
 
 def catalogue(fleet: Fleet | None) -> tuple[Model, ...]:
@@ -38,15 +36,17 @@ def merged(ids: Mapping[str, str]) -> tuple[Model, ...]:
 
 
 def resolve(name: str, catalogue: Sequence[Model], allow_unlisted: bool = False) -> Model:
-    """The model of a short name or an exact id; with `allow_unlisted`, of any well-formed id.
+    """The model of a short name or an exact id; with `allow_unlisted`, of any well-formed id. Each may end with [1m].
 
     Raises ConfigError for an unknown name, an alias that moves with the CLI's version, or what can't be an id.
     """
-    for model in catalogue:
-        if name in (model.name, model.id):
-            return model
+    if model := _find(name, catalogue):
+        return model
     if problem := refusal(name):
         raise ConfigError(problem, _alternatives(name, catalogue))
+    short = name.removesuffix(LONG_CONTEXT)
+    if short != name and (model := _find(short, catalogue)):
+        return replace(model, name=name, id=f"{model.id.removesuffix(LONG_CONTEXT)}{LONG_CONTEXT}")
     if allow_unlisted:
         return Model(name, name)
     raise ConfigError(
@@ -75,11 +75,16 @@ def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
 
 def refusal(exact: str) -> str:
     """Why this can't be the id of a fleet's model, or ""."""
-    if exact in _moving():
+    if exact.removesuffix(LONG_CONTEXT) in _moving():
         return f"{exact} is an alias that means another model after an update of the CLI; a fleet is pinned to one"
     if not EXACT_ID.fullmatch(exact):
-        return f"{exact[:80]!a} can't be the id of a model: letters, digits and . _ : / @ - only, at most 500"
+        allowed = f"letters, digits and . _ : / @ - only, at most 500, and {LONG_CONTEXT} at its end"
+        return f"{exact[:80]!a} can't be the id of a model: {allowed}"
     return ""
+
+
+def _find(name: str, catalogue: Sequence[Model]) -> Model | None:
+    return next((model for model in catalogue if name in (model.name, model.id)), None)
 
 
 def _listed() -> tuple[Model, ...]:

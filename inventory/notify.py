@@ -23,17 +23,18 @@ SUBJECT = 100
 def publish(aws: Aws, topic: str, subject: str, text: str) -> None:
     """Sends a message to the SNS topic of an ARN, within TIMEOUT seconds. Raises JadaError."""
     # Here, because a webhook needs no boto3.
-    from botocore.exceptions import BotoCoreError, ClientError
-
     from jada.inventory.aws_session import Clients, failure
 
     region = topic.split(":")[3]
     plain = " ".join(subject.encode("ascii", "replace").decode().split())[:SUBJECT]
     try:
         _in_time(lambda: Clients(aws).client("sns", region).publish(TopicArn=topic, Subject=plain, Message=text))
-    except (ClientError, BotoCoreError) as error:
+    except JadaError:
+        raise
+    except Exception as error:
+        # Whatever boto3 makes of it.
         told = failure(error, f"sns {region}")
-        raise JadaError(told.message, told.hint) from None
+        raise JadaError(told.message, told.hint) from error
 
 
 def post(webhook: Webhook, text: str, environ: Mapping[str, str] | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from jada import Host
 from jada.inventory.fleet import Role
@@ -19,7 +19,20 @@ def matches(host: Host, role: Role) -> bool:
     if not role.tags and not role.names:
         return True
     by_tags = bool(role.tags) and has_tags(host.tags, role.tags)
-    return by_tags or any(fnmatch.fnmatchcase(host.name, pattern) for pattern in role.names)
+    return by_tags or any(host.is_called(pattern) for pattern in role.names)
+
+
+def unmatched(hosts: Sequence[Host], roles: Sequence[Role]) -> Iterator[str]:
+    """Each of the roles' names and tags that fits no host, in words: it may be misspelt, and then the hosts it was for
+    play another role, with another model.
+    """
+    for role in roles:
+        for pattern in role.names:
+            if not any(host.is_called(pattern) for host in hosts):
+                yield f"roles.{role.name}.names: no host has a Name or an id like {pattern}"
+        if role.tags and not any(has_tags(host.tags, role.tags) for host in hosts):
+            tags = " and ".join(f"{key}={' or '.join(values)}" for key, values in role.tags.items())
+            yield f"roles.{role.name}.tags: no host has {tags}"
 
 
 def has_tags(tags: Mapping[str, str], wanted: Mapping[str, tuple[str, ...]]) -> bool:

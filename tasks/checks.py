@@ -8,20 +8,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from jada import LONG_CONTEXT
 from jada.tasks import effective
 from jada.tasks.codes import CODES, ERROR, NOTE, SEVERITIES
 from jada.tasks.release import Wanted
-from jada.tasks.state import MANAGED, File, OpenSession, State
+from jada.tasks.state import MANAGED, NO_LIMIT, File, OpenSession, Setting, State
 
 # A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
 SAME_INSTANT = 0.05
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
+# systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
+LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
+# Findings of a service that does not run, or not for long.
+NOT_RUNNING = frozenset({"J201", "J202", "J203"})
 LIMITS = "/etc/security/limits.d/50-jada.conf"
 _OWNER = re.compile(r"[0-9]+:[0-9]+")
 _MODE = re.compile(r"[0-7]{3,4}")
+_COUNT = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,11 @@ class Finding:
 
 def findings(state: State, wanted: Wanted) -> tuple[Finding, ...]:
     """Everything in which the host differs from `wanted`, the gravest first."""
+    if problem := unusable(state):
+        return (*_interrupted(state, wanted), problem)
     checks = (
         _interrupted, _service, _settings, _model, obstacles, _running, _limit, _dropins, _files, _reload,
-        _login_limit, _hand_sessions, _open_sessions, _unread,
+        _login_limit, _hand_sessions, _open_sessions, _start, _unread,
     )  # fmt: skip
     found = (finding for check in checks for finding in check(state, wanted))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
@@ -77,7 +85,32 @@ def drift(state: State) -> tuple[Finding, ...]:
         return findings(state, state.release.wanted)
     unreleased = Finding.of("J401", "a release made by jada", "none on this host")
     nothing = Wanted("", 0)
-    return (unreleased, *_interrupted(state, nothing), *_service(state, nothing), *_unread(state, nothing))
+    return (unreleased, *_interrupted(state, nothing), *_unreleased(state, nothing))
+
+
+def unusable(state: State) -> Finding | None:
+    """Why nothing can be said of the service: systemd has no such unit, or can't tell whose it is."""
+    unit = state.unit
+    if unit.loaded and state.user:
+        return None
+    word = _word(unit.name)
+    if unit.loaded:
+        return Finding.of("J209", f"a user {unit.user}", f"User={unit.user} of {unit.name} is no user of this host")
+    if unit.load == "masked":
+        mend = f"on HOST: systemctl unmask {word}; then: jada heal --limit HOST"
+        return Finding.of("J208", f"{unit.name} loaded", f"{unit.name} is masked", mend)
+    if unit.load in LOAD_PROBLEMS:
+        seen = f"systemd calls it {unit.load}: {unit.error}" if unit.error else f"systemd calls it {unit.load}"
+        return Finding.of("J208", f"{unit.name} loaded", seen, CODES["J208"].mend.replace("UNIT", word))
+    return Finding.of("J201", f"{unit.name} installed", "unknown to systemd")
+
+
+def _unreleased(state: State, nothing: Wanted) -> Iterator[Finding]:
+    if problem := unusable(state):
+        yield problem
+        return
+    for check in (_service, _start, _unread):
+        yield from check(state, nothing)
 
 
 def under_way(state: State) -> Finding | None:
@@ -85,23 +118,31 @@ def under_way(state: State) -> Finding | None:
     return Finding.of("J409", "no change under way", f"being changed by {state.lock}") if state.lock else None
 
 
+def unanswered(state: State) -> Iterator[Finding]:
+    """That the service does not say which model it runs, though it is asked; whichever one that should be."""
+    for answer in (state.health, state.probe):
+        if answer.asked and not answer.model:
+            yield Finding.of("J105", "an answer that names a model", answer.error or "an answer without a model")
+
+
 def running_model(state: State) -> str:
     """The model the process really runs, as far as can be known; "" when it can't."""
     if state.process is None or state.told:
-        return state.told if state.process else ""
-    now = effective.resolve(state, state.process.launch)
-    if now.pinned:
+        wanted = state.release.wanted.model if state.release else ""
+        return "" if state.process is None else wanted if _answers(state.told, wanted) else state.told
+    process, now = state.process, effective.resolve(state, state.process.launch)
+    if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
         return now.model
     if state.release and _is_of_release(state) and (state.release.kind == "upgrade" or not now.outranks):
         return state.release.wanted.model
-    return now.model if state.process.started + SAME_INSTANT >= now.changed else ""
+    return now.model if process.started + SAME_INSTANT >= now.changed else ""
 
 
 def obstacles(state: State, wanted: Wanted) -> Iterator[Finding]:
     """What keeps a process that is started now from the model in the service's settings.json."""
     if not wanted.model:
         return
-    fresh = effective.resolve(state, state.fresh)
+    fresh = effective.resolve(state, effective.fresh(state))
     for layer in state.layers:
         if layer.path.startswith(f"{MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
@@ -127,14 +168,19 @@ def _service(state: State, _: Wanted) -> Iterator[Finding]:
     def finding(code: str, expected: str, seen: str) -> Finding:
         return Finding.of(code, expected, seen, CODES[code].mend.replace("UNIT", _word(unit.name)))
 
-    if not unit.loaded:
-        yield finding("J201", f"{unit.name} installed", "unknown to systemd")
-    elif unit.active != "active":
+    if unit.active != "active":
         yield finding("J202", "active", f"{unit.active} ({unit.sub}, {unit.result})")
     elif unit.restarts:
         settled = state.process is None or state.now - state.process.started >= JUST_RESTARTED
         seen = f"restarted {unit.restarts} times by systemd"
         yield finding("J207" if settled else "J203", "settled", seen)
+    if unit.active == "active" and state.process is None:
+        yield Finding.of("J210", "a process", f"{unit.name} is active ({unit.sub}) without one")
+
+
+def _start(state: State, _: Wanted) -> Iterator[Finding]:
+    for setting, path in state.unit.lacks:
+        yield Finding.of("J209", f"{setting}={path}", "not there")
 
 
 def _settings(state: State, _: Wanted) -> Iterator[Finding]:
@@ -156,7 +202,7 @@ def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
         return
     asked = [(how, one) for how, one in (("health check", state.health), ("probe", state.probe)) if one.asked]
     for how, answer in asked:
-        if answer.model != wanted.model:
+        if not _answers(answer.model, wanted.model):
             seen = answer.model or answer.error or "an answer without a model"
             yield Finding.of("J105", wanted.model, f"{seen} ({how})")
     if asked or model == wanted.model:
@@ -170,6 +216,13 @@ def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
             "a process started after the files that decide its model changed",
             f"process {process.pid} is older than they are, and nothing tells which model it read",
         )
+
+
+def _answers(told: str, model: str) -> bool:
+    """Whether a service that tells this model uses `model`: of a long context it may know nothing, for nothing of it is
+    sent.
+    """
+    return told in (model, model.removesuffix(LONG_CONTEXT))
 
 
 def _is_of_release(state: State) -> bool:
@@ -194,15 +247,30 @@ def _limit(state: State, wanted: Wanted) -> Iterator[Finding]:
 
 
 def _dropins(state: State, wanted: Wanted) -> Iterator[Finding]:
-    """The limit that a restart would give: systemd takes the last one it reads."""
-    limits = [one for one in state.unit.sets if one.name == "LimitNOFILE"]
-    ours = [at for at, one in enumerate(limits) if one.path == _dropin(state)]
-    if not wanted.nofile or not ours or limits[-1].path == _dropin(state):
-        return
-    # A limit that this host can't give is clamped to the most it can, which is most often what was released.
-    if min(state.unit.nofile, state.capacity.service) != wanted.nofile:
-        seen = f"LimitNOFILE={limits[-1].value} in {limits[-1].path}"
-        yield Finding.of("J206", f"LimitNOFILE={wanted.nofile} in {_dropin(state)}", seen)
+    """The limit that a restart would give."""
+    ours = f"LimitNOFILE={wanted.nofile} in {_dropin(state)}"
+    if wanted.nofile and state.dropin.sha256 != "absent" and (later := later_limit(state, wanted.nofile)):
+        yield Finding.of("J206", ours, f"LimitNOFILE={later.value} in {later.path}")
+
+
+def later_limit(state: State, nofile: int) -> Setting | None:
+    """The line of the unit's files that systemd reads after our drop-in and that would give another limit than ours."""
+    name = _dropin(state).rpartition("/")[2]
+    soft = -1
+    for one in state.unit.sets:
+        folder, _, file = one.path.rpartition("/")
+        if one.name == "LimitNOFILE" and folder.endswith(".d") and file > name and (limit := _soft(one.value)) >= 0:
+            soft, last = limit, one
+    # A limit that this host can't give is clamped to the most it can, which is most often ours.
+    return None if soft < 0 or min(soft, state.capacity.service) == nofile else last
+
+
+def _soft(value: str) -> int:
+    """The soft limit of LimitNOFILE= (systemd.exec(5)): a number, SOFT:HARD or infinity; -1 if systemd ignores it."""
+    words = [
+        NO_LIMIT if word == "infinity" else int(word) if _COUNT.fullmatch(word) else -1 for word in value.split(":")
+    ]
+    return words[0] if len(words) <= 2 and -1 < words[0] <= words[-1] else -1
 
 
 def _login_limit(state: State, wanted: Wanted) -> Iterator[Finding]:
@@ -219,7 +287,7 @@ def _hand_sessions(state: State, wanted: Wanted) -> Iterator[Finding]:
     if not wanted.model or state.settings.error or state.settings.model != wanted.model:
         return
     # What the service suffers from as well has been told.
-    told = (wanted.model, effective.resolve(state, state.fresh).model)
+    told = (wanted.model, effective.resolve(state, effective.fresh(state)).model)
     for launch, one in effective.of_sessions(state):
         if one.model not in told:
             why = f"from {one.winner.where}" if one.winner.model == one.model else f"by {one.barred or one.overridden}"

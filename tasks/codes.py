@@ -56,7 +56,8 @@ _ALL = (
         "model-shadowed",
         ERROR,
         "settings.json is outranked: a service started now would ask for another model, because of a flag, an "
-        "environment variable, managed or project settings, or an agent. `jada explain` shows the whole chain.",
+        "environment variable, managed or project settings, an agent, or a script that starts it. `jada explain` shows "
+        "the whole chain.",
         "remove it where it is set on HOST, then: jada heal --limit HOST",
     ),
     Code(
@@ -175,6 +176,29 @@ _ALL = (
         "systemd had to start the service again since it was last started by hand or by a release. It runs now.",
         "find out why on HOST: journalctl -u UNIT",
     ),
+    Code(
+        "J208",
+        "service-not-loaded",
+        ERROR,
+        "systemd can't load the unit: it is masked, or a line of it is wrong. Of such a unit systemd does not tell "
+        "whose it is, so nothing else is judged.",
+        "see what is wrong with it on HOST: systemctl status UNIT; then: jada heal --limit HOST",
+    ),
+    Code(
+        "J209",
+        "service-cannot-start",
+        ERROR,
+        "A restart of the service would fail: its unit names a file, a folder, a program or a user that is not there.",
+        "put it back on HOST, or take it out of the unit; then: jada heal --limit HOST",
+    ),
+    Code(
+        "J210",
+        "process-not-found",
+        ERROR,
+        "The service is active, but has no process, so what it runs is not known: a unit of Type=oneshot that has "
+        "ended, say, or one whose agent runs in a session or container of its own.",
+        "have the unit start the agent itself, as Type=simple or Type=exec do, on HOST; then: jada heal --limit HOST",
+    ),
     # 3xx: open files.
     Code(
         "J301",
@@ -274,6 +298,14 @@ _ALL = (
         "Something on the host was not looked at, because it is too large, too many, too slow, or could be led "
         "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
         "mend that on HOST, then: jada drift --limit HOST",
+    ),
+    Code(
+        "J420",
+        "other-machine",
+        ERROR,
+        "Another EC2 instance answers at the host's address than the one that is meant: the address is used in two "
+        "VPCs, or was given to another instance. Nothing was judged or changed; what the host runs is not known.",
+        "see whose address that is now, and in which VPC it is that ssh leads to: jada hosts",
     ),
     Code(
         "J421",

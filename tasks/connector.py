@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import gevent
 import paramiko.transport
-from paramiko import Channel, SSHException
+from paramiko import Channel, SSHException, Transport
 from paramiko.packet import Packetizer
 from pyinfra.api import StringCommand
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from jada.tasks.frames import MOST_PACKED
+from jada.tasks.transaction import BEGIN, FirstPart, answer, not_begun
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -22,13 +24,11 @@ if TYPE_CHECKING:
     from pyinfra.api.arguments import ConnectorArguments
 
 CHUNK = 65536
-# Lines of an answer; a transaction has some twenty and the look behind it is one.
-MOST_LINES = 1000
-# Bytes of what a host says on stderr; nothing of it is read but by people who debug.
-MOST_ERRORS = 65536
 # Bytes of what comes before the key exchange (RFC 4253, 4.2), and of a packet: it allows 35000, and some send more.
 MOST_GREETING = 65536
 MOST_OF_PACKET = 2**18
+# What a login shell says before an answer, and the answer's first line.
+FIRST_LINE = re.compile(rb"(?s:.{0,65536}?\n)?%s\n[^\n]*\n" % BEGIN.encode())
 # Reads after which the other hosts get their turn, whatever this one still has to say.
 TURN = 32
 
@@ -41,6 +41,14 @@ class BoundedConnector(SSHConnector):
     """
 
     timed_out = False
+    # A command that waits for the second part of its script, and what it said beyond the answer to the first.
+    _waiting: tuple[Channel, bytes] | None = None
+
+    def let_go(self) -> None:
+        """Ends a command that waits for the second part of its script."""
+        if self._waiting:
+            self._waiting[0].close()
+        self._waiting = None
 
     def run_shell_command(
         self,
@@ -49,7 +57,10 @@ class BoundedConnector(SSHConnector):
         print_input: bool = False,  # noqa: ARG002
         **arguments: Unpack[ConnectorArguments],
     ) -> tuple[bool, CommandOutput]:
-        """Whether the command succeeded, and its lines. Raises TimeoutError, OSError or SSHException."""
+        """Whether the command succeeded, and its lines. Raises TimeoutError, OSError or SSHException.
+
+        The script of a command after one whose script was a FirstPart goes to the process that runs already.
+        """
         seconds, stdin = arguments.pop("_timeout", None), arguments.pop("_stdin", None)
         arguments.pop("_get_pty", None)
         arguments.pop("_success_exit_codes", None)
@@ -69,17 +80,20 @@ class BoundedConnector(SSHConnector):
         transport = self.client.get_transport() if self.client else None
         if transport is None:
             raise SSHException("there is no connection")
+        waiting, self._waiting = self._waiting, None
         done = False
         try:
-            channel = transport.open_session()
-            channel.exec_command(line)
-            errors = gevent.spawn(lambda: list(_bounded(channel.recv_stderr, MOST_ERRORS)))
+            channel, begun = waiting or (_begun(transport, line), b"")
+            out = bytearray(begun)
             channel.sendall(stdin.encode())
-            channel.shutdown_write()
-            out = b"".join(_bounded(channel.recv, MOST_PACKED, channel))
-            errors.join()
-            code = channel.recv_exit_status()
-            channel.close()
+            if isinstance(stdin, FirstPart) and (size := _read_line(channel, out)):
+                self._waiting, code = (channel, f"{BEGIN}\n".encode() + out[size:]), 0
+                del out[size:]
+            else:
+                channel.shutdown_write()
+                out += b"".join(_bounded(channel.recv, MOST_PACKED, channel))
+                code = channel.recv_exit_status()
+                channel.close()
             done = True
         except EOFError:
             # paramiko's word for a link that died; elsewhere it means that a person closed stdin.
@@ -88,8 +102,30 @@ class BoundedConnector(SSHConnector):
             if not done:
                 # To close the channel alone would be to write to a host that may not read.
                 transport.close()
-        lines = out.decode(errors="replace").split("\n", MOST_LINES)
-        return code == 0, CommandOutput([OutputLine("stdout", text) for text in (lines if lines[-1] else lines[:-1])])
+        text = out.decode(errors="replace")
+        lines = answer(text)
+        if lines is None and code >= 0:
+            # An answer, as sudo's refusal is: of a command that failed nobody reads the words. Without an exit code the
+            # link died, and what was begun is not known.
+            code, lines = 0, [not_begun(text)]
+        return code == 0, CommandOutput([OutputLine("stdout", line) for line in lines or ()])
+
+
+def _begun(transport: Transport, line: str) -> Channel:
+    """A command that runs; what it says on stderr is thrown away."""
+    channel = transport.open_session()
+    channel.exec_command(line)
+    gevent.spawn(lambda: [None for _ in _bounded(channel.recv_stderr, 0)])
+    return channel
+
+
+def _read_line(channel: Channel, out: bytearray) -> int:
+    """Receives into `out` until the first line of an answer has come; the size of all up to its end, 0 if it ended."""
+    for chunk in _bounded(channel.recv, MOST_PACKED, channel):
+        out += chunk
+        if b"\n" in chunk and (found := FIRST_LINE.match(out)):
+            return found.end()
+    return 0
 
 
 def _bounded(receive: Callable[[int], bytes], most: int, channel: Channel | None = None) -> Iterator[bytes]:

@@ -52,4 +52,6 @@ def _look(service: Service) -> State:
     seen = host.get_fact(Look, service=service, _stdin=look_on_stdin(service))
     if isinstance(seen, LookError):
         raise OperationError(f"{host.name} can't be looked at: {seen}")
+    if other := seen.other_than(host.data.get("jada_instance") or ""):
+        raise OperationError(f"{host.name} is {host.data.jada_instance}, but {other} answers at its address")
     return seen

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from jada import LONG_CONTEXT
 from jada.tasks.state import INLINE, MANAGED, UNREADABLE, Agent, Launch, Settings, State
 
 # What the CLI uses when nothing names a model; which one that is depends on its version.
@@ -82,6 +83,20 @@ def resolve(state: State, launch: Launch) -> Effective:
     return _resolve(state, launch, _known(state))
 
 
+def fresh(state: State) -> Launch:
+    """How the service would be started now: by systemd, and by a script that stands between it and the CLI.
+
+    What a script adds shows in the process that runs, as it is now; where the service itself tells that it uses another
+    model than that would make it, it counts for nothing.
+    """
+    process = state.process
+    if process is None or process.again is None:
+        return state.fresh
+    now = resolve(state, process.launch)
+    is_denied = now.pinned and state.told not in ("", now.model, now.model.removesuffix(LONG_CONTEXT))
+    return state.fresh if is_denied else process.again
+
+
 def of_sessions(state: State) -> Iterator[tuple[Launch, Effective]]:
     """The `claude` sessions that the service's user may open by hand, at home and in every project looked at, each with
     what it would ask for.
@@ -133,7 +148,7 @@ def _sessions(state: State, known: _Known) -> Iterator[Launch]:
     taken = {_spelling(config) for config in _configs(state, known)} if state.layers else set()
     held = {_folder_of(layer.path) for layer in state.layers} - taken
     folders = {state.home, *(_folder_of(folder) for folder in held if folder.endswith("/.claude"))}
-    works_in = {state.fresh.cwd, state.process.launch.cwd if state.process else ""}
+    works_in = {fresh(state).cwd, state.process.launch.cwd if state.process else ""}
     where = dict.fromkeys(state.login.env, f"the environment that {state.user} gets at login")
     for folder in sorted(folders - works_in):
         yield Launch(state.login.env, where, cwd=folder)
@@ -141,7 +156,7 @@ def _sessions(state: State, known: _Known) -> Iterator[Launch]:
 
 def _configs(state: State, known: _Known) -> Iterator[str]:
     yield f"{state.home}/.claude"
-    for launch in (state.fresh, *([state.process.launch] if state.process else [])):
+    for launch in (fresh(state), *([state.process.launch] if state.process else [])):
         yield _reads(state, launch, known)[0]
 
 

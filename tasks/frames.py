@@ -23,11 +23,13 @@ _FILE = r"(owner|mode|links|size|changed|problem|masked|sha256)"
 _BOTH = rf"layer[1-9]\d{{0,2}}\.(path|{_FILE})|fresh\.env\+|over\+|end"
 # The fields that root says, and those that are the word of the service's user; no others are taken from either.
 _OF_ROOT = re.compile(
-    rf"{_BOTH}|unit\.[A-Za-z]+|unit\.sets\+|status\+|fresh\.(unset|cwd|argv\+)|settings\.path|user|uid|gid|home|home\.real|now|uptime"
+    rf"{_BOTH}|unit\.[A-Za-z]+|unit\.sets\+|status\+|fresh\.(unset\+|cwd|argv\+)|settings\.path|user|uid|gid|home|home\.real|now|uptime"
     r"|boot|nr_open|can_raise|hard_pid1|hard_login|process\.(soft|hard|ticks)|login\.(nofile|error)"
     r"|login\.env\.[A-Z_]+|running\.(cwd|argv\+|env\.[A-Z_]+)|inline\.(path|size|masked)|managed\.changed"
     r"|(dropin|limits)\.(owner|mode|sha256)|(health|probe)\.(size|masked|code|http)|session\+"
-    r"|release\.(manifest\.json|result|after|previous)|held|transaction|lock|history[1-9]\d{0,3}\.(manifest|result)"
+    r"|instance|release\.(manifest\.json|place|result|after|previous)|held|transaction|lock"
+    r"|history[1-9]\d{0,3}\.(manifest|place|result)"
+    r"|unit\.lacks\+|process\.pid|running\.wrapped|speaker\.(pid|ticks)|main\.env\.[A-Z_]+"
 )
 _OF_USER = re.compile(rf"{_BOTH}|settings\.(real|dangling|{_FILE})|link\+|folder\+|agent\+")
 

@@ -6,9 +6,18 @@ from pyinfra.api import FactBase
 
 from jada.tasks.frames import LookError
 from jada.tasks.state import State, read
-from jada.tasks.transaction import Service, as_root, look_script, on_stdin
+from jada.tasks.transaction import (
+    ERROR,
+    FirstPart,
+    Service,
+    answer,
+    as_root,
+    failure,
+    first_part,
+    look_script,
+    on_stdin,
+)
 
-NO_SUDO = "error=sudo asks for a password"
 # Seconds a look may take on the host: it is some forty small commands, an HTTP request with a limit of 3 s, and a probe
 # with one of 20.
 LONGEST = 45
@@ -17,7 +26,8 @@ LONGEST = 45
 class Look(FactBase[State | LookError]):
     """One look at a host: settings, unit, process, limits, releases. Read-only; needs root or passwordless sudo.
 
-    Its script goes by stdin: `host.get_fact(Look, service=service, _stdin=look_on_stdin(service))`.
+    Its script goes by stdin: `host.get_fact(Look, service=service, _stdin=look_on_stdin(service))`. With the number of
+    bytes of a script by `look_first`, the change that follows goes to the same process.
     """
 
     _service: Service
@@ -26,13 +36,16 @@ class Look(FactBase[State | LookError]):
     def default() -> State | LookError:
         return LookError(f"the look at the host did not finish, or was ended after {LONGEST} s")
 
-    def command(self, service: Service) -> str:
+    def command(self, service: Service, first: int = 0) -> str:
         self._service = service
-        return as_root(NO_SUDO, LONGEST)
+        return as_root(ERROR, 0 if first else LONGEST, first)
 
     def process(self, output: list[str]) -> State | LookError:
-        if output == [NO_SUDO]:
-            return LookError("sudo asks for a password there; jada needs `NOPASSWD` for the ssh user, or root")
+        # Between its marks still, where pyinfra by hand has run it.
+        marked = answer("\n".join([*output, ""]))
+        output = output if marked is None else marked
+        if why := failure(output):
+            return LookError(why)
         try:
             return read_look(self._service, output)
         except LookError as error:
@@ -42,6 +55,11 @@ class Look(FactBase[State | LookError]):
 def look_on_stdin(service: Service, history: bool = False, evidence: bool = False) -> str:
     """The script of a look, as it goes to the host on stdin."""
     return on_stdin(look_script(service, history, evidence))
+
+
+def look_first(service: Service, history: bool = False) -> FirstPart:
+    """The same, when a change is to follow."""
+    return first_part(look_script(service, history), LONGEST)
 
 
 def read_look(service: Service, output: list[str]) -> State:

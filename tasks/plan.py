@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
+from operator import attrgetter
 
-from jada.tasks import checks, place, release
+from jada import LONG_CONTEXT
+from jada.tasks import checks, effective, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
-from jada.tasks.state import State
+from jada.tasks.state import USUAL_TIMEOUT, State
 from jada.tasks.transaction import Service, Transaction
 
 # How much of a long line (a settings.json on one line) a diff shows on each side of the change.
 AROUND = 60
+NEVER = "never changed by jada"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,17 @@ Diff = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One host's part: a `transaction`, a `refusal` (a sentence), whose `lock` is in the way, or nothing to do."""
+    """One host's part: a `transaction`, a `refusal` (a sentence), whose `lock` is in the way, or nothing to do.
+
+    `idle` says why there is nothing to do, where that is not that it runs what was asked for.
+    """
 
     transaction: Transaction | None = None
     refusal: str = ""
     lock: str = ""
     diff: tuple[Diff, ...] = ()
     notes: tuple[str, ...] = ()
+    idle: str = ""
 
 
 def upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
@@ -69,12 +77,12 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(lock=state.lock)
     if refusal := _refusal(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
-    notes = _limit_notes(state, wanted)
+    notes = (*_limit_notes(state, wanted), *_slow(state), *_starts(state), *_notes(state, wanted))
     current = state.release
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
-    made = release.upgrade(request.id, current, state.settings.model, wanted, **request.about(role))
+    made = release.upgrade(request.id, _found(state), wanted, **request.about(role))
     transaction = Transaction(made, state, service, request.holder)
     try:
         return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
@@ -82,41 +90,136 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
         return Plan(refusal=f"{error}; nothing was touched")
 
 
-def rollback(request: Request, role: str, to: str, state: State, service: Service) -> Plan:
-    """Puts a host back on what it had before its current release, or on the release or model `to`.
+def last_release(states: Iterable[State], future: str) -> Release | None:
+    """The newest release of these hosts: one that stands, or one that failed and was undone.
 
-    `to` needs a state with history.
+    None was made in the `future` (an id): hosts that say so are believed only where all do, by a clock that was wrong.
+    """
+    states = list(states)
+    known = [state for state in states if state.release and state.release.id < future] or states
+    failed = [past.release for state in known for past in state.history if past.error]
+    told = [*failed, *(state.release for state in known if state.release)]
+    return max([one for one in told if one.id < future or known is states], key=attrgetter("id"), default=None)
+
+
+def rollback(request: Request, role: str, to: str, state: State, service: Service, change: str | None = None) -> Plan:
+    """Puts a host back on what it had before the `change` (the id of a release; its own last one, if None), if it is
+    still on it; or on the release or model `to`.
+
+    Both need a state with history.
     """
     current = state.release
+    if hindrance := _hindrance(state):
+        return hindrance
+    if current is None:
+        refused = to or not change
+        return Plan(refusal="it has no earlier release: jada never changed this host") if refused else Plan(idle=NEVER)
+    if to and to in (current.wanted.release, current.wanted.model):
+        return Plan(idle=f"already on {to}")
+    change = current.change if change is None else change
+    if not to and (not change or current.wanted.base != change):
+        return Plan(idle=_elsewhere(state, current, change))
+    undone = _undone(state, to) if to else _made(state, current, change)
+    if undone is None:
+        kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
+        return Plan(
+            refusal=f"it keeps no snapshot of {to or f'before release {change}'}; "
+            f"it keeps {', '.join(kept) or 'only what it had before jada'}"
+        )
+    return _way_back(request, role, state, current, undone, service)
+
+
+def redo(request: Request, role: str, state: State, service: Service, change: str) -> Plan:
+    """Puts a host from which the `change` was taken back by a rollback on it again."""
+    current = state.release
+    if hindrance := _hindrance(state):
+        return hindrance
+    if current is None:
+        return Plan(idle=NEVER)
+    if not (change and current.is_undo and current.change == change):
+        return Plan(idle=_elsewhere(state, current, change))
+    return _way_back(request, role, state, current, current, service)
+
+
+def _hindrance(state: State) -> Plan | None:
     if state.lock:
         return Plan(lock=state.lock)
     if refusal := _refusal(state):
         return Plan(refusal=refusal)
-    if current is None:
-        return Plan(refusal="it has no earlier release: jada never changed this host")
-    if to and to in (current.wanted.release, current.wanted.model):
-        return Plan()
-    undone = _undone(state, to) if to else current
-    if undone is None:
-        kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
-        return Plan(
-            refusal=f"it keeps no snapshot of {to}; it keeps {', '.join(kept) or 'only what it had before jada'}"
-        )
-    made = release.rollback(request.id, current, undone, **request.about(role))
+    return None
+
+
+def _way_back(request: Request, role: str, state: State, current: Release, undone: Release, service: Service) -> Plan:
+    made = release.rollback(request.id, _found(state), undone, **request.about(role))
+    if undone is current and undone.is_undo:
+        made = replace(made, redoes=undone.change)
     transaction = Transaction(made, state, service, request.holder, force=request.force)
-    again = undone.id == current.id and current.kind == "rollback"
-    return Plan(transaction, diff=_rollback_diff(made, again), notes=_lost(state, current))
+    if elsewhere := _of_other_place(transaction, undone):
+        return Plan(refusal=elsewhere)
+    return Plan(transaction, diff=_rollback_diff(made), notes=(*_lost(state, current), *_slow(state), *_starts(state)))
+
+
+def _elsewhere(state: State, current: Release, change: str) -> str:
+    """Why the last change of the fleet is not this host's."""
+    on = f"on {current.wanted.model or 'what it had before jada'}"
+    if any(past.error and past.release.id == change for past in state.history):
+        return f"{on} again already: release {change} failed there and was undone"
+    return f"already {on}"
 
 
 def _undone(state: State, to: str) -> Release | None:
     """The newest completed release before which the host ran `to`, a release id or a model id."""
     done = [past.release for past in state.history if not past.error]
-    return next((one for one in reversed(done) if to in (one.before.release, one.before.model)), None)
+    return next(
+        (one for one in reversed(done) if to in (one.before.release, one.before.edited, one.before.model)), None
+    )
+
+
+def _found(state: State) -> Wanted:
+    files = {"settings": state.settings.file, "dropin": state.dropin, "limits": state.limits}
+    after = {name: state.after.get(name, file) for name, file in files.items()}
+    is_edited = {name: after[name].sha256 != file.sha256 for name, file in files.items()}
+    return release.found(state.release, state.settings.model, is_edited)
+
+
+def _of_other_place(transaction: Transaction, undone: Release) -> str:
+    """Why the snapshot taken before `undone` is none of what the service reads now: it goes nowhere else."""
+    state = transaction.state
+    is_current = state.release is not None and undone.id == state.release.id
+    past = next((one.place for one in state.history if one.release.id == undone.id), ())
+    place = state.place if is_current else past
+    if not place or place == transaction.place:
+        return ""
+    was, now = (f"{one[4].rstrip('/')}/{one[5]} of user {one[0]}, for {one[2]}" for one in (place, transaction.place))
+    kept = f"/var/lib/jada/releases/{undone.id}/before/settings"
+    return f"its snapshot is of {was}, and the service now reads {now}: nothing was touched; the copy is {kept}"
+
+
+def _slow(state: State) -> tuple[str, ...]:
+    """Told where a restart may take longer than systemd gives any service that says nothing else."""
+    slow = [
+        f"{name}={'infinity' if seconds == inf else f'{seconds:.0f}'}"
+        for name, seconds in (("TimeoutStopSec", state.unit.stop), ("TimeoutStartSec", state.unit.start))
+        if seconds > USUAL_TIMEOUT and (name == "TimeoutStopSec" or seconds != inf)
+    ]
+    if not slow:
+        return ()
+    return (f"a restart may take up to {state.unit.restart:.0f} s: {' and '.join(slow)} in {state.unit.name}",)
+
+
+def _made(state: State, current: Release, change: str) -> Release | None:
+    """The release by which the host came to `change`; a rollback to it from a later one is not that."""
+    if not current.is_undo:
+        return current
+    return next((past.release for past in state.history if past.release.id == change and not past.error), None)
 
 
 def _refusal(state: State) -> str:
-    if not state.unit.loaded:
-        return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
+    if problem := checks.unusable(state):
+        if problem.code == "J201":
+            return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
+        what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "mend that"
+        return f"{problem.seen}; {what} first, nothing was touched"
     if unsafe := place.unsafe(state):
         return f"{unsafe}; nothing was touched"
     return ""
@@ -125,14 +228,69 @@ def _refusal(state: State) -> str:
 def _unusable(state: State, wanted: Wanted) -> str:
     """Why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
-        return f"{state.settings.path}: {error}; mend it first, nothing was touched"
+        back = (
+            f", or put back what stood there before release {state.release.id}: jada rollback" if state.release else ""
+        )
+        return f"{state.settings.path}: {error}; nothing was touched; mend it first{back}"
     text = state.settings.text
     splice = None if text is None else set_model(text, wanted.model)
     written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
-    changed = replace(state, settings=replace(state.settings, text=written))
+    # A change has systemd read the unit's files.
+    changed = replace(state, settings=replace(state.settings, text=written), fresh=state.reloaded or state.fresh)
     for obstacle in checks.obstacles(changed, wanted):
-        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first"
+        # What such a script set may be gone from it by now: the process still shows it.
+        restart = (
+            ", or restart the service if nothing sets it any more" if changed.fresh != effective.fresh(changed) else ""
+        )
+        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first{restart}"
+    return _unverifiable(state, wanted)
+
+
+def _unverifiable(state: State, wanted: Wanted) -> str:
+    """Why the service would not start again, or not be seen to run as it is wanted."""
+    unit = state.unit
+    for setting, path in unit.lacks:
+        return (
+            f"{unit.name} would not start again: {setting}={path} is not there; put it back, or take it out of the unit"
+        )
+    if later := checks.later_limit(state, wanted.nofile):
+        return (
+            f"{later.path} is read after jada's own 50-jada.conf and sets LimitNOFILE={later.value}, where "
+            f"{wanted.nofile} is to be given; take the line out of it"
+        )
+    if unit.active == "active" and state.process is None:
+        return (
+            f"{unit.name} is active without a process (Type={unit.kind}), so nothing could be seen to run; have it "
+            "start the agent itself, as Type=simple does"
+        )
+    for key, answer in (("health", state.health), ("probe", state.probe)):
+        if answer.unable:
+            return (
+                f"what runs after the change could not be told: `{key}:` of fleet.yml, {answer.unable}; mend that first"
+            )
     return ""
+
+
+def _starts(state: State) -> tuple[str, ...]:
+    unit = state.unit
+    if unit.active not in ("inactive", "failed"):
+        return ()
+    return (f"{unit.name} does not run now ({unit.active}, {unit.result}): this starts it",)
+
+
+def _notes(state: State, wanted: Wanted) -> Iterator[str]:
+    """What an operator should know beforehand of a change that can be made."""
+    settings = state.settings
+    if settings.names > 1:
+        yield (
+            f"{settings.path} has {settings.names} names (hard links): a new file takes its place under this one, and "
+            "the others keep the old text"
+        )
+    if settings.model.endswith(LONG_CONTEXT) and not wanted.model.endswith(LONG_CONTEXT):
+        yield (
+            f"settings.json asks for {settings.model}, with a context of a million tokens, and {wanted.model} is "
+            f"asked for without; '{wanted.model}{LONG_CONTEXT}' would keep it, where that model has one"
+        )
 
 
 def _limit_notes(state: State, wanted: Wanted) -> tuple[str, ...]:
@@ -149,7 +307,7 @@ def _lost(state: State, current: Release) -> tuple[str, ...]:
         return ()
     return (
         f"settings.json was edited since release {current.id}; it goes back to the bytes before that release, "
-        "and rolling back once more brings the edit back",
+        "and `jada rollback --redo` brings the edit back",
     )
 
 
@@ -179,10 +337,12 @@ def _as_it_was(text: Callable[[], str]) -> str:
         return ""
 
 
-def _rollback_diff(made: Release, again: bool) -> tuple[Diff, ...]:
-    kind = "forward again to" if again else "back to"
+def _rollback_diff(made: Release) -> tuple[Diff, ...]:
+    kind = "forward again to" if made.redoes else "back to"
     none = "as before jada"
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
+    if made.wanted.edited:
+        target = f"release {made.wanted.edited} as it was edited by hand before release {made.restores}"
     return (
         (
             f"{kind} {target}, byte for byte, and restart",

@@ -45,13 +45,20 @@ class ReleaseError(ValueError):
 class Wanted:
     """What a host is to run. `model` "" and `nofile` 0 mean that nobody asked for one (the time before jada).
 
-    `release` is the id of the release whose files these are, "" for the files the host had before jada.
+    `release` is the id of the release whose files these are, "" for files of none: those the host had before jada, or
+    those of the release `edited` as somebody changed them since; then it is what those say.
     """
 
     model: str
     nofile: int
     nofile_asked: int = 0
     release: str = ""
+    edited: str = ""
+
+    @property
+    def base(self) -> str:
+        """The release that its files are of, edited since or not."""
+        return self.release or self.edited
 
     def is_like(self, other: Wanted) -> bool:
         """Whether both ask for the same, whichever releases they are of."""
@@ -62,7 +69,8 @@ class Wanted:
 class Release:
     """One entry of a host's history: an upgrade or a rollback, as its manifest on the host tells it.
 
-    `restores` is the id of the release whose snapshot a rollback put back; `before` is what was wanted until then.
+    `restores` is the id of the release whose snapshot a rollback put back; `before` is what was wanted until then. One
+    that undoes a rollback `redoes` the release of that id.
     """
 
     id: str
@@ -75,6 +83,17 @@ class Release:
     who: str = ""
     at: str = ""
     reason: str = ""
+    redoes: str = ""
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether it went back, and not forward again."""
+        return self.kind == "rollback" and not self.redoes
+
+    @property
+    def change(self) -> str:
+        """The id of the release that it put in place, or took back."""
+        return self.before.base if self.is_undo else self.wanted.base
 
     def to_json(self) -> str:
         """The manifest, which from_json() reads. Raises ReleaseError."""
@@ -105,22 +124,30 @@ def first_id(moment: datetime) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-"
 
 
-def upgrade(release_id: str, current: Release | None, model_before: str, wanted: Wanted, **about: str) -> Release:
-    """The release that brings a host to `wanted`; without a current one, before it stands what the host had.
+def upgrade(release_id: str, before: Wanted, wanted: Wanted, **about: str) -> Release:
+    """The release that brings a host to `wanted`."""
+    return Release(release_id, "upgrade", replace(wanted, release=release_id), before, **about)
+
+
+def rollback(release_id: str, before: Wanted, undone: Release, **about: str) -> Release:
+    """The release that puts back what the host had before `undone`, which is most often the current one."""
+    return Release(release_id, "rollback", undone.before, before, restores=undone.id, **about)
+
+
+def found(current: Release | None, model: str, is_edited: Mapping[str, bool]) -> Wanted:
+    """What a host has now: what its current release asked for, or what the files say that were edited since.
 
     A model that can't be told as it is (its user may have written anything there) stands as none: else a host that was
     put back would be asked for another one.
     """
-    before = current.wanted if current else Wanted(_told_whole(model_before), 0)
-    return Release(release_id, "upgrade", replace(wanted, release=release_id), before, **about)
-
-
-def rollback(release_id: str, current: Release, undone: Release, **about: str) -> Release:
-    """The release that puts back what the host had before `undone`, which is most often the current one.
-
-    Undoing a rollback goes forward again.
-    """
-    return Release(release_id, "rollback", undone.before, current.wanted, restores=undone.id, **about)
+    if current is None:
+        return Wanted(_told_whole(model), 0)
+    if not any(is_edited.values()):
+        return current.wanted
+    wanted = replace(current.wanted, release="", edited=current.id)
+    if is_edited["settings"]:
+        wanted = replace(wanted, model=_told_whole(model))
+    return replace(wanted, nofile=0, nofile_asked=0) if is_edited["dropin"] or is_edited["limits"] else wanted
 
 
 def dropin(wanted: Wanted) -> str:
@@ -267,7 +294,8 @@ def _no_number(word: str) -> None:
 
 
 Readers = Mapping[str, Callable[[Any, str], Any]]
-_WANTED_READERS: Readers = {"model": _text, "nofile": _number, "nofile_asked": _number, "release": _id_or_none}
+_WANTED_READERS: Readers = {"model": _text, "nofile": _number, "nofile_asked": _number,
+                          "release": _id_or_none, "edited": _id_or_none}  # fmt: skip
 _READERS: Readers = {
     "id": _id,
     "kind": _kind,
@@ -279,4 +307,5 @@ _READERS: Readers = {
     "who": told,
     "at": moment,
     "reason": partial(told, most=REASON),
+    "redoes": _id_or_none,
 }

@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 
 import gevent
 from gevent.pool import Pool
-from paramiko import BadHostKeyException, SSHException, Transport
+from paramiko import SSHException, Transport
 from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api import Config, Inventory
 from pyinfra.api import State as Pyinfra
@@ -23,19 +23,27 @@ from pyinfra.api.facts import get_fact
 from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
-from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, HostKeyError, JadaError, UnforeseenError, attempt, reason
+from jada import HostError, JadaError, OtherMachineError, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
 from jada.tasks.change import change, hold
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
-from jada.tasks.look import LONGEST, Look, look_on_stdin, read_look
+from jada.tasks.look import LONGEST, Look, look_first, look_on_stdin, read_look
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.state import State
-from jada.tasks.transaction import RESTART_TIMEOUT, Outcome, Result, Service, Transaction, look_script, outcome
+from jada.tasks.transaction import (
+    ERROR,
+    Outcome,
+    Result,
+    Service,
+    Transaction,
+    failure,
+    look_script,
+    outcome,
+)
 
 # Seconds for the TCP connection and for sshd's banner; a host across the world answers in under one.
 CONNECT_TIMEOUT = 10
@@ -49,16 +57,14 @@ WAITS = (0.25, 0.5, 1, 2, 4)
 # Seconds after which a link that has gone silent counts as dead: TCP alone would hope for a quarter of an hour.
 KEEPALIVE = 5
 DEAD_LINK = 20
-# Seconds to find out how a transaction ended whose link died: longer than it can take, with a second restart for the
-# way back; and how long a host may not answer in that time.
-FIND_OUT = 2 * RESTART_TIMEOUT + 60
+# Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
 
 T = TypeVar("T")
 
 
 class Connection:
-    """One host, by its ssh connection."""
+    """One host, by its ssh connection. Its data may name the EC2 instance that it is (`jada_instance`)."""
 
     def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, line: socket.socket | None = None) -> None:
         self._state = state
@@ -66,7 +72,8 @@ class Connection:
         self._line = line
         # Whether a change on this host has said anything yet.
         self._was_begun = False
-        self._arguments = cast(SSHConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
+        self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
+        self._instance: str = host.data.get("jada_instance") or ""
         self.service = service
 
     def connect(self) -> None:
@@ -84,15 +91,9 @@ class Connection:
                 self._host.connect(show_errors=False, raise_exceptions=True)
                 break
             except (ConnectError, PyinfraError) as error:
-                if isinstance(refused := error.__context__, HostKeyError):
+                # Of trust and of keys: it says itself what is wrong.
+                if isinstance(refused := error.__context__, HostError):
                     raise refused from None
-                if isinstance(changed := error.__context__, BadHostKeyException):
-                    raise HostKeyError(
-                        f"{self._host.name} shows another ssh host key than the known one: {changed.key.fingerprint} "
-                        f"instead of {changed.expected_key.fingerprint}, at {changed.hostname}",
-                        "if it was reinstalled, compare the key with its console and forget the old one: "
-                        f"ssh-keygen -R {shlex.quote(changed.hostname)}; if it was not, somebody may sit in between",
-                    ) from None
                 if wait is None or not _may_pass(error):
                     raise HostError(f"{self._host.name} can't be reached: {error}") from None
                 gevent.sleep(random.uniform(0, wait))  # noqa: S311 - no secret
@@ -111,23 +112,24 @@ class Connection:
                 given["sock"] = line
             else:
                 line.close()
-        cast(SSHConnector, self._host.connector).data["ssh_paramiko_connect_kwargs"] = given
+        self._connector.data["ssh_paramiko_connect_kwargs"] = given
 
-    def look(self, history: bool = False, evidence: bool = False) -> State:
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
         """One look, with the releases the host remembers and what systemctl tells people if asked; a second one if the
-        link dies. Raises HostError.
+        link dies. Where it `goes_on`, an `apply` soon after it takes no other command. Raises HostError.
         """
         try:
-            return self._look(history, evidence)
+            return self._look(history, evidence, goes_on)
         except HostError:
-            connector = cast(BoundedConnector, self._host.connector)
-            if connector.timed_out or (transport := self._transport()) is None or transport.is_active():
+            if self._connector.timed_out or (transport := self._transport()) is None or transport.is_active():
                 raise
         self.close()
-        return self._look(history, evidence)
+        return self._look(history, evidence, goes_on)
 
-    def _look(self, history: bool, evidence: bool) -> State:
+    def _look(self, history: bool, evidence: bool, goes_on: bool) -> State:
         self.connect()
+        self._connector.let_go()
+        script = look_first(self.service, history) if goes_on else look_on_stdin(self.service, history, evidence)
         with ctx_host.use(self._host):
             seen = get_fact(
                 self._state,
@@ -135,7 +137,8 @@ class Connection:
                 Look,
                 kwargs={
                     "service": self.service,
-                    "_stdin": look_on_stdin(self.service, history, evidence),
+                    "first": len(script.encode()) if goes_on else 0,
+                    "_stdin": script,
                     "_timeout": LOOK_TIMEOUT,
                     "_ignore_errors": True,
                 },
@@ -143,7 +146,13 @@ class Connection:
             )
         if isinstance(seen, LookError):
             raise HostError(f"{self._host.name} can't be looked at: {seen}")
-        return cast(State, seen)
+        state = cast(State, seen)
+        if other := state.other_than(self._instance):
+            raise OtherMachineError(
+                f"{self._host.name} is {self._instance}, but {other} answers at its address",
+                "see whose address that is now, and which VPC ssh leads into; nothing was judged or changed",
+            )
+        return state
 
     def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
@@ -154,16 +163,19 @@ class Connection:
 
     def hold(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
-        *before, last = self._run(hold, request=request, name="lock").stdout_lines or ["nothing was answered"]
+        done = self._run(hold, request=request, instance=self._instance, name="lock")
+        *before, last = done.stdout_lines or ["nothing was answered"]
         if last not in ("jada-held", "jada-refused"):
-            raise HostError(f"{self._host.name} can't be locked or freed: {last}")
+            raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
 
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
-        longest = transaction.service.settle + FIND_OUT
-        name = f"release {transaction.release.id}"
+        name, longest = f"release {transaction.release.id}", transaction.longest
         look = look_script(self.service, evidence=evidence)
-        lines = self._run(change, transaction=transaction, look=look, name=name, _timeout=longest).stdout_lines
+        given = {"transaction": transaction, "look": look, "instance": self._instance}
+        lines = self._run(change, **given, name=name, _timeout=longest).stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't be changed: {why}")
         self._was_begun = self._was_begun or any(lines)
         told = outcome(lines)
         if told and told.result is Result.DONE:
@@ -178,21 +190,26 @@ class Connection:
             run_host_op(self._state, self._host, meta._hash)
         return meta
 
+    @property
+    def _connector(self) -> BoundedConnector:
+        return cast(BoundedConnector, self._host.connector)
+
     def _transport(self) -> Transport | None:
-        client = cast(SSHConnector, self._host.connector).client
+        client = self._connector.client
         return client.get_transport() if client else None
 
     def close(self) -> None:
         if self._line:
             self._line.close()
-        if client := cast(SSHConnector, self._host.connector).client:
+        self._connector.let_go()
+        if client := self._connector.client:
             client.close()
         self._host.connected = False
 
     def _find_out(self, transaction: Transaction) -> Outcome:
         """How a transaction ended whose answer was lost: the host knows."""
         began = answered = time.monotonic()
-        while time.monotonic() - began < FIND_OUT and time.monotonic() - answered < UNREACHABLE:
+        while time.monotonic() - began < transaction.longest and time.monotonic() - answered < UNREACHABLE:
             self.close()
             try:
                 state = self.look(history=True)
@@ -227,16 +244,21 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, ConnectError) and (
         isinstance(cause, (EOFError, ConnectionError, NoValidConnectionsError))
         # sshd hung up before or in the middle of the handshake; paramiko has no class of its own for that.
-        or (isinstance(cause, SSHException) and any(word in str(cause) for word in ("banner", "EOF", "reset by peer")))
+        or (
+            isinstance(cause, SSHException)
+            and any(word in str(cause) for word in ("banner", "EOF", "reset by peer", "closed by remote"))
+        )
     )
 
 
 class Session:
-    """Connections to the hosts of one command. `data` is pyinfra's host data by host name, `lines` what was dialed."""
+    """Connections to the hosts of one command. `data` is pyinfra's host data by host name, or why there is none, and
+    `lines` what was dialed.
+    """
 
     def __init__(
         self,
-        data: Mapping[str, Mapping[str, object]],
+        data: Mapping[str, Mapping[str, object] | HostError],
         service: Service,
         lines: Mapping[str, socket.socket | None],
     ) -> None:
@@ -246,12 +268,14 @@ class Session:
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         logging.getLogger("paramiko").propagate = False
         self.service = service
-        inventory = Inventory(([(name, dict(values)) for name, values in data.items()], {}))
+        self._troubles = {name: trouble for name, trouble in data.items() if isinstance(trouble, HostError)}
+        usable = {name: values for name, values in data.items() if not isinstance(values, HostError)}
+        inventory = Inventory(([(name, dict(values)) for name, values in usable.items()], {}))
         for host in inventory:
             host.connector_cls = BoundedConnector
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
         self._connections = {
-            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in data
+            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in usable
         }
 
     def each(
@@ -263,6 +287,8 @@ class Session:
         """
 
         def run(name: str) -> tuple[str, T | HostError]:
+            if name in self._troubles:
+                return name, self._troubles[name]
             connection = self._connections[name]
 
             def act() -> T:

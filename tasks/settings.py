@@ -84,13 +84,20 @@ def _located(text: str) -> tuple[Member, ...]:
     except RecursionError:
         raise SettingsError("line 1, column 1: it is nested too deeply") from None
     except json.JSONDecodeError as error:
-        before = text[: error.pos].rstrip(WHITESPACE)
-        trailing = before.endswith(",") and text[error.pos : error.pos + 1] in ("}", "]")
-        what = "there is a comma after the last item" if trailing else error.msg[0].lower() + error.msg[1:]
-        at = before.rfind(",") if trailing else error.pos
+        comma = _trailing_comma(text, error.pos)
+        what = error.msg[0].lower() + error.msg[1:] if comma is None else "there is a comma after the last item"
+        at = error.pos if comma is None else comma
         line = text.count("\n", 0, at) + 1
         column = at - text.rfind("\n", 0, at)
         raise SettingsError(f"line {line}, column {column}: {what}") from None
+
+
+def _trailing_comma(text: str, at: int) -> int | None:
+    """Where the comma after a last item is, if that is the error at `at`: Python 3.13 is at it, 3.12 behind it."""
+    end = _skip(text, at + 1) if text.startswith(",", at) else at
+    item, comma, space = text[:end].rpartition(",")
+    follows_item = bool(comma) and not space.strip(WHITESPACE) and not item.rstrip(WHITESPACE).endswith((",", "[", "{"))
+    return len(item) if follows_item and text.startswith(("}", "]"), end) else None
 
 
 # A dozen checks of one host ask for its few files one after the other.

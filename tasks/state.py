@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
@@ -14,18 +16,42 @@ from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.release import Release, told
 from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 
+# An id of EC2's.
+INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 # The folder of the settings an administrator sets for everybody.
 MANAGED = "/etc/claude-code"
 # The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look-shared.sh).
 UNREADABLE = "the service's user may not read it"
+# Where variables come from, as a look says it: the unit's own, and those that systemd has for every service.
+IN_UNIT = "Environment="
+BEFORE_UNIT = ("systemctl show-environment", "PassEnvironment=")
 # The path by which settings given on the command line itself are known.
 INLINE = "(on the command line)"
 
 # Clock ticks a second in /proc, whatever the kernel itself counts in (include/asm-generic/param.h).
 USER_HZ = 100
 NO_LIMIT = 2**63 - 1
+# No user has it: (uid_t) -1.
+NOBODY = 2**32 - 1
 # Unix seconds, in the year 6325: every calendar can tell it.
 LATEST = 2**37
+# Seconds: DefaultTimeoutStopSec= and DefaultTimeoutStartSec= as systemd comes (systemd-system.conf(5)); for a restart
+# whose unit sets no end; and those of systemd's words for times (systemd.time(7)).
+USUAL_TIMEOUT = 90
+LONGEST_RESTART = 3600
+SECONDS = {
+    "y": 31557600,
+    "month": 2629800,
+    "w": 604800,
+    "d": 86400,
+    "h": 3600,
+    "min": 60,
+    "s": 1,
+    "ms": 1e-3,
+    "us": 1e-6,
+}
+# The lines of what a snapshot is bound to (files/host.sh).
+PLACE = ("user id", "group id", "unit", "linked", "folder", "name")
 # Characters: an ARN of a cloud's inference profile has a hundred.
 LONGEST_MODEL = 256
 
@@ -144,16 +170,26 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the service said when it was asked which model it uses: by a URL (`health`) or a command (`probe`)."""
+    """What the service said when it was asked which model it uses: by a URL (`health`) or a command (`probe`).
+
+    `unable` says that it could not even be asked, and why; `error` is then that too.
+    """
 
     asked: bool = False
     model: str = ""
     error: str = ""
+    unable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The service as systemd sees it (`systemctl show`)."""
+    """The service as systemd sees it (`systemctl show`).
+
+    `load` is systemd's word for whether it could be loaded, and `error` its sentence where not; `user` is its User=,
+    `kind` its Type=. `sets` has what its files say now, in the order in which systemd would read them; `dropins` are
+    those that it has read. `lacks` are a setting and a path each: what a start needs and is not there. `stop` and
+    `start` are the seconds that it gives each of them.
+    """
 
     name: str
     loaded: bool
@@ -167,11 +203,31 @@ class Unit:
     status: str = ""
     sets: tuple[Setting, ...] = ()
     nofile: int = 0
+    load: str = "loaded"
+    error: str = ""
+    user: str = ""
+    kind: str = ""
+    lacks: tuple[tuple[str, ...], ...] = ()
+    stop: float = USUAL_TIMEOUT
+    start: float = USUAL_TIMEOUT
+
+    @property
+    def restart(self) -> float:
+        """Seconds that a restart may take: ExecStop= and the signal after it have the time to stop each, and as long.
+
+        A unit without an end to it gets LONGEST_RESTART.
+        """
+        return min(2 * self.stop + 2 * self.start + 20, LONGEST_RESTART)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The service's main process. `started` is Unix seconds, `ticks` its birth on the kernel's own clock."""
+    """The service's main process, or the first of its control group where systemd knows none.
+
+    `started` is Unix seconds, `ticks` its birth on the kernel's own clock. `launch` is that of the process that asks
+    for a model: of `speaker`, begun at `spoke`, where the main one has started another for that (0: it is the same).
+    `again` is how that one would be started again by what stands between it and systemd; None where nothing does.
+    """
 
     pid: int
     started: float
@@ -179,6 +235,9 @@ class Process:
     soft: int
     hard: int
     launch: Launch = field(default_factory=Launch)
+    speaker: int = 0
+    spoke: float = 0.0
+    again: Launch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +288,13 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One entry of the history a host keeps itself. `error` is "" when the release was completed."""
+    """One entry of the history a host keeps itself. `error` is "" when the release was completed; `place` is what its
+    snapshot was taken of, as Transaction.place has it.
+    """
 
     release: Release
     error: str
+    place: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +303,17 @@ class State:
 
     `layers` are the settings files other than the service's own, of which only some count for any one process, and
     `managed_changed` when a file was last put into or taken out of the folder of managed ones. `fresh` is how systemd
-    would start the service now. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other
+    would start the service now; `reloaded` how it would once it has read the unit's files anew, None where that is the
+    same. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other
     folders of the service's user is that user's word. `unread` says what was too large or too odd to be looked at.
 
-    `lock` says whose transaction is running there just now, and `interrupted` is the release of a transaction that has
-    not finished; each is "" when there is none. `held` is the lock that people have put on the host by `jada lock`.
+    Where systemd could not load the unit, or the host does not know its user, `user` is "" and nothing of the service
+    was looked at.
+
+    `place` is what the snapshot of the current release was taken of, as Transaction.place has it. `lock` says whose
+    transaction is running there just now, and `interrupted` is the release of a transaction that has not finished; each
+    is "" when there is none. `held` is the lock that people have put on the host by `jada lock`. `instance` is the
+    id of the EC2 instance that it was, "" where that is not known.
     """
 
     user: str
@@ -270,6 +338,7 @@ class State:
     probe: Answer
     release: Release | None
     previous: Release | None
+    place: tuple[str, ...]
     after: Mapping[str, File]
     result: tuple[str, ...]
     history: tuple[Past, ...]
@@ -279,6 +348,12 @@ class State:
     boot: str
     now: float
     unread: tuple[str, ...]
+    instance: str = ""
+    reloaded: Launch | None = None
+
+    def other_than(self, meant: str) -> str:
+        """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""
+        return self.instance if self.instance and meant and self.instance != meant else ""
 
     @property
     def told(self) -> str:
@@ -299,7 +374,9 @@ def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool
 
 def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_asked: bool) -> State:
     unit = _unit(name, root)
-    process = _process(root)
+    rows = tuple(_environment(root, user))
+    fresh = _fresh(unit, root, rows)
+    process = _process(root, fresh)
     history, unreadable = _history(root)
     try:
         previous = _release(root, "release.previous")
@@ -307,13 +384,9 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         # Only open sessions are judged by it.
         previous, unreadable = None, (*unreadable, f"the release before the current one: {error}")
     return State(
-        user=root["user"],
-        uid=root.number("uid", 2**32),
-        gid=root.number("gid", 2**32),
-        home=root["home"],
-        home_real=root["home.real"],
+        **_whose(unit, root),
         unit=unit,
-        settings=_settings(user, "settings", root["settings.path"]),
+        settings=_settings(user, "settings", root["settings.path"]) if "user" in root else Settings(""),
         layers=tuple(_layers(root, user)),
         managed_changed=root.seconds("managed.changed"),
         way=_way(user),
@@ -326,7 +399,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
             hard_pid1=_limit(root["hard_pid1"]),
             hard_login=_limit(root["hard_login"]),
         ),
-        fresh=_fresh(unit, process, root, user),
+        fresh=_with_what_runs(fresh, process),
         process=process,
         login=_login(root),
         sessions=tuple(_open_session(root, row) for row in root.rows("session+", 5)),
@@ -334,17 +407,34 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         probe=_answer(root, "probe", probe_asked),
         release=_release(root, "release.manifest.json"),
         previous=previous,
+        place=_place(root.get("release.place")),
         after={name: _after(rest) for name, *rest in map(str.split, root.get("release.after").splitlines()) if rest},
         result=tuple(root.get("release.result").split()),
         history=history,
-        interrupted=root.get("transaction"),
+        interrupted=root.get("transaction").strip(),
         held=operator_lock.read(root["held"], root.seconds("now")) if "held" in root else None,
         # Held, but not yet written to.
         lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],
         now=root.seconds("now"),
+        reloaded=_fresh(unit, root, _reloaded(unit, rows)) if _waits_for_reload(unit, root) else None,
         unread=tuple(dict.fromkeys(map(told, (*root.all("over+"), *user.all("over+"), *unreadable)))),
+        instance=instance if INSTANCE.fullmatch(instance := root.get("instance")) else "",
     )
+
+
+def _whose(unit: Unit, root: Fields) -> dict[str, Any]:
+    """The service's user; a look that says none has to say why."""
+    if "user" not in root and root.get("unit.LoadState") in ("", "loaded") and not unit.user:
+        raise LookError("it does not say user")
+    known = "user" in root
+    return {
+        "user": root.get("user"),
+        "uid": whole(root["uid"], "uid", 2**32) if known else NOBODY,
+        "gid": whole(root["gid"], "gid", 2**32) if known else NOBODY,
+        "home": root["home"] if known else "",
+        "home_real": root["home.real"] if known else "",
+    }
 
 
 def _release(root: Fields, name: str) -> Release | None:
@@ -357,10 +447,16 @@ def _history(root: Fields) -> tuple[tuple[Past, ...], tuple[str, ...]]:
     unreadable: list[str] = []
     for key in root.numbered("history", ".manifest"):
         try:
-            found.append(Past(Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))))
+            made, error = Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))
+            found.append(Past(made, error, _place(root.get(f"{key}.place"))))
         except (ValueError, RecursionError) as error:
             unreadable.append(f"a release of its history: {error}")
     return tuple(found), tuple(unreadable)
+
+
+def _place(text: str) -> tuple[str, ...]:
+    lines = tuple(text.split("\n"))
+    return lines if len(lines) == len(PLACE) else ()
 
 
 def _layers(root: Fields, user: Fields) -> Iterator[Settings]:
@@ -397,9 +493,29 @@ def _unit(name: str, root: Fields) -> Unit:
         needs_reload=root.get("unit.NeedDaemonReload") == "yes",
         dropins=tuple(root.get("unit.DropInPaths").split()),
         status="\n".join(root.all("status+")).rstrip(),
-        sets=tuple(Setting(*row) for row in root.rows("unit.sets+", 3)),
+        sets=_in_order(tuple(Setting(*row) for row in root.rows("unit.sets+", 3)), root.get("unit.FragmentPath")),
         nofile=_limit(root.get("unit.LimitNOFILESoft", "0")),
+        load=root.get("unit.LoadState"),
+        error=root.get("unit.LoadError").partition(" ")[2].strip('"'),
+        user=root.get("unit.User"),
+        kind=root.get("unit.Type"),
+        lacks=tuple(root.rows("unit.lacks+", 2)),
+        stop=_duration(root.get("unit.TimeoutStopUSec")),
+        start=_duration(root.get("unit.TimeoutStartUSec")),
     )
+
+
+def _duration(text: str) -> float:
+    """Seconds of a time as systemd tells it, such as 1min 30s (systemd.time(7)); its usual one where it tells none."""
+    if text == "infinity":
+        return math.inf
+    parts = re.findall(r"(\d{1,9})(month|min|ms|us|y|w|d|h|s)", text, re.ASCII)
+    return sum(int(number) * SECONDS[unit] for number, unit in parts) if parts or text == "0" else USUAL_TIMEOUT
+
+
+def _in_order(sets: tuple[Setting, ...], fragment: str) -> tuple[Setting, ...]:
+    """As systemd reads them: the unit's own file, then the drop-ins by their names, whichever folder they are in."""
+    return tuple(sorted(sets, key=lambda one: (one.path != fragment, one.path.rpartition("/")[2])))
 
 
 def _file(seen: Fields, name: str) -> File:
@@ -431,23 +547,41 @@ def _settings(seen: Fields, name: str, path: str = "") -> Settings:
     )
 
 
-def _process(root: Fields) -> Process | None:
-    if not root.get("process.ticks"):
+def _process(root: Fields, fresh: Launch) -> Process | None:
+    if not root.get("process.ticks") or "process.pid" not in root:
         return None
-    ticks, pid = root.number("process.ticks"), root.number("unit.MainPID")
-    env = root.with_prefix("running.env.")
+    ticks, pid = root.number("process.ticks"), root.number("process.pid")
+    speaker = root.number("speaker.pid") if root.get("speaker.ticks") else 0
+    env, cwd = root.with_prefix("running.env."), root.get("running.cwd") or "/"
+    is_wrapped = "running.wrapped" in root
+    # What a script took away shows where it still runs; what systemd gave one that is gone is taken from the unit.
+    given = {"HOME": root.get("home"), **(fresh.env if is_wrapped else root.with_prefix("main.env."))}
+    taken = set() if is_wrapped else given.keys() - env.keys()
+    added = {name for name in env if given.get(name) != env[name]} if is_wrapped or speaker else set()
+    where = dict.fromkeys(env, f"the environment of process {speaker or pid}")
+    where |= dict.fromkeys(added, f"the environment of process {speaker or pid}, which its unit does not set")
+    launch = Launch(env, where, _options(root, "running.argv+"), cwd)
     return Process(
         pid=pid,
         started=_born(root, ticks),
         ticks=ticks,
         soft=_limit(root.get("process.soft", "0")),
         hard=_limit(root.get("process.hard", "0")),
-        launch=Launch(
-            env,
-            dict.fromkeys(env, f"the environment of process {pid}"),
-            _options(root, "running.argv+"),
-            root.get("running.cwd") or "/",
-        ),
+        launch=launch,
+        speaker=speaker,
+        spoke=_born(root, root.number("speaker.ticks")) if speaker else 0.0,
+        again=_again(fresh, launch, added, taken) if is_wrapped or speaker else None,
+    )
+
+
+def _again(fresh: Launch, launch: Launch, added: Set[str], taken: Set[str]) -> Launch:
+    """A process started again by what is between it and systemd, which adds some variables and takes others away."""
+    env = {name: value for name, value in fresh.env.items() if name not in taken}
+    return Launch(
+        env | {name: launch.env[name] for name in added},
+        {**fresh.where, **{name: launch.where[name] for name in added}},
+        {**fresh.argv, **launch.argv},
+        launch.cwd,
     )
 
 
@@ -463,26 +597,51 @@ def _born(root: Fields, ticks: int) -> float:
     return max(born, 0.0)
 
 
-def _fresh(unit: Unit, process: Process | None, root: Fields, user: Fields) -> Launch:
+def _waits_for_reload(unit: Unit, root: Fields) -> bool:
+    """Whether files of the unit are other ones than systemd has read; of a new folder it does not notice."""
+    read = (root.get("unit.FragmentPath"), *unit.dropins)
+    return unit.needs_reload or any(one.path not in read for one in unit.sets)
+
+
+def _reloaded(unit: Unit, rows: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, ...]]:
+    """The rows with Environment= as the unit's files have it now; a value with a specifier stays as systemd has it."""
+    known = {name: value for place, name, value in rows if place == IN_UNIT}
+    said: dict[str, str] = {}
+    for one in unit.sets:
+        if one.name == "Environment":
+            said.clear()
+        elif one.name != "LimitNOFILE" and "%" not in one.value:
+            said[one.name] = one.value
+        elif one.name in known:
+            said[one.name] = known[one.name]
+    yield from (row for row in rows if row[0] in BEFORE_UNIT)
+    yield from ((IN_UNIT, name, value) for name, value in said.items())
+    yield from (row for row in rows if row[0] not in (*BEFORE_UNIT, IN_UNIT))
+
+
+def _fresh(unit: Unit, root: Fields, rows: Iterable[tuple[str, ...]]) -> Launch:
     env, where = {}, {}
-    for place, name, value in _environment(root, user):
+    for place, name, value in rows:
         env[name] = value
         where[name] = place
-        if place == "Environment=":
+        if place == IN_UNIT:
             files = [one.path for one in unit.sets if (one.name, one.value) == (name, value)]
             where[name] = f"Environment= of {files[-1] if files else unit.name}"
-    for entry in root.get("fresh.unset").split():
+    for entry in root.all("fresh.unset+"):
         name, equals, value = entry.partition("=")
         if not equals or env.get(name) == value:
             env.pop(name, None)
-    argv = _options(root, "fresh.argv+")
+    return Launch(env, where, _options(root, "fresh.argv+"), root.get("fresh.cwd") or "/")
+
+
+def _with_what_runs(fresh: Launch, process: Process | None) -> Launch:
+    """A variable on the unit's command line, and settings in quotes, can be read only from what it became."""
     running = process.launch.argv if process else {}
-    # A variable on the unit's command line, and settings in quotes, can be read only from what it became.
-    known = {name: value for name, value in argv.items() if "$" not in value}
-    for name in argv.keys() | ({"settings"} if running.get("settings") == INLINE else set()):
+    known = {name: value for name, value in fresh.argv.items() if "$" not in value}
+    for name in fresh.argv.keys() | ({"settings"} if running.get("settings") == INLINE else set()):
         if name not in known and name in running:
             known[name] = running[name]
-    return Launch(env, where, known, root.get("fresh.cwd") or "/")
+    return replace(fresh, argv=known)
 
 
 def _environment(root: Fields, user: Fields) -> Iterator[tuple[str, ...]]:
@@ -526,7 +685,6 @@ def _limit(text: str) -> int:
 
 # curl(1), EXIT CODES; the numbers alone cross, so that nothing of an answer can be taken for curl's own words.
 _CURL = {
-    "3": "its URL is malformed",
     "6": "its host's name could not be resolved",
     "7": "nothing accepts connections there",
     "28": "it did not answer within 3 s",
@@ -534,13 +692,24 @@ _CURL = {
     "52": "it answered with nothing",
     "56": "the connection broke in the middle of its answer",
     "60": "its certificate could not be verified",
-    "127": "curl is not installed there",
+}
+# No restart of the service makes these go away.
+_UNABLE = {
+    "health": {
+        "1": "the curl there does not know the protocol of its URL",
+        "3": "its URL is malformed",
+        "126": "curl can't be run there",
+        "127": "curl is not installed there",
+    },
+    "probe": {"126": "its command can't be run there", "127": "its command is not found there"},
 }
 
 
 def _answer(root: Fields, kind: str, asked: bool) -> Answer:
     if f"{kind}.masked" not in root:
-        return Answer(asked, error=_no_answer(kind, root.get(f"{kind}.code"), root.get(f"{kind}.http")))
+        code = root.get(f"{kind}.code")
+        unable = _UNABLE[kind].get(code, "")
+        return Answer(asked, error=unable or _no_answer(kind, code, root.get(f"{kind}.http")), unable=unable)
     try:
         answer = json.loads(root[f"{kind}.masked"][: root.number(f"{kind}.size")])
     except (ValueError, RecursionError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit, urlunsplit
@@ -14,10 +14,12 @@ from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
 
-# Seconds `systemctl restart` may take before the change counts as failed; systemd's DefaultTimeoutStartSec= is 90 s.
-RESTART_TIMEOUT = 100
 # Characters of what a transaction says; and the steps that it has, with room for more.
 LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
+# Lines and characters of a journal that are shown of a start that failed.
+MOST_LOG, LONGEST_LOG = 20, 300
+# Lines of an answer; a transaction has some twenty and the look behind it is one.
+MOST_LINES = 1000
 
 
 class Result(StrEnum):
@@ -35,6 +37,7 @@ class Result(StrEnum):
 class Outcome:
     """What a transaction reported; `reason` is a sentence unless it is done, `steps` those that were begun.
 
+    `log` is the end of the journal of a start that failed, masked there.
     `seen` is what a look right after it saw, where it was done and that look was whole.
     """
 
@@ -42,6 +45,7 @@ class Outcome:
     reason: str
     steps: tuple[str, ...]
     seen: State | None = None
+    log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +113,24 @@ class Transaction:
             "HEALTH": self.service.health,
             "HEALTH_TOLD": without_secrets(self.service.health),
             "SETTLE": str(self.service.settle),
-            "RESTART_TIMEOUT": str(RESTART_TIMEOUT),
+            "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
             "RECOVER_UNIT": _file("jada-recover.service").replace("{{ unit }}", self.service.unit),
         }
         return assignments(values) + _file("host.sh") + _file("transaction.sh")
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it can take: a restart, and a second one for the way back."""
+        return self.service.settle + 2 * self.state.unit.restart + 60
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (files/host.sh)."""
+        at = self._place()
+        return at["USER_ID"], at["GROUP_ID"], self.service.unit, at["LINKED"], at["FOLDER"], at["NAME"]
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
@@ -152,7 +167,7 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "EVIDENCE": "yes" if evidence else "",
         "AS_USER": mask + shared + _file("look-user.sh"),
     }
-    return assignments(values) + mask + shared + _file("look.sh")
+    return assignments(values) + mask + shared + _file("instance.sh") + _file("look.sh")
 
 
 def hold_script(request: LockRequest) -> str:
@@ -169,24 +184,74 @@ def hold_script(request: LockRequest) -> str:
     return assignments(values) + _file("hold.sh")
 
 
+def only_on(instance: str, script: str) -> str:
+    """The script, to be run on this EC2 instance ("" where none is known) and on no other."""
+    return _file("instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
+
+
 # Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`
 # and which sudo writes to the journal: a script may hold a password of a URL, or why somebody does this.
 _RUN = """sh -c 'eval "$(cat)"' jada"""
+# The same in two parts: dd reads as many bytes as the first one has, and no more. The second may come late, or never.
+_RUN_PARTS = """sh -c 'eval "$(dd bs={size} count=1 iflag=fullblock 2>/dev/null)"; eval "$(timeout {wait} cat)"' jada"""
+# Seconds that a host waits for the second part: until all hosts of a fleet were looked at.
+LONGEST_WAIT = 600
 
 
-def as_root(refusal: str, longest: int = 0) -> str:
+# What a host says in place of an answer begins with this.
+ERROR = "error="
+# Between these lines stands what a script says. What comes before and after is of the login shell: a .bashrc that
+# greets, a warning that the password expires.
+BEGIN, END = "jada-begin", "jada-end"
+
+
+class FirstPart(str):
+    """A script on stdin that answers with one line; the next command's script then goes to the same process."""
+
+    __slots__ = ()
+
+
+def as_root(refusal: str, longest: int = 0, first: int = 0) -> str:
     """The command that runs a script as root, through `sudo -n` unless the ssh user is root already.
 
-    The script comes on stdin, as `on_stdin` makes it. pyinfra's own _sudo is not used because it asks at the terminal
-    when sudo wants a password; here `refusal` is printed instead, and the command succeeds. sudo ends with 1 then, and
-    no script of jada does; 127: there is no sudo. After `longest` seconds, if given, all that it started is killed.
+    The script comes on stdin, as `on_stdin` makes it; with `first`, in two parts of which the first has so many bytes.
+    What it says is read with `answer`. pyinfra's own _sudo is not used because it asks at the terminal when sudo wants
+    a password; here `refusal` and sudo's own words are printed instead, and the command succeeds. sudo ends with 1
+    then, and no script of jada does; 127: there is no sudo. After `longest` seconds, if given, all that it started is
+    killed. It is one line without a backslash but printf's and without the history's "!": the login shell, which hands
+    it to sh, may be csh or fish.
     """
-    run = f"timeout -k 1 {longest} {_RUN}" if longest else _RUN
-    return (
-        f'[ "$(id -u)" != 0 ] || exec {run}; sudo -n {run}; C=$?; '
-        f"case $C in 1 | 127) printf '%s\\n' {shlex.quote(refusal)}; exit 0 ;; esac; "
-        'exit "$C"'
+    run = _RUN_PARTS.format(size=first, wait=LONGEST_WAIT) if first else _RUN
+    run = f"timeout -k 1 {longest} {run}" if longest else run
+    *lines, last = (shlex.quote(line) for line in refusal.split("\n"))
+    refused = "".join(f"printf '%s\\n' {line}; " for line in lines) + (
+        "W=$(LC_ALL=C sudo -n sh -c : 2>&1 | tr -s '[:space:]' ' '); "
+        f"printf '%s%s; jada needs sudo without a password or a terminal, or to log in as root\\n' {last} \"${{W% }}\""
     )
+    return (
+        f'echo; echo {BEGIN}; if [ "$(id -u)" = 0 ]; then {run}; C=$?; else sudo -n {run}; C=$?; '
+        f"case $C in 1 | 127) {refused}; C=0 ;; esac; fi; "
+        f'echo; echo {END}; exit "$C"'
+    )
+
+
+def answer(said: str) -> list[str] | None:
+    """The lines that the script of `as_root` said, all there are yet; None when it was not begun."""
+    _, begun, rest = f"\n{said}".partition(f"\n{BEGIN}\n")
+    lines = f"\n{rest}".partition(f"\n{END}\n")[0].removeprefix("\n").split("\n", MOST_LINES)
+    return (lines if lines[-1] else lines[:-1]) if begun else None
+
+
+def not_begun(said: str) -> str:
+    """The answer of a host on which the script was not begun: the login shell's words, if it has any."""
+    words = " ".join(said[:LONGEST_REASON].split())
+    return ERROR + "the login shell there ran nothing" + (f", and said: {words}" if words else "")
+
+
+def failure(lines: Sequence[str]) -> str:
+    """The error that a host said in place of an answer, "" when there is none."""
+    is_error = len(lines) == 1 and lines[0].startswith(ERROR)
+    return release.told(lines[0].removeprefix(ERROR), most=LONGEST_REASON) if is_error else ""
 
 
 def on_stdin(script: str, afterwards: str = "", longest: int = 0) -> str:
@@ -197,10 +262,19 @@ def on_stdin(script: str, afterwards: str = "", longest: int = 0) -> str:
     if afterwards:
         script = (
             f"printf %s {shlex.quote(_whole(script))} | {_RUN}; C=$?\n"
-            f'[ "$C" != 0 ] || printf %s {shlex.quote(_whole(afterwards))} | timeout -k 1 {longest} {_RUN}\n'
+            f'[ "$C" != 0 ] || {_apart(afterwards, longest)}\n'
             'exit "$C"\n'
         )
     return _whole(script)
+
+
+def first_part(script: str, longest: int) -> FirstPart:
+    """A script that prints one line in at most `longest` s, as it goes to `as_root` with its number of bytes."""
+    return FirstPart(_whole(f"{_apart(script, longest)}; echo"))
+
+
+def _apart(script: str, longest: int) -> str:
+    return f"printf %s {shlex.quote(_whole(script))} | timeout -k 1 {longest} {_RUN}"
 
 
 def _whole(script: str) -> str:

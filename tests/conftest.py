@@ -6,19 +6,25 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 
+# A shell's background ignores Ctrl-C, and all that is started from there does.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 JADA = Path(sys.executable).with_name("jada")
+SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
 # All that jada, an incident or a test may leave on a host; settings.json comes on stdin.
 RESET = """
 set -e
@@ -59,8 +65,8 @@ class Lab:
             assert done.returncode == exit_code, told
         return told
 
-    def json(self, *argv: str, exit_code: int | None = 0) -> dict[str, object]:
-        told = self.jada(*argv, "--json", exit_code=exit_code)
+    def json(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> dict[str, Any]:
+        told = self.jada(*argv, "--json", exit_code=exit_code, env=env)
         return dict(json.loads(told[told.index("{") :]))
 
     def reset(self) -> None:
@@ -91,6 +97,11 @@ class Lab:
         machine.inside(self[name], "cat >/etc/jada-agent.json", stdin=json.dumps(orders))
 
 
+def bring_up(hosts: int) -> tuple[Machine, ...]:
+    """A lab of so many hosts, of the suite that is tested."""
+    return fleet.up(hosts, print, SUITE)
+
+
 def asking_no_model(text: str) -> str:
     """A fleet.yml whose roles ask for no model: there a host differs from its own release alone."""
     return re.sub(r"model: [\w.-]+(, )?", "", text)
@@ -106,13 +117,13 @@ def reset(host: Machine) -> None:
 
 @pytest.fixture(scope="session")
 def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A fresh lab of JADA_LAB_HOSTS hosts (default 3); JADA_LAB_KEEP leaves it up afterwards."""
+    """A fresh lab of JADA_LAB_HOSTS hosts (default 3) of JADA_LAB_SUITE; JADA_LAB_KEEP leaves it up afterwards."""
     # The record of whoever runs the tests is not for tests to write to.
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     if not os.environ.get("CI") and (platform.system() != "Linux" or os.geteuid() != 0):
         pytest.skip("the lab needs Linux and root")
     fleet.down(print)
-    hosts = fleet.up(int(os.environ.get("JADA_LAB_HOSTS", "3")), print)
+    hosts = bring_up(int(os.environ.get("JADA_LAB_HOSTS", "3")))
     yield Lab(hosts)
     if not os.environ.get("JADA_LAB_KEEP"):
         fleet.down(print)

@@ -20,6 +20,7 @@ OF_ROOT = {
     "hard_pid1": "524288",
     "hard_login": "524288",
     "unit.MainPID": "300",
+    "process.pid": "300",
     "process.ticks": "90000",
     "settings.path": "/home/agent/.claude/settings.json",
 }

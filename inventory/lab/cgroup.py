@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from jada import JadaError
+from jada.inventory.lab.shell import LAB
 
-PARENT = "jada-lab"
+PARENT = LAB.name
 # Joins the groups given before "--", then becomes the command after it: so no child is ever outside them.
 JOIN_AND_RUN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 

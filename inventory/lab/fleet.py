@@ -23,7 +23,7 @@ STATE = LAB / "lab.json"
 KEY = LAB / "id_lab"
 CA = LAB / "ca"
 ENDPOINT = LAB / "aws-endpoint"
-LOCK = Path("/run/jada-lab.lock")
+LOCK = Path("/run", f"{LAB.name}.lock")
 # The control group of the emulated endpoint; no host is named so.
 AWS = "aws"
 MOST_HOSTS = 60
@@ -95,19 +95,22 @@ def find(name: str) -> Machine:
     return found
 
 
-def up(count: int, tell: Tell) -> tuple[Machine, ...]:
-    """Brings up a fresh lab of `count` hosts; a healthy one of the same size is left as it is. Raises JadaError."""
+def up(count: int, tell: Tell, suite: str = image.SUITE) -> tuple[Machine, ...]:
+    """Brings up a fresh lab of `count` hosts; a healthy one of the same size and suite is left as it is.
+
+    Raises JadaError.
+    """
     require_lab_machine()
     hosts = machines(count)
     with _alone():
-        if current() == hosts and is_healthy(hosts):
+        if current() == hosts and _base() == image.path(suite) and is_healthy(hosts):
             _let_in(hosts)
             tell(f"The lab is up already, with {count} hosts.")
             return hosts
         _take_down(tell)
-        if not image.path().is_dir():
-            tell("Building the base image with debootstrap: about a minute, only this once…")
-        base = image.build()
+        if not image.path(suite).is_dir():
+            tell(f"Building the base image of {suite} with debootstrap: about a minute, only this once…")
+        base = image.build(suite)
         tell(f"Booting {count} hosts…")
         LAB.mkdir(parents=True, mode=0o700)
         write(STATE, json.dumps({"hosts": count, "base": str(base)}))
@@ -227,7 +230,7 @@ def _let_in(hosts: Sequence[Machine]) -> None:
 
 def _take_down(tell: Tell) -> bool:
     hosts = [host for host in machines(MOST_HOSTS) if host.leaves_traces]
-    bridge = Path("/sys/class/net", machine.BRIDGE).exists()
+    bridge = machine.BRIDGE in machine.links()
     if not (hosts or bridge or LAB.exists() or cgroup.exists(AWS)):
         return False
     tell(f"Shutting down {len(hosts)} hosts…" if hosts else "Clearing away what is left of a lab…")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,9 @@ RestartSec=1
 WantedBy=multi-user.target
 """
 INOTIFY_INSTANCES = 20
+# Where systemd-nspawn, since 256, mounts a folder for each host. One that is killed leaves it, and the next refuses to
+# start.
+EXPORTS = Path("/run/systemd/nspawn/unix-export")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Tell = Callable[[str], None]
@@ -102,13 +106,18 @@ class Machine:
     @property
     def leaves_traces(self) -> bool:
         """Whether anything of the host is here: running, powered off, crashed or half-started."""
-        traces = (self.folder, Path("/run/netns", self.namespace), Path("/sys/class/net", self.link))
-        return cgroup.exists(self.name) or any(trace.exists() for trace in traces)
+        traces = (self.folder, Path("/run/netns", self.namespace))
+        return cgroup.exists(self.name) or any(trace.exists() for trace in traces) or self.link in links()
 
     def host_keys(self) -> list[str]:
         """The host's public keys, as lines such as "ssh-ed25519 AAAA…"."""
         keys = sorted((self.folder / "upper/etc/ssh").glob("ssh_host_*_key.pub"))
         return [" ".join(key.read_text().split()[:2]) for key in keys]
+
+
+def links() -> set[str]:
+    """The network links of this machine; in /sys are those of the network that it was mounted in."""
+    return {name for _, name in socket.if_nameindex()}
 
 
 def make_room(count: int) -> None:
@@ -254,7 +263,7 @@ def power_off(machine: Machine) -> None:
 def pull_the_plug(machine: Machine) -> None:
     """Stops the host as a power failure would, and removes what there is of it but its disk, whatever its condition."""
     cgroup.remove(machine.name)
-    for mount in mounts_below(machine.root):
+    for mount in (*mounts_below(machine.root), *mounts_below(EXPORTS / machine.namespace)):
         _unmount(mount)
     # The link first, and it may be gone by now: the kernel takes it away, some time after, with the namespace.
     run("ip", "link", "del", machine.link, check=False)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from jada import JadaError
 
-LAB = Path("/var/lib/jada-lab")
+# Another folder is another lab, for those who give it a network and a /run of its own.
+LAB = Path(os.environ.get("JADA_LAB") or "/var/lib/jada-lab")
 TOOLS = {
     "systemd-nspawn": "systemd-container",
     "debootstrap": "debootstrap",

@@ -30,13 +30,15 @@ strike='strike() { [ ! -x "/run/fault/$1" ] || "/run/fault/$1" $$ 9>\&-; }; '
 if [ "$1" = -c ] && [ "$2" = 'eval "$(cat)"' ]; then
     script=$(cat)
     # A look, or what runs a transaction and then a look.
-    [[ "$script" == $'{\nRELEASE='* ]] || exec /bin/sh -c "$script"
+    [[ "$script" != $'{\nprintf '* && "$script" == *$'\nRELEASE='* ]] || exec /bin/sh -c "$script"
     script=$(printf '%s' "$script" | sed -e "s#^step() {.*#${strike}step() { say \"step \$1\"; strike \"\$1\"; }#" \
         -e 's#^flush() {#flush() { echo >>/run/fault/flushes; strike "flush$(wc -l </run/fault/flushes)"; #')
     exec /bin/sh -c "$script"
 fi
 exec /bin/sh "$@"
 """
+# All shells of a transaction, which may begin with whether this is the right machine.
+KILL_ALL = "pkill -KILL -f '^/bin/sh -c .[[:space:]](# .*[[:space:]])?RELEASE='"
 STRUCK = "/run/fault-struck"
 PAUSE = "touch /run/fault/reached; while [ -e /run/fault/reached ]; do sleep 0.05; done"
 # What the host's files are, one line each: settings (with owner and mode), drop-in, limits; then what is left over.
@@ -45,7 +47,7 @@ for file in {settings} {dropin} {limits}; do
     [ -e "$file" ] && {{ sha256sum <"$file" | cut -c1-64; stat -c '%U %a' "$file"; }} || printf 'absent\\n-\\n'
 done
 systemctl is-active jada-agent
-[ -L /var/lib/jada/transaction ] && echo unfinished || echo finished
+[ -e /var/lib/jada/transaction ] && echo unfinished || echo finished
 find {home}/.claude /etc/systemd/system /etc/security/limits.d -name '*.jada-*'
 """
 

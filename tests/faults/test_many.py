@@ -13,7 +13,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import Machine
-from tests.conftest import JADA
+from tests.conftest import JADA, bring_up
 from tests.faults.conftest import NEW
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture
 def sixty(whole_lab: Lab) -> Iterator[tuple[Machine, ...]]:
-    yield fleet.up(60, print)
-    fleet.up(len(whole_lab.hosts), print)
+    yield bring_up(60)
+    bring_up(len(whole_lab.hosts))
 
 
 @pytest.mark.skipif(not os.environ.get("JADA_ALL_FAULTS"), reason="takes minutes: make test-faults")

@@ -20,7 +20,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from tests.faults.conftest import NEW, PAUSE, STRUCK, TRIED, Rig, Seen, finish, make_rig
+from tests.faults.conftest import KILL_ALL, NEW, PAUSE, STRUCK, TRIED, Rig, Seen, finish, make_rig
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -120,7 +120,7 @@ def kill_jada(_: Rig, process: subprocess.Popen[str]) -> None:
 
 
 def cut_link(rig: Rig, _: subprocess.Popen[str]) -> None:
-    rig.run(f"pkill -KILL -f '[s]shd: {rig.host.login}'")
+    rig.run(f"pkill -KILL -f '[s]shd(-session)?: {rig.host.login}'")
 
 
 def pull_the_plug(rig: Rig, _: subprocess.Popen[str]) -> None:
@@ -152,8 +152,8 @@ FAULTS: Mapping[str, Fault] = {
     "second operator": Fault(goes_on, act=second_operator),
     "stopped by a signal": Fault(stopped, "kill -TERM $1 $PPID"),
     "child killed": Fault(killed, "kill -KILL $PPID"),
-    "all killed": Fault(killed, "pkill -KILL -f '^/bin/sh -c .[[:space:]]RELEASE='"),
-    "all killed at a flush": Fault(either, "pkill -KILL -f '^/bin/sh -c .[[:space:]]RELEASE='", steps=FLUSHES),
+    "all killed": Fault(killed, KILL_ALL),
+    "all killed at a flush": Fault(either, KILL_ALL, steps=FLUSHES),
     "power failure": Fault(killed, act=pull_the_plug),
     "disk full": Fault(out_of_space, FILL, prepare=SMALL),
     "read-only disk": Fault(read_only, READ_ONLY, prepare=SMALL),

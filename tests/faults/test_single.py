@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -54,7 +55,9 @@ def test_a_host_whose_sudo_asks_for_a_password_is_told(rig: Rig) -> None:
     finally:
         rig.run(f"echo '{login} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{login}")
     assert code == 1, told
-    assert "sudo asks for a password there" in ending(report)[1]
+    # In the words of sudo, or of sudo-rs.
+    words = "sudo(-rs)?: (a password|interactive authentication) is required; jada needs sudo without a password"
+    assert re.search(words, ending(report)[1]), told
     assert rig.observe() == OLD
 
 
@@ -71,7 +74,7 @@ def test_an_operator_whose_clock_is_wrong(rig: Rig, skew: str) -> None:
     code, report, told = rig.jada("rollback", "--yes")
     assert code == 0, told
     assert report["hosts"][0]["model_running"] == "claude-haiku-4.5"
-    code, report, told = rig.jada("rollback", "--yes")
+    code, report, told = rig.jada("rollback", "--redo", "--yes")
     assert code == 0, told
     assert rig.observe() == DONE
     assert rig.jada("drift")[0] == 0
@@ -170,7 +173,7 @@ def test_the_second_ctrl_c_leaves_at_once_and_the_host_ends_by_itself(rig: Rig) 
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     code, _report, told = finish(process)
-    assert code == 1
+    assert code == 130
     assert "Stopped." in told
     assert rig.record() == "begun"
     rig.go_on()
@@ -235,7 +238,7 @@ def test_old_releases_are_pruned_but_never_the_current_or_the_one_before(rig: Ri
         for model in ("sonnet-4.6", "haiku-4.5"):
             assert rig.jada("upgrade", "--to", model, "--yes")[0] == 0
     kept = rig.run("ls /var/lib/jada/releases").split()
-    links = {rig.run(f"basename $(readlink /var/lib/jada/{link})").strip() for link in ("current", "previous")}
+    links = {rig.run(f"cat /var/lib/jada/{link}").strip() for link in ("current", "previous")}
     assert set(kept) == links
     code, report, told = rig.jada("rollback", "--yes")
     assert code == 0, told

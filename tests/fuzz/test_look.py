@@ -68,7 +68,12 @@ ROOT: Said = {
     "unit.sets+": (row(f"{DROPIN} | LimitNOFILE | 4096"), row("/etc/x.conf | LimitNOFILE | 1024")),
     "status+": ("     Loaded: loaded", "     Active: active"),
     "fresh.cwd": "/srv",
-    "fresh.unset": "A ANTHROPIC_MODEL=z",
+    "fresh.unset+": ("HOME", "ANTHROPIC_MODEL=z"),
+    "unit.lacks+": row("EnvironmentFile | /etc/x"),
+    "running.wrapped": "yes",
+    "speaker.pid": "301",
+    "speaker.ticks": "90100",
+    "main.env.HOME": "/home/agent",
     "fresh.env+": (row("Environment= | ANTHROPIC_MODEL | z"), row("/etc/e | HOME | /home/agent"), "/home/agent/e\n\n"),
     "fresh.argv+": (row("model | $MODEL"), row("setting-sources | user,project")),
     "running.cwd": "/srv",
@@ -188,7 +193,7 @@ def _show(state: State) -> None:
     row = {"host": "web-1", "role": "r", "source": "s", **facts}
     cells = (*status._cells(row), *status._about([row]), status.total([row]))
     report = rollout.Report(rollout.Ending.VERIFIED, state=state, findings=checks.drift(state))
-    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines(report, verbose=True)):
+    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
 
@@ -197,7 +202,7 @@ def _judge(state: State, is_whole_page: bool) -> None:
     models = drift_report._models_of_roles([host], {host.name: state})
     row = drift_report._host(host, state, ID, drift_report._Beside(FLEET, AT.date(), ID, models))
     assert row.standing is not drift_report.Standing.NOT_CHECKED
-    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, (), AT.date()),))
+    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, host, (), AT.date()),))
     json.loads(json_text(drift_formats.as_json(drift)))
     assert all(line.startswith("::") for line in drift_formats.github(drift).splitlines())
     if is_whole_page:

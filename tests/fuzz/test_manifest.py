@@ -18,7 +18,7 @@ from tests.fuzz.conftest import mutated, numbers, regrafted, texts
 ID = "20261124-120000-aaaa"
 UP = Release(ID, "upgrade", Wanted("claude-opus-5", 1024, 4096, ID), Wanted("opus[1m]", 0), fleet="f", role="r",
              who="ann@box", at="2026-11-24T12:00:00+00:00", reason="why")  # fmt: skip
-BACK = release.rollback("20261124-130000-bbbb", UP, UP, who="bob@box")
+BACK = release.rollback("20261124-130000-bbbb", UP.wanted, UP, who="bob@box")
 DEEP = UP.to_json().replace('"reason"', f'"more": {"[" * 3000}{"]" * 3000}, "reason"')
 LINES = len(release.dropin(UP.wanted).splitlines())
 

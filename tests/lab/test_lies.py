@@ -49,6 +49,8 @@ limit_to() {{ su -s /bin/sh $U -c "prlimit --pid $(systemctl show -p MainPID --v
 managed() {{ echo "$1" | put $M/managed-settings.json; }}
 dropin() {{ {{ echo "[Service]"; printf '%s\\n' "$@"; }} >$D/60-x.conf; }}
 run_with() {{ dropin ExecStart= "ExecStart=/usr/local/bin/jada-agent $1"; }}
+wrapped() {{ {{ echo '#!/bin/sh'; printf '%s\\n' "$@"; }} >/srv/wrap; chmod 755 /srv/wrap
+dropin ExecStart= ExecStart=/srv/wrap; }}
 load() {{ systemctl daemon-reload; }}
 ready() {{ for i in $(seq 200); do curl -fs {health} >/dev/null && return 0; sleep 0.05; done; exit 1; }}
 restart() {{ systemctl daemon-reload; systemctl restart jada-agent; ready; }}
@@ -56,12 +58,13 @@ restart() {{ systemctl daemon-reload; systemctl restart jada-agent; ready; }}
 KEEP = """
 rm -rf /root/kept; mkdir /root/kept
 cp -a $S /root/kept/settings; cp -a $D/50-jada.conf /root/kept/dropin; cp -a /etc/environment /root/kept/environment
-cp -a /etc/security/limits.d/50-jada.conf /root/kept/limits
+cp -a /etc/security/limits.d/50-jada.conf /root/kept/limits; cp -a $D/../jada-agent.service /root/kept/unit
 """
 PUT_BACK = """
 for pid in $(cat /run/stand-ins 2>/dev/null); do kill $pid 2>/dev/null || :; done
 [ ! -d /root/jada ] || mv -T /root/jada /var/lib/jada
 rm -rf /run/stand-ins $M $E $P /.claude /srv/* $D/*.conf /etc/security/limits.d/* /var/lib/jada/transaction
+rm -rf /run/systemd/system/*.d; cp -aT --remove-destination /root/kept/unit $D/../jada-agent.service
 find $H/.claude -mindepth 1 -delete
 cp -a /root/kept/settings $S; cp -a /root/kept/dropin $D/50-jada.conf; cp -a /root/kept/environment /etc/environment
 cp -a /root/kept/limits /etc/security/limits.d/50-jada.conf
@@ -136,6 +139,7 @@ LIES = [
     lie("modelOverrides", "J109", "json \"d['modelOverrides'] = {'claude-opus-5': 'arn:x'}\""),
     lie("an agent with a model", "J103", AGENT.format("claude-x") + "json \"d['agent'] = 'rev'\""),
     lie("the EnvironmentFile", "J103", "echo TOKEN=lab-secret >$E; echo ' ANTHROPIC_MODEL=\"claude-x\"' >>$E"),
+    lie("a variable over two lines", "J103", "printf 'ANTHROPIC_MODEL=claude-\\\\\nx' >$E"),
     lie(
         "a foreign drop-in's Environment",
         "J103",
@@ -182,8 +186,18 @@ LIES = [
     lie("our drop-in is gone", "J204 J205", "rm $D/50-jada.conf"),
     lie("our drop-in is another's", "J204 J410", "chown 1:1 $D/50-jada.conf"),
     lie("the record is gone", "J401", "mv -T /var/lib/jada /root/jada"),
-    lie("a change was cut off", "J402", "ln -s releases/x /var/lib/jada/transaction"),
+    lie("a change was cut off", "J402", "echo x >/var/lib/jada/transaction"),
+    lie("the unit is masked", "J208", "ln -sf /dev/null $D/../jada-agent.service; load"),
+    lie("the unit has a bad setting", "J208", "dropin ExecStart=; load"),
+    lie("the unit's user is gone", "J209", "dropin User=ghost; load"),
+    lie("an EnvironmentFile is gone", "J209", "dropin EnvironmentFile=/etc/gone EnvironmentFile=-/etc/too; load"),
+    lie("the folder it works in is gone", "J209", "dropin WorkingDirectory=/gone; load"),
     # Open files.
+    lie(
+        "a limit for all services, in another folder",
+        "J206",
+        "dropin LimitNOFILE=512:1024; put /run/systemd/system/service.d/60-x.conf <$D/60-x.conf; rm $D/60-x.conf; load",
+    ),
     lie(
         "the limit of the process",
         "J301",
@@ -244,6 +258,32 @@ LIES = [
         r"""run_with "--settings '{\"model\": \"claude-x\", \"env\": {\"TOKEN\": \"lab-secret\"}}'"; restart""",
         restarts=True,
     ),
+    lie(
+        "a script exports the model and becomes the service",
+        "J103 J105",
+        "wrapped 'export ANTHROPIC_MODEL=claude-x' 'exec python3 /usr/local/bin/jada-agent'; restart",
+        restarts=True,
+    ),
+    lie(
+        "a script exports the model, and starts the service",
+        "J103 J105",
+        "wrapped 'export ANTHROPIC_MODEL=claude-x' 'python3 /usr/local/bin/jada-agent' ':'; restart",
+        restarts=True,
+    ),
+    lie(
+        "a unit that has ended, and counts as active",
+        "J210",
+        "dropin Type=oneshot RemainAfterExit=yes Restart=no ExecStart= ExecStart=/bin/true"
+        ";load; systemctl restart jada-agent",
+        restarts=True,
+    ),
+    lie(
+        "a unit without a main process",
+        "J103 J105",
+        "wrapped 'ANTHROPIC_MODEL=claude-x setsid python3 /usr/local/bin/jada-agent >/dev/null 2>&1 &'"
+        ";dropin Type=oneshot RemainAfterExit=yes Restart=no ExecStart= ExecStart=/srv/wrap; restart",
+        restarts=True,
+    ),
     lie("the environment of the process", "J105", "echo ANTHROPIC_MODEL=claude-x >$E; restart; rm $E", restarts=True),
     lie(
         "the command line of the process",
@@ -277,6 +317,27 @@ HARMLESS = [
     lie("a lower-ranking default", "", "echo ANTHROPIC_DEFAULT_MODEL=claude-x >$E"),
     lie("an empty variable", "", "echo ANTHROPIC_MODEL= >$E"),
     lie("a comment", "", "echo '#ANTHROPIC_MODEL=claude-x' >$E"),
+    lie("another variable that names one", "", "dropin 'Environment=\"NOTE=use ANTHROPIC_MODEL=claude-x here\"'; load"),
+    lie("a comment over two lines", "", "printf '# no \\\\\nANTHROPIC_MODEL=claude-x' >$E"),
+    lie("a variable that others are quoted in", "", "printf 'NOTE=\"a\nANTHROPIC_MODEL=claude-x\n\"' >$E"),
+    lie("a variable that is set anew", "", "printf 'ANTHROPIC_MODEL=claude-x\nANTHROPIC_MODEL=claude-opus-5' >$E"),
+    lie("a key that JSON writes otherwise", "", 'sed -i \'s/"model"/"mod\\\\u0065l"/\' $S'),
+    lie("the user by its number", "", "dropin User=$(id -u $U); load"),
+    lie(
+        "a script takes the model away, and starts the service",
+        "",
+        "wrapped 'unset ANTHROPIC_MODEL' 'python3 /usr/local/bin/jada-agent' ':'"
+        ";echo ANTHROPIC_MODEL=claude-x >$E; restart",
+        restarts=True,
+    ),
+    lie(
+        "a unit without a main process that runs it",
+        "",
+        "wrapped 'setsid python3 /usr/local/bin/jada-agent >/dev/null 2>&1 &'"
+        ";dropin Type=oneshot RemainAfterExit=yes Restart=no ExecStart= ExecStart=/srv/wrap; restart",
+        restarts=True,
+        health=HEALTH,
+    ),
     lie(
         "a variable that is taken back",
         "",
@@ -382,3 +443,29 @@ def test_sessions_left_open_are_found(seen: dict[str, Any]) -> None:
         "claude N of bitnami on pts/N, open for N.N h",
         "claude N of root without a terminal, open for N.N h",
     ]
+
+
+def test_what_a_look_shows_is_told_before_anything_is_restarted(released: Lab) -> None:
+    limited, bare, stopped = (host.name for host in released.hosts[:3])
+    running = "systemctl show jada-agent --property=MainPID,ActiveEnterTimestampMonotonic"
+    # A drop-in that systemd has not even read yet.
+    dropin = "/etc/systemd/system/jada-agent.service.d/override.conf"
+    released.run(limited, f"printf '[Service]\\nLimitNOFILE=4096\\n' >{dropin}")
+    released.run(bare, "mv /usr/bin/curl /usr/bin/curl-away")
+    released.run(stopped, "systemctl stop jada-agent")
+    before = [released.run(name, running) for name in (limited, bare)]
+    try:
+        told = released.jada("upgrade", "--to", "haiku-4.5", "--dry-run", exit_code=1)
+        assert f"Refused {limited}: {dropin} is read after jada's own" in " ".join(told.split())
+        assert (
+            f"Refused {bare}: what runs after the change could not be told: `health:` of fleet.yml, curl is"
+            in " ".join(told.split())
+        )
+        assert "does not run now (inactive, success): this starts it" in " ".join(told.split())
+        released.jada("upgrade", "--to", "haiku-4.5", "--yes", "--limit", f"{limited},{bare}", exit_code=1)
+        assert [released.run(name, running) for name in (limited, bare)] == before
+        released.jada("upgrade", "--to", "opus-5[1m]", "--yes", "--limit", stopped)
+        assert released.model(stopped) == "claude-opus-5[1m]"
+    finally:
+        released.run(limited, f"rm {dropin}")
+        released.run(bare, "mv /usr/bin/curl-away /usr/bin/curl")

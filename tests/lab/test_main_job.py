@@ -15,7 +15,6 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL
-from jada.inventory.lab.shell import LAB
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -62,17 +61,20 @@ def test_upgrade_drift_rollback(lab: Lab) -> None:
     assert f"J422 model-not-of-fleet: expected {NEW}" in lab.jada("drift", exit_code=3)
 
 
-def test_rolling_back_twice_goes_forward_again(lab: Lab) -> None:
+def test_rolling_back_twice_changes_nothing_more_and_redo_goes_forward(lab: Lab) -> None:
     lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
     lab.jada("upgrade", "--to", "haiku-4.5", "--yes")
     released = {host.name: lab.settings_sha(host.name) for host in lab.hosts}
-    lab.jada("rollback", "--yes")
+    assert "3 hosts: 3 verified; 3 on sonnet-4.6." in lab.jada("rollback", "--yes")
     assert lab.models() == {NEW}
     told = lab.jada("rollback", "--yes")
+    assert "Nothing to undo: the last change" in told
+    assert lab.models() == {NEW}
+    told = lab.jada("rollback", "--redo", "--yes")
     assert "forward again to release" in told
     assert lab.models() == {"claude-haiku-4.5"}
     assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == released
-    lab.jada("drift")
+    assert lab.jada("drift", exit_code=3).count("J422") == len(lab.hosts)
 
 
 def test_nothing_to_do_restarts_nothing(lab: Lab) -> None:
@@ -127,7 +129,8 @@ def test_an_agent_that_fails_on_the_new_model_is_put_back(lab: Lab, orders: dict
     before = lab.settings_sha(HOST)
     lab.misbehave(HOST, **orders, models=[NEW])
     told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=4)
-    assert f"{HOST} failed and rolled back" in told
+    assert f"{HOST} failed, rolled back and runs {OLD_MODEL} again" in told
+    assert "2 verified, 1 failed and rolled back; 2 on sonnet-4.6, 1 on sonnet-4.5." in told
     assert lab.model(HOST) == OLD_MODEL
     assert lab.settings_sha(HOST) == before
     assert {lab.model(host.name) for host in lab.hosts if host.name != HOST} == {NEW}
@@ -169,9 +172,9 @@ def test_a_broken_settings_file_is_left_alone(lab: Lab) -> None:
 
 
 def test_no_host_matches(lab: Lab) -> None:
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", "nope-*", "--yes", exit_code=1)
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", "nope-*", "--yes", exit_code=2)
     assert "--limit nope-*" in told
-    told = lab.jada("drift", "--role", "nope", exit_code=1)
+    told = lab.jada("drift", "--role", "nope", exit_code=2)
     assert "orchestrator, specialist" in told
 
 
@@ -190,10 +193,11 @@ def test_every_journal_line_names_the_model(lab: Lab) -> None:
     assert json.loads(line["MESSAGE"])["model"] == NEW
 
 
-def test_a_rollback_names_hosts_without_a_release(lab: Lab) -> None:
+def test_a_rollback_leaves_hosts_that_were_not_changed(lab: Lab) -> None:
+    assert "orchestrator-1: it has no earlier release" in lab.jada("rollback", "--yes", exit_code=1)
     lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes")
-    told = lab.jada("rollback", "--yes", exit_code=1)
-    assert "orchestrator-1: it has no earlier release" in told
+    told = lab.jada("rollback", "--yes")
+    assert "jada-agent, orchestrator-1 (never changed by jada)" in told
     assert lab.model(HOST) == OLD_MODEL
 
 
@@ -219,14 +223,11 @@ def test_status_as_json(lab: Lab) -> None:
 
 def test_the_playbook_by_hand(lab: Lab) -> None:
     """`pyinfra inventory/aws.py deploy.py`: each role's model from fleet.yml."""
-    text = fleet.FLEET_FILE.read_text().replace("{model: sonnet-4.5", "{model: sonnet-4.6")
-    own = LAB / "by-hand.yml"
-    own.write_text(text)
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [Path(sys.executable).with_name("pyinfra"), "-y", "inventory/aws.py", "deploy.py"],
         cwd=root,
-        env={**os.environ, "JADA_FLEET": str(own)},
+        env={**os.environ, "JADA_FLEET": str(fleet.FLEET_FILE)},
         capture_output=True,
         text=True,
         check=False,

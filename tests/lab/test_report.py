@@ -71,7 +71,7 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
 
     # What the page alone has found is new to the next check, and told by it.
     found = lab.json("drift", "--since", "1h")
-    assert [(one["host"], one["code"]) for one in found["episodes"]] == [(HOST, "J103")]  # type: ignore[attr-defined]
+    assert [(one["host"], one["code"]) for one in found["episodes"]] == [(HOST, "J103")]
 
 
 def test_a_page_about_some_hosts_has_their_past_alone(lab: Lab, tmp_path: Path) -> None:

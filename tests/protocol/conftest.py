@@ -38,6 +38,8 @@ INSTANCES: dict[str, Any] = {
         ec2("spec-3", "eu-west-1", "10.77.0.14", state="stopped"),
         ec2("twin", "us-east-1", "10.77.0.15"),
         ec2("twin", "us-east-1", "10.77.0.16"),
+        {"name": "ghost-1", "region": "eu-central-1", "address": "10.77.0.18"},
+        {"name": "ghost-2", "region": "ap-south-1", "address": "10.77.0.18"},
         {"name": "stranger", "region": "us-east-1", "address": "10.77.0.17"},
     ],
     "lightsail": [

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -19,9 +19,10 @@ from typing import Any
 import paramiko
 import pytest
 from paramiko import SSHException
+from paramiko.agent import AgentSSH
 
 import jada
-from jada import ConfigError, Host, HostError, HostKeyError, JadaError
+from jada import ConfigError, Host, HostError, HostKeyError
 from jada.inventory import access
 from jada.inventory.access import jump_config, ssh_data
 from jada.inventory.discover import discover
@@ -36,7 +37,21 @@ STATIC = "{static: {hosts: {s: {address: 192.0.2.1, user: debian}}}}"
 
 
 def data(fleet: Fleet, scratch: Path) -> dict[str, dict[str, Any]]:
-    return ssh_data(fleet, discover(fleet), scratch)
+    found = ssh_data(fleet, discover(fleet), scratch)
+    return {name: values for name, values in found.items() if not isinstance(values, HostError)}
+
+
+def trouble(fleet: Fleet, host: Host, scratch: Path) -> HostError:
+    """Why a host can't be reached."""
+    found = ssh_data(fleet, [host], scratch)[host.name]
+    assert isinstance(found, HostError)
+    return found
+
+
+def read_by_ssh(config: Path, name: str) -> dict[str, str]:
+    """What ssh makes of a configuration for a host."""
+    told = subprocess.run(["ssh", "-F", config, "-G", name], capture_output=True, text=True, check=True).stdout
+    return dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
 
 
 def known(file: object, name: str) -> dict[str, str]:
@@ -45,11 +60,19 @@ def known(file: object, name: str) -> dict[str, str]:
     return {kind: key.get_base64() for kind, key in (found or {}).items()}
 
 
+def temporary(values: dict[str, Any]) -> paramiko.PKey:
+    """The only key that a host is offered."""
+    ((_, key),) = values["ssh_paramiko_connect_kwargs"]["auth_strategy"]._keys(AgentSSH(), [])
+    assert isinstance(key, paramiko.PKey)
+    return key
+
+
 def certificate(values: dict[str, Any], tmp_path: Path) -> str:
     """What ssh-keygen reads in the certificate of a host's key."""
-    key = values["ssh_paramiko_connect_kwargs"]["pkey"]
+    blob = temporary(values).public_blob
+    assert blob
     file = tmp_path / "cert.pub"
-    file.write_text(f"{key.public_blob.key_type} {base64.b64encode(key.public_blob.key_blob).decode()}\n")
+    file.write_text(f"{blob.key_type} {base64.b64encode(blob.key_blob).decode()}\n")
     return subprocess.run(["ssh-keygen", "-L", "-f", file], capture_output=True, text=True, check=True).stdout
 
 
@@ -58,7 +81,7 @@ def test_lightsail_gives_a_key_that_its_certificate_belongs_to(fleet_of: FleetOf
     found = data(fleet_of(f"[{LIGHTSAIL}]"), scratch)
     assert set(found) == {"jada-agent", "jada-agent-2", "jada-agent-3"}
     assert scratch.stat().st_mode & 0o777 == 0o700
-    keys = {values["ssh_paramiko_connect_kwargs"]["pkey"].fingerprint for values in found.values()}
+    keys = {temporary(values).fingerprint for values in found.values()}
     assert len(keys) == 3
     for values in found.values():
         assert values["ssh_user"] == "admin"
@@ -73,9 +96,9 @@ def test_a_temporary_key_is_in_no_file_and_no_other_key_is_offered(fleet_of: Fle
     for values in data(fleet_of(f"[{LIGHTSAIL}]"), scratch).values():
         assert "ssh_key" not in values
         assert (values["ssh_allow_agent"], values["ssh_look_for_keys"]) == (False, False)
-        assert values["ssh_paramiko_connect_kwargs"]["key_filename"] is None
+        assert temporary(values)
     assert all("PRIVATE" not in file.read_text() for file in scratch.iterdir())
-    assert not [file for file in scratch.iterdir() if "known_hosts" not in file.name]
+    assert [file.read_text() for file in scratch.iterdir() if "known_hosts" not in file.name] == [""]
 
 
 def test_the_certificate_is_signed_by_the_authority(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
@@ -102,32 +125,35 @@ def test_a_standing_key_is_for_all_hosts_but_lightsails(fleet_of: FleetOf, tmp_p
     (tmp_path / "k").touch()
     (tmp_path / "kh").touch()
     found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{key: k, known_hosts: kh}"), tmp_path / "scratch")
-    assert not any("ssh_key" in values for name, values in found.items() if name != "s")
     assert {values["ssh_strict_host_key_checking"] for values in found.values()} == {"yes"}
+    assert found["s"].pop("ssh_paramiko_connect_kwargs")["auth_strategy"]._options.identities == (tmp_path / "k",)
     assert found["s"] == {
         "ssh_hostname": "192.0.2.1",
         "ssh_port": 22,
         "ssh_user": "debian",
-        "ssh_key": str(tmp_path / "k"),
+        "ssh_config_file": str(tmp_path / "scratch/@none"),
+        "ssh_allow_agent": False,
+        "ssh_look_for_keys": False,
         "ssh_known_hosts_file": str(tmp_path / "kh"),
         "ssh_strict_host_key_checking": "yes",
     }
 
 
-def test_a_jump_host_is_on_the_way_to_all_but_itself(fleet_of: FleetOf, tmp_path: Path) -> None:
+def test_a_jump_host_is_on_the_way_to_all(fleet_of: FleetOf, tmp_path: Path) -> None:
     (tmp_path / "k").touch()
     (tmp_path / "kh").touch()
     ssh = "{key: k, known_hosts: kh, jump: 'me@bastion:222'}"
     found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh=ssh), tmp_path / "scratch")
-    config = paramiko.SSHConfig.from_path(found["s"]["ssh_config_file"])
-    assert found["jada-agent"]["ssh_config_file"] == found["s"]["ssh_config_file"]
-    assert config.lookup("192.0.2.1")["proxyjump"] == "me@bastion:222"
-    hop = config.lookup("bastion")
+    commands = {values["ssh_paramiko_connect_kwargs"]["sock"].command for values in found.values()}
+    file = tmp_path / "scratch/@jump"
+    assert commands == {
+        f"ssh -F {file} -o BatchMode=yes -o ControlMaster=no -W '[{address}]:22' ssh://bastion"
+        for address in ("192.0.2.1", "10.77.0.21", "10.77.0.22", "10.77.0.23")
+    }
+    hop = read_by_ssh(file, "bastion")
+    assert (hop["user"], hop["port"], hop["stricthostkeychecking"]) == ("me", "222", "true")
+    assert (hop["userknownhostsfile"], hop["identityfile"]) == (str(tmp_path / "kh"), str(tmp_path / "k"))
     assert "proxyjump" not in hop
-    assert hop["stricthostkeychecking"] == "yes"
-    assert hop["userknownhostsfile"] == str(tmp_path / "kh")
-    # A list, whatever paramiko's types say.
-    assert str(hop["identityfile"]) == str([str(tmp_path / "k")])
 
 
 @pytest.mark.parametrize(
@@ -150,8 +176,24 @@ def test_accept_new_makes_the_file_it_will_write_to(fleet_of: FleetOf, tmp_path:
 
 def test_access_denied_names_the_permission(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
     aws.fails({"GetInstanceAccessDetails": {"*": {"code": "AccessDeniedException"}}})
-    with pytest.raises(JadaError, match="permission lightsail:GetInstanceAccessDetails"):
-        data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")
+    fleet = fleet_of(f"[{LIGHTSAIL}]")
+    for told in ssh_data(fleet, discover(fleet), tmp_path / "scratch").values():
+        assert isinstance(told, HostError)
+        assert "permission lightsail:GetInstanceAccessDetails" in told.message
+
+
+def test_a_host_that_lightsail_gives_no_access_to_keeps_no_other_waiting(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path
+) -> None:
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
+    (tmp_path / "kh").touch()
+    fleet = fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{known_hosts: kh}")
+    found = ssh_data(fleet, discover(fleet), tmp_path / "scratch")
+    told = {name: one for name, one in found.items() if isinstance(one, HostError)}
+    assert set(found) == {"jada-agent", "jada-agent-2", "jada-agent-3", "s"}
+    ((name, one),) = told.items()
+    assert name in one.message
+    assert "NotFoundException" in one.message
 
 
 def pyinfra(fleet: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -173,6 +215,19 @@ def test_pyinfra_by_hand_sees_roles_data_and_leaves_no_keys(fleet_of: FleetOf, t
     for part in ("specialist", "claude-haiku-4.5", "jada-agent-3", "2147483646", "ssh_known_hosts_file"):
         assert part in seen.stdout
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_pyinfra_by_hand_tells_of_a_host_that_can_not_be_reached_and_has_the_others(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path
+) -> None:
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
+    roles = "{orchestrator: {names: [nobody]}, specialist: {}}"
+    seen = pyinfra(fleet_of(f"[{LIGHTSAIL}]", roles=roles).path, tmp_path)
+    assert seen.returncode == 0, seen.stderr
+    assert "Note: roles.orchestrator.names: no host has a Name or an id like nobody" in seen.stderr
+    assert "Error: jada-agent" in seen.stderr
+    assert all(name in seen.stdout for name in ("jada-agent-2", "jada-agent-3"))
+    assert (seen.stdout.count("unreachable.invalid"), seen.stdout.count('"ssh_user": "admin"')) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +281,10 @@ def test_lines_that_paramiko_can_not_read_hide_no_key(aws: Any, fleet_of: FleetO
 def test_an_authoritys_key_is_no_hosts_own(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
     (tmp_path / "kh").write_text(f"@cert-authority 192.0.2.1 {aws.host_key}\n@other 192.0.2.1 {aws.host_key}\n")
     found = data(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch")["s"]
-    assert found["ssh_known_hosts_file"] == str(tmp_path / "kh")
+    trust = found["ssh_paramiko_connect_kwargs"]["transport_factory"]
+    assert ([key.text for key in trust.keys.authorities], trust.keys.own) == ([aws.host_key.split()[1]], ())
+    with pytest.raises(HostKeyError, match=r"no authority of .* vouches for"):
+        trust.verify(paramiko.Ed25519Key(data=base64.b64decode(aws.host_key.split()[1])))
 
 
 def test_hosts_that_an_ssh_config_renames_are_compared_with_the_keys_of_their_other_name(
@@ -246,7 +304,7 @@ def test_hosts_that_an_ssh_config_renames_are_compared_with_the_keys_of_their_ot
     assert known(file, "192.0.2.5") == {"ssh-ed25519": aws.host_key.split()[1]}
 
 
-@pytest.mark.parametrize("text", ["Include config\n", "x\n", "\xff"])
+@pytest.mark.parametrize("text", ["Include config\n", "Port x\n", "\xff"])
 def test_an_ssh_config_that_can_not_be_read_is_told_once(fleet_of: FleetOf, tmp_path: Path, text: str) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}")
     config = Path("~/.ssh/config").expanduser()
@@ -276,9 +334,9 @@ EVIL = "x\n  ProxyCommand touch owned"
 )  # fmt: skip
 def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf, tmp_path: Path, host: Host) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new, jump: bastion}")
-    with pytest.raises(JadaError, match="can't be used") as caught:
-        ssh_data(fleet, [host], tmp_path / "scratch")
-    assert "\n" not in caught.value.message
+    told = trouble(fleet, host, tmp_path / "scratch")
+    assert "can't be used" in told.message
+    assert "\n" not in told.message
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -286,7 +344,9 @@ def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf,
 def test_names_and_addresses_of_every_kind_are_taken(fleet_of: FleetOf, tmp_path: Path, address: str) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}")
     host = replace(HERE, address=address, user="CORP\\ann.lee+ops@x")
-    assert ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]["ssh_hostname"] == address
+    found = ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]
+    assert not isinstance(found, HostError)
+    assert found["ssh_hostname"] == address
 
 
 @pytest.mark.parametrize(
@@ -301,7 +361,7 @@ def test_names_and_addresses_of_every_kind_are_taken(fleet_of: FleetOf, tmp_path
 def test_nothing_becomes_another_line_of_the_ssh_configuration(changes: dict[str, Any]) -> None:
     ssh = replace(Ssh(jump="me@bastion", key=Path("/k"), known_hosts=Path("/kh")), **changes)
     with pytest.raises(ConfigError):
-        jump_config(ssh, ssh.known_hosts, "yes")
+        jump_config(ssh)
 
 
 ANSWER: dict[str, Any] = {"username": "admin", "hostKeys": [], "privateKey": "", "certKey": ""}
@@ -329,10 +389,10 @@ def test_an_answer_of_lightsail_that_is_none_is_refused(
     paramiko.RSAKey.generate(1024).write_private_key(private)
     answer = {**ANSWER, "privateKey": private.getvalue(), **changes}
     monkeypatch.setattr(access, "_access_details", lambda *_: {"web-1": answer})
-    with pytest.raises(JadaError, match="Lightsail") as caught:
-        ssh_data(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), [host], tmp_path / "scratch")
-    assert "\n" not in caught.value.message
-    assert "PRIVATE" not in caught.value.message
+    told = trouble(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), host, tmp_path / "scratch")
+    assert "Lightsail" in told.message
+    assert "\n" not in told.message
+    assert "PRIVATE" not in told.message
 
 
 @dataclass(frozen=True)
@@ -345,8 +405,14 @@ class Shown:
 
 @pytest.fixture
 def sshd() -> Iterator[Shown]:
+    with serving(socket.create_server(("127.0.0.1", 0))) as shown:
+        yield shown
+
+
+@contextmanager
+def serving(listening: socket.socket) -> Iterator[Shown]:
     key = paramiko.ECDSAKey.generate()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listening:
 
         def serve() -> None:
             with suppress(OSError):
@@ -414,7 +480,7 @@ def test_a_key_that_is_not_revoked_for_this_host_is_none(
     (tmp_path / "kh").write_text(f"{line.replace('KEY', sshd.key)}\n[127.0.0.1]:{sshd.port} {sshd.key}\n")
     ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port)
     assert not isinstance(ended, HostKeyError)
-    assert "uthentication" in ended.message
+    assert "does not let agent in" in ended.message
 
 
 def test_another_key_of_a_host_than_the_revoked_one_is_taken(fleet_of: FleetOf, tmp_path: Path, sshd: Shown) -> None:
@@ -424,7 +490,7 @@ def test_another_key_of_a_host_than_the_revoked_one_is_taken(fleet_of: FleetOf, 
         f"[127.0.0.1]:{sshd.port} {sshd.key}\n"
     )
     ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port)
-    assert "uthentication" in ended.message
+    assert "does not let agent in" in ended.message
 
 
 @pytest.mark.parametrize("policy", ["strict", "accept-new"])
@@ -432,4 +498,18 @@ def test_a_jump_hosts_revoked_key_is_refused_too(fleet_of: FleetOf, tmp_path: Pa
     (tmp_path / "kh").write_text(f"[127.0.0.1]:{sshd.port} {sshd.key}\n@revoked * {sshd.key}\n")
     ssh = f"{{known_hosts: kh, host_keys: {policy}, jump: '127.0.0.1:{sshd.port}'}}"
     ended = connected(fleet_of(f"[{STATIC}]", ssh=ssh), tmp_path / "scratch", 22, "127.0.0.2")
-    assert "No host key for [127.0.0.1]" in ended.message
+    assert "Host key verification failed" in ended.message
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_ipv6_address_with_a_port_is_known_as_ssh_writes_it(
+    fleet_of: FleetOf, tmp_path: Path, is_known: bool
+) -> None:
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with serving(listening) as sshd:
+        (tmp_path / "kh").write_text(f"[::1]:{sshd.port if is_known else 1} {sshd.key}\n")
+        ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port, "::1")
+    assert ("does not let agent in" if is_known else f"No host key for [::1]:{sshd.port}") in ended.message

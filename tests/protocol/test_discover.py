@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import pty
+import re
 import socket
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -221,6 +229,189 @@ def test_no_host_is_an_error_with_the_filters(fleet_of: FleetOf) -> None:
         assert part in caught.value.message
 
 
-def test_an_instance_without_the_wanted_address_is_named(fleet_of: FleetOf) -> None:
-    with pytest.raises(JadaError, match=r"No address of the wanted kind on orch-1 \(ec2 us-east-1, i-"):
-        discover(fleet_of("[{ec2: {regions: [us-east-1], tags: {role: orchestrator}, address: public}}]"))
+ORCHESTRATOR = "{ec2: {regions: [us-east-1], tags: {role: orchestrator}, address: public}}"
+
+
+def test_an_instance_without_the_wanted_address_is_in_trouble_and_no_other_is(fleet_of: FleetOf) -> None:
+    found = discover(fleet_of(f"[{ORCHESTRATOR}, {LIGHTSAIL}]"))
+    assert [host.name for host in found if not host.trouble] == ["jada-agent"]
+    (told,) = (host.trouble.message for host in found if host.trouble)
+    assert re.match(r"orch-1 \(ec2 us-east-1, 123456789012, i-\w+\) has no address of the wanted kind", told)
+
+
+def jada(fleet: Fleet, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Runs jada with no terminal anywhere; no traceback and no secret may come of it."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environ |= {"JADA_FLEET": str(fleet.path), "AWS_EC2_METADATA_DISABLED": "true", **env}
+    done = subprocess.run([Path(sys.executable).with_name("jada"), *argv], env=environ, capture_output=True, text=True,
+                          check=False, stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    assert "s3kr1t" not in done.stdout + done.stderr, done.stderr
+    return done
+
+
+def test_one_instance_without_an_address_stops_no_command(fleet_of: FleetOf, tmp_path: Path) -> None:
+    (tmp_path / "kh").touch()
+    hosts = "{static: {hosts: {s: {address: 127.0.0.1, port: 1}, t: {address: 127.0.0.1, port: 2}}}}"
+    fleet = fleet_of(f"[{ORCHESTRATOR}, {hosts}]", ssh="{known_hosts: kh}")
+    listed = jada(fleet, "hosts", "--json")
+    assert listed.returncode == 1
+    rows = {row["name"]: row for row in json.loads(listed.stdout)["hosts"]}
+    assert "has no address of the wanted kind" in rows["orch-1"]["error"]
+    assert not any("error" in row for name, row in rows.items() if name != "orch-1")
+    assert [rows[name]["port"] for name in "st"] == [1, 2]
+    drift = jada(fleet, "drift", XDG_STATE_HOME=str(tmp_path))
+    assert drift.returncode == 1
+    assert "orch-1 not checked J408 not-checked: orch-1 (ec2 us-east-1" in drift.stdout
+    assert "s can't be reached: " in drift.stdout
+    # The others' trouble is not even mentioned; and --limit twice means both.
+    few = jada(fleet, "hosts", "--limit", "s", "--limit", "t")
+    assert (few.returncode, "orch-1" in few.stdout, "2 hosts in test" in few.stdout) == (0, False, True)
+    assert "orch-1" not in jada(fleet, "status", "--limit", "s").stdout
+
+
+def test_two_instances_of_two_vpcs_with_one_private_address_are_both_refused(fleet_of: FleetOf) -> None:
+    found = discover(fleet_of(f"[{EC2}, {{ec2: {{regions: [eu-central-1, ap-south-1]}}}}]"))
+    ghosts = {host.name: host for host in found if host.trouble}
+    assert set(ghosts) == {"ghost-1", "ghost-2"}
+    for host in ghosts.values():
+        assert host.trouble
+        assert all(word in host.trouble.message for other in ghosts.values() for word in (other.name, other.id))
+
+
+def test_two_hosts_of_one_place_are_an_error_with_both_names_and_ids(fleet_of: FleetOf) -> None:
+    hosts = "{static: {hosts: {ghost: {address: 10.77.0.11}, other: {address: 192.0.2.1}}}}"
+    told = jada(fleet_of(f"[{EC2}, {hosts}]"), "hosts", "--limit", "ghost,other")
+    assert told.returncode == 1
+    assert re.search(
+        r"ghost \(static\) would be reached at 10.77.0.11, port 22, and so would orch-1 \(ec2", told.stdout
+    )
+    assert jada(fleet_of(f"[{EC2}, {hosts}]"), "hosts", "--limit", "other").returncode == 0
+
+
+def test_names_and_tags_of_a_role_that_fit_no_host_are_told(fleet_of: FleetOf) -> None:
+    roles = "{orchestrator: {tags: {rloe: orchestrator}, names: [team/*]}, specialist: {}}"
+    told = jada(fleet_of(f"[{EC2}]", roles=roles), "hosts")
+    assert told.returncode == 0
+    assert "Note roles.orchestrator.names: no host has a Name or an id like team/*" in told.stderr
+    assert "Note roles.orchestrator.tags: no host has rloe=orchestrator" in told.stderr
+
+
+SCP = (
+    "User: arn:aws:sts::1:assumed-role/ops/ann is not authorized to perform: ec2:DescribeInstances with an explicit "
+    "deny in a service control policy: arn:aws:organizations::2:policy/o-1/service_control_policy/p-1"
+)
+MORE = " Encoded authorization failure message: " + "x" * 500
+
+
+def test_a_region_that_a_service_control_policy_denies_is_told_in_awss_words_and_can_be_left_out(
+    aws: Any, fleet_of: FleetOf
+) -> None:
+    denied = {"code": "UnauthorizedOperation", "status": 403, "message": SCP + MORE}
+    aws.fails({"DescribeInstances": {"us-east-1": denied}, "GetInstances": {"us-east-1": {"code": "AccessDenied"}}})
+    source = "{ec2: {regions: all, tags: {jada: agent}OUT}}, {lightsail: {regions: [us-east-1, eu-west-1]OUT}}"
+    with pytest.raises(JadaError, match="with an explicit deny in a service control policy: arn") as caught:
+        discover(fleet_of(f"[{source.replace('OUT', '')}]"))
+    assert "xxx" not in caught.value.message
+    assert "not_regions" in caught.value.hint
+    found = discover(fleet_of(f"[{source.replace('OUT', ', not_regions: [us-east-1]')}]"))
+    assert {host.region for host in found} == {"eu-west-1"}
+
+
+# What the profile `lab` says besides, with the lab's own keys left out where it begins with "-".
+PROVIDERS = {
+    "no JSON": ("-credential_process = echo s3kr1t", {}, ["gave something that is not JSON"]),
+    "JSON that says nothing": ("-credential_process = echo {}", {}, ["Unsupported version"]),
+    "a helper that fails": ("-credential_process = sh -c 'echo no luck >&2; exit 3'", {}, ["no luck"]),
+    "a helper that is not there": ("-credential_process = /nope/helper", {}, ["/nope/helper", "No such file"]),
+    "keys of another time": (
+        """-credential_process = echo '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s3kr1t", \
+"SessionToken": "s3kr1t", "Expiration": "2001-01-01T00:00:00Z"}'""".replace("\\\n", ""),
+        {},
+        ["AWS can't be asked: "],
+    ),
+    "half a key": ("-aws_access_key_id = a", {}, ["credentials can't be had"]),
+    "no token file": (
+        "-role_arn = arn:aws:iam::123456789012:role/r\nweb_identity_token_file = /nope/token",
+        {},
+        ["/nope/token", "No such file"],
+    ),
+    "no source profile": (
+        "-role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = gone",
+        {},
+        ["source_profile", "gone"],
+    ),
+    "no SSO session": (
+        "-sso_session = s\nsso_account_id = 123456789012\nsso_role_name = r",
+        {},
+        ["sso-session", "s"],
+    ),
+    "an SSO login that never was": (
+        "-sso_start_url = https://example.com\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name = r",
+        {},
+        ["the login to AWS has ended or was never begun"],
+    ),
+    "an endpoint that is no URL": ("", {"AWS_ENDPOINT_URL": "http://me:s3kr1t@x y"}, ["no client for ec2 can be made"]),
+    "an endpoint of another kind": ("endpoint_url = localhost:1\n", {}, ["Invalid endpoint: localhost:1"]),
+    "a region that is none": ("region = us east\n", {}, ["us east"]),
+    "no INI file": ("=\x00[\n", {}, ["Unable to parse config file"]),
+}
+
+
+def profile_is(folder: Path, profile: str) -> None:
+    keys = "aws_access_key_id = a\naws_secret_access_key = s3kr1t\n"
+    own = profile.removeprefix("-") if profile.startswith("-") else keys + profile
+    (folder / "aws-config").write_text(f"[profile lab]\n{own}\n[profile base]\n{keys}region = us-east-1\n")
+
+
+@pytest.mark.parametrize(("profile", "env", "told"), PROVIDERS.values(), ids=PROVIDERS.keys())
+def test_whatever_a_provider_of_credentials_brings_about_is_told_in_words(
+    fleet_of: FleetOf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str,
+    env: dict[str, str],
+    told: list[str],
+) -> None:
+    fleet = fleet_of("[{ec2: {regions: all}}]")
+    profile_is(tmp_path, profile)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(JadaError) as caught:
+        discover(fleet)
+    assert all(part in caught.value.message for part in told), caught.value.message
+    assert len(caught.value.message.splitlines()) == len(caught.value.hint.splitlines()) == 1
+    assert "s3kr1t" not in caught.value.message + caught.value.hint
+
+
+MFA = "-role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\nmfa_serial = arn:aws:iam::1:mfa/ann\n"
+
+
+def test_an_mfa_code_is_asked_for_once_at_a_terminal(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
+    fleet = fleet_of(f"[{BOTH}]")
+    profile_is(tmp_path, f"{MFA}region = us-east-1\nendpoint_url = {aws.url}")
+    main, side = pty.openpty()
+    with (tmp_path / "hosts").open("w") as hosts:
+        done = subprocess.Popen(
+            [Path(sys.executable).with_name("jada"), "hosts"], stdout=hosts, stderr=hosts, pass_fds=(side,),
+            env={**os.environ, "JADA_FLEET": str(fleet.path)}, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(side, termios.TIOCSCTTY, 0))  # fmt: skip # noqa: PLW1509
+    asked = b""
+    while b"MFA code for arn:aws:iam::1:mfa/ann" not in asked:
+        asked += os.read(main, 1000)
+    os.write(main, b"123456\n")
+    done.wait()
+    told = (tmp_path / "hosts").read_text()
+    assert "9 hosts in test" in told, told
+    os.close(side)
+    os.close(main)
+
+
+def test_without_a_terminal_no_mfa_code_is_asked_for(fleet_of: FleetOf, tmp_path: Path) -> None:
+    fleet = fleet_of("[{ec2: {regions: all}}, {lightsail: {regions: all}}]")
+    profile_is(tmp_path, MFA)
+    done = jada(fleet, "hosts")
+    assert done.returncode == 1
+    error, hint = done.stderr.strip().split("\n")
+    assert "asks for an MFA code, and there is no terminal" in error
+    assert hint.startswith("Try: ")

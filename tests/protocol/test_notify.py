@@ -197,7 +197,6 @@ patch()
 from jada import JadaError
 from jada.inventory import notify
 from jada.inventory.fleet import Webhook
-notify.TIMEOUT = 0.5
 try:
     notify.post(Webhook(url=sys.argv[1]), "t")
     print("delivered")
@@ -232,13 +231,18 @@ def flood(again: bytes) -> Iterator[str]:
 @pytest.mark.parametrize("patched", [False, True], ids=["plain", "under gevent"])
 @pytest.mark.parametrize("again", [b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, b""], ids=["a stream", "silence"])
 def test_the_deadline_strikes_whatever_comes(patched: bool, again: bytes) -> None:
-    """An answer that never pauses leaves other greenlets no turn."""
-    program = PATCHED if patched else PATCHED.replace("\npatch()", "")
+    """An answer that never pauses leaves other greenlets no turn. The newest Pythons end such a stream themselves."""
+    program = PATCHED.replace("try:", "notify.TIMEOUT = 0.5\ntry:")
+    program = program if patched else program.replace("\npatch()", "")
     with flood(again) as url:
         done = subprocess.run(
             [sys.executable, "-c", program, url], capture_output=True, text=True, timeout=60, check=False
         )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "it did not answer within 0.5 s\n", "")
+    ends = ["it did not answer within 0.5 s\n"]
+    if again:
+        ends.append("its URL or its answer can't be used (HTTPException)\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout in ends
 
 
 def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str]) -> None:

@@ -35,6 +35,8 @@ find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path 
 # What the agent's user owns that is not in its home.
 OWNED = "find / -xdev -path {home} -prune -o -path /proc -prune -o -path /tmp -prune -o -user agent -print"
 ATTACK = "systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=/home/agent"
+# Of the release that a host is on, for its shell.
+MANIFEST = "/var/lib/jada/releases/$(cat /var/lib/jada/current)/manifest.json"
 WORKERS = "sha256sum|awk|find|stat|curl|readlink"
 
 

@@ -13,7 +13,7 @@ import pytest
 from jada.inventory.lab import machine
 from tests.conftest import JADA, reset
 from tests.faults.conftest import eventually
-from tests.security.conftest import Victim
+from tests.security.conftest import MANIFEST, Victim
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -28,10 +28,9 @@ def others(whole_lab: Lab, victim: Victim) -> None:
         reset(host)
 
 
-MANIFEST = "/var/lib/jada/current/manifest.json"
-EDIT = f"""python3 - <<'EOF'
-import json
-path = "{MANIFEST}"
+EDIT = f"""python3 - {MANIFEST} <<'EOF'
+import json, sys
+path = sys.argv[1]
 manifest = json.load(open(path))
 {{change}}
 open(path, "w").write(text)
@@ -54,7 +53,7 @@ FORGED = {
     "year 1": (f"manifest['at'] = '0001-01-01T00:00:00+14:00'; {DUMP}", False),
     "an id that is markup": (f"manifest['id'] = '[/x]'; {DUMP}", False),
     "a model that is more lines": (f"manifest['wanted']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
-    "a link to no release": ("import os; text = ''; os.unlink('/var/lib/jada/current/manifest.json')", False),
+    "an id of no release": ("import os; text = ''; os.rename(path, path + '.away')", False),
     "nested": ("text = '[' * 100000", False),
 }
 
@@ -126,7 +125,7 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
 
 def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim) -> None:
     """The plan waits at [y/N]; all ssh connections are cut; then the answer is yes."""
-    code, told = asked(victim, lambda: victim.root("pkill -KILL -f '[s]shd: admin'"), "y\n")
+    code, told = asked(victim, lambda: victim.root("pkill -KILL -f '[s]shd(-session)?: admin'"), "y\n")
     assert code == 0, told
     assert "Stopped" not in told
     assert f"{victim.host.name} verified" in told

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jada.inventory.lab import machine
-from tests.security.conftest import Victim, cases
+from tests.security.conftest import MANIFEST, Victim, cases
 
 pytestmark = pytest.mark.lab
 S = ".claude/settings.json"
@@ -69,6 +69,19 @@ def test_what_lies_under_a_temporary_name_is_not_followed(victim: Victim, name: 
     allowed = {(1, "refused"), (4, "restored")} if what == "mkdir" else {(0, "verified")}
     assert (code, host["ending"]) in allowed, told
     victim.user("cmp .bashrc kept")
+
+
+@pytest.mark.parametrize("at", ["upgrade", "rollback"])
+def test_where_root_placed_the_file_a_link_left_under_the_temporary_name_is_in_nobodys_way(
+    victim: Victim, at: str
+) -> None:
+    victim.root(f"chown root:root {victim.host.settings}; chmod 644 {victim.host.settings}")
+    if at == "rollback":
+        assert victim.upgrade()[0] == 0
+    victim.user(f"cp .bashrc kept; ln -s ../.bashrc .claude/{NEW}")
+    _, host, told = victim.upgrade() if at == "upgrade" else victim.one("rollback")
+    assert host["ending"] == "verified", told
+    victim.user(f"cmp .bashrc kept; [ ! -L .claude/{NEW} ]")
 
 
 @pytest.mark.parametrize("links", ["own file", "own folder", "two in a row"])
@@ -213,5 +226,5 @@ def test_roots_own_files_never_take_their_place_from_the_user(victim: Victim) ->
         "cat /etc/security/limits.d/50-jada.conf /etc/systemd/system/jada-agent.service.d/50-jada.conf"
     )
     assert listed.count("agent soft nofile") == listed.count("agent hard nofile") == 1
-    state = json.loads(victim.root("cat /var/lib/jada/current/manifest.json"))
+    state = json.loads(victim.root(f"cat {MANIFEST}"))
     assert state["wanted"]["model"] == "claude-opus-5"

@@ -11,7 +11,7 @@ from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL
 from jada.inventory.lab.shell import LAB
 from tests.conftest import reset
-from tests.security.conftest import Victim
+from tests.security.conftest import MANIFEST, Victim
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -32,10 +32,10 @@ def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[s
     peer = whole_lab[PEER]
     reset(peer)
     assert victim.jada("upgrade", "--to", "opus-5", "--yes", "--limit", PEER)[0] == 0
-    manifest = json.loads(machine.inside(peer, "cat /var/lib/jada/current/manifest.json").stdout)
+    manifest = json.loads(machine.inside(peer, f"cat {MANIFEST}").stdout)
     for key, value in forged.items():
         manifest[key] = {**manifest[key], **value} if isinstance(value, dict) else value
-    machine.inside(peer, "cat >/var/lib/jada/current/manifest.json", stdin=json.dumps(manifest))
+    machine.inside(peer, f"cat >{MANIFEST}", stdin=json.dumps(manifest))
     asking = LAB / "peers.yml"
     asking.write_text(fleet.FLEET_FILE.read_text().replace("sonnet-4.6", "sonnet-4.5"))
     fresh = victim.env | {"XDG_STATE_HOME": victim.env["XDG_STATE_HOME"] + "-fresh", "JADA_FLEET": str(asking)}

@@ -83,6 +83,7 @@ HEALTHY = State(
         ID, "upgrade", Wanted(MODEL, 1_048_576, 2_147_483_646, ID), Wanted("claude-haiku-4.5", 0), fleet="f", role="r"
     ),
     previous=None,
+    place=("1000", "1000", "jada-agent.service", "", "/home/agent/.claude", "settings.json"),
     after={
         "settings": File("1000:1000", "600", "a" * 64),
         "dropin": File("0:0", "644", "d" * 64),

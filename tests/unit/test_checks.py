@@ -56,6 +56,12 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"unit": {"restarts": 3}, "process": {"started": NOW - 5}}, ["J203"]),
         ({"unit": {"restarts": 3}}, ["J207"]),
         ({"unit": {"needs_reload": True}}, ["J205"]),
+        ({"unit": {"lacks": (("EnvironmentFile", "/etc/x"),)}}, ["J209"]),
+        ({"process": None}, ["J210"]),
+        ({"process": None, "release": None}, ["J401", "J210"]),
+        # What a script sets each time that it starts the service, as the process shows it.
+        ({**UNASKED, "process": {"launch": fresh(env=ENV), "again": fresh(env=ENV)}}, ["J103", "J105"]),
+        ({"process": {"again": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}}, ["J104"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6",}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "env": []}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": "x"}'}}, ["J101"]),
@@ -115,6 +121,47 @@ def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[s
     found = checks.drift(host(**changes))
     assert [finding.code for finding in found] == expected
     assert not any("UNIT" in finding.mend or "HOST" in finding.mend_on("web-1") for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "mend"),
+    [
+        ({"unit": {"loaded": False, "load": "not-found"}}, "J201", "install the service on h"),
+        (
+            {"unit": {"loaded": False, "load": "masked"}},
+            "J208",
+            "on h: systemctl unmask jada-agent.service; then: jada heal --limit h",
+        ),
+        (
+            {"unit": {"loaded": False, "load": "bad-setting", "error": "x"}},
+            "J208",
+            "see what is wrong with it on h: systemctl status jada-agent.service; then: jada heal --limit h",
+        ),
+        (
+            {"unit": {"user": "ghost"}},
+            "J209",
+            "put it back on h, or take it out of the unit; then: jada heal --limit h",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_released", [True, False])
+def test_of_a_unit_that_is_none_nothing_else_is_judged(
+    host: Host, changes: dict[str, Any], code: str, mend: str, is_released: bool
+) -> None:
+    """Of such a one systemd tells no user: what would follow from that is no advice to give."""
+    nothing = {"settings": Settings(""), "process": None, "dropin": File(), "user": "", "home": "", "uid": 2**32 - 1}
+    found = checks.drift(host(**changes, **nothing, **({} if is_released else {"release": None})))
+    assert [finding.code for finding in found] == [*([] if is_released else ["J401"]), code]
+    assert found[-1].mend_on("h") == mend
+
+
+def test_a_process_that_the_main_one_started_later_has_read_the_files_then(host: Host) -> None:
+    settings = {"text": '{"model": "claude-opus-5"}', "changed": NOW - 20}
+    assert checks.running_model(host(settings=settings, **UNASKED)) == MODEL
+    assert checks.running_model(host(settings=settings, process={"speaker": 301, "spoke": NOW - 10}, **UNASKED)) == OPUS
+    assert (
+        checks.running_model(host(settings=settings, process={"speaker": 301, "spoke": NOW - 30}, **UNASKED)) == MODEL
+    )
 
 
 def test_what_was_not_read_is_told_and_thousands_are_counted(host: Host) -> None:
@@ -196,6 +243,10 @@ def test_the_host_can_give_more_by_now(host: Host) -> None:
             }
         },
         {"sessions": (session(age=60),)},
+        # A script sets it, and the service says that it runs another.
+        {"process": {"launch": fresh(env=ENV), "again": fresh(env=ENV)}},
+        # A script takes it away.
+        {"fresh": fresh(env=ENV), "process": {"again": fresh()}},
         # A transaction is at work right now.
         {"interrupted": "r2", "lock": "ann"},
     ],
@@ -231,6 +282,24 @@ def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
     assert checks.running_model(shadowed) == OPUS
     changed = host(settings={"text": '{"model": "x"}', "changed": NOW}, **UNASKED)
     assert checks.running_model(changed) == MODEL
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(OPUS, []), (f"{OPUS}[1m]", []), (MODEL, ["J105"])])
+def test_a_long_context_is_not_seen_in_what_answers(host: Host, answer: str, expected: list[str]) -> None:
+    long = f"{OPUS}[1m]"
+    release = host().release
+    assert release is not None
+    state = host(
+        release=replace(release, wanted=replace(release.wanted, model=long)),
+        settings={"text": f'{{"model": "{long}"}}'},
+        health=Answer(True, answer),
+    )
+    assert codes(state) == expected
+    assert checks.running_model(state) == (MODEL if expected else long)
+
+
+def test_a_long_context_that_nobody_asked_for_is_another_model(host: Host) -> None:
+    assert codes(host(health=Answer(True, f"{MODEL}[1m]"))) == ["J105"]
 
 
 HOSTILE = "/home/a b/$(id)`id`'\"; reboot #/HOST/settings.json"

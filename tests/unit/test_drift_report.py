@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
 from jada.cli import records
-from jada.cli.drift_report import Drift, Standing, explain, judge
+from jada.cli.drift_report import Drift, Standing, explain, judge, unmatched
 from jada.inventory.fleet import Acceptance, Fleet, Role
 from jada.tasks.codes import CODES
 from jada.tasks.operator_lock import OperatorLock
@@ -236,6 +236,27 @@ def test_accepted_findings_do_not_count_until_they_expire(
     assert standing(found) is (Standing.DRIFTED if counts else Standing.IN_SYNC)
 
 
+@pytest.mark.parametrize(("pattern", "counts"), [("web", False), ("i-a", False), ("web-i-a", True), ("x/web", False)])
+def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, counts: bool) -> None:
+    own = "x/web" if "/" in pattern else "web"
+    one = Host("web-i-a", "192.0.2.1", "ec2 us-east-1", id="i-a", role="r", own_name=own)
+    found = judge(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
+    assert [one.counts for one in found.hosts[0].findings] == [counts]
+
+
+def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -> None:
+    config = replace(FLEET, accept=(accepted("J301", "web-*"), Acceptance("J302", ("wbe-1", "old"), "x", AT.date(), 8)))
+    hosts = [Host("web-1", "192.0.2.1", "static", role="r")]
+    found = judge(config, hosts, {"web-1": host()}, {"old": LATER}, AT)
+    assert list(unmatched(config, hosts, found)) == ["accept[1] (J302): no host has a Name or an id like wbe-1"]
+
+
+def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gone(host: MakeHost) -> None:
+    hosts = [Host(f"web-{one}", "x", "ec2 us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")]
+    found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
+    assert found.count(Standing.GONE) == 0
+
+
 def test_of_two_acceptances_the_longer_one_holds(host: MakeHost) -> None:
     both = fleet(accepted("J301"), accepted("J301", until="2026-01-01"))
     assert check({"web-1": host(process={"soft": 1024})}, both).exit == Exit.OK
@@ -246,7 +267,13 @@ def test_what_is_not_accepted_still_counts(host: MakeHost) -> None:
     assert check(seen, fleet(accepted("J301"))).exit == Exit.DRIFT
 
 
-@pytest.mark.parametrize("code", ["J406", "J408"])
+def test_another_machine_at_the_address_is_no_plain_unreachable(host: MakeHost) -> None:
+    found = check({"web-1": OtherMachineError("web-1 is i-a, but i-b answers"), "web-2": host()})
+    assert codes(found) == ["J420"]
+    assert standing(found) is Standing.NOT_CHECKED
+
+
+@pytest.mark.parametrize("code", ["J406", "J408", "J420"])
 def test_not_to_be_checked_can_not_be_accepted(host: MakeHost, code: str) -> None:
     with pytest.raises(ConfigError, match=rf"fleet.yml:7: accept\[0\].code can't be {code}"):
         check({"web-1": host()}, fleet(accepted(code)))

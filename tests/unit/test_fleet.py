@@ -39,7 +39,8 @@ sources:
       running_only: no
       address: public
       user: admin
-  - lightsail: {regions: all, names: [jada-*], tags: {a: b}, address: private}
+      not_regions: [eu-west-1]
+  - lightsail: {regions: all, names: [jada-*], tags: {a: b}, address: ipv6, not_regions: [eu-south-1, us-west-1]}
   - static:
       hosts:
         build-1: {address: 192.0.2.10, user: debian, port: 2222, tags: {role: specialist}}
@@ -84,8 +85,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                 running_only=False,
                 address="public",
                 user="admin",
+                not_regions=("eu-west-1",),
             ),
-            LightsailSource(ALL, ("jada-*",), {"a": ("b",)}, True, "private"),
+            LightsailSource(ALL, ("jada-*",), {"a": ("b",)}, True, "ipv6", ("eu-south-1", "us-west-1")),
             StaticSource(
                 (
                     StaticHost("build-1", "192.0.2.10", "debian", 2222, {"role": "specialist"}),
@@ -154,7 +156,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "host_keys",
     )
     keys += ("- static", "hosts", "build-1")
-    keys += ("accept", "- code", "reason", "until", "notify", "sns", "webhook")
+    keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
     opened = []
     for line in lines:
         indent, hash_, rest = line.partition("# ")
@@ -162,8 +164,11 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         opened.append(indent + rest if is_key else line)
     found = load(tmp_path, "\n".join(opened))
     lightsail, ec2, static = found.sources
-    assert lightsail == LightsailSource(("us-east-1",), ("jada-agent",))
-    assert ec2 == Ec2Source(("us-east-1",), {"jada": ("agent",)}, {"instance-type": ("t3.small",)}, user="admin")
+    here, out = ("us-east-1",), ("eu-south-1",)
+    assert lightsail == LightsailSource(here, ("jada-agent",), not_regions=out)
+    tags, filters = {"jada": ("agent",)}, {"instance-type": ("t3.small",)}
+    assert ec2 == Ec2Source(here, tags, filters, user="admin", not_regions=out)
+    assert found.roles[0].names == ("orch-*",)
     assert isinstance(static, StaticSource)
     assert found.aws.profile == "production"
     assert found.health.endswith("/healthz")
@@ -209,6 +214,18 @@ WRONG = {
         3,
         "sources[0].ec2.regions[1]",
         "us-eat-1; did you mean us-east-1?",
+    ),
+    "misspelt region to leave out": (
+        with_line("[us-east-1]", "all, not_regions: [us-eat-1]"),
+        3,
+        "sources[0].ec2.not_regions[0]",
+        "us-eat-1; did you mean us-east-1?",
+    ),
+    "all regions left out": (
+        with_line("[us-east-1]", "all, not_regions: [all]"),
+        3,
+        "sources[0].ec2.not_regions[0]",
+        "not an AWS region",
     ),
     "pseudo-region": (with_line("us-east-1", "aws-global"), 3, "sources[0].ec2.regions[0]", "not an AWS region"),
     "no as a tag": (

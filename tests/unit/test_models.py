@@ -67,7 +67,25 @@ def test_an_unlisted_id_passes_only_when_asked_for() -> None:
     assert models.resolve("claude-next-1", SHIPPED, allow_unlisted=True) == Model("claude-next-1", "claude-next-1")
 
 
-@pytest.mark.parametrize("name", ["sonnet", "opus", "haiku", "", "a b", 'a"b', "a\nb", "-x", "sonnet[1m]"])
+def test_a_context_of_a_million_tokens_is_asked_for_behind_the_id() -> None:
+    found = models.merged({"sonnet-4.6": "claude-sonnet-4-6", "long": "claude-opus-5[1m]"})
+    price = models.resolve("sonnet-4.6", SHIPPED).input_price
+    for name in ("sonnet-4.6[1m]", "claude-sonnet-4-6[1m]"):
+        for unlisted in (False, True):
+            model = models.resolve(name, found, unlisted)
+            assert (model.id, model.input_price) == ("claude-sonnet-4-6[1m]", price)
+            assert models.resolve(model.name, found) == model
+    assert models.resolve("long", found) == Model("long", "claude-opus-5[1m]")
+    assert models.resolve("long[1m]", found).id == "claude-opus-5[1m]"
+    assert models.resolve("mine[1m]", found, allow_unlisted=True).id == "mine[1m]"
+    with pytest.raises(ConfigError, match=r"no model claude-next-1\[1m\]"):
+        models.resolve("claude-next-1[1m]", found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sonnet", "opus", "haiku", "", "a b", 'a"b', "a\nb", "-x", "sonnet[1m]", "[1m]", "x[2m]", "x[1m][1m]", "x[1m]y"],
+)
 def test_an_alias_or_a_malformed_id_never_passes(name: str) -> None:
     with pytest.raises(ConfigError):
         models.resolve(name, SHIPPED, allow_unlisted=True)

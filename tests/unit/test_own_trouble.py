@@ -374,7 +374,9 @@ def test_the_evidence_shows_no_value_but_the_models() -> None:
 
 
 ASK = """
+from jada.cli import signals
 from jada.cli.start import patch
+signals.begin()
 patch()
 import gevent, sys
 from jada.cli.ask import confirm
@@ -385,6 +387,7 @@ try:
     print("yes", flush=True)
 except BaseException as error:
     print(type(error).__name__, flush=True)
+signals.over(0)
 """
 
 

@@ -13,15 +13,23 @@ import pytest
 from jada.cli.rollout import question
 from jada.inventory.fleet import Fleet
 from jada.tasks import checks, plan, release
-from jada.tasks.plan import Request
+from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Wanted
-from jada.tasks.state import Answer, Capacity, File, Launch, Past, Settings, State
+from jada.tasks.state import Answer, Capacity, File, Launch, Past, Setting, Settings, State
 from jada.tasks.transaction import Result, Service, outcome
 
 Host = Callable[..., State]
 REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json", "http://127.0.0.1:8787/healthz", 5)
 OPUS = "claude-opus-5"
+DROPINS = "/etc/systemd/system/jada-agent.service.d"
+# What a script that starts the service gives it, as the look saw it.
+WRAPPED = Launch(
+    {"ANTHROPIC_MODEL": "x"},
+    {"ANTHROPIC_MODEL": "the environment of process 301, which its unit does not set"},
+    {},
+    "/srv",
+)
 
 
 def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
@@ -136,12 +144,96 @@ def test_a_missing_file_is_made(host: Host) -> None:
             "CLAUDE_CONFIG_DIR=/srv in /etc/default/a",
         ),
         ({"settings": {"text": '{"availableModels": ["haiku"]}'}}, "not in availableModels"),
+        # What the look shows is refused before anything is restarted.
+        (
+            {"unit": {"sets": (Setting(f"{DROPINS}/override.conf", "LimitNOFILE", "4096"),)}},
+            f"{DROPINS}/override.conf is read after jada's own 50-jada.conf and sets LimitNOFILE=4096, where 1048576",
+        ),
+        (
+            {"unit": {"sets": (Setting("/run/systemd/system/service.d/60-x.conf", "LimitNOFILE", "1:infinity"),)}},
+            "service.d/60-x.conf is read after",
+        ),
+        (
+            {"health": Answer(True, error="x", unable="curl is not installed there")},
+            "`health:` of fleet.yml, curl is not",
+        ),
+        (
+            {"probe": Answer(True, error="x", unable="its command is not found there")},
+            "`probe:` of fleet.yml, its command",
+        ),
+        ({"process": None, "unit": {"kind": "oneshot"}}, "active without a process (Type=oneshot)"),
+        (
+            {"unit": {"lacks": (("EnvironmentFile", "/etc/x"),)}},
+            "would not start again: EnvironmentFile=/etc/x is not there",
+        ),
+        (
+            {"unit": {"loaded": False, "load": "masked"}, "user": ""},
+            "jada-agent.service is masked; systemctl unmask jada-agent.service there first, nothing was touched",
+        ),
+        (
+            {"unit": {"loaded": False, "load": "bad-setting", "error": "Unit has a bad setting."}, "user": ""},
+            "systemd calls it bad-setting: Unit has a bad setting.; mend that first",
+        ),
+        ({"unit": {"user": "ghost"}, "user": ""}, "User=ghost of jada-agent.service is no user of this host"),
+        (
+            {"reloaded": Launch({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": f"Environment= of {DROPINS}/60-x.conf"})},
+            f"would not do: x from ANTHROPIC_MODEL in Environment= of {DROPINS}/60-x.conf; mend that first",
+        ),
+        (
+            {"process": {"again": WRAPPED}, "health": Answer()},
+            "would not do: x from ANTHROPIC_MODEL in the environment of process 301, which its unit does not set; mend "
+            "that first, or restart the service if nothing sets it any more",
+        ),
     ],
 )
 def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, object], told: str) -> None:
     made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
     assert made.transaction is None
     assert told in made.refusal
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # Ours is read after it; it gives what ours gives; it is clamped to that; systemd ignores it.
+        {"unit": {"sets": (Setting(f"{DROPINS}/40-x.conf", "LimitNOFILE", "4096"),)}},
+        {"unit": {"sets": (Setting("/etc/systemd/system/jada-agent.service", "LimitNOFILE", "4096"),)}},
+        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "1048576:infinity"),)}},
+        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "infinity"),)}},
+        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", ""),)}},
+        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "5000:4000"),)}},
+        # The service does not answer now, which a restart may mend.
+        {"health": Answer(True, error="nothing accepts connections there")},
+        # It says that it does not use what the script sets.
+        {"process": {"launch": WRAPPED, "again": WRAPPED}},
+    ],
+    ids=str,
+)
+def test_a_change_that_may_work_is_not_refused(host: Host, changes: dict[str, Any]) -> None:
+    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert made.transaction is not None, made.refusal
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"unit": {"active": "inactive", "result": "success"}, "process": None}, "this starts it"),
+        ({"unit": {"active": "failed", "result": "exit-code"}, "process": None}, "failed, exit-code"),
+        ({"settings": {"names": 2}}, "has 2 names (hard links)"),
+    ],
+)
+def test_what_comes_with_a_change_is_told_beforehand(host: Host, changes: dict[str, Any], told: str) -> None:
+    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert made.transaction is not None
+    assert [note for note in made.notes if told in note]
+
+
+def test_a_way_back_starts_a_stopped_service_too(host: Host) -> None:
+    state = host(unit={"active": "inactive"}, process=None)
+    assert (
+        "jada-agent.service does not run now (inactive, success): this starts it"
+        in plan.rollback(REQUEST, "r", "", state, SERVICE).notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,13 +293,29 @@ def test_the_limit_is_the_most_the_host_can_give(
     assert plan.upgrade(REQUEST, "r", OPUS, replace(state, release=host(release=known).release), SERVICE).notes == ()
 
 
-def test_rollback_goes_back_and_then_forward_again(host: Host) -> None:
+def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None:
+    state = host(settings={"text": '{"model": "claude-sonnet-4-6[1m]"}'})
+    lost = [note for note in plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).notes if "[1m]" in note]
+    assert lost == [
+        "settings.json asks for claude-sonnet-4-6[1m], with a context of a million tokens, and claude-opus-5 is "
+        "asked for without; 'claude-opus-5[1m]' would keep it, where that model has one"
+    ]
+    kept = plan.upgrade(REQUEST, "r", f"{OPUS}[1m]", state, SERVICE)
+    assert kept.transaction is not None
+    assert kept.notes == plan.upgrade(REQUEST, "r", OPUS, host(), SERVICE).notes
+    assert f'+{{"model": "{OPUS}[1m]"}}' in kept.diff[0]
+    assert any(f"JADA_MODEL={OPUS}[1m] " in line for line in kept.diff[1])
+
+
+def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
     first = plan.rollback(REQUEST, "r", "", host(), SERVICE)
     assert first.transaction
     back = first.transaction.release
     assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
-    second = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", "", host(release=back), SERVICE)
+    again = replace(REQUEST, id="20261124-140000-cccc")
+    assert plan.rollback(again, "r", "", host(release=back), SERVICE) == Plan(idle="already on claude-haiku-4.5")
+    second = plan.redo(again, "r", host(release=back), SERVICE, back.change)
     assert second.transaction
     forward = second.transaction.release
     assert (forward.wanted.model, forward.wanted.release, forward.restores) == (
@@ -226,7 +334,8 @@ def test_a_wrong_clock_turns_no_direction(host: Host, later: str) -> None:
     told = plan.rollback(REQUEST, "r", "", host(release=up), SERVICE).diff[0][0]
     assert told.startswith("back to release 20261124-120000-aaaa,")
     back = release.Release(later, "rollback", older, made)
-    told = plan.rollback(REQUEST, "r", "", host(release=back), SERVICE).diff[0][0]
+    assert plan.rollback(REQUEST, "r", "", host(release=back), SERVICE).transaction is None
+    told = plan.redo(REQUEST, "r", host(release=back), SERVICE, later).diff[0][0]
     assert told.startswith(f"forward again to release {later},")
 
 

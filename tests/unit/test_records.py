@@ -233,7 +233,9 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
     def visit(*_: object) -> dict[str, Report]:
         return {"web-1": Report(Ending.VERIFIED, state=state)}
 
-    opened = SimpleNamespace(fleet=SimpleNamespace(name="f"), hosts=[SimpleNamespace(name="web-1")], visit=visit)
+    opened = SimpleNamespace(
+        fleet=SimpleNamespace(name="f", models={}), hosts=[SimpleNamespace(name="web-1")], visit=visit
+    )
     how: Any = How(yes=True, dry_run=False, as_json=False, verbose=False)
     return roll_out(cast(Opened, opened), request, planner, kind=kind, title="t", how=how, seen={"web-1": state})
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jada import Host
 from jada.inventory import discover, ec2, lightsail
 from jada.inventory.fleet import Ec2Source, LightsailSource, Role
-from jada.inventory.roles import role_of
+from jada.inventory.roles import role_of, unmatched
 
 ORCHESTRATOR = Role("orchestrator", tags={"role": ("orchestrator", "lead-*")}, names=("orch-*",))
 PROD = Role("prod", tags={"env": ("prod",), "tier": ("1",)})
@@ -15,7 +17,7 @@ REST = Role("rest")
 
 
 def host(name: str = "a", tags: dict[str, str] | None = None, **kwargs: str) -> Host:
-    return Host(name=name, address="192.0.2.1", tags=tags or {}, **{"source": "static", **kwargs})  # type: ignore[arg-type]
+    return Host(name=name, tags=tags or {}, **{"address": "192.0.2.1", "source": "static", **kwargs})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -42,10 +44,43 @@ def test_the_first_role_that_matches_wins(one: Host, roles: tuple[Role, ...], ex
     assert role_of(one, roles) == expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [("web", True), ("w*", True), ("i-a", True), ("web-i-a", False), ("*-us-east-1", False), ("web/1", False)],
+)
+def test_a_second_instance_of_the_same_name_takes_no_host_out_of_its_role(pattern: str, expected: bool) -> None:
+    """Nor does it put one into another: what a role matches is the host's own, however it is then called."""
+    alone, (first, _) = EC2_A, discover.unique_names([EC2_A, EC2_B])
+    role = Role("named", names=(pattern,))
+    assert first.name == "web-i-a"
+    assert [role_of(one, (role,)) for one in (alone, first)] == ["named" if expected else ""] * 2
+
+
+def test_a_name_tag_that_can_not_name_a_host_still_gives_it_its_role() -> None:
+    found = ec2.host({**INSTANCE, "Tags": [{"Key": "Name", "Value": "team/web-1"}]}, Ec2Source(()), "us-east-1")
+    assert found.name == "i-a"
+    assert role_of(found, (Role("team", names=("team/*",)), REST)) == "team"
+
+
+def test_what_of_a_role_fits_no_host_is_told() -> None:
+    hosts = [host("orch-1", {"role": "lead-1"}), host("b")]
+    typo = Role("typo", tags={"rloe": ("orchestrator",)}, names=("orch-*", "orhc-*"))
+    assert list(unmatched(hosts, (ORCHESTRATOR, REST))) == []
+    # A role that others took all hosts of is none that fits nothing.
+    assert list(unmatched(hosts, (REST, ORCHESTRATOR))) == []
+    assert list(unmatched(hosts, (typo, PROD))) == [
+        "roles.typo.names: no host has a Name or an id like orhc-*",
+        "roles.typo.tags: no host has rloe=orchestrator",
+        "roles.prod.tags: no host has env=prod and tier=1",
+    ]
+
+
 EC2_A = host("web", source="ec2 us-east-1", id="i-a", region="us-east-1")
 EC2_B = host("web", source="ec2 us-east-1", id="i-b", region="us-east-1")
 LIGHT_US = host("web", source="lightsail us-east-1", id="web", region="us-east-1")
 LIGHT_EU = host("web", source="lightsail eu-west-1", id="web", region="eu-west-1")
+
+STATIC = host("web")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +93,8 @@ LIGHT_EU = host("web", source="lightsail eu-west-1", id="web", region="eu-west-1
         ([EC2_A, LIGHT_US, LIGHT_EU], {"web-i-a-us-east-1", "web-web-us-east-1", "web-web-eu-west-1"}),
         ([EC2_A, host("web")], {"web-i-a", "web-192.0.2.1"}),
         ([EC2_A, EC2_B, host("web-i-a")], {"web-i-a-i-a", "web-i-b", "web-i-a-192.0.2.1"}),
+        ([replace(STATIC, port=port) for port in (2201, 2202)], {"web-192.0.2.1-2201", "web-192.0.2.1-2202"}),
+        ([replace(STATIC, user=user) for user in "ab"], {"web-192.0.2.1-22-1", "web-192.0.2.1-22-2"}),
     ],
 )
 def test_hosts_of_one_name_are_told_apart(hosts: list[Host], expected: set[str]) -> None:
@@ -66,6 +103,46 @@ def test_hosts_of_one_name_are_told_apart(hosts: list[Host], expected: set[str])
 
 def test_a_host_that_two_sources_find_is_one_host() -> None:
     assert discover.once_each([EC2_A, EC2_B, EC2_A]) == [EC2_A, EC2_B]
+    assert discover.once_each([LIGHT_US, LIGHT_EU, STATIC, STATIC]) == [LIGHT_US, LIGHT_EU, STATIC]
+
+
+def test_hosts_that_differ_in_their_port_alone_are_as_many_hosts() -> None:
+    ports = [replace(host(f"h-{port}"), port=port) for port in (2201, 2202, 2203)]
+    assert discover.once_each(ports) == ports
+    assert discover.with_trouble(ports) == ports
+
+
+OTHER = replace(EC2_A, name="ghost", id="i-c", region="eu-west-1", source="ec2 eu-west-1", account="123456789012")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (EC2_A, OTHER),
+        (EC2_A, host("s")),
+        (host("s"), replace(host("t"), user="ann")),
+        (host("s", address="db-1.example"), host("t", address="DB-1.example.")),
+        (host("s", address="2001:db8::1"), host("t", address="2001:0DB8::0:1")),
+    ],
+)
+def test_two_hosts_of_one_place_are_both_in_trouble_and_others_are_not(one: Host, other: Host) -> None:
+    third = host("third", address="192.0.2.99")
+    *both, fine = discover.with_trouble([one, other, third])
+    assert fine == third
+    for found in both:
+        assert found.trouble
+        for word in (one.name, one.id, other.name, other.id, other.account, found.address):
+            assert word in found.trouble.message
+        assert found.trouble.hint
+
+
+def test_a_host_without_an_address_is_in_trouble_alone() -> None:
+    lost, second, fine = discover.with_trouble([replace(EC2_A, address=""), replace(EC2_B, address=""), LIGHT_US])
+    assert fine == LIGHT_US
+    assert lost.trouble
+    assert "web (ec2 us-east-1, i-a) has no address of the wanted kind" in lost.trouble.message
+    assert second.trouble
+    assert "i-a" not in second.trouble.message
 
 
 INSTANCE = {
@@ -95,10 +172,46 @@ def test_an_ec2_instance_becomes_a_host() -> None:
         region="us-east-1",
         user="admin",
         tags={"Name": "web", "jada": "agent"},
+        own_name="web",
+        instance="i-a",
     )
     assert ec2.host({"InstanceId": "i-b"}, source, "us-east-1") == Host(
-        "i-b", "", "ec2 us-east-1", "i-b", "us-east-1", "admin"
+        "i-b", "", "ec2 us-east-1", "i-b", "us-east-1", "admin", instance="i-b"
     )
+
+
+INTERFACES = [
+    {"Attachment": {"DeviceIndex": 1}, "Ipv6Addresses": [{"Ipv6Address": "2001:db8::2"}]},
+    {"Attachment": {"DeviceIndex": 0}, "Ipv6Addresses": [{"Ipv6Address": "2001:db8::1"}]},
+]
+
+
+@pytest.mark.parametrize(
+    ("instance", "expected"),
+    [
+        ({}, ""),
+        ({"NetworkInterfaces": [{"Attachment": {"DeviceIndex": 0}, "Ipv6Addresses": []}]}, ""),
+        ({"NetworkInterfaces": INTERFACES}, "2001:db8::1"),
+        ({"NetworkInterfaces": INTERFACES, "Ipv6Address": "2001:db8::9"}, "2001:db8::9"),
+    ],
+)
+def test_the_ipv6_address_of_an_ec2_instance(instance: dict[str, object], expected: str) -> None:
+    assert ec2.host({**INSTANCE, **instance}, Ec2Source((), address="ipv6"), "us-east-1").address == expected
+
+
+def test_the_addresses_of_a_lightsail_instance() -> None:
+    instance = {
+        "name": "a",
+        "publicIpAddress": "203.0.113.1",
+        "privateIpAddress": "10.0.0.1",
+        "ipv6Addresses": ["2001:db8::1"],
+        "arn": "arn:aws:lightsail:us-east-1:123456789012:Instance/x",
+    }
+    found = [lightsail.host(instance, LightsailSource((), address=kind), "r") for kind in ("public", "private", "ipv6")]
+    assert [one.address for one in found] == ["203.0.113.1", "10.0.0.1", "2001:db8::1"]
+    assert found[0].account == "123456789012"
+    bare = lightsail.host({"name": "a"}, LightsailSource((), address="ipv6"), "r")
+    assert (bare.address, bare.account) == ("", "")
 
 
 def test_ec2_is_asked_for_the_right_states() -> None:

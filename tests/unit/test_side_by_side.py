@@ -54,6 +54,13 @@ def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
     assert most == 3
 
 
+def test_a_host_that_is_in_trouble_already_is_not_visited() -> None:
+    trouble = HostError("b has no address")
+    both = Session({"a": {"ssh_hostname": "192.0.2.1"}, "b": trouble}, SERVICE, {})
+    assert dict(both.each(["b", "a"], lambda name, _: name)) == {"a": "a", "b": trouble}
+    both.close()
+
+
 def test_a_host_that_fails_does_not_stop_the_others() -> None:
     def visit(name: str, _: Connection) -> str:
         if name == "b":

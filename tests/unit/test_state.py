@@ -13,6 +13,9 @@ from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 UNIT = "jada-agent.service"
 
 
+ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
+
+
 def look(root: Said | None = None, user: Said | None = None) -> State:
     """A look that saw this too."""
     data = frames({**OF_ROOT, **(root or {})}) + frames({**OF_USER, **(user or {})})
@@ -125,12 +128,45 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
     assert found.where == {"ANTHROPIC_MODEL": f"Environment= of {drop_in}", "HOME": "/etc/default/x"}
 
 
+def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
+    ours, theirs, fragment = "/etc/a.d/50-jada.conf", "/etc/a.d/60-x.conf", "/etc/a.service"
+    said: Said = {
+        "unit.FragmentPath": fragment,
+        "unit.DropInPaths": ours,
+        "fresh.env+": tuple(
+            row(text)
+            for text in (
+                "systemctl show-environment | HOME | /s",
+                "Environment= | HOME | /u",
+                "/etc/e | ANTHROPIC_MODEL | e",
+            )
+        ),
+    }
+    read_already = (row(f"{fragment} | HOME | /u"), row(f"{ours} | LimitNOFILE | 5"))
+    assert look({**said, "unit.sets+": read_already}).reloaded is None
+    anew = look({**said, "unit.sets+": (*read_already, row(f"{theirs} | HOME | /x"))})
+    assert anew.fresh.env == {"HOME": "/u", "ANTHROPIC_MODEL": "e"}
+    assert anew.reloaded is not None
+    assert anew.reloaded.env == {"HOME": "/x", "ANTHROPIC_MODEL": "e"}
+    assert anew.reloaded.where == {"HOME": f"Environment= of {theirs}", "ANTHROPIC_MODEL": "/etc/e"}
+    # One that takes all before it back, one with a specifier, one of which an EnvironmentFile has the last word.
+    lines = (f"{theirs} | Environment | ", f"{theirs} | ANTHROPIC_MODEL | x", f"{theirs} | CLAUDE_CONFIG_DIR | %h/c")
+    again = look({**said, "unit.sets+": (*read_already, *map(row, lines))}).reloaded
+    assert again is not None
+    assert again.env == {"HOME": "/s", "ANTHROPIC_MODEL": "e"}
+
+
 @pytest.mark.parametrize(
-    ("unset", "left"), [("A ANTHROPIC_MODEL", {}), ("ANTHROPIC_MODEL=b", {"ANTHROPIC_MODEL": "a"})]
+    ("unset", "left"),
+    [
+        (("HOME", "ANTHROPIC_MODEL"), {}),
+        (("ANTHROPIC_MODEL=a",), {}),
+        (("ANTHROPIC_MODEL=b",), {"ANTHROPIC_MODEL": "a"}),
+    ],
 )
-def test_unset_environment_takes_back(unset: str, left: dict[str, str]) -> None:
+def test_unset_environment_takes_back(unset: tuple[str, ...], left: dict[str, str]) -> None:
     rows = row("Environment= | ANTHROPIC_MODEL | a")
-    assert look({"fresh.env+": rows, "fresh.unset": unset}).fresh.env == left
+    assert look({"fresh.env+": rows, "fresh.unset+": unset}).fresh.env == left
 
 
 def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -> None:
@@ -139,6 +175,56 @@ def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -
     assert look(root, {"fresh.env+": theirs}).fresh.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
     # One that no unit names does not count.
     assert look({}, {"fresh.env+": theirs}).fresh.env == {}
+
+
+WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ({}, None),
+        (WRAPPED, {"ANTHROPIC_MODEL": "unit"}),
+        ({**WRAPPED, "running.env.ANTHROPIC_MODEL": "unit"}, {"ANTHROPIC_MODEL": "unit"}),
+        ({**WRAPPED, "running.env.ANTHROPIC_MODEL": "own"}, {"ANTHROPIC_MODEL": "own"}),
+        ({**WRAPPED, "running.env.HOME": "/srv"}, {"ANTHROPIC_MODEL": "unit", "HOME": "/srv"}),
+        # Another process than the main one: what that had and this has not was taken away.
+        (
+            {"speaker.pid": "301", "speaker.ticks": "90100", "running.env.HOME": "/home/agent"},
+            {"ANTHROPIC_MODEL": "unit"},
+        ),
+        (
+            {"speaker.pid": "301", "speaker.ticks": "90100", "main.env.ANTHROPIC_MODEL": "unit"},
+            {},
+        ),
+    ],
+)
+def test_what_stands_between_systemd_and_the_process_does_it_again(said: Said, again: dict[str, str] | None) -> None:
+    process = look({"fresh.env+": row("Environment= | ANTHROPIC_MODEL | unit"), **said}).process
+    assert process is not None
+    assert (process.again.env if process.again else None) == again
+
+
+def test_files_of_a_unit_are_read_in_the_order_of_their_names() -> None:
+    rows = ("/etc/a.d/90.conf", "/run/service.d/10.conf", "/etc/a.service", "/etc/a.d/20.conf")
+    sets = tuple(row(f"{path} | LimitNOFILE | 1") for path in rows)
+    unit = look({"unit.sets+": sets, "unit.FragmentPath": "/etc/a.service"}).unit
+    assert [one.path for one in unit.sets] == [rows[2], rows[1], rows[3], rows[0]]
+
+
+def test_a_unit_that_is_none_has_no_user() -> None:
+    said = {name: text for name, text in OF_ROOT.items() if name not in ("user", "uid", "gid", "home", "home.real")}
+    error = 'org.freedesktop.systemd1.UnitMasked "Unit a.service is masked."'
+    data = frames({**said, "unit.LoadState": "masked", "unit.LoadError": error}) + frames({})
+    state = read(UNIT, packed(data), health_asked=False)
+    assert (state.user, state.home, state.unit.load, state.unit.error) == (
+        "",
+        "",
+        "masked",
+        "Unit a.service is masked.",
+    )
+    with pytest.raises(LookError, match="does not say user"):
+        read(UNIT, packed(frames({**said, "unit.LoadState": "loaded"}) + frames({})), health_asked=False)
 
 
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
@@ -185,3 +271,14 @@ def test_why_there_was_no_answer(code: str, http: str, told: str) -> None:
 def test_a_login_that_is_refused_says_why() -> None:
     assert look({"login.nofile": "512", "login.env.ANTHROPIC_MODEL": "x"}).login.env == {"ANTHROPIC_MODEL": "x"}
     assert look({"login.error": "su: Permission denied"}).login.error == "su: Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("told", "meant", "other"),
+    [
+        (ONE, ONE, ""), (OTHER, ONE, OTHER), ("", ONE, ""), (OTHER, "", ""),
+        ("iid-datasource-none", ONE, ""), ("i-0", ONE, ""), (f"{OTHER}; x", ONE, ""), (OTHER.upper(), ONE, ""),
+    ],
+)  # fmt: skip
+def test_only_an_id_that_is_clearly_anothers_makes_a_machine_another_one(told: str, meant: str, other: str) -> None:
+    assert look({"instance": told} if told else {}).other_than(meant) == other

@@ -1,0 +1,96 @@
+"""What a rollback undoes, and what is to be said of it before: told by the hosts, for all of them together. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from jada import HostError, attempt
+from jada.cli.output import plural
+from jada.cli.records import AHEAD
+from jada.cli.rollout import Plans, on_models
+from jada.tasks import checks
+from jada.tasks.plan import Plan, last_release
+from jada.tasks.release import Release, first_id
+from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet import Fleet
+
+Seen = Mapping[str, State | HostError]
+FURTHER = "jada rollback --to RELEASE|MODEL"
+
+
+def last_change(seen: Seen) -> Release | None:
+    """The last thing that was done to these hosts, or tried, None if jada never changed one."""
+    return last_release(_states(seen).values(), first_id(datetime.now(UTC) + AHEAD))
+
+
+def described(fleet: Fleet, seen: Seen, plans: Plans, last: Release | None, redo: bool) -> Iterator[str]:
+    """What people have to know of a rollback before it, a sentence each; `last` is None if it goes somewhere else."""
+    moving = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
+    states = _states(seen)
+    if last and not moving and all(isinstance(plan, Plan) and plan.idle for plan in plans.values()):
+        yield _nothing(last, redo)
+    elif last and moving and not redo:
+        yield f"This undoes release {last.change}{_made(states, last.change)}"
+        if stay := {name: states[name] for name in plans if name in states and _stays(states[name], last.change)}:
+            yield f"Not changed by it, so left as they are: {', '.join(stay)}. To send them back too: {_further(stay)}"
+    before = {name: _model(name, state) for name, state in states.items()}
+    after = {**before, **{name: _wanted(plan) for name, plan in moving.items()}}
+    if len(set(after.values())) > len(set(before.values())):
+        yield (
+            f"The hosts will run {plural(len(set(after.values())), 'model')} instead of {len(set(before.values()))}: "
+            f"{on_models(after.values(), fleet)}"
+        )
+
+
+def _nothing(last: Release, redo: bool) -> str:
+    if redo:
+        return f"Nothing to redo: the last change, release {last.id}, was no rollback"
+    if last.is_undo:
+        return (
+            f"Nothing to undo: the last change, release {last.id}, was a rollback, which took release {last.change} "
+            f"back. Forward again: jada rollback --redo; further back: {FURTHER}"
+        )
+    return f"Nothing to undo: release {last.change} failed, and the hosts put themselves back. Further back: {FURTHER}"
+
+
+def _states(seen: Seen) -> dict[str, State]:
+    return {name: state for name, state in seen.items() if isinstance(state, State)}
+
+
+def _made(states: Mapping[str, State], change: str) -> str:
+    """By whom, when and why that release was made, as far as a host tells it."""
+    releases = (one for state in states.values() for one in (state.release, *(past.release for past in state.history)))
+    made = next((one for one in releases if one and one.id == change), None)
+    if made is None:
+        return ""
+    why = f": {made.reason}" if made.reason else ""
+    return f", which put {made.wanted.model} in place ({', '.join(filter(None, (made.who, made.at)))}{why})"
+
+
+def _stays(state: State, change: str) -> bool:
+    """Whether the change was not made on this host at all."""
+    if state.release is None or change in (state.release.wanted.base, state.release.change):
+        return False
+    return not any(past.error and past.release.id == change for past in state.history)
+
+
+def _further(stay: Mapping[str, State]) -> str:
+    """How to send hosts back that the last change did not reach."""
+    releases = [state.release for state in stay.values() if state.release]
+    targets = {"" if one.is_undo else one.before.release or one.before.model for one in releases}
+    target = targets.pop() if len(targets) == 1 else ""
+    return f"jada rollback --to {shlex.quote(target)}" if target else FURTHER
+
+
+def _model(name: str, state: State) -> str:
+    model = attempt(name, lambda: checks.running_model(state) or state.settings.model)
+    return "" if isinstance(model, HostError) else model
+
+
+def _wanted(plan: Plan) -> str:
+    return plan.transaction.release.wanted.model if plan.transaction else ""

@@ -1,0 +1,208 @@
+"""Which hosts a rollback sends back, and from what: the fleet's last change, as the hosts tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jada.cli.way_back import described
+from jada.inventory.fleet import Fleet
+from jada.tasks import plan, release
+from jada.tasks.plan import Plan, Request
+from jada.tasks.release import Release, Wanted
+from jada.tasks.state import Past, State
+from jada.tasks.transaction import Service
+
+SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+FLEET = Fleet("f", Path("fleet.yml"), (), ())
+OLD, SONNET, OPUS, HAIKU = "claude-sonnet-4-5-20250929", "claude-sonnet-4.6", "claude-opus-5", "claude-haiku-4.5"
+FUTURE = "20270101-000000-"
+
+
+class Hosts:
+    """Hosts on which things are done one after the other, by the very functions that plan them."""
+
+    def __init__(self, host: Callable[..., State], *names: str) -> None:
+        self.states = {name: _running(host(release=None, after={}), OLD) for name in names}
+        self.count = 0
+
+    def request(self) -> Request:
+        self.count += 1
+        return Request(f"20261124-12{self.count:02}00-aaaa", "f", "ann@box", "2026-11-24T12:00:00+00:00", 4096)
+
+    def upgrade(self, model: str, names: str, fails: str = "", request: Request | None = None) -> str:
+        request = request or self.request()
+        for name in names:
+            state = self.states[name]
+            before = release.found(state.release, state.settings.model, {})
+            made = release.upgrade(request.id, before, Wanted(model, 4096, 4096), who=request.who)
+            self.do(name, made, name in fails)
+        return request.id
+
+    def do(self, name: str, made: Release, failed: bool = False) -> None:
+        state = self.states[name]
+        state = replace(state, history=(*state.history, Past(made, "it crashed" if failed else "")))
+        if not failed:
+            state = replace(_running(state, made.wanted.model), release=made)
+        self.states[name] = state
+
+    def back(self, names: str = "", redo: bool = False, to: str = "", fails: str = "") -> Mapping[str, Plan]:
+        """A rollback of these hosts, or of all."""
+        chosen = {name: self.states[name] for name in names or self.states}
+        last = plan.last_release(chosen.values(), FUTURE)
+        change, request = last.change if last else "", self.request()
+        plans = {
+            name: plan.redo(request, "r", state, SERVICE, change)
+            if redo
+            else plan.rollback(request, "r", to, state, SERVICE, change)
+            for name, state in chosen.items()
+        }
+        self.notes = list(described(FLEET, chosen, plans, None if to else last, redo))
+        for name, one in plans.items():
+            if one.transaction:
+                self.do(name, one.transaction.release, name in fails)
+        return plans
+
+    @property
+    def on(self) -> str:
+        """The models of all hosts, by their first letters after "claude-"; the one they had at first as "-"."""
+        models = {name: state.release.wanted.model if state.release else OLD for name, state in self.states.items()}
+        return "".join("-" if model == OLD else model.removeprefix("claude-")[0] for model in models.values())
+
+
+def _running(state: State, model: str) -> State:
+    return replace(
+        state,
+        settings=replace(state.settings, text=f'{{"model": "{model}"}}'),
+        health=replace(state.health, model=model),
+    )
+
+
+@pytest.fixture
+def hosts(host: Callable[..., State]) -> Hosts:
+    made = Hosts(host, *"abcd")
+    made.upgrade(SONNET, "abcd")
+    return made
+
+
+def moved(plans: Mapping[str, Plan]) -> str:
+    return "".join(name for name, one in plans.items() if one.transaction)
+
+
+def test_a_host_that_put_itself_back_is_not_sent_further(hosts: Hosts) -> None:
+    change = hosts.upgrade(OPUS, "abcd", fails="d")
+    assert hosts.on == "ooos"
+    plans = hosts.back()
+    assert (moved(plans), hosts.on) == ("abc", "ssss")
+    assert plans["d"].idle == f"on {SONNET} again already: release {change} failed there and was undone"
+    assert hosts.notes == [f"This undoes release {change}, which put {OPUS} in place (ann@box)"]
+
+
+def test_run_twice_it_does_nothing_more_and_says_how_to_go_forward(hosts: Hosts) -> None:
+    hosts.upgrade(OPUS, "abcd")
+    hosts.back()
+    assert (moved(hosts.back()), hosts.on) == ("", "ssss")
+    assert "jada rollback --redo" in hosts.notes[0]
+    assert "Nothing to undo: the last change" in hosts.notes[0]
+    assert (moved(hosts.back(redo=True)), hosts.on) == ("abcd", "oooo")
+    assert moved(hosts.back(redo=True)) == ""
+    assert "was no rollback" in hosts.notes[0]
+    # What was done again can be undone again.
+    assert (moved(hosts.back()), hosts.on) == ("abcd", "ssss")
+    assert moved(hosts.back()) == ""
+
+
+@pytest.mark.parametrize("model", [OPUS, SONNET])
+def test_the_change_of_one_host_is_undone_on_that_host_alone(hosts: Hosts, model: str) -> None:
+    """`jada heal`, or `jada upgrade --limit a`."""
+    first = hosts.states["b"].release
+    assert first
+    hosts.upgrade(HAIKU, "abcd")
+    hosts.upgrade(model, "a")
+    plans = hosts.back()
+    assert (moved(plans), hosts.on) == ("a", "hhhh")
+    assert plans["b"].idle == f"already on {HAIKU}"
+    assert f"left as they are: b, c, d. To send them back too: jada rollback --to {first.id}" in hosts.notes[1]
+    hosts.back(to=first.id)
+    assert hosts.on == "ssss"
+
+
+def test_more_models_than_before_are_told(hosts: Hosts) -> None:
+    hosts.upgrade(OPUS, "bcd")
+    hosts.upgrade(OPUS, "a")
+    hosts.back()
+    assert hosts.on == "sooo"
+    assert hosts.notes[-1] == "The hosts will run 2 models instead of 1: 3 on opus-5, 1 on sonnet-4.6"
+
+
+def test_the_hosts_chosen_are_all_that_counts(hosts: Hosts) -> None:
+    hosts.upgrade(OPUS, "abcd")
+    hosts.upgrade(HAIKU, "d")
+    assert (moved(hosts.back("a")), hosts.on) == ("a", "sooh")
+    assert (moved(hosts.back("ab")), hosts.on) == ("b", "ssoh")
+    # The last thing that was done took that release back, and c is still on it.
+    assert (moved(hosts.back()), hosts.on) == ("c", "sssh")
+    assert (moved(hosts.back("d")), hosts.on) == ("d", "ssso")
+
+
+def test_a_rollback_of_one_host_first_is_gone_on_with(hosts: Hosts) -> None:
+    hosts.upgrade(OPUS, "abcd")
+    hosts.back("a")
+    assert (moved(hosts.back()), hosts.on) == ("bcd", "ssss")
+    assert (moved(hosts.back(redo=True)), hosts.on) == ("abcd", "oooo")
+
+
+def test_a_rollback_that_failed_on_a_host_is_tried_again(hosts: Hosts) -> None:
+    hosts.upgrade(OPUS, "abcd")
+    hosts.back(fails="c")
+    assert hosts.on == "ssos"
+    assert (moved(hosts.back()), hosts.on) == ("c", "ssss")
+
+
+def test_an_upgrade_that_failed_everywhere_has_undone_itself(hosts: Hosts) -> None:
+    change = hosts.upgrade(OPUS, "abcd", fails="abcd")
+    assert (moved(hosts.back()), hosts.on) == ("", "ssss")
+    assert hosts.notes[0].startswith(f"Nothing to undo: release {change} failed, and the hosts put themselves back.")
+    assert "--to" in hosts.notes[0]
+
+
+def test_further_back_is_never_gone_without_to(hosts: Hosts) -> None:
+    hosts.upgrade(OPUS, "abcd")
+    first = hosts.states["a"].release.before.release  # type: ignore[union-attr]
+    hosts.back(to=OLD)
+    assert hosts.on == "----"
+    assert moved(hosts.back()) == ""
+    hosts.back(redo=True)
+    assert hosts.on == "oooo"
+    hosts.back(to=first)
+    assert hosts.on == "ssss"
+
+
+def test_a_host_that_came_to_the_change_from_above_goes_below_it(hosts: Hosts) -> None:
+    """Its newest snapshot is of the later release, where it must not go."""
+    hosts.upgrade(OPUS, "abcd")
+    hosts.upgrade(HAIKU, "a")
+    hosts.back("a")
+    hosts.back("b")
+    assert hosts.on == "osoo"
+    assert (moved(hosts.back()), hosts.on) == ("acd", "ssss")
+
+
+def test_a_host_that_jada_never_changed_stays(host: Callable[..., State]) -> None:
+    made = Hosts(host, *"abcd")
+    assert {one.refusal for one in made.back().values()} == {"it has no earlier release: jada never changed this host"}
+    made.upgrade(OPUS, "a")
+    assert (moved(made.back()), made.on) == ("a", "----")
+    assert len(made.notes) == 1
+
+
+def test_a_release_of_the_future_decides_for_no_other_host(hosts: Hosts) -> None:
+    """Root on one host may write any id into its manifest."""
+    hosts.upgrade(OPUS, "abcd")
+    hosts.upgrade(OPUS, "d", request=replace(hosts.request(), id="20280101-120000-aaaa"))
+    assert moved(hosts.back()) == "abc"
+    # Where the clock that made them was wrong, it is all there is to go by.
+    assert moved(hosts.back("d")) == "d"
