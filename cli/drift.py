@@ -11,6 +11,7 @@ import click
 
 from jada import Exit, JadaError
 from jada.cli.fleet import host_options, load, open_fleet
+from jada.cli.given import GIVEN
 from jada.cli.output import emit_json, err, escape, out, put, write_file
 from jada.cli.span import span
 
@@ -27,7 +28,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--sarif", metavar="FILE", type=FILE, help="Write SARIF 2.1.0 too, for code scanning.")
 @click.option("--prometheus", metavar="FILE", type=FILE, help="Write metrics too, for node_exporter's textfile folder.")
 @click.option("--since", metavar="SPAN", type=span, help="Look at no host: list what was found and resolved since.")
-@click.option("--explain", "code", metavar="CODE", help="Look at no host: tell what a code means and what mends it.")
+@click.option(
+    "--explain", "code", metavar="CODE", type=GIVEN, help="Look at no host: tell what a code means and what mends it."
+)
 @host_options
 def drift(
     as_json: bool,

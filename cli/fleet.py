@@ -221,6 +221,16 @@ def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str 
     return tuple(host for host in of_role if host.name in chosen)
 
 
+def one_host(hosts: tuple[Host, ...], wanted: str) -> Host:
+    """The only one of the hosts that were found for a name. Raises ConfigError."""
+    exact = [host for host in hosts if host.name == wanted] or list(hosts)
+    if len(exact) > 1:
+        raise ConfigError(
+            f"{wanted} matches {plural(len(hosts), 'host')}", "name one of: " + ", ".join(one.name for one in hosts)
+        )
+    return exact[0]
+
+
 def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> dict[str, T | HostError]:
     """What `judge` makes of each host that was seen; where it fails, that host's trouble."""
     return {

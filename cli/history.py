@@ -14,6 +14,7 @@ import click
 
 from jada import Exit, HostError
 from jada.cli.fleet import Opened, each_judged, find, host_options, load, open_fleet
+from jada.cli.given import GIVEN
 from jada.cli.output import all_visible, emit_json, err, escape, out, plural
 from jada.cli.records import AHEAD, BEGUN, Entry, HostEntry, LockEntry, Records, open_records
 from jada.cli.tables import Column, show_table, wide_option
@@ -57,7 +58,7 @@ class LeftOut:
 
 
 @click.command()
-@click.option("--host", metavar="NAME", help="Only what happened to this host.")
+@click.option("--host", metavar="NAME", type=GIVEN, help="Only what happened to this host.")
 @click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
 @click.option("--rebuild", is_flag=True, help="Read the record back from the hosts first, each of which keeps its own.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -145,7 +146,7 @@ def _when(at: str) -> str:
 
 
 @click.command()
-@click.argument("release")
+@click.argument("release", type=GIVEN)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def show(release: str, as_json: bool) -> int:
     """Show one release of `jada history`: each host, before, after, how it ended and how long it took."""

@@ -26,9 +26,11 @@ COMMANDS = {
     "models": ("models", "List the models jada knows, their ids and prices."),
     "status": ("status", "Show what every host really runs."),
     "upgrade": ("upgrade", "Change the model on hosts, and see it run."),
-    "rollback": ("rollback", "Put hosts back on what they had before."),
+    "rollback": ("rollback", "Undo the last change, byte for byte."),
     "drift": ("drift", "Check that what runs is what was asked for."),
     "explain": ("explain", "Tell why a host runs the model it runs."),
+    "logs": ("logs", "Show the end of a host's journal, with secrets masked."),
+    "ssh": ("ssh", "Log in to a host with OpenSSH, the way jada does."),
     "report": ("report", "Write a page to look at: hosts, drift, releases, why."),
     "heal": ("heal", "Bring drifted hosts back to their release."),
     "schedule": ("schedule", "Let the check for drift run by itself."),
@@ -91,7 +93,7 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
     \b
       jada hosts                         which hosts there are
       jada upgrade --to sonnet-4.6       change the model everywhere, verified
-      jada rollback                      back to what ran before
+      jada rollback                      undo the last change
       jada drift                         does what runs equal what was asked for?
 
     Hosts, roles and ssh settings come from fleet.yml: --fleet FILE, $JADA_FLEET, ./inventory/fleet.yml,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def upgrade(
       jada upgrade --to sonnet-4.6                    all hosts, asks first
       jada upgrade --to haiku-4.5 --role specialist   one role
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
-      jada upgrade                                    what fleet.yml asks of each role
+      jada upgrade                                    what fleet.yml asks of each role; says what it puts back
     """
     from jada.cli.rollout import roll_out
     from jada.tasks import plan
@@ -62,7 +63,10 @@ def upgrade(
         request = opened.request(restart=restart, reason=reason)
 
         def planner(name: str, state: State) -> Plan:
-            return plan.upgrade(request, opened.role(name), wanted[name].id, state, opened.session.service)
+            role, model = opened.role(name), wanted[name].id
+            made = plan.upgrade(request, role, model, state, opened.session.service)
+            note = "" if to else plan.of_the_file(made, role, state)
+            return replace(made, notes=(*made.notes, note)) if note else made
 
         today = f"{datetime.now(UTC):%F}"
         for model in {one.id: one for one in wanted.values() if one.retires}.values():

@@ -227,6 +227,16 @@ answers() {
     return 1
 }
 
+# The last lines of the service's journal, with secrets masked: what settings.json and the process's environment hold.
+journal() { # COUNT OPTION...
+    count=$1
+    shift
+    set -- timeout -k 1 10 journalctl -q --no-pager --no-hostname -o short-iso -u "$UNIT" -n "$count" "$@"
+    KNOWN_SETTINGS=$(settings read | head -c 100000) \
+        KNOWN_ENVIRONMENT=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | head -c 100000) \
+        sh -c 'awk=$1; shift; "$@" 2>/dev/null </dev/null | awk "$awk"' journal "$MASK_LOG" "$@" 9>&-
+}
+
 has_limit() {
     [ -n "$NOFILE" ] || return 0
     soft=
@@ -339,6 +349,7 @@ reload_if_needed() {
 restore() {
     trap '' INT TERM
     step restore
+    touch_file "$DIR/restored" || :
     keep_edit
     put_back "$DIR/before" || {
         say "result broken"
@@ -349,9 +360,11 @@ restore() {
     if [ -e "$DIR/restarting" ]; then
         case $(cat "$DIR/was") in
             active)
-                restart_service && settled "$((SETTLE < 2 ? SETTLE : 2))" || {
+                # Waited for as long as any start, and then judged by the look that follows.
+                MODEL=
+                restart_service && settled "$SETTLE" && answers || {
                     say "result broken"
-                    say "reason $1; the old files are back, but $UNIT does not run on them either: see journalctl -u $UNIT"
+                    say "reason $1; rolled back, but $UNIT does NOT run on the old files either"
                     exit 11
                 } ;;
             inactive | failed) systemctl stop "$UNIT" 9>&- ;;

@@ -256,6 +256,15 @@ prune() {
     done
 }
 
+# Why a start failed: what the service said until the way back began.
+tell_journal() {
+    [ -e "$DIR/restarting" ] || return 0
+    see
+    set -- --since "@$(stat -c %.6Y "$DIR/restarting")"
+    [ ! -e "$DIR/restored" ] || set -- "$@" --until "@$(stat -c %.6Y "$DIR/restored")"
+    journal "$MOST_LOG" "$@" | while IFS= read -r line; do say "log $line"; done
+}
+
 # In a child of its own: should that be killed in the middle, this shell is still there to undo what it began. A signal
 # to both is the child's: this one waits for what it says, for nobody reads on when it is gone.
 trap : INT TERM
@@ -272,4 +281,5 @@ if [ "$code" -gt 14 ] && is_unfinished; then
     say "reason the transaction was killed in the middle"
     exit 10
 fi
+case $code in 10 | 11) tell_journal ;; esac
 exit "$code"

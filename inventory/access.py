@@ -231,6 +231,16 @@ def _no_access(host: Host, failure: Failure) -> HostError:
     return HostError(f"{host.name}: Lightsail gives no access to it: {failure.message}", failure.hint)
 
 
+def temporary_key(fleet: Fleet, host: Host) -> tuple[str, str] | None:
+    """A private key and its certificate, as texts, where the cloud gives them for one login. Raises JadaError."""
+    if not _is_lightsail(host):
+        return None
+    details = _access_details(fleet, [host])[host.name]
+    if isinstance(details, HostError):
+        raise details
+    return str(details["privateKey"]), str(details["certKey"])
+
+
 def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
     """Tells once what would otherwise fail on every host that needs one of these known_hosts."""
     ssh = fleet.ssh

@@ -8,7 +8,8 @@ from pyinfra.api import StringCommand, operation
 
 from jada.tasks.look import LONGEST
 from jada.tasks.operator_lock import LockRequest
-from jada.tasks.transaction import ERROR, Transaction, as_root, hold_script, on_stdin, only_on
+from jada.tasks.state import State
+from jada.tasks.transaction import ERROR, Service, Transaction, as_root, hold_script, journal_script, on_stdin, only_on
 
 NO_SUDO = "result refused\nreason "
 
@@ -22,6 +23,12 @@ def change(transaction: Transaction, look: str = "", instance: str = "") -> Gene
     another EC2 instance than `instance`, an error is printed instead.
     """
     yield StringCommand(as_root(NO_SUDO), _stdin=on_stdin(only_on(instance, transaction.script()), look, LONGEST))
+
+
+@operation(is_idempotent=False)
+def journal(state: State, service: Service, count: int) -> Generator[StringCommand, None, None]:
+    """Prints the last lines of the service's journal, masked on the host."""
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(journal_script(state, service, count)))
 
 
 @operation(is_idempotent=False)

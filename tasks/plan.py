@@ -70,6 +70,19 @@ def upgrade(request: Request, role: str, model: str, state: State, service: Serv
         return Plan(refusal=f"{error}; nothing was touched")
 
 
+def of_the_file(made: Plan, role: str, state: State) -> str:
+    """What an upgrade to what fleet.yml asks for takes from a host whose release was to another model, or ""."""
+    current, new = state.release, made.transaction.release.wanted.model if made.transaction else ""
+    if current is None or not current.wanted.base or current.wanted.model in ("", new) or not new:
+        return ""
+    told = ", ".join(filter(None, (current.who, current.at)))
+    by = f" ({told}{f': {current.reason}' if current.reason else ''})" if told else ""
+    return (
+        f"this takes {current.wanted.model} away, which release {current.wanted.base}{by} gave: fleet.yml asks for "
+        f"{new} of role {role}. To keep it, name it there, or with --to"
+    )
+
+
 def _upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
     given = min(request.nofile, state.capacity.service)
     wanted = Wanted(model, given, request.nofile)

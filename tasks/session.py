@@ -27,12 +27,13 @@ from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, JadaError, OtherMachineError, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
-from jada.tasks.change import change, hold
+from jada.tasks.change import change, hold, journal
 from jada.tasks.connector import BoundedConnector
 from jada.tasks.dial import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.look import LONGEST, Look, look_first, look_on_stdin, read_look
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.release import told
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
@@ -59,6 +60,9 @@ KEEPALIVE = 5
 DEAD_LINK = 20
 # Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
+
+# Characters of a line of a journal; as many are masked (files/mask-log.awk).
+LONGEST_LINE = 2000
 
 T = TypeVar("T")
 
@@ -168,6 +172,13 @@ class Connection:
         if last not in ("jada-held", "jada-refused"):
             raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
+
+    def journal(self, count: int) -> list[str]:
+        """The last lines of the service's journal, with secrets masked. Raises HostError."""
+        lines = self._run(journal, state=self.look(), service=self.service, count=count, name="journal").stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't tell its journal: {why}")
+        return [told(line, most=LONGEST_LINE) for line in lines]
 
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest

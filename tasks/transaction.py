@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
 from jada.tasks import FILES, operator_lock, place, release
@@ -18,6 +19,7 @@ from jada.tasks.state import State
 LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
 # Lines and characters of a journal that are shown of a start that failed.
 MOST_LOG, LONGEST_LOG = 20, 300
+LOG = "log "
 # Lines of an answer; a transaction has some twenty and the look behind it is one.
 MOST_LINES = 1000
 
@@ -96,7 +98,7 @@ class Transaction:
             "RESTORES": self.release.restores,
             "UNIT": self.service.unit,
             "SETTINGS": state.settings.path,
-            **self._place(),
+            **_place(self.state),
             "EXPECTED": state.settings.file.sha256,
             "OFFSET": str(splice.offset),
             "LENGTH": str(splice.length),
@@ -115,6 +117,8 @@ class Transaction:
             "SETTLE": str(self.service.settle),
             "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
+            "MOST_LOG": str(MOST_LOG),
+            "MASK_LOG": _file("mask-log.awk"),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
             "RECOVER_UNIT": _file("jada-recover.service").replace("{{ unit }}", self.service.unit),
@@ -129,26 +133,13 @@ class Transaction:
     @property
     def place(self) -> tuple[str, ...]:
         """Whose settings.json it is, of which service, and where: what a snapshot is bound to (files/host.sh)."""
-        at = self._place()
+        at = _place(self.state)
         return at["USER_ID"], at["GROUP_ID"], self.service.unit, at["LINKED"], at["FOLDER"], at["NAME"]
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
-        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, **self._place()}
+        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, **_place(self.state)}
         return assignments(values) + _file("host.sh") + "recover_at_boot\n"
-
-    def _place(self) -> dict[str, str]:
-        """Whose settings.json it is and where, with what works on it."""
-        folder, _, name = place.checked(self.state.settings.real).rpartition("/")
-        return {
-            "USER_ID": str(self.state.uid),
-            "GROUP_ID": str(self.state.gid),
-            "FOLDER": folder or "/",
-            "NAME": name,
-            "PLACED": "",
-            "LINKED": "yes" if place.is_linked(self.state) else "",
-            "SETTINGS_SH": _file("settings.sh"),
-        }
 
 
 def look_script(service: Service, history: bool = False, evidence: bool = False) -> str:
@@ -168,6 +159,12 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "AS_USER": mask + shared + _file("look-user.sh"),
     }
     return assignments(values) + mask + shared + _file("instance.sh") + _file("look.sh")
+
+
+def journal_script(state: State, service: Service, count: int) -> str:
+    """The script, as root, that prints the last lines of the service's journal, masked there."""
+    values = {"RELEASE": "", "UNIT": service.unit, **_place(state), "MASK_LOG": _file("mask-log.awk")}
+    return assignments(values) + _file("host.sh") + f"see\nsee_settings\njournal {count}\n"
 
 
 def hold_script(request: LockRequest) -> str:
@@ -284,20 +281,25 @@ def _whole(script: str) -> str:
 def outcome(lines: Iterable[str]) -> Outcome | None:
     """What the transaction's output says, None when it ends before the result (the link died).
 
-    Raises ValueError for a result that there is not. Nothing that comes after the first one counts.
+    Raises ValueError for a result that there is not. Nothing that comes after the first one counts but its reason and
+    a log.
     """
+    said = iter(lines)
     steps: list[str] = []
-    ended: Result | None = None
-    for line in lines:
+    for line in said:
         word, _, rest = line.partition(" ")
-        if ended:
-            reason = release.told(rest, most=LONGEST_REASON) if word == "reason" else ""
-            return Outcome(ended, reason, tuple(steps))
+        if word == "result":
+            ended = Result(rest)
+            break
         if word == "step" and len(steps) < MOST_STEPS:
             steps.append(release.told(rest, most=LONGEST_STEP))
-        elif word == "result":
-            ended = Result(rest)
-    return Outcome(ended, "", tuple(steps)) if ended else None
+    else:
+        return None
+    word, _, why = next(said, "").partition(" ")
+    reason = release.told(why, most=LONGEST_REASON) if word == "reason" else ""
+    log = (line.removeprefix(LOG) for line in said if line.startswith(LOG))
+    kept = tuple(release.told(line, most=LONGEST_LOG) for line in islice(log, MOST_LOG))
+    return Outcome(ended, reason, tuple(steps), log=kept)
 
 
 def without_secrets(url: str) -> str:
@@ -305,6 +307,20 @@ def without_secrets(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=host, query="…" if parts.query else "", fragment=""))
+
+
+def _place(state: State) -> dict[str, str]:
+    """Whose settings.json it is and where, with what works on it."""
+    folder, _, name = place.checked(state.settings.real).rpartition("/")
+    return {
+        "USER_ID": str(state.uid),
+        "GROUP_ID": str(state.gid),
+        "FOLDER": folder or "/",
+        "NAME": name,
+        "PLACED": "",
+        "LINKED": "yes" if place.is_linked(state) else "",
+        "SETTINGS_SH": _file("settings.sh"),
+    }
 
 
 def assignments(values: dict[str, str]) -> str:

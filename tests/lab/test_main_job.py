@@ -131,10 +131,27 @@ def test_an_agent_that_fails_on_the_new_model_is_put_back(lab: Lab, orders: dict
     told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=4)
     assert f"{HOST} failed, rolled back and runs {OLD_MODEL} again" in told
     assert "2 verified, 1 failed and rolled back; 2 on sonnet-4.6, 1 on sonnet-4.5." in told
+    # Why: the end of that start's journal, and where all of it is.
+    assert f'{{"event": "start", "model": "{NEW}"' in told
+    assert "/log" in told
     assert lab.model(HOST) == OLD_MODEL
     assert lab.settings_sha(HOST) == before
     assert {lab.model(host.name) for host in lab.hosts if host.name != HOST} == {NEW}
     assert "active" in lab.run(HOST, "systemctl is-active jada-agent")
+
+
+def test_a_host_that_was_put_back_is_judged_like_any_other(lab: Lab) -> None:
+    lab.misbehave(HOST, crash_after=2)
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
+    assert "rolled back, but jada-agent.service does NOT run on the old files either" in told
+
+
+def test_logs_and_ssh_reach_a_host_as_jada_does(lab: Lab) -> None:
+    for host in lab.hosts[0], lab[HOST]:
+        assert lab.jada("ssh", host.name, "hostname").strip() == host.name
+        lab.jada("ssh", host.name, "exit 7", exit_code=7)
+        assert f'"model": "{OLD_MODEL}"' in lab.jada("logs", host.name)
+    assert "name one of: orchestrator-1, specialist-1" in lab.jada("logs", "*-1", exit_code=2)
 
 
 def test_an_agent_that_is_slow_on_the_old_model_is_waited_for(lab: Lab) -> None:

@@ -240,7 +240,7 @@ def test_the_deadline_counts_from_the_answer_to_the_question(
 ) -> None:
     """An agreed change begins, however late the answer came; with --yes there is nothing to wait for."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(rollout, "_agree", lambda _, how: not how.yes)
+    monkeypatch.setattr(rollout, "_agree", lambda _, __, how: not how.yes)
     made = cast("Release", done.release)
     request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
     for yes, code in ((True, Exit.FAILED), (False, Exit.OK)):

@@ -52,6 +52,20 @@ def test_a_host_that_lies_gets_a_release(host: Host, changes: dict[str, object])
     assert plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", host(**changes), SERVICE).transaction
 
 
+def test_an_upgrade_by_fleet_yml_says_what_it_takes_away(host: Host) -> None:
+    """As after `jada upgrade --to`, or where somebody changed fleet.yml."""
+    by = replace(host().release, who="ann@box", at="2026-11-24T12:00:00+00:00", reason="a try")  # type: ignore[type-var]
+    state = host(release=by)
+    told = plan.of_the_file(plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), "r", state)
+    assert told == (
+        "this takes claude-sonnet-4.6 away, which release 20261124-120000-aaaa (ann@box, 2026-11-24T12:00:00+00:00: "
+        "a try) gave: fleet.yml asks for claude-opus-5 of role r. To keep it, name it there, or with --to"
+    )
+    assert plan.of_the_file(plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", state, SERVICE), "r", state) == ""
+    new = host(release=None)
+    assert plan.of_the_file(plan.upgrade(REQUEST, "r", OPUS, new, SERVICE), "r", new) == ""
+
+
 def test_restart_forces_a_release(host: Host) -> None:
     forced = replace(REQUEST, restart=True)
     assert plan.upgrade(forced, "r", "claude-sonnet-4.6", host(), SERVICE).transaction
@@ -380,6 +394,13 @@ def test_outcomes() -> None:
     assert told
     assert (told.result, told.reason, told.steps) == (Result.RESTORED, "it crashed", ("check", "snapshot"))
     assert outcome(["step check"]) is None
+
+
+def test_an_outcome_has_the_log_of_the_start_that_failed_and_no_more() -> None:
+    told = outcome(["result restored", "reason it crashed", *(f"log line {n}\x1b" for n in range(30)), "reason other"])
+    assert told
+    assert (told.reason, len(told.log), told.log[0]) == ("it crashed", 20, "line 0\\x1b")
+    assert outcome(["log early", "result broken"]).log == ()  # type: ignore[union-attr]
 
 
 def test_the_question_says_what_it_will_do(host: Host) -> None:

@@ -1,0 +1,77 @@
+"""An option that is given and empty is a variable that is not set: never the default, never every host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from jada import ConfigError, Host, JadaError
+from jada.cli.fleet import choose
+from jada.cli.main import COMMANDS, jada
+from jada.inventory.fleet import Fleet, Role
+
+# What people may leave empty, or what is checked where it is read.
+FREE = {"reason", "every"}
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    yield "jada", jada
+    for name in COMMANDS:
+        command = jada.get_command(click.Context(jada), name)
+        assert command
+        yield name, command
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_no_text_may_be_empty(name: str, command: click.Command) -> None:
+    texts = [one for one in command.params if type(one.type) is click.types.StringParamType and one.name not in FREE]
+    assert [one.name for one in texts] == []
+
+
+@pytest.mark.parametrize("words", ["status --limit", "upgrade --to", "rollback --to", "drift --role", "--fleet"])
+def test_an_empty_one_is_wrong_usage(words: str) -> None:
+    more = ["status"] if words == "--fleet" else []
+    with pytest.raises(click.BadParameter, match="is empty; is a variable not set"):
+        jada.main([*words.split(), " ", *more], standalone_mode=False)
+
+
+HOSTS = tuple(Host(name, "192.0.2.1", "static", role=name[0]) for name in ("a-1", "a-2", "b-1"))
+FLEET = Fleet("f", Path("fleet.yml"), (), tuple(Role(name) for name in "abc"))
+
+
+@pytest.mark.parametrize(
+    ("role", "limit", "expected"),
+    [
+        (None, None, "a-1 a-2 b-1"),
+        ("a", None, "a-1 a-2"),
+        (None, "b-1, a-*", "a-1 a-2 b-1"),
+        ("a", "*-1", "a-1"),
+    ],
+)
+def test_hosts_are_chosen_by_role_and_by_name(role: str | None, limit: str | None, expected: str) -> None:
+    assert " ".join(host.name for host in choose(FLEET, HOSTS, role, limit)) == expected
+
+
+@pytest.mark.parametrize(
+    ("role", "limit", "told"),
+    [
+        (None, "a-1,typo", "None of the 3 hosts matches --limit typo"),
+        (None, "a-1,", "None of the 3 hosts matches --limit ''"),
+        ("a", "a-1,b-1", "None of the 2 hosts of role a matches --limit b-1"),
+        ("d", None, "fleet.yml names no role d"),
+    ],
+)
+def test_what_matches_nothing_is_wrong_usage_and_named(role: str | None, limit: str | None, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose(FLEET, HOSTS, role, limit)
+    assert caught.value.message == told
+    assert caught.value.hint.startswith("one of: a")
+
+
+def test_a_role_without_hosts_is_no_wrong_usage() -> None:
+    with pytest.raises(JadaError, match="None of the 3 hosts has the role c") as caught:
+        choose(FLEET, HOSTS, "c", None)
+    assert not isinstance(caught.value, ConfigError)
