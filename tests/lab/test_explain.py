@@ -56,7 +56,7 @@ def test_drift_is_one_exec_a_host(lab: Lab) -> None:
 
 
 def test_lies_of_several_hosts_are_found_together(lab: Lab) -> None:
-    lab.jada("upgrade", "--to", "opus-5", "--yes")
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
     lab.run("jada-agent", 'mkdir /etc/claude-code; echo \'{"model": "x"}\' >/etc/claude-code/managed-settings.json')
     lab.run(
         "orchestrator-1",

@@ -80,7 +80,9 @@ def test_a_page_about_some_hosts_has_their_past_alone(lab: Lab, tmp_path: Path) 
     lab.jada("report", "--html", str(file), "--limit", "spec*", exit_code=3)
     assert "only the hosts of --limit spec*" in words(file, "//header/p")[0]
     assert [OTHER in one for one in words(file, "//main")] == [False]
-    assert [one.startswith("✗ error J404") for one in words(file, "//ol[@class='timeline']/li")] == [True]
+    # Whether the model that they run retires (J121) depends on the day.
+    found = [one for one in words(file, "//ol[@class='timeline']/li") if "J121" not in one]
+    assert [one.startswith("✗ error J404") for one in found] == [True]
 
 
 def test_a_page_that_can_not_be_written_is_told(lab: Lab) -> None:
