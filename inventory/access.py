@@ -63,7 +63,7 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
     every, hosts = hosts, [host for host in hosts if host.name not in troubles]
     if not hosts:
         return {**troubles}
-    options = ways(fleet, hosts, scratch)
+    options = _options(fleet, hosts, scratch)
     unvouched = [host for host in hosts if not vouched.get(host.name)]
     _check_files(fleet, [file for host in unvouched for file in options[host.name].known_hosts])
     known = _known(hosts, options)
@@ -117,7 +117,7 @@ def jump_config(ssh: Ssh) -> str:
     return "\n".join(lines) + "\n"
 
 
-def ways(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Options]:
+def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Options]:
     """How ssh would reach each host, by name: by fleet.yml where that says it, by ~/.ssh/config otherwise."""
     ssh = fleet.ssh
     if ssh.jump:

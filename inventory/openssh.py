@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jada import Host, HostError, JadaError
 from jada.inventory import access
-from jada.inventory.fleet import Ssh
-from jada.inventory.ssh_config import Options, arguments
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
@@ -28,30 +25,25 @@ def openssh(fleet: Fleet, host: Host, scratch: Path) -> Iterator[list[str]]:
     data = access.ssh_data(fleet, [host], scratch)[host.name]
     if isinstance(data, HostError):
         raise data
-    way = access.ways(fleet, [host], scratch)[host.name]
     with ExitStack() as stack:
-        options: tuple[str, ...] = ()
-        if key := access.temporary_key(fleet, host):
-            known = f"UserKnownHostsFile={data['ssh_known_hosts_file']}"
-            options = (known, *stack.enter_context(_agent(*key, scratch)))
-            way = replace(way, user=str(data["ssh_user"]))
-        yield argv(fleet.ssh, host.address, way, options)
+        key = access.temporary_key(fleet, host)
+        yield argv(data, stack.enter_context(_agent(*key, scratch)) if key else ())
 
 
-def argv(ssh: Ssh, address: str, way: Options, temporary: tuple[str, ...] = ()) -> list[str]:
-    """The command line that goes the way to a host: what the ssh configuration says of it, ssh reads itself. Pure.
-
-    `temporary` are the options of a login with a key that is good for this one.
-    """
-    options = [f"StrictHostKeyChecking={access.STRICTNESS[ssh.host_keys]}", *temporary]
-    if not temporary and ssh.key:
-        options += [f'IdentityFile="{ssh.key}"', "IdentitiesOnly=yes"]
-    if not temporary and ssh.known_hosts != Ssh().known_hosts:
-        options += [f'UserKnownHostsFile="{ssh.known_hosts}"']
-    if ssh.jump:
-        options += [f"ProxyCommand={way.proxy}"]
-    words = [word for option in options for word in ("-o", option)]
-    return ["ssh", *arguments(), *words, "-l", way.user, "-p", str(way.port), "--", address]
+def argv(data: Mapping[str, Any], options: tuple[str, ...] = ()) -> list[str]:
+    """The command line that does what the host data of pyinfra say. Pure."""
+    words = ["ssh"]
+    if "ssh_config_file" in data:
+        words += ["-F", str(data["ssh_config_file"])]
+    if "ssh_key" in data:
+        words += ["-i", str(data["ssh_key"])]
+    if "ssh_user" in data:
+        words += ["-l", str(data["ssh_user"])]
+    known = f"UserKnownHostsFile={data['ssh_known_hosts_file']}"
+    strict = f"StrictHostKeyChecking={data['ssh_strict_host_key_checking']}"
+    for option in (known, strict, *options):
+        words += ["-o", option]
+    return [*words, "-p", str(data["ssh_port"]), "--", str(data["ssh_hostname"])]
 
 
 @contextmanager
