@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from jada import Host, HostError, JadaError
 from jada.inventory import access
+from jada.inventory.fleet import Ssh
+from jada.inventory.ssh_config import arguments
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
@@ -27,23 +29,35 @@ def openssh(fleet: Fleet, host: Host, scratch: Path) -> Iterator[list[str]]:
         raise data
     with ExitStack() as stack:
         key = access.temporary_key(fleet, host)
-        yield argv(data, stack.enter_context(_agent(*key, scratch)) if key else ())
+        yield argv(fleet.ssh, host, data, stack.enter_context(_agent(*key, scratch)) if key else ())
 
 
-def argv(data: Mapping[str, Any], options: tuple[str, ...] = ()) -> list[str]:
-    """The command line that does what the host data of pyinfra say. Pure."""
-    words = ["ssh"]
-    if "ssh_config_file" in data:
-        words += ["-F", str(data["ssh_config_file"])]
-    if "ssh_key" in data:
-        words += ["-i", str(data["ssh_key"])]
-    if "ssh_user" in data:
-        words += ["-l", str(data["ssh_user"])]
-    known = f"UserKnownHostsFile={data['ssh_known_hosts_file']}"
-    strict = f"StrictHostKeyChecking={data['ssh_strict_host_key_checking']}"
-    for option in (known, strict, *options):
+def argv(ssh: Ssh, host: Host, data: Mapping[str, Any], temporary: tuple[str, ...] = ()) -> list[str]:
+    """The command line, by fleet.yml and the host data of pyinfra; ssh reads ~/.ssh/config by itself, where jada does
+    too. Pure.
+    """
+    words, options = (
+        ["ssh", *arguments()],
+        [f"StrictHostKeyChecking={data['ssh_strict_host_key_checking']}", *temporary],
+    )
+    if ssh.jump:
+        command = data["ssh_paramiko_connect_kwargs"]["sock"].command
+        words = ["ssh", "-F", "none"]
+        options.append(f"ProxyCommand={command.replace('%', '%%')}")
+    if ssh.key and not temporary:
+        words += ["-i", str(ssh.key)]
+        options.append("IdentitiesOnly=yes")
+    if temporary:
+        options.append(f'UserKnownHostsFile="{data["ssh_known_hosts_file"]}"')
+    elif ssh.known_hosts != Ssh().known_hosts:
+        options.append(f'UserKnownHostsFile="{ssh.known_hosts}"')
+    if user := data["ssh_user"] if temporary else host.user:
+        words += ["-l", str(user)]
+    if host.port != 22:
+        words += ["-p", str(host.port)]
+    for option in options:
         words += ["-o", option]
-    return [*words, "-p", str(data["ssh_port"]), "--", str(data["ssh_hostname"])]
+    return [*words, "--", host.address]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 
 from jada.inventory.lab import fleet
 from jada.inventory.lab.shell import LAB
+from tests.conftest import asking_no_model
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -55,7 +56,7 @@ def interrupted(after: float, model: str, env: dict[str, str]) -> tuple[int, str
 
 def test_ctrl_c_at_any_moment_leaves_whole_hosts_and_a_true_record(lab: Lab, tmp_path: Path) -> None:
     own = LAB / "interrupted.yml"
-    own.write_text(fleet.FLEET_FILE.read_text().replace("settle: 5", "settle: 0"))
+    own.write_text(asking_no_model(fleet.FLEET_FILE.read_text()).replace("settle: 5", "settle: 0"))
     env = {"JADA_FLEET": str(own), "XDG_STATE_HOME": str(tmp_path)}
     names = [host.name for host in lab.hosts]
     for number in range(MOMENTS):
@@ -68,7 +69,8 @@ def test_ctrl_c_at_any_moment_leaves_whole_hosts_and_a_true_record(lab: Lab, tmp
         assert {lab.model(name) for name in changed} <= {model}
         # Files, process and release of each host agree, and no change is half done.
         rows: Any = lab.json("status", env=env)["hosts"]
-        assert [row for row in rows if set(row["drift"]) - {"J401", "J121", "J422"}] == [], told
+        # But for hosts that were never changed, and for what the calendar says of a model.
+        assert {code for row in rows for code in row["drift"]} <= {"J401", "J121"}, told
         if changed:
             assert code == 0 or "Stopping" in told
             (release,) = lab.json("history", "--last", "1", env=env)["releases"]

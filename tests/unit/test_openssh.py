@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
+from jada import Host
+from jada.inventory.fleet import Ssh
 from jada.inventory.openssh import argv
 
-DATA = {
-    "ssh_hostname": "192.0.2.1",
-    "ssh_port": 2201,
-    "ssh_known_hosts_file": "/k",
-    "ssh_strict_host_key_checking": "yes",
-}
-CHECKED = ["-o", "UserKnownHostsFile=/k", "-o", "StrictHostKeyChecking=yes"]
+HOST = Host("web-1", "192.0.2.1", "static")
+DATA = {"ssh_user": "bitnami", "ssh_known_hosts_file": "/own", "ssh_strict_host_key_checking": "yes"}
+STRICT = ["-o", "StrictHostKeyChecking=yes"]
 
 
-def test_a_plain_host() -> None:
-    assert argv(DATA) == ["ssh", *CHECKED, "-p", "2201", "--", "192.0.2.1"]
+def test_what_fleet_yml_does_not_say_is_left_to_ssh_itself() -> None:
+    assert argv(Ssh(), HOST, DATA) == ["ssh", *STRICT, "--", "192.0.2.1"]
 
 
-def test_a_user_a_key_and_a_jump_host() -> None:
-    data = {**DATA, "ssh_user": "admin", "ssh_key": "/key", "ssh_config_file": "/config"}
-    assert argv(data)[:7] == ["ssh", "-F", "/config", "-i", "/key", "-l", "admin"]
+def test_what_it_says_counts() -> None:
+    ssh = Ssh(key=Path("/key"), known_hosts=Path("/known"), jump="j")
+    data = {**DATA, "ssh_paramiko_connect_kwargs": {"sock": SimpleNamespace(command="ssh -W %x")}}
+    told = argv(ssh, Host("web-1", "192.0.2.1", "static", user="admin", port=2201), data)
+    assert told[:9] == ["ssh", "-F", "none", "-i", "/key", "-l", "admin", "-p", "2201"]
+    more = ["-o", "ProxyCommand=ssh -W %%x", "-o", "IdentitiesOnly=yes", "-o", 'UserKnownHostsFile="/known"']
+    assert told[9:] == [*STRICT, *more, "--", "192.0.2.1"]
 
 
 def test_a_temporary_key_is_an_agents() -> None:
-    options = ("IdentityAgent=/a", "IdentityFile=none")
-    assert argv(DATA, options)[1:9] == [*CHECKED, "-o", "IdentityAgent=/a", "-o", "IdentityFile=none"]
+    told = argv(Ssh(key=Path("/key")), HOST, DATA, ("IdentityAgent=/a",))
+    assert told[1:3] == ["-l", "bitnami"]
+    assert told[3:] == [*STRICT, "-o", "IdentityAgent=/a", "-o", 'UserKnownHostsFile="/own"', "--", "192.0.2.1"]
