@@ -56,6 +56,7 @@ def upgrade(
       jada upgrade                                    what fleet.yml asks of each role; says what it puts back
     """
     from jada.cli.rollout import roll_out
+    from jada.inventory import models
     from jada.tasks import plan
 
     with open_fleet(fleet_file, role, limit) as opened:
@@ -68,10 +69,10 @@ def upgrade(
             note = "" if to else plan.of_the_file(made, role, state)
             return replace(made, notes=(*made.notes, note)) if note else made
 
-        today = f"{datetime.now(UTC):%F}"
-        for model in {one.id: one for one in wanted.values() if one.retires}.values():
-            ended = "retired" if model.retires <= today else "retires"
-            err.print(f"[yellow]Note[/] {escape(model.id)} {ended} on {escape(model.retires)}")
+        listed, today = models.catalogue(opened.fleet), datetime.now(UTC).date()
+        for exact in dict.fromkeys(one.id for one in wanted.values()):
+            if when := models.retirement(exact, listed, today):
+                err.print(f"[yellow]Note[/] {escape(exact)} {escape(when)}")
         told = sorted(
             {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in wanted.values()}
         )
