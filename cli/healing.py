@@ -104,8 +104,8 @@ def wanted_on(
     other host. Pure.
     """
     if state.release and not _is_stranger(host, state):
-        return state.release.wanted if state.release.wanted.release else None
-    of_role = {name: one for name, one in peers.items() if one.role == host.role and one.wanted.release}
+        return state.release.wanted if state.release.wanted.base and state.release.wanted.model else None
+    of_role = {name: one for name, one in peers.items() if one.role == host.role and one.wanted.base}
     mine = {name: one for name, one in recorded.items() if name == host.name and _is_own(one, state)}
     seconded = {name: recorded[name] for name, one in of_role.items() if _is_recorded(one, recorded.get(name))}
     model = _newest({**seconded, **mine}.values()) or _of_fleet(host, fleet)

@@ -55,8 +55,9 @@ def rollback(
       jada rollback --to sonnet-4.5     to the last release with this model
       jada rollback --redo              the rollback was a mistake
     """
+    from jada.cli.records import open_records
     from jada.cli.rollout import roll_out
-    from jada.cli.way_back import described, last_change
+    from jada.cli.way_back import described, last_change, recorded
     from jada.tasks import plan
 
     if to and redo:
@@ -65,7 +66,8 @@ def rollback(
         request = opened.request(reason=reason, force=force)
         target = _target(to, opened) if to else ""
         seen = opened.look(history=True, goes_on=how.yes and not how.dry_run)
-        last = last_change(seen)
+        with open_records(needed=False) as records:
+            last = last_change(seen, recorded(records, opened.fleet.name))
         change = last.change if last else ""
 
         def planner(name: str, state: State) -> Plan:

@@ -338,7 +338,9 @@ def _judge_restored(name: str, connection: Connection, plan: Plan, told: Outcome
 def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
     """Why a service does not run as it did before the change; what was wrong with its files then is no news."""
     before = plan.transaction.state if plan.transaction else state
-    known = {finding.code for finding in checks.drift(before)} - checks.NOT_RUNNING
+    was_stopped = before.unit.active in ("inactive", "failed")
+    news = checks.NOT_RUNNING - {"J202"} if was_stopped else checks.NOT_RUNNING
+    known = {finding.code for finding in checks.drift(before)} - news
     found = [one for one in checks.drift(state) if one.is_error and one.code not in known]
     if state.release is None:
         found += checks.unanswered(state)

@@ -13,7 +13,7 @@ from jada.cli.fleet import find, fleet_option, load, one_host
 from jada.cli.given import GIVEN
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @fleet_option
 @click.argument("host", type=GIVEN)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -29,7 +29,7 @@ def ssh(host: str, command: tuple[str, ...], fleet_file: str | None) -> int:
       jada ssh web-3 systemctl status jada-agent
     """
     config = load(fleet_file)
-    (chosen,) = (one_host(find(config, None, host), host),)
+    chosen = one_host(find(config, None, host), host)
     from jada.inventory.openssh import openssh
     from jada.inventory.scratch import scratch
 

@@ -4,32 +4,74 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
 from jada.cli.output import plural
-from jada.cli.records import AHEAD
+from jada.cli.records import AHEAD, Records
 from jada.cli.rollout import Plans, on_models
 from jada.tasks import checks
 from jada.tasks.plan import Plan, last_release
-from jada.tasks.release import Release, first_id
+from jada.tasks.release import Release, Wanted, first_id
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
     from jada.inventory.fleet import Fleet
 
 Seen = Mapping[str, State | HostError]
+# How a host ended that was changed, or on which that was tried; and how far back the record is looked through.
+CHANGED = ("begun", "verified", "unverified", "restored", "broken")
+MOST_ENTRIES = 50
 FURTHER = "jada rollback --to RELEASE|MODEL"
 
 
-def last_change(seen: Seen) -> Release | None:
-    """The last thing that was done to these hosts, or tried, None if jada never changed one."""
-    return last_release(_states(seen).values(), first_id(datetime.now(UTC) + AHEAD))
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The newest release of the fleet by this machine's record that changed a host, and the hosts that it changed."""
+
+    release: Release
+    hosts: frozenset[str]
+
+
+def recorded(records: Records, fleet: str) -> Recorded | None:
+    """What was done last from this machine, as far as its record says; not what hosts told of others."""
+    for entry in records.entries(fleet, None, MOST_ENTRIES):
+        hosts = frozenset(one.host for one in records.hosts(entry.id) if one.ending in CHANGED)
+        if hosts:
+            kind = "rollback" if entry.kind == "rollback" else "upgrade"
+            made = Release(entry.id, kind, Wanted(entry.model, 0, release=entry.id), Wanted("", 0), who=entry.who)
+            return Recorded(made, hosts)
+    return None
+
+
+def last_change(seen: Seen, mine: Recorded | None) -> Release | None:
+    """The last thing that was done to these hosts, or tried, None if jada never changed one.
+
+    This machine's record comes before what hosts say: where some are still on what it did last, or those that it did it
+    to can't be seen, that was it.
+    """
+    states = _states(seen)
+    told = last_release(states.values(), first_id(datetime.now(UTC) + AHEAD))
+    if mine is None or (told and told.id == mine.release.id):
+        return told
+    if told is None or told.id < mine.release.id:
+        return mine.release if any(isinstance(seen.get(name), HostError) for name in mine.hosts) else told
+    own = (one for name in mine.hosts & states.keys() for one in _releases(states[name], mine.release.id))
+    return next(own, told)
+
+
+def _releases(state: State, release: str) -> list[Release]:
+    """That release, if the host is on it, or put itself back from it."""
+    failed = [past.release for past in state.history if past.error]
+    return [one for one in (state.release, *failed) if one and one.id == release]
 
 
 def described(fleet: Fleet, seen: Seen, plans: Plans, last: Release | None, redo: bool) -> Iterator[str]:
     """What people have to know of a rollback before it, a sentence each; `last` is None if it goes somewhere else."""
+    if last:
+        yield from _unsure(seen, plans, last)
     moving = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
     states = _states(seen)
     if last and not moving and all(isinstance(plan, Plan) and plan.idle for plan in plans.values()):
@@ -44,6 +86,22 @@ def described(fleet: Fleet, seen: Seen, plans: Plans, last: Release | None, redo
         yield (
             f"The hosts will run {plural(len(set(after.values())), 'model')} instead of {len(set(before.values()))}: "
             f"{on_models(after.values(), fleet)}"
+        )
+
+
+def _unsure(seen: Seen, plans: Plans, last: Release) -> Iterator[str]:
+    """What else may have been the last change."""
+    gone = [name for name, state in seen.items() if isinstance(state, HostError)]
+    moving = any(isinstance(plan, Plan) and plan.transaction for plan in plans.values())
+    if gone and not moving:
+        yield f"The last change was release {last.id}. Unreachable: {', '.join(gone)}. To send others back: {FURTHER}"
+    elif gone:
+        yield f"Unreachable: {', '.join(gone)}. Had they alone been changed later, an earlier change is undone here"
+    later = {name: one.release for name, one in _states(seen).items() if one.release and one.release.id > last.id}
+    for name, release in later.items():
+        yield (
+            f"{name} tells of a later release {release.id}, by {release.who or 'nobody'}, that this machine did not "
+            f"make: left as it is. To undo it: jada rollback --limit {shlex.quote(name)}"
         )
 
 

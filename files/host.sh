@@ -61,7 +61,7 @@ hash_of() {
 # Files that hold an id, for a link to a folder can't be replaced in one step by every mv (uutils coreutils).
 point() { # NAME ID
     printf '%s\n' "$2" 2>/dev/null >"$HOME_OF_JADA/$1.new" && flush "$HOME_OF_JADA/$1.new" &&
-        mv -f "$HOME_OF_JADA/$1.new" "$HOME_OF_JADA/$1"
+        mv -fT "$HOME_OF_JADA/$1.new" "$HOME_OF_JADA/$1"
 }
 
 # The id in such a file; "none" where there is none.
@@ -345,7 +345,8 @@ reload_if_needed() {
 
 # --- undoing ----------------------------------------------------------------------------------------------------
 
-# Puts the snapshot of the unfinished release in DIR back and has the service run on it.
+# Puts the snapshot of the unfinished release in DIR back and has the service run on it; fails if it does not, and exits
+# where the files can't be put back.
 restore() {
     trap '' INT TERM
     step restore
@@ -357,21 +358,20 @@ restore() {
         exit 11
     }
     systemctl daemon-reload 9>&-
+    runs=yes
     if [ -e "$DIR/restarting" ]; then
         case $(cat "$DIR/was") in
             active)
                 # Waited for as long as any start, and then judged by the look that follows.
                 MODEL=
-                restart_service && settled "$SETTLE" && answers || {
-                    say "result broken"
-                    say "reason $1; rolled back, but $UNIT does NOT run on the old files either"
-                    exit 11
-                } ;;
+                restart_service && settled "$SETTLE" && answers || runs= ;;
             inactive | failed) systemctl stop "$UNIT" 9>&- ;;
             *) restart_service ;;
         esac
     fi
+    # The files are back: what is done there next, by hand or by another release, is not to be undone once more.
     end_of_failed "$1"
+    [ -n "$runs" ]
 }
 
 # Marks the release in DIR as one that never was, and takes away what it left beside the files.
@@ -382,7 +382,11 @@ end_of_failed() {
 
 fail() {
     trap - EXIT
-    restore "$1"
+    restore "$1" || {
+        say "result broken"
+        say "reason $1; rolled back, but $UNIT does NOT run on the old files either"
+        exit 11
+    }
     say "result restored"
     say "reason $1$EDITED"
     exit 10
@@ -402,7 +406,7 @@ recover() {
         place_of "$DIR"
         DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
         touch_file "$DIR/restarting"
-        restore "it was cut off half-way"
+        restore "it was cut off half-way" || :
     ) || exit $?
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -29,6 +30,8 @@ MOST_GREETING = 65536
 MOST_OF_PACKET = 2**18
 # What a login shell says before an answer, and the answer's first line.
 FIRST_LINE = re.compile(rb"(?s:.{0,65536}?\n)?%s\n[^\n]*\n" % BEGIN.encode())
+# Seconds for a word of farewell.
+PARTING = 2
 # Reads after which the other hosts get their turn, whatever this one still has to say.
 TURN = 32
 
@@ -46,9 +49,11 @@ class BoundedConnector(SSHConnector):
 
     def let_go(self) -> None:
         """Ends a command that waits for the second part of its script."""
-        if self._waiting:
-            self._waiting[0].close()
-        self._waiting = None
+        waiting, self._waiting = self._waiting, None
+        # It may be in the middle of something that has no end.
+        with suppress(EOFError, OSError, SSHException), gevent.Timeout(PARTING, False):  # type: ignore[arg-type]
+            if waiting:
+                waiting[0].close()
 
     def run_shell_command(
         self,

@@ -122,16 +122,16 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
     Both need a state with history.
     """
     current = state.release
-    if hindrance := _hindrance(state):
+    if hindrance := _hindrance(state) or _half_way(request, role, state, service):
         return hindrance
     if current is None:
         refused = to or not change
         return Plan(refusal="it has no earlier release: jada never changed this host") if refused else Plan(idle=NEVER)
-    if to and to in (current.wanted.release, current.wanted.model):
-        return Plan(idle=f"already on {to}")
+    if to and to in (current.wanted.base, current.wanted.model):
+        return _idle(state, f"already on {to}")
     change = current.change if change is None else change
     if not to and (not change or current.wanted.base != change):
-        return Plan(idle=_elsewhere(state, current, change))
+        return _idle(state, _elsewhere(state, current, change))
     undone = _undone(state, to) if to else _made(state, current, change)
     if undone is None:
         kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
@@ -145,12 +145,12 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
 def redo(request: Request, role: str, state: State, service: Service, change: str) -> Plan:
     """Puts a host from which the `change` was taken back by a rollback on it again."""
     current = state.release
-    if hindrance := _hindrance(state):
+    if hindrance := _hindrance(state) or _half_way(request, role, state, service):
         return hindrance
     if current is None:
         return Plan(idle=NEVER)
     if not (change and current.is_undo and current.change == change):
-        return Plan(idle=_elsewhere(state, current, change))
+        return _idle(state, _elsewhere(state, current, change))
     return _way_back(request, role, state, current, current, service)
 
 
@@ -160,6 +160,30 @@ def _hindrance(state: State) -> Plan | None:
     if refusal := _refusal(state):
         return Plan(refusal=refusal)
     return None
+
+
+def _half_way(request: Request, role: str, state: State, service: Service) -> Plan | None:
+    """What undoes a change that was cut off: any transaction does that first, and the rest is planned anew."""
+    if not state.interrupted:
+        return None
+    unfinished = next((past.release for past in state.history if past.release.id == state.interrupted), state.release)
+    if unfinished is None:
+        return Plan(refusal=f"release {state.interrupted} was cut off half-way there; jada upgrade undoes it first")
+    made = release.rollback(request.id, _found(state), unfinished, **request.about(role))
+    transaction = Transaction(made, state, service, request.holder, force=request.force)
+    undoes = f"undo release {state.interrupted}, which was cut off half-way, and plan the rest anew"
+    return Plan(transaction, diff=((undoes,),))
+
+
+def _idle(state: State, why: str) -> Plan:
+    """Nothing to do, unless the host does not run what it is said to be on: then this is no way back."""
+    wrong = next((finding for finding in checks.drift(state) if finding.is_error), None)
+    if wrong is None:
+        return Plan(idle=why)
+    told = f"{wrong.code} {wrong.name}: expected {wrong.expected}, saw {wrong.seen}"
+    base = state.release.before if state.release else Wanted("", 0)
+    back = f", or jada rollback --to {target}" if (target := base.release or base.model) else ""
+    return Plan(refusal=f"{why}, but {told}. With --limit for this host: jada heal{back}")
 
 
 def _way_back(request: Request, role: str, state: State, current: Release, undone: Release, service: Service) -> Plan:
@@ -241,9 +265,9 @@ def _refusal(state: State) -> str:
 def _unusable(state: State, wanted: Wanted) -> str:
     """Why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
-        back = (
-            f", or put back what stood there before release {state.release.id}: jada rollback" if state.release else ""
-        )
+        back, made = "", state.release
+        if made and (target := made.before.release or made.before.model):
+            back = f", or put back what stood there before release {made.id}: jada rollback --to {target} --limit …"
         return f"{state.settings.path}: {error}; nothing was touched; mend it first{back}"
     text = state.settings.text
     splice = None if text is None else set_model(text, wanted.model)
@@ -328,7 +352,7 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     state, made, service = transaction.state, transaction.release, transaction.service
     diffs = [_settings_diff(service.settings, state.settings.text, transaction.splice)]
     # What stands there without a release behind it is not ours.
-    ours = state.release is not None and state.release.wanted.release != ""
+    ours = state.release is not None and state.release.wanted.base != ""
     known = state.release if ours and state.dropin.sha256 != "absent" else None
     old = _as_it_was(partial(release.dropin, known.wanted)) if known else ""
     diffs.append(_file_diff(f"{service.unit}.d/50-jada.conf", old, release.dropin(made.wanted)))

@@ -163,6 +163,7 @@ class Connection:
 
         Raises HostError.
         """
+        self._was_begun = False
         return self._change(transaction, evidence) or self._find_out(transaction)
 
     def hold(self, request: LockRequest) -> LockAnswer:
@@ -325,5 +326,5 @@ class Session:
             yield from Pool(at_once).imap_unordered(run, names)
 
     def close(self) -> None:
-        for connection in self._connections.values():
-            connection.close()
+        for name, connection in self._connections.items():
+            attempt(name, connection.close)

@@ -426,7 +426,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
 def _whose(unit: Unit, root: Fields) -> dict[str, Any]:
     """The service's user; a look that says none has to say why."""
     if "user" not in root and root.get("unit.LoadState") in ("", "loaded") and not unit.user:
-        raise LookError("it does not say user")
+        raise LookError("systemctl tells nothing of the service there")
     known = "user" in root
     return {
         "user": root.get("user"),

@@ -163,8 +163,12 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
 
 def journal_script(state: State, service: Service, count: int) -> str:
     """The script, as root, that prints the last lines of the service's journal, masked there."""
-    values = {"RELEASE": "", "UNIT": service.unit, **_place(state), "MASK_LOG": _file("mask-log.awk")}
-    return assignments(values) + _file("host.sh") + f"see\nsee_settings\njournal {count}\n"
+    # Of a unit that systemd can't load, nobody knows where its settings are: masked by what secrets look like alone.
+    nowhere = {"USER_ID": "0", "FOLDER": "/", "NAME": "none", "PLACED": "", "LINKED": "", "SETTINGS_SH": ":"}
+    where = _place(state) if state.settings.real else nowhere
+    values = {"RELEASE": "", "UNIT": service.unit, **where, "MASK_LOG": _file("mask-log.awk")}
+    look = "see\nsee_settings\n" if state.settings.real else "see\n"
+    return assignments(values) + _file("host.sh") + f"{look}journal {count}\n"
 
 
 def hold_script(request: LockRequest) -> str:

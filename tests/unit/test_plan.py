@@ -328,7 +328,8 @@ def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
     assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
     again = replace(REQUEST, id="20261124-140000-cccc")
-    assert plan.rollback(again, "r", "", host(release=back), SERVICE) == Plan(idle="already on claude-haiku-4.5")
+    there = host(release=back, settings={"text": '{"model": "claude-haiku-4.5"}'}, health={"model": "claude-haiku-4.5"})
+    assert plan.rollback(again, "r", "", there, SERVICE) == Plan(idle="already on claude-haiku-4.5")
     second = plan.redo(again, "r", host(release=back), SERVICE, back.change)
     assert second.transaction
     forward = second.transaction.release

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jada.cli.way_back import described
+from jada import HostError
+from jada.cli.way_back import Recorded, described, last_change
 from jada.inventory.fleet import Fleet
 from jada.tasks import plan, release
 from jada.tasks.plan import Plan, Request
@@ -78,6 +79,7 @@ def _running(state: State, model: str) -> State:
         state,
         settings=replace(state.settings, text=f'{{"model": "{model}"}}'),
         health=replace(state.health, model=model),
+        process=replace(state.process, soft=4096, hard=4096) if state.process else None,
     )
 
 
@@ -206,3 +208,62 @@ def test_a_release_of_the_future_decides_for_no_other_host(hosts: Hosts) -> None
     assert moved(hosts.back()) == "abc"
     # Where the clock that made them was wrong, it is all there is to go by.
     assert moved(hosts.back("d")) == "d"
+
+
+def test_a_host_that_does_not_run_what_it_is_on_is_no_nothing_to_do(hosts: Hosts) -> None:
+    hosts.upgrade(OPUS, "abc")
+    torn = replace(hosts.states["d"].settings, text='{"model": "clau')
+    hosts.states["d"] = replace(hosts.states["d"], settings=torn)
+    plans = hosts.back()
+    assert moved(plans) == "abc"
+    assert plans["d"].refusal.startswith(f"already on {SONNET}, but J101")
+    assert "jada heal" in plans["d"].refusal
+
+
+@pytest.mark.parametrize("redo", [False, True])
+def test_a_change_that_was_cut_off_is_undone_first(hosts: Hosts, redo: bool) -> None:
+    unfinished = release.upgrade("20261124-130000-aaaa", Wanted(SONNET, 4096, 4096), Wanted(OPUS, 4096, 4096))
+    state = hosts.states["d"]
+    hosts.states["d"] = replace(state, interrupted=unfinished.id, history=(*state.history, Past(unfinished, "cut off")))
+    plans = hosts.back(redo=redo)
+    assert plans["d"].transaction
+    assert plans["d"].diff == ((f"undo release {unfinished.id}, which was cut off half-way, and plan the rest anew",),)
+    never = replace(hosts.states["d"], release=None, history=(Past(unfinished, "cut off"),), interrupted=unfinished.id)
+    assert plan.rollback(hosts.request(), "r", "", never, SERVICE, unfinished.id).transaction
+
+
+def record(change: str, hosts: str, model: str = OPUS) -> Recorded:
+    return Recorded(release.upgrade(change, Wanted("", 0), Wanted(model, 0)), frozenset(hosts))
+
+
+def test_a_change_of_hosts_that_are_gone_sends_no_others_back(hosts: Hosts) -> None:
+    change = hosts.upgrade(OPUS, "d")
+    seen: dict[str, State | HostError] = {**{name: hosts.states[name] for name in "abc"}, "d": HostError("d is off")}
+    assert last_change(seen, None) == hosts.states["a"].release
+    last = last_change(seen, record(change, "d"))
+    assert last
+    assert last.change == change
+    plans = {name: plan.rollback(hosts.request(), "r", "", hosts.states[name], SERVICE, change) for name in "abc"}
+    assert moved(plans) == ""
+    (note,) = described(FLEET, seen, {**plans, "d": HostError("")}, last, False)
+    assert note.startswith(f"The last change was release {change}. Unreachable: d.")
+
+
+def test_one_hosts_word_is_not_before_this_machines_record(hosts: Hosts) -> None:
+    """Whatever a host says that it did later, what was done from here is what is undone."""
+    change = hosts.upgrade(OPUS, "abcd")
+    forged = "20261124-235959-ffff"
+    state = hosts.states["d"]
+    assert state.release
+    hosts.states["d"] = replace(state, release=replace(state.release, id=forged, who="mallory"))
+    last = last_change(hosts.states, record(change, "abcd"))
+    assert last
+    assert last.change == change
+    plans = {name: plan.rollback(hosts.request(), "r", "", one, SERVICE, change) for name, one in hosts.states.items()}
+    assert moved(plans).startswith("abc")
+    notes = list(described(FLEET, hosts.states, plans, last, False))
+    assert any(f"d tells of a later release {forged}, by mallory" in note for note in notes)
+    failed = Past(replace(state.release, id=forged), "it crashed")
+    hosts.states["d"] = replace(state, history=(*state.history, failed))
+    assert last_change(hosts.states, record(change, "abcd")) == state.release
+    assert last_change(hosts.states, None) != state.release
