@@ -42,10 +42,10 @@ def rollback(
 ) -> Exit:
     """Undo the fleet's last change, byte for byte, on the hosts that it changed and that are still on it.
 
-    What the last change was, the hosts themselves tell: an upgrade, or a heal of one. Content, owner and mode come
-    from the snapshot that each of them keeps: nothing else is needed. All hosts at once. A host that is not on that
-    change, because it put itself back or was left out, stays as it is; --to sends others back too, or further. Run
-    twice, it does nothing more: going forward again is --redo.
+    What was done last from this machine, its record says; where it has none, the hosts tell. Content, owner and mode
+    come from the snapshot that each of them keeps: nothing else is needed. All hosts at once. A host that is not on
+    that change, because it put itself back or was left out, stays as it is; --to sends others back too, or further.
+    One that does not run what it is on is an error. Run twice, it does nothing more: going forward again is --redo.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What a rollback undoes, and what is to be said of it before: told by the hosts, for all of them together. Pure."""
+"""What a rollback undoes, and what is to be said of it before: for all hosts together. Pure."""
 
 from __future__ import annotations
 

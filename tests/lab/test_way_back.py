@@ -86,6 +86,30 @@ def test_a_service_of_another_user_gets_no_snapshot(lab: Lab, quick: dict[str, s
     lab.run(HOST, "rm -rf /home/admin/.claude")
 
 
+def test_a_service_that_does_not_run_goes_back_all_the_same(lab: Lab, quick: dict[str, str]) -> None:
+    before = lab.settings_sha(HOST)
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick)
+    lab.run(HOST, f"printf '[Service]\\nExecStartPre=/bin/false\\n' >{DROPINS}/60-broken.conf; systemctl daemon-reload")
+    lab.run(HOST, "systemctl restart jada-agent || :")
+    told = lab.jada("rollback", "--yes", "--limit", HOST, env=quick, exit_code=1)
+    assert lab.settings_sha(HOST) == before, told
+    assert "J202" in told
+    # Nothing is left over that would undo it, or what comes next.
+    lab.run(HOST, f"[ ! -e /var/lib/jada/transaction ]; rm {DROPINS}/60-broken.conf; systemctl daemon-reload")
+    lab.jada("upgrade", "--to", "opus-5", "--yes", "--limit", HOST, env=quick)
+
+
+def test_files_that_are_back_are_not_put_back_once_more(lab: Lab, quick: dict[str, str]) -> None:
+    """A host whose old model does not run either needs people: what they do next stands."""
+    broken = f"printf '[Service]\\nExecStartPre=/bin/false\\n' >{DROPINS}/60-broken.conf"
+    lab.run(HOST, f"mkdir -p {DROPINS}; {broken}")
+    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick, exit_code=1)
+    assert "does NOT run" in told
+    lab.run(HOST, f"[ ! -e /var/lib/jada/transaction ]; rm {DROPINS}/60-broken.conf; systemctl daemon-reload")
+    lab.jada("upgrade", "--to", "opus-5", "--yes", "--limit", HOST, env=quick)
+    assert lab.model(HOST) == "claude-opus-5"
+
+
 @pytest.mark.skipif(not os.environ.get("JADA_ALL_FAULTS"), reason="takes minutes: make test-faults")
 def test_a_service_that_takes_its_time_to_stop_is_waited_for(lab: Lab, quick: dict[str, str]) -> None:
     slow = "[Service]\\nExecStop=/bin/sleep 130\\nTimeoutStopSec=150\\n"
