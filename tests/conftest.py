@@ -20,8 +20,9 @@ import pytest
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 
-# A shell's background ignores Ctrl-C, and all that is started from there does.
+# A shell's background ignores Ctrl-C, nohup a terminal that is closed, and all that is started from there does.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 JADA = Path(sys.executable).with_name("jada")
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
