@@ -17,7 +17,7 @@ from urllib.parse import quote
 from jada import ConfigError, Host, HostError
 from jada.inventory import ssh_config
 from jada.inventory.fleet import HOST_NAME, SSH_CONFIG_PATH, Fleet, Ssh
-from jada.inventory.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name
+from jada.inventory.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name, revoked_keys
 from jada.inventory.ssh_config import Options, expanded, jumping, plain
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
 
+# What a binary list of RevokedHostKeys begins with.
+_REVOCATION_LIST = b"SSHKRL\n\0"
 # A name of DNS, or an address: nothing that known_hosts or ssh_config reads as a pattern, a list or an option.
 _ADDRESS = re.compile(r"[\w:][\w.:-]*(%\w+)?")
 _USER = re.compile(r"(\w[\w.@\\+-]*\$?)?")
@@ -127,7 +129,7 @@ def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Op
     elif ssh_config.is_silent():
         options = {host.name: plain(host) for host in hosts}
     else:
-        options = ssh_config.asked(hosts)
+        options = ssh_config.asked(hosts, is_strict=ssh.host_keys == "strict")
     if ssh.key:
         own = {"identities": (ssh.key,), "identities_only": True, "certificates": ()}
         options = {name: replace(one, **own) for name, one in options.items()}  # type: ignore[arg-type]
@@ -143,7 +145,24 @@ def _known(hosts: Sequence[Host], options: Mapping[str, Options]) -> dict[str, H
         names = {host.name: _known_name(one) for host in hosts if (one := options[host.name]).known_hosts == files}
         found = host_keys("\n".join(_text(file) for file in files), names.values())
         known |= {host: found[name] for host, name in names.items()}
-    return known
+    revoked = {file: _revoked(file) for one in options.values() for file in one.revoked}
+    return {host: keys.without(frozenset[bytes]().union(*(revoked[file] for file in options[host].revoked)))
+            for host, keys in known.items()}  # fmt: skip
+
+
+def _revoked(file: Path) -> frozenset[bytes]:
+    """The keys of a file that RevokedHostKeys names; without them ssh trusts no host. Raises ConfigError."""
+    try:
+        data = file.read_bytes()
+        if data.startswith(_REVOCATION_LIST):
+            raise ValueError("it is a key revocation list")
+        return revoked_keys(data.decode(errors="surrogateescape"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"{file}, which RevokedHostKeys names in the ssh configuration, can't be read: {why}",
+            "jada reads the form with one public key on a line; without it no host key can be trusted",
+        ) from None
 
 
 def _known_name(options: Options) -> str:

@@ -91,16 +91,20 @@ class Trust:
         One that is not good makes the key a plain one, as with ssh. Raises WrongKeyError.
         """
         blob = shown.key_blob
+        # An authority's key stands in it whole, whatever its type.
+        if any(len(revoked).to_bytes(4, "big") + revoked in blob for revoked in self.keys.revoked):
+            raise self._revoked(key)
         try:
             certificate = load_ssh_public_identity(f"{shown.key_type} {b64encode(blob).decode()}".encode())
-        except (ValueError, UnsupportedAlgorithm) as error:
-            return None, f"can't be read ({type(error).__name__})"
-        if not isinstance(certificate, SSHCertificate):
+            if not isinstance(certificate, SSHCertificate):
+                return None, ""
+            line = certificate.signature_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        except UnsupportedAlgorithm:
+            # One of a type that nobody is trusted by here.
             return None, ""
-        line = certificate.signature_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        except ValueError:
+            return None, "can't be read"
         signer = HostKey(*line.split(" "))
-        if signer.blob in self.keys.revoked:
-            raise self._revoked(key)
         if signer not in self.keys.authorities:
             return None, ""
         return signer, why_not(certificate, blob, self.name, time.time())
@@ -178,7 +182,7 @@ class TrustingTransport(Transport):
         super().start_client(event, timeout)
         try:
             self._vouching = self._trust.verify(super().get_remote_server_key())
-        except WrongKeyError:
+        except Exception:
             self.close()
             raise
 

@@ -58,6 +58,21 @@ class HostKeys:
         own = dict.fromkeys((*keys, *self.own))
         return replace(self, own=tuple(key for key in own if key.kind in KINDS and key.blob not in self.revoked))
 
+    def without(self, revoked: Collection[bytes]) -> HostKeys:
+        """The same with more keys that are revoked."""
+        refused = self.revoked.union(revoked)
+        good = [tuple(key for key in kept if key.blob not in refused) for kept in (self.own, self.authorities)]
+        return HostKeys(good[0], refused, good[1])
+
+    def lines(self, name: str) -> str:
+        """A known_hosts that says the same of a host by this name, and nothing of others."""
+        marked = (
+            *(("", key) for key in self.own),
+            *((f"{AUTHORITY} ", key) for key in self.authorities),
+            *((f"{REVOKED} ", key) for key in map(_of_blob, sorted(self.revoked))),
+        )
+        return "".join(f"{marker}{name} {key.kind} {key.text}\n" for marker, key in marked)
+
 
 def known_name(address: str, port: int) -> str:
     """The name a host has in known_hosts."""
@@ -72,6 +87,23 @@ def host_key(kind: str, text: str) -> HostKey | None:
         return None
     length = int.from_bytes(blob[:4], "big")
     return HostKey(kind, text) if blob[4 : 4 + length] == kind.encode() and kind.isascii() and kind else None
+
+
+def revoked_keys(text: str) -> frozenset[bytes]:
+    """The keys of a file of RevokedHostKeys, one on a line. Raises ValueError for a line that is none."""
+    revoked = set()
+    for number, line in enumerate(text.split("\n"), 1):
+        fields = line.split()
+        if fields and not fields[0].startswith("#"):
+            key = host_key(fields[0], fields[1]) if len(fields) > 1 else None
+            if key is None or "-cert-" in key.kind:
+                raise ValueError(f"line {number} is no public key")
+            revoked.add(key.blob)
+    return frozenset(revoked)
+
+
+def _of_blob(blob: bytes) -> HostKey:
+    return HostKey(blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode(), b64encode(blob).decode())
 
 
 def host_keys(text: str, names: Collection[str]) -> dict[str, HostKeys]:
@@ -94,8 +126,7 @@ def host_keys(text: str, names: Collection[str]) -> dict[str, HostKeys]:
     def keys(name: str) -> HostKeys:
         refused = frozenset(revoked[name.lower()] | revoked[_bare(name)])
         known = next((one for one in (name.lower(), _bare(name)) if own[one] or authorities[one]), "")
-        good = [tuple(key for key in kept[known] if key.blob not in refused) for kept in (own, authorities)]
-        return HostKeys(good[0], refused, good[1])
+        return HostKeys(tuple(own[known]), authorities=tuple(authorities[known])).without(refused)
 
     return {name: keys(name) for name in names}
 

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from jada import ConfigError, Host
 
+# Seconds for `ssh -G`, which runs the commands of Match exec and may ask DNS.
+PATIENCE = 30
 # As many files in one another as ssh itself reads.
 DEPTH = 16
 # Processes side by side, for as many hosts as there are; each takes a few milliseconds.
@@ -37,7 +39,7 @@ UNUSED = {"pkcs11provider": ("", "none"), "knownhostscommand": ("", "none"), "bi
           "bindinterface": ("",), "controlpath": ("", "none"), "addressfamily": ("", "any")}  # fmt: skip
 # What bears on the way to a host and on its trust; a configuration of other lines need not be asked about each host.
 _BEARING = re.compile(
-    r"\s*(match|host(name|keyalias)|port|user|identit\w+|certificatefile|proxy\w+|(user|global)?knownhosts\w+"
+    r"\s*(match|host(name|keyalias)|port|user|identit\w+|certificatefile|proxy\w+|(user|global)?knownhosts\w+|revokedhostkeys"
     r"|canonical\w+|tag|" + "|".join(UNUSED) + r")\b",
     re.IGNORECASE,
 )
@@ -60,6 +62,7 @@ class Options:
     alias: str = ""
     proxy: str = ""
     unused: tuple[str, ...] = ()
+    revoked: tuple[Path, ...] = ()
 
 
 def own_file() -> Path:
@@ -70,7 +73,7 @@ def is_silent() -> bool:
     """Whether no line of the configuration bears on the way to a host; where it can't be read, it is not silent."""
     try:
         return not any(_BEARING.match(line) for file in _files() for line in _lines(file))
-    except (OSError, UnicodeError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 
@@ -86,22 +89,37 @@ def plain(host: Host) -> Options:
     )
 
 
-def asked(hosts: Sequence[Host]) -> dict[str, Options]:
-    """What the configuration makes of each host, by its name; ssh is asked side by side. Raises ConfigError."""
+def asked(hosts: Sequence[Host], *, is_strict: bool) -> dict[str, Options]:
+    """What the configuration makes of each host, by its name; ssh is asked side by side. Raises ConfigError.
+
+    Where fleet.yml is strict, jump hosts are held to it, whatever the configuration says of their keys.
+    """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip((host.name for host in hosts), pool.map(_ask, hosts), strict=True))
+        return dict(
+            zip((host.name for host in hosts), pool.map(partial(_ask, is_strict=is_strict), hosts), strict=True)
+        )
 
 
-def jumping(hops: str, arguments: Sequence[str]) -> str:
-    """The command by which ssh makes the way through these jump hosts, as it does itself for ProxyJump.
+def jumping(hops: str, arguments: Sequence[str], *, is_strict: bool = False) -> str:
+    """The command by which ssh makes the way through these jump hosts, with the same options for each: `ssh -J` hands
+    none on.
 
     Never with a question at the terminal: it would come once for each host, and all at once.
     """
-    *before, last = hops.split(",")
-    through = ("-J", ",".join(before)) if before else ()
+    before, _, last = hops.rpartition(",")
+    options = ["BatchMode=yes", "ControlMaster=no"]
+    if is_strict:
+        options.append("StrictHostKeyChecking=yes")
+    if before:
+        options.append(f"ProxyCommand={jumping(before, arguments, is_strict=is_strict)}")
+    argv = ("ssh", *arguments, *(word for option in options for word in ("-o", option)))
     where = last if last.startswith("ssh://") else f"ssh://{last}"
-    argv = ("ssh", *arguments, "-o", "BatchMode=yes", "-o", "ControlMaster=no", *through)
-    return f"{shlex.join(argv)} -W '[%h]:%p' {shlex.quote(where)}"
+    return f"{_literal(shlex.join(argv))} -W '[%h]:%p' {_literal(shlex.quote(where))}"
+
+
+def _literal(text: str) -> str:
+    """The text with no tokens in it."""
+    return text.replace("%", "%%")
 
 
 def expanded(text: str, options: Options, address: str) -> str:
@@ -122,8 +140,8 @@ def expanded(text: str, options: Options, address: str) -> str:
     return _TOKEN.sub(lambda found: tokens.get(found[1]) or os.environ.get(found[2] or "", found[0]), text)
 
 
-def read(text: str, host: Host) -> Options:
-    """The options that `ssh -G` printed for a host."""
+def read(text: str, host: Host, *, is_strict: bool = False) -> Options:
+    """The options that `ssh -G` printed for a host. Raises ValueError."""
     said: dict[str, list[str]] = {}
     for line in text.splitlines():
         key, _, value = line.partition(" ")
@@ -142,7 +160,7 @@ def read(text: str, host: Host) -> Options:
 
     proxy = one("proxycommand")
     if one("proxyjump") not in ("", "none"):
-        proxy = jumping(one("proxyjump"), arguments())
+        proxy = jumping(one("proxyjump"), arguments(), is_strict=is_strict)
     agent = one("identityagent") or "SSH_AUTH_SOCK"
     return Options(
         options.hostname,
@@ -156,7 +174,13 @@ def read(text: str, host: Host) -> Options:
         options.alias,
         "" if proxy == "none" else proxy,
         tuple(key for key, usual in UNUSED.items() if one(key) not in usual),
+        paths(*_files_of(one("revokedhostkeys"))),
     )
+
+
+def _files_of(value: str) -> list[str]:
+    """One file, or since OpenSSH 10 several; ssh prints a name with a space as it is."""
+    return [value] if Path(value).expanduser().is_file() else shlex.split(value)
 
 
 def _agent(value: str, put_in: partial[str]) -> str:
@@ -167,7 +191,7 @@ def _agent(value: str, put_in: partial[str]) -> str:
     return str(Path(put_in(value)).expanduser())
 
 
-def _ask(host: Host) -> Options:
+def _ask(host: Host, *, is_strict: bool) -> Options:
     of_host = (*(("-p", str(host.port)) if host.port != 22 else ()), *(("-l", host.user) if host.user else ()))
     try:
         done = subprocess.run(
@@ -177,15 +201,24 @@ def _ask(host: Host) -> Options:
             encoding="utf-8",
             errors="surrogateescape",
             check=False,
+            timeout=PATIENCE,
         )
     except FileNotFoundError:
         raise ConfigError(
             f"There is no `ssh` on this machine that could read {own_file()}", "install it: openssh-client"
         ) from None
+    except subprocess.TimeoutExpired:
+        raise ConfigError(
+            f"ssh did not say within {PATIENCE} s how it reaches {host.name} by {own_file()}",
+            f"see what takes it so long, a command of Match exec or a name server: ssh -G {shlex.quote(host.address)}",
+        ) from None
     if done.returncode:
         why = " ".join(done.stderr.split())
         raise ConfigError(f"{own_file()} can't be read as an ssh configuration: {why}")
-    return read(done.stdout, host)
+    try:
+        return read(done.stdout, host, is_strict=is_strict)
+    except ValueError as error:
+        raise ConfigError(f"{own_file()} makes of {host.name} what can't be read: {error}") from None
 
 
 def arguments() -> tuple[str, ...]:

@@ -473,6 +473,42 @@ def test_a_revoked_host_key_is_refused_and_not_learnt(
     assert (tmp_path / "kh").read_text() == before
 
 
+@pytest.mark.parametrize("policy", ["strict", "accept-new"])
+@pytest.mark.parametrize("is_known", [False, True], ids=["new", "known"])
+def test_a_key_that_an_ssh_config_revokes_is_refused_and_not_learnt(
+    fleet_of: FleetOf, tmp_path: Path, sshd: Shown, is_known: bool, policy: str
+) -> None:
+    before = f"[127.0.0.1]:{sshd.port} {sshd.key}\n" if is_known else ""
+    (tmp_path / "kh").write_text(before)
+    (tmp_path / "revoked").write_text(f"# leaked\n{sshd.key}\n")
+    revoking(tmp_path / "revoked")
+    fleet = fleet_of(f"[{STATIC}]", ssh=f"{{known_hosts: kh, host_keys: {policy}}}")
+    ended = connected(fleet, tmp_path / "scratch", sshd.port)
+    assert isinstance(ended, HostKeyError)
+    assert "revokes" in ended.message
+    assert (tmp_path / "kh").read_text() == before
+
+
+@pytest.mark.parametrize("data", [None, b"SSHKRL\n\0", b"web-1 ssh-ed25519 AAAA\n"])
+def test_revoked_keys_that_can_not_be_read_let_nobody_in(fleet_of: FleetOf, tmp_path: Path, data: bytes | None) -> None:
+    (tmp_path / "kh").touch()
+    if data is not None:
+        (tmp_path / "revoked").write_bytes(data)
+    revoking(tmp_path / "revoked")
+    fleet = fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}")
+    with pytest.raises(
+        ConfigError, match="revoked, which RevokedHostKeys names in the ssh configuration, can't be read"
+    ):
+        ssh_data(fleet, [Host("web-1", "127.0.0.1", "static")], tmp_path / "scratch")
+
+
+def revoking(file: Path) -> None:
+    """Names the file in the ssh configuration."""
+    config = Path("~/.ssh/config").expanduser()
+    config.parent.mkdir(parents=True)
+    config.write_text(f"RevokedHostKeys {file}\n")
+
+
 @pytest.mark.parametrize("line", ["@revoked 127.0.0.2 KEY", "@revoked *,!*127.0.0.1* KEY", "@cert-authority * KEY", ""])
 def test_a_key_that_is_not_revoked_for_this_host_is_none(
     fleet_of: FleetOf, tmp_path: Path, sshd: Shown, line: str

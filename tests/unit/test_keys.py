@@ -18,7 +18,7 @@ from paramiko import AuthenticationException, BadAuthenticationType, Ed25519Key,
 from jada import Host, HostKeyError
 from jada.inventory.host_key import Trust, TrustingTransport, _AuthHandler, why_not
 from jada.inventory.identity import Login, LoginError, _shown, private_key, public_blob
-from jada.inventory.known_hosts import HostKeys, host_keys
+from jada.inventory.known_hosts import HostKeys, host_keys, revoked_keys
 from jada.inventory.proxy import Proxy
 from jada.inventory.ssh_config import Options, plain
 
@@ -238,6 +238,52 @@ def test_an_authority_that_is_revoked_vouches_for_nothing(tmp_path: Path) -> Non
     assert (len(keys.own), keys.authorities) == (1, ())
     with pytest.raises(HostKeyError, match="revokes"):
         replace(trust, keys=keys).verify(key)
+
+
+def test_an_authority_of_an_unknown_type_leaves_a_plain_key(tmp_path: Path) -> None:
+    trust, key = certified(tmp_path, "ed25519", "-h")
+    authority = blob(tmp_path / "ca.pub")
+    # The type of the authority's key and, behind that, of its signature.
+    before, signed = key.public_blob.key_blob.split(string(authority))  # type: ignore[union-attr]
+    unknown = authority.replace(b"ssh-ed25519", b"ssh-unknown")
+    other = before + string(unknown) + signed.replace(b"ssh-ed25519", b"ssh-unknown")
+    key = Ed25519Key(data=other)
+    with pytest.raises(HostKeyError, match="no authority of kh vouches for"):
+        trust.verify(key)
+    plain_line = host_keys(f"web-1 {(tmp_path / 'host.pub').read_text()}", ["web-1"])["web-1"]
+    assert replace(trust, keys=plain_line).verify(key) == plain_line.own[0]
+    with pytest.raises(HostKeyError, match="revokes"):
+        replace(trust, keys=plain_line.without([unknown])).verify(key)
+
+
+def string(data: bytes) -> bytes:
+    """As ssh writes one."""
+    return len(data).to_bytes(4, "big") + data
+
+
+def test_a_connection_ends_whatever_is_wrong_with_the_key(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(Transport, "start_client", lambda *_: None)
+    monkeypatch.setattr(Transport, "get_remote_server_key", lambda _: None)
+    monkeypatch.setattr(Transport, "close", lambda _: closed.append("closed"))
+    with pytest.raises(AttributeError):
+        Unconnected(Trust("h", "web-1", HostKeys(), "kh")).start_client()
+    assert closed == ["closed"]
+
+
+def test_a_file_of_revoked_keys_is_read_as_ssh_does(keys: Path) -> None:
+    a, b = ((keys / f"{name}.pub").read_text() for name in "ab")
+    assert revoked_keys(f"# old\n\n\t{a}  {b}") == {blob(keys / "a.pub"), blob(keys / "b.pub")}
+    for line in (f"* {a}", "ssh-ed25519", (keys / "a-cert.pub").read_text(), "ssh-rsa AAAA"):
+        with pytest.raises(ValueError, match="line 2 is no public key"):
+            revoked_keys(f"\n{line}")
+
+
+def test_a_known_hosts_of_one_host_says_the_same_of_it(keys: Path) -> None:
+    a, b, ca = ((keys / f"{name}.pub").read_text() for name in ("a", "b", "ca"))
+    all_of_it = host_keys(f"web-1 {a}@cert-authority web-* {ca}@revoked * {b}", ["web-1"])["web-1"]
+    assert (len(all_of_it.own), len(all_of_it.authorities), len(all_of_it.revoked)) == (1, 1, 1)
+    assert host_keys(all_of_it.lines("[web-1]:2222"), ["[web-1]:2222"])["[web-1]:2222"] == all_of_it
 
 
 def test_a_host_is_asked_for_the_keys_it_is_known_by(keys: Path) -> None:
