@@ -4,9 +4,11 @@
 # is called or says, it is one value and never another field. A name that ends with + may come more than once.
 export LC_ALL=C COMMENTS_GO_ON
 NAMES='ANTHROPIC_MODEL|ANTHROPIC_DEFAULT_MODEL|CLAUDE_CONFIG_DIR|HOME'
-# Bytes: of one value, and of a settings file, which the Claude CLI reads whole.
+# Bytes: of one value; of a settings file, which the Claude CLI reads whole; of all that one half of a look reads of those.
 MOST_OF_VALUE=65536
 MOST_OF_FILE=8388608
+MOST_OF_FILES=9437184
+MOST_LAYERS=999
 folders_above=
 NL='
 '
@@ -109,7 +111,7 @@ environment_file() { # FILE
 # Owner, mode and time of settings.json, if it is given, and of the files in $layers, which may name a model too, and their
 # masked text; tasks/effective.py ranks them. Of the $folders_above, who may change what is in them.
 tell_files() { # SETTINGS or nothing
-    to_mask='' hash=unreadable
+    to_mask='' hash=unreadable size=0
     [ "$#$layers" != 0 ] || return 0
     # shellcheck disable=SC2086 # a path a line
     for line in $(stat -L -c '%f %u:%g %a %h %s %.9Z %A %n' "$@" $layers $folders_above 2>/dev/null); do
@@ -121,7 +123,10 @@ tell_files() { # SETTINGS or nothing
         if has "$folders_above" "$path"; then say folder+ "${2%%:*}$NL$7$NL$path"; continue; fi
         case $path in
             "$SETTINGS") name=settings ;;
-            *) name=layer$((number = ${number:-0} + 1)); say "$name.path" "$path" ;;
+            *)
+                [ $((number = ${number:-0} + 1)) -le "$MOST_LAYERS" ] || { over "settings files: more than $MOST_LAYERS"; continue; }
+                name=layer$number
+                say "$name.path" "$path" ;;
         esac
         say "$name.owner" "$2"
         say "$name.mode" "$3"
@@ -131,6 +136,9 @@ tell_files() { # SETTINGS or nothing
         case $1 in 8*) ;; *) say "$name.problem" "it is not a regular file"; continue ;; esac
         if [ "$5" -gt "$MOST_OF_FILE" ]; then
             say "$name.problem" "it has $5 bytes, more than the $MOST_OF_FILE that jada reads"
+        elif [ $((size += $5)) -gt "$MOST_OF_FILES" ]; then
+            say "$name.problem" "with those before it, it is more than the $MOST_OF_FILES bytes that jada reads"
+            over "settings files: more than $MOST_OF_FILES bytes"
         elif [ -r "$path" ]; then
             to_mask=$to_mask${NL}label=$name.masked$NL$path
             [ "$name" != settings ] || hash=$(sha256sum <"$path")

@@ -7,6 +7,7 @@ SETTINGS=$1 home=$2 configs=$3 folders=$4 PROJECTS=$5 NAMED=$6 ENVIRONMENTS=$7
 # Folders deep and files of agents/ that are read, and for how many seconds; people have a dozen, in one folder.
 DEPTH=5
 MOST_OF_AGENT=131072
+MOST_OF_AGENTS=1048576
 LONGEST_FOR_AGENTS=5
 MOST_PROJECTS=400
 
@@ -34,7 +35,11 @@ agents_in() {
         -size "-${MOST_OF_AGENT}c" -exec awk "$SAY"'
         function value(text) { sub(/^[a-z]+:[ \t]*/, "", text); sub(/[ \t]+#.*/, "", text); gsub(/["\047\r]|[ \t]+$/, "", text); return text }
         FNR == 1 { name = model = described = ""; open = $0 ~ /^---[ \r]*$/; next }
-        open && /^---[ \r]*$/ { if (name && described && FILENAME !~ /\n/) say("agent+", FILENAME "\n" name "\n" model); open = 0 }
+        open && /^---[ \r]*$/ {
+            open = 0
+            if (length(name model) > 1024) say("over+", "agents: a name or model is longer than 1024 bytes")
+            else if (name && described && FILENAME !~ /\n/) say("agent+", FILENAME "\n" name "\n" model)
+        }
         open && /^name:/ { name = value($0) }
         open && /^description:/ { described = 1 }
         open && /^model:/ { model = value($0) }' {} + 2>/dev/null
@@ -46,7 +51,9 @@ look() {
     IFS=$NL
     for file in $ENVIRONMENTS; do
         [ -f "$file" ] || continue
-        for line in $(environment_file "$file"); do fresh "$file" "$line"; done
+        text=$(head -c "$((MOST_OF_VALUE + 1))" "$file")
+        [ "${#text}" -le "$MOST_OF_VALUE" ] || { over "$file has more than $MOST_OF_VALUE bytes"; continue; }
+        for line in $(printf '%s\n' "$text" | environment_file -); do fresh "$file" "$line"; done
     done
     real=$(readlink -m "$SETTINGS")
     say settings.real "$real"
@@ -79,7 +86,14 @@ look() {
         [ ! -d "${folder%/}/.claude/agents" ] || set -- "$@" "${folder%/}/.claude/agents"
     done
     for folder in $configs; do [ ! -d "$folder/agents" ] || set -- "$@" "$folder/agents"; done
-    [ $# -eq 0 ] || agents_in "$@"
+    if [ $# -gt 0 ]; then
+        agents=$(agents_in "$@" | tr '\0' ' ' | head -c "$((MOST_OF_AGENTS + 1))"; echo x)
+        if [ "${#agents}" -le "$MOST_OF_AGENTS" ]; then
+            printf %s "${agents%x}"
+        else
+            over "agents: more than $MOST_OF_AGENTS bytes of names, so none is told"
+        fi
+    fi
 
     if [ ! -e "$SETTINGS" ]; then
         [ ! -L "$SETTINGS" ] || say settings.dangling yes

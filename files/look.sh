@@ -14,11 +14,17 @@ LIMITS=/etc/security/limits.d/50-jada.conf
 # wants (tasks/frames.py), and then closes the pipe.
 MOST_OF_ANSWER=65536
 MOST_SESSIONS=50
-# Bytes of the command line of such a session, of which there may be many; processes of the unit, and bytes of all of
-# their command lines.
+# Bytes of the command line of such a session, of which there may be many; of that of a process of the unit, and of its
+# environment. Processes of the unit, and bytes of all of their command lines; words of one, and options that decide the
+# model; bytes of one of those, and of settings in quotes: as long as execve(2) takes a word.
 MOST_OF_COMMAND=65536
+MOST_OF_PROCESS=1048576
 MOST_MEMBERS=500
 MOST_OF_COMMANDS=4194304
+MOST_WORDS=10000
+MOST_OPTIONS=50
+MOST_OF_OPTION=4096
+MOST_OF_INLINE=131072
 
 # A file of root's own. One that can't be read, or not to its end, is not told as one that is not there.
 say_file() { # NAME FILE
@@ -163,11 +169,12 @@ ask_health() {
     fi
 }
 
+# What the command leaves behind may hold its pipe for as long as it likes; nobody waits for that.
 ask_probe() {
     # shellcheck disable=SC2016 # for the user's shell
     answer=$({ printf %s "$PROBE" | START=$start timeout -k 1 20 runuser -s /bin/sh "$user" -c \
         'cd "$START" && unset START && eval "$(cat)" </dev/null' 2>/dev/null
-        printf '\n%s' "$?"; } | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
+        printf '\n%s' "$?"; } | timeout -k 1 25 cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
     answer=${answer%?x}
     if [ "${#answer}" -gt "$MOST_OF_ANSWER" ]; then say probe.code long; return; fi
     code=${answer##*"$NL"} answer=${answer%"$NL"*}
@@ -271,22 +278,35 @@ look_at_group() {
 }
 
 # The command lines of those. Sets $speaker to the process that asks for a model: the Claude CLI's or, behind what only
-# starts others, the first that does more. Their user can have them say anything here.
+# starts others, the first that does more; and $flags to its options. Their user can have them say anything here.
 look_at_commands() {
-    speaker='' first='' wrapped=''
-    set --
-    for member in $members; do set -- "$@" "/proc/$member/cmdline"; done
-    at='' flags=''
-    # A line for each word, behind the file that it is from.
-    for word in $(grep -zaH '' "$@" 2>/dev/null | head -c "$MOST_OF_COMMANDS" | tr '\n\0' ' \n'); do
-        file=${word%%:*} word=${word#*:}
-        member=${file#/proc/} member=${member%/cmdline}
-        if [ "$file" != "$at" ]; then
-            at=$file last='' count=0 comm=''
+    speaker='' first='' wrapped='' flags='' of_all=0
+    for member in $members; do
+        comm=''
+        { read -r comm; } 2>/dev/null <"/proc/$member/comm"
+        case $comm in
+            claude | node) ;;
+            *) [ -z "$first" ] || [ "$member" = "$pid" ] || continue ;;
+        esac
+        # A line for each word, behind its number.
+        words=$(head -c "$MOST_OF_PROCESS" "/proc/$member/cmdline" 2>/dev/null | grep -zan '' | tr '\n\0' ' \n')
+        [ $((of_all += ${#words})) -le "$MOST_OF_COMMANDS" ] || { over "$UNIT: more than $MOST_OF_COMMANDS bytes of command lines"; break; }
+        look_at_command
+        case $member in "$pid" | "$first" | "$speaker") flags=$flags$of_this ;; esac
+        [ -z "$speaker" ] || break
+    done
+    speaker=${speaker:-${first:-$pid}}
+}
+
+look_at_command() {
+    last='' of_this='' options=0
+    for word in $words; do
+        count=${word%%:*} word=${word#*:}
+        [ "$count" -le "$MOST_WORDS" ] || { over "process $member: more than $MOST_WORDS words"; break; }
+        if [ "$count" = 1 ]; then
             # Until it is seen that this is still what systemd started, and no script has put another in its place.
             [ "$member" != "$pid" ] || wrapped=yes
-            { read -r comm; } 2>/dev/null <"/proc/$member/comm"
-            [ "$comm" != claude ] || : "${speaker:=$member}"
+            [ "$comm" != claude ] || speaker=$member
             # A script's comm is its own name, and its first word that of what runs it.
             program_of=${word##*/}
             case ${program_of#-} in
@@ -295,15 +315,18 @@ look_at_commands() {
                 *) : "${first:=$member}" ;;
             esac
         fi
-        [ $((count += 1)) -gt 3 ] || case $comm:$count:$word in
-            node:[23]:claude | node:[23]:*/claude | node:[23]:claude.js | node:[23]:*/claude.js | \
-                node:[23]:claude-code/* | node:[23]:*/claude-code/*) : "${speaker:=$member}" ;;
-        esac
-        [ "$member" != "$pid" ] || [ "$count" -gt 3 ] || [ "${word##*/}" != "${program##*/}" ] || wrapped=
+        if [ "$count" -le 3 ]; then
+            case $comm:$count:$word in
+                node:[23]:claude | node:[23]:*/claude | node:[23]:claude.js | node:[23]:*/claude.js | \
+                    node:[23]:claude-code/* | node:[23]:*/claude-code/*) speaker=$member ;;
+            esac
+            [ "$member" != "$pid" ] || [ "${word##*/}" != "${program##*/}" ] || wrapped=
+        fi
         option_in "$word"
-        [ -z "$option" ] || flags=$flags$NL$member:$option
+        [ -n "$option" ] || continue
+        [ $((options += 1)) -le "$MOST_OPTIONS" ] || { over "process $member: more than $MOST_OPTIONS options"; break; }
+        of_this=$of_this$NL$member:$option
     done
-    speaker=${speaker:-${first:-$pid}}
 }
 
 # How that process was started, and in what it differs from the main one.
@@ -318,7 +341,7 @@ look_at_process() {
     say process.pid "$pid"
     say running.cwd "$cwd"
     [ -z "$wrapped" ] || say running.wrapped yes
-    for word in $(tr '\n\0' ' \n' <"/proc/$speaker/environ"); do
+    for word in $(head -c "$MOST_OF_PROCESS" "/proc/$speaker/environ" | tr '\n\0' ' \n'); do
         names_what_matters "$word" || continue
         case $running in *"$NL${word%%=*}$NL"*) continue ;; esac
         running=$running$NL${word%%=*}$NL
@@ -328,6 +351,11 @@ look_at_process() {
     for flag in $flags; do
         case $flag in "$speaker:"*) flag=${flag#*:} ;; *) continue ;; esac
         value=${flag#settings=}
+        case $flag in
+            settings=*'{'*) most=$MOST_OF_INLINE ;;
+            *) most=$MOST_OF_OPTION ;;
+        esac
+        [ "${#value}" -le "$most" ] || { over "process $speaker: an option is longer than $most bytes"; continue; }
         # `--settings` takes a file, or the settings themselves.
         case $flag in
             settings=*'{'*)
@@ -340,7 +368,7 @@ look_at_process() {
     if [ "$speaker" != "$pid" ]; then
         say speaker.pid "$speaker"
         running=
-        for word in $(tr '\n\0' ' \n' <"/proc/$pid/environ"); do
+        for word in $(head -c "$MOST_OF_PROCESS" "/proc/$pid/environ" | tr '\n\0' ' \n'); do
             names_what_matters "$word" || continue
             case $running in *"$NL${word%%=*}$NL"*) continue ;; esac
             running=$running$NL${word%%=*}$NL
@@ -573,7 +601,7 @@ look_at_our_files() {
 # own systemd begin a session at each look; not the user's profile, which is code that a look has no business to run.
 look_at_login() {
     # shellcheck disable=SC2016
-    login=$(timeout -k 1 5 runuser -s /bin/sh "$user" -c 'echo "nofile=$(ulimit -n)"' 2>&1 </dev/null | head -c 4096)
+    login=$(timeout -k 1 5 runuser -s /bin/sh "$user" -c 'echo "nofile=$(ulimit -n)"' 2>&1 </dev/null | timeout -k 1 8 head -c 4096)
     case $login in
         *nofile=*) login=${login##*nofile=}; say login.nofile "${login%%"$NL"*}" ;;
         *) say login.error "${login##*"$NL"}" ;;
@@ -599,6 +627,7 @@ look_at_sessions() {
         for word in $(head -c "$MOST_OF_COMMAND" "$each/cmdline" | tr '\n\0' ' \n'); do
             option_in "$word"
             case $option in model=*) model=${option#model=} ;; esac
+            [ "${#model}" -le "$MOST_OF_OPTION" ] || { over "process ${each#/proc/}: an option is longer than $MOST_OF_OPTION bytes"; model=; break; }
         done
         say session+ "${each#/proc/}$NL$2$NL$1$NL$(stat -c %U "$each")$NL$model"
     done

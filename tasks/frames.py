@@ -12,7 +12,7 @@ from dataclasses import dataclass
 # Bytes of a look: packed, as it crosses the link, and unpacked.
 MOST_PACKED = 16 * 2**20
 MOST_UNPACKED = 26 * 2**20
-# Values of one field that may come more than once: no host has a tenth of that.
+# Values of one field that may come more than once, that are kept: no host has a tenth of that.
 MOST_VALUES = 5000
 # Bytes of a value, and of a settings file's text; files/look-shared.sh stops before that.
 MOST_OF_VALUE = 2**16
@@ -122,6 +122,7 @@ def _unpacked(text: str) -> bytes:
 def _fields(data: bytes, at: int, known: re.Pattern[str]) -> tuple[Fields, int]:
     """The fields from `at` to the next `end`, and where that ends."""
     found: dict[str, list[str]] = {}
+    surplus: dict[str, None] = {}
     while "end" not in found:
         head = _HEAD.match(data, at)
         if head is None:
@@ -136,10 +137,16 @@ def _fields(data: bytes, at: int, known: re.Pattern[str]) -> tuple[Fields, int]:
         if not known.fullmatch(name):
             raise LookError(f"{name} is no field of a look")
         values = found.setdefault(name, [])
-        if len(values) >= (MOST_VALUES if name.endswith("+") else 1):
+        if values and not name.endswith("+"):
             raise LookError(f"{name} comes too often")
-        # An offset in a masked text is a count of bytes.
-        value = data[start:at]
-        values.append(value.decode("latin-1") if is_text else value.decode(errors="replace"))
+        # The service's user makes these: more of them are no reason to do without the look, nor without a way back.
+        if len(values) < MOST_VALUES:
+            # An offset in a masked text is a count of bytes.
+            value = data[start:at]
+            values.append(value.decode("latin-1") if is_text else value.decode(errors="replace"))
+        else:
+            surplus[f"{name[:-1]}: more than {MOST_VALUES}"] = None
         at += 1
+    if surplus:
+        found.setdefault("over+", []).extend(surplus)
     return Fields({name: tuple(values) for name, values in found.items()}), at

@@ -54,6 +54,42 @@ def test_what_the_user_lays_is_read_to_an_end(victim: Victim, lay: str, told: st
     assert checks.running_model(seen) is not None
 
 
+# More of everything than a look takes: settings that do not pack, agents, a command line in the unit's control group.
+MUCH = r"""
+much='import base64, os; print("{\"%s\": 1}" % base64.b85encode(os.urandom(6600000)).decode())'
+for i in 1 2 3 4 5; do python3 -c "$much" >$i.json; done
+mkdir -p .claude/agents
+for i in $(seq 5001); do printf -- '---\nname: a\ndescription: x\nmodel: m\n---\n' >.claude/agents/$i.md; done
+cp /usr/bin/python3 claude
+setsid ./claude -c 'import time; time.sleep(300)' $(printf -- '--settings=/home/agent/%s.json ' 1 2 3 4 5) \
+    $(yes -- --model=x | head -n 55000) >/dev/null 2>&1 &
+"""
+# A probe that leaves a program behind, with its pipe.
+LEAVING = "sleep 100 & echo claude-x"
+# Those of the unit's control group, whichever hierarchy is mounted where.
+MEMBERS = "$(ls -d /sys/fs/cgroup/systemd$G/cgroup.procs /sys/fs/cgroup$G/cgroup.procs 2>/dev/null | head -n 1)"
+
+
+def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> None:
+    assert victim.upgrade()[1]["ending"] == "verified"
+    victim.user(MUCH)
+    try:
+        eventually(lambda: victim.root("pgrep -u agent -x claude", check=False) != "", "it did not start")
+        pid = victim.root("pgrep -u agent -x claude").strip()
+        victim.root(f"G=$(systemctl show -P ControlGroup jada-agent); echo {pid} > {MEMBERS}")
+        seen = victim.look(probe=LEAVING)
+        assert seen.probe.model == "claude-x"
+        assert seen.process is not None
+        assert seen.process.speaker == int(pid)
+        told = "; ".join(seen.unread)
+        for word in ("more than 50 options", "settings files: more than", "agent: more than 5000"):
+            assert word in told
+        code, host, shown = victim.one("rollback")
+        assert (code, host["ending"]) == (0, "verified"), shown
+    finally:
+        victim.root("pkill -KILL -u agent -x 'claude|sleep'", check=False)
+
+
 # Servers in place of the health check: each answers in a way that has no end, or breaks off.
 SERVER = """
 import socket, time

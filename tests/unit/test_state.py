@@ -94,6 +94,16 @@ def test_nonsense_is_no_look(name: str, text: str) -> None:
         look({name: text})
 
 
+def test_too_many_values_of_a_field_are_told_and_the_look_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's user makes them; a host that can't be looked at has no way back."""
+    monkeypatch.setattr(frames_module, "MOST_VALUES", 3)
+    options = tuple(row(f"model | {number}") for number in range(9))
+    agents = tuple(row(f"/{number}.md | one | m") for number in range(9))
+    found = look({"running.argv+": options, "over+": tuple("abcde")}, {"agent+": agents})
+    assert len(found.agents) == 3
+    assert found.unread == ("a", "b", "c", "running.argv: more than 3", "over: more than 3", "agent: more than 3")
+
+
 def test_one_release_of_the_history_that_cannot_be_read_leaves_the_others() -> None:
     found = look({"history1.manifest": "{", "history2.manifest": '"x"', "history10.result": "done"})
     assert found.history == ()
