@@ -7,6 +7,14 @@
 # lock of somebody unknown, and never ends: transaction.sh and tasks/operator_lock.py read it likewise.
 umask 077
 held=/var/lib/jada/held
+# One at a time looks and writes. The lock of a transaction is another one: people may lock a host that is being changed.
+unwritable() {
+    echo "${held%/*} can't be written: is the disk full or read-only?"
+    exit 2
+}
+mkdir -p "${held%/*}" && touch "${held%/*}/held.lock" || unwritable
+exec 9>>"${held%/*}/held.lock"
+flock -w 10 9 || { echo "another is locking or freeing it"; exit 2; }
 ends='' who='' expired=''
 if [ -e "$held" ]; then
     { read -r ends; IFS= read -r who; } <"$held"
@@ -19,11 +27,11 @@ fi
 if [ -n "$WHY" ]; then
     ends=0
     [ -z "$LASTS" ] || ends=$(($(date +%s) + LASTS))
-    mkdir -p "${held%/*}" && printf '%s\n' "$ends" "$WHO" "$SINCE" "$UNTIL" "$WHY" >"$held.new" && sync "$held.new" &&
-        mv -f "$held.new" "$held" && sync "${held%/*}"
+    printf '%s\n' "$ends" "$WHO" "$SINCE" "$UNTIL" "$WHY" >"$held.new.$$" && sync "$held.new.$$" &&
+        mv -f "$held.new.$$" "$held" && sync "${held%/*}" || { rm -f "$held.new.$$"; false; }
 else
     rm -f "$held"
-fi || exit 2
+fi || unwritable
 # For whoever asks this host alone later on: whose lock it was, too.
 printf '%s\n' "$([ -n "$WHY" ] && echo "locked" || echo unlocked) by $WHO${WHY:+: $WHY}${who:+; it was locked by $who}" | logger -t jada 2>/dev/null
 echo jada-held

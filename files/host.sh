@@ -3,6 +3,7 @@
 #
 # /var/lib/jada/lock                  held (flock) while a transaction runs; says by whom and why
 # /var/lib/jada/held                  there while people have locked the host (`jada lock`); says by whom and why
+# /var/lib/jada/held.lock             held (flock) while somebody does so, or frees it
 # /var/lib/jada/transaction           the id of the release being made; there only while it is not finished
 # /var/lib/jada/current, previous     the ids of the last two releases that were completed
 # /var/lib/jada/releases/ID/          manifest.json, place (whose file the snapshot is of, and where), before/ (the bytes
@@ -24,6 +25,8 @@ LIMITS=/etc/security/limits.d/50-jada.conf
 LONGEST_VERB=20
 # Bytes of a settings.json that are kept; a look takes no longer one.
 MOST_OF_SETTINGS=8388608
+# Bytes of settings.json, and of an environment, whose values are known where a journal is masked.
+MOST_KNOWN=1000000
 EDITED=
 NL='
 '
@@ -227,14 +230,18 @@ answers() {
     return 1
 }
 
-# The last lines of the service's journal, with secrets masked: what settings.json and the process's environment hold.
+# The last lines of the service's journal, with secrets masked: what settings.json and the process's environment hold
+# goes before it, a line each (files/mask-log.awk).
 journal() { # COUNT OPTION...
     count=$1
     shift
-    set -- timeout -k 1 10 journalctl -q --no-pager --no-hostname -o short-iso -u "$UNIT" -n "$count" "$@"
-    KNOWN_SETTINGS=$(settings read | head -c 100000) \
-        KNOWN_ENVIRONMENT=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | head -c 100000) \
-        sh -c 'awk=$1; shift; "$@" 2>/dev/null </dev/null | awk "$awk"' journal "$MASK_LOG" "$@" 9>&-
+    {
+        settings read | head -c "$MOST_KNOWN" | tr '\n\0' '\001\001'
+        echo
+        head -c "$MOST_KNOWN" 2>/dev/null <"/proc/$pid/environ" | tr '\n\0' '\001\002'
+        echo
+        timeout -k 1 10 journalctl -q --no-pager --no-hostname -o short-iso -u "$UNIT" -n "$count" "$@" 2>/dev/null </dev/null
+    } 9>&- | awk "$MASK_LOG" 9>&-
 }
 
 has_limit() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,12 @@ import jada
 MASK = Path(jada.__file__).parent / "files" / "mask-log.awk"
 AWKS = [awk for awk in (["mawk"], ["gawk"], ["busybox", "awk"], ["original-awk"]) if shutil.which(awk[0])]
 each_awk = pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+# As a journal's own lines: what a service may write to keep the host busy.
+WORST = [
+    "a " * 50_000, "key" * 50_000, "key-" * 50_000, "key=" * 50_000, "-key " * 50_000, "key is " * 50_000, '"' * 50_000,
+    'key="' + '\\"' * 50_000, "key=" + "[" * 50_000, "://" * 50_000, '://"@' * 50_000, "a:b@" * 50_000, "=" * 50_000,
+    "aaaaaa" * 20_000, "?" * 50_000, "\\" * 50_000, "key" + " " * 50_000, "token is is is " * 9_000, "-u a" * 50_000,
+]  # fmt: skip
 SETTINGS = json.dumps(
     {
         "model": "claude-opus-5",
@@ -26,8 +33,11 @@ ENVIRONMENT = "PATH=/usr/bin:/bin\nAPP_PASSWORD=correct horse\nHOME=/home/agent\
 
 
 def mask(line: str, awk: list[str], settings: str = "", environment: str = "") -> str:
-    env = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "KNOWN_SETTINGS": settings, "KNOWN_ENVIRONMENT": environment}
-    done = subprocess.run([*awk, "-f", str(MASK)], input=line.encode(), capture_output=True, check=True, env=env)
+    """As files/host.sh has it done; the environment is given as env(1) shows it."""
+    known = settings.replace("\n", "\1") + "\n" + environment.replace("\n", "\2") + "\n"
+    command = [shutil.which(awk[0]) or awk[0], *awk[1:], "-f", str(MASK)]
+    env = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, input=(known + line).encode(), capture_output=True, check=True, env=env)
     assert done.stderr == b""
     return done.stdout.decode().removesuffix("\n")
 
@@ -42,6 +52,11 @@ def mask(line: str, awk: list[str], settings: str = "", environment: str = "") -
         "There's an issue with the selected model (claude-x-9). It may not exist or you may not have access to it.",
         '  File "/usr/lib/python3/dist-packages/foo/__init__.py", line 12, in <module>',
         "Error: listen EADDRINUSE: address already in use 127.0.0.1:8787",
+        "Invalid API key · Please run /login",
+        "the secret is required, the key was not found, and a token has expired",
+        '{"type":"result","input_tokens":1234,"output_tokens":56,"result":"ok"}',
+        "Failed to authenticate: OAuth session expired and could not be refreshed",
+        "jada-agent --model claude-opus-5 --user agent -u agent",
         "release 20261125-192636-fc57; the token expired; 401 Unauthorized from https://api.anthropic.com/v1/messages",
         "",
     ],
@@ -77,6 +92,42 @@ LONG = "Zm9vYmFyMTIzNDU2Nzg5MGFiY2RlZg"
         "right-part of it",
         "run Bash(deploy-it)",
         "connect with correct horse",
+        f"start --password {SECRET}",
+        f"start --password '{SECRET} {SECRET}'",
+        f"['start', '--token', '{SECRET}', 'x']",
+        f'["start","--token","{SECRET}","x"]',
+        f"start --password-stdin --token {SECRET}",
+        f"--token -{SECRET}",
+        f"login with password {SECRET}",
+        f"login with password '{SECRET}'",
+        f"the secret is {SECRET}",
+        f"the password was set to {SECRET}",
+        f"x-api-key {SECRET}",
+        f"api_key => {SECRET}",
+        f"'api_key'=>'{SECRET}'",
+        f'headers["x-api-key"] = "{SECRET}"',
+        f"pwd={SECRET}",
+        f"user=ann&password={SECRET}",
+        f"curl -u admin:{SECRET} http://x",
+        f'curl -u "admin:{SECRET} {SECRET}"',
+        f"curl -uadmin:{SECRET}",
+        f"curl --user admin:{SECRET}",
+        f"curl --user=admin:{SECRET}",
+        f"curl -H 'Authorization: Bearer {SECRET}'",
+        f"Cookie: a={SECRET}; b={SECRET}",
+        f"postgres://user:p/{SECRET}@host/db",
+        f"postgres://user:p,{SECRET}@host/db",
+        f"to user:{SECRET}@host",
+        f"GET https://example.org/x?sig=a,{SECRET}",
+        f"GET /x?sig={SECRET}",
+        f'"password": "a {SECRET} b"',
+        f'"password": "a\\" {SECRET}"',
+        f'"{{\\"password\\": \\"a {SECRET}\\"}}"',
+        f'password="a,{SECRET}"',
+        f"password=a,{SECRET}",
+        f"password=b'a {SECRET}'",
+        f'"tokens": ["a", "{SECRET}"]',
+        f"password={LONG}/{LONG}=",
     ],
 )
 def test_no_secret_stays(line: str, awk: list[str]) -> None:
@@ -96,6 +147,67 @@ def test_no_secret_stays(line: str, awk: list[str]) -> None:
         "wJalr",
     ):
         assert secret not in told
+
+
+@each_awk
+def test_what_stands_behind_a_secret_is_shown(awk: list[str]) -> None:
+    for line, told in {
+        '{"api_key": "a\\" b", "error": "no route"}': '{"api_key": ****, "error": "no route"}',
+        "{'token': 1, 'error': 'no route'}": "{'token': ****, 'error': 'no route'}",
+        r'"{\"token\": \"a b\", \"error\": \"no route\"}"': r'"{\"token\": ****, \"error\": \"no route\"}"',
+        '"tokens": ["a", "b"], "error": "no route"': '"tokens": ****, "error": "no route"',
+        "curl -u a:b http://h/x": "curl -u **** http://h/x",
+        "start --token abc --port 80": "start --token **** --port 80",
+        "postgres://u:p/w@host/db is down": "postgres://****@host/db is down",
+        "password hunter2 was wrong": "password **** was wrong",
+    }.items():
+        assert mask(line, awk) == told
+
+
+@each_awk
+def test_a_value_across_the_end_of_a_line_does_not_show_its_beginning(awk: list[str]) -> None:
+    value = "correct horse battery staple"
+    settings = json.dumps({"env": {"A": value, "B": "x" * 20_000}})
+    for at in (1990, 1999):
+        assert "corr" not in mask("a " * (at // 2) + value, awk, settings)
+    assert mask("a " * 990 + "sk-" + LONG, awk).endswith("a ****")
+    assert "xxxxxx" not in mask("a " * 500 + "x" * 20_000, awk, settings)
+
+
+@each_awk
+def test_each_line_of_a_value_is_known(awk: list[str]) -> None:
+    """As of a PEM."""
+    key = "-----BEGIN KEY-----\nAbcdefghij\nKlmnopqrst\n-----END KEY-----"
+    for settings, environment in (
+        (json.dumps({"env": {"PEM": key}}), ""),
+        ("", f"A=b\n{'TLS_KEY=' + key.replace(chr(10), chr(1))}\nPWD=/home/agent"),
+    ):
+        for line in ("Abcdefghij", "in Klmnopqrst"):
+            assert "****" in mask(line, awk, settings, environment)
+        assert mask("in /home/agent", awk, settings, environment) == "in /home/agent"
+
+
+@each_awk
+def test_the_last_value_of_large_settings_is_known(awk: list[str]) -> None:
+    settings = json.dumps({"env": {f"K{n}": f"value-{n}-" * 6 for n in range(12_000)} | {"Z": "swordfish"}}, indent=1)
+    assert 900_000 < len(settings) < 1_000_000
+    assert mask("the word is swordfish", awk, settings) == "the word is ****"
+
+
+@each_awk
+def test_no_line_keeps_a_host_busy(awk: list[str]) -> None:
+    values = {f"K{n}": "aaaaaa" * 9 + "b" * n for n in range(1, 900)} | {f"L{n}": f"value-{n}" for n in range(9000)}
+    settings = json.dumps({"env": values})
+
+    def seconds(text: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        mask(text, awk, settings)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    start = seconds("")
+    for worst in WORST:
+        assert (seconds("\n".join([worst] * 5)) - start) / 5 < 0.05, worst[:20]
 
 
 @each_awk

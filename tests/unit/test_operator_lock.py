@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,6 +58,27 @@ def test_anothers_lock_stays_unless_by_force(tmp_path: Path) -> None:
         assert held(tmp_path) == ANN
     assert on_host(tmp_path, LockRequest(BOB, force=True)) == LockAnswer(True, ANN)
     assert held(tmp_path) == BOB
+
+
+def test_of_two_at_once_one_locks_and_the_other_is_told_whose_it_is(tmp_path: Path) -> None:
+    for n in range(20):
+        home = tmp_path / str(n)
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda lock, home=home: on_host(home, LockRequest(lock)), (ANN, BOB)))
+        winner = held(home)
+        assert sorted(answers, key=lambda answer: answer.done) == [LockAnswer(False, winner), LockAnswer(True)]
+        assert answers[(ANN, BOB).index(winner)].done
+        assert sorted(file.name for file in home.iterdir()) == ["held", "held.lock"]
+
+
+def test_who_can_not_have_the_hosts_lock_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        ["sh", "-s"],
+        input=hold_script(LockRequest(ANN)).replace("/var/lib/jada", str(tmp_path / "file")),
+        capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 2
+    assert "can't be written" in done.stdout
 
 
 @pytest.mark.parametrize("text", ["", "ann@ops since yesterday: incident 4711\n", "05\nann\n", "9" * 400, "\n" * 9])
