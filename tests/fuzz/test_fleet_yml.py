@@ -56,8 +56,8 @@ PLACES = (
     ("notify", "webhook"),
 )
 SSH_CONFIG = re.compile(
-    r"Host \S+\n  UserKnownHostsFile \S+\n  StrictHostKeyChecking \S+\n(  IdentityFile \S+\n)?"
-    r"Host \* !\S+\n  ProxyJump \S+\n"
+    r"Host \S+\n  Port \d+\n(  User \S+\n)?  UserKnownHostsFile \S+\n  StrictHostKeyChecking \S+\n"
+    r"  KexAlgorithms \S+\n(  IdentityFile \S+\n  IdentitiesOnly yes\n)?"
 )
 
 

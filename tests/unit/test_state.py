@@ -233,7 +233,7 @@ def test_a_unit_that_is_none_has_no_user() -> None:
         "masked",
         "Unit a.service is masked.",
     )
-    with pytest.raises(LookError, match="does not say user"):
+    with pytest.raises(LookError, match="systemctl tells nothing"):
         read(UNIT, packed(frames({**said, "unit.LoadState": "loaded"}) + frames({})), health_asked=False)
 
 
