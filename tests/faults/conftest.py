@@ -30,7 +30,9 @@ strike='strike() { [ ! -x "/run/fault/$1" ] || "/run/fault/$1" $$ 9>\&-; }; '
 if [ "$1" = -c ] && [ "$2" = 'eval "$(cat)"' ]; then
     script=$(cat)
     # A look, or what runs a transaction and then a look.
-    [[ "$script" != $'{\nprintf '* && "$script" == *$'\nRELEASE='* ]] || exec /bin/sh -c "$script"
+    # Not as an argument, of which the kernel takes 128 KiB.
+    [[ "$script" != $'{\nprintf '* && "$script" == *$'\nRELEASE='* ]] ||
+        exec /bin/sh -c 'eval "$(cat)"' jada < <(printf '%s\n' "$script")
     script=$(printf '%s' "$script" | sed -e "s#^step() {.*#${strike}step() { say \"step \$1\"; strike \"\$1\"; }#" \
         -e 's#^flush() {#flush() { echo >>/run/fault/flushes; strike "flush$(wc -l </run/fault/flushes)"; #')
     exec /bin/sh -c "$script"
