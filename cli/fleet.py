@@ -205,9 +205,9 @@ def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str 
         raise JadaError(f"None of the {plural(len(hosts), 'host')} has the role {role}")
     if limit is None:
         return of_role
-    patterns = [pattern.strip() for pattern in limit.split(",")]
     matches = {
-        pattern: {host.name for host in of_role if fnmatch.fnmatchcase(host.name, pattern)} for pattern in patterns
+        pattern: {host.name for host in of_role if fnmatch.fnmatchcase(host.name, pattern)}
+        for pattern in patterns(limit)
     }
     if unmatched := [pattern for pattern, names in matches.items() if not names]:
         told = ",".join(one or "''" for one in unmatched)
@@ -219,6 +219,11 @@ def choose(config: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str 
         )
     chosen = set().union(*matches.values())
     return tuple(host for host in of_role if host.name in chosen)
+
+
+def patterns(limit: str) -> list[str]:
+    """The shell patterns of --limit."""
+    return [pattern.strip() for pattern in limit.split(",")]
 
 
 def one_host(hosts: tuple[Host, ...], wanted: str) -> Host:

@@ -16,6 +16,7 @@ from jada.cli.fleet import Opened, choose
 from jada.cli.how import How
 from jada.cli.records import AHEAD, HostEntry, open_records
 from jada.cli.rollout import roll_out
+from jada.inventory import models
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted, first_id
@@ -108,7 +109,7 @@ def wanted_on(
     of_role = {name: one for name, one in peers.items() if one.role == host.role and one.wanted.base}
     mine = {name: one for name, one in recorded.items() if name == host.name and _is_own(one, state)}
     seconded = {name: recorded[name] for name, one in of_role.items() if _is_recorded(one, recorded.get(name))}
-    model = _newest({**seconded, **mine}.values()) or _of_fleet(host, fleet)
+    model = _newest({**seconded, **mine}.values()) or models.of_role(host.role, fleet)
     model = model or _told(of_role.values(), recorded.values(), fleet, now)
     return Wanted(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
 
@@ -127,25 +128,14 @@ def _is_recorded(release: Release, entry: HostEntry | None) -> bool:
 
 def _newest(entries: Iterable[HostEntry]) -> str:
     """The model of the newest of these entries of the record that a fleet may be pinned to, or ""."""
-    from jada.inventory import models
-
     usable = [one for one in entries if one.model_after and not models.refusal(one.model_after)]
     return max(usable, key=attrgetter("release")).model_after if usable else ""
-
-
-def _of_fleet(host: Host, fleet: Fleet) -> str:
-    """The model that fleet.yml asks for by the host's role, or ""."""
-    from jada.inventory import models
-
-    return models.of_role(host.role, fleet)
 
 
 def _told(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet, now: datetime) -> str:
     """The model of the newest release that other hosts tell of, of those that can be: a known model, and not from the
     future; or "".
     """
-    from jada.inventory import models
-
     known = {model.id for model in models.catalogue(fleet)}
     known |= {one.model_after for one in recorded if one.ending == "verified"}
     future = first_id(now + AHEAD)

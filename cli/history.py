@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jada import Exit, HostError
-from jada.cli.fleet import Opened, each_judged, find, host_options, load, open_fleet
+from jada.cli.fleet import Opened, each_judged, find, host_options, load, open_fleet, patterns
 from jada.cli.given import GIVEN
 from jada.cli.output import all_visible, emit_json, err, escape, out, plural
 from jada.cli.records import AHEAD, BEGUN, Entry, HostEntry, LockEntry, Records, open_records
@@ -118,8 +118,8 @@ def _chosen(
     if host is None and role is None and limit is None:
         return None
     names = {one.name for one in find(config, role, None)} if role is not None else set(recorded)
-    patterns = [pattern.strip() for pattern in limit.split(",")] if limit is not None else ["*"]
-    return {name for name in names if host in (None, name) and any(fnmatchcase(name, one) for one in patterns)}
+    wanted = patterns(limit) if limit is not None else ["*"]
+    return {name for name in names if host in (None, name) and any(fnmatchcase(name, one) for one in wanted)}
 
 
 def _by_lock(entries: Iterable[LockEntry]) -> list[tuple[LockEntry, list[str]]]:
