@@ -57,7 +57,7 @@ class Ending(StrEnum):
 
 GOOD = (Ending.VERIFIED, Ending.UNCHANGED)
 UNTOUCHED = (Ending.UNCHANGED, Ending.PLANNED, Ending.REFUSED, Ending.LOCKED, Ending.NOT_BEGUN)
-# Where a host keeps its releases, see files/host.sh.
+# Where a host keeps its releases, see files/change/host.sh.
 RELEASES = "/var/lib/jada/releases"
 EXIT = {
     Ending.RESTORED: Exit.ROLLED_BACK,

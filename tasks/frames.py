@@ -1,4 +1,4 @@
-"""The frames in which a look leaves a host (files/look-shared.sh): unpacked, bounded, checked at the border. Pure."""
+"""The frames in which a look leaves a host (files/look/shared.sh): unpacked, bounded, checked at the border. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_PACKED = 16 * 2**20
 MOST_UNPACKED = 26 * 2**20
 # Values of one field that may come more than once, that are kept: no host has a tenth of that.
 MOST_VALUES = 5000
-# Bytes of a value, and of a settings file's text; files/look-shared.sh stops before that.
+# Bytes of a value, and of a settings file's text; files/look/shared.sh stops before that.
 MOST_OF_VALUE = 2**16
 MOST_OF_TEXT = 9 * 2**20
 

@@ -1,7 +1,8 @@
 """Where settings.json lies, and why nothing is written there: root follows no path that somebody else owns. Pure.
 
-The service's user has the last word in its home, so none of this keeps a hostile one from anything: files/settings.sh
-does, which works there as that user. This says beforehand, with the link or folder by name, what would be refused.
+The service's user has the last word in its home, so none of this keeps a hostile one from anything:
+files/change/settings.sh does, which works there as that user. This says beforehand, with the link or folder by name,
+what would be refused.
 """
 
 from __future__ import annotations

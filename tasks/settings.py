@@ -1,6 +1,6 @@
 """Claude's settings.json as bytes: find the model, and the smallest edit that changes it. Pure.
 
-All work on the masked text of files/mask.awk: it has the length of the real file, so every offset, line and column
+All work on the masked text of files/look/mask.awk: it has the length of the real file, so every offset, line and column
 found here holds there. The text is read as latin-1, which makes one character of each byte.
 """
 

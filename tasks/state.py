@@ -20,7 +20,7 @@ from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 # The folder of the settings an administrator sets for everybody.
 MANAGED = "/etc/claude-code"
-# The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look-shared.sh).
+# The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look/shared.sh).
 UNREADABLE = "the service's user may not read it"
 # Where variables come from, as a look says it: the unit's own, and those that systemd has for every service.
 IN_UNIT = "Environment="
@@ -50,7 +50,7 @@ SECONDS = {
     "ms": 1e-3,
     "us": 1e-6,
 }
-# The lines of what a snapshot is bound to (files/host.sh).
+# The lines of what a snapshot is bound to (files/change/host.sh).
 PLACE = ("user id", "group id", "unit", "linked", "folder", "name")
 # Characters: an ARN of a cloud's inference profile has a hundred.
 LONGEST_MODEL = 256
@@ -70,7 +70,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A settings file, masked (see files/mask.awk). `real` is where symlinks lead; `names` counts its hard links.
+    """A settings file, masked (see files/look/mask.awk). `real` is where symlinks lead; `names` counts its hard links.
 
     `changed` is the file's ctime in Unix seconds: an mtime can be set back, as by `cp -a`. `problem` says why a file
     that is there could not be read; its text is "" then.
@@ -362,7 +362,7 @@ class State:
 
 
 def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool = False) -> State:
-    """The State that files/look.sh printed. Raises LookError when it is not whole."""
+    """The State that files/look/look.sh printed. Raises LookError when it is not whole."""
     root, user = read_frames(output)
     try:
         return _state(unit, root, user, health_asked, probe_asked)

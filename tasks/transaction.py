@@ -1,4 +1,4 @@
-"""One change of one host as a value: what files/transaction.sh is to do there, and how to read what it did. Pure."""
+"""One change of one host as a value: what files/change/ is to do there, and how to read what it did. Pure."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ class Transaction:
             "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
             "MOST_LOG": str(MOST_LOG),
-            "MASK_LOG": _file("mask-log.awk"),
+            "MASK_LOG": _file("change/mask-log.awk"),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
-            "RECOVER_UNIT": _file("jada-recover.service").replace("{{ unit }}", self.service.unit),
+            "RECOVER_UNIT": _file("units/jada-recover.service").replace("{{ unit }}", self.service.unit),
         }
-        return assignments(values) + _file("host.sh") + _file("transaction.sh")
+        return assignments(values) + _file("change/host.sh") + _file("change/transaction.sh")
 
     @property
     def longest(self) -> float:
@@ -132,22 +132,22 @@ class Transaction:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (files/host.sh)."""
+        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (change/host.sh)."""
         at = _place(self.state)
         return at["USER_ID"], at["GROUP_ID"], self.service.unit, at["LINKED"], at["FOLDER"], at["NAME"]
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
         values = {"RELEASE": self.release.id, "UNIT": self.service.unit, **_place(self.state)}
-        return assignments(values) + _file("host.sh") + "recover_at_boot\n"
+        return assignments(values) + _file("change/host.sh") + "recover_at_boot\n"
 
 
 def look_script(service: Service, history: bool = False, evidence: bool = False) -> str:
     """The script of one look, as root; with the releases the host remembers, and with what systemctl says to people, if
     asked.
     """
-    mask = assignments({"MASK": _file("mask.awk")})
-    shared = _file("look-shared.sh")
+    mask = assignments({"MASK": _file("look/mask.awk")})
+    shared = _file("look/shared.sh")
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
@@ -156,9 +156,9 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
         "EVIDENCE": "yes" if evidence else "",
-        "AS_USER": mask + shared + _file("look-user.sh"),
+        "AS_USER": mask + shared + _file("look/user.sh"),
     }
-    return assignments(values) + mask + shared + _file("instance.sh") + _file("look.sh")
+    return assignments(values) + mask + shared + _file("look/instance.sh") + _file("look/look.sh")
 
 
 def journal_script(state: State, service: Service, count: int) -> str:
@@ -166,13 +166,13 @@ def journal_script(state: State, service: Service, count: int) -> str:
     # Of a unit that systemd can't load, nobody knows where its settings are: masked by what secrets look like alone.
     nowhere = {"USER_ID": "0", "FOLDER": "/", "NAME": "none", "PLACED": "", "LINKED": "", "SETTINGS_SH": ":"}
     where = _place(state) if state.settings.real else nowhere
-    values = {"RELEASE": "", "UNIT": service.unit, **where, "MASK_LOG": _file("mask-log.awk")}
+    values = {"RELEASE": "", "UNIT": service.unit, **where, "MASK_LOG": _file("change/mask-log.awk")}
     look = "see\nsee_settings\n" if state.settings.real else "see\n"
-    return assignments(values) + _file("host.sh") + f"{look}journal {count}\n"
+    return assignments(values) + _file("change/host.sh") + f"{look}journal {count}\n"
 
 
 def hold_script(request: LockRequest) -> str:
-    """The script, as root, that locks a host or frees it, see files/hold.sh."""
+    """The script, as root, that locks a host or frees it, see files/lock.sh."""
     lock = request.lock
     values = {
         "WHO": lock.who,
@@ -182,12 +182,12 @@ def hold_script(request: LockRequest) -> str:
         "LASTS": str(request.seconds or ""),
         "FORCE": "yes" if request.force else "",
     }
-    return assignments(values) + _file("hold.sh")
+    return assignments(values) + _file("lock.sh")
 
 
 def only_on(instance: str, script: str) -> str:
     """The script, to be run on this EC2 instance ("" where none is known) and on no other."""
-    return _file("instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
+    return _file("look/instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
 
 
 # Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`
@@ -323,7 +323,7 @@ def _place(state: State) -> dict[str, str]:
         "NAME": name,
         "PLACED": "",
         "LINKED": "yes" if place.is_linked(state) else "",
-        "SETTINGS_SH": _file("settings.sh"),
+        "SETTINGS_SH": _file("change/settings.sh"),
     }
 
 

@@ -46,9 +46,8 @@ CASES = [
 
 def read(text: str, awk: list[str], folder: Path, comments_go_on: str = "") -> list[str]:
     (folder / "file").write_text(text, newline="")
-    script = (
-        FILES / "look-shared.sh"
-    ).read_text() + f'NAMES=A COMMENTS_GO_ON={comments_go_on}\nenvironment_file "$1"\n'
+    shared = (FILES / "look" / "shared.sh").read_text()
+    script = f'{shared}NAMES=A COMMENTS_GO_ON={comments_go_on}\nenvironment_file "$1"\n'
     if awk != ["awk"]:
         script = f'awk() {{ {shutil.which(awk[0])} {" ".join(awk[1:])} "$@"; }}\n{script}'
     argv = ["sh", "-c", script, "sh", str(folder / "file")]

@@ -1,5 +1,5 @@
 # The half of a look that reads what the service's user owns, as that user: with no more rights than its own, it can turn
-# no name in there against anyone. Runs behind look-shared.sh and MASK. The user can make this process say anything: the
+# no name in there against anyone. Runs behind shared.sh and MASK. The user can make this process say anything: the
 # controller keeps its words apart from root's.
 # Lists have an item a line; NAMED are settings files that a command line names, ENVIRONMENTS those EnvironmentFiles that
 # are not root's alone.

@@ -1,8 +1,8 @@
 # One look at a host: prints all that jada judges it by, and changes nothing. POSIX sh with coreutils, util-linux, awk and
 # systemd; needs root. jada puts these before it: UNIT, SETTINGS, HEALTH and PROBE (may be empty), PROJECTS (folders,
 # one a line), HISTORY and EVIDENCE (yes or empty), MASK (mask.awk), AS_USER (the half for the service's user, see
-# look-user.sh), look-shared.sh and instance.sh.
-# What leaves is frames (look-shared.sh): root's up to "end", then those that the service's user's own half said; all as
+# user.sh), shared.sh and instance.sh.
+# What leaves is frames (shared.sh): root's up to "end", then those that the service's user's own half said; all as
 # one line of base64 of gzip, so that any byte survives. No value of a settings file leaves the host unmasked, save the
 # models, and of environments and command lines only what names a model or where settings are read.
 # A process costs a host as much as a hundred lines of shell do: what the shell can do by itself, it does.

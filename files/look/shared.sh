@@ -1,4 +1,4 @@
-# What both halves of a look share: look.sh, which runs as root, and look-user.sh, which reads what the service's user
+# What both halves of a look share: look.sh, which runs as root, and user.sh, which reads what the service's user
 # owns and runs as that user. POSIX sh with coreutils and awk.
 # A value leaves as a frame, "NAME LENGTH", a newline, LENGTH bytes, a newline: whatever a file, a folder or a process
 # is called or says, it is one value and never another field. A name that ends with + may come more than once.

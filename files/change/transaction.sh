@@ -65,7 +65,7 @@ lock() {
     fi
 }
 
-# Whether people have locked the host (files/hold.sh); one that is to end by itself does so by this host's clock.
+# Whether people have locked the host (files/lock.sh); one that is to end by itself does so by this host's clock.
 is_held() {
     ends='' by='' since='' why=''
     [ -e "$HOME_OF_JADA/held" ] || return 1

@@ -231,7 +231,7 @@ answers() {
 }
 
 # The last lines of the service's journal, with secrets masked: what settings.json and the process's environment hold
-# goes before it, a line each (files/mask-log.awk).
+# goes before it, a line each (files/change/mask-log.awk).
 journal() { # COUNT OPTION...
     count=$1
     shift
