@@ -11,8 +11,9 @@ from datetime import datetime
 from jada import LONG_CONTEXT
 from jada.tasks import effective
 from jada.tasks.codes import CODES, ERROR, NOTE, SEVERITIES
+from jada.tasks.paths import MANAGED
 from jada.tasks.release import Wanted
-from jada.tasks.state import MANAGED, NO_LIMIT, File, OpenSession, Setting, State
+from jada.tasks.state import NO_LIMIT, File, OpenSession, Setting, State
 
 # A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
 SAME_INSTANT = 0.05

@@ -14,7 +14,8 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from jada import LONG_CONTEXT
-from jada.tasks.state import INLINE, MANAGED, UNREADABLE, Agent, Launch, Settings, State
+from jada.tasks.paths import MANAGED
+from jada.tasks.state import INLINE, UNREADABLE, Agent, Launch, Settings, State
 
 # What the CLI uses when nothing names a model; which one that is depends on its version.
 DEFAULT = "the Claude CLI's own default"

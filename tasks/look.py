@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyinfra.api import FactBase
 
 from jada.tasks.frames import LookError
-from jada.tasks.state import State, read
+from jada.tasks.look_reader import read
+from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
     FirstPart,

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from jada.tasks import checks, plan, release
+from jada.tasks.look_reader import _duration
 from jada.tasks.plan import Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import File, Past, State, _duration
+from jada.tasks.state import File, Past, State
 from jada.tasks.transaction import Service
 
 Host = Callable[..., State]

@@ -6,8 +6,9 @@ import pytest
 
 from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
+from jada.tasks.look_reader import read
 from jada.tasks.release import TEXT
-from jada.tasks.state import INLINE, Answer, OpenSession, State, read
+from jada.tasks.state import INLINE, Answer, OpenSession, State
 from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 
 UNIT = "jada-agent.service"
