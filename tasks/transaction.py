@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from enum import StrEnum
 from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
-from jada.tasks import FILES, operator_lock, place, release
+from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
@@ -20,6 +21,8 @@ LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
 # Lines and characters of a journal that are shown of a start that failed.
 MOST_LOG, LONGEST_LOG = 20, 300
 LOG = "log "
+# Stands between the words of a process in a look: no white space, which shells fold, and no byte that one uses itself.
+BETWEEN = "\x1e"
 # Lines of an answer; a transaction has some twenty and the look behind it is one.
 MOST_LINES = 1000
 
@@ -146,8 +149,6 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
     """The script of one look, as root; with the releases the host remembers, and with what systemctl says to people, if
     asked.
     """
-    mask = assignments({"MASK": _file("look/mask.awk")})
-    shared = _file("look/shared.sh")
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
@@ -156,9 +157,33 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
         "EVIDENCE": "yes" if evidence else "",
-        "AS_USER": mask + shared + _file("look/user.sh"),
+        **paths.assigned(service.unit),
+        "ROOT": "",
+        "AS_USER": half_of_user() + 'look_as_user "$@"\n',
     }
-    return assignments(values) + mask + shared + _file("look/instance.sh") + _file("look/look.sh")
+    return assignments(values) + half_of_root() + "look | gzip -c | base64 -w0\n"
+
+
+def half_of_root() -> str:
+    """What a look does as root: functions, which by themselves look at nothing."""
+    names = ("shared", "instance", "look", "unit", "process", "start", "owner", "answers", "sessions", "releases")
+    scripts = "".join(_code(f"look/{name}.sh") for name in names)
+    return _programs("say", "mask", "environment", "kernel", "unit-sets") + assignments({"BETWEEN": BETWEEN}) + scripts
+
+
+def half_of_user() -> str:
+    """What a look does as the service's user: functions too."""
+    return _programs("say", "mask", "environment", "agents") + _code("look/shared.sh") + _code("look/user.sh")
+
+
+def _programs(*names: str) -> str:
+    """The awk programs, as the scripts know them."""
+    return assignments({f"{name.replace('-', '_').upper()}_AWK": _code(f"look/{name}.awk") for name in names})
+
+
+def _code(name: str) -> str:
+    """A file without its comments, a third of what would be sent to each host for each look."""
+    return re.sub(r"^[ \t]*#.*\n", "", _file(name), flags=re.M)
 
 
 def journal_script(state: State, service: Service, count: int) -> str:

@@ -1,5 +1,5 @@
-# What both halves of a look share: look.sh, which runs as root, and user.sh, which reads what the service's user
-# owns and runs as that user. POSIX sh with coreutils and awk.
+# What both halves of a look share: that of root, and user.sh, which reads what the service's user owns and runs as that
+# user. POSIX sh with coreutils and awk.
 # A value leaves as a frame, "NAME LENGTH", a newline, LENGTH bytes, a newline: whatever a file, a folder or a process
 # is called or says, it is one value and never another field. A name that ends with + may come more than once.
 export LC_ALL=C COMMENTS_GO_ON
@@ -9,11 +9,10 @@ MOST_OF_VALUE=65536
 MOST_OF_FILE=8388608
 MOST_OF_FILES=9437184
 MOST_LAYERS=999
-folders_above=
 NL='
 '
-# awk's own way to say something.
-SAY='function say(name, value) { printf "%s %d\n%s\n", name, length(value), value }'
+# Root's half has none of these.
+folders_above=
 
 say() { # NAME VALUE
     if [ "${#2}" -le "$MOST_OF_VALUE" ]; then
@@ -24,6 +23,7 @@ say() { # NAME VALUE
 }
 
 # Something was too large or too many, and is not looked at.
+# prints: over+
 over() { say over+ "$1"; }
 
 # A path that a list of lines can hold.
@@ -48,70 +48,26 @@ moves() { # NAME=VALUE
 }
 
 # What a fresh start of the service would get.
+# sets: configs
+# prints: fresh.env+
 fresh() { # PLACE NAME=VALUE
     names_what_matters "$2" || return 0
     say fresh.env+ "$1$NL${2%%=*}$NL${2#*=}"
     moves "$2"
 }
 
-# What matters of an EnvironmentFile, as NAME=VALUE, a line each, read as systemd does (parse_env_file_internal() in its
-# env-file.c): by its states, and before systemd 254 a comment too goes on behind a backslash (COMMENTS_GO_ON).
+# What matters of an EnvironmentFile, as NAME=VALUE, a line each.
 environment_file() { # FILE
-    awk -v names="^($NAMES)\$" -v comments_go_on="$COMMENTS_GO_ON" '
-        function push() {
-            sub(/[ \t]+$/, "", key)
-            gsub(/[\n\r]/, " ", value)
-            if (key ~ names) print key "=" value
-            state = ""
-        }
-        function take(c,   ends) {
-            ends = c == "\n" || c == "\r"
-            if (state == "") {
-                if (c == "#" || c == ";") state = "comment"
-                else if (c !~ /[ \t\n\r]/) { state = "key"; key = c; value = "" }
-            } else if (state == "key") {
-                if (ends) state = ""
-                else if (c == "=") state = "before value"
-                else key = key c
-            } else if (state == "before value" || state == "value") {
-                if (ends) { if (state == "value") value = substr(value, 1, kept); push() }
-                else if (c == "\\") state = "escaped"
-                else if (state == "before value" && c == "\"") state = "quoted"
-                else if (state == "before value" && c == "\047") state = "in single quotes"
-                else if (state == "value" || c !~ /[ \t]/) {
-                    state = "value"
-                    value = value c
-                    if (c !~ /[ \t]/) kept = length(value)
-                }
-            } else if (state == "escaped") {
-                state = "value"
-                if (!ends) value = value c
-                kept = length(value)
-            } else if (state == "quoted") {
-                if (c == "\"") state = "before value"
-                else if (c == "\\") state = "escaped in quotes"
-                else value = value c
-            } else if (state == "escaped in quotes") {
-                state = "quoted"
-                if (index("\"\\`$", c)) value = value c
-                else if (c != "\n") value = value "\\" c
-            } else if (state == "in single quotes") {
-                if (c == "\047") state = "before value"
-                else value = value c
-            } else if (state == "comment") {
-                if (c == "\\") state = "escaped in comment"
-                else if (ends) state = ""
-            } else state = ends && !comments_go_on ? "" : "comment"
-        }
-        NR > 1 { take("\n") }
-        { for (i = 1; i <= length($0); i++) take(substr($0, i, 1)) }
-        END { if (state ~ /quote/) push(); else { take("\n"); if (state == "value") push() } }' "$1" 2>/dev/null
+    awk -v names="^($NAMES)\$" -v comments_go_on="$COMMENTS_GO_ON" "$ENVIRONMENT_AWK" "$1" 2>/dev/null
 }
 
 # Owner, mode and time of settings.json, if it is given, and of the files in $layers, which may name a model too, and their
 # masked text; tasks/effective.py ranks them. Of the $folders_above, who may change what is in them.
-tell_files() { # SETTINGS or nothing
-    to_mask='' hash=unreadable size=0
+# reads: layers folders_above SETTINGS
+# prints: layerN.path layerN.owner layerN.mode layerN.links layerN.size layerN.changed layerN.masked
+# prints as user: settings.owner settings.mode settings.links settings.size settings.changed settings.masked folder+
+settings_files() { # SETTINGS or nothing
+    to_mask='' size=0 number=0
     [ "$#$layers" != 0 ] || return 0
     # shellcheck disable=SC2086 # a path a line
     for line in $(stat -L -c '%f %u:%g %a %h %s %.9Z %A %n' "$@" $layers $folders_above 2>/dev/null); do
@@ -121,32 +77,40 @@ tell_files() { # SETTINGS or nothing
         set -- $line
         IFS=$NL
         if has "$folders_above" "$path"; then say folder+ "${2%%:*}$NL$7$NL$path"; continue; fi
-        case $path in
-            "$SETTINGS") name=settings ;;
-            *)
-                [ $((number = ${number:-0} + 1)) -le "$MOST_LAYERS" ] || { over "settings files: more than $MOST_LAYERS"; continue; }
-                name=layer$number
-                say "$name.path" "$path" ;;
-        esac
+        name=settings
+        if [ "$path" != "$SETTINGS" ]; then
+            [ $((number += 1)) -le "$MOST_LAYERS" ] || { over "settings files: more than $MOST_LAYERS"; continue; }
+            name=layer$number
+            say "$name.path" "$path"
+        fi
         say "$name.owner" "$2"
         say "$name.mode" "$3"
         say "$name.links" "$4"
         say "$name.size" "$5"
         say "$name.changed" "$6"
-        case $1 in 8*) ;; *) say "$name.problem" "it is not a regular file"; continue ;; esac
-        if [ "$5" -gt "$MOST_OF_FILE" ]; then
-            say "$name.problem" "it has $5 bytes, more than the $MOST_OF_FILE that jada reads"
-        elif [ $((size += $5)) -gt "$MOST_OF_FILES" ]; then
-            say "$name.problem" "with those before it, it is more than the $MOST_OF_FILES bytes that jada reads"
-            over "settings files: more than $MOST_OF_FILES bytes"
-        elif [ -r "$path" ]; then
-            to_mask=$to_mask${NL}label=$name.masked$NL$path
-            [ "$name" != settings ] || hash=$(sha256sum <"$path")
-        else
-            say "$name.problem" "the service's user may not read it"
-        fi
-        [ "$name" != settings ] || say settings.sha256 "${hash%% *}"
+        settings_text "$1" "$5"
     done
     # shellcheck disable=SC2086 # a label or a path a line
-    [ -z "$to_mask" ] || awk "$MASK" $to_mask
+    [ -z "$to_mask" ] || awk "$MASK_AWK" $to_mask
+}
+
+# reads: name path
+# sets: to_mask size
+# prints: layerN.problem
+# prints as user: settings.problem settings.sha256
+settings_text() { # KIND SIZE
+    hash=unreadable
+    case $1 in 8*) ;; *) say "$name.problem" "it is not a regular file"; return ;; esac
+    if [ "$2" -gt "$MOST_OF_FILE" ]; then
+        say "$name.problem" "it has $2 bytes, more than the $MOST_OF_FILE that jada reads"
+    elif [ $((size += $2)) -gt "$MOST_OF_FILES" ]; then
+        say "$name.problem" "with those before it, it is more than the $MOST_OF_FILES bytes that jada reads"
+        over "settings files: more than $MOST_OF_FILES bytes"
+    elif [ -r "$path" ]; then
+        to_mask=$to_mask${NL}label=$name.masked$NL$path
+        [ "$name" != settings ] || hash=$(sha256sum <"$path")
+    else
+        say "$name.problem" "the service's user may not read it"
+    fi
+    [ "$name" != settings ] || say settings.sha256 "${hash%% *}"
 }

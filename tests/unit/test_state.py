@@ -39,7 +39,7 @@ def test_a_look_that_was_cut_off_is_no_look() -> None:
         (b"user=root\n", "no value begins"),
         (b"held 9999\nx\n", "cut off in the middle of held"),
         (b"held 99999999\nx\n", "longer than any value"),
-        (b"layer1000.path 1\n/\n", r"layer1000\.path is no field"),
+        (b"layer10000.path 1\n/\n", r"layer10000\.path is no field"),
     ],
 )
 def test_what_no_look_says_is_refused(said: bytes, why: str) -> None:
