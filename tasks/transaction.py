@@ -100,6 +100,7 @@ class Transaction:
             "CURRENT": current.id if current else "",
             "RESTORES": self.release.restores,
             "UNIT": self.service.unit,
+            **paths.assigned(self.service.unit),
             "SETTINGS": state.settings.path,
             **_place(self.state),
             "EXPECTED": state.settings.file.sha256,
@@ -124,7 +125,9 @@ class Transaction:
             "MASK_LOG": _file("change/mask-log.awk"),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
-            "RECOVER_UNIT": _file("units/jada-recover.service").replace("{{ unit }}", self.service.unit),
+            "RECOVER_UNIT": _file("units/jada-recover.service")
+            .replace("{{ unit }}", self.service.unit)
+            .replace("{{ home }}", paths.HOME),
         }
         return assignments(values) + _file("change/host.sh") + _file("change/transaction.sh")
 
@@ -141,7 +144,8 @@ class Transaction:
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
-        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, **_place(self.state)}
+        unit = self.service.unit
+        values = {"RELEASE": self.release.id, "UNIT": unit, **paths.assigned(unit), **_place(self.state)}
         return assignments(values) + _file("change/host.sh") + "recover_at_boot\n"
 
 
@@ -191,7 +195,13 @@ def journal_script(state: State, service: Service, count: int) -> str:
     # Of a unit that systemd can't load, nobody knows where its settings are: masked by what secrets look like alone.
     nowhere = {"USER_ID": "0", "FOLDER": "/", "NAME": "none", "PLACED": "", "LINKED": "", "SETTINGS_SH": ":"}
     where = _place(state) if state.settings.real else nowhere
-    values = {"RELEASE": "", "UNIT": service.unit, **where, "MASK_LOG": _file("change/mask-log.awk")}
+    values = {
+        "RELEASE": "",
+        "UNIT": service.unit,
+        **paths.assigned(service.unit),
+        **where,
+        "MASK_LOG": _file("change/mask-log.awk"),
+    }
     look = "see\nsee_settings\n" if state.settings.real else "see\n"
     return assignments(values) + _file("change/host.sh") + f"{look}journal {count}\n"
 
@@ -200,6 +210,7 @@ def hold_script(request: LockRequest) -> str:
     """The script, as root, that locks a host or frees it, see files/lock.sh."""
     lock = request.lock
     values = {
+        "HOME_OF_JADA": paths.HOME,
         "WHO": lock.who,
         "SINCE": lock.since,
         "UNTIL": lock.until or operator_lock.NEVER,
