@@ -217,7 +217,9 @@ def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
     if process is None:
         return
     if state.unseen and not model:
-        yield Finding.of("J112", wanted.model or "a model that is known", f"nothing tells that of process {process.pid}")
+        yield Finding.of(
+            "J112", wanted.model or "a model that is known", f"nothing tells that of process {process.pid}"
+        )
     if not wanted.model:
         return
     asked = [(how, one) for how, one in (("health check", state.health), ("probe", state.probe)) if one.asked]

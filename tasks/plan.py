@@ -116,8 +116,8 @@ def last_release(states: Iterable[State], future: str) -> Release | None:
 
 
 def rollback(request: Request, role: str, to: str, state: State, service: Service, change: str) -> Plan:
-    """Puts a host back on what it had before the `change` (the id of a release), if it is still on it; or on the release
-    or model `to`.
+    """Puts a host back on what it had before the `change` (the id of a release), if it is still on it; or on the
+    release or model `to`.
 
     Both need a state with history, and of that nothing that the service's user says: by root's own records alone.
     """
@@ -138,9 +138,8 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
             refusal=f"it keeps no snapshot of {to or f'before release {change}'}; "
             f"it keeps {', '.join(kept) or 'only what it had before jada'}"
         )
-    if undone is current and state.damage:
-        return _damaged(request, role, state, current, service)
-    return _way_back(request, role, state, current, undone, service)
+    way = _by_a_whole_snapshot if undone is current and state.damage else _way_back
+    return way(request, role, state, current, undone, service)
 
 
 def redo(request: Request, role: str, state: State, service: Service, change: str) -> Plan:
@@ -186,16 +185,18 @@ def _idle(state: State, why: str) -> Plan:
     return Plan(refusal=f"{why}, but {told}. With --limit for this host: jada heal{back}")
 
 
-def _damaged(request: Request, role: str, state: State, current: Release, service: Service) -> Plan:
+def _by_a_whole_snapshot(
+    request: Request, role: str, state: State, current: Release, undone: Release, service: Service
+) -> Plan:
     """The way back from a release whose manifest can't be read, by its snapshot or the next older one that is whole."""
-    older = [past.release for past in state.history if not past.error and past.release.id < current.id]
-    kept = [one for one in (current, *sorted(older, key=attrgetter("id"), reverse=True)) if one.id in state.whole]
+    older = [past.release for past in state.history if not past.error and past.release.id < undone.id]
+    kept = [one for one in (undone, *sorted(older, key=attrgetter("id"), reverse=True)) if one.id in state.whole]
     if not kept:
         why = f"{state.damage}, and no snapshot in {release.RELEASES} is whole"
         return Plan(refusal=f"{why}: jada upgrade puts a release in its place")
     made = _way_back(request, role, state, current, kept[0], service)
-    which = f"its snapshot, of before release {current.id}, is whole and goes back"
-    if kept[0] is not current:
+    which = f"its snapshot, of before release {undone.id}, is whole and goes back"
+    if kept[0] is not undone:
         which = f"nor is its snapshot whole: the next older one goes back, of before release {kept[0].id}"
     return replace(made, notes=(f"{state.damage}; {which}", *made.notes))
 
@@ -275,8 +276,8 @@ def _unseen(transaction: Transaction) -> Iterator[str]:
     state, kept = transaction.state, _path(transaction.kept)
     if state.unseen:
         yield (
-            f"what {state.user} owns could not be seen ({state.unseen}): this goes by root's own records, and what runs "
-            "then is proven only where the service is asked (`health:` or `probe:`)"
+            f"what {state.user} owns could not be seen ({state.unseen}): this goes by root's own records, and what "
+            "runs then is proven only where the service is asked (`health:` or `probe:`)"
         )
     elif state.settings.real != kept:
         yield f"{state.settings.path} now leads to {release.told(state.settings.real)}; the snapshot is of {kept}"
@@ -314,8 +315,8 @@ def _unsafe(state: State) -> str:
     """Why nothing is written where the service's user says that settings.json is."""
     if state.unseen:
         return (
-            f"what {state.user} owns could not be seen ({state.unseen}), so nothing tells what would run; see what that "
-            "user does to its processes; nothing was touched"
+            f"what {state.user} owns could not be seen ({state.unseen}), so nothing tells what would run; see what "
+            "that user does to its processes; nothing was touched"
         )
     unsafe = place.unsafe(state)
     return f"{unsafe}; nothing was touched" if unsafe else ""

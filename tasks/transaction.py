@@ -70,8 +70,8 @@ class Service:
 class Transaction:
     """A release for one host, bound to the state it was decided on: it refuses if the host has changed since.
 
-    `kept` is what the snapshot that a rollback puts back is bound to, by root's own record: the service's user, who says
-    where settings.json is and what is in it, decides nothing of a way back.
+    `kept` is what the snapshot that a rollback puts back is bound to, by root's own record: the service's user, who
+    says where settings.json is and what is in it, decides nothing of a way back.
     """
 
     release: Release

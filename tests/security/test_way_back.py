@@ -1,4 +1,4 @@
-"""The way back needs nothing of the service's user to be good: what that user does to its half of a look, or to its home."""
+"""The way back needs nothing of the service's user: whatever that does to its half of a look, or to its home."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ exec /usr/bin/setpriv "$@"
 """
 SAYS = {
     "forged to lie elsewhere": r"printf 'settings.real 11\n/etc/shadow\nend 2\nok\n'",
-    "forged to be another's": r"printf 'settings.real 34\n/home/agent/.claude/settings.json\nsettings.owner 3\n9:9\nend 2\nok\n'",
+    "forged to be another's": r"printf 'settings.owner 3\n9:9\nlink+ 1\n/\nfolder+ 15\n9\ndrwxrwxrwx\n/x\nend 2\nok\n'",
     "forged to make no sense": r"printf 'settings.size 4\nmany\nend 2\nok\n'",
     "a flood": "cat /dev/zero",
     "a flood that does not pack": "cat /dev/urandom",
@@ -74,7 +74,7 @@ def test_nothing_that_the_users_half_says_stops_a_rollback(
     before = victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}")
     assert victim.upgrade()[1]["ending"] == "verified"
     speak(says)
-    code, host, told = victim.one("rollback")
+    _, host, told = victim.one("rollback")
     # What it lies about itself may be found wrong; it is back all the same.
     assert host["ending"] in ("verified", "unverified"), told
     assert victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}") == before
@@ -83,9 +83,7 @@ def test_nothing_that_the_users_half_says_stops_a_rollback(
     assert (refused[0], refused[1]["ending"]) == (1, "refused"), refused[2]
 
 
-def test_what_could_not_be_seen_is_never_verified(
-    victim: Victim, tmp_path: Path, speak: Callable[[str], None]
-) -> None:
+def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path, speak: Callable[[str], None]) -> None:
     file = silent(victim, tmp_path)
     assert victim.upgrade(fleet_file=file)[1]["ending"] == "verified"
     speak("true")

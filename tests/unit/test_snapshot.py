@@ -134,7 +134,9 @@ def test_what_could_not_be_seen_is_told_and_proves_nothing(host: Host) -> None:
         "unseen": "it was cut off", "settings": {"real": "", "text": None, "file": File()}, "way": Way(),
     }  # fmt: skip
     back = back_alone(REQUEST, host(**blind), SERVICE)
-    assert back.notes[0].startswith("what agent owns could not be seen (it was cut off): this goes by root's own records")
+    assert back.notes[0].startswith(
+        "what agent owns could not be seen (it was cut off): this goes by root's own records"
+    )
     # Nobody knows of an edit.
     assert back.transaction
     assert back.transaction.release.before == host(**blind).release.wanted  # type: ignore[union-attr]
@@ -163,7 +165,7 @@ def damaged(host: Host, *whole: str, previous: str = "") -> State:
     current = Release(ID, "upgrade", Wanted("", 0, edited=ID), second.wanted)
     return host(
         release=current, previous=second, damage=f"/var/lib/jada/releases/{ID}/manifest.json: the manifest is not JSON",
-        history=(Past(first, "", host().place), Past(second, "", host().place), Past(failed, "it crashed", host().place)),
+        history=tuple(Past(made, why, host().place) for made, why in ((first, ""), (second, ""), (failed, "crashed"))),
         whole=frozenset({*whole, failed.id}),
     )  # fmt: skip
 

@@ -50,7 +50,7 @@ def test_a_users_half_that_is_not_whole_leaves_roots() -> None:
     "said",
     [
         {"settings.size": "many"}, {"settings.changed": "soon"}, {"folder+": row("x | drwx | /")},
-        {"folder+": "one column"}, {"settings.links": "9" * 30}, {"layer1.path": "/etc/claude-code/managed-settings.json"},
+        {"folder+": "one column"}, {"settings.links": "9" * 30}, {"layer1.path": "/etc/claude-code/managed.json"},
         {"user": "root"}, {"release.result": "done"}, {"fresh.argv+": row("model | x")},
     ],
     ids=str,
