@@ -124,6 +124,14 @@ _ALL = (
         "ask its user to end it and begin a new one",
     ),
     Code(
+        "J112",
+        "model-unknown",
+        ERROR,
+        "Nothing tells which model the process uses: what its user owns could not be looked at (J411), and the service "
+        "does not say it (`health:` or `probe:` in fleet.yml).",
+        "see what the service's user does to its processes on HOST, or have the service say its model",
+    ),
+    Code(
         "J121",
         "model-retires",
         WARNING,
@@ -298,6 +306,23 @@ _ALL = (
         "Something on the host was not looked at, because it is too large, too many, too slow, or could be led "
         "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
         "mend that on HOST, then: jada drift --limit HOST",
+    ),
+    Code(
+        "J411",
+        "user-half-unseen",
+        WARNING,
+        "Of what the service's user owns (settings.json, those of projects, agents) nothing is known: the half of the "
+        "look that reads it runs as that user, and was stopped, killed or not whole. A rollback goes by root's own "
+        "records and needs none of it; an upgrade is refused.",
+        "see what the service's user does to its processes on HOST, then: jada drift --limit HOST",
+    ),
+    Code(
+        "J412",
+        "release-unreadable",
+        ERROR,
+        "The manifest of the current release on the host is missing, torn, or holds what can't be right: what the host "
+        "is to run is not known from there. Its snapshot may be whole all the same, and a rollback then puts it back.",
+        "jada rollback --limit HOST, or forward: jada heal --limit HOST",
     ),
     Code(
         "J420",

@@ -34,8 +34,8 @@ OF_ROOT = (
     *("dropin.owner", "dropin.mode", "dropin.sha256", "limits.owner", "limits.mode", "limits.sha256"),
     *("health.size", "health.masked", "health.code", "health.http", "probe.size", "probe.masked", "probe.code"),
     *("login.nofile", "login.error", "session+"),
-    *("release.manifest.json", "release.place", "release.result", "release.after", "release.previous"),
-    *("held", "transaction", "lock", "historyN.manifest", "historyN.place", "historyN.result"),
+    *("release.id", "release.manifest.json", "release.place", "release.result", "release.after", "release.previous"),
+    *("held", "transaction", "lock", "historyN.id", "historyN.manifest", "historyN.place", "historyN.result", "whole+"),
 )
 OF_USER = (
     *_OF_BOTH,
@@ -118,13 +118,19 @@ def whole(text: str, name: str, most: int = 2**63) -> int:
     return int(text)
 
 
-def read_frames(output: Iterable[str]) -> tuple[Fields, Fields]:
-    """What root, and what the service's user, said in a look. Raises LookError unless both are whole."""
+def read_frames(output: Iterable[str]) -> tuple[Fields, Fields | LookError]:
+    """What root, and what the service's user, said in a look. Raises LookError unless root's half is whole.
+
+    The other half is a process of that user, who can have it say anything or nothing: where it is not whole, why.
+    """
     data = _unpacked("".join(output))
     root, at = _fields(data, 0, _KNOWN_OF_ROOT)
-    user, at = _fields(data, at, _KNOWN_OF_USER)
-    if at < len(data):
-        raise LookError("it goes on after its end")
+    try:
+        user, at = _fields(data, at, _KNOWN_OF_USER)
+        if at < len(data):
+            raise LookError("it goes on after its end")
+    except LookError as error:
+        return root, error
     return root, user
 
 
@@ -136,6 +142,8 @@ def _unpacked(text: str) -> bytes:
         data = unpacker.decompress(base64.b64decode(text, validate=True), MOST_UNPACKED)
     except (zlib.error, binascii.Error, ValueError) as error:
         raise LookError(f"it is not packed as a look is ({type(error).__name__})") from None
+    if not unpacker.eof and not unpacker.unconsumed_tail:
+        raise LookError("it was cut off")
     if unpacker.unconsumed_tail:
         raise LookError(f"unpacked, it is longer than the {MOST_UNPACKED} bytes that jada takes from a host")
     return data

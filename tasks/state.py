@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from jada.tasks.operator_lock import OperatorLock
@@ -276,6 +276,10 @@ class State:
     transaction is running there just now, and `interrupted` is the release of a transaction that has not finished; each
     is "" when there is none. `held` is the lock that people have put on the host by `jada lock`. `instance` is the
     id of the EC2 instance that it was, "" where that is not known.
+
+    `unseen` says why nothing is known of what the service's user says, "" where it is; and `damage` why the manifest of
+    the current release can't be read: `release` is then made up from what else root has written there. `whole` are the
+    ids of those releases whose snapshots are whole, with the history.
     """
 
     user: str
@@ -312,6 +316,9 @@ class State:
     unread: tuple[str, ...]
     instance: str = ""
     reloaded: Launch | None = None
+    unseen: str = ""
+    damage: str = ""
+    whole: Set[str] = frozenset()
 
     def other_than(self, meant: str) -> str:
         """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""

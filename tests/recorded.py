@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jada.tasks import look_reader
-from jada.tasks.frames import read_frames
+from jada.tasks.frames import LookError, read_frames
 from jada.tasks.state import State
 from jada.tasks.transaction import Service, look_script
 from tests.frames import Pair, framed, packed
@@ -69,8 +69,11 @@ def record(host: str, name: str, probe: str = "") -> None:
     service = replace(SERVICE, probe=probe)
     (there,) = (one for one in fleet.current() if one.name == host)
     said = machine.inside(there, "sh", stdin=look_script(service, history=True, evidence=True)).stdout
+    root, user = read_frames(said.splitlines())
+    if isinstance(user, LookError):
+        raise user
     halves = [[(one, text) for one, values in half.values.items() if one != "end" for text in values]
-              for half in read_frames(said.splitlines())]  # fmt: skip
+              for half in (root, user)]  # fmt: skip
     Recorded(service.unit, True, bool(probe), tuple(halves[0]), tuple(halves[1])).save(LOOKS / f"{name}.json")
 
 

@@ -22,6 +22,10 @@ MOST_OF_COMMAND=65536
 # Bytes of an answer to a question. Of a whole look, the controller takes no more than it wants (tasks/frames.py), and then
 # closes the pipe.
 MOST_OF_ANSWER=65536
+# Seconds and bytes of the half for the service's user, which is that user's own process: it may stop it, or flood. The
+# bytes leave room for root's half, whatever they are and however they pack (tasks/frames.py).
+LONGEST_OF_USER=18
+MOST_OF_USER=11534336
 
 # In the order of the frames. Without a user of this very unit, nothing of the service is looked at. Above each function
 # stands what it reads and sets, of what others read and set, and the names of the frames that it prints.
@@ -59,5 +63,7 @@ half_of_user() {
     done
     set -- sh -c "$AS_USER" look "$SETTINGS" "$home" "$configs" "$folders" "$PROJECTS" "$named" "$foreign"
     [ "$uid" = 0 ] || set -- setpriv --reuid "$uid" --regid "$gid" --init-groups --no-new-privs "$@"
-    "$@" </dev/null 2>/dev/null
+    # It gets a pipe of its own, for it could take from one what root said before.
+    timeout -k 1 "$LONGEST_OF_USER" "$@" </dev/null 2>/dev/null |
+        timeout -k 1 "$((LONGEST_OF_USER + 2))" head -c "$MOST_OF_USER"
 }

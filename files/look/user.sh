@@ -10,7 +10,7 @@ MOST_PROJECTS=400
 
 # Lists have an item a line; NAMED are settings files that a command line names, ENVIRONMENTS those EnvironmentFiles that
 # are not root's alone.
-# prints: settings.dangling end
+# prints: end
 look_as_user() { # SETTINGS HOME CONFIGS FOLDERS PROJECTS NAMED ENVIRONMENTS
     SETTINGS=$1 home=$2 configs=$3 folders=$4 PROJECTS=$5 named=$6 environments=$7
     set -f
@@ -20,7 +20,7 @@ look_as_user() { # SETTINGS HOME CONFIGS FOLDERS PROJECTS NAMED ENVIRONMENTS
     list_projects
     list_layers
     agents
-    [ -e "$SETTINGS" ] || [ ! -L "$SETTINGS" ] || say settings.dangling yes
+    [ -e "$SETTINGS" ] || no_settings
     settings_files "$SETTINGS"
     say end ok
 }
@@ -56,6 +56,16 @@ way_to_settings() {
     say settings.real "$real"
     folders_above=$NL/ at=${real%/*}
     ! is_plain "$at" || while [ -n "$at" ]; do folders_above=$folders_above$NL$at at=${at%/*}; done
+}
+
+# What lies in a folder that may not be entered is not known to be absent.
+# reads: SETTINGS
+# prints: settings.dangling settings.problem
+no_settings() {
+    [ ! -L "$SETTINGS" ] || say settings.dangling yes
+    at=${SETTINGS%/*}
+    while [ ! -d "${at:-/}" ]; do at=${at%/*}; done
+    [ -x "${at:-/}" ] || say settings.problem "its user may not enter ${at:-/}"
 }
 
 # reads: PROJECTS home
