@@ -10,19 +10,19 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from jada import Host, HostError, JadaError
-from jada.inventory import ec2, lightsail, static
-from jada.inventory.fleet import ALL, Cloud, Ec2Source, Fleet, LightsailSource, Source, StaticSource
+from jada.inventory.fleet.config import ALL, Cloud, Ec2Source, Fleet, LightsailSource, Source, StaticSource
 from jada.inventory.roles import role_of
+from jada.inventory.sources import ec2, lightsail, static
 
 if TYPE_CHECKING:
-    from jada.inventory.aws_session import Clients
+    from jada.inventory.cloud.session import Clients
 
 
 def log_in(fleet: Fleet) -> None:
     """Has the fleet's AWS credentials ready, if it needs any: that may ask for an MFA code. Raises JadaError."""
     if _clouds(fleet):
         # Here, because a fleet of static hosts needs no boto3: its import takes as long as reading ten hosts.
-        from jada.inventory.aws_session import clients_of
+        from jada.inventory.cloud.session import clients_of
 
         clients_of(fleet.aws)
 
@@ -93,7 +93,7 @@ def _clouds(fleet: Fleet) -> list[Cloud]:
 
 
 def _search(fleet: Fleet, sources: Sequence[Cloud]) -> list[Host]:
-    from jada.inventory.aws_session import Failure, clients_of, side_by_side, told_together
+    from jada.inventory.cloud.session import Failure, clients_of, side_by_side, told_together
 
     clients = clients_of(fleet.aws)
     searches = side_by_side(

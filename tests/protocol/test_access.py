@@ -23,11 +23,11 @@ from paramiko.agent import AgentSSH
 
 import jada
 from jada import ConfigError, Host, HostError, HostKeyError
-from jada.inventory import access
-from jada.inventory.access import jump_config, ssh_data
+from jada.inventory.access import login
+from jada.inventory.access.login import jump_config, ssh_data
 from jada.inventory.discover import discover
-from jada.inventory.fleet import Fleet, Ssh
-from jada.tasks.session import Session
+from jada.inventory.fleet.config import Fleet, Ssh
+from jada.tasks.engines.ssh import Session
 from jada.tasks.transaction import Service
 
 FleetOf = Callable[..., Fleet]
@@ -388,7 +388,7 @@ def test_an_answer_of_lightsail_that_is_none_is_refused(
     private = StringIO()
     paramiko.RSAKey.generate(1024).write_private_key(private)
     answer = {**ANSWER, "privateKey": private.getvalue(), **changes}
-    monkeypatch.setattr(access, "_access_details", lambda *_: {"web-1": answer})
+    monkeypatch.setattr(login, "_access_details", lambda *_: {"web-1": answer})
     told = trouble(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), host, tmp_path / "scratch")
     assert "Lightsail" in told.message
     assert "\n" not in told.message

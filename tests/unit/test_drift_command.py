@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jada import Host, HostError, JadaError
-from jada.cli import check, drift
-from jada.cli.records import open_records
-from jada.inventory.fleet import Fleet
+from jada.cli.commands import drift
+from jada.cli.drift import check
+from jada.cli.records.sqlite import open_records
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.state import State
 
 Run = Callable[..., Result]

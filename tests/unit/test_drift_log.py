@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from jada import JadaError
-from jada.cli import notices
-from jada.cli.drift_log import NEW, RESOLVED, DriftLog, Episode, Notice
-from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
-from jada.inventory.fleet import Acceptance
+from jada.cli.drift import notices
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
+from jada.inventory.fleet.config import Acceptance
 from jada.tasks.checks import Finding
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)

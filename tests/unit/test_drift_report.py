@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
-from jada.cli import records
-from jada.cli.drift_report import Drift, Standing, explain, judge, unmatched
-from jada.inventory.fleet import Acceptance, Fleet, Role
+from jada.cli.drift.evaluate import Drift, Standing, explain, judge, unmatched
+from jada.cli.records import sqlite
+from jada.inventory.fleet.config import Acceptance, Fleet, Role
 from jada.tasks.codes import CODES
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
@@ -193,8 +193,8 @@ def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
 
 def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(records.SCHEMA)
-        record = records.Records(connection)
+        connection.executescript(sqlite.SCHEMA)
+        record = sqlite.Records(connection)
         for number, fleet_name, ending in (
             ("20261124-120001-aaaa", "f", "verified"),
             ("20261124-120002-aaaa", "f", "unverified"),
@@ -202,8 +202,8 @@ def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
             ("20261124-120004-aaaa", "g", "verified"),
         ):
             record.add(
-                records.Entry(number, fleet_name, "upgrade", "", "", "", ""),
-                [records.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
+                sqlite.Entry(number, fleet_name, "upgrade", "", "", "", ""),
+                [sqlite.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
             )
         assert {name: (one.release, one.model_after) for name, one in record.released("f").items()} == {
             "web-1": ("20261124-120002-aaaa", "model-20261124-120002-aaaa")

@@ -9,9 +9,9 @@ import click
 import pytest
 
 from jada import ConfigError, Host, JadaError
-from jada.cli.fleet import choose
 from jada.cli.main import COMMANDS, jada
-from jada.inventory.fleet import Fleet, Role
+from jada.cli.session import choose
+from jada.inventory.fleet.config import Fleet, Role
 
 # What people may leave empty, or what is checked where it is read.
 FREE = {"reason", "every"}

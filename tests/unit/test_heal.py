@@ -12,15 +12,15 @@ from typing import Any, cast
 import pytest
 
 from jada import Exit, Host, HostError
-from jada.cli.drift_report import judge
-from jada.cli.fleet import Opened
-from jada.cli.healing import bring_back, heal_plan, peers_of, wanted_on
-from jada.cli.how import How
-from jada.cli.records import HostEntry
-from jada.inventory.fleet import Acceptance, Fleet, Role
+from jada.cli.drift.evaluate import judge
+from jada.cli.records.sqlite import HostEntry
+from jada.cli.rollout.heal import bring_back, heal_plan, peers_of, wanted_on
+from jada.cli.rollout.options import How
+from jada.cli.session import Opened
+from jada.inventory.fleet.config import Acceptance, Fleet, Role
+from jada.tasks.engines.ssh import Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.session import Session
 from jada.tasks.state import File, Settings, State
 from jada.tasks.transaction import Service
 

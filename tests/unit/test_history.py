@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from jada import Host
-from jada.cli import history
-from jada.cli.records import Entry, HostEntry, open_records
-from jada.inventory.fleet import Fleet
+from jada.cli.commands import history
+from jada.cli.records.sqlite import Entry, HostEntry, open_records
+from jada.inventory.fleet.config import Fleet
 
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
 FIRST, SECOND = "20261124-120000-aaaa", "20261124-130000-bbbb"

@@ -38,7 +38,9 @@ def test_imports_go_one_way(room: str) -> None:
 
 def test_the_check_sees_an_import_the_wrong_way(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
-    file.write_text("import boto3\nfrom jada import Host\nfrom jada.cli.output import out\nimport jada.tasks.look\n")
+    file.write_text(
+        "import boto3\nfrom jada import Host\nfrom jada.cli.ui.console import out\nimport jada.tasks.engines.look\n"
+    )
     assert set(imported_rooms(file)) == {"cli", "tasks"}
 
 

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jada import Exit, Host, HostError
-from jada.cli import history, lock
-from jada.inventory.fleet import Fleet
+from jada.cli.commands import history, lock
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import FILES, operator_lock
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 from jada.tasks.transaction import hold_script

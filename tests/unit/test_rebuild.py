@@ -14,10 +14,10 @@ from typing import Any, cast
 import pytest
 
 from jada import Exit, HostError
-from jada.cli.fleet import Opened
-from jada.cli.history import read_back
-from jada.cli.records import SCHEMA, Entry, HostEntry, Records
-from jada.inventory.fleet import Fleet
+from jada.cli.commands.history import read_back
+from jada.cli.records.sqlite import SCHEMA, Entry, HostEntry, Records
+from jada.cli.session import Opened
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past
 

@@ -14,10 +14,10 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from jada import Host, HostError
-from jada.cli.drift_log import Episode
-from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
-from jada.cli.report_page import Page, html
-from jada.inventory.fleet import Fleet
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.drift.log import Episode
+from jada.cli.report.page import Page, html
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES
 from jada.tasks.state import State

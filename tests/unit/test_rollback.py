@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jada import HostError
-from jada.cli.way_back import Recorded, described, last_change
-from jada.inventory.fleet import Fleet
+from jada.cli.rollout.way_back import Recorded, described, last_change
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan, release
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted

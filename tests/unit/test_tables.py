@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from jada.cli import output, status
-from jada.cli.output import out
-from jada.cli.tables import Column, fitted, show_table
+from jada.cli.commands import status
+from jada.cli.ui import console
+from jada.cli.ui.console import out
+from jada.cli.ui.tables import Column, fitted, show_table
 
 COLUMNS = (Column("host"), Column("role", 2), Column("model", 1), Column("why", wraps=True))
 MODEL = "claude-sonnet-4-5-20250929"
@@ -40,7 +41,7 @@ def test_where_not_even_the_important_ones_fit_there_are_none() -> None:
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What a terminal gets; its console is set by on()."""
-    monkeypatch.setattr(output.Printer, "is_terminal", True)
+    monkeypatch.setattr(console.Printer, "is_terminal", True)
     yield io.StringIO()
     del out.__dict__["console"]
 
@@ -100,5 +101,5 @@ def test_the_model_on_disk_has_to_be_seen_where_it_is_not_the_one_that_runs() ->
 
 
 def test_few_hosts_are_named_and_many_counted() -> None:
-    assert output.named(["a", "b"]) == "a, b"
-    assert output.named([*"abcdefgh"]) == "8 hosts"
+    assert console.named(["a", "b"]) == "a, b"
+    assert console.named([*"abcdefgh"]) == "8 hosts"
