@@ -5,15 +5,14 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from jada.cli import main
-
 # The variable that click looks at, made of the program's name.
 COMPLETE_VAR = "_JADA_COMPLETE"
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
     """Print the script that lets a shell complete jada's commands, options, models and roles.
 
     \b
@@ -24,4 +23,4 @@ def completion(shell: str) -> None:
     """
     made = get_completion_class(shell)
     assert made is not None  # noqa: S101 - for the type checker: click has all three
-    click.echo(made(main.jada, {}, "jada", COMPLETE_VAR).source())
+    click.echo(made(ctx.find_root().command, {}, "jada", COMPLETE_VAR).source())

@@ -16,12 +16,13 @@ import click
 
 from jada import Exit, HostError, UnforeseenError, attempt
 from jada.cli import signals
-from jada.cli.commands.lock import LockedError, alone
 from jada.cli.records.sqlite import Entry, HostEntry, open_records, told_only
+from jada.cli.rollout.exclusive import LockedError, alone
 from jada.cli.rollout.options import How
 from jada.cli.session import NotBegunError, Opened, each_judged, worst
 from jada.cli.ui.ask import confirm
 from jada.cli.ui.console import all_visible, emit_json, err, escape, named, out, plural, print_diff, visible
+from jada.cli.ui.findings import finding_as_json, finding_line
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan, Request
@@ -488,17 +489,3 @@ def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError
             }
         )
     return rows
-
-
-def finding_line(finding: Finding) -> str:
-    return f"{finding.code} {finding.name}: expected {finding.expected}, saw {finding.seen}"
-
-
-def finding_as_json(finding: Finding) -> dict[str, str]:
-    return {
-        "code": finding.code,
-        "name": finding.name,
-        "expected": finding.expected,
-        "seen": finding.seen,
-        "mend": finding.mend,
-    }

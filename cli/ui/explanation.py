@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from jada.cli.rollout.run import finding_as_json, finding_line
 from jada.cli.ui.console import escape, plural, since, visible
+from jada.cli.ui.findings import finding_as_json, finding_line
 from jada.tasks import checks, effective
 from jada.tasks.effective import Effective
 from jada.tasks.state import State

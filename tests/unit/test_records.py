@@ -14,9 +14,9 @@ from typing import Any, cast
 import pytest
 
 from jada import JadaError
-from jada.cli.commands.lock import LockedError, alone
 from jada.cli.records import sqlite as module
 from jada.cli.records.sqlite import SCHEMA, VERSION, Entry, HostEntry, Records, open_records
+from jada.cli.rollout.exclusive import LockedError, alone
 from jada.cli.rollout.options import How
 from jada.cli.rollout.run import Ending, Report, roll_out
 from jada.cli.session import Opened
