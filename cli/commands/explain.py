@@ -34,7 +34,7 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     with open_fleet(fleet_file, None, host) as opened:
         seen = opened.look()
     if as_json:
-        facts = each_judged(seen, lambda _, state: explanation.facts(state))
+        facts = each_judged(seen, explanation.facts)
         rows = [
             {"host": name, **({"error": one.message} if isinstance(one, HostError) else one)}
             for name, one in facts.items()

@@ -14,7 +14,7 @@ from jada import Exit, HostError
 from jada.cli.session import each_judged, host_options, open_fleet
 from jada.cli.ui.console import emit_json, escape, named, out, plural, since
 from jada.cli.ui.tables import Column, show_table, wide_option
-from jada.tasks import checks
+from jada.tasks import checks, codes
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "since": since(process.started, state.now) if process else "",
         "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
         "locked": asdict(held) if held else None,
-        "told": [f"{one.code} {one.name}: {one.seen}" for one in beside if one.code != evaluate.NOT_OF_FLEET],
+        "told": [f"{one.code} {one.name}: {one.seen}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET],
     }
 
 
