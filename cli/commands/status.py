@@ -39,7 +39,7 @@ COLUMNS = (
 @wide_option
 @host_options
 def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> int:
-    """Show what every host really runs, and who has locked it. Read-only, one look per host.
+    """Show what every host really runs. Read-only, one look per host; who has locked a host is shown too.
 
     Behind the state are the codes of what is not as it was asked for, which `jada drift` tells in words. Exit code 1
     when a host could not be looked at; drift does not change the exit code here.

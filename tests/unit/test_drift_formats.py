@@ -191,14 +191,6 @@ def test_a_healthy_fleet_needs_no_annotation() -> None:
     assert formats.github(HEALTHY) == ""
 
 
-def test_docs_list_every_code_with_its_name_severity_and_mend() -> None:
-    text = (ROOT / "docs/drift.md").read_text()
-    rows = [line for line in text.splitlines() if line.startswith("| J")]
-    assert rows == [
-        f"| {code.code} | {code.name} | {code.severity} | {code.meaning} | {code.mend} |" for code in CODES.values()
-    ]
-
-
 @pytest.mark.parametrize(("key", "value"), [("in_sync", True), ("in_sync", False), ("findings", [])])
 def test_the_schema_refuses_a_host_in_the_middle_of_a_change_that_looks_judged(key: str, value: object) -> None:
     told = {"schema": "jada.drift/1", **formats.as_json(replace(DRIFT, hosts=(CHANGING,)))}
