@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 # What the CLI uses when nothing names a model; which one that is depends on its version.
 DEFAULT = "the Claude CLI's own default"
+# In its place where the files of the service's user could not be looked at.
+UNKNOWN = "a model that is not known"
 
 FAMILIES = ("opus", "sonnet", "haiku")
 # An id of the vendor's own: `modelOverrides` has no effect on any other.
@@ -146,11 +148,13 @@ def _known(state: State) -> _Known:
 def _resolve(state: State, launch: Launch, known: _Known) -> Effective:
     config, moved, files = _reads(state, launch, known)
     slots = list(_slots(known, launch, files, config))
+    if state.unseen:
+        slots[-1] = _Slot(AT_END, UNKNOWN, f"what {state.user} owns, which could not be looked at")
     winner = next(slot for slot in slots if slot.model and _first_of_group(slots, slot) is slot)
     chain = [Origin(slot.model, slot.where, _lost(slots, slot, winner)) for slot in slots if slot.model]
     chain += _unread(state, files, moved)
     asked = winner.model
-    barred = "" if asked == DEFAULT else _barred(asked, files)
+    barred = "" if asked in (DEFAULT, UNKNOWN) else _barred(asked, files)
     override, overridden = ("", "") if barred else _override(asked, files)
     named = [slot for slot in slots if slot.group == AT_FILE]
     return Effective(

@@ -246,7 +246,7 @@ def _membership(host: Host, state: State, known: str, latest: str) -> Iterator[F
             yield Finding.of(
                 codes.HOST_NEW, f"a release, as the rest of the fleet has (the last is {latest})", "none on this host"
             )
-    elif state.release.role != host.role:
+    elif state.release.role != host.role and not state.damage:
         now, then = host.role or "none", state.release.role or "none"
         yield Finding.of(
             codes.ROLE_CHANGED, f"released to for its role, {now}", f"release {state.release.id} for role {then}"

@@ -27,6 +27,7 @@ from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan, Request
+from jada.tasks.release import RELEASES
 from jada.tasks.settings import Member, SettingsError, members
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
@@ -59,8 +60,6 @@ class Ending(StrEnum):
 
 GOOD = (Ending.VERIFIED, Ending.UNCHANGED)
 UNTOUCHED = (Ending.UNCHANGED, Ending.PLANNED, Ending.REFUSED, Ending.LOCKED, Ending.NOT_BEGUN)
-# Where a host keeps its releases, see files/host.sh.
-RELEASES = "/var/lib/jada/releases"
 EXIT = {
     Ending.RESTORED: Exit.ROLLED_BACK,
     Ending.LOCKED: Exit.LOCKED,
@@ -330,7 +329,8 @@ def _judge(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
         return Report(Ending.UNVERIFIED, f"the host says that it is done, but {judged.message}")
     state, found = judged
     if any(finding.is_error for finding in found):
-        return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
+        why = "what runs is not known" if state.unseen and not state.told else "what runs is not what was asked for"
+        return Report(Ending.UNVERIFIED, why, state, found)
     return Report(Ending.VERIFIED, state=state, findings=found)
 
 

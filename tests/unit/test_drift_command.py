@@ -21,6 +21,7 @@ from jada.cli.drift.log import open_log
 from jada.cli.records.sqlite import open_records
 from jada.inventory import discover
 from jada.inventory.fleet.config import Fleet, Role
+from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.state import State
 
@@ -124,7 +125,7 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(drift, "load", lambda _: Fleet("f", tmp_path / "fleet.yml", (), roles))
     hosts = (Host("web-1", "192.0.2.1", "static", role="s"), Host("web-2", "192.0.2.2", "static", role="r"))
     monkeypatch.setattr(discover, "discover", lambda _: hosts)
-    found = (Judged(Finding.of("J102", "claude-a", "claude-b")),)
+    found = (Judged(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b")),)
     rows = tuple(HostDrift(name, "r", Standing.DRIFTED, found) for name in ("web-10", "web-2"))
     with open_log() as log:
         log.add(Drift("f", datetime.now(UTC), rows, True), ())

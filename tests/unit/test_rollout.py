@@ -189,8 +189,14 @@ def test_a_release_to_go_back_to_is_chosen_from_those_there_are(command: Command
 
 
 def test_what_is_told_of_several_hosts_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    plans: dict[str, Plan | HostError] = {"a": Plan(refusal="no"), "b": Plan(lock="ann"), "c": Plan(refusal="no"), "d": Plan(lock="ann"),
-             "e": Plan(refusal="never"), "f": HostError("f is off")}  # fmt: skip
+    plans: dict[str, Plan | HostError] = {
+        "a": Plan(refusal="no"),
+        "b": Plan(lock="ann"),
+        "c": Plan(refusal="no"),
+        "d": Plan(lock="ann"),
+        "e": Plan(refusal="never"),
+        "f": HostError("f is off"),
+    }
     show_plan("t", plans)
     told = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert told == ["t", "Unreachable f is off", "Refused a, c: no", "Refused e: never", "Locked b, d by ann"]
