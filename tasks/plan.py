@@ -134,11 +134,7 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
         return _idle(state, _elsewhere(state, current, change))
     undone = _undone(state, to) if to else _made(state, current, change)
     if undone is None:
-        kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
-        return Plan(
-            refusal=f"it keeps no snapshot of {to or f'before release {change}'}; "
-            f"it keeps {', '.join(kept) or 'only what it had before jada'}"
-        )
+        return Plan(refusal=f"it keeps no snapshot of {to or f'before release {change}'}; it keeps {_kept(state)}")
     return _way_back(request, role, state, current, undone, service)
 
 
@@ -152,6 +148,16 @@ def redo(request: Request, role: str, state: State, service: Service, change: st
     if not (change and current.is_undo and current.change == change):
         return _idle(state, _elsewhere(state, current, change))
     return _way_back(request, role, state, current, current, service)
+
+
+def _kept(state: State) -> str:
+    """The releases that a rollback can go back to, the newest first, each with its model and when it was made."""
+    kept = {past.release.before.release: past.release.before.model for past in state.history if not past.error}
+    told = (
+        f"{one} ({kept[one]}, {release.began(one).replace('T', ' ').removesuffix('+00:00')}Z)"
+        for one in sorted(filter(None, kept), reverse=True)
+    )
+    return ", ".join(told) or "only what it had before jada"
 
 
 def _hindrance(state: State) -> Plan | None:
@@ -376,19 +382,23 @@ def _as_it_was(text: Callable[[], str]) -> str:
 
 def _rollback_diff(made: Release) -> tuple[Diff, ...]:
     kind = "forward again to" if made.redoes else "back to"
-    none = "as before jada"
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
     if made.wanted.edited:
         target = f"release {made.wanted.edited} as it was edited by hand before release {made.restores}"
     return (
         (
             f"{kind} {target}, byte for byte, and restart",
-            f"-model {made.before.model or none}",
-            f"+model {made.wanted.model or none}",
-            f"-open files {made.before.nofile or none}",
-            f"+open files {made.wanted.nofile or none}",
+            f"-model {made.before.model or _unsaid(made.before)}",
+            f"+model {made.wanted.model or _unsaid(made.wanted)}",
+            f"-open files {made.before.nofile or _unsaid(made.before)}",
+            f"+open files {made.wanted.nofile or _unsaid(made.wanted)}",
         ),
     )
+
+
+def _unsaid(wanted: Wanted) -> str:
+    """In place of a model or limit that nobody asked for by jada."""
+    return "as edited by hand" if wanted.edited else "as before jada"
 
 
 def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:
