@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt, natural
 from jada.cli.records import AHEAD
 from jada.inventory import models
 from jada.inventory.words import did_you_mean
@@ -260,7 +260,7 @@ def _gone(
     # One that shares its Name with another now is called differently, but not gone.
     here = {name for host in hosts for name in (host.name, host.own_name)}
     oldest = min((state.release.id for state in _states(seen) if state.release), default="")
-    for name, release in sorted(released.items()):
+    for name, release in sorted(released.items(), key=lambda one: natural(one[0])):
         if name not in here and release >= oldest:
             finding = Finding.of(GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
             yield HostDrift(name, "", Standing.GONE, (Judged(finding),))

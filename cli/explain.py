@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 
 from jada import Exit, HostError
-from jada.cli.fleet import each_judged, fleet_option, open_fleet
+from jada.cli.fleet import HOST, each_judged, fleet_option, open_fleet
 from jada.cli.given import GIVEN
 from jada.cli.output import emit_json, escape, out
 
@@ -31,7 +31,7 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     # Not for completion, which wants the options alone.
     from jada.cli import explanation
 
-    with open_fleet(fleet_file, None, host) as opened:
+    with open_fleet(fleet_file, None, host, limit_by=HOST) as opened:
         seen = opened.look()
     if as_json:
         facts = each_judged(seen, lambda _, state: explanation.facts(state))
