@@ -212,7 +212,7 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
     for model in dict.fromkeys(filter(None, uses.values())):
         if retires := models.retirement(model, listed, today):
             why = ", ".join(use for use, one in uses.items() if one == model)
-            yield Finding.of(RETIRES, "a model that stays", f"{model} {retires} ({why})")
+            yield Finding.of(RETIRES, "a model that stays", f"{model} {retires}: {why}")
 
 
 def _models_of_roles(hosts: Iterable[Host], seen: Mapping[str, State | HostError]) -> dict[str, Counter[str]]:

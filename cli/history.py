@@ -30,7 +30,7 @@ ENTRIES = (
     Column("when", 2),
     Column("kind"),
     Column("model", 1),
-    Column("hosts", wraps=True),
+    Column("hosts", wraps=True, least=12),
     Column("by", 3),
     Column("why", wraps=True),
 )

@@ -114,7 +114,7 @@ def roll_out(
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
     notes = tuple(about(plans))
     if locked:
-        notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
+        notes = (*notes, f"This would end here: {locked.message}. To go on: {locked.hint}")
     if not how.as_json:
         show_plan(title, plans, notes)
     if not how.dry_run and todo and _agree(opened.fleet, todo, how):

@@ -24,12 +24,13 @@ GAP, LEAST_TEXT = 2, 24
 class Column:
     """A column of a table. Where there is no room for all, those of a low `rank` are shown first, and 0 always.
 
-    A cell stands on one line, unless the column `wraps`: then it may go on at a blank.
+    A cell stands on one line, unless the column `wraps`: then it may go on at a blank, `least` wide or more.
     """
 
     name: str
     rank: int = 0
     wraps: bool = False
+    least: int = LEAST_TEXT
 
 
 def wide_option(command: F) -> F:
@@ -68,7 +69,7 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
 
     whole = [max(map(cell_len, (column.name, *(row[at] for row in rows)))) for at, column in enumerate(columns)]
     least = [
-        min(whole[at], max(LEAST_TEXT, *(cell_len(word) for row in rows for word in row[at].split() or [""]), 0))
+        min(whole[at], max(column.least, *(cell_len(word) for row in rows for word in row[at].split() or [""]), 0))
         if column.wraps and rows
         else whole[at]
         for at, column in enumerate(columns)

@@ -385,15 +385,12 @@ def _rollback_diff(made: Release) -> tuple[Diff, ...]:
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
     if made.wanted.edited:
         target = f"release {made.wanted.edited} as it was edited by hand before release {made.restores}"
-    return (
-        (
-            f"{kind} {target}, byte for byte, and restart",
-            f"-model {made.before.model or _unsaid(made.before)}",
-            f"+model {made.wanted.model or _unsaid(made.wanted)}",
-            f"-open files {made.before.nofile or _unsaid(made.before)}",
-            f"+open files {made.wanted.nofile or _unsaid(made.wanted)}",
-        ),
+    pairs = (
+        ("model", made.before.model or _unsaid(made.before), made.wanted.model or _unsaid(made.wanted)),
+        ("open files", made.before.nofile or _unsaid(made.before), made.wanted.nofile or _unsaid(made.wanted)),
     )
+    lines = (line for name, old, new in pairs if old != new for line in (f"-{name} {old}", f"+{name} {new}"))
+    return ((f"{kind} {target}, byte for byte, and restart", *lines),)
 
 
 def _unsaid(wanted: Wanted) -> str:

@@ -354,9 +354,9 @@ def test_a_model_that_retires_is_told_while_there_is_time(host: MakeHost) -> Non
     found = check({"web-1": released_to(host, RETIRES), "web-2": host()}, asking("sonnet-4.5"))
     assert (codes(found), codes(found, "web-2")) == (["J121"], ["J422", "J121"])
     assert found.hosts[0].findings[0].finding.seen == (
-        f"{RETIRES} retires on 2026-11-30, in 6 days (runs there, released there, asked for by fleet.yml)"
+        f"{RETIRES} retires on 2026-11-30, in 6 days: runs there, released there, asked for by fleet.yml"
     )
-    assert found.hosts[1].findings[1].finding.seen.endswith("in 6 days (asked for by fleet.yml)")
+    assert found.hosts[1].findings[1].finding.seen.endswith("in 6 days: asked for by fleet.yml")
 
 
 def test_a_lock_is_told_and_is_no_drift(host: MakeHost) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from jada import ConfigError, Host
 from jada.cli import history
 from jada.cli.records import Entry, HostEntry, LockEntry, open_records
+from jada.cli.tables import fitted
 from jada.inventory import discover
 from jada.inventory.fleet import Fleet, Role
 
@@ -93,3 +94,10 @@ def test_hosts_stand_in_the_order_in_which_people_count(recorded: None) -> None:
         records.add_locks(replace(lock, host=f"web-{number}") for number in (10, 9, 11))
     done = CliRunner().invoke(history.history, ["--json"], standalone_mode=False)
     assert json.loads(done.stdout)["locks"][0]["hosts"] == ["web-9", "web-10", "web-11"]
+
+
+def test_a_terminal_of_80_columns_has_room_for_a_table() -> None:
+    why = "it had the lock of ann@ops since 2026-11-24T12:00:00+00:00: incident 4711"
+    at, ended = "2026-11-24 12:00:00Z", "2 unchanged, 1 verified"
+    rows = [["–", at, "unlock", "–", "3", "ann", why], [FIRST, at, "rollback", "claude-opus-5", ended, "ann", ""]]
+    assert fitted(history.ENTRIES, rows, 80)

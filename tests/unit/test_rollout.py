@@ -110,7 +110,7 @@ def test_a_dry_run_under_a_lock_shows_the_plan_and_that_it_would_end_there(
     done = command(*argv, "--dry-run")
     assert done.return_value == Exit.LOCKED
     assert f"+model {OPUS}" in done.stdout or f'+"model": "{OPUS}"' in done.stdout
-    note = f"f is locked: web-10 by {ANN}: that would stop this here. To go on: {hint}"
+    note = f"This would end here: f is locked: web-10 by {ANN}. To go on: {hint}"
     assert f"  Note {note}\n" in done.stdout
     assert "Dry run: nothing was changed." in done.stdout
     told = json.loads(command(*argv, "--dry-run", "--json").stdout)
@@ -124,7 +124,7 @@ def test_a_dry_run_under_a_lock_shows_the_plan_and_that_it_would_end_there(
 def test_a_dry_run_that_is_forced_is_not_stopped(command: Command, states: dict[str, State]) -> None:
     states["web-10"] = replace(states["web-10"], held=ANN)
     done = command("rollback", "--dry-run", "--force")
-    assert (done.return_value, "that would stop this" in done.stdout) == (Exit.OK, False)
+    assert (done.return_value, "This would end here" in done.stdout) == (Exit.OK, False)
 
 
 def test_a_rollback_that_goes_forward_again_is_recorded_as_that(command: Command) -> None:
@@ -186,8 +186,12 @@ def test_a_release_to_go_back_to_is_chosen_from_those_there_are(command: Command
 
 
 def test_what_is_told_of_several_hosts_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    plans: dict[str, Plan | HostError] = {"a": Plan(refusal="no"), "b": Plan(lock="ann"), "c": Plan(refusal="no"), "d": Plan(lock="ann"),
-             "e": Plan(refusal="never"), "f": HostError("f is off")}  # fmt: skip
+    plans: dict[str, Plan | HostError] = {
+        **dict.fromkeys("ac", Plan(refusal="no")),
+        **dict.fromkeys("bd", Plan(lock="ann")),
+        "e": Plan(refusal="never"),
+        "f": HostError("f is off"),
+    }
     show_plan("t", plans)
     told = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert told == ["t", "Unreachable f is off", "Refused a, c: no", "Refused e: never", "Locked b, d by ann"]

@@ -140,3 +140,8 @@ def test_a_change_waits_as_long_as_the_unit_may_take(host: Host, stop: float, st
         assert [note for note in made.notes if "a restart may" in note] == ([told] if told else [])
         assert f"RESTART_TIMEOUT={state.unit.restart:.0f}\n" in made.transaction.script()
         assert made.transaction.longest > 2 * state.unit.restart
+
+
+def test_what_stays_as_it_is_is_no_line_of_a_rollbacks_plan(host: Host) -> None:
+    back = plan.rollback(BACK, "r", "", upgraded(by_hand(host)), SERVICE)
+    assert back.diff[0][1:] == (f"-model {OPUS}", f"+model {HAIKU}")
