@@ -170,6 +170,8 @@ def _half_way(request: Request, role: str, state: State, service: Service) -> Pl
     if unfinished is None:
         return Plan(refusal=f"release {state.interrupted} was cut off half-way there; jada upgrade undoes it first")
     transaction = _restoring(request, role, state, unfinished, service)
+    if odd := place.odd(_path(transaction.kept)):
+        return Plan(refusal=f"{odd}; nothing was touched")
     undoes = f"undo release {state.interrupted}, which was cut off half-way, and plan the rest anew"
     return Plan(transaction, diff=((undoes,),))
 
