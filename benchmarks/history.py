@@ -14,7 +14,7 @@ from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jada.cli.records import Entry, HostEntry, open_records, state_folder
+from jada.cli.records.sqlite import Entry, HostEntry, open_records, state_folder
 
 RELEASES, HOSTS, ROUNDS = 2000, 500, 20
 

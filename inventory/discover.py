@@ -6,30 +6,29 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from jada import Host, HostError, JadaError
-from jada.inventory import ec2, lightsail, static
-from jada.inventory.fleet import ALL, Cloud, Ec2Source, Fleet, LightsailSource, Source, StaticSource
+from jada import Host, HostError, JadaError, natural
+from jada.inventory.fleet.config import ALL, Cloud, Ec2Source, Fleet, LightsailSource, Source, StaticSource
 from jada.inventory.roles import role_of
+from jada.inventory.sources import ec2, lightsail, static
 
 if TYPE_CHECKING:
-    from jada.inventory.aws_session import Clients
+    from jada.inventory.cloud.session import Clients
 
 
 def log_in(fleet: Fleet) -> None:
     """Has the fleet's AWS credentials ready, if it needs any: that may ask for an MFA code. Raises JadaError."""
     if _clouds(fleet):
         # Here, because a fleet of static hosts needs no boto3: its import takes as long as reading ten hosts.
-        from jada.inventory.aws_session import clients_of
+        from jada.inventory.cloud.session import clients_of
 
         clients_of(fleet.aws)
 
 
 def discover(fleet: Fleet) -> tuple[Host, ...]:
-    """The fleet's hosts with their roles, sorted by name; names are unique. What keeps one of them from being reached,
-    as far as that is known here, is its `trouble`.
+    """The fleet's hosts with their roles, sorted by name as people count; names are unique. What keeps one of them from
+    being reached, as far as that is known here, is its `trouble`.
 
     Raises JadaError if any source can't be searched, or if there is no host: a fleet is never silently smaller than
     fleet.yml says.
@@ -43,7 +42,7 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
             f"check the regions, tags and names under `sources` in {fleet.path}, and that the hosts are running",
         )
     hosts = unique_names([_complete(host, fleet) for host in once_each(found)])
-    return tuple(sorted(with_trouble(hosts), key=attrgetter("name")))
+    return tuple(sorted(with_trouble(hosts), key=lambda host: natural(host.name)))
 
 
 def once_each(hosts: Iterable[Host]) -> list[Host]:
@@ -93,7 +92,7 @@ def _clouds(fleet: Fleet) -> list[Cloud]:
 
 
 def _search(fleet: Fleet, sources: Sequence[Cloud]) -> list[Host]:
-    from jada.inventory.aws_session import Failure, clients_of, side_by_side, told_together
+    from jada.inventory.cloud.session import Failure, clients_of, side_by_side, told_together
 
     clients = clients_of(fleet.aws)
     searches = side_by_side(

@@ -16,7 +16,7 @@ import jada
 from jada import EXACT_ID, LONG_CONTEXT, ConfigError, Model
 
 if TYPE_CHECKING:
-    from jada.inventory.fleet import Fleet
+    from jada.inventory.fleet.config import Fleet
 
 # So long before it retires a model is told of: time enough to try another.
 NOTICE = timedelta(days=30)

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 
 from jada import Host
-from jada.inventory.fleet import Role
+from jada.inventory.fleet.config import Role
 
 
 def role_of(host: Host, roles: Sequence[Role]) -> str:

@@ -10,7 +10,7 @@ from math import inf
 from operator import attrgetter
 
 from jada import LONG_CONTEXT
-from jada.tasks import checks, effective, place, release
+from jada.tasks import checks, codes, effective, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
@@ -133,11 +133,7 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
         return _idle(state, _elsewhere(state, current, change))
     undone = _undone(state, to) if to else _made(state, current, change)
     if undone is None:
-        kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
-        return Plan(
-            refusal=f"it keeps no snapshot of {to or f'before release {change}'}; "
-            f"it keeps {', '.join(kept) or 'only what it had before jada'}"
-        )
+        return Plan(refusal=f"it keeps no snapshot of {to or f'before release {change}'}; it keeps {_kept(state)}")
     way = _by_a_whole_snapshot if undone is current and state.damage else _way_back
     return way(request, role, state, current, undone, service)
 
@@ -152,6 +148,16 @@ def redo(request: Request, role: str, state: State, service: Service, change: st
     if not (change and current.is_undo and current.change == change):
         return _idle(state, _elsewhere(state, current, change))
     return _way_back(request, role, state, current, current, service)
+
+
+def _kept(state: State) -> str:
+    """The releases that a rollback can go back to, the newest first, each with its model and when it was made."""
+    kept = {past.release.before.release: past.release.before.model for past in state.history if not past.error}
+    told = (
+        f"{one} ({kept[one]}, {release.began(one).replace('T', ' ').removesuffix('+00:00')}Z)"
+        for one in sorted(filter(None, kept), reverse=True)
+    )
+    return ", ".join(told) or "only what it had before jada"
 
 
 def _hindrance(state: State) -> Plan | None:
@@ -170,6 +176,8 @@ def _half_way(request: Request, role: str, state: State, service: Service) -> Pl
     if unfinished is None:
         return Plan(refusal=f"release {state.interrupted} was cut off half-way there; jada upgrade undoes it first")
     transaction = _restoring(request, role, state, unfinished, service)
+    if odd := place.odd(_path(transaction.kept)):
+        return Plan(refusal=f"{odd}; nothing was touched")
     undoes = f"undo release {state.interrupted}, which was cut off half-way, and plan the rest anew"
     return Plan(transaction, diff=((undoes,),))
 
@@ -304,7 +312,7 @@ def _made(state: State, current: Release, change: str) -> Release | None:
 
 def _refusal(state: State) -> str:
     if problem := checks.unusable(state):
-        if problem.code == "J201":
+        if problem.kind is codes.SERVICE_MISSING:
             return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
         what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "mend that"
         return f"{problem.seen}; {what} first, nothing was touched"
@@ -436,19 +444,23 @@ def _as_it_was(text: Callable[[], str]) -> str:
 
 def _rollback_diff(made: Release) -> tuple[Diff, ...]:
     kind = "forward again to" if made.redoes else "back to"
-    none = "as before jada"
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
     if made.wanted.edited:
         target = f"release {made.wanted.edited} as it was edited by hand before release {made.restores}"
     return (
         (
             f"{kind} {target}, byte for byte, and restart",
-            f"-model {made.before.model or none}",
-            f"+model {made.wanted.model or none}",
-            f"-open files {made.before.nofile or none}",
-            f"+open files {made.wanted.nofile or none}",
+            f"-model {made.before.model or _unsaid(made.before)}",
+            f"+model {made.wanted.model or _unsaid(made.wanted)}",
+            f"-open files {made.before.nofile or _unsaid(made.before)}",
+            f"+open files {made.wanted.nofile or _unsaid(made.wanted)}",
         ),
     )
+
+
+def _unsaid(wanted: Wanted) -> str:
+    """In place of a model or limit that nobody asked for by jada."""
+    return "as edited by hand" if wanted.edited else "as before jada"
 
 
 def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:

@@ -20,10 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jada import UNPRINTABLE, Host
-from jada.cli import drift_formats, drift_report, explanation, report_page, rollout, status
-from jada.cli.output import json_text, styled
-from jada.cli.report_page import Page
-from jada.inventory.fleet import Fleet, Role
+from jada.cli.commands import status
+from jada.cli.drift import evaluate, formats
+from jada.cli.report import page
+from jada.cli.report.page import Page
+from jada.cli.rollout import run
+from jada.cli.ui import explanation
+from jada.cli.ui.console import json_text, styled
+from jada.inventory.fleet.config import Fleet, Role
 from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.look_reader import LONGEST_MODEL, read
@@ -189,32 +193,32 @@ def _change(made: Plan) -> None:
         return
     assert Release.from_json(transaction.release.to_json()) == transaction.release
     assert "\0" not in transaction.script()
-    rollout.show_plan("x", {"web-1": made})
+    run.show_plan("x", {"web-1": made})
 
 
 def _show(state: State) -> None:
     facts = status._facts(state, FLEET, "r", AT.date())
-    json.loads(json_text([facts, explanation.facts(state)]))
+    json.loads(json_text([facts, explanation.facts("web-1", state)]))
     row = {"host": "web-1", "role": "r", "source": "s", **facts}
     cells = (*status._cells(row), *status._about([row]), status.total([row]))
-    report = rollout.Report(rollout.Ending.VERIFIED, state=state, findings=checks.drift(state))
-    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines("web-1", report, True, ID)):
+    report = run.Report(run.Ending.VERIFIED, state=state, findings=checks.drift(state))
+    for line in (*cells, *explanation.lines("web-1", state), *run._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
 
 def _judge(state: State, is_whole_page: bool) -> None:
     host = Host("web-1", "192.0.2.1", "static", role="r")
-    models = drift_report._models_of_roles([host], {host.name: state})
-    row = drift_report._host(host, state, ID, drift_report._Beside(FLEET, AT.date(), ID, models))
-    assert row.standing is not drift_report.Standing.NOT_CHECKED
-    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, host, (), AT.date()),))
-    json.loads(json_text(drift_formats.as_json(drift)))
-    assert all(line.startswith("::") for line in drift_formats.github(drift).splitlines())
+    models = evaluate._models_of_roles([host], {host.name: state})
+    row = evaluate._host(host, state, ID, evaluate._Beside(FLEET, AT.date(), ID, models))
+    assert row.standing is not evaluate.Standing.NOT_CHECKED
+    drift = evaluate.Drift("f", AT, (evaluate._accepted(row, host, (), AT.date()),))
+    json.loads(json_text(formats.as_json(drift)))
+    assert all(line.startswith("::") for line in formats.github(drift).splitlines())
     if is_whole_page:
-        ElementTree.fromstring(drift_formats.junit(drift))  # noqa: S314 - ours
-        json.loads(drift_formats.sarif(drift, Path("fleet.yml")))
-        page = report_page.html(Page(drift, {"web-1": state}, datetime(2026, 11, 1, tzinfo=UTC)))
-        assert not UNPRINTABLE.search(page.replace("\n", ""))
+        ElementTree.fromstring(formats.junit(drift))  # noqa: S314 - ours
+        json.loads(formats.sarif(drift, Path("fleet.yml")))
+        html = page.html(Page(drift, {"web-1": state}, datetime(2026, 11, 1, tzinfo=UTC)))
+        assert not UNPRINTABLE.search(html.replace("\n", ""))
 
 
 def test_the_look_itself_is_whole() -> None:

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jada import UNPRINTABLE, Host, JadaError
-from jada.cli.healing import wanted_on
-from jada.cli.records import SCHEMA, Entry, HostEntry, Records
+from jada.cli.records.sqlite import SCHEMA, Entry, HostEntry, Records
+from jada.cli.rollout.heal import wanted_on
 from jada.inventory import models
-from jada.inventory.fleet import Fleet, Role
+from jada.inventory.fleet.config import Fleet, Role
 from jada.tasks.release import Release, Wanted, moment
 from jada.tasks.state import State
 from tests.fuzz.conftest import dear, numbers, texts

@@ -21,7 +21,7 @@ from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 from jada.tasks import checks
 from jada.tasks.checks import Finding
-from jada.tasks.look import read_look
+from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import Service, look_script
 

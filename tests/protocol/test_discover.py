@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, JadaError
-from jada.inventory.aws_session import ATTEMPTS
+from jada.inventory.cloud.session import ATTEMPTS
 from jada.inventory.discover import discover
-from jada.inventory.fleet import Fleet
+from jada.inventory.fleet.config import Fleet
 
 FleetOf = Callable[..., Fleet]
 

@@ -20,9 +20,9 @@ import boto3
 import pytest
 
 from jada import JadaError
-from jada.cli import notices
-from jada.inventory import notify
-from jada.inventory.fleet import Fleet, Webhook
+from jada.cli.drift import notices
+from jada.inventory.cloud import notify
+from jada.inventory.fleet.config import Fleet, Webhook
 
 STATIC = "[{static: {hosts: {s: {address: 192.0.2.1}}}}]"
 
@@ -192,11 +192,11 @@ def test_an_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPat
 PATCHED = """
 import sys
 from pathlib import Path
-from jada.cli.start import patch
+from jada.cli.startup import patch
 patch()
 from jada import JadaError
 from jada.inventory import notify
-from jada.inventory.fleet import Webhook
+from jada.inventory.fleet.config import Webhook
 try:
     notify.post(Webhook(url=sys.argv[1]), "t")
     print("delivered")

@@ -14,7 +14,7 @@ import pytest
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import Machine
 from jada.inventory.lab.shell import LAB
-from jada.tasks.look import read_look
+from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import Service, look_script
 from tests.conftest import JADA, asking_no_model, reset

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from jada import Host, HostError
-from jada.cli.drift_log import Check, Episode
-from jada.cli.drift_report import judge
-from jada.cli.records import Entry
-from jada.cli.report_page import Done, Page
-from jada.inventory.fleet import Acceptance, Fleet
+from jada.cli.drift.evaluate import judge
+from jada.cli.drift.log import Check, Episode
+from jada.cli.records.sqlite import Entry
+from jada.cli.report.page import Done, Page
+from jada.inventory.fleet.config import Acceptance, Fleet
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
-from jada.cli import records
-from jada.cli.drift_report import Drift, Standing, explain, judge, unmatched
-from jada.inventory.fleet import Acceptance, Fleet, Role
-from jada.tasks.codes import CODES
+from jada.cli.drift.evaluate import Drift, Standing, explain, judge, unmatched
+from jada.cli.records import sqlite
+from jada.inventory.fleet.config import Acceptance, Fleet, Role
+from jada.tasks import codes as kinds
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
 
@@ -96,7 +96,7 @@ def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_eve
     assert (standing(found), codes(found)) == (Standing.NOT_CHECKED, ["J408"])
     (one,) = found.hosts[0].findings
     assert one.finding.seen.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
-    assert "--force" not in one.finding.mend
+    assert "--force" not in one.finding.mend_on("web-1")
     assert found.exit == Exit.FAILED
 
 
@@ -136,7 +136,7 @@ def test_what_is_half_way_without_a_change_that_runs_is_drift(host: MakeHost) ->
 def test_a_changed_host_key_is_no_plain_unreachable(host: MakeHost) -> None:
     found = check({"web-1": HostKeyError("web-1 shows another key", "compare it"), "web-2": host()})
     assert codes(found) == ["J406"]
-    assert found.hosts[0].findings[0].finding.mend == "compare it"
+    assert found.hosts[0].findings[0].finding.mend_on("web-1") == "compare it"
     assert found.exit == Exit.FAILED
 
 
@@ -193,8 +193,8 @@ def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
 
 def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(records.SCHEMA)
-        record = records.Records(connection)
+        connection.executescript(sqlite.SCHEMA)
+        record = sqlite.Records(connection)
         for number, fleet_name, ending in (
             ("20261124-120001-aaaa", "f", "verified"),
             ("20261124-120002-aaaa", "f", "unverified"),
@@ -202,8 +202,8 @@ def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
             ("20261124-120004-aaaa", "g", "verified"),
         ):
             record.add(
-                records.Entry(number, fleet_name, "upgrade", "", "", "", ""),
-                [records.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
+                sqlite.Entry(number, fleet_name, "upgrade", "", "", "", ""),
+                [sqlite.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
             )
         assert {name: (one.release, one.model_after) for name, one in record.released("f").items()} == {
             "web-1": ("20261124-120002-aaaa", "model-20261124-120002-aaaa")
@@ -288,8 +288,8 @@ def test_an_unknown_code_is_told_with_its_line(host: MakeHost) -> None:
 def test_explain_tells_what_a_code_means_and_what_mends_it(word: str) -> None:
     told = explain(word)
     assert told.startswith("J103 model-shadowed: error\n")
-    assert CODES["J103"].meaning in told
-    assert CODES["J103"].mend in told
+    assert kinds.MODEL_SHADOWED.meaning in told
+    assert kinds.MODEL_SHADOWED.mend in told
 
 
 def test_explain_says_that_a_note_is_no_drift() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 import jada
 from jada import ConfigError
-from jada.inventory import fleet
-from jada.inventory.fleet import (
+from jada.inventory.fleet import config
+from jada.inventory.fleet.config import (
     ALL,
     Acceptance,
     Aws,
@@ -69,7 +69,7 @@ roles:
 def load(tmp_path: Path, text: str) -> Fleet:
     file = tmp_path / "fleet.yml"
     file.write_text(dedent(text))
-    return fleet.load(str(file))
+    return config.load(str(file))
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
 
 
 def test_the_shipped_file_finds_this_systems_hosts() -> None:
-    shipped = fleet.load(str(Path(jada.__file__).parent / "inventory" / "fleet.yml"))
+    shipped = config.load(str(Path(jada.__file__).parent / "inventory" / "fleet.yml"))
     assert shipped.sources == (
         LightsailSource(("us-east-1",), ("jada-agent",)),
         Ec2Source(("us-east-1",), {"jada": ("agent",)}),
@@ -449,13 +449,13 @@ def test_what_is_not_yaml_text_is_told(tmp_path: Path, content: bytes, problem: 
     file = tmp_path / "fleet.yml"
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=problem):
-        fleet.load(str(file))
+        config.load(str(file))
 
 
 @pytest.mark.parametrize("name", ["~nobody-such/fleet.yml", "x" * 300, "a/" * 3000 + "x"])
 def test_a_file_that_can_not_be_is_told(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
-        fleet.load(name, {}, tmp_path)
+        config.load(name, {}, tmp_path)
 
 
 def test_a_pipe_is_read_as_a_file_and_what_it_names_lies_in_the_working_folder(
@@ -467,12 +467,12 @@ def test_a_pipe_is_read_as_a_file_and_what_it_names_lies_in_the_working_folder(
     try:
         os.write(writer, (LEAST + "ssh: {key: id_fleet}\n").encode())
         os.close(writer)
-        read = fleet.load(f"/dev/fd/{reader}", {})
+        read = config.load(f"/dev/fd/{reader}", {})
     finally:
         os.close(reader)
     assert (read.name, read.ssh.key) == ("agents", tmp_path / "id_fleet")
     with pytest.raises(ConfigError, match="There is no file"):
-        fleet.load(str(tmp_path), {})
+        config.load(str(tmp_path), {})
 
 
 def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,9 +480,9 @@ def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypat
     (gone := tmp_path / "gone").mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert fleet.load(str(tmp_path / "fleet.yml"), {}).name == "agents"
+    assert config.load(str(tmp_path / "fleet.yml"), {}).name == "agents"
     with pytest.raises(ConfigError, match="There is no"):
-        fleet.load("fleet.yml", {})
+        config.load("fleet.yml", {})
 
 
 @pytest.mark.parametrize(
@@ -520,7 +520,7 @@ def test_a_passworded_url_is_not_shown(tmp_path: Path) -> None:
 def test_a_windows_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "fleet.yml"
     file.write_bytes(b"\xef\xbb\xbf" + LEAST.replace("\n", "\r\n").encode())
-    assert fleet.load(str(file)).name == "agents"
+    assert config.load(str(file)).name == "agents"
 
 
 def test_a_role_may_name_what_the_fleet_itself_adds(tmp_path: Path) -> None:
@@ -571,7 +571,7 @@ def test_the_first_file_wins(tmp_path: Path, there: list[str], expected: str) ->
     if "env" in there:
         environ["JADA_FLEET"] = str(tmp_path / "env/fleet.yml")
     named = str(tmp_path / "named/fleet.yml") if "named" in there else None
-    assert fleet.load(named, environ, tmp_path / "work").path == tmp_path / expected / "fleet.yml"
+    assert config.load(named, environ, tmp_path / "work").path == tmp_path / expected / "fleet.yml"
 
 
 @pytest.mark.parametrize(
@@ -586,5 +586,5 @@ def test_a_missing_file_is_told_with_where_it_was_looked_for(
     tmp_path: Path, named: str | None, environ: dict[str, str], expected: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        fleet.load(named, {"HOME": str(tmp_path / "home"), **environ}, tmp_path / "work")
+        config.load(named, {"HOME": str(tmp_path / "home"), **environ}, tmp_path / "work")
     assert all(part in caught.value.message for part in expected), caught.value.message

@@ -19,18 +19,18 @@ import gevent
 import pytest
 
 from jada import Exit, Host, HostError, JadaError, attempt
-from jada.cli import rollout
-from jada.cli.drift_report import Standing, judge
-from jada.cli.fleet import Opened, each_judged
-from jada.cli.history import each_read
-from jada.cli.how import How
-from jada.cli.records import open_records
-from jada.cli.rollout import Ending, model_lines, roll_out
-from jada.inventory.fleet import Fleet
+from jada.cli.commands.history import each_read
+from jada.cli.drift.evaluate import Standing, judge
+from jada.cli.records.sqlite import open_records
+from jada.cli.rollout import run
+from jada.cli.rollout.options import How
+from jada.cli.rollout.run import Ending, model_lines, roll_out
+from jada.cli.session import Opened, each_judged
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks
+from jada.tasks.engines.ssh import Connection, Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.session import Connection, Session
 from jada.tasks.state import Past, State
 from jada.tasks.transaction import Outcome, Result, Service, Transaction
 
@@ -141,7 +141,7 @@ def test_why_a_host_could_not_be_judged_is_a_finding(host: Callable[..., State])
     (one,) = found.hosts[0].findings
     assert one.finding.code == "J408"
     assert one.finding.seen == "a: jada could not judge what it saw there (TypeError)"
-    assert "report" in one.finding.mend
+    assert "report" in one.finding.mend_on("a")
 
 
 def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:
@@ -240,7 +240,7 @@ def test_the_deadline_counts_from_the_answer_to_the_question(
 ) -> None:
     """An agreed change begins, however late the answer came; with --yes there is nothing to wait for."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(rollout, "_agree", lambda _, __, how: not how.yes)
+    monkeypatch.setattr(run, "_agree", lambda _, __, how: not how.yes)
     made = cast("Release", done.release)
     request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
     for yes, code in ((True, Exit.FAILED), (False, Exit.OK)):
@@ -375,11 +375,11 @@ def test_the_evidence_shows_no_value_but_the_models() -> None:
 
 ASK = """
 from jada.cli import signals
-from jada.cli.start import patch
+from jada.cli.startup import patch
 signals.begin()
 patch()
 import gevent, sys
-from jada.cli.ask import confirm
+from jada.cli.ui.ask import confirm
 ticks = []
 gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(10)] and print("alive", flush=True))
 try:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from jada.cli.rollout import question
-from jada.inventory.fleet import Fleet
+from jada.cli.rollout.run import question
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks, plan, release
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Wanted

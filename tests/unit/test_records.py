@@ -14,12 +14,12 @@ from typing import Any, cast
 import pytest
 
 from jada import JadaError
-from jada.cli import records as module
-from jada.cli.fleet import Opened
-from jada.cli.how import How
-from jada.cli.lock import LockedError, alone
-from jada.cli.records import SCHEMA, VERSION, Entry, HostEntry, Records, open_records
-from jada.cli.rollout import Ending, Report, roll_out
+from jada.cli.records import sqlite as module
+from jada.cli.records.sqlite import SCHEMA, VERSION, Entry, HostEntry, Records, open_records
+from jada.cli.rollout.exclusive import LockedError, alone
+from jada.cli.rollout.options import How
+from jada.cli.rollout.run import Ending, Report, roll_out
+from jada.cli.session import Opened
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State

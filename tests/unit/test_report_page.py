@@ -14,10 +14,10 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from jada import Host, HostError
-from jada.cli.drift_log import Episode
-from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
-from jada.cli.report_page import Page, html
-from jada.inventory.fleet import Fleet
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.drift.log import Episode
+from jada.cli.report.page import Page, html
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES
 from jada.tasks.state import State
@@ -216,7 +216,9 @@ def test_a_page_about_some_hosts_says_so(page: Page) -> None:
 
 
 def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHost) -> None:
-    findings = tuple(Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES)
+    findings = tuple(
+        Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES.values()
+    )
     rows = tuple(
         HostDrift(f"web-{number}", "web", Standing.DRIFTED, findings[number % 5 :: 5]) for number in range(500)
     )

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from jada import Host
-from jada.inventory import discover, ec2, lightsail
-from jada.inventory.fleet import Ec2Source, LightsailSource, Role
+from jada.inventory import discover
+from jada.inventory.fleet.config import Ec2Source, LightsailSource, Role
 from jada.inventory.roles import role_of, unmatched
+from jada.inventory.sources import ec2, lightsail
 
 ORCHESTRATOR = Role("orchestrator", tags={"role": ("orchestrator", "lead-*")}, names=("orch-*",))
 PROD = Role("prod", tags={"env": ("prod",), "tier": ("1",)})

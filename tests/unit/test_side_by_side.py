@@ -6,7 +6,7 @@ import gevent
 from gevent.event import Event
 
 from jada import HostError
-from jada.tasks.session import Connection, Session
+from jada.tasks.engines.ssh import Connection, Session
 from jada.tasks.transaction import Service
 
 # What is waited for comes at once, or never.

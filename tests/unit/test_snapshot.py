@@ -61,6 +61,10 @@ def test_a_torn_file_asks_for_no_model(host: Host) -> None:
     assert back.transaction
     assert back.transaction.release.before == Wanted("", 1_048_576, 2_147_483_646, "", ID)
     assert "was edited since" in back.notes[0]
+    # Only where jada never was, nothing was asked for before it.
+    assert back.diff[0][1:] == (
+        "-model as edited by hand", f"+model {HAIKU}", "-open files 1048576", "+open files as before jada"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["dropin", "limits"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from jada.cli.main import COMMANDS
+from jada.cli.main import COMMANDS, jada
 
 HEAVY = ("boto3", "botocore", "pyinfra", "paramiko", "gevent", "rich", "yaml", "jinja2")
 # Runs jada and tells on a last line which of the heavy modules that took.
@@ -55,6 +57,15 @@ def test_no_commands_module_loads_anything_heavy() -> None:
         "lab": "Group",
     }
     assert loaded == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    command = jada.get_command(click.Context(jada), name)
+    first = COMMANDS[name][1]
+    assert first.endswith(".")
+    assert command is not None
+    assert re.match(re.escape(first) + r"(\s|$)", command.help or "")
 
 
 def test_every_command_is_completed_without_loading_any() -> None:
@@ -119,7 +130,7 @@ from importlib import metadata
 asked, real = [], metadata.entry_points
 def counted(**by): asked.append(by["group"]); return real(**by)
 metadata.entry_points = counted
-from jada.cli.start import patch
+from jada.cli.startup import patch
 patch()
 from gevent import monkey
 print(monkey.is_module_patched("socket"), metadata.entry_points is counted)
@@ -133,10 +144,10 @@ print(*asked)
 
 def test_a_session_runs_no_module_that_it_has_no_use_for() -> None:
     told = python("""
-from jada.cli.start import patch
+from jada.cli.startup import patch
 patch()
 import sys
-import jada.tasks.session
+import jada.tasks.engines.ssh
 print("paramiko.config" in sys.modules, *(one for one in ("invoke.runners", "rich", "boto3") if one in sys.modules))
 import invoke
 print(invoke.run.__name__, "invoke.runners" in sys.modules)
@@ -149,10 +160,10 @@ def test_a_command_in_an_ssh_config_decides_as_ever(tmp_path: Path) -> None:
     (tmp_path / "yes").write_text("exit 0\n")
     (tmp_path / "no").write_text("exit 1\n")
     program = f"""
-from jada.cli.start import patch
+from jada.cli.startup import patch
 patch()
 import io
-import jada.tasks.session
+import jada.tasks.engines.ssh
 from pyinfra.connectors.sshuserclient.config import SSHConfig
 config = SSHConfig()
 config.parse(io.StringIO('Match exec "{tmp_path}/no"\\n User no\\nMatch exec "{tmp_path}/yes"\\n User yes\\n'))
@@ -165,7 +176,7 @@ def test_garbage_is_collected_again_once_all_is_imported() -> None:
     """Also when an import fails: a fleet's reports may have cycles."""
     told = python("""
 import gc
-from jada.cli.start import lasting
+from jada.cli.startup import lasting
 # Python 3.12 begins with some.
 before = gc.get_freeze_count()
 try:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from jada.cli import output, status
-from jada.cli.output import out
-from jada.cli.tables import Column, fitted, show_table
-from jada.inventory.fleet import Fleet
+from jada.cli.commands import status
+from jada.cli.ui import console
+from jada.cli.ui.console import out
+from jada.cli.ui.tables import Column, fitted, show_table
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.state import State
 
 COLUMNS = (Column("host"), Column("role", 2), Column("model", 1), Column("why", wraps=True))
@@ -44,7 +45,7 @@ def test_where_not_even_the_important_ones_fit_there_are_none() -> None:
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What a terminal gets; its console is set by on()."""
-    monkeypatch.setattr(output.Printer, "is_terminal", True)
+    monkeypatch.setattr(console.Printer, "is_terminal", True)
     yield io.StringIO()
     del out.__dict__["console"]
 
@@ -125,5 +126,5 @@ def test_a_model_on_disk_that_could_not_be_seen_is_not_none(host: Callable[..., 
 
 
 def test_few_hosts_are_named_and_many_counted() -> None:
-    assert output.named(["a", "b"]) == "a, b"
-    assert output.named([*"abcdefgh"]) == "8 hosts"
+    assert console.named(["a", "b"]) == "a, b"
+    assert console.named([*"abcdefgh"]) == "8 hosts"
