@@ -11,8 +11,8 @@ from typing import Any
 
 from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
-from jada.tasks.paths import MANAGED
-from jada.tasks.release import RELEASE_ID, RELEASES, Release, Wanted, told
+from jada.tasks.paths import HOME, MANAGED, RELEASES
+from jada.tasks.release import RELEASE_ID, Release, Wanted, told
 from jada.tasks.state import (
     INLINE,
     NO_LIMIT,
@@ -173,7 +173,7 @@ def _current(root: Fields, previous: Release | None) -> tuple[Release | None, st
             raise
         if not re.fullmatch(RELEASE_ID, name):
             hint = f"put the name of the newest folder in {RELEASES} into it, or take it away"
-            raise LookError(f"/var/lib/jada/current does not hold the id of a release; {hint}") from None
+            raise LookError(f"{HOME}/current does not hold the id of a release; {hint}") from None
         before = previous.wanted if previous and previous.id != name else Wanted("", 0)
         made = Release(name, "upgrade", Wanted("", 0, edited=name), before)
         return made, f"{RELEASES}/{name}/manifest.json: {error}"
