@@ -89,7 +89,7 @@ class Transaction:
     def script(self) -> str:
         """The script, as root. Holds no byte of the host's settings but the model."""
         state, wanted, splice = self.state, self.release.wanted, self.splice
-        upgrade = self.release.kind == "upgrade"
+        upgrade = self.release.kind != "rollback"
         current = state.release
         limit = min(wanted.nofile, state.capacity.login)
         values = {

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import click
 
 from jada import Exit, HostError
-from jada.cli.records.sqlite import LockEntry, open_records
+from jada.cli.records.model import LockEntry
+from jada.cli.records.sqlite import open_records
 from jada.cli.session import Opened, host_options, open_fleet, worst
 from jada.cli.ui.console import escape, named, out, plural, visible
 from jada.cli.ui.duration import span
@@ -64,10 +65,18 @@ def _hold(opened: Opened, request: LockRequest) -> Exit:
     done = {name: answer for name, answer in answers.items() if answer.done}
     with open_records(needed=False) as records:
         records.add_locks(
-            LockEntry(opened.fleet.name, request.lock.since, name, verb, request.lock.who, request.lock.reason,
-                      request.lock.until, str(answer.before or ""))
+            LockEntry(
+                fleet=opened.fleet.name,
+                at=request.lock.since,
+                host=name,
+                kind=verb,
+                who=request.lock.who,
+                reason=request.lock.reason,
+                until=request.lock.until,
+                before=str(answer.before or ""),
+            )
             for name, answer in done.items()
-        )  # fmt: skip
+        )
     for before, hosts in _by_lock(done).items():
         out.print(f"[bold]{escape(named(hosts))}[/] had the lock of {escape(str(before))}")
     for before, hosts in _by_lock({name: one for name, one in answers.items() if not one.done}).items():

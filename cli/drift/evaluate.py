@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt
-from jada.cli.records.sqlite import AHEAD
+from jada.cli.records.model import AHEAD
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
 from jada.tasks import checks

@@ -63,11 +63,11 @@ def _line(notice: Notice) -> str:
     name = CODES[one.code].name if one.code in CODES else ""
     what = f"{_short(one.host)} {one.code} {name}"
     if notice.event != NEW:
-        return visible(f"{one.how.upper()}: {what}, found {one.found}")
-    mend = visible(one.mend)
+        return visible(f"{one.resolution.upper()}: {what}, found {one.opened_at}")
+    mend = visible(one.fix)
     # Half a command is another command.
     mend = mend if len(mend) <= MOST_CHARACTERS // 2 else "jada drift tells it whole"
-    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.seen)}. Mend: {mend}"
+    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.actual)}. Mend: {mend}"
 
 
 def _short(text: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from jada import Exit, Host, HostError
 from jada.cli.drift.check import judged, show
 from jada.cli.drift.evaluate import BESIDE, HostDrift, Standing
-from jada.cli.records.sqlite import AHEAD, HostEntry, open_records
+from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
+from jada.cli.records.sqlite import open_records
 from jada.cli.rollout.options import How
 from jada.cli.rollout.run import roll_out
 from jada.cli.session import Opened, choose
@@ -80,7 +81,7 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
         return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {shlex.quote(row.host)}")
     # A manifest may lack what was asked for.
     nofile = wanted.nofile_asked or request.nofile
-    return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service)
+    return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service, kind="heal")
 
 
 def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> dict[str, Release]:
@@ -116,13 +117,13 @@ def wanted_on(
 
 def _is_own(entry: HostEntry, state: State) -> bool:
     """True where the record knows by this machine's own rollout what a host without a release ran."""
-    # "done" was read back from a host, which may have named another fleet than its own.
-    return state.release is None and entry.ending != "done"
+    # DONE was read back from a host, which may have named another fleet than its own.
+    return state.release is None and entry.outcome is not HostOutcome.DONE
 
 
 def _is_recorded(release: Release, entry: HostEntry | None) -> bool:
     """True where this machine saw the very thing that a host tells of its release."""
-    seen = entry and entry.ending == "verified" and (entry.release, entry.model_after)
+    seen = entry and entry.outcome is HostOutcome.VERIFIED and (entry.release, entry.model_after)
     return seen == (release.id, release.wanted.model)
 
 
@@ -137,7 +138,7 @@ def _told(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet,
     future; or "".
     """
     known = {model.id for model in models.catalogue(fleet)}
-    known |= {one.model_after for one in recorded if one.ending == "verified"}
+    known |= {one.model_after for one in recorded if one.outcome is HostOutcome.VERIFIED}
     future = first_id(now + AHEAD)
     usable = [one for one in peers if one.id < future and one.wanted.model in known]
     return max(usable, key=attrgetter("id")).wanted.model if usable else ""

@@ -8,7 +8,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +15,8 @@ import click
 
 from jada import Exit, HostError, UnforeseenError, attempt
 from jada.cli import signals
-from jada.cli.records.sqlite import Entry, HostEntry, open_records, told_only
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.sqlite import open_records, told_only
 from jada.cli.rollout.exclusive import LockedError, alone
 from jada.cli.rollout.options import How
 from jada.cli.session import NotBegunError, Opened, each_judged, worst
@@ -40,40 +40,14 @@ Plans = Mapping[str, Plan | HostError]
 Planner = Callable[[str, State], Plan]
 
 
-class Ending(StrEnum):
-    """How it ended for one host, as people and scripts read it."""
-
-    BEGUN = "begun"
-    VERIFIED = "verified"
-    UNCHANGED = "unchanged"
-    PLANNED = "planned"
-    UNVERIFIED = "changed, but not seen to run"
-    RESTORED = "failed and rolled back"
-    BROKEN = "failed, and the host needs you"
-    REFUSED = "refused, nothing touched"
-    LOCKED = "locked"
-    UNREACHABLE = "unreachable"
-    NOT_BEGUN = "not begun"
-
-
-GOOD = (Ending.VERIFIED, Ending.UNCHANGED)
-UNTOUCHED = (Ending.UNCHANGED, Ending.PLANNED, Ending.REFUSED, Ending.LOCKED, Ending.NOT_BEGUN)
 # Where a host keeps its releases, see files/host.sh.
 RELEASES = "/var/lib/jada/releases"
-EXIT = {
-    Ending.RESTORED: Exit.ROLLED_BACK,
-    Ending.LOCKED: Exit.LOCKED,
-    **dict.fromkeys(
-        (Ending.BEGUN, Ending.UNVERIFIED, Ending.BROKEN, Ending.REFUSED, Ending.UNREACHABLE, Ending.NOT_BEGUN),
-        Exit.FAILED,
-    ),
-}
-ENDING = {
-    Result.RESTORED: Ending.RESTORED,
-    Result.RECOVERED: Ending.RESTORED,
-    Result.BROKEN: Ending.BROKEN,
-    Result.REFUSED: Ending.REFUSED,
-    Result.LOCKED: Ending.LOCKED,
+OUTCOMES = {
+    Result.RESTORED: HostOutcome.ROLLED_BACK,
+    Result.RECOVERED: HostOutcome.ROLLED_BACK,
+    Result.BROKEN: HostOutcome.ROLLBACK_FAILED,
+    Result.REFUSED: HostOutcome.REJECTED,
+    Result.LOCKED: HostOutcome.LOCKED,
 }
 
 
@@ -81,8 +55,8 @@ ENDING = {
 class Report:
     """One host's part in a rollout. `state` is what the last look saw, if there was one."""
 
-    ending: Ending
-    reason: str = ""
+    outcome: HostOutcome
+    detail: str = ""
     state: State | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
@@ -116,8 +90,8 @@ def roll_out(
         opened = opened.begun_anew()
     reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
     if how.dry_run:
-        reports |= {name: Report(Ending.PLANNED, notes=plan.notes) for name, plan in todo.items()}
-    elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
+        reports |= {name: Report(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
+    elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
         # The way back needs no record and no lock of this machine.
         needed = kind != "rollback"
         with (
@@ -125,7 +99,7 @@ def roll_out(
             alone(opened.fleet.name, request.holder, needed, request.force),
             open_records(needed) as records,
         ):
-            reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
+            reports |= dict.fromkeys(todo, Report(HostOutcome.IN_PROGRESS))
             with told_only(not needed):
                 records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
             try:
@@ -150,10 +124,10 @@ def roll_out(
 
 
 def _exit(reports: Mapping[str, Report]) -> Exit:
-    endings = {report.ending for report in reports.values()}
-    if signals.stopped() and Ending.NOT_BEGUN in endings:
+    outcomes = {report.outcome for report in reports.values()}
+    if signals.stopped() and HostOutcome.NOT_STARTED in outcomes:
         return Exit.STOPPED
-    return worst({EXIT.get(ending, Exit.OK) for ending in endings})
+    return worst({outcome.exit for outcome in outcomes})
 
 
 def _tell_stopping() -> None:
@@ -190,11 +164,11 @@ def show_reports(reports: Mapping[str, Report], verbose: bool, release: str, mod
     for name, report in reports.items():
         lines = attempt(name, partial(_lines, name, report, verbose, release), "show what it saw there")
         if isinstance(lines, HostError):
-            lines = [f"{report.ending}: {escape(lines.message)}"]
-        mark = "[green]✓[/]" if report.ending in GOOD else "[red]✗[/]"
+            lines = [f"{report.outcome.label}: {escape(lines.message)}"]
+        mark = "[green]✓[/]" if report.outcome.ok else "[red]✗[/]"
         out.print(f"{mark} [bold]{escape(name)}[/] " + "\n".join(lines))
-    counts = {ending: sum(report.ending is ending for report in reports.values()) for ending in Ending}
-    told = ", ".join(f"{count} {ending}" for ending, count in counts.items() if count)
+    counts = {one: sum(report.outcome is one for report in reports.values()) for one in HostOutcome}
+    told = ", ".join(f"{count} {outcome.label}" for outcome, count in counts.items() if count)
     out.print(f"\n{plural(len(reports), 'host')}: {told}; {escape(models)}.")
 
 
@@ -208,12 +182,12 @@ def on_models(models: Iterable[str], fleet: Fleet) -> str:
 
 
 def _lines(name: str, report: Report, verbose: bool, release: str) -> list[str]:
-    told = _seen_running(report.state) if report.ending in GOOD and report.state else report.reason
-    ending = _rolled_back(report) if report.ending is Ending.RESTORED else report.ending
+    told = _seen_running(report.state) if report.outcome.ok and report.state else report.detail
+    outcome = _rolled_back(report) if report.outcome is HostOutcome.ROLLED_BACK else report.outcome.label
     return [
-        f"{escape(ending)}: {escape(told)}" if told else escape(ending),
+        f"{escape(outcome)}: {escape(told)}" if told else escape(outcome),
         *(f"    {escape(finding_line(finding))}" for finding in report.findings),
-        *(_log(name, report.log, release) if report.ending in (Ending.RESTORED, Ending.BROKEN) else ()),
+        *(_log(name, report.log, release) if report.outcome in (HostOutcome.ROLLED_BACK, HostOutcome.ROLLBACK_FAILED) else ()),
         *(_evidence(report.state) if verbose and report.state else ()),
     ]
 
@@ -233,7 +207,7 @@ def _log(name: str, log: Iterable[str], release: str) -> Iterator[str]:
 
 def _runs(name: str, report: Report, seen: State | HostError) -> str:
     """The model a host runs by the last look at it, "" where that is not known."""
-    before = seen if isinstance(seen, State) and report.ending in UNTOUCHED else None
+    before = seen if isinstance(seen, State) and report.outcome.is_untouched else None
     return _running(name, replace(report, state=report.state or before))
 
 
@@ -307,21 +281,21 @@ def _judge(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
     if isinstance(told, HostError):
         connection.close()
         report = _judge(name, connection, plan, Outcome(Result.DONE, "", ()), evidence)
-        return report if report.ending is Ending.VERIFIED else replace(report, reason=told.message)
-    if ENDING.get(told.result) is Ending.RESTORED:
+        return report if report.outcome is HostOutcome.VERIFIED else replace(report, detail=told.message)
+    if OUTCOMES.get(told.result) is HostOutcome.ROLLED_BACK:
         return _judge_restored(name, connection, plan, told, evidence)
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
-        return Report(ENDING[told.result], reason, log=told.log)
+        return Report(OUTCOMES[told.result], reason, log=told.log)
     look = partial(connection.look, evidence=evidence)
     seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
     if isinstance(judged, HostError):
-        return Report(Ending.UNVERIFIED, f"the host says that it is done, but {judged.message}")
+        return Report(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
     state, found = judged
     if any(finding.is_error for finding in found):
-        return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
-    return Report(Ending.VERIFIED, state=state, findings=found)
+        return Report(HostOutcome.UNPROVEN, "what runs is not what was asked for", state, found)
+    return Report(HostOutcome.VERIFIED, state=state, findings=found)
 
 
 def _judge_restored(name: str, connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> Report:
@@ -329,11 +303,13 @@ def _judge_restored(name: str, connection: Connection, plan: Plan, told: Outcome
     seen = attempt(name, partial(connection.look, evidence=evidence), "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
     if isinstance(judged, HostError):
-        return Report(Ending.BROKEN, f"{told.reason}; it says that it rolled back, but {judged.message}", log=told.log)
+        detail = f"{told.reason}; it says that it rolled back, but {judged.message}"
+        return Report(HostOutcome.ROLLBACK_FAILED, detail, log=told.log)
     state, found = judged
     if found:
-        return Report(Ending.BROKEN, f"rolled back, but it does NOT run. {told.reason}", state, found, log=told.log)
-    return Report(Ending.RESTORED, told.reason, state, log=told.log)
+        detail = f"rolled back, but it does NOT run. {told.reason}"
+        return Report(HostOutcome.ROLLBACK_FAILED, detail, state, found, log=told.log)
+    return Report(HostOutcome.ROLLED_BACK, told.reason, state, log=told.log)
 
 
 def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
@@ -359,13 +335,13 @@ def _found(plan: Plan, state: State) -> tuple[Finding, ...]:
 
 def _without_change(plan: Plan | HostError) -> Report:
     if isinstance(plan, HostError):
-        ending = Ending.NOT_BEGUN if isinstance(plan, NotBegunError) else Ending.UNREACHABLE
-        return Report(ending, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
+        outcome = HostOutcome.NOT_STARTED if isinstance(plan, NotBegunError) else HostOutcome.UNREACHABLE
+        return Report(outcome, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
     if plan.lock:
-        return Report(Ending.LOCKED, f"by {plan.lock}")
+        return Report(HostOutcome.LOCKED, f"by {plan.lock}")
     if plan.refusal:
-        return Report(Ending.REFUSED, plan.refusal)
-    return Report(Ending.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
+        return Report(HostOutcome.REJECTED, plan.refusal)
+    return Report(HostOutcome.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
 
 
 def _stop_if_held(seen: Mapping[str, State | HostError], request: Request) -> None:
@@ -381,7 +357,15 @@ def _stop_if_held(seen: Mapping[str, State | HostError], request: Request) -> No
 def _entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
     models = {plan.transaction.release.wanted.model for plan in todo.values() if plan.transaction}
     model = models.pop() if len(models) == 1 else ""
-    return Entry(request.id, request.fleet, kind, request.at, request.who, request.reason, model)
+    return Entry(
+        id=request.id,
+        fleet=request.fleet,
+        kind=kind,
+        at=request.at,
+        who=request.who,
+        reason=request.reason,
+        model=model,
+    )
 
 
 def _host_entries(
@@ -391,8 +375,15 @@ def _host_entries(
     for name, report in reports.items():
         plan = plans[name]
         before = plan.transaction.state.settings.model if isinstance(plan, Plan) and plan.transaction else ""
-        ending = report.ending.name.lower()
-        entry = HostEntry(request.id, name, ending, report.reason, before, _running(name, report), report.seconds)
+        entry = HostEntry(
+            release=request.id,
+            host=name,
+            outcome=report.outcome,
+            detail=report.detail,
+            model_before=before,
+            model_after=_running(name, report),
+            seconds=report.seconds,
+        )
         entries.append(all_visible(entry))
     return entries
 
@@ -476,8 +467,8 @@ def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError
         rows.append(
             {
                 "host": name,
-                "ending": report.ending.name.lower(),
-                "reason": report.reason,
+                "outcome": report.outcome,
+                "detail": report.detail,
                 "model_before": made.before.model if made else None,
                 "model_wanted": made.wanted.model if made else None,
                 "model_running": _running(name, report) if state else None,

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from jada import UNPRINTABLE, Host
 from jada.cli.commands import status
 from jada.cli.drift import evaluate, formats
+from jada.cli.records.model import HostOutcome
 from jada.cli.report import page
 from jada.cli.report.page import Page
 from jada.cli.rollout import run
@@ -196,7 +197,7 @@ def _show(state: State) -> None:
     json.loads(json_text([facts, explanation.facts(state)]))
     row = {"host": "web-1", "role": "r", "source": "s", **facts}
     cells = (*status._cells(row), *status._about([row]), status.total([row]))
-    report = run.Report(run.Ending.VERIFIED, state=state, findings=checks.drift(state))
+    report = run.Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
     for line in (*cells, *explanation.lines("web-1", state), *run._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 

@@ -15,6 +15,7 @@ import pytest
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
 from jada.cli.drift.evaluate import Drift, Standing, explain, judge, unmatched
 from jada.cli.records import sqlite
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.inventory.fleet.config import Acceptance, Fleet, Role
 from jada.tasks.codes import CODES
 from jada.tasks.operator_lock import OperatorLock
@@ -193,17 +194,17 @@ def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
 
 def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(sqlite.SCHEMA)
+        sqlite.prepare(connection)
         record = sqlite.Records(connection)
-        for number, fleet_name, ending in (
-            ("20261124-120001-aaaa", "f", "verified"),
-            ("20261124-120002-aaaa", "f", "unverified"),
-            ("20261124-120003-aaaa", "f", "restored"),
-            ("20261124-120004-aaaa", "g", "verified"),
+        for number, fleet, outcome in (
+            ("20261124-120001-aaaa", "f", HostOutcome.VERIFIED),
+            ("20261124-120002-aaaa", "f", HostOutcome.UNPROVEN),
+            ("20261124-120003-aaaa", "f", HostOutcome.ROLLED_BACK),
+            ("20261124-120004-aaaa", "g", HostOutcome.VERIFIED),
         ):
             record.add(
-                sqlite.Entry(number, fleet_name, "upgrade", "", "", "", ""),
-                [sqlite.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
+                Entry(id=number, fleet=fleet, kind="upgrade", at="", who="", reason="", model=""),
+                [HostEntry(release=number, host="web-1", outcome=outcome, model_after=f"model-{number}")],
             )
         assert {name: (one.release, one.model_after) for name, one in record.released("f").items()} == {
             "web-1": ("20261124-120002-aaaa", "model-20261124-120002-aaaa")

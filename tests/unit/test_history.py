@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from jada import Host
 from jada.cli.commands import history
-from jada.cli.records.sqlite import Entry, HostEntry, open_records
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.sqlite import open_records
 from jada.inventory.fleet.config import Fleet
 
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
@@ -26,8 +27,11 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_records() as records:
         for release, names in ((FIRST, ("web-1", "web-2", "db-1")), (SECOND, ("db-1",))):
             at = f"2026-11-24T{release[9:11]}:00:00+00:00"
-            entry = Entry(release, "f", "upgrade", at, "ann@ops", "", "claude-opus-5")
-            records.add(entry, [HostEntry(release, name, "verified", "", "a", "b", 1.0) for name in names])
+            entry = Entry(
+                id=release, fleet="f", kind="upgrade", at=at, who="ann@ops", reason="", model="claude-opus-5"
+            )
+            verified = HostOutcome.VERIFIED
+            records.add(entry, [HostEntry(release=release, host=name, outcome=verified) for name in names])
 
 
 @pytest.mark.parametrize(

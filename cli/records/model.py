@@ -1,0 +1,160 @@
+"""The values of the record: releases, each host's part in them, people's locks, and the outcomes. Pure.
+
+Part of them comes from hosts, or was written by an older jada, which believed every host: checked() lets nothing in, or
+out, that no jada can have made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from math import isfinite
+from typing import Any, Self
+
+from jada import Exit
+from jada.tasks.release import KINDS, REASON, ReleaseError, began, moment, told
+
+# As far as the clocks of two operators may be apart: a release of later than that was made by nobody.
+AHEAD = timedelta(minutes=5)
+
+
+class HostOutcome(StrEnum):
+    """How a release ended for one host: its value for scripts and for the record, `label` for people."""
+
+    label: str
+    exit: Exit
+
+    def __new__(cls, value: str, label: str, code: Exit) -> Self:
+        outcome = str.__new__(cls, value)
+        outcome._value_, outcome.label, outcome.exit = value, label, code
+        return outcome
+
+    # It stays so where jada was killed before it knew better.
+    IN_PROGRESS = "in_progress", "in progress or cut off", Exit.FAILED
+    VERIFIED = "verified", "verified", Exit.OK
+    UNCHANGED = "unchanged", "unchanged", Exit.OK
+    PLANNED = "planned", "planned", Exit.OK
+    UNPROVEN = "unproven", "changed but not seen to run", Exit.FAILED
+    ROLLED_BACK = "rolled_back", "failed and rolled back", Exit.ROLLED_BACK
+    ROLLBACK_FAILED = "rollback_failed", "failed and needs you", Exit.FAILED
+    REJECTED = "rejected", "rejected and untouched", Exit.FAILED
+    LOCKED = "locked", "locked", Exit.LOCKED
+    UNREACHABLE = "unreachable", "unreachable", Exit.FAILED
+    NOT_STARTED = "not_started", "not started", Exit.FAILED
+    # Read back from the host, which alone says so.
+    DONE = "done", "done", Exit.OK
+
+    @property
+    def ok(self) -> bool:
+        """True where nobody needs to do anything."""
+        return self in (HostOutcome.VERIFIED, HostOutcome.UNCHANGED, HostOutcome.DONE)
+
+    @property
+    def stands(self) -> bool:
+        """True where the release is on the host, as far as is known."""
+        return self in (HostOutcome.VERIFIED, HostOutcome.UNPROVEN, HostOutcome.DONE)
+
+    @property
+    def was_tried(self) -> bool:
+        """True where the host was changed, or may have been."""
+        return self in (
+            HostOutcome.IN_PROGRESS,
+            HostOutcome.VERIFIED,
+            HostOutcome.UNPROVEN,
+            HostOutcome.ROLLED_BACK,
+            HostOutcome.ROLLBACK_FAILED,
+        )
+
+    @property
+    def is_untouched(self) -> bool:
+        """True where the host runs what it ran when it was looked at."""
+        return self in (
+            HostOutcome.UNCHANGED,
+            HostOutcome.PLANNED,
+            HostOutcome.REJECTED,
+            HostOutcome.LOCKED,
+            HostOutcome.NOT_STARTED,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One upgrade, heal or rollback: `at` ISO 8601 UTC, `who` user@machine, `model` "" if there were several."""
+
+    id: str
+    fleet: str
+    kind: str
+    at: str
+    who: str
+    reason: str
+    model: str
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """An entry of whose values each can be right; where the time can't, it is the id's. Raises ReleaseError."""
+        at = began(values["id"])
+        with suppress(ReleaseError):
+            at = moment(values["at"]) or at
+        if values["kind"] not in KINDS:
+            raise ReleaseError(f"kind is {ascii(values['kind'])[:80]}, which is nothing that jada does")
+        return cls(
+            id=str(values["id"]),
+            fleet=told(values["fleet"]),
+            kind=str(values["kind"]),
+            at=at,
+            who=told(values["who"]),
+            reason=told(values["reason"], most=REASON),
+            model=told(values["model"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostEntry:
+    """One host's part of an entry; `detail` is a sentence about its outcome, if there is something to say."""
+
+    release: str
+    host: str
+    outcome: HostOutcome
+    detail: str = ""
+    model_before: str = ""
+    model_after: str = ""
+    seconds: float = 0.0
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """A host's part of whose values each can be right. Raises ReleaseError."""
+        began(values["release"])
+        seconds = values["seconds"]
+        return cls(
+            release=str(values["release"]),
+            host=told(values["host"]),
+            outcome=_outcome(values["outcome"]),
+            detail=told(values["detail"], most=REASON),
+            model_before=told(values["model_before"]),
+            model_after=told(values["model_after"]),
+            seconds=seconds if isinstance(seconds, int | float) and isfinite(seconds) else 0.0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockEntry:
+    """That a host was locked or unlocked from this machine: `kind` is lock or unlock, `before` whose lock it had."""
+
+    fleet: str
+    at: str
+    host: str
+    kind: str
+    who: str
+    reason: str
+    until: str
+    before: str
+
+
+def _outcome(value: object) -> HostOutcome:
+    try:
+        return HostOutcome(value)
+    except ValueError:
+        raise ReleaseError(f"outcome is {ascii(value)[:80]}, which is no way to end") from None
