@@ -62,9 +62,7 @@ class Plan:
     idle: str = ""
 
 
-def upgrade(
-    request: Request, role: str, model: str, state: State, service: Service, kind: str = "upgrade"
-) -> Plan:
+def upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str = "upgrade") -> Plan:
     """Brings a host to `model` and the limits asked for, by a release of that kind: upgrade or heal."""
     try:
         return _upgrade(request, role, model, state, service, kind)

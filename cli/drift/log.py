@@ -20,8 +20,8 @@ NEW, RESOLVED = "new", "resolved"
 class Episode:
     """One finding on one host from when it was found to when it was no more; times are ISO 8601 UTC.
 
-    While it is open, `closed_at` and `resolution` are ""; then that is "resolved", "accepted" or, with its host, "gone".
-    A code that was found several times on a host at once is one episode.
+    While it is open, `closed_at` and `resolution` are ""; then the latter is "resolved", "accepted" or, with its host,
+    "gone". A code that was found several times on a host at once is one episode.
     """
 
     fleet: str

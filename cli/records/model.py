@@ -24,28 +24,31 @@ AHEAD = timedelta(minutes=5)
 class HostOutcome(StrEnum):
     """How a release ended for one host: its value for scripts and for the record, `label` for people."""
 
-    label: str
-    exit: Exit
-
-    def __new__(cls, value: str, label: str, code: Exit) -> Self:
-        outcome = str.__new__(cls, value)
-        outcome._value_, outcome.label, outcome.exit = value, label, code
-        return outcome
-
     # It stays so where jada was killed before it knew better.
-    IN_PROGRESS = "in_progress", "in progress or cut off", Exit.FAILED
-    VERIFIED = "verified", "verified", Exit.OK
-    UNCHANGED = "unchanged", "unchanged", Exit.OK
-    PLANNED = "planned", "planned", Exit.OK
-    UNPROVEN = "unproven", "changed but not seen to run", Exit.FAILED
-    ROLLED_BACK = "rolled_back", "failed and rolled back", Exit.ROLLED_BACK
-    ROLLBACK_FAILED = "rollback_failed", "failed and needs you", Exit.FAILED
-    REJECTED = "rejected", "rejected and untouched", Exit.FAILED
-    LOCKED = "locked", "locked", Exit.LOCKED
-    UNREACHABLE = "unreachable", "unreachable", Exit.FAILED
-    NOT_STARTED = "not_started", "not started", Exit.FAILED
+    IN_PROGRESS = "in_progress"
+    VERIFIED = "verified"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    UNPROVEN = "unproven"
+    ROLLED_BACK = "rolled_back"
+    ROLLBACK_FAILED = "rollback_failed"
+    REJECTED = "rejected"
+    LOCKED = "locked"
+    UNREACHABLE = "unreachable"
+    NOT_STARTED = "not_started"
     # Read back from the host, which alone says so.
-    DONE = "done", "done", Exit.OK
+    DONE = "done"
+
+    @property
+    def label(self) -> str:
+        return _LABELS.get(self, self.value)
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of a command for which this is the worst outcome."""
+        if self.ok or self is HostOutcome.PLANNED:
+            return Exit.OK
+        return _EXITS.get(self, Exit.FAILED)
 
     @property
     def ok(self) -> bool:
@@ -78,6 +81,17 @@ class HostOutcome(StrEnum):
             HostOutcome.LOCKED,
             HostOutcome.NOT_STARTED,
         )
+
+
+_LABELS = {
+    HostOutcome.IN_PROGRESS: "in progress or cut off",
+    HostOutcome.UNPROVEN: "changed but not seen to run",
+    HostOutcome.ROLLED_BACK: "failed and rolled back",
+    HostOutcome.ROLLBACK_FAILED: "failed and needs you",
+    HostOutcome.REJECTED: "rejected and untouched",
+    HostOutcome.NOT_STARTED: "not started",
+}
+_EXITS = {HostOutcome.ROLLED_BACK: Exit.ROLLED_BACK, HostOutcome.LOCKED: Exit.LOCKED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +167,7 @@ class LockEntry:
     before: str
 
 
-def _outcome(value: object) -> HostOutcome:
+def _outcome(value: Any) -> HostOutcome:
     try:
         return HostOutcome(value)
     except ValueError:

@@ -103,7 +103,9 @@ def without_systemctl(step: str) -> Expected:
     if step in ("commit", "tidy"):
         return Expected("new", "unproven")
     # All is back where it is not needed for that, but nobody can see it.
-    return Expected("old", "rollback_failed") if step in ("snapshot", "settings", "dropin", "limits", "reload") else TOLD
+    return (
+        Expected("old", "rollback_failed") if step in ("snapshot", "settings", "dropin", "limits", "reload") else TOLD
+    )
 
 
 def edited(step: str) -> Expected:

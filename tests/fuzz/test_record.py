@@ -26,9 +26,7 @@ ID = "20261124-120000-aaaa"
 ids = st.one_of(texts, st.sampled_from([ID, "20261124-120000-bbbb", "20991231-000000-ffff", "zzzz"]))
 words = st.one_of(texts, st.sampled_from(["", "upgrade", "rollback", "heal", "f", "2026-11-24T12:00:00+00:00"]))
 outcomes = st.one_of(words, st.sampled_from(HostOutcome))
-entries = st.builds(
-    Entry, id=ids, fleet=words, kind=words, at=words, who=words, reason=words, model=words
-)
+entries = st.builds(Entry, id=ids, fleet=words, kind=words, at=words, who=words, reason=words, model=words)
 host_entries = st.builds(
     HostEntry,
     release=ids,

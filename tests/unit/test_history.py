@@ -27,9 +27,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_records() as records:
         for release, names in ((FIRST, ("web-1", "web-2", "db-1")), (SECOND, ("db-1",))):
             at = f"2026-11-24T{release[9:11]}:00:00+00:00"
-            entry = Entry(
-                id=release, fleet="f", kind="upgrade", at=at, who="ann@ops", reason="", model="claude-opus-5"
-            )
+            entry = Entry(id=release, fleet="f", kind="upgrade", at=at, who="ann@ops", reason="", model="claude-opus-5")
             verified = HostOutcome.VERIFIED
             records.add(entry, [HostEntry(release=release, host=name, outcome=verified) for name in names])
 

@@ -165,7 +165,7 @@ def test_a_forged_record_of_a_host_is_kept_as_words_or_is_that_hosts_trouble() -
     told = each_read({"a": (Past(release, "\u202e"),), **bad, "d": HostError("off")})
     assert [isinstance(told[name], HostError) for name in "abcd"] == [False, True, True, True]
     ((entry, result),) = cast("list[Any]", told["a"])
-    assert (entry.id, entry.model, entry.who, result.reason) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")
+    assert (entry.id, entry.model, entry.who, result.detail) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")
 
 
 class FakeConnection:
@@ -342,7 +342,7 @@ def test_only_the_way_back_goes_on_without_a_record(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(newer.parent))
     with open_records() as records:
-        cast("Any", records)._connection.execute("ALTER TABLE release ADD COLUMN more TEXT")
+        cast("Any", records)._connection.execute("PRAGMA user_version = 99")
     for state_home in (newer.parent, corrupt.parent, tmp_path / "file"):
         monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
         session = cast("Session", FakeSession({"a": FakeConnection(DONE, done)}))

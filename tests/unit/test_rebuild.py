@@ -28,9 +28,7 @@ MADE = Release(
     ID, "upgrade", Wanted("claude-opus-5", 4096, 4096, ID), Wanted("old", 0), fleet="f", role="r", who="ann@box",
     at="2026-11-24T12:00:00+00:00", reason="why",
 )  # fmt: skip
-ENTRY = Entry(
-    id=ID, fleet="f", kind="upgrade", at=MADE.at, who="ann@box", reason="why", model="claude-opus-5"
-)
+ENTRY = Entry(id=ID, fleet="f", kind="upgrade", at=MADE.at, who="ann@box", reason="why", model="claude-opus-5")
 VERIFIED = HostEntry(release=ID, host="a", outcome=HostOutcome.VERIFIED)
 
 

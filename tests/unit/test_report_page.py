@@ -163,9 +163,7 @@ def test_the_timeline_tells_releases_and_drift_the_newest_first(page: Page) -> N
     assert "2026-12-26 08:10Z to 2026-12-26 15:22Z (resolved); 2026-12-30 20:10Z to" in flapping
     assert "J103 model-shadowed on shadowed-1, 2027-01-12 08:10Z until now, not resolved" in shadowed
     rollback, upgrade = (at for at, one in enumerate(told) if one.startswith("◆"))
-    assert told[rollback].startswith(
-        "◆ rollback, 2027-01-14 08:10Z: 7 in progress or cut off. By bob@ops."
-    )
+    assert told[rollback].startswith("◆ rollback, 2027-01-14 08:10Z: 7 in progress or cut off. By bob@ops.")
     assert told[upgrade].startswith(
         "◆ upgrade to claude-sonnet-4.6, 2026-12-26 08:10Z: 6 verified, 1 failed and rolled"
     )
