@@ -127,12 +127,13 @@ class Records:
         write(db, "result", [HostEntry.checked(asdict(host)) for host in hosts])
 
 
-def write(db: sqlite3.Connection, table: str, values: Iterable[DataclassInstance]) -> None:
-    """Writes values whose fields are the columns of the table; one with the same key is replaced."""
-    for value in values:
-        names = [field.name for field in fields(value)]
-        columns, places = ", ".join(names), ", ".join(f":{name}" for name in names)
-        db.execute(f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({places})", asdict(value))  # noqa: S608 - ours
+def write(db: sqlite3.Connection, table: str, values: Iterable[D]) -> None:
+    """Writes values of one type, whose fields are the table's columns; one with the same key is replaced."""
+    values = list(values)
+    if values:
+        names = [field.name for field in fields(values[0])]
+        statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - ours
+        db.executemany(statement, ([getattr(value, name) for name in names] for value in values))
 
 
 def read(kind: type[D], row: sqlite3.Row) -> D:
