@@ -250,14 +250,17 @@ def test_old_releases_are_pruned_but_never_the_current_or_the_one_before(rig: Ri
 
 def test_a_lost_record_is_read_back_from_the_hosts(rig: Rig) -> None:
     rig.jada("upgrade", "--to", "sonnet-4.6", "--reason", "incident 4711", "--yes")
+    rig.run("systemctl stop jada-agent")
+    rig.jada("heal", "--yes")
     rig.jada("rollback", "--yes")
     before = history(rig)
+    assert [entry[1] for entry in before] == ["rollback", "heal", "upgrade"]
     shutil.rmtree(rig.folder / "state")
     assert history(rig) == []
     code, _report, told = rig.jada("history", "--rebuild")
     assert code == 0, told
     assert history(rig) == before
-    assert [entry[4] for entry in before] == ["", "incident 4711"]
+    assert [entry[4] for entry in before] == ["", "", "incident 4711"]
 
 
 def history(rig: Rig) -> list[tuple[str, ...]]:
