@@ -6,10 +6,9 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from jada import Host, HostError, JadaError
+from jada import Host, HostError, JadaError, natural
 from jada.inventory.fleet.config import ALL, Cloud, Ec2Source, Fleet, LightsailSource, Source, StaticSource
 from jada.inventory.roles import role_of
 from jada.inventory.sources import ec2, lightsail, static
@@ -28,8 +27,8 @@ def log_in(fleet: Fleet) -> None:
 
 
 def discover(fleet: Fleet) -> tuple[Host, ...]:
-    """The fleet's hosts with their roles, sorted by name; names are unique. What keeps one of them from being reached,
-    as far as that is known here, is its `trouble`.
+    """The fleet's hosts with their roles, sorted by name as people count; names are unique. What keeps one of them from
+    being reached, as far as that is known here, is its `trouble`.
 
     Raises JadaError if any source can't be searched, or if there is no host: a fleet is never silently smaller than
     fleet.yml says.
@@ -43,7 +42,7 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
             f"check the regions, tags and names under `sources` in {fleet.path}, and that the hosts are running",
         )
     hosts = unique_names([_complete(host, fleet) for host in once_each(found)])
-    return tuple(sorted(with_trouble(hosts), key=attrgetter("name")))
+    return tuple(sorted(with_trouble(hosts), key=lambda host: natural(host.name)))
 
 
 def once_each(hosts: Iterable[Host]) -> list[Host]:

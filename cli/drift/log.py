@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
+from jada import natural
 from jada.cli.drift.evaluate import UNCHECKED, Drift, HostDrift, Standing
 from jada.cli.records.sqlite import open_database, read, write
 from jada.cli.ui.console import visible
@@ -103,10 +105,10 @@ class DriftLog:
         """What a target has not been told yet, what is new first."""
         rows = self._connection.execute(
             "SELECT event, drift_episode.* FROM drift_notice JOIN drift_episode USING (fleet, host, code, opened_at) "
-            "WHERE target = ? AND fleet = ? ORDER BY event, max(opened_at, closed_at), host, code",
+            "WHERE target = ? AND fleet = ?",
             (target, fleet),
         )
-        return [Notice(row["event"], read(Episode, row)) for row in rows]
+        return sorted((Notice(row["event"], read(Episode, row)) for row in rows), key=_order)
 
     def delivered(self, target: str, notices: Iterable[Notice]) -> None:
         """Forgets notices that a target has got. Not before that: rather twice than never, if jada dies between."""
@@ -123,11 +125,17 @@ class DriftLog:
             "SELECT * FROM drift_check WHERE fleet = ? AND at >= ? ORDER BY at", (fleet, at)
         )
         episodes = self._connection.execute(
-            "SELECT * FROM drift_episode WHERE fleet = ? AND (closed_at = '' OR closed_at >= ?) "
-            "ORDER BY opened_at, host, code",
-            (fleet, at),
+            "SELECT * FROM drift_episode WHERE fleet = ? AND (closed_at = '' OR closed_at >= ?)", (fleet, at)
         )
-        return [read(Check, row) for row in checks], [read(Episode, row) for row in episodes]
+        found = [read(Episode, row) for row in episodes]
+        return [read(Check, row) for row in checks], sorted(
+            found, key=lambda one: (one.opened_at, natural(one.host), one.code)
+        )
+
+    def host_names(self, fleet: str) -> set[str]:
+        """Every host of a fleet on which anything was found."""
+        rows = self._connection.execute("SELECT DISTINCT host FROM drift_episode WHERE fleet = ?", (fleet,))
+        return {str(row["host"]) for row in rows}
 
     def _open(self, fleet: str) -> list[Episode]:
         rows = self._connection.execute("SELECT * FROM drift_episode WHERE fleet = ? AND closed_at = ''", (fleet,))
@@ -168,6 +176,11 @@ def _resolution(episode: Episode, row: HostDrift | None, whole: bool) -> str:
     if row.standing is Standing.NOT_CHECKED and CODES.get(episode.code) not in UNCHECKED:
         return ""
     return "accepted" if any(one.finding.code == episode.code for one in row.findings) else "resolved"
+
+
+def _order(notice: Notice) -> tuple[Any, ...]:
+    one = notice.episode
+    return notice.event, max(one.opened_at, one.closed_at), natural(one.host), one.code
 
 
 def _key(target: str, notice: Notice) -> tuple[str, ...]:

@@ -15,8 +15,12 @@ from math import isfinite
 from typing import Any, Self
 
 from jada import Exit
-from jada.tasks.release import KINDS, REASON, ReleaseError, began, moment, told
+from jada.tasks import release
+from jada.tasks.release import REASON, ReleaseError, began, moment, told
 
+# The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
+REDO = "redo"
+KINDS = (*release.KINDS, REDO)
 # As far as the clocks of two operators may be apart: a release of later than that was made by nobody.
 AHEAD = timedelta(minutes=5)
 
@@ -96,7 +100,7 @@ _EXITS = {HostOutcome.ROLLED_BACK: Exit.ROLLED_BACK, HostOutcome.LOCKED: Exit.LO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One upgrade, heal or rollback: `at` ISO 8601 UTC, `who` user@machine, `model` "" if there were several."""
+    """One upgrade, heal, rollback or redo: `at` ISO 8601 UTC, `who` user@machine, `model` "" if there were several."""
 
     id: str
     fleet: str

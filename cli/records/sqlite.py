@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jada import JadaError
+from jada import JadaError, natural
 from jada.cli.records.migrations import NewerError, migrate
 from jada.cli.records.model import Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.ui.console import err, escape
@@ -99,8 +99,8 @@ class Records:
         return next(_usable(Entry.checked, rows), None)
 
     def hosts(self, release: str) -> list[HostEntry]:
-        rows = self._connection.execute("SELECT * FROM result WHERE release = ? ORDER BY host", (release,))
-        return list(_usable(HostEntry.checked, rows))
+        rows = self._connection.execute("SELECT * FROM result WHERE release = ?", (release,))
+        return sorted(_usable(HostEntry.checked, rows), key=lambda one: natural(one.host))
 
     def outcomes(self, release: str, hosts: Collection[str] | None = None) -> dict[HostOutcome, int]:
         """How many hosts, or how many of these, had which outcome."""

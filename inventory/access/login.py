@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from jada.inventory.cloud.session import Failure
 
+# What Lightsail's API answers of a login to one host: a temporary key, the user, and the host's own keys.
+Details = Mapping[str, Any]
+
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
 
@@ -37,13 +40,15 @@ _JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
 _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
-def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, dict[str, object] | HostError]:
+def ssh_data(
+    fleet: Fleet, hosts: Sequence[Host], scratch: Path, details: Mapping[str, Details | HostError] | None = None
+) -> dict[str, dict[str, object] | HostError]:
     """pyinfra's host data by host name, or why a host can't be reached; known hosts and an ssh configuration go into
     the folder `scratch`, made 0700.
 
     Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now, which is kept in memory:
-    connect soon, keep the connection, call this again to connect later. fleet.yml's ssh.key is for all other hosts.
-    Raises JadaError for what is wrong with all of them.
+    connect soon, keep the connection, call this again to connect later. Whoever has asked for it already hands over
+    the `details`. fleet.yml's ssh.key is for all other hosts. Raises JadaError for what is wrong with all of them.
     """
     # Here, because paramiko takes long to import, and whoever only finds hosts needs none of it.
     from jada.inventory.access.host_key import Trust
@@ -54,8 +59,7 @@ def ssh_data(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, di
     troubles = {host.name: trouble for host in hosts if (trouble := host.trouble or _unusable(host))}
     vouched: dict[str, tuple[HostKey, ...]] = {}
     logins: dict[str, tuple[str, PKey]] = {}
-    lightsail = [host for host in hosts if _is_lightsail(host) and host.name not in troubles]
-    for name, answer in _access_details(fleet, lightsail).items():
+    for name, answer in (access_details(fleet, hosts) if details is None else details).items():
         try:
             if isinstance(answer, HostError):
                 raise answer
@@ -181,7 +185,7 @@ def _unusable(host: Host) -> HostError | None:
     return None
 
 
-def _vouched(name: str, details: Mapping[str, Any]) -> tuple[HostKey, ...]:
+def _vouched(name: str, details: Details) -> tuple[HostKey, ...]:
     """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises HostError."""
     keys = [host_key(str(one.get("algorithm")), str(one.get("publicKey"))) for one in details.get("hostKeys") or ()]
     if None in keys:
@@ -227,8 +231,11 @@ def _is_lightsail(host: Host) -> bool:
     return host.source.startswith("lightsail ")
 
 
-def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[str, Any] | HostError]:
-    """get_instance_access_details of all these hosts, side by side, by host name, or why there are none of a host."""
+def access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Details | HostError]:
+    """get_instance_access_details of those of the hosts that have them and can be reached, side by side, by host name,
+    or why there are none of a host. Raises JadaError.
+    """
+    hosts = [host for host in hosts if _is_lightsail(host) and not (host.trouble or _unusable(host))]
     if not hosts:
         return {}
     from jada.inventory.cloud.session import Failure, clients_of, side_by_side
@@ -236,9 +243,9 @@ def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[st
     clients = clients_of(fleet.aws)
     regions = {region: clients.client("lightsail", region) for region in {host.region for host in hosts}}
 
-    def ask(host: Host) -> Mapping[str, Any]:
+    def ask(host: Host) -> Details:
         answer = regions[host.region].get_instance_access_details(instanceName=host.id, protocol="ssh")
-        details: Mapping[str, Any] = answer["accessDetails"]
+        details: Details = answer["accessDetails"]
         return details
 
     answers = side_by_side(ask, hosts, lambda host: host.source)
@@ -248,16 +255,6 @@ def _access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Mapping[st
 
 def _no_access(host: Host, failure: Failure) -> HostError:
     return HostError(f"{host.name}: Lightsail gives no access to it: {failure.message}", failure.hint)
-
-
-def temporary_key(fleet: Fleet, host: Host) -> tuple[str, str] | None:
-    """A private key and its certificate, as texts, where the cloud gives them for one login. Raises JadaError."""
-    if not _is_lightsail(host):
-        return None
-    details = _access_details(fleet, [host])[host.name]
-    if isinstance(details, HostError):
-        raise details
-    return str(details["privateKey"]), str(details["certKey"])
 
 
 def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
@@ -280,7 +277,7 @@ def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
     ssh.known_hosts.touch(mode=0o600)
 
 
-def _temporary(name: str, details: Mapping[str, Any]) -> tuple[str, PKey]:
+def _temporary(name: str, details: Details) -> tuple[str, PKey]:
     """The user and the key of Lightsail's answer. Raises HostError."""
     user = details.get("username")
     if not (isinstance(user, str) and user and _USER.fullmatch(user)):

@@ -29,12 +29,14 @@ def openssh(fleet: Fleet, host: Host, scratch: Path) -> Iterator[list[str]]:
 
     A temporary key is kept by an ssh-agent of our own: a secret never becomes a file.
     """
-    data = login.ssh_data(fleet, [host], scratch)[host.name]
+    details = login.access_details(fleet, [host])
+    data = login.ssh_data(fleet, [host], scratch, details)[host.name]
     if isinstance(data, HostError):
         raise data
     with ExitStack() as stack:
-        key = login.temporary_key(fleet, host)
-        temporary = stack.enter_context(_agent(*key, scratch)) if key else ()
+        answer = details.get(host.name)
+        key = None if isinstance(answer, HostError) else answer
+        temporary = stack.enter_context(_agent(str(key["privateKey"]), str(key["certKey"]), scratch)) if key else ()
         yield argv(fleet.ssh, host, {**data, **_known_hosts(data, scratch)}, temporary)
 
 

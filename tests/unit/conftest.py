@@ -16,6 +16,8 @@ from jada.cli.drift.log import Check, Episode
 from jada.cli.records.model import Entry, HostOutcome
 from jada.cli.report.page import Done, Page
 from jada.inventory.fleet.config import Acceptance, Fleet
+from jada.tasks import plan
+from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import (
     Answer,
@@ -31,6 +33,7 @@ from jada.tasks.state import (
     Unit,
     Way,
 )
+from jada.tasks.transaction import Service
 
 MODEL = "claude-sonnet-4.6"
 ID = "20261124-120000-aaaa"
@@ -113,6 +116,12 @@ def host() -> Callable[..., State]:
         return state
 
     return make
+
+
+def back_alone(request: Request, state: State, service: Service, to: str = "") -> Plan:
+    """The rollback of a fleet of one host: of the last change that it tells of."""
+    change = state.release.change if state.release else ""
+    return plan.rollback(request, "r", to, state, service, change)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
 from jada.tasks.transaction import Service
+from tests.unit.conftest import back_alone
 
 ENTRY = Entry(
     id="20261124-120000-aaaa",
@@ -246,7 +247,7 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
 
     def planner(_: str, seen: State) -> plan.Plan:
         if kind == "rollback":
-            return plan.rollback(request, "r", "", seen, SERVICE)
+            return back_alone(request, seen, SERVICE)
         return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
 
     def visit(*_: object) -> dict[str, Report]:
