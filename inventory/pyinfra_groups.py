@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from jada import Host
 from jada.inventory.fleet.config import Fleet
-from jada.inventory.models import of_role
 
 Member = tuple[str, dict[str, object]]
 
@@ -27,7 +26,7 @@ def host_data(fleet: Fleet, host: Host) -> dict[str, object]:
     return {
         "jada_fleet": fleet.name,
         "jada_role": host.role,
-        "jada_model": of_role(host.role, fleet),
+        "jada_model": fleet.model_of(host.role),
         "jada_nofile": fleet.limits.nofile,
         "jada_service": fleet.service,
         "jada_settings": fleet.settings,

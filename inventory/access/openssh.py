@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from jada import Host, HostError, JadaError
 from jada.inventory.access import login
 from jada.inventory.access.ssh_config import arguments
-from jada.inventory.fleet.config import Ssh
+from jada.inventory.access.temporary import access_details
+from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.sources.source import Access
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
@@ -29,12 +31,15 @@ def openssh(fleet: Fleet, host: Host, scratch: Path) -> Iterator[list[str]]:
 
     A temporary key is kept by an ssh-agent of our own: a secret never becomes a file.
     """
-    data = login.ssh_data(fleet, [host], scratch)[host.name]
+    details = access_details(fleet, [host])
+    data = login.ssh_data(fleet, [host], scratch, details)[host.name]
     if isinstance(data, HostError):
         raise data
     with ExitStack() as stack:
-        key = login.temporary_key(fleet, host)
-        temporary = stack.enter_context(_agent(*key, scratch)) if key else ()
+        access = details.get(host.name)
+        temporary: tuple[str, ...] = ()
+        if isinstance(access, Access):
+            temporary = stack.enter_context(_agent(access.private_key, access.certificate, scratch))
         yield argv(fleet.ssh, host, {**data, **_known_hosts(data, scratch)}, temporary)
 
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from jada import UNPRINTABLE, ConfigError
 from jada.inventory.access import login
 from jada.inventory.fleet import config
-from jada.inventory.fleet.config import Fleet, StaticSource
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.sources.static import StaticSource
 from tests.fuzz.conftest import dear, mutated, regrafted, texts
 
 FULL = """\

@@ -27,7 +27,8 @@ from jada.cli.report.page import Page
 from jada.cli.rollout import run
 from jada.cli.ui import explanation
 from jada.cli.ui.console import json_text, styled
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.plan import Plan, Request

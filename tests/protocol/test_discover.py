@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, JadaError
-from jada.inventory.cloud.session import ATTEMPTS
+from jada.inventory.cloud.errors import ATTEMPTS
 from jada.inventory.discover import discover
 from jada.inventory.fleet.config import Fleet
 

@@ -15,7 +15,8 @@ from jada.cli.drift.evaluate import judge
 from jada.cli.drift.log import Check, Episode
 from jada.cli.records.sqlite import Entry
 from jada.cli.report.page import Done, Page
-from jada.inventory.fleet.config import Acceptance, Fleet
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import (
     Answer,

@@ -14,7 +14,7 @@ from jada import JadaError
 from jada.cli.drift import notices
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
 from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
-from jada.inventory.fleet.config import Acceptance
+from jada.inventory.fleet.accept import Acceptance
 from jada.tasks.checks import Finding
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -12,21 +12,17 @@ import pytest
 import jada
 from jada import ConfigError
 from jada.inventory.fleet import config
-from jada.inventory.fleet.config import (
-    ALL,
-    Acceptance,
-    Aws,
-    Ec2Source,
-    Fleet,
-    LightsailSource,
-    Limits,
-    Notify,
-    Role,
-    Ssh,
-    StaticHost,
-    StaticSource,
-    Webhook,
-)
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.limits import Limits
+from jada.inventory.fleet.notify import Notify, Webhook
+from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.roles import Role
+from jada.inventory.sources.ec2 import Ec2Source
+from jada.inventory.sources.lightsail import LightsailSource
+from jada.inventory.sources.regions import ALL
+from jada.inventory.sources.static import StaticHost, StaticSource
 
 FULL = """\
 fleet: agents

@@ -17,7 +17,9 @@ from jada.cli.records.sqlite import HostEntry
 from jada.cli.rollout.heal import bring_back, heal_plan, peers_of, wanted_on
 from jada.cli.rollout.options import How
 from jada.cli.session import Opened
-from jada.inventory.fleet.config import Acceptance, Fleet, Role
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks.engines.ssh import Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted

@@ -53,3 +53,14 @@ def test_each_library_lives_in_one_room(library: str, room: str) -> None:
         if f"import {library}" in file.read_text() or f"from {library}" in file.read_text()
     ]
     assert not outside
+
+
+def test_only_the_cloud_room_asks_aws() -> None:
+    """The rehearsal fleet's own endpoint aside; all others ask through a client that says in words what went wrong."""
+    outside = [
+        file.relative_to(ROOT)
+        for file in sorted((ROOT / "inventory").rglob("*.py"))
+        if not {"cloud", "lab"} & set(file.relative_to(ROOT).parts)
+        and any(f"{start} {library}" in file.read_text() for start in ("import", "from") for library in ("boto3", "botocore"))
+    ]
+    assert not outside
