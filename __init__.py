@@ -133,6 +133,23 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or "".
+
+    `settings` is a path on the host; `probe` is a command there, or ""; `projects` folders there. `keep` is how many
+    releases a host remembers.
+    """
+
+    unit: str = "jada-agent.service"
+    settings: str = "~/.claude/settings.json"
+    health: str = ""
+    settle: int = 5
+    keep: int = 10
+    probe: str = ""
+    projects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One line of the model catalogue. Prices are USD per million tokens; `retires` is an ISO date or ""."""
 

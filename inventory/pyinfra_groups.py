@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from jada import Host
 from jada.inventory.fleet.config import Fleet
@@ -28,11 +29,6 @@ def host_data(fleet: Fleet, host: Host) -> dict[str, object]:
         "jada_role": host.role,
         "jada_model": fleet.model_of(host.role),
         "jada_nofile": fleet.limits.nofile,
-        "jada_service": fleet.service,
-        "jada_settings": fleet.settings,
-        "jada_health": fleet.health,
-        "jada_probe": fleet.probe,
-        "jada_projects": fleet.projects,
-        "jada_settle": fleet.settle,
-        "jada_keep": fleet.keep,
+        # Plain values: pyinfra shows all data of a host as JSON.
+        "jada_service": asdict(fleet.service),
     }

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, Service
 from jada.cli.drift.check import judged, show
 from jada.cli.drift.evaluate import BESIDE, HostDrift, Standing
 from jada.cli.records.sqlite import AHEAD, HostEntry, open_records
@@ -21,7 +21,6 @@ from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted, first_id
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet

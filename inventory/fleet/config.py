@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from jada import ConfigError
+from jada import ConfigError, Service
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
@@ -27,9 +27,7 @@ from jada.inventory.yaml_values import Readers, Value, read
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """One fleet.yml. `settle` and `deadline` are seconds, `keep` is a number of releases; `settings` is a path on the
-    host; `models` maps short names to exact ids.
-    """
+    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds."""
 
     name: str
     path: Path
@@ -38,13 +36,7 @@ class Fleet:
     aws: Aws = field(default_factory=Aws)
     models: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    service: str = "jada-agent.service"
-    settings: str = "~/.claude/settings.json"
-    health: str = ""
-    probe: str = ""
-    projects: tuple[str, ...] = ()
-    settle: int = 5
-    keep: int = 10
+    service: Service = field(default_factory=Service)
     deadline: int = 3600
     ssh: Ssh = field(default_factory=Ssh)
     accept: tuple[Acceptance, ...] = ()
@@ -90,7 +82,8 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "notify": or_default(tell, notify.read, Notify()),
     }
     found = top.fields(readers, required=("fleet", "sources", "roles"))
-    return Fleet(name=found.pop("fleet"), path=file, **found)
+    others = {key: value for key, value in found.items() if key not in service.READERS}
+    return Fleet(name=others.pop("fleet"), path=file, service=service.from_values(found), **others)
 
 
 def _short(value: Value, most: int) -> str:

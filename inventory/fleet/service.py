@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from jada import Service
 from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Readers, Value, shown
 
@@ -69,3 +72,10 @@ READERS: Readers = {
     "settle": lambda settle: settle.whole(0, 600),
     "keep": lambda keep: keep.whole(2, 1000),
 }
+
+
+def from_values(values: Mapping[str, Any]) -> Service:
+    """The service by the values that these readers read, with defaults for what is not there."""
+    own = {key: value for key, value in values.items() if key in READERS}
+    unit = {"unit": own.pop("service")} if "service" in own else {}
+    return Service(**unit, **own)

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jada import UNPRINTABLE, Host
+from jada import UNPRINTABLE, Host, Service
 from jada.cli.commands import status
 from jada.cli.drift import evaluate, formats
 from jada.cli.report import page
@@ -34,7 +34,6 @@ from jada.tasks.frames import LookError, read_frames
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import INLINE, LONGEST_MODEL, State, read
-from jada.tasks.transaction import Service
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
 

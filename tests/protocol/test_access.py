@@ -22,7 +22,7 @@ from paramiko import SSHException
 from paramiko.agent import AgentSSH
 
 import jada
-from jada import ConfigError, Host, HostError, HostKeyError
+from jada import ConfigError, Host, HostError, HostKeyError, Service
 from jada.inventory.access import login
 from jada.inventory.access.login import jump_config, ssh_data
 from jada.inventory.discover import discover
@@ -30,7 +30,6 @@ from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.sources.lightsail import granted
 from jada.tasks.engines.ssh import Session
-from jada.tasks.transaction import Service
 
 FleetOf = Callable[..., Fleet]
 

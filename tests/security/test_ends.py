@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from jada import Service
 from jada.inventory.lab import machine
 from jada.tasks import checks
-from jada.tasks.transaction import Service, answer, as_root, look_script, on_stdin
+from jada.tasks.transaction import answer, as_root, look_script, on_stdin
 from tests.faults.conftest import eventually
 from tests.security.conftest import ATTACK, Victim
 

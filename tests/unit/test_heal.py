@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, Service
 from jada.cli.drift.evaluate import judge
 from jada.cli.records.sqlite import HostEntry
 from jada.cli.rollout.heal import bring_back, heal_plan, peers_of, wanted_on
@@ -24,7 +24,6 @@ from jada.tasks.engines.ssh import Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import File, Settings, State
-from jada.tasks.transaction import Service
 
 MakeHost = Callable[..., State]
 MODEL = "claude-sonnet-4.6"

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from jada import JadaError
+from jada import JadaError, Service
 from jada.cli.records import sqlite as module
 from jada.cli.records.sqlite import SCHEMA, VERSION, Entry, HostEntry, Records, open_records
 from jada.cli.rollout.exclusive import LockedError, alone
@@ -23,7 +23,6 @@ from jada.cli.session import Opened
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
 
 ENTRY = Entry("20261124-120000-aaaa", "f", "upgrade", "2026-11-24T12:00:00+00:00", "ann@box", "", "claude-opus-5")
 HOST = HostEntry(ENTRY.id, "a", "verified", "", "old", "claude-opus-5", 1.5)

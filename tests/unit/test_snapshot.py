@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from jada import Service
 from jada.tasks import checks, plan, release
 from jada.tasks.plan import Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import File, Past, State, _duration
-from jada.tasks.transaction import Service
 
 Host = Callable[..., State]
 ID = "20261124-120000-aaaa"
