@@ -41,7 +41,7 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
 
 
 def once_each(hosts: Iterable[Host]) -> list[Host]:
-    """Without the hosts that an earlier source has already found."""
+    """The hosts without those that an earlier source has already found."""
     first: dict[object, Host] = {}
     for host in hosts:
         by_id, by_place = (host.provider, host.account, host.region, host.id), (host.name, host.address, host.port)
@@ -109,7 +109,7 @@ def _complete(host: Host, fleet: Fleet) -> Host:
 
 
 def _place(host: Host) -> tuple[str, int]:
-    """Where a connection to the host leads: the way there is the same for all hosts of one address."""
+    """The place that a connection to the host leads to: the way there is the same for all hosts of one address."""
     try:
         address = str(ipaddress.ip_address(host.address))
     except ValueError:

@@ -61,7 +61,7 @@ def resolve(name: str, catalogue: Sequence[Model], allow_unlisted: bool = False)
 
 
 def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
-    """When a model retires, in words, from NOTICE before that day on; or ""."""
+    """The day on which a model retires, in words, from NOTICE before that day on; or ""."""
     ids = (exact, exact.removesuffix(LONG_CONTEXT))
     day = next((model.retires for model in catalogue if model.retires and model.id in ids), "")
     if not day or (left := date.fromisoformat(day) - today) > NOTICE:

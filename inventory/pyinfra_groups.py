@@ -23,7 +23,7 @@ def groups(fleet: Fleet, hosts: Sequence[Host], ssh: Mapping[str, Mapping[str, o
 
 
 def host_data(fleet: Fleet, host: Host) -> dict[str, object]:
-    """What deploy.py reads of a host; `jada_model` is the exact id its role asks for, or ""."""
+    """The data of a host that deploy.py reads; `jada_model` is the exact id its role asks for, or ""."""
     return {
         "jada_fleet": fleet.name,
         "jada_role": host.role,

@@ -14,7 +14,7 @@ def read(value: Value) -> dict[str, tuple[str, ...]]:
 
 
 def has_tags(tags: Mapping[str, str], wanted: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether each wanted tag is there with one of its values, read as EC2 reads them: * and ? are wildcards."""
+    """True where each wanted tag is there with one of its values, read as EC2 reads them: * and ? are wildcards."""
     return all(
         key in tags and any(fnmatch.fnmatchcase(tags[key], value.replace("[", "[[]")) for value in values)
         for key, values in wanted.items()

@@ -280,6 +280,6 @@ def _parts(value: Value) -> list[Value]:
 
 
 def shown(text: str, most: int = SHOWN) -> str:
-    """As much of a text as an error tells, on one line."""
+    """Shortens a text to as much as an error tells, on one line."""
     plain = UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"

@@ -1,4 +1,4 @@
-"""How to log in to each host: pyinfra's host data, with temporary keys and host keys where the cloud gives them.
+"""Logins to hosts as pyinfra's host data, with temporary keys and host keys where the cloud gives them.
 
 Names, addresses and users come from tags and from clouds' answers. Each is checked here once more, where it becomes a
 file's name, a line of known_hosts or one of an ssh configuration; secrets never become a file.
@@ -100,7 +100,7 @@ def ssh_data(
 
 
 def is_direct(fleet: Fleet) -> bool:
-    """Whether hosts are connected to at the very address they were found with: no jump host, no ssh configuration."""
+    """True where hosts are connected to at the address they were found with: no jump host, no ssh configuration."""
     return not fleet.ssh.jump and ssh_config.is_silent()
 
 
@@ -121,7 +121,7 @@ def jump_config(ssh: Ssh) -> str:
 
 
 def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Options]:
-    """How ssh would reach each host, by name: by fleet.yml where that says it, by ~/.ssh/config otherwise."""
+    """The options of ssh for each host, by name: by fleet.yml where that says it, by ~/.ssh/config otherwise."""
     ssh = fleet.ssh
     if ssh.jump:
         config = _write(scratch / "@jump", jump_config(ssh))
@@ -140,7 +140,7 @@ def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Op
 
 
 def _known(hosts: Sequence[Host], options: Mapping[str, Options]) -> dict[str, HostKeys]:
-    """What the known_hosts of each host say of it, by its name here; each file is read once."""
+    """The keys in the known_hosts of each host, by its name here; each file is read once."""
     known: dict[str, HostKeys] = {}
     for files in {one.known_hosts for one in options.values()}:
         names = {host.name: _known_name(one) for host in hosts if (one := options[host.name]).known_hosts == files}

@@ -74,7 +74,7 @@ def argv(ssh: Ssh, host: Host, data: Mapping[str, Any], temporary: tuple[str, ..
 
 
 def _known_hosts(data: Mapping[str, Any], scratch: Path) -> dict[str, str]:
-    """All that vouches for a host, with its markers: the file for paramiko has one key in the place of all."""
+    """Writes a known_hosts with all that vouches for a host, markers too: the one for paramiko has one key for all."""
     trust = data["ssh_paramiko_connect_kwargs"]["transport_factory"]
     if not trust.keys.vouching:
         return {}

@@ -99,7 +99,7 @@ def _told(error: Exception) -> tuple[str, str]:
 
 
 def _unforeseen(error: Exception) -> str:
-    """What a provider of credentials lets through, without its text, which may hold anything."""
+    """An error that a provider of credentials lets through, without its text, which may hold anything."""
     if isinstance(error, json.JSONDecodeError):
         return f"a credential_process, or another source of credentials, gave something that is not JSON ({error})"
     if isinstance(error, OSError) and error.filename:
@@ -108,7 +108,7 @@ def _unforeseen(error: Exception) -> str:
 
 
 def words(told: object) -> str:
-    """As much of another's words as an error tells, on one line."""
+    """Shortens another's words to as much as an error tells, on one line."""
     text = _USERINFO.sub("//", " ".join(_ENCODED.sub("", str(told)).split()))
     return text if len(text) <= MOST_OF_WORDS else f"{text[: MOST_OF_WORDS - 1]}…"
 

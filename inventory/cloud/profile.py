@@ -11,7 +11,7 @@ from jada.inventory.yaml_values import Value
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """How boto3 finds credentials: a profile, and the config file that holds it instead of ~/.aws/config."""
+    """Credentials as boto3 finds them: by a profile, and the config file that holds it instead of ~/.aws/config."""
 
     profile: str = ""
     config_file: Path | None = None

@@ -109,7 +109,7 @@ def _session(aws: Aws) -> tuple[boto3.session.Session, str | None]:
 
 
 def _mfa_code(prompt: str) -> str:
-    """What is typed at the terminal; getpass alone would take any line of stdin for it. Raises JadaError."""
+    """Asks for the code at the terminal; getpass alone would take any line of stdin for it. Raises JadaError."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -16,7 +16,7 @@ _TOPIC = re.compile(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where the URL of a webhook is: it is a secret, so in an environment variable, in a file, or here as it is."""
+    """The place of a webhook's URL, which is a secret: in an environment variable, in a file, or here as it is."""
 
     variable: str = ""
     file: Path | None = None
@@ -25,7 +25,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Who is told of drift that is new or resolved: an SNS topic's ARN, or "", and a Slack-compatible webhook."""
+    """The receivers of drift that is new or resolved: an SNS topic's ARN, or "", and a Slack-compatible webhook."""
 
     sns: str = ""
     webhook: Webhook | None = None

@@ -16,7 +16,7 @@ SSH_CONFIG_PATH = re.compile(r"/[\w./:@+,=-]*")
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """How to log in. `jump` is [user@]host[:port]; `host_keys` is strict or accept-new."""
+    """A login to hosts. `jump` is [user@]host[:port]; `host_keys` is strict or accept-new."""
 
     user: str = ""
     key: Path | None = None
