@@ -36,11 +36,11 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
             "No host was found in " + ", nor in ".join(source.describe() for source in fleet.sources),
             f"check the regions, tags and names under `sources` in {fleet.path}, and that the hosts are running",
         )
-    hosts = unique_names([_complete(host, fleet) for host in once_each(found)])
+    hosts = unique_names([_complete(host, fleet) for host in deduplicate(found)])
     return tuple(sorted(with_trouble(hosts), key=attrgetter("name")))
 
 
-def once_each(hosts: Iterable[Host]) -> list[Host]:
+def deduplicate(hosts: Iterable[Host]) -> list[Host]:
     """The hosts without those that an earlier source has already found."""
     first: dict[object, Host] = {}
     for host in hosts:
@@ -57,7 +57,7 @@ def unique_names(hosts: Sequence[Host]) -> list[Host]:
     renamed = [
         replace(host, name=name, own_name=host.own_name or host.name) if name != host.name else host
         for group in by_name.values()
-        for name, host in _told_apart(group)
+        for name, host in _disambiguate(group)
     ]
     # A made-up name may be another host's own.
     return renamed if len(by_name) == len(hosts) else unique_names(renamed)
@@ -86,7 +86,7 @@ def _search(fleet: Fleet) -> list[Host]:
     return [host for hosts in found if not isinstance(hosts, JadaError) for host in hosts]
 
 
-def _told_apart(group: Sequence[Host]) -> list[tuple[str, Host]]:
+def _disambiguate(group: Sequence[Host]) -> list[tuple[str, Host]]:
     if len(group) == 1:
         return [(group[0].name, group[0])]
     ids = [host.id or host.address for host in group]

@@ -45,7 +45,7 @@ def user(value: Value) -> str:
 
 
 def port(value: Value) -> int:
-    return value.whole(1, 65535)
+    return value.integer(1, 65535)
 
 
 def path(value: Value) -> Path:

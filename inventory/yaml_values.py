@@ -67,7 +67,7 @@ class Value:
             return tuple(item.text() for item in self.items())
         return (self.text(),)
 
-    def whole(self, least: int, most: int) -> int:
+    def integer(self, least: int, most: int) -> int:
         """A whole number within bounds, both included."""
         expected = f"a whole number from {least} to {most}"
         if not isinstance(self.node, yaml.ScalarNode) or self._type != "int":
@@ -99,7 +99,7 @@ class Value:
         except ValueError:
             raise self._expected(expected) from None
 
-    def one_of(self, choices: Collection[str]) -> str:
+    def choice(self, choices: Collection[str]) -> str:
         text = self.text()
         if text not in choices:
             raise self.error(f"should be {' or '.join(choices)}, not {shown(text)}{did_you_mean(text, choices)}")

@@ -76,7 +76,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "models": lambda _: ids,
         "limits": or_default(tell, limits.read, Limits()),
         **service.READERS,
-        "deadline": lambda deadline: deadline.whole(1, 86400),
+        "deadline": lambda deadline: deadline.integer(1, 86400),
         "ssh": ssh.read,
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),

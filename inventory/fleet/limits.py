@@ -21,7 +21,7 @@ def read(value: Value) -> Limits:
 
 
 def _nofile(value: Value) -> int:
-    number = value.whole(1, NOFILE + 1)
+    number = value.integer(1, NOFILE + 1)
     if number < LEAST_NOFILE:
         raise value.error(
             f"is {number}: with fewer than {LEAST_NOFILE} open files neither the service nor a login is sure to work",

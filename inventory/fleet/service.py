@@ -69,8 +69,8 @@ READERS: Readers = {
     "health": _health,
     "probe": Value.text,
     "projects": _projects,
-    "settle": lambda settle: settle.whole(0, 600),
-    "keep": lambda keep: keep.whole(2, 1000),
+    "settle": lambda settle: settle.integer(0, 600),
+    "keep": lambda keep: keep.integer(2, 1000),
 }
 
 

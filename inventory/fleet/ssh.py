@@ -33,7 +33,7 @@ def read(value: Value) -> Ssh:
         "port": port,
         "jump": _jump,
         "known_hosts": path,
-        "host_keys": lambda policy: policy.one_of(("strict", "accept-new")),
+        "host_keys": lambda policy: policy.choice(("strict", "accept-new")),
     }
     ssh = Ssh(**value.fields(readers))
     for name, file in (("key", ssh.key), ("known_hosts", ssh.known_hosts)):

@@ -64,7 +64,7 @@ def read(value: Value) -> Ec2Source:
         "tags": tags.read,
         "filters": tags.read,
         "running_only": Value.flag,
-        "address": lambda kind: kind.one_of(("private", "public", "ipv6")),
+        "address": lambda kind: kind.choice(("private", "public", "ipv6")),
         "user": user,
     }
     return Ec2Source(**value.fields(readers, required=("regions",)))

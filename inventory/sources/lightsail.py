@@ -54,7 +54,7 @@ def read(value: Value) -> LightsailSource:
         "names": Value.texts,
         "tags": tags.read,
         "running_only": Value.flag,
-        "address": lambda kind: kind.one_of(("private", "public", "ipv6")),
+        "address": lambda kind: kind.choice(("private", "public", "ipv6")),
     }
     return LightsailSource(**value.fields(readers, required=("regions",)))
 

@@ -105,13 +105,13 @@ def test_hosts_of_one_name_are_told_apart(hosts: list[Host], expected: set[str])
 
 
 def test_a_host_that_two_sources_find_is_one_host() -> None:
-    assert discover.once_each([EC2_A, EC2_B, EC2_A]) == [EC2_A, EC2_B]
-    assert discover.once_each([LIGHT_US, LIGHT_EU, STATIC, STATIC]) == [LIGHT_US, LIGHT_EU, STATIC]
+    assert discover.deduplicate([EC2_A, EC2_B, EC2_A]) == [EC2_A, EC2_B]
+    assert discover.deduplicate([LIGHT_US, LIGHT_EU, STATIC, STATIC]) == [LIGHT_US, LIGHT_EU, STATIC]
 
 
 def test_hosts_that_differ_in_their_port_alone_are_as_many_hosts() -> None:
     ports = [replace(host(f"h-{port}"), port=port) for port in (2201, 2202, 2203)]
-    assert discover.once_each(ports) == ports
+    assert discover.deduplicate(ports) == ports
     assert discover.with_trouble(ports) == ports
 
 
