@@ -40,7 +40,7 @@ COMMANDS = {
     "lock": ("lock", "Stop upgrades for everybody, during an incident."),
     "unlock": ("lock", "Allow upgrades again."),
     "completion": ("completion", "Print the script that lets bash, zsh or fish complete jada."),
-    "lab": ("lab", "A rehearsal fleet of real systemd hosts on this machine."),
+    "lab": ("lab", "Rehearse on real systemd hosts on this machine."),
 }
 
 

@@ -10,7 +10,7 @@ from math import inf
 from operator import attrgetter
 
 from jada import LONG_CONTEXT, Service
-from jada.tasks import checks, effective, place, release
+from jada.tasks import checks, codes, effective, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
@@ -253,7 +253,7 @@ def _made(state: State, current: Release, change: str) -> Release | None:
 
 def _refusal(state: State) -> str:
     if problem := checks.unusable(state):
-        if problem.code == "J201":
+        if problem.kind is codes.SERVICE_MISSING:
             return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
         what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "mend that"
         return f"{problem.seen}; {what} first, nothing was touched"

@@ -13,7 +13,9 @@ COMPLETE_VAR = "_JADA_COMPLETE"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that lets a shell complete jada's commands, options, models and roles.
+    """Print the script that lets bash, zsh or fish complete jada.
+
+    Commands, options, models and roles are completed.
 
     \b
     Examples:

@@ -44,7 +44,7 @@ def drift(
     role: str | None,
     limit: str | None,
 ) -> int:
-    """Check that what runs on every host is what was asked for. Read-only, one look per host.
+    """Check that what runs is what was asked for. Read-only, one look per host.
 
     Prints one line for each finding, keeps a history, and tells those that fleet.yml's `notify` names of what is new
     or resolved. Findings that fleet.yml accepts, and notes, are shown but are no drift. docs/drift.md has it all.

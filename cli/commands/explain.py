@@ -17,7 +17,7 @@ from jada.cli.ui.given import GIVEN
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @fleet_option
 def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
-    """Tell why HOST runs the model it runs: every place that names one, the one that counts first.
+    """Tell why a host runs the model it runs. Every place that names one is listed, the one that counts first.
 
     HOST is a name, or shell patterns. Read-only, one look per host. Two processes may differ: the one that runs, and
     one that systemd would start now. What is not read, outranked or hidden is listed too, and why. Exit code 1 when a
@@ -34,7 +34,7 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     with open_fleet(fleet_file, None, host) as opened:
         seen = opened.look()
     if as_json:
-        facts = each_judged(seen, lambda _, state: explanation.facts(state))
+        facts = each_judged(seen, explanation.facts)
         rows = [
             {"host": name, **({"error": one.message} if isinstance(one, HostError) else one)}
             for name, one in facts.items()

@@ -19,7 +19,7 @@ def heal(
     role: str | None,
     limit: str | None,
 ) -> Exit:
-    """Bring drifted hosts back to what their current release asks for; leave all others alone.
+    """Bring drifted hosts back to their release. All others are left alone.
 
     Each is changed and verified as by `jada upgrade`. A host without a release, or with another role than at its
     release, gets what this machine's record says that it or its role runs, or else the model of its role in fleet.yml.

@@ -74,7 +74,7 @@ def history(
     role: str | None,
     limit: str | None,
 ) -> int:
-    """Show what was done to the fleet: every upgrade, rollback and lock, when, by whom and why.
+    """Show what was done, when, by whom and why. Every upgrade, rollback, heal and lock is listed.
 
     The record is this machine's own (under the XDG state folder); --rebuild adds what the hosts know, after
     the record was lost or when somebody else worked from another machine. --host, --role and --limit leave what
@@ -149,7 +149,7 @@ def _when(at: str) -> str:
 @click.argument("release", type=GIVEN)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def show(release: str, as_json: bool) -> int:
-    """Show one release of `jada history`: each host, before, after, how it ended and how long it took."""
+    """Show one release of the history, host by host. Before, after, how it ended and how long it took."""
     with open_records() as records:
         entry = records.entry(release)
         hosts = records.hosts(release)

@@ -28,7 +28,9 @@ COLUMNS = (
 @wide_option
 @host_options
 def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
-    """Find the fleet's hosts: EC2 and Lightsail, all regions side by side, and those fleet.yml names itself.
+    """Find the fleet's hosts through AWS.
+
+    EC2 and Lightsail are asked in all regions side by side; hosts that fleet.yml names itself are listed with them.
 
     Connects to no host. Finding none is an error that says which filters were used. Exit code 1 when a host that was
     found can't be reached, as one without an address.

@@ -32,7 +32,7 @@ COLUMNS = (
 
 @click.group()
 def lab() -> None:
-    """A rehearsal fleet: real systemd hosts on this machine, behind an emulated AWS endpoint.
+    """Rehearse on real systemd hosts on this machine. They stand behind an emulated AWS endpoint.
 
     The same discovery, ssh, systemd and rollback as in production: for a demo, for tests, and to practise an
     incident. Needs root on Debian or Ubuntu. Nothing leaves this machine.

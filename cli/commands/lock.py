@@ -24,7 +24,7 @@ from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 def lock(
     reason: str, lasts: int | None, force: bool, fleet_file: str | None, role: str | None, limit: str | None
 ) -> Exit:
-    """Stop upgrades of the fleet, for everybody, until it is unlocked.
+    """Stop upgrades for everybody, during an incident.
 
     The lock lies on each host, so it holds whoever upgrades from wherever, by jada or by pyinfra. Rolling back is
     still possible with `jada rollback --force`. Who locked what, and why, is told by `jada status`, `drift`, `report`
@@ -50,7 +50,7 @@ def lock(
 @click.option("--force", is_flag=True, help="Also what another has locked; that is recorded.")
 @host_options
 def unlock(force: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
-    """Allow upgrades of the fleet again; says whose lock it was. Another's is taken off with --force alone."""
+    """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone."""
     with open_fleet(fleet_file, role, limit) as opened:
         asked = opened.request()
         return _hold(opened, LockRequest(OperatorLock(asked.who, asked.at, "", ""), force=force))

@@ -20,10 +20,10 @@ MOST = 900
 )
 @fleet_option
 def logs(host: str, lines: int, fleet_file: str | None) -> Exit:
-    """Show the last lines of the journal of HOST's service.
+    """Show the end of a host's journal, with secrets masked.
 
-    They are masked on the host: the values of its settings.json and of secret variables of the process, what stands
-    behind words like password or token, and every long run of letters and digits.
+    The lines are those of the fleet's service, masked on the host: the values of its settings.json and of secret
+    variables of the process, what stands behind words like password or token, and every long run of letters and digits.
 
     \b
     Examples:

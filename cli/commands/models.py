@@ -19,7 +19,9 @@ COLUMNS = (Column("model"), Column("id"), Column("USD in / out", 2), Column("ret
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @fleet_option
 def models(as_json: bool, fleet_file: str | None) -> None:
-    """List the models jada knows: the name to type, the exact id it writes, price and retirement date.
+    """List the models jada knows, their ids and prices.
+
+    A line has the name to type, the exact id that is written, prices and the day the model retires.
 
     Prices are USD per million tokens, in and out. fleet.yml may override an id or add one under `models:`.
     """

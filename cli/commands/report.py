@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 )
 @host_options
 def report(file: Path, since: int, fleet_file: str | None, role: str | None, limit: str | None) -> int:
-    """Write a page about the fleet: which host drifted in what, since when, who released what, and why each host runs
-    the model it runs. Read-only, one look per host.
+    """Write a page to look at: hosts, drift, releases, why.
+
+    Which host drifted in what, since when, who released what, and why each host runs the model it runs. Read-only, one
+    look per host.
 
     The page is one file that loads nothing: mail it, keep it, print it, or put it where a browser finds it. Hosts are
     judged as by `jada drift`, which alone keeps the history and tells people: what this look found is on the page, but

@@ -40,7 +40,7 @@ def rollback(
     role: str | None,
     limit: str | None,
 ) -> Exit:
-    """Undo the fleet's last change, byte for byte, on the hosts that it changed and that are still on it.
+    """Undo the last change, byte for byte. It does so on the hosts that the change reached and that are still on it.
 
     What was done last from this machine, its record says; where it has none, the hosts tell. Content, owner and mode
     come from the snapshot that each of them keeps: nothing else is needed. All hosts at once. A host that is not on

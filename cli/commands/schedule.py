@@ -59,7 +59,7 @@ class Job:
 @fleet_option
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF JADA DRIFT]")
 def schedule(every: str, kind: str | None, fleet_file: str | None, options: tuple[str, ...]) -> int:
-    """Let `jada drift` run by itself: a systemd timer on this machine, as the user who called sudo.
+    """Let the check for drift run by itself. That is a systemd timer on this machine, as the user who called sudo.
 
     What follows -- is handed to `jada drift`. Who is told of what it finds is in fleet.yml (`notify`); docs/drift.md
     tells where secrets go. Called again, it replaces the timer that is there.

@@ -18,7 +18,7 @@ from jada.cli.ui.given import GIVEN
 @click.argument("host", type=GIVEN)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(host: str, command: tuple[str, ...], fleet_file: str | None) -> int:
-    """Open a shell on HOST with OpenSSH, or run a command there, the way jada itself logs in.
+    """Log in to a host with OpenSSH, the way jada does. Opens a shell there, or runs a command.
 
     Address, port, user, key, known hosts and jump host are those of fleet.yml; for a Lightsail instance, the temporary
     key that its API gives. Exits as ssh does.

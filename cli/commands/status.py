@@ -14,7 +14,7 @@ from jada import Exit, HostError
 from jada.cli.session import each_judged, host_options, open_fleet
 from jada.cli.ui.console import emit_json, escape, named, out, plural, since
 from jada.cli.ui.tables import Column, show_table, wide_option
-from jada.tasks import checks
+from jada.tasks import checks, codes
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ COLUMNS = (
 @wide_option
 @host_options
 def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> int:
-    """Show what every host really runs, and who has locked it. Read-only, one look per host.
+    """Show what every host really runs. Read-only, one look per host; who has locked a host is shown too.
 
     Behind the state are the codes of what is not as it was asked for, which `jada drift` tells in words. Exit code 1
     when a host could not be looked at; drift does not change the exit code here.
@@ -123,7 +123,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "since": since(process.started, state.now) if process else "",
         "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
         "locked": asdict(held) if held else None,
-        "told": [f"{one.code} {one.name}: {one.seen}" for one in beside if one.code != evaluate.NOT_OF_FLEET],
+        "told": [f"{one.code} {one.name}: {one.seen}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET],
     }
 
 

@@ -42,7 +42,7 @@ def upgrade(
     role: str | None,
     limit: str | None,
 ) -> Exit:
-    """Change the model on hosts, restart the service, and see it run.
+    """Change the model on hosts, and see it run.
 
     Each host is changed by one transaction that puts everything back by itself if any step fails. A host is done
     only when its service has settled and runs the new model; what settings.json says is not enough.

@@ -15,9 +15,9 @@ from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineE
 from jada.cli.records.sqlite import AHEAD
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
-from jada.tasks import checks
+from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
-from jada.tasks.codes import CODES
+from jada.tasks.codes import CODES, Fix
 from jada.tasks.release import ReleaseError, moment
 from jada.tasks.state import State
 
@@ -25,13 +25,11 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.accept import Acceptance
     from jada.inventory.fleet.config import Fleet
 
-NO_RELEASE, NEW, GONE, KEY_CHANGED, ROLE_CHANGED, NOT_CHECKED = "J401", "J404", "J405", "J406", "J407", "J408"
-OTHER_MACHINE = "J420"
 # Why a host could not be checked, where that is more than a plain trouble.
-WHY_NOT = {HostKeyError: KEY_CHANGED, OtherMachineError: OTHER_MACHINE}
-UNCHECKED = (NOT_CHECKED, *WHY_NOT.values())
+WHY_NOT = {HostKeyError: codes.HOST_KEY_CHANGED, OtherMachineError: codes.OTHER_MACHINE}
+UNCHECKED = (codes.NOT_CHECKED, *WHY_NOT.values())
 # What fleet.yml, the catalogue and people say of a host, whatever its release is.
-BESIDE = RETIRES, HELD, NOT_OF_FLEET, MIXED = "J121", "J421", "J422", "J423"
+BESIDE = (codes.MODEL_RETIRES, codes.OPERATOR_LOCK, codes.MODEL_NOT_OF_FLEET, codes.ROLE_MIXED)
 # No transaction lasts as long, and no host is begun after fleet.yml's deadline.
 LONGEST_CHANGE = timedelta(hours=1)
 HOLDER = re.compile(r".* since (\S+) for release \S+")
@@ -185,13 +183,13 @@ def _row(host: Host, seen: State | HostError, known: str, beside: _Beside) -> Ho
 
 def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> HostDrift:
     if isinstance(seen, HostError):
-        code = next((code for kind, code in WHY_NOT.items() if isinstance(seen, kind)), NOT_CHECKED)
-        finding = Finding.of(code, "an answer from the host", seen.message, seen.hint)
+        kind = next((kind for error, kind in WHY_NOT.items() if isinstance(seen, error)), codes.NOT_CHECKED)
+        finding = Finding.of(kind, "an answer from the host", seen.message, seen.hint)
         return HostDrift(host.name, host.role, Standing.NOT_CHECKED, (Judged(finding),))
     if change := checks.under_way(seen):
         return HostDrift(host.name, host.role, Standing.CHANGING, (Judged(change),))
     membership = tuple(_membership(host, seen, known, beside.latest))
-    own = (one for one in checks.drift(seen) if not (membership and one.code == NO_RELEASE))
+    own = (one for one in checks.drift(seen) if not (membership and one.kind is codes.NO_RELEASE))
     others = (*of_fleet(beside.fleet, host.role, seen, beside.today), *_mixed(host, seen, beside))
     return HostDrift(host.name, host.role, Standing.IN_SYNC, tuple(map(Judged, (*membership, *own, *others))))
 
@@ -199,12 +197,12 @@ def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> H
 def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Finding]:
     """What people, fleet.yml and the catalogue say of a host, whatever its release says."""
     if state.held:
-        yield Finding.of(HELD, "no lock", f"locked by {state.held}")
+        yield Finding.of(codes.OPERATOR_LOCK, "no lock", f"locked by {state.held}")
     asked = fleet.model_of(role)
     released = state.release.wanted.model if state.release else ""
     if asked and state.release and state.release.role == role and released != asked:
         yield Finding.of(
-            NOT_OF_FLEET,
+            codes.MODEL_NOT_OF_FLEET,
             f"{asked}, as fleet.yml asks of role {role}",
             f"{released or 'no model'} by release {state.release.id}",
         )
@@ -213,7 +211,7 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
     for model in dict.fromkeys(filter(None, uses.values())):
         if retires := models.retirement(model, listed, today):
             why = ", ".join(use for use, one in uses.items() if one == model)
-            yield Finding.of(RETIRES, "a model that stays", f"{model} {retires} ({why})")
+            yield Finding.of(codes.MODEL_RETIRES, "a model that stays", f"{model} {retires} ({why})")
 
 
 def _models_of_roles(hosts: Iterable[Host], seen: Mapping[str, State | HostError]) -> dict[str, Counter[str]]:
@@ -234,7 +232,9 @@ def _mixed(host: Host, state: State, beside: _Beside) -> Iterator[Finding]:
     (_, most), *rest = counts.most_common()
     if rest and (counts[model] < most or rest[0][1] == most):
         told = ", ".join(f"{count} on {one or 'none'}" for one, count in counts.most_common())
-        yield Finding.of(MIXED, f"one model for role {host.role or 'none'}", f"{model or 'none'}; of that role: {told}")
+        yield Finding.of(
+            codes.ROLE_MIXED, f"one model for role {host.role or 'none'}", f"{model or 'none'}; of that role: {told}"
+        )
 
 
 def _membership(host: Host, state: State, known: str, latest: str) -> Iterator[Finding]:
@@ -242,15 +242,15 @@ def _membership(host: Host, state: State, known: str, latest: str) -> Iterator[F
     if state.release is None:
         if known:
             seen = "no release on it: reinstalled, or another machine of the same name"
-            yield Finding.of(NO_RELEASE, f"release {known}, as recorded here", seen, "jada heal --limit HOST")
+            yield Finding.of(codes.NO_RELEASE, f"release {known}, as recorded here", seen, codes.HEAL, Fix.HEAL)
         elif latest:
             yield Finding.of(
-                NEW, f"a release, as the rest of the fleet has (the last is {latest})", "none on this host"
+                codes.HOST_NEW, f"a release, as the rest of the fleet has (the last is {latest})", "none on this host"
             )
     elif state.release.role != host.role:
         now, then = host.role or "none", state.release.role or "none"
         yield Finding.of(
-            ROLE_CHANGED, f"released to for its role, {now}", f"release {state.release.id} for role {then}"
+            codes.ROLE_CHANGED, f"released to for its role, {now}", f"release {state.release.id} for role {then}"
         )
 
 
@@ -263,7 +263,7 @@ def _gone(
     oldest = min((state.release.id for state in _states(seen) if state.release), default="")
     for name, release in sorted(released.items()):
         if name not in here and release >= oldest:
-            finding = Finding.of(GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
+            finding = Finding.of(codes.HOST_GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
             yield HostDrift(name, "", Standing.GONE, (Judged(finding),))
 
 
@@ -290,7 +290,7 @@ def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:
         where = f"{fleet.path}:{one.line}: accept[{index}].code"
         if one.code not in CODES:
             raise ConfigError(f"{where} is no code of a finding: {one.code}{did_you_mean(one.code, CODES)}")
-        if one.code in UNCHECKED:
+        if CODES[one.code] in UNCHECKED:
             raise ConfigError(
                 f"{where} can't be {one.code}: nothing is known of a host that was not checked",
                 "take the host out of fleet.yml's sources, if it is meant to be away",

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from jada import __version__
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
 from jada.cli.ui.console import json_text, visible
+from jada.cli.ui.findings import finding_as_json
 from jada.tasks.codes import CODES, NOTE
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -143,8 +144,7 @@ def github(drift: Drift) -> str:
 
 def told(one: Judged) -> str:
     """A finding in one line, with who accepts it."""
-    finding = one.finding
-    return f"{finding.code} {finding.name}: expected {finding.expected}, saw {finding.seen}{acceptance(one)}"
+    return f"{one.finding}{acceptance(one)}"
 
 
 def acceptance(one: Judged) -> str:
@@ -158,14 +158,9 @@ def acceptance(one: Judged) -> str:
 
 
 def _finding(row: HostDrift, one: Judged) -> dict[str, Any]:
-    finding, accepted = one.finding, one.acceptance
+    accepted = one.acceptance
     return {
-        "code": finding.code,
-        "name": finding.name,
-        "severity": finding.severity,
-        "expected": finding.expected,
-        "seen": finding.seen,
-        "mend": finding.mend_on(row.host),
+        **finding_as_json(one.finding, row.host),
         "counts": one.counts,
         "acceptance": accepted
         and {"reason": accepted.reason, "until": accepted.until.isoformat(), "expired": one.expired},

@@ -11,7 +11,7 @@ from jada.cli.drift.evaluate import UNCHECKED, Drift, HostDrift, Standing
 from jada.cli.records.sqlite import open_database
 from jada.cli.ui.console import visible
 from jada.tasks.checks import Finding
-from jada.tasks.codes import NOTE
+from jada.tasks.codes import CODES, NOTE
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS drift_check (
@@ -172,7 +172,7 @@ def _ended(episode: Episode, row: HostDrift | None, whole: bool) -> str:
         return "gone"
     if row.standing is Standing.CHANGING:
         return ""
-    if row.standing is Standing.NOT_CHECKED and episode.code not in UNCHECKED:
+    if row.standing is Standing.NOT_CHECKED and CODES.get(episode.code) not in UNCHECKED:
         return ""
     return "accepted" if any(one.finding.code == episode.code for one in row.findings) else "resolved"
 

@@ -24,7 +24,7 @@ from jada.cli.rollout.run import Ending
 from jada.cli.ui.console import plural, visible
 from jada.cli.ui.explanation import facts
 from jada.tasks import FILES
-from jada.tasks.codes import CODES, SEVERITIES, Code
+from jada.tasks.codes import CODES, SEVERITIES, FindingCode
 from jada.tasks.state import State
 
 # How wide the drawing of the whole time is, in its own units; less than LEAST of it can't be seen.
@@ -135,7 +135,7 @@ def html(page: Page) -> str:
         most_names=MOST_NAMES,
         on_page={row.host for row in rows},
         unchecked=sum(check.not_checked > 0 for check in page.checks),
-        hosts=[(row, _facts(page.states.get(row.host))) for row in rows],
+        hosts=[(row, _facts(row.host, page.states.get(row.host))) for row in rows],
         legend=(*FOUND.values(), ACCEPTED, NOTHING, UNKNOWN),
     )
 
@@ -151,13 +151,13 @@ def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-def _codes(rows: Iterable[HostDrift]) -> list[Code]:
+def _codes(rows: Iterable[HostDrift]) -> list[FindingCode]:
     """Those that anything was found of, in the catalogue's order."""
     found = {one.finding.code for row in rows for one in row.findings}
     return [code for code in CODES.values() if code.code in found]
 
 
-def _cells(row: HostDrift, state: State | None, codes: Sequence[Code]) -> list[Mark]:
+def _cells(row: HostDrift, state: State | None, codes: Sequence[FindingCode]) -> list[Mark]:
     """A mark for each code: the gravest thing found, or nothing, but only where it was looked for.
 
     A host without a release has nothing to be compared with, so nothing is known of most codes there; nor of one that
@@ -185,8 +185,8 @@ def _by_need(rows: Sequence[HostDrift]) -> list[HostDrift]:
     return sorted(rows, key=lambda row: order.index(row.standing))
 
 
-def _facts(state: State | None) -> dict[str, Any] | None:
-    return {**facts(state), "made": state.release} if state else None
+def _facts(name: str, state: State | None) -> dict[str, Any] | None:
+    return {**facts(name, state), "made": state.release} if state else None
 
 
 def _events(page: Page) -> list[Event]:

@@ -64,14 +64,13 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
     """What brings one host back to `wanted`. Pure."""
     if state.lock:
         return Plan(lock=state.lock)
-    drift = [one.finding for one in row.findings if one.counts and one.finding.code not in BESIDE]
+    drift = [one.finding for one in row.findings if one.counts and one.finding.kind not in BESIDE]
     # What its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
     if row.standing is Standing.IN_SYNC or (row.standing is Standing.DRIFTED and not drift):
         return Plan()
-    # The catalogue, or the finding, says what mends it: where that is this command, a release does.
-    if not any("jada heal" in one.mend for one in drift):
+    if not any(one.fixed_by.is_by_heal for one in drift):
         told = "; ".join(f"{one.code} {one.name}: {one.mend_on(row.host)}" for one in drift)
-        return Plan(refusal=f"no release mends this. {told}")
+        return Plan(refusal=f"to release the same again would mend nothing here. {told}")
     if wanted is None:
         why = "neither a release nor its role in fleet.yml says which model it is to run"
         if state.release:

@@ -22,8 +22,8 @@ from jada.cli.rollout.options import How
 from jada.cli.session import NotBegunError, Opened, each_judged, worst
 from jada.cli.ui.ask import confirm
 from jada.cli.ui.console import all_visible, emit_json, err, escape, named, out, plural, print_diff, visible
-from jada.cli.ui.findings import finding_as_json, finding_line
-from jada.tasks import checks
+from jada.cli.ui.findings import finding_as_json
+from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan, Request
 from jada.tasks.settings import Member, SettingsError, members
@@ -212,7 +212,7 @@ def _lines(name: str, report: Report, verbose: bool, release: str) -> list[str]:
     ending = _rolled_back(report) if report.ending is Ending.RESTORED else report.ending
     return [
         f"{escape(ending)}: {escape(told)}" if told else escape(ending),
-        *(f"    {escape(finding_line(finding))}" for finding in report.findings),
+        *(f"    {escape(str(finding))}" for finding in report.findings),
         *(_log(name, report.log, release) if report.ending in (Ending.RESTORED, Ending.BROKEN) else ()),
         *(_evidence(report.state) if verbose and report.state else ()),
     ]
@@ -340,9 +340,9 @@ def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
     """Why a service does not run as it did before the change; what was wrong with its files then is no news."""
     before = plan.transaction.state if plan.transaction else state
     was_stopped = before.unit.active in ("inactive", "failed")
-    news = checks.NOT_RUNNING - {"J202"} if was_stopped else checks.NOT_RUNNING
-    known = {finding.code for finding in checks.drift(before)} - news
-    found = [one for one in checks.drift(state) if one.is_error and one.code not in known]
+    news = checks.NOT_RUNNING - {codes.SERVICE_NOT_RUNNING} if was_stopped else checks.NOT_RUNNING
+    known = {finding.kind for finding in checks.drift(before)} - news
+    found = [one for one in checks.drift(state) if one.is_error and one.kind not in known]
     if state.release is None:
         found += checks.unanswered(state)
     return tuple(found)
@@ -353,7 +353,7 @@ def _found(plan: Plan, state: State) -> tuple[Finding, ...]:
     wanted = plan.transaction.release.id if plan.transaction else None
     if wanted and (state.release is None or state.release.id != wanted):
         seen = state.release.id if state.release else "none"
-        return (Finding.of("J403", wanted, seen), *found)
+        return (Finding.of(codes.OTHER_RELEASE, wanted, seen), *found)
     return found
 
 
@@ -482,7 +482,7 @@ def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError
                 "model_wanted": made.wanted.model if made else None,
                 "model_running": _running(name, report) if state else None,
                 "open_files": state.process.soft if state and state.process else None,
-                "findings": [finding_as_json(finding) for finding in report.findings],
+                "findings": [finding_as_json(finding, name) for finding in report.findings],
                 "notes": list(report.notes),
                 "seconds": report.seconds,
                 "log": list(report.log),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jada.cli.ui.console import escape, plural, since, visible
-from jada.cli.ui.findings import finding_as_json, finding_line
+from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, effective
 from jada.tasks.effective import Effective
 from jada.tasks.state import State
@@ -15,7 +15,7 @@ from jada.tasks.state import State
 WIDEST = 60
 
 
-def facts(state: State) -> dict[str, Any]:
+def facts(name: str, state: State) -> dict[str, Any]:
     """What `jada explain --json` tells of one host."""
     fresh, running = _both(state)
     stale = checks.stale_sessions(state)
@@ -46,7 +46,7 @@ def facts(state: State) -> dict[str, Any]:
             }
             for session in state.sessions
         ],
-        "findings": [finding_as_json(finding) for finding in checks.drift(state)],
+        "findings": [finding_as_json(finding, name) for finding in checks.drift(state)],
     }
 
 
@@ -59,7 +59,7 @@ def lines(name: str, state: State) -> Iterator[str]:
         yield from _what_runs(state)
     for finding in checks.drift(state):
         mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
-        yield f"  {mark} {escape(finding_line(finding))}"
+        yield f"  {mark} {escape(str(finding))}"
         yield f"    mend: {escape(finding.mend_on(name))}"
     yield ""
 

@@ -98,7 +98,7 @@ def test_heal_refuses_what_no_release_mends(lab: Lab) -> None:
     lab.run(HOST, f"chmod 644 {lab[HOST].settings}")
     pid = machine.healthz(lab[HOST])["pid"]
     told = lab.jada("heal", "--yes", exit_code=1)
-    assert "no release mends this. J107 settings-owner: on specialist-1: chown" in told
+    assert "to release the same again would mend nothing here. J107 settings-owner: on specialist-1: chown" in told
     assert machine.healthz(lab[HOST])["pid"] == pid
 
 

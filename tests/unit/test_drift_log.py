@@ -15,16 +15,17 @@ from jada.cli.drift import notices
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
 from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
 from jada.inventory.fleet.accept import Acceptance
+from jada.tasks import codes
 from jada.tasks.checks import Finding
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ACCEPTANCE = Acceptance("J301", ("*",), "why", date(2026, 12, 31), 1)
-LIMIT = Judged(Finding.of("J301", "1048576 open files", "1024"))
-MODEL = Judged(Finding.of("J102", "claude-a", "claude-b"))
-SESSION = Judged(Finding.of("J111", "no older session", "pid 7"))
-UNREACHABLE = Judged(Finding.of("J408", "an answer", "web-1 can't be reached"))
-KEY_CHANGED = Judged(Finding.of("J406", "an answer", "web-1 shows another key"))
-GONE = Judged(Finding.of("J405", "a host", "not found"))
+LIMIT = Judged(Finding.of(codes.LIMIT_IN_FORCE, "1048576 open files", "1024"))
+MODEL = Judged(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b"))
+SESSION = Judged(Finding.of(codes.SESSION_STALE, "no older session", "pid 7"))
+UNREACHABLE = Judged(Finding.of(codes.NOT_CHECKED, "an answer", "web-1 can't be reached"))
+KEY_CHANGED = Judged(Finding.of(codes.HOST_KEY_CHANGED, "an answer", "web-1 shows another key"))
+GONE = Judged(Finding.of(codes.HOST_GONE, "a host", "not found"))
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
 
 
 def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> None:
-    changing = check(15, Judged(Finding.of("J409", "no change", "ann")), standing=Standing.CHANGING)
+    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), standing=Standing.CHANGING)
     log.add(check(0, MODEL, SESSION), ["webhook"])
     before = log.since("f", "")[1]
     assert run(log, changing) == []
@@ -187,6 +188,6 @@ def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> No
 
 
 def test_an_unreachable_host_that_is_then_being_changed_waits_for_the_next_check_too(log: DriftLog) -> None:
-    changing = check(15, Judged(Finding.of("J409", "no change", "ann")), standing=Standing.CHANGING)
+    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), standing=Standing.CHANGING)
     assert run(log, check(0, UNREACHABLE, standing=Standing.NOT_CHECKED), changing) == []
     assert run(log, check(30, standing=Standing.IN_SYNC)) == [(RESOLVED, "J408", "resolved")]

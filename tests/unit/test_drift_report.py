@@ -18,7 +18,7 @@ from jada.cli.records import sqlite
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
-from jada.tasks.codes import CODES
+from jada.tasks import codes as kinds
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
 
@@ -98,7 +98,7 @@ def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_eve
     assert (standing(found), codes(found)) == (Standing.NOT_CHECKED, ["J408"])
     (one,) = found.hosts[0].findings
     assert one.finding.seen.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
-    assert "--force" not in one.finding.mend
+    assert "--force" not in one.finding.mend_on("web-1")
     assert found.exit == Exit.FAILED
 
 
@@ -138,7 +138,7 @@ def test_what_is_half_way_without_a_change_that_runs_is_drift(host: MakeHost) ->
 def test_a_changed_host_key_is_no_plain_unreachable(host: MakeHost) -> None:
     found = check({"web-1": HostKeyError("web-1 shows another key", "compare it"), "web-2": host()})
     assert codes(found) == ["J406"]
-    assert found.hosts[0].findings[0].finding.mend == "compare it"
+    assert found.hosts[0].findings[0].finding.mend_on("web-1") == "compare it"
     assert found.exit == Exit.FAILED
 
 
@@ -290,8 +290,8 @@ def test_an_unknown_code_is_told_with_its_line(host: MakeHost) -> None:
 def test_explain_tells_what_a_code_means_and_what_mends_it(word: str) -> None:
     told = explain(word)
     assert told.startswith("J103 model-shadowed: error\n")
-    assert CODES["J103"].meaning in told
-    assert CODES["J103"].mend in told
+    assert kinds.MODEL_SHADOWED.meaning in told
+    assert kinds.MODEL_SHADOWED.mend in told
 
 
 def test_explain_says_that_a_note_is_no_drift() -> None:

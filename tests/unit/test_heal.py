@@ -103,7 +103,14 @@ def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
 def test_what_no_release_mends_is_refused_with_what_does(host: MakeHost) -> None:
     plan = healed(host(settings={"file": File("0:0", "644", "b" * 64)}))
     assert plan.transaction is None
-    assert plan.refusal.startswith("no release mends this. J107 settings-owner: on web-1: chown 1000:1000")
+    told = "to release the same again would mend nothing here. J107 settings-owner: on web-1: chown 1000:1000"
+    assert plan.refusal.startswith(told)
+
+
+def test_a_limit_that_can_be_raised_now_is_for_an_upgrade(host: MakeHost) -> None:
+    plan = healed(host(capacity={"nr_open": 2_097_152}))
+    assert plan.transaction is None
+    assert plan.refusal.endswith("J303 limit-raisable: jada upgrade --limit web-1")
 
 
 def test_a_host_that_is_being_changed_is_left_to_whoever_does_it(host: MakeHost) -> None:

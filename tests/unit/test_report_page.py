@@ -216,7 +216,9 @@ def test_a_page_about_some_hosts_says_so(page: Page) -> None:
 
 
 def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHost) -> None:
-    findings = tuple(Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES)
+    findings = tuple(
+        Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES.values()
+    )
     rows = tuple(
         HostDrift(f"web-{number}", "web", Standing.DRIFTED, findings[number % 5 :: 5]) for number in range(500)
     )

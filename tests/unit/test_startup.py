@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from jada.cli.main import COMMANDS
+from jada.cli.main import COMMANDS, jada
 
 HEAVY = ("boto3", "botocore", "pyinfra", "paramiko", "gevent", "rich", "yaml", "jinja2")
 # Runs jada and tells on a last line which of the heavy modules that took.
@@ -55,6 +57,14 @@ def test_no_commands_module_loads_anything_heavy() -> None:
         "lab": "Group",
     }
     assert loaded == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    help_of_it = jada.get_command(click.Context(jada), name).help  # type: ignore[attr-defined]
+    first = COMMANDS[name][1]
+    assert first.endswith(".")
+    assert re.match(re.escape(first) + r"(\s|$)", help_of_it)
 
 
 def test_every_command_is_completed_without_loading_any() -> None:

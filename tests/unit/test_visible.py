@@ -25,6 +25,7 @@ from jada.cli.ui import console, explanation
 from jada.cli.ui.console import Printer, emit_json, err, escape, json_text, out, print_diff, put, since, visible
 from jada.cli.ui.tables import Column, show_table
 from jada.inventory.fleet.config import Fleet
+from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.release import Wanted
 from jada.tasks.state import State
@@ -184,7 +185,7 @@ def test_an_explanation_is_no_order_to_a_runner(host: Callable[..., State], caps
 
 
 def test_annotations_of_ours_are_orders_and_nothing_in_them_is(capsys: pytest.CaptureFixture[str]) -> None:
-    found = (Judged(Finding.of("J102", "##[error]x", "::error::y")),)
+    found = (Judged(Finding.of(codes.MODEL_ON_DISK, "##[error]x", "::error::y")),)
     put(formats.github(Drift("f", AT, (HostDrift("::a", "", Standing.DRIFTED, found),))))
     text = capsys.readouterr().out
     assert text.startswith("::error title=%3A%3Aa")
@@ -192,8 +193,13 @@ def test_annotations_of_ours_are_orders_and_nothing_in_them_is(capsys: pytest.Ca
 
 
 def evil_drift() -> Drift:
-    findings = (Judged(Finding.of("J102", EVIL, EVIL, EVIL)), Judged(Finding.of("J111", EVIL, EVIL)))
-    unreachable = HostDrift(EVIL + "2", "", Standing.NOT_CHECKED, (Judged(Finding.of("J408", "an answer", EVIL)),))
+    findings = (
+        Judged(Finding.of(codes.MODEL_ON_DISK, EVIL, EVIL, EVIL)),
+        Judged(Finding.of(codes.SESSION_STALE, EVIL, EVIL)),
+    )
+    unreachable = HostDrift(
+        EVIL + "2", "", Standing.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", EVIL)),)
+    )
     return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Standing.DRIFTED, findings), unreachable))
 
 
@@ -250,7 +256,7 @@ def test_an_explanation_shows_what_hosts_say_as_text(
     for line in told:
         out.print(line)
     assert not dangers(capsys.readouterr().out)
-    emit_json("explain", explanation.facts(state))
+    emit_json("explain", explanation.facts("web-1", state))
     assert not dangers(capsys.readouterr().out)
 
 
