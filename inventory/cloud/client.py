@@ -18,7 +18,7 @@ def log_in(aws: Aws) -> None:
 
 @contextmanager
 def client(aws: Aws, service: str, region: str = "") -> Iterator[Any]:
-    """A boto3 client, of the profile's own region where none is named; within the block its errors become JadaErrors."""
+    """A boto3 client, in the profile's own region where none is named; within the block its errors are JadaErrors."""
     from jada.inventory.cloud.session import clients_of
 
     with clients_of(aws).client(service, region) as opened:

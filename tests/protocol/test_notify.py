@@ -250,9 +250,15 @@ def test_the_deadline_strikes_whatever_comes(patched: bool, again: bytes) -> Non
 def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str]) -> None:
     arn, queue = topic
     section = fleet_of(STATIC).aws
-    program = PATCHED.replace("float(sys.argv[2])", "15").replace(
-        'post(Webhook(url=sys.argv[1]), "t")', 'publish(Aws(sys.argv[1], Path(sys.argv[2])), sys.argv[3], "s", "t")'
-    ).replace("try:", "from jada.inventory.cloud.profile import Aws\nfrom jada.inventory.cloud.sns import publish\ntry:")
+    program = (
+        PATCHED.replace("float(sys.argv[2])", "15")
+        .replace(
+            'post(Webhook(url=sys.argv[1]), "t")', 'publish(Aws(sys.argv[1], Path(sys.argv[2])), sys.argv[3], "s", "t")'
+        )
+        .replace(
+            "try:", "from jada.inventory.cloud.profile import Aws\nfrom jada.inventory.cloud.sns import publish\ntry:"
+        )
+    )
     command = [sys.executable, "-c", program, section.profile, str(section.config_file), arn]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")

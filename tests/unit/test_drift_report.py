@@ -254,7 +254,9 @@ def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -
 
 
 def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gone(host: MakeHost) -> None:
-    hosts = [Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")]
+    hosts = [
+        Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")
+    ]
     found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
     assert found.count(Standing.GONE) == 0
 

@@ -11,8 +11,8 @@ import pytest
 
 import jada
 from jada import ConfigError, Service
-from jada.inventory.fleet import config
 from jada.inventory.cloud.profile import Aws
+from jada.inventory.fleet import config
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.limits import Limits

@@ -8,11 +8,10 @@ import pytest
 
 from jada import Host
 from jada.inventory import discover
-from jada.inventory.roles import Role
+from jada.inventory.roles import Role, role_of, unmatched
+from jada.inventory.sources import ec2, lightsail
 from jada.inventory.sources.ec2 import Ec2Source
 from jada.inventory.sources.lightsail import LightsailSource
-from jada.inventory.roles import role_of, unmatched
-from jada.inventory.sources import ec2, lightsail
 
 ORCHESTRATOR = Role("orchestrator", tags={"role": ("orchestrator", "lead-*")}, names=("orch-*",))
 PROD = Role("prod", tags={"env": ("prod",), "tier": ("1",)})
