@@ -36,23 +36,26 @@ def pages() -> dict[str, str]:
 
 def _commands() -> Iterator[str]:
     yield from ("# Commands", "", MADE.format("the docstrings and options in cli/commands/"), "")
-    yield from ("```text", _help(program, click.Context(program, info_name="jada", **_SETTINGS)), "```", "")
+    yield from ("```text", _help(program, _context(program, "jada")), "```", "")
     for name in COMMANDS:
-        parent = click.Context(program, info_name="jada", **_SETTINGS)
+        parent = _context(program, "jada")
         command = program.get_command(parent, name)
         assert command is not None  # noqa: S101 - for the type checker
         yield from _sections(command, name, parent, "##")
 
 
-_SETTINGS = {"terminal_width": WIDTH, "max_content_width": WIDTH, "color": False}
-
-
 def _sections(command: click.Command, name: str, parent: click.Context, marks: str) -> Iterator[str]:
-    context = click.Context(command, info_name=name, parent=parent, **_SETTINGS)
+    context = _context(command, name, parent)
     yield from (f"{marks} {context.command_path}", "", "```text", _help(command, context), "```", "")
     if isinstance(command, click.Group):
         for inner, one in command.commands.items():
             yield from _sections(one, inner, context, marks + "#")
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    return click.Context(
+        command, parent=parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH, color=False
+    )
 
 
 def _help(command: click.Command, context: click.Context) -> str:

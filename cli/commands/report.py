@@ -72,11 +72,11 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
     return found.exit
 
 
-def _explainable(_: str, state: State) -> State:
+def _explainable(name: str, state: State) -> State:
     """The state, if the page can tell why the host runs what it runs."""
     from jada.cli.ui.explanation import facts
 
-    facts(state)
+    facts(name, state)
     return state
 
 

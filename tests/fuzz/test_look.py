@@ -193,7 +193,7 @@ def _change(made: Plan) -> None:
 
 def _show(state: State) -> None:
     facts = status._facts(state, FLEET, "r", AT.date())
-    json.loads(json_text([facts, explanation.facts(state)]))
+    json.loads(json_text([facts, explanation.facts("web-1", state)]))
     row = {"host": "web-1", "role": "r", "source": "s", **facts}
     cells = (*status._cells(row), *status._about([row]), status.total([row]))
     report = run.Report(run.Ending.VERIFIED, state=state, findings=checks.drift(state))

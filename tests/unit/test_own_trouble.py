@@ -141,7 +141,7 @@ def test_why_a_host_could_not_be_judged_is_a_finding(host: Callable[..., State])
     (one,) = found.hosts[0].findings
     assert one.finding.code == "J408"
     assert one.finding.seen == "a: jada could not judge what it saw there (TypeError)"
-    assert "report" in one.finding.mend
+    assert "report" in one.finding.mend_on("a")
 
 
 def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:

@@ -61,10 +61,11 @@ def test_no_commands_module_loads_anything_heavy() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
-    help_of_it = jada.get_command(click.Context(jada), name).help  # type: ignore[attr-defined]
+    command = jada.get_command(click.Context(jada), name)
     first = COMMANDS[name][1]
     assert first.endswith(".")
-    assert re.match(re.escape(first) + r"(\s|$)", help_of_it)
+    assert command is not None
+    assert re.match(re.escape(first) + r"(\s|$)", command.help or "")
 
 
 def test_every_command_is_completed_without_loading_any() -> None:
