@@ -25,6 +25,8 @@ EXACT_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,499}}(?:{re.escape(LONG
 # and paragraph separators, the bidi controls, and lone surrogates.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_NUMBERS = re.compile("([0-9]+)")
+
 # What Linux gives a process that asks for nothing; root's own tools count on it.
 LEAST_NOFILE = 1024
 
@@ -96,6 +98,13 @@ def attempt(host: str, act: Callable[[], T], doing: str = "judge what it saw the
         trouble = UnforeseenError(f"{host}: jada could not {doing} ({reason(error)})", UNEXPECTED)
         trouble.__cause__ = error
         return trouble
+
+
+def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """The key that sorts names as people count them: web-2 before web-10."""
+    # Every other part is a number; of two without leading zeros the longer one is the larger.
+    parts = [part.lstrip("0") if at % 2 else part for at, part in enumerate(_NUMBERS.split(name))]
+    return [(len(part) if at % 2 else 0, part) for at, part in enumerate(parts)], name
 
 
 @dataclass(frozen=True, slots=True)

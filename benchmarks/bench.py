@@ -170,7 +170,7 @@ def upgrade(seen: State) -> Plan:
 
 
 def rollback(seen: State) -> Plan:
-    return plan.rollback(_request(), "agents", "", seen, SERVICE)
+    return plan.rollback(_request(), "agents", "", seen, SERVICE, seen.release.change if seen.release else "")
 
 
 def _request() -> Request:

@@ -59,7 +59,7 @@ class Setting:
         hosts = "".join(f"      {one.name}: {{address: {one.address}, port: {one.port}}}\n" for one in endpoints)
         self._fleet = self._write(
             "fleet.yml",
-            f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{}}}}\n"
+            f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{model: sonnet-4.5}}}}\n"
             f"health: {SERVICE.health}\nsettle: 0\n"
             f"ssh: {{user: admin, key: {fleet.KEY}, known_hosts: {self._known_hosts}}}\n",
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import getpass
+import glob
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
 T = TypeVar("T")
+
+# What chooses hosts by their names, where that is an option; some commands take a name as an argument.
+LIMIT, HOST = "--limit", "HOST"
 
 
 class NotBegunError(HostError):
@@ -141,7 +145,9 @@ def _tell_unneeded(error: JadaError) -> None:
 
 
 @contextmanager
-def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, needs_all: bool = True) -> Iterator[Opened]:
+def open_fleet(
+    fleet_file: str | None, role: str | None, limit: str | None, needs_all: bool = True, limit_by: str = LIMIT
+) -> Iterator[Opened]:
     """Reads fleet.yml, finds the hosts, and opens a session to those that --role and --limit leave."""
     from jada.cli.startup import lasting
 
@@ -151,7 +157,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
         from jada.inventory.access.scratch import scratch
         from jada.tasks.engines.dial import AT_ONCE, dial
 
-        hosts = find(fleet, role, limit)
+        hosts = find(fleet, role, limit, limit_by)
         first = [host for host in hosts if not host.trouble][:AT_ONCE] if login.is_direct(fleet) else []
         lines = {host.name: dial(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
@@ -166,7 +172,7 @@ def open_fleet(fleet_file: str | None, role: str | None, limit: str | None, need
             session.close()
 
 
-def find(fleet: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
+def find(fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMIT) -> tuple[Host, ...]:
     """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none."""
     from jada.inventory import discover
     from jada.inventory.roles import unmatched
@@ -177,10 +183,12 @@ def find(fleet: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
         hosts = discover.discover(fleet)
     for note in unmatched(hosts, fleet.roles):
         err.print(f"[yellow]Note[/] {escape(note)}")
-    return choose(fleet, hosts, role, limit)
+    return choose(fleet, hosts, role, limit, limit_by)
 
 
-def choose(fleet: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str | None) -> tuple[Host, ...]:
+def choose(
+    fleet: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str | None, limit_by: str = LIMIT
+) -> tuple[Host, ...]:
     """Those of `hosts` that --role and --limit leave. Raises ConfigError when a role or any pattern matches none."""
     if role is not None and role not in {one.name for one in fleet.roles}:
         raise ConfigError(
@@ -201,11 +209,36 @@ def choose(fleet: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str |
         where = f" of role {role}" if role is not None else ""
         names = ", ".join(host.name for host in of_role[:20]) + (", …" if len(of_role) > 20 else "")
         raise ConfigError(
-            f"None of the {plural(len(of_role), 'host')}{where} matches --limit {told}",
+            f"None of the {plural(len(of_role), 'host')}{where} matches {limit_by} {told}",
             f"one of: {names}",
         )
     chosen = set().union(*matches.values())
     return tuple(host for host in of_role if host.name in chosen)
+
+
+def choose_recorded(
+    fleet: Fleet, recorded: Collection[str], role: str | None, limit: str | None, host: str | None = None
+) -> set[str] | None:
+    """The names that --role, --limit and --host leave, None for all, of the hosts that are recorded: some may be gone.
+
+    A name of which nothing is recorded is looked for in the fleet. Raises JadaError, ConfigError for one of no host.
+    """
+    if role is None and limit is None and host is None:
+        return None
+    names = set(recorded)
+    if role is not None:
+        # Which role a host plays, its source alone knows.
+        names = {one.name for one in find(fleet, role, limit)}
+    elif limit is not None:
+        wanted = patterns(limit)
+        if unknown := [one for one in wanted if not fnmatch.filter(names, one)]:
+            names |= {one.name for one in find(fleet, None, ",".join(unknown))}
+        names = {name for name in names if any(fnmatch.fnmatchcase(name, one) for one in wanted)}
+    if host is not None:
+        if host not in (*recorded, *names):
+            find(fleet, None, glob.escape(host), "--host")
+        names &= {host}
+    return names
 
 
 def patterns(limit: str) -> list[str]:

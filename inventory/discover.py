@@ -6,9 +6,8 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from operator import attrgetter
 
-from jada import Host, HostError, JadaError
+from jada import Host, HostError, JadaError, natural
 from jada.inventory.concurrency import combine_failures, map_concurrently
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import role_of
@@ -23,8 +22,8 @@ def log_in(fleet: Fleet) -> None:
 
 
 def discover(fleet: Fleet) -> tuple[Host, ...]:
-    """The fleet's hosts with their roles, sorted by name; names are unique. What keeps one of them from being reached,
-    as far as that is known here, is its `trouble`.
+    """The fleet's hosts with their roles, sorted by name as people count; names are unique. What keeps one of them from
+    being reached, as far as that is known here, is its `trouble`.
 
     Raises JadaError if any source can't be searched, or if there is no host: a fleet is never silently smaller than
     fleet.yml says.
@@ -37,7 +36,7 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
             f"check the regions, tags and names under `sources` in {fleet.path}, and that the hosts are running",
         )
     hosts = unique_names([_complete(host, fleet) for host in deduplicate(found)])
-    return tuple(sorted(with_trouble(hosts), key=attrgetter("name")))
+    return tuple(sorted(with_trouble(hosts), key=lambda host: natural(host.name)))
 
 
 def deduplicate(hosts: Iterable[Host]) -> list[Host]:

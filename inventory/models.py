@@ -40,7 +40,8 @@ def catalogue(ids: Mapping[str, str]) -> tuple[Model, ...]:
 
 
 def resolve(name: str, catalogue: Sequence[Model], allow_unlisted: bool = False) -> Model:
-    """The model of a short name or an exact id; with `allow_unlisted`, of any well-formed id. Each may end with [1m].
+    """The model of a short name or an exact id, as the catalogue or the vendor spells it; with `allow_unlisted`, of any
+    well-formed id. Each may end with [1m].
 
     Raises ConfigError for an unknown name, an alias that moves with the CLI's version, or what can't be an id.
     """
@@ -82,7 +83,11 @@ def refusal(exact: str) -> str:
 
 
 def _find(name: str, catalogue: Sequence[Model]) -> Model | None:
-    return next((model for model in catalogue if name in (model.name, model.id)), None)
+    if model := next((model for model in catalogue if name in (model.name, model.id)), None):
+        return model
+    # The vendor's own ids have hyphens where a gateway's may have dots: whoever spells one out gets that.
+    vendors = (model for model in catalogue if model.id.startswith("claude-") and name == model.id.replace(".", "-"))
+    return next((replace(model, id=name) for model in vendors), None)
 
 
 def _listed() -> tuple[Model, ...]:

@@ -80,9 +80,10 @@ def findings(state: State, wanted: Wanted) -> tuple[Finding, ...]:
     """Everything in which the host differs from `wanted`, the gravest first."""
     if problem := unusable(state):
         return (*_interrupted(state, wanted), problem)
+    of_user = () if state.unseen else (_settings, _model, obstacles, _hand_sessions)
     checks = (
-        _interrupted, _service, _settings, _model, obstacles, _running, _limit, _dropins, _files, _reload,
-        _login_limit, _hand_sessions, _open_sessions, _start, _unread,
+        _interrupted, _damage, _service, *of_user, _running, _limit, _dropins, _files, _reload,
+        _login_limit, _open_sessions, _start, _unseen, _unread,
     )  # fmt: skip
     found = (finding for check in checks for finding in check(state, wanted))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
@@ -124,7 +125,7 @@ def _unreleased(state: State, nothing: Wanted) -> Iterator[Finding]:
     if problem := unusable(state):
         yield problem
         return
-    for check in (_service, _start, _unread):
+    for check in (_service, _start, _unseen, _unread):
         yield from check(state, nothing)
 
 
@@ -147,10 +148,15 @@ def unanswered(state: State) -> Iterator[Finding]:
 
 
 def running_model(state: State) -> str:
-    """The model the process really runs, as far as can be known; "" when it can't."""
+    """The model the process really runs, as far as can be known; "" when it can't.
+
+    Where nothing is known of the files that decide it, only the service itself can tell.
+    """
     if state.process is None or state.told:
         wanted = state.release.wanted.model if state.release else ""
         return "" if state.process is None else wanted if _answers(state.told, wanted) else state.told
+    if state.unseen:
+        return ""
     process, now = state.process, effective.resolve(state, state.process.launch)
     if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
         return now.model
@@ -185,6 +191,16 @@ def _interrupted(state: State, _: Wanted) -> Iterator[Finding]:
         yield Finding.of(
             codes.TRANSACTION_CUT_OFF, "no unfinished change", f"release {state.interrupted} was cut off half-way"
         )
+
+
+def _damage(state: State, _: Wanted) -> Iterator[Finding]:
+    if state.damage:
+        yield Finding.of(codes.RELEASE_UNREADABLE, "the manifest of the current release", state.damage)
+
+
+def _unseen(state: State, _: Wanted) -> Iterator[Finding]:
+    if state.unseen:
+        yield Finding.of(codes.USER_HALF_UNSEEN, "what the service's user owns looked at", f"not known: {state.unseen}")
 
 
 def _service(state: State, _: Wanted) -> Iterator[Finding]:
@@ -223,14 +239,20 @@ def _model(state: State, wanted: Wanted) -> Iterator[Finding]:
 
 def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
     process, model = state.process, running_model(state)
-    if process is None or not wanted.model:
+    if process is None:
+        return
+    if state.unseen and not model:
+        yield Finding.of(
+            codes.MODEL_UNKNOWN, wanted.model or "a model that is known", f"nothing tells that of process {process.pid}"
+        )
+    if not wanted.model:
         return
     asked = [(how, one) for how, one in (("health check", state.health), ("probe", state.probe)) if one.asked]
     for how, answer in asked:
         if not _answers(answer.model, wanted.model):
             seen = answer.model or answer.error or "an answer without a model"
             yield Finding.of(codes.MODEL_RUNNING, wanted.model, f"{seen} ({how})")
-    if asked or model == wanted.model:
+    if asked or state.unseen or model == wanted.model:
         return
     if model:
         where = effective.resolve(state, process.launch).winner.where
@@ -359,7 +381,7 @@ def _files(state: State, wanted: Wanted) -> Iterator[Finding]:
         expected = state.after.get(name)
         if expected is not None and expected != seen:
             yield Finding.of(codes.FILE_CHANGED, f"{path}: {_tell(expected)}", _tell(seen))
-    settings = state.after.get("settings")
+    settings = None if state.unseen else state.after.get("settings")
     if settings and (settings.owner, settings.mode) != (state.settings.file.owner, state.settings.file.mode):
         yield Finding.of(
             codes.SETTINGS_OWNER,

@@ -149,6 +149,15 @@ SESSION_STALE = FindingCode(
     "ask its user to end it and begin a new one",
     Fix.HAND,
 )
+MODEL_UNKNOWN = FindingCode(
+    "J112",
+    "model-unknown",
+    ERROR,
+    "Nothing tells which model the process uses: what its user owns could not be looked at (J411), and the service "
+    "does not say it (`health:` or `probe:` in fleet.yml).",
+    "see what the service's user does to its processes on HOST, or have the service say its model",
+    Fix.HAND,
+)
 MODEL_RETIRES = FindingCode(
     "J121",
     "model-retires",
@@ -354,6 +363,25 @@ LOOK_INCOMPLETE = FindingCode(
     "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
     "mend that on HOST, then: jada drift --limit HOST",
     Fix.HAND,
+)
+USER_HALF_UNSEEN = FindingCode(
+    "J411",
+    "user-half-unseen",
+    WARNING,
+    "Of what the service's user owns (settings.json, those of projects, agents) nothing is known: the half of the look "
+    "that reads it runs as that user, and was stopped, killed or not whole. A rollback goes by root's own records and "
+    "needs none of it; an upgrade is refused.",
+    "see what the service's user does to its processes on HOST, then: jada drift --limit HOST",
+    Fix.HAND,
+)
+RELEASE_UNREADABLE = FindingCode(
+    "J412",
+    "release-unreadable",
+    ERROR,
+    "The manifest of the current release on the host is missing, torn, or holds what can't be right: what the host is "
+    "to run is not known from there. Its snapshot may be whole all the same, and a rollback then puts it back.",
+    "jada rollback --limit HOST, or forward: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
 )
 OTHER_MACHINE = FindingCode(
     "J420",

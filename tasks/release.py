@@ -20,6 +20,9 @@ from jada import EXACT_ID, LEAST_NOFILE, UNPRINTABLE
 NOTICE = "# Written by jada; `jada rollback` takes it back.\n"
 KINDS = ("upgrade", "rollback")
 
+# Where a host keeps its releases, see files/host.sh.
+RELEASES = "/var/lib/jada/releases"
+
 # What new_id() makes, as a regular expression; times that can't be never were an id.
 RELEASE_ID = (
     r"(?:19[7-9][0-9]|20[0-9]{2})(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"

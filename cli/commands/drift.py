@@ -74,7 +74,7 @@ def drift(
             out.print(escape(line))
         return Exit.OK
     if since is not None:
-        return check.history(load(fleet_file), since, as_json)
+        return check.history(load(fleet_file), since, as_json, role, limit)
     with open_fleet(fleet_file, role, limit) as opened:
         seen = opened.look("Checking hosts")
         found, unread = check.judged_anyway(opened, seen, whole=role is None and limit is None)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 
 from jada import Exit, HostError
-from jada.cli.session import each_judged, fleet_option, open_fleet
+from jada.cli.session import HOST, each_judged, fleet_option, open_fleet
 from jada.cli.ui.console import emit_json, escape, out
 from jada.cli.ui.given import GIVEN
 
@@ -31,7 +31,7 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     # Not for completion, which wants the options alone.
     from jada.cli.ui import explanation
 
-    with open_fleet(fleet_file, None, host) as opened:
+    with open_fleet(fleet_file, None, host, limit_by=HOST) as opened:
         seen = opened.look()
     if as_json:
         facts = each_judged(seen, explanation.facts)

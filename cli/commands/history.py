@@ -6,23 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from jada import Exit, HostError
-from jada.cli.records.sqlite import AHEAD, BEGUN, Entry, HostEntry, LockEntry, Records, open_records
-from jada.cli.session import Opened, each_judged, find, host_options, load, open_fleet, patterns
+from jada import Exit, HostError, natural
+from jada.cli.records.sqlite import AHEAD, BEGUN, REDO, Entry, HostEntry, LockEntry, Records, open_records
+from jada.cli.session import Opened, choose_recorded, each_judged, host_options, load, open_fleet
 from jada.cli.ui.console import all_visible, emit_json, err, escape, out, plural
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks.release import first_id
 from jada.tasks.state import Past
-
-if TYPE_CHECKING:
-    from jada.inventory.fleet.config import Fleet
 
 # What a host says of a release: the release, and its own part in it.
 Word = tuple[Entry, HostEntry]
@@ -93,7 +89,7 @@ def history(
         if rebuild:
             with open_fleet(fleet_file, role, limit) as opened:
                 code = read_back(opened, records, datetime.now(UTC))
-        hosts = _chosen(records.host_names(config.name), config, host, role, limit)
+        hosts = choose_recorded(config, records.host_names(config.name), role, limit, host)
         entries = records.entries(config.name, hosts, last)
         endings = {entry.id: records.endings(entry.id, hosts) for entry in entries}
         locks = _by_lock(records.locks(config.name, hosts))[:last]
@@ -109,17 +105,6 @@ def history(
         rows.sort(key=itemgetter(0), reverse=True)
         show_table(ENTRIES, [row for _, row in rows[:last]], form == "wide")
     return code
-
-
-def _chosen(
-    recorded: Iterable[str], config: Fleet, host: str | None, role: str | None, limit: str | None
-) -> set[str] | None:
-    """The recorded hosts that the options leave, None for all. Which role a host plays, its source alone knows."""
-    if host is None and role is None and limit is None:
-        return None
-    names = {one.name for one in find(config, role, None)} if role is not None else set(recorded)
-    wanted = patterns(limit) if limit is not None else ["*"]
-    return {name for name in names if host in (None, name) and any(fnmatchcase(name, one) for one in wanted)}
 
 
 def _by_lock(entries: Iterable[LockEntry]) -> list[tuple[LockEntry, list[str]]]:
@@ -138,7 +123,7 @@ def _lock_cells(lock: LockEntry, hosts: Sequence[str]) -> list[str]:
 
 
 def _lock_as_json(lock: LockEntry, hosts: Sequence[str]) -> dict[str, Any]:
-    return {**{key: value for key, value in asdict(lock).items() if key != "host"}, "hosts": sorted(hosts)}
+    return {**{key: value for key, value in asdict(lock).items() if key != "host"}, "hosts": sorted(hosts, key=natural)}
 
 
 def _when(at: str) -> str:
@@ -199,7 +184,8 @@ def agreed(
 ) -> tuple[dict[Entry, list[HostEntry]], list[LeftOut]]:
     """What can be kept of what hosts say, by entry, and what is left out. Pure.
 
-    An entry that is recorded here stays as it is; any other is what most hosts say of it.
+    An entry that is recorded here stays as it is; any other is what most hosts say of it. By one `jada rollback --to`
+    some go forward again and the others back: then it was a rollback.
     """
     future = first_id(now + AHEAD)
     kept: dict[Entry, list[HostEntry]] = {}
@@ -228,19 +214,29 @@ def _refusal(entry: Entry, known: Entry | None, fleet: str, future: str) -> str:
 
 def _common(words: Sequence[Word]) -> Entry | None:
     """What more hosts say of a release than say anything else; they may differ in the model, for roles do."""
-    votes = Counter(entry for entry, _ in {(replace(entry, model=""), host.host) for entry, host in words})
+    votes = Counter(entry for entry, _ in {(_shared(entry), host.host) for entry, host in words})
     (most, count), (_, next_count), *_ = *votes.most_common(2), (None, 0), (None, 0)
     if most is None or count == next_count:
         return None
-    models = {entry.model for entry, _ in words if replace(entry, model="") == most}
-    return replace(most, model=models.pop() if len(models) == 1 else "")
+    alike = [entry for entry, _ in words if _shared(entry) == most]
+    models, kinds = {entry.model for entry in alike}, {entry.kind for entry in alike}
+    return replace(
+        most,
+        model=models.pop() if len(models) == 1 else "",
+        kind=kinds.pop() if len(kinds) == 1 else "rollback",
+    )
+
+
+def _shared(entry: Entry) -> Entry:
+    """What is the same on all hosts of a release."""
+    return replace(entry, model="", kind="rollback" if entry.kind == REDO else entry.kind)
 
 
 def _dissent(entry: Entry, common: Entry | None) -> str:
     """How what one host says of a release stands against what most say, or ""."""
     if common is None:
         return "hosts differ on it, and none is in the majority"
-    return "" if replace(entry, model="") == replace(common, model="") else "most hosts tell otherwise of it"
+    return "" if _shared(entry) == _shared(common) else "most hosts tell otherwise of it"
 
 
 def _tell_left_out(left_out: Iterable[LeftOut]) -> None:
@@ -264,7 +260,8 @@ def each_read(seen: Mapping[str, tuple[Past, ...] | HostError]) -> dict[str, lis
 
 def _entry(past: Past) -> Entry:
     made = past.release
-    return Entry(made.id, made.fleet, made.kind, made.at, made.who, made.reason, made.wanted.model)
+    kind = REDO if made.kind == "rollback" and made.redoes else made.kind
+    return Entry(made.id, made.fleet, kind, made.at, made.who, made.reason, made.wanted.model)
 
 
 def _host_entry(name: str, past: Past) -> HostEntry:

@@ -3,26 +3,60 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
 import click
 
 from jada import Exit, HostError
 from jada.cli.records.sqlite import LockEntry, open_records
 from jada.cli.session import Opened, host_options, open_fleet, worst
-from jada.cli.ui.console import escape, named, out, plural, visible
+from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
 from jada.cli.ui.duration import span
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
+
+
+class Ending(StrEnum):
+    """How it ended for one host, as scripts read it."""
+
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+    NOT_LOCKED = "not_locked"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+CHANGED = (Ending.LOCKED, Ending.UNLOCKED)
+EXIT = {Ending.REFUSED: Exit.LOCKED, Ending.FAILED: Exit.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of it on one host: the lock that was there `before`, of whomever, or the error."""
+
+    host: str
+    ending: Ending
+    before: OperatorLock | None = None
+    error: str = ""
 
 
 @click.command()
 @click.option("--reason", required=True, help="What others read when the lock stops them.")
 @click.option("--for", "lasts", metavar="SPAN", type=span, default=None, help="End the lock by itself: 30m, 2h, 1d.")
 @click.option("--force", is_flag=True, help="Take over what another has locked; that is recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @host_options
 def lock(
-    reason: str, lasts: int | None, force: bool, fleet_file: str | None, role: str | None, limit: str | None
+    reason: str,
+    lasts: int | None,
+    force: bool,
+    as_json: bool,
+    fleet_file: str | None,
+    role: str | None,
+    limit: str | None,
 ) -> Exit:
     """Stop upgrades for everybody, during an incident.
 
@@ -43,48 +77,77 @@ def lock(
         asked = opened.request()
         until = datetime.fromisoformat(asked.at) + timedelta(seconds=lasts) if lasts else None
         told = until.isoformat(timespec="seconds") if until else ""
-        return _hold(opened, LockRequest(OperatorLock(asked.who, asked.at, told, reason), lasts or 0, force))
+        request = LockRequest(OperatorLock(asked.who, asked.at, told, reason), lasts or 0, force)
+        return _hold(opened, request, as_json)
 
 
 @click.command()
 @click.option("--force", is_flag=True, help="Also what another has locked; that is recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @host_options
-def unlock(force: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
+def unlock(force: bool, as_json: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
     """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone."""
     with open_fleet(fleet_file, role, limit) as opened:
         asked = opened.request()
-        return _hold(opened, LockRequest(OperatorLock(asked.who, asked.at, "", ""), force=force))
+        return _hold(opened, LockRequest(OperatorLock(asked.who, asked.at, "", ""), force=force), as_json)
 
 
-def _hold(opened: Opened, request: LockRequest) -> Exit:
-    verb, done_word = ("lock", f"locked by {request.lock}") if request.lock.reason else ("unlock", "unlocked")
+def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
+    verb, lock = "lock" if request.lock.reason else "unlock", request.lock
     names = (host.name for host in opened.hosts)
     results = opened.visit(f"{verb.capitalize()}ing", names, lambda _, connection: connection.hold(request))
-    answers = {name: answer for name, answer in results.items() if not isinstance(answer, HostError)}
-    done = {name: answer for name, answer in answers.items() if answer.done}
+    reports = [_report(name, result, verb) for name, result in results.items()]
     with open_records(needed=False) as records:
         records.add_locks(
-            LockEntry(opened.fleet.name, request.lock.since, name, verb, request.lock.who, request.lock.reason,
-                      request.lock.until, str(answer.before or ""))
-            for name, answer in done.items()
+            LockEntry(opened.fleet.name, lock.since, one.host, verb, lock.who, lock.reason, lock.until,
+                      str(one.before or ""))
+            for one in reports
+            if one.ending in CHANGED
         )  # fmt: skip
-    for before, hosts in _by_lock(done).items():
-        out.print(f"[bold]{escape(named(hosts))}[/] had the lock of {escape(str(before))}")
-    for before, hosts in _by_lock({name: one for name, one in answers.items() if not one.done}).items():
-        out.print(f"[red]✗[/] [bold]{escape(named(hosts))}[/]: locked by {escape(str(before))}")
-    for error in results.values():
-        if isinstance(error, HostError):
-            out.print(f"[red]✗[/] {escape(error.message)}")
-    out.print(f"{plural(len(done), 'host')} {escape(done_word)}.")
-    if refused := len(answers) - len(done):
-        out.print(f"{plural(refused, 'host')} left to whoever locked them; to take over: jada {escape(verb)} --force")
-    return worst({Exit.FAILED} if len(answers) < len(results) else {Exit.LOCKED} if refused else set())
+    code = worst({EXIT.get(one.ending, Exit.OK) for one in reports})
+    if as_json:
+        facts = {
+            "fleet": opened.fleet.name,
+            "at": lock.since,
+            "exit": int(code),
+            "lock": asdict(lock) if verb == "lock" else None,
+        }
+        emit_json(verb, {**facts, "hosts": [_as_json(one) for one in reports]})
+    else:
+        _show(reports, verb, lock)
+    return code
 
 
-def _by_lock(answers: Mapping[str, LockAnswer]) -> dict[OperatorLock, list[str]]:
-    """The hosts by the lock that was there before."""
-    found: dict[OperatorLock, list[str]] = defaultdict(list)
-    for name, answer in answers.items():
-        if answer.before:
-            found[answer.before].append(name)
-    return found
+def _report(name: str, result: LockAnswer | HostError, verb: str) -> Report:
+    if isinstance(result, HostError):
+        return Report(name, Ending.FAILED, error=result.message)
+    if not result.done:
+        return Report(name, Ending.REFUSED, result.before)
+    if verb == "lock":
+        return Report(name, Ending.LOCKED, result.before)
+    return Report(name, Ending.UNLOCKED if result.before else Ending.NOT_LOCKED, result.before)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    before = asdict(report.before) if report.before else None
+    return {"host": report.host, "ending": report.ending, "before": before, "error": report.error or None}
+
+
+def _show(reports: Iterable[Report], verb: str, lock: OperatorLock) -> None:
+    hosts: dict[Ending, list[str]] = defaultdict(list)
+    of_others: dict[tuple[bool, OperatorLock], list[str]] = defaultdict(list)
+    for one in reports:
+        hosts[one.ending].append(one.host)
+        if one.before:
+            of_others[one.ending in CHANGED, one.before].append(one.host)
+        if one.error:
+            out.print(f"[red]✗[/] {escape(one.error)}")
+    for (is_changed, before), names in of_others.items():
+        who, whose = f"[bold]{escape(named(names))}[/]", escape(str(before))
+        out.print(f"{who} had the lock of {whose}" if is_changed else f"[red]✗[/] {who}: locked by {whose}")
+    if idle := hosts[Ending.NOT_LOCKED]:
+        out.print(f"[bold]{escape(named(idle))}[/] {'was' if len(idle) == 1 else 'were'} not locked")
+    changed = plural(sum(len(hosts[ending]) for ending in CHANGED), "host")
+    out.print(f"{changed} {escape(f'locked by {lock}' if verb == 'lock' else 'unlocked')}.")
+    if refused := hosts[Ending.REFUSED]:
+        out.print(f"{plural(len(refused), 'host')} left to whoever locked them; to take over: jada {verb} --force")

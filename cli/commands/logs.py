@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jada import Exit, HostError
-from jada.cli.session import fleet_option, one_host, open_fleet
+from jada.cli.session import HOST, fleet_option, one_host, open_fleet
 from jada.cli.ui.console import escape, out
 from jada.cli.ui.given import GIVEN
 
@@ -30,7 +30,7 @@ def logs(host: str, lines: int, fleet_file: str | None) -> Exit:
       jada logs web-3
       jada logs web-3 -n 500 | less
     """
-    with open_fleet(fleet_file, None, host) as opened:
+    with open_fleet(fleet_file, None, host, limit_by=HOST) as opened:
         name = one_host(opened.hosts, host).name
         told = opened.visit("Reading the journal", [name], lambda _, connection: connection.journal(lines))[name]
     if isinstance(told, HostError):

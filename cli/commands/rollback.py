@@ -68,25 +68,26 @@ def rollback(
         seen = opened.look(history=True, goes_on=how.yes and not how.dry_run)
         with open_records(needed=False) as records:
             last = last_change(seen, recorded(records, opened.fleet.name))
-        change = last.change if last else ""
+            change = last.change if last else ""
 
-        def planner(name: str, state: State) -> Plan:
-            role, service = opened.role(name), opened.session.service
-            if redo:
-                return plan.redo(request, role, state, service, change)
-            return plan.rollback(request, role, target, state, service, change)
+            def planner(name: str, state: State) -> Plan:
+                role, service = opened.role(name), opened.session.service
+                if redo:
+                    return plan.redo(request, role, state, service, change)
+                return plan.rollback(request, role, target, state, service, change)
 
-        return roll_out(
-            opened,
-            request,
-            planner,
-            kind="rollback",
-            history=True,
-            title=f"{'Redo' if redo else 'Roll back'} {opened.fleet.name}, release {request.id}",
-            how=how,
-            seen=seen,
-            about=lambda plans: described(opened.fleet, seen, plans, None if target else last, redo),
-        )
+            return roll_out(
+                opened,
+                request,
+                planner,
+                kind="rollback",
+                history=True,
+                title=f"{'Redo' if redo else 'Roll back'} {opened.fleet.name}, release {request.id}",
+                how=how,
+                seen=seen,
+                about=lambda plans: described(opened.fleet, seen, plans, None if target else last, redo),
+                records=records,
+            )
 
 
 def _target(to: str, opened: Opened) -> str:

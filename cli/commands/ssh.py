@@ -9,7 +9,7 @@ import click
 
 from jada import JadaError
 from jada.cli import signals
-from jada.cli.session import find, fleet_option, load, one_host
+from jada.cli.session import HOST, find, fleet_option, load, one_host
 from jada.cli.ui.given import GIVEN
 
 
@@ -29,7 +29,7 @@ def ssh(host: str, command: tuple[str, ...], fleet_file: str | None) -> int:
       jada ssh web-3 systemctl status jada-agent
     """
     config = load(fleet_file)
-    chosen = one_host(find(config, None, host), host)
+    chosen = one_host(find(config, None, host, HOST), host)
     from jada.inventory.access.openssh import openssh
     from jada.inventory.access.scratch import scratch
 

@@ -15,6 +15,7 @@ from jada.cli.session import each_judged, host_options, open_fleet
 from jada.cli.ui.console import emit_json, escape, named, out, plural, since
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks import checks, codes
+from jada.tasks.release import told
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ COLUMNS = (
 def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> int:
     """Show what every host really runs. Read-only, one look per host; who has locked a host is shown too.
 
-    Behind the state are the codes of what is not as it was asked for, which `jada drift` tells in words. Exit code 1
-    when a host could not be looked at; drift does not change the exit code here.
+    Behind the state are the codes of what is not as it was asked for, which `jada drift` tells in words. A host that is
+    being changed just now says so, with by whom and since when. Exit code 1 when a host could not be looked at; drift
+    does not change the exit code here.
 
     \b
     Examples:
@@ -110,11 +112,13 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
     from jada.cli.drift import evaluate
 
     process, held = state.process, state.held
+    unit = state.unit.active if state.unit.loaded else state.unit.load.replace("not-found", "no such service")
     beside = () if state.lock else tuple(evaluate.of_fleet(fleet, role, state, today))
     drift = () if state.lock else checks.drift(state)
     return {
-        "state": state.unit.active if state.unit.loaded else state.unit.load.replace("not-found", "no such service"),
-        "model_on_disk": state.settings.model,
+        "state": "being changed" if state.lock else unit,
+        "being_changed_by": told(state.lock) or None,
+        "model_on_disk": None if state.unseen else state.settings.model,
         "model_running": checks.running_model(state),
         "open_files": process.soft if process else None,
         "open_files_asked": state.release.wanted.nofile_asked if state.release else None,
@@ -123,7 +127,10 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "since": since(process.started, state.now) if process else "",
         "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
         "locked": asdict(held) if held else None,
-        "told": [f"{one.code} {one.name}: {one.seen}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET],
+        "told": [
+            *([f"being changed by {told(state.lock)}"] if state.lock else []),
+            *(f"{one.code} {one.name}: {one.seen}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
+        ],
     }
 
 
@@ -133,13 +140,14 @@ def _cells(row: dict[str, Any]) -> list[str]:
         return [*first, "[red]unreachable[/]", *["–"] * (len(COLUMNS) - 4)]
     locked = " [yellow]locked[/]" if row["locked"] else ""
     drifted = f" [red]({', '.join(row['drift'])})[/]" if row["drift"] else ""
-    colour = "green" if row["state"] == "active" else "red"
+    colour = "green" if row["state"] == "active" else "yellow" if row["being_changed_by"] else "red"
+    on_disk = "unknown" if row["model_on_disk"] is None else row["model_on_disk"] or "none"
     running = row["model_running"]
     same = running == row["model_on_disk"]
     return [
         *first,
         f"[{colour}]{escape(row['state'])}[/]{locked}{drifted}",
-        escape(row["model_on_disk"] or "none"),
+        escape(on_disk),
         escape(running or "unknown") if same else f"[red]{escape(running or 'unknown')}[/]",
         str(row["open_files"] or "–"),
         escape(row["release"] or "none"),

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     "--to",
     metavar="MODEL",
     type=GIVEN,
-    help="A name of `jada models`, or an exact id. Default: what each role asks for.",
+    help="A name of `jada models`, or an exact id; with [1m] behind it, a context of a million tokens. Default: what "
+    "each role asks for.",
     shell_complete=model_names,
 )
 @click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")

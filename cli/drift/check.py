@@ -13,7 +13,7 @@ from jada.cli.drift import formats, notices
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge, unmatched
 from jada.cli.drift.log import Episode, open_log
 from jada.cli.records.sqlite import open_records
-from jada.cli.session import Opened
+from jada.cli.session import Opened, choose_recorded
 from jada.cli.ui.console import emit_json, err, escape, named, out, plural
 from jada.cli.ui.tables import Column, show_table
 from jada.tasks.state import State
@@ -111,11 +111,17 @@ def remember_and_tell(opened: Opened, found: Drift, unread: JadaError | None = N
                 err.print(f"Try: {escape(error.hint)}")
 
 
-def history(config: Fleet, seconds: int, as_json: bool) -> Exit:
-    """Lists what was found and resolved in the last `seconds`; looks at no host."""
+def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit: str | None) -> Exit:
+    """Lists what was found and resolved in the last `seconds` on the hosts that --role and --limit leave, unlooked at.
+
+    Raises JadaError.
+    """
     at = datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC).isoformat(timespec="seconds")
-    with open_log() as log:
+    with open_records() as records, open_log() as log:
+        known = records.host_names(config.name) | log.host_names(config.name)
+        hosts = choose_recorded(config, known, role, limit)
         checks, episodes = log.since(config.name, at)
+    episodes = [one for one in episodes if hosts is None or one.host in hosts]
     if as_json:
         data: dict[str, Any] = {"fleet": config.name, "since": at}
         lists = {"checks": [asdict(one) for one in checks], "episodes": [asdict(one) for one in episodes]}
@@ -126,6 +132,7 @@ def history(config: Fleet, seconds: int, as_json: bool) -> Exit:
     unchecked = sum(one.not_checked > 0 for one in checks)
     missed = f", {unchecked} of which could not check every host" if unchecked else ""
     told = plural(len(episodes), "finding") if episodes else "nothing found"
+    told += "" if hosts is None else " on these hosts"
     out.print(f"{escape(config.name)} since {at}: {plural(len(checks), 'check')} from this machine{missed}; {told}.")
     return Exit.OK
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt, natural
 from jada.cli.records.sqlite import AHEAD
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
@@ -247,7 +247,7 @@ def _membership(host: Host, state: State, known: str, latest: str) -> Iterator[F
             yield Finding.of(
                 codes.HOST_NEW, f"a release, as the rest of the fleet has (the last is {latest})", "none on this host"
             )
-    elif state.release.role != host.role:
+    elif state.release.role != host.role and not state.damage:
         now, then = host.role or "none", state.release.role or "none"
         yield Finding.of(
             codes.ROLE_CHANGED, f"released to for its role, {now}", f"release {state.release.id} for role {then}"
@@ -261,7 +261,7 @@ def _gone(
     # One that shares its Name with another now is called differently, but not gone.
     here = {name for host in hosts for name in (host.name, host.own_name)}
     oldest = min((state.release.id for state in _states(seen) if state.release), default="")
-    for name, release in sorted(released.items()):
+    for name, release in sorted(released.items(), key=lambda one: natural(one[0])):
         if name not in here and release >= oldest:
             finding = Finding.of(codes.HOST_GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
             yield HostDrift(name, "", Standing.GONE, (Judged(finding),))

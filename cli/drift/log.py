@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 
+from jada import natural
 from jada.cli.drift.evaluate import UNCHECKED, Drift, HostDrift, Standing
 from jada.cli.records.sqlite import open_database
 from jada.cli.ui.console import visible
@@ -116,10 +117,14 @@ class DriftLog:
         """What a target has not been told yet, what is new first."""
         rows = self._connection.execute(
             "SELECT event, drift_episode.* FROM drift_notice JOIN drift_episode USING (fleet, host, code, found) "
-            "WHERE target = ? AND fleet = ? ORDER BY event, max(found, resolved), host, code",
+            "WHERE target = ? AND fleet = ?",
             (target, fleet),
         )
-        return [Notice(event, Episode(*episode)) for event, *episode in rows]
+        found = sorted(
+            ((event, Episode(*episode)) for event, *episode in rows),
+            key=lambda row: (row[0], max(row[1].found, row[1].resolved), natural(row[1].host), row[1].code),
+        )
+        return [Notice(event, episode) for event, episode in found]
 
     def delivered(self, target: str, notices: Iterable[Notice]) -> None:
         """Forgets notices that a target has got. Not before that: rather twice than never, if jada dies between."""
@@ -136,11 +141,15 @@ class DriftLog:
             "SELECT * FROM drift_check WHERE fleet = ? AND at >= ? ORDER BY at", (fleet, at)
         )
         episodes = self._connection.execute(
-            "SELECT * FROM drift_episode WHERE fleet = ? AND (resolved = '' OR resolved >= ?) "
-            "ORDER BY found, host, code",
-            (fleet, at),
+            "SELECT * FROM drift_episode WHERE fleet = ? AND (resolved = '' OR resolved >= ?)", (fleet, at)
         )
-        return [Check(*row) for row in checks], [Episode(*row) for row in episodes]
+        found = [Episode(*row) for row in episodes]
+        return [Check(*row) for row in checks], sorted(found, key=lambda one: (one.found, natural(one.host), one.code))
+
+    def host_names(self, fleet: str) -> set[str]:
+        """Every host of a fleet on which anything was found."""
+        rows = self._connection.execute("SELECT DISTINCT host FROM drift_episode WHERE fleet = ?", (fleet,))
+        return {str(host) for (host,) in rows}
 
     def _open(self, fleet: str) -> list[Episode]:
         rows = self._connection.execute("SELECT * FROM drift_episode WHERE fleet = ? AND resolved = ''", (fleet,))

@@ -15,7 +15,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jada import JadaError
+from jada import JadaError, natural
 from jada.cli.ui.console import err, escape
 from jada.tasks.release import KINDS, REASON, ReleaseError, began, first_id, moment, told
 
@@ -43,6 +43,8 @@ CREATE INDEX IF NOT EXISTS result_host ON result (host, release);
 CREATE INDEX IF NOT EXISTS release_fleet ON release (fleet, id);
 """
 BEGUN = "begun"
+# The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
+REDO = "redo"
 # As far as the clocks of two operators may be apart: a release of later than that was made by nobody.
 AHEAD = timedelta(minutes=5)
 _ENDING = re.compile(r"[a-z_]{1,40}")
@@ -50,7 +52,7 @@ _ENDING = re.compile(r"[a-z_]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One upgrade or rollback: `at` ISO 8601 UTC, `who` user@machine, `model` "" if there were several."""
+    """One upgrade, heal, rollback or redo: `at` ISO 8601 UTC, `who` user@machine, `model` "" if there were several."""
 
     id: str
     fleet: str
@@ -159,8 +161,8 @@ class Records:
         return next(_usable(_entry, rows), None)
 
     def hosts(self, release: str) -> list[HostEntry]:
-        rows = self._connection.execute("SELECT * FROM result WHERE release = ? ORDER BY host", (release,))
-        return list(_usable(_host_entry, rows))
+        rows = self._connection.execute("SELECT * FROM result WHERE release = ?", (release,))
+        return sorted(_usable(_host_entry, rows), key=lambda one: natural(one.host))
 
     def endings(self, release: str, hosts: Collection[str] | None = None) -> dict[str, int]:
         """How many hosts, or how many of these, ended in which way."""
@@ -197,7 +199,7 @@ def _entry(release: object, fleet: object, kind: object, at: object, *words: obj
     time = began(release)
     with suppress(ReleaseError):
         time = moment(at) or time
-    if kind not in (*KINDS, "heal"):
+    if kind not in (*KINDS, "heal", REDO):
         raise ReleaseError(f"kind is {ascii(kind)[:80]}, which is nothing that jada does")
     who, reason, model = words
     return Entry(str(release), told(fleet), str(kind), time, told(who), told(reason, most=REASON), told(model))

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from jada import __version__
+from jada import __version__, natural
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
 from jada.cli.drift.formats import acceptance
 from jada.cli.drift.log import Check, Episode, compare
@@ -228,7 +228,7 @@ def _drifts(page: Page, episodes: Iterable[Episode]) -> Iterator[Event]:
             alike[0][-1].severity,
             code=code,
             name=CODES[code].name if code in CODES else "",
-            hosts=tuple(sorted(one[-1].host for one in alike)),
+            hosts=tuple(sorted((one[-1].host for one in alike), key=natural)),
             told=tuple(dict.fromkeys((one[-1].expected, one[-1].seen) for one in alike)),
         )
 

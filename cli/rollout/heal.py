@@ -115,7 +115,7 @@ def wanted_on(
 def _is_own(entry: HostEntry, state: State) -> bool:
     """True where the record knows by this machine's own rollout what a host without a release ran."""
     # "done" was read back from a host, which may have named another fleet than its own.
-    return state.release is None and entry.ending != "done"
+    return (state.release is None or state.damage != "") and entry.ending != "done"
 
 
 def _is_recorded(release: Release, entry: HostEntry | None) -> bool:
@@ -160,4 +160,4 @@ def _judged_again(
 
 def _is_stranger(host: Host, state: State) -> bool:
     """Whether the host itself can't tell what its role runs."""
-    return state.release is None or state.release.role != host.role
+    return state.release is None or state.damage != "" or state.release.role != host.role

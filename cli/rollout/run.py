@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -16,7 +17,7 @@ import click
 
 from jada import Exit, HostError, UnforeseenError, attempt
 from jada.cli import signals
-from jada.cli.records.sqlite import Entry, HostEntry, open_records, told_only
+from jada.cli.records.sqlite import REDO, Entry, HostEntry, Records, open_records, told_only
 from jada.cli.rollout.exclusive import LockedError, alone
 from jada.cli.rollout.options import How
 from jada.cli.session import NotBegunError, Opened, each_judged, worst
@@ -26,6 +27,7 @@ from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan, Request
+from jada.tasks.release import RELEASES
 from jada.tasks.settings import Member, SettingsError, members
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
@@ -58,8 +60,6 @@ class Ending(StrEnum):
 
 GOOD = (Ending.VERIFIED, Ending.UNCHANGED)
 UNTOUCHED = (Ending.UNCHANGED, Ending.PLANNED, Ending.REFUSED, Ending.LOCKED, Ending.NOT_BEGUN)
-# Where a host keeps its releases, see files/host.sh.
-RELEASES = "/var/lib/jada/releases"
 EXIT = {
     Ending.RESTORED: Exit.ROLLED_BACK,
     Ending.LOCKED: Exit.LOCKED,
@@ -101,15 +101,20 @@ def roll_out(
     history: bool = False,
     seen: Mapping[str, State | HostError] | None = None,
     about: Callable[[Plans], Iterable[str]] = lambda _: (),
+    records: Records | None = None,
 ) -> Exit:
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
-    as a whole, carries it out once it was agreed to, and records what happened.
+    as a whole, carries it out once it was agreed to, and records what happened, in `records` if they are open already.
     """
     seen = seen or opened.look(history=history, goes_on=how.yes and not how.dry_run)
-    _stop_if_held(seen, request)
+    locked = _locked(seen, request, kind)
+    if locked and not how.dry_run:
+        raise locked
     plans = each_judged(seen, planner)
     todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
     notes = tuple(about(plans))
+    if locked:
+        notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
     if not how.as_json:
         show_plan(title, plans, notes)
     if not how.dry_run and todo and _agree(opened.fleet, todo, how):
@@ -123,19 +128,19 @@ def roll_out(
         with (
             signals.held(_tell_stopping),
             alone(opened.fleet.name, request.holder, needed, request.force),
-            open_records(needed) as records,
+            nullcontext(records) if records else open_records(needed) as record,
         ):
             reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
             with told_only(not needed):
-                records.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
+                record.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
             try:
                 _carry_out(opened, todo, planner, history, how.verbose, reports)
             finally:
                 # However it ends here, what is known of hosts by then is written down, or told if it can't be.
                 with told_only():
-                    records.update(_host_entries(request, plans, reports))
+                    record.update(_host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in opened.hosts}
-    code = _exit(reports)
+    code = Exit.LOCKED if locked else _exit(reports)
     models = {name: _runs(name, report, seen[name]) for name, report in reports.items()}
     if how.as_json:
         rows = _as_json(reports, plans)
@@ -150,6 +155,7 @@ def roll_out(
 
 
 def _exit(reports: Mapping[str, Report]) -> Exit:
+    """One code for all: that hosts were not begun because of Ctrl-C comes first, whatever became of the others."""
     endings = {report.ending for report in reports.values()}
     if signals.stopped() and Ending.NOT_BEGUN in endings:
         return Exit.STOPPED
@@ -168,20 +174,21 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
     out.print(f"[bold]{escape(title)}[/]")
     for note in notes:
         out.print(f"\n  [yellow]Note[/] {escape(note)}")
-    usable = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and not (plan.refusal or plan.lock)}
+    made = {name: plan for name, plan in plans.items() if isinstance(plan, Plan)}
+    usable = {name: plan for name, plan in made.items() if not (plan.refusal or plan.lock)}
     _show_changes(usable)
     for why, names in _grouped((plan.idle, name) for name, plan in usable.items() if not plan.transaction).items():
         told = f"Nothing to do on {plural(len(names), 'host')}: {', '.join(names)}{f' ({why})' if why else ''}"
         out.print(f"\n  {escape(told)}")
     for note, names in _grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
         out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(named(names))})")
-    for name, plan in plans.items():
+    for plan in plans.values():
         if isinstance(plan, HostError):
             out.print(f"\n  [red]Unreachable[/] {escape(plan.message)}")
-        elif plan.refusal:
-            out.print(f"\n  [red]Refused[/] {escape(name)}: {escape(plan.refusal)}")
-        elif plan.lock:
-            out.print(f"\n  [red]Locked[/] {escape(name)} by {escape(plan.lock)}")
+    for why, names in _grouped((plan.refusal, name) for name, plan in made.items() if plan.refusal).items():
+        out.print(f"\n  [red]Refused[/] {escape(', '.join(names))}: {escape(why)}")
+    for by, names in _grouped((plan.lock, name) for name, plan in made.items() if plan.lock).items():
+        out.print(f"\n  [red]Locked[/] {escape(', '.join(names))} by {escape(by)}")
     out.print()
 
 
@@ -196,6 +203,8 @@ def show_reports(reports: Mapping[str, Report], verbose: bool, release: str, mod
     counts = {ending: sum(report.ending is ending for report in reports.values()) for ending in Ending}
     told = ", ".join(f"{count} {ending}" for ending, count in counts.items() if count)
     out.print(f"\n{plural(len(reports), 'host')}: {told}; {escape(models)}.")
+    if broken := [name for name, report in reports.items() if report.ending is Ending.BROKEN]:
+        out.print(f"[red]Needs you[/]: {escape(named(broken))}")
 
 
 def on_models(models: Iterable[str], fleet: Fleet) -> str:
@@ -320,7 +329,8 @@ def _judge(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
         return Report(Ending.UNVERIFIED, f"the host says that it is done, but {judged.message}")
     state, found = judged
     if any(finding.is_error for finding in found):
-        return Report(Ending.UNVERIFIED, "what runs is not what was asked for", state, found)
+        why = "what runs is not known" if state.unseen and not state.told else "what runs is not what was asked for"
+        return Report(Ending.UNVERIFIED, why, state, found)
     return Report(Ending.VERIFIED, state=state, findings=found)
 
 
@@ -368,19 +378,26 @@ def _without_change(plan: Plan | HostError) -> Report:
     return Report(Ending.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
 
 
-def _stop_if_held(seen: Mapping[str, State | HostError], request: Request) -> None:
+def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) -> LockedError | None:
+    """Why people's locks on these hosts stop a rollout, if they do; where it is forced, that they don't is told."""
     held = _grouped((state.held, name) for name, state in seen.items() if isinstance(state, State) and state.held)
     if not held:
-        return
+        return None
     told = "; ".join(f"{named(names)} by {by}" for by, names in sorted(held.items()))
     if not request.force:
-        raise LockedError(f"{request.fleet} is locked: {told}", "jada unlock, or in an incident: jada rollback --force")
+        forced = ", or in an incident: jada rollback --force" if kind == "rollback" else ""
+        return LockedError(f"{request.fleet} is locked: {told}", f"jada unlock{forced}")
     err.print(f"[yellow]Locked[/] {escape(told)}; going on because of --force")
+    return None
 
 
 def _entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
-    models = {plan.transaction.release.wanted.model for plan in todo.values() if plan.transaction}
+    transactions = [plan.transaction for plan in todo.values() if plan.transaction]
+    models = {one.release.wanted.model for one in transactions}
     model = models.pop() if len(models) == 1 else ""
+    # A change that was cut off is undone first, whatever comes then.
+    forward = {bool(one.release.redoes) for one in transactions if not one.state.interrupted}
+    kind = REDO if forward == {True} else kind
     return Entry(request.id, request.fleet, kind, request.at, request.who, request.reason, model)
 
 

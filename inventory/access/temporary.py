@@ -28,8 +28,8 @@ _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
 def access_details(fleet: Fleet, hosts: Sequence[Host]) -> Details:
-    """The logins to those of the hosts whose cloud gives one, asked for side by side."""
-    asked = [(host, access) for host in hosts if (access := SOURCES[host.provider].access)]
+    """The logins to those of the hosts whose cloud gives one and that can be reached, asked for side by side."""
+    asked = [(host, access) for host in hosts if not host.trouble and (access := SOURCES[host.provider].access)]
     answers = map_concurrently(lambda one: one[1](fleet.aws, one[0]), asked)
     return {host.name: _no_access(host, answer) if isinstance(answer, JadaError) else answer
             for (host, _), answer in zip(asked, answers, strict=True)}  # fmt: skip

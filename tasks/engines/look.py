@@ -18,9 +18,9 @@ from jada.tasks.transaction import (
     on_stdin,
 )
 
-# Seconds a look may take on the host: it is some forty small commands, an HTTP request with a limit of 3 s, and a probe
-# with one of 20.
-LONGEST = 45
+# Seconds a look may take on the host: it is some forty small commands, and what the service's user can draw out, each
+# with a limit of its own: an HTTP request of 3 s, a probe of 25, a login of 8, and that user's half of the look of 20.
+LONGEST = 65
 
 
 class Look(FactBase[State | LookError]):

@@ -36,6 +36,7 @@ from jada.tasks.release import Release, Wanted
 from jada.tasks.state import INLINE, LONGEST_MODEL, State, read
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
+from tests.unit.conftest import back_alone
 
 ID, LATER, MODEL = "20261124-120000-aaaa", "20261125-120000-bbbb", "claude-opus-5"
 UNIT = "jada-agent.service"
@@ -103,10 +104,13 @@ ROOT: Said = {
     "health.masked": '{"model": "m"}"',
     "probe.code": "22",
     "session+": (row("77 | 95000 | 34816 | bob | m"), row("78 | 80000 | 0 | ann | ")),
+    "release.id": ID,
     "release.manifest.json": UP.to_json(),
     "release.previous": replace(UP, id="20261123-120000-aaaa").to_json(),
     "release.result": "done 300 90000 b",
     "release.after": f"settings {'a' * 64} 1000:1000 600\ndropin {'d' * 64} 0:0 644\nlimits absent",
+    "whole+": ID,
+    "history1.id": ID,
     "history1.manifest": UP.to_json(),
     "history1.result": "done 300 90000 b",
     "history2.manifest": replace(UP, id="20261123-120000-aaaa").to_json(),
@@ -176,7 +180,7 @@ def told(state: State, is_whole_page: bool = False) -> None:
     place.unsafe(state)
     _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
     for to in ("", ID, "opus[1m]"):
-        _change(plan.rollback(REQUEST, "r", to, state, SERVICE))
+        _change(back_alone(REQUEST, state, SERVICE, to))
     _show(state)
     _judge(state, is_whole_page)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import paramiko
 import pytest
+from botocore.client import BaseClient
 from paramiko import SSHException
 from paramiko.agent import AgentSSH
 
@@ -25,6 +26,7 @@ import jada
 from jada import ConfigError, Host, HostError, HostKeyError, Service
 from jada.inventory.access import login
 from jada.inventory.access.login import jump_config, ssh_data
+from jada.inventory.access.openssh import openssh
 from jada.inventory.discover import discover
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.ssh import Ssh
@@ -550,3 +552,22 @@ def test_an_ipv6_address_with_a_port_is_known_as_ssh_writes_it(
         (tmp_path / "kh").write_text(f"[::1]:{sshd.port if is_known else 1} {sshd.key}\n")
         ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port, "::1")
     assert ("does not let agent in" if is_known else f"No host key for [::1]:{sshd.port}") in ended.message
+
+
+def test_for_one_login_by_openssh_lightsail_is_asked_once(
+    fleet_of: FleetOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    real: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def count(client: BaseClient, operation: str, given: dict[str, Any]) -> Any:
+        calls.append(operation)
+        return real(client, operation, given)
+
+    fleet = fleet_of(f"[{LIGHTSAIL}]")
+    host = discover(fleet)[0]
+    monkeypatch.setattr(BaseClient, "_make_api_call", count)
+    with openssh(fleet, host, tmp_path / "scratch") as argv:
+        assert any(word.startswith("IdentityAgent=") for word in argv)
+        assert argv[argv.index("-l") + 1] == "admin"
+    assert calls == ["GetInstanceAccessDetails"]

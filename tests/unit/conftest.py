@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from jada import Host, HostError
+from jada import Host, HostError, Service
 from jada.cli.drift.evaluate import judge
 from jada.cli.drift.log import Check, Episode
 from jada.cli.records.sqlite import Entry
 from jada.cli.report.page import Done, Page
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
+from jada.tasks import plan
+from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import (
     Answer,
@@ -114,6 +116,12 @@ def host() -> Callable[..., State]:
         return state
 
     return make
+
+
+def back_alone(request: Request, state: State, service: Service, to: str = "") -> Plan:
+    """The rollback of a fleet of one host: of the last change that it tells of."""
+    change = state.release.change if state.release else ""
+    return plan.rollback(request, "r", to, state, service, change)
 
 
 @pytest.fixture

@@ -72,6 +72,18 @@ def test_what_matches_nothing_is_wrong_usage_and_named(role: str | None, limit: 
     assert caught.value.hint.startswith("one of: a")
 
 
+@pytest.mark.parametrize("words", ["logs nosuch", "ssh nosuch", "explain nosuch"])
+def test_an_argument_that_matches_nothing_is_named_as_that(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fleet.yml").write_text(
+        "fleet: f\nsources: [{static: {hosts: {web-1: {address: 192.0.2.1}}}}]\nroles: {r: {}}\n"
+    )
+    monkeypatch.setenv("JADA_FLEET", str(tmp_path / "fleet.yml"))
+    with pytest.raises(ConfigError, match=r"^None of the 1 host matches HOST nosuch$"):
+        jada.main(words.split(), standalone_mode=False)
+
+
 def test_a_role_without_hosts_is_no_wrong_usage() -> None:
     with pytest.raises(JadaError, match="None of the 3 hosts has the role c") as caught:
         choose(FLEET, HOSTS, "c", None)

@@ -51,7 +51,7 @@ def test_fleet_yml_overrides_an_id_and_adds_models() -> None:
     ("wrong", "nearest"),
     [
         ("sonet-4.6", "sonnet-4.6"),
-        ("claude-sonnet-4-6", "sonnet-4.6"),
+        ("claude-sonnet-4-7", "sonnet-4.6"),
         ("opus-4.7", "opus-4."),
         ("gpt", "sonnet-4.6, haiku-4.5"),
     ],
@@ -80,6 +80,27 @@ def test_a_context_of_a_million_tokens_is_asked_for_behind_the_id() -> None:
     assert models.resolve("mine[1m]", found, allow_unlisted=True).id == "mine[1m]"
     with pytest.raises(ConfigError, match=r"no model claude-next-1\[1m\]"):
         models.resolve("claude-next-1[1m]", found)
+
+
+@pytest.mark.parametrize(
+    ("name", "exact"),
+    [
+        ("claude-sonnet-4-6", "claude-sonnet-4-6"),
+        ("claude-sonnet-4-6[1m]", "claude-sonnet-4-6[1m]"),
+        ("claude-sonnet-4.6[1m]", "claude-sonnet-4.6[1m]"),
+        ("sonnet-4.6[1m]", "claude-sonnet-4.6[1m]"),
+    ],
+)
+def test_the_vendors_own_spelling_is_written_as_it_is_typed(name: str, exact: str) -> None:
+    """Where the catalogue has the dots of a gateway."""
+    model = models.resolve(name, SHIPPED)
+    assert (model.id, model.input_price) == (exact, models.resolve("sonnet-4.6", SHIPPED).input_price)
+
+
+@pytest.mark.parametrize("name", ["my-claude-x", "claude-sonnet-46", "claude-sonnet-4-7[1m]"])
+def test_no_other_spelling_is_guessed_at(name: str) -> None:
+    with pytest.raises(ConfigError):
+        models.resolve(name, models.catalogue({"mine": "my.claude.x"}))
 
 
 @pytest.mark.parametrize(

@@ -132,3 +132,28 @@ def test_one_manifest_twice_is_one_word(records: Records) -> None:
     """A host may keep the same id in two folders."""
     rebuilt(records, evil=[replace(MADE, who="eve")] * 3, b=[MADE], c=[MADE])
     assert records.entry(ID) == ENTRY
+
+
+UNDO = Release(ID, "rollback", Wanted("claude-opus-5", 4096, 4096, "20261124-110000-aaaa"), Wanted("old", 0), fleet="f",
+               at=MADE.at)  # fmt: skip
+FORWARD = replace(UNDO, redoes="20261124-110000-aaaa")
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"a": [UNDO], "b": [UNDO]}, "rollback"),
+        ({"a": [FORWARD], "b": [FORWARD]}, "redo"),
+        # By one `jada rollback --to`.
+        ({"a": [FORWARD], "b": [UNDO]}, "rollback"),
+        ({"a": [replace(MADE, redoes=ID)], "b": [MADE]}, "upgrade"),
+    ],
+)
+def test_a_rollback_that_went_forward_again_is_read_back_as_that(
+    records: Records, told: dict[str, list[Release] | HostError], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rebuilt(records, **told)
+    assert hosts_of(records) == ["a", "b"]
+    (entry,) = records.entries("f", None, 9)
+    assert entry.kind == kind
+    assert "Left out" not in capsys.readouterr().err

@@ -23,6 +23,7 @@ from jada.cli.session import Opened
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
+from tests.unit.conftest import back_alone
 
 ENTRY = Entry("20261124-120000-aaaa", "f", "upgrade", "2026-11-24T12:00:00+00:00", "ann@box", "", "claude-opus-5")
 HOST = HostEntry(ENTRY.id, "a", "verified", "", "old", "claude-opus-5", 1.5)
@@ -226,7 +227,7 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
 
     def planner(_: str, seen: State) -> plan.Plan:
         if kind == "rollback":
-            return plan.rollback(request, "r", "", seen, SERVICE)
+            return back_alone(request, seen, SERVICE)
         return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
 
     def visit(*_: object) -> dict[str, Report]:

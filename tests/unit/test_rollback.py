@@ -229,6 +229,11 @@ def test_a_change_that_was_cut_off_is_undone_first(hosts: Hosts, redo: bool) -> 
     assert plans["d"].diff == ((f"undo release {unfinished.id}, which was cut off half-way, and plan the rest anew",),)
     never = replace(hosts.states["d"], release=None, history=(Past(unfinished, "cut off"),), interrupted=unfinished.id)
     assert plan.rollback(hosts.request(), "r", "", never, SERVICE, unfinished.id).transaction
+    odd = replace(
+        never, place=("1000", "1000", "jada-agent.service", "", "/home/a\nb", "settings.json"), release=unfinished
+    )
+    odd = replace(odd, history=())
+    assert "characters that no path should have" in plan.rollback(hosts.request(), "r", "", odd, SERVICE, "").refusal
 
 
 def record(change: str, hosts: str, model: str = OPUS) -> Recorded:
