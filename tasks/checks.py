@@ -159,7 +159,7 @@ def running_model(state: State) -> str:
     process, now = state.process, effective.resolve(state, state.process.launch)
     if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
         return now.model
-    if state.release and _is_of_release(state) and (state.release.kind == "upgrade" or not now.outranks):
+    if state.release and _is_of_release(state) and (state.release.kind != "rollback" or not now.outranks):
         return state.release.wanted.model
     return now.model if process.started + SAME_INSTANT >= now.changed else ""
 

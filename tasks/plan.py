@@ -9,12 +9,12 @@ from functools import partial
 from math import inf
 from operator import attrgetter
 
-from jada import LONG_CONTEXT
+from jada import LONG_CONTEXT, Service
 from jada.tasks import checks, codes, effective, paths, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
-from jada.tasks.transaction import Service, Transaction
+from jada.tasks.transaction import Transaction
 
 # How much of a long line (a settings.json on one line) a diff shows on each side of the change.
 AROUND = 60
@@ -62,10 +62,10 @@ class Plan:
     idle: str = ""
 
 
-def upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
-    """Brings a host to `model` and the limits asked for."""
+def upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str = "upgrade") -> Plan:
+    """Brings a host to `model` and the limits asked for, by a release of that kind: upgrade or heal."""
     try:
-        return _upgrade(request, role, model, state, service)
+        return _upgrade(request, role, model, state, service, kind)
     except ReleaseError as error:
         return Plan(refusal=f"{error}; nothing was touched")
 
@@ -83,7 +83,7 @@ def of_the_file(made: Plan, role: str, state: State) -> str:
     )
 
 
-def _upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
+def _upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str) -> Plan:
     given = min(request.nofile, state.capacity.service)
     wanted = Wanted(model, given, request.nofile)
     if state.lock:
@@ -95,7 +95,7 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
-    made = release.upgrade(request.id, _found(state), wanted, **request.about(role))
+    made = release.upgrade(request.id, _found(state), wanted, kind, **request.about(role))
     transaction = Transaction(made, state, service, request.holder)
     try:
         return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
+from jada import Service
 from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
@@ -54,22 +55,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or "".
-
-    `probe` is a command on the host, or ""; `projects` folders there. `keep` is how many releases a host remembers.
-    """
-
-    unit: str
-    settings: str
-    health: str = ""
-    settle: int = 5
-    keep: int = 10
-    probe: str = ""
-    projects: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Transaction:
     """A release for one host, bound to the state it was decided on: it refuses if the host has changed since.
 
@@ -97,7 +82,7 @@ class Transaction:
     def script(self) -> str:
         """The script, as root. Holds no byte of the host's settings but the model."""
         state, wanted, splice = self.state, self.release.wanted, self.splice
-        upgrade = self.release.kind == "upgrade"
+        upgrade = self.release.kind != "rollback"
         current = state.release
         limit = min(wanted.nofile, state.capacity.login)
         values = {

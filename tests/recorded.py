@@ -10,15 +10,16 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jada import Service
 from jada.tasks import look_reader
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.state import State
-from jada.tasks.transaction import Service, look_script
+from jada.tasks.transaction import look_script
 from tests.frames import Pair, framed, packed
 
 LOOKS = Path(__file__).parent / "unit" / "looks"
 # As the lab's fleet.yml has it.
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json", "http://127.0.0.1:8787/healthz")
+SERVICE = Service(unit="jada-agent.service", settings="~/.claude/settings.json", health="http://127.0.0.1:8787/healthz")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from jada import Exit, HostError, natural
-from jada.cli.records.sqlite import AHEAD, BEGUN, REDO, Entry, HostEntry, LockEntry, Records, open_records
+from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry
+from jada.cli.records.sqlite import Records, open_records
 from jada.cli.session import Opened, choose_recorded, each_judged, host_options, load, open_fleet
 from jada.cli.ui.console import all_visible, emit_json, err, escape, out, plural
 from jada.cli.ui.given import GIVEN
@@ -36,11 +37,11 @@ ENTRIES = (
 )
 HOSTS = (
     Column("host"),
-    Column("ending"),
+    Column("outcome"),
     Column("before", 1),
     Column("after"),
-    Column("took", 2),
-    Column("told", wraps=True),
+    Column("duration", 2),
+    Column("detail", wraps=True),
 )
 
 
@@ -91,16 +92,16 @@ def history(
                 code = read_back(opened, records, datetime.now(UTC))
         hosts = choose_recorded(config, records.host_names(config.name), role, limit, host)
         entries = records.entries(config.name, hosts, last)
-        endings = {entry.id: records.endings(entry.id, hosts) for entry in entries}
+        outcomes = {entry.id: records.outcomes(entry.id, hosts) for entry in entries}
         locks = _by_lock(records.locks(config.name, hosts))[:last]
     if as_json:
-        releases = [{**asdict(entry), "hosts": endings[entry.id]} for entry in entries]
+        releases = [{**asdict(entry), "hosts": outcomes[entry.id]} for entry in entries]
         emit_json("history", {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]})
     elif not entries and not locks:
         what = "Nothing" if hosts is None else "Nothing of these hosts"
         out.print(f"{what} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
     else:
-        rows = [(entry.at, _cells(entry, endings[entry.id])) for entry in entries]
+        rows = [(entry.at, _cells(entry, outcomes[entry.id])) for entry in entries]
         rows += [(lock.at, _lock_cells(lock, names)) for lock, names in locks]
         rows.sort(key=itemgetter(0), reverse=True)
         show_table(ENTRIES, [row for _, row in rows[:last]], form == "wide")
@@ -134,7 +135,7 @@ def _when(at: str) -> str:
 @click.argument("release", type=GIVEN)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def show(release: str, as_json: bool) -> int:
-    """Show one release of the history, host by host. Before, after, how it ended and how long it took."""
+    """Show one release of the history, host by host. Outcome, before, after and how long it took."""
     with open_records() as records:
         entry = records.entry(release)
         hosts = records.hosts(release)
@@ -149,8 +150,8 @@ def show(release: str, as_json: bool) -> int:
     if entry.reason:
         out.print(f"Why: {escape(entry.reason)}")
     cells = (
-        (escape(host.host), _ending(host.ending), escape(host.model_before or "–"), escape(host.model_after or "–"),
-         f"{host.seconds:.1f} s" if host.seconds else "–", escape(host.reason))
+        (escape(host.host), _coloured(host.outcome), escape(host.model_before or "–"), escape(host.model_after or "–"),
+         f"{host.seconds:.1f} s" if host.seconds else "–", escape(host.detail))
         for host in hosts
     )  # fmt: skip
     show_table(HOSTS, list(cells), hint="--json")
@@ -172,7 +173,7 @@ def read_back(opened: Opened, records: Records, now: datetime) -> Exit:
     recorded = {entry.id: known for entry, _ in words if (known := records.entry(entry.id))}
     kept, left_out = agreed(words, recorded, opened.fleet.name, now)
     for entry, hosts in kept.items():
-        ended = {host.host for host in records.hosts(entry.id) if host.ending != BEGUN}
+        ended = {host.host for host in records.hosts(entry.id) if host.outcome is not HostOutcome.IN_PROGRESS}
         records.add(entry, [host for host in hosts if host.host not in ended])
     _tell_left_out(left_out)
     err.print(f"Read {plural(len(kept), 'release')} back from {plural(len(seen) - len(failed), 'host')}.")
@@ -260,22 +261,35 @@ def each_read(seen: Mapping[str, tuple[Past, ...] | HostError]) -> dict[str, lis
 
 def _entry(past: Past) -> Entry:
     made = past.release
-    kind = REDO if made.kind == "rollback" and made.redoes else made.kind
-    return Entry(made.id, made.fleet, kind, made.at, made.who, made.reason, made.wanted.model)
+    return Entry(
+        id=made.id,
+        fleet=made.fleet,
+        kind=REDO if made.kind == "rollback" and made.redoes else made.kind,
+        at=made.at,
+        who=made.who,
+        reason=made.reason,
+        model=made.wanted.model,
+    )
 
 
 def _host_entry(name: str, past: Past) -> HostEntry:
     made = past.release
-    ending = "restored" if past.error else "done"
-    return HostEntry(made.id, name, ending, past.error, made.before.model, made.wanted.model, 0.0)
+    return HostEntry(
+        release=made.id,
+        host=name,
+        outcome=HostOutcome.ROLLED_BACK if past.error else HostOutcome.DONE,
+        detail=past.error,
+        model_before=made.before.model,
+        model_after=made.wanted.model,
+    )
 
 
-def _cells(entry: Entry, endings: dict[str, int]) -> list[str]:
-    told = ", ".join(f"{count} {_ending(ending)}" for ending, count in endings.items())
+def _cells(entry: Entry, outcomes: Mapping[HostOutcome, int]) -> list[str]:
+    told = ", ".join(f"{count} {_coloured(outcome)}" for outcome, count in outcomes.items())
     first = (escape(entry.id), _when(entry.at), *map(escape, (entry.kind, entry.model or "–")))
     return [*first, told, escape(entry.who), escape(entry.reason)]
 
 
-def _ending(ending: str) -> str:
-    colour = "green" if ending in ("verified", "done", "unchanged") else "yellow" if ending == BEGUN else "red"
-    return f"[{colour}]{escape(ending)}[/]"
+def _coloured(outcome: HostOutcome) -> str:
+    colour = "green" if outcome.ok else "yellow" if outcome is HostOutcome.IN_PROGRESS else "red"
+    return f"[{colour}]{outcome.label}[/]"

@@ -12,25 +12,26 @@ from typing import Any
 import click
 
 from jada import Exit, HostError
-from jada.cli.records.sqlite import LockEntry, open_records
+from jada.cli.records.model import LockEntry
+from jada.cli.records.sqlite import open_records
 from jada.cli.session import Opened, host_options, open_fleet, worst
 from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
 from jada.cli.ui.duration import span
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 
 
-class Ending(StrEnum):
-    """How it ended for one host, as scripts read it."""
+class LockOutcome(StrEnum):
+    """How locking or unlocking ended for one host, as scripts read it."""
 
     LOCKED = "locked"
     UNLOCKED = "unlocked"
     NOT_LOCKED = "not_locked"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     FAILED = "failed"
 
 
-CHANGED = (Ending.LOCKED, Ending.UNLOCKED)
-EXIT = {Ending.REFUSED: Exit.LOCKED, Ending.FAILED: Exit.FAILED}
+CHANGED = (LockOutcome.LOCKED, LockOutcome.UNLOCKED)
+EXIT = {LockOutcome.REJECTED: Exit.LOCKED, LockOutcome.FAILED: Exit.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Report:
     """What came of it on one host: the lock that was there `before`, of whomever, or the error."""
 
     host: str
-    ending: Ending
+    outcome: LockOutcome
     before: OperatorLock | None = None
     error: str = ""
 
@@ -99,12 +100,20 @@ def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
     reports = [_report(name, result, verb) for name, result in results.items()]
     with open_records(needed=False) as records:
         records.add_locks(
-            LockEntry(opened.fleet.name, lock.since, one.host, verb, lock.who, lock.reason, lock.until,
-                      str(one.before or ""))
+            LockEntry(
+                fleet=opened.fleet.name,
+                at=lock.since,
+                host=one.host,
+                kind=verb,
+                who=lock.who,
+                reason=lock.reason,
+                until=lock.until,
+                before=str(one.before or ""),
+            )
             for one in reports
-            if one.ending in CHANGED
-        )  # fmt: skip
-    code = worst({EXIT.get(one.ending, Exit.OK) for one in reports})
+            if one.outcome in CHANGED
+        )
+    code = worst({EXIT.get(one.outcome, Exit.OK) for one in reports})
     if as_json:
         facts = {
             "fleet": opened.fleet.name,
@@ -120,34 +129,36 @@ def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
 
 def _report(name: str, result: LockAnswer | HostError, verb: str) -> Report:
     if isinstance(result, HostError):
-        return Report(name, Ending.FAILED, error=result.message)
+        return Report(name, LockOutcome.FAILED, error=result.message)
     if not result.done:
-        return Report(name, Ending.REFUSED, result.before)
+        return Report(name, LockOutcome.REJECTED, result.before)
     if verb == "lock":
-        return Report(name, Ending.LOCKED, result.before)
-    return Report(name, Ending.UNLOCKED if result.before else Ending.NOT_LOCKED, result.before)
+        return Report(name, LockOutcome.LOCKED, result.before)
+    return Report(name, LockOutcome.UNLOCKED if result.before else LockOutcome.NOT_LOCKED, result.before)
 
 
 def _as_json(report: Report) -> dict[str, Any]:
     before = asdict(report.before) if report.before else None
-    return {"host": report.host, "ending": report.ending, "before": before, "error": report.error or None}
+    return {"host": report.host, "outcome": report.outcome, "before": before, "error": report.error or None}
 
 
 def _show(reports: Iterable[Report], verb: str, lock: OperatorLock) -> None:
-    hosts: dict[Ending, list[str]] = defaultdict(list)
+    hosts: dict[LockOutcome, list[str]] = defaultdict(list)
     of_others: dict[tuple[bool, OperatorLock], list[str]] = defaultdict(list)
     for one in reports:
-        hosts[one.ending].append(one.host)
+        hosts[one.outcome].append(one.host)
         if one.before:
-            of_others[one.ending in CHANGED, one.before].append(one.host)
+            of_others[one.outcome in CHANGED, one.before].append(one.host)
         if one.error:
             out.print(f"[red]✗[/] {escape(one.error)}")
     for (is_changed, before), names in of_others.items():
-        who, whose = f"[bold]{escape(named(names))}[/]", escape(str(before))
-        out.print(f"{who} had the lock of {whose}" if is_changed else f"[red]✗[/] {who}: locked by {whose}")
-    if idle := hosts[Ending.NOT_LOCKED]:
-        out.print(f"[bold]{escape(named(idle))}[/] {'was' if len(idle) == 1 else 'were'} not locked")
-    changed = plural(sum(len(hosts[ending]) for ending in CHANGED), "host")
-    out.print(f"{changed} {escape(f'locked by {lock}' if verb == 'lock' else 'unlocked')}.")
-    if refused := hosts[Ending.REFUSED]:
-        out.print(f"{plural(len(refused), 'host')} left to whoever locked them; to take over: jada {verb} --force")
+        who, told = f"[bold]{escape(named(names))}[/]", escape(str(before))
+        out.print(f"{who} had the lock of {told}" if is_changed else f"[red]✗[/] {who}: locked by {told}")
+    if idle := hosts[LockOutcome.NOT_LOCKED]:
+        told = "was" if len(idle) == 1 else "were"
+        out.print(f"[bold]{escape(named(idle))}[/] {told} not locked")
+    what = escape(f"locked by {lock}") if verb == "lock" else "unlocked"
+    out.print(f"{plural(sum(len(hosts[outcome]) for outcome in CHANGED), 'host')} {what}.")
+    if refused := hosts[LockOutcome.REJECTED]:
+        command = f"jada {verb} --force"
+        out.print(f"{plural(len(refused), 'host')} left to whoever locked them; to take over: {escape(command)}")

@@ -90,7 +90,7 @@ def _page(found: Drift, states: Mapping[str, State], seconds: int, only: str) ->
     names = {row.host for row in found.hosts}
     with open_records() as records:
         done = [
-            Done(entry, dict(Counter(host.ending for host in hosts)))
+            Done(entry, dict(Counter(host.outcome for host in hosts)))
             for entry in records.since(found.fleet, since)
             if (hosts := [host for host in records.hosts(entry.id) if found.whole or host.host in names])
         ]

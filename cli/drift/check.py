@@ -138,8 +138,8 @@ def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit:
 
 
 def _cells(one: Episode) -> list[str]:
-    ended = f"{_time(one.resolved)} {escape(one.how)}" if one.resolved else "[red]open[/]"
-    return [_time(one.found), ended, *map(escape, (one.host, one.code, one.expected, one.seen))]
+    ended = f"{_time(one.closed_at)} {escape(one.resolution)}" if one.closed_at else "[red]open[/]"
+    return [_time(one.opened_at), ended, *map(escape, (one.host, one.code, one.expected, one.actual))]
 
 
 def _time(at: str) -> str:

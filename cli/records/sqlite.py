@@ -4,90 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import astuple, dataclass
-from datetime import datetime, timedelta
-from math import isfinite
+from dataclasses import asdict, fields
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jada import JadaError, natural
+from jada.cli.records.migrations import NewerError, migrate
+from jada.cli.records.model import Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.ui.console import err, escape
-from jada.tasks.release import KINDS, REASON, ReleaseError, began, first_id, moment, told
+from jada.tasks.release import ReleaseError, first_id
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    D = TypeVar("D", bound=DataclassInstance)
 
 T = TypeVar("T")
 
 # Seconds another jada on this machine may hold the file before we give up; and before a rollback goes on without it.
 BUSY_TIMEOUT, BUSY_TIMEOUT_BACK = 30, 3
-# The file's user_version; a jada that lays the tables out anew raises it, and older ones then leave them alone.
-VERSION = 0
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS release (
-    id TEXT PRIMARY KEY, fleet TEXT NOT NULL, kind TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
-    reason TEXT NOT NULL, model TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS result (
-    release TEXT NOT NULL, host TEXT NOT NULL, ending TEXT NOT NULL, reason TEXT NOT NULL,
-    model_before TEXT NOT NULL, model_after TEXT NOT NULL, seconds REAL NOT NULL,
-    PRIMARY KEY (release, host)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS operator_lock (
-    fleet TEXT NOT NULL, at TEXT NOT NULL, host TEXT NOT NULL, kind TEXT NOT NULL, who TEXT NOT NULL,
-    reason TEXT NOT NULL, until TEXT NOT NULL, before TEXT NOT NULL, PRIMARY KEY (fleet, at, host, who)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS result_host ON result (host, release);
-CREATE INDEX IF NOT EXISTS release_fleet ON release (fleet, id);
-"""
-BEGUN = "begun"
-# The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
-REDO = "redo"
-# As far as the clocks of two operators may be apart: a release of later than that was made by nobody.
-AHEAD = timedelta(minutes=5)
-_ENDING = re.compile(r"[a-z_]{1,40}")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One upgrade, heal, rollback or redo: `at` ISO 8601 UTC, `who` user@machine, `model` "" if there were several."""
-
-    id: str
-    fleet: str
-    kind: str
-    at: str
-    who: str
-    reason: str
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class HostEntry:
-    """One host's part of an entry. `ending` stays "begun" when jada was killed before it knew how it ended."""
-
-    release: str
-    host: str
-    ending: str
-    reason: str
-    model_before: str
-    model_after: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class LockEntry:
-    """That a host was locked or unlocked from this machine: `kind` is lock or unlock, `before` whose lock it had."""
-
-    fleet: str
-    at: str
-    host: str
-    kind: str
-    who: str
-    reason: str
-    until: str
-    before: str
 
 
 class Records:
@@ -102,11 +42,11 @@ class Records:
     def add(self, entry: Entry, hosts: Iterable[HostEntry]) -> None:
         """Writes an entry and its hosts; what was known of the same ones before is replaced. Raises JadaError."""
         with _told(), self._connection as db:
-            db.execute("INSERT OR REPLACE INTO release VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(_entry(*astuple(entry))))
+            write(db, "release", [Entry.checked(asdict(entry))])
             self._write(db, hosts)
 
     def update(self, hosts: Iterable[HostEntry]) -> None:
-        """Writes how it ended for hosts of an entry. Raises JadaError."""
+        """Writes the outcomes of hosts of an entry. Raises JadaError."""
         with _told(), self._connection as db:
             self._write(db, hosts)
 
@@ -122,7 +62,7 @@ class Records:
                 "WHERE release = id AND host IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT ?",
                 (fleet, _listed(hosts), last),
             )
-        return list(_usable(_entry, rows))
+        return list(_usable(Entry.checked, rows))
 
     def host_names(self, fleet: str) -> set[str]:
         """Every host of a fleet of which anything is recorded."""
@@ -131,14 +71,12 @@ class Records:
             "UNION SELECT host FROM operator_lock WHERE fleet = ?",
             (fleet, fleet),
         )
-        return {str(host) for (host,) in rows}
+        return {str(row["host"]) for row in rows}
 
     def add_locks(self, entries: Iterable[LockEntry]) -> None:
         """Writes down who locked or unlocked which host. Raises JadaError."""
         with _told(), self._connection as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO operator_lock VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, entries)
-            )
+            write(db, "operator_lock", entries)
 
     def locks(self, fleet: str, hosts: Collection[str] | None) -> list[LockEntry]:
         """Who locked and unlocked hosts of a fleet, or some of them, the newest first."""
@@ -147,79 +85,72 @@ class Records:
             "AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) ORDER BY at DESC, host DESC",
             (fleet, _listed(hosts)),
         )
-        return [LockEntry(*row) for row in rows]
+        return [read(LockEntry, row) for row in rows]
 
     def since(self, fleet: str, moment: datetime) -> list[Entry]:
         """The entries of a fleet made since then, the oldest first."""
         rows = self._connection.execute(
             "SELECT * FROM release WHERE fleet = ? AND id >= ? ORDER BY id", (fleet, first_id(moment))
         )
-        return list(_usable(_entry, rows))
+        return list(_usable(Entry.checked, rows))
 
     def entry(self, release: str) -> Entry | None:
         rows = self._connection.execute("SELECT * FROM release WHERE id = ?", (release,))
-        return next(_usable(_entry, rows), None)
+        return next(_usable(Entry.checked, rows), None)
 
     def hosts(self, release: str) -> list[HostEntry]:
         rows = self._connection.execute("SELECT * FROM result WHERE release = ?", (release,))
-        return sorted(_usable(_host_entry, rows), key=lambda one: natural(one.host))
+        return sorted(_usable(HostEntry.checked, rows), key=lambda one: natural(one.host))
 
-    def endings(self, release: str, hosts: Collection[str] | None = None) -> dict[str, int]:
-        """How many hosts, or how many of these, ended in which way."""
+    def outcomes(self, release: str, hosts: Collection[str] | None = None) -> dict[HostOutcome, int]:
+        """How many hosts, or how many of these, had which outcome."""
         rows = self._connection.execute(
-            "SELECT ending, count(*) FROM result "
+            "SELECT outcome, count(*) AS hosts FROM result "
             "WHERE release = ?1 AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) "
-            "GROUP BY ending ORDER BY 2 DESC",
+            "GROUP BY outcome ORDER BY hosts DESC",
             (release, _listed(hosts)),
         )
-        return {ending: count for ending, count in rows if _ENDING.fullmatch(str(ending))}
+        known = frozenset(HostOutcome)
+        return {HostOutcome(row["outcome"]): row["hosts"] for row in rows if row["outcome"] in known}
 
     def released(self, fleet: str) -> dict[str, HostEntry]:
         """The last release that stood on each host, by host name, as far as this machine knows."""
         # In SQLite, the other columns beside max() are those of the row that has it.
         rows = self._connection.execute(
             "SELECT result.*, max(release.id) FROM result JOIN release ON release.id = result.release "
-            "WHERE release.fleet = ? AND result.ending IN ('verified', 'unverified', 'done') GROUP BY result.host",
-            (fleet,),
+            "WHERE release.fleet = ? AND result.outcome IN (SELECT value FROM json_each(?)) GROUP BY result.host",
+            (fleet, _listed([outcome for outcome in HostOutcome if outcome.stands])),
         )
-        return {one.host: one for one in _usable(_host_entry, (row[:-1] for row in rows))}
+        return {entry.host: entry for entry in _usable(HostEntry.checked, rows)}
 
     def _write(self, db: sqlite3.Connection, hosts: Iterable[HostEntry]) -> None:
-        rows = (astuple(_host_entry(*astuple(host))) for host in hosts)
-        db.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        write(db, "result", [HostEntry.checked(asdict(host)) for host in hosts])
 
 
-def _listed(hosts: Collection[str] | None) -> str | None:
-    """Names of hosts as SQLite's json_each() reads them; None for every host."""
-    return None if hosts is None else json.dumps(sorted(hosts))
+def write(db: sqlite3.Connection, table: str, values: Iterable[D]) -> None:
+    """Writes values of one type, whose fields are the table's columns; one with the same key is replaced."""
+    values = list(values)
+    if values:
+        names = [field.name for field in fields(values[0])]
+        statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - ours
+        db.executemany(statement, ([getattr(value, name) for name in names] for value in values))
 
 
-def _entry(release: object, fleet: object, kind: object, at: object, *words: object) -> Entry:
-    """An entry of whose values each can be right; where the time can't, it is the id's. Raises ReleaseError."""
-    time = began(release)
-    with suppress(ReleaseError):
-        time = moment(at) or time
-    if kind not in (*KINDS, "heal", REDO):
-        raise ReleaseError(f"kind is {ascii(kind)[:80]}, which is nothing that jada does")
-    who, reason, model = words
-    return Entry(str(release), told(fleet), str(kind), time, told(who), told(reason, most=REASON), told(model))
+def read(kind: type[D], row: sqlite3.Row) -> D:
+    """A value whose fields are columns of the row."""
+    return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
-def _host_entry(release: object, host: object, ending: object, reason: object, *rest: Any) -> HostEntry:
-    """A host's part of one, likewise. Raises ReleaseError."""
-    began(release)
-    if not _ENDING.fullmatch(str(ending)):
-        raise ReleaseError(f"ending is {ascii(ending)[:80]}, which is no way to end")
-    before, after, seconds = rest
-    took = seconds if isinstance(seconds, int | float) and isfinite(seconds) else 0.0
-    return HostEntry(str(release), told(host), str(ending), told(reason, most=REASON), told(before), told(after), took)
+def _listed(words: Collection[str] | None) -> str | None:
+    """Words as SQLite's json_each() reads them, as names of hosts; None for every host."""
+    return None if words is None else json.dumps(sorted(words))
 
 
-def _usable(read: Callable[..., T], rows: Iterable[Sequence[object]]) -> Iterator[T]:
+def _usable(checked: Callable[[Mapping[str, Any]], T], rows: Iterable[sqlite3.Row]) -> Iterator[T]:
     """The rows that can be right; the others were written by an older jada, which believed every host."""
     for row in rows:
         with suppress(ReleaseError):
-            yield read(*row)
+            yield checked(dict(row))
 
 
 def state_folder() -> Path:
@@ -257,7 +188,7 @@ def open_records(needed: bool = True) -> Iterator[Records]:
                 raise
             _tell_unrecorded(error)
             connection = stack.enter_context(closing(sqlite3.connect(":memory:")))
-            connection.executescript(SCHEMA)
+            prepare(connection)
         yield Records(connection)
 
 
@@ -284,12 +215,21 @@ def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
     """The file that holds the record and the history of drift. Raises JadaError."""
     file = state_folder() / "history.db"
     with _told(), closing(sqlite3.connect(file, timeout=timeout)) as connection:
-        connection.text_factory = lambda content: content.decode(errors="replace")
-        if connection.execute("PRAGMA user_version").fetchone()[0] > VERSION:
-            raise JadaError(f"The record {file} was written by a newer jada", "update the jada of this machine")
+        try:
+            prepare(connection)
+        except NewerError:
+            raise JadaError(
+                f"The record {file} was written by a newer jada", "update the jada of this machine"
+            ) from None
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(SCHEMA)
         yield connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Gives a database the tables of today, and its rows names. Raises NewerError, sqlite3.Error."""
+    connection.text_factory = lambda content: content.decode(errors="replace")
+    connection.row_factory = sqlite3.Row
+    migrate(connection)
 
 
 def _try_to_write(connection: sqlite3.Connection) -> None:

@@ -19,8 +19,7 @@ from jada import __version__, natural
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
 from jada.cli.drift.formats import acceptance
 from jada.cli.drift.log import Check, Episode, compare
-from jada.cli.records.sqlite import BEGUN, Entry
-from jada.cli.rollout.run import Ending
+from jada.cli.records.model import Entry, HostOutcome
 from jada.cli.ui.console import plural, visible
 from jada.cli.ui.explanation import facts
 from jada.tasks import FILES
@@ -36,10 +35,10 @@ MOST_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One upgrade or rollback and how many hosts ended in which way."""
+    """One release and how many hosts had which outcome."""
 
     entry: Entry
-    endings: Mapping[str, int]
+    outcomes: Mapping[HostOutcome, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Event:
     bars: tuple[tuple[float, float], ...]
     kind: str
     done: Done | None = None
-    endings: str = ""
+    outcomes: str = ""
     code: str = ""
     name: str = ""
     hosts: tuple[str, ...] = ()
@@ -191,9 +190,9 @@ def _facts(name: str, state: State | None) -> dict[str, Any] | None:
 
 def _events(page: Page) -> list[Event]:
     """The past: what is still so first, and of that the newest first, as of the rest."""
-    known = [one for one in page.episodes if not one.resolved]
+    known = [one for one in page.episodes if not one.closed_at]
     begun, ended = compare(page.drift, known)
-    now = {(one.host, one.code, one.found): one for one in (*page.episodes, *begun, *ended)}
+    now = {(one.host, one.code, one.opened_at): one for one in (*page.episodes, *begun, *ended)}
     events = [*_releases(page), *_drifts(page, now.values())]
     return sorted(events, key=lambda event: (event.last, event.spans[-1][0]), reverse=True)
 
@@ -202,7 +201,7 @@ def _releases(page: Page) -> Iterator[Event]:
     for done in page.done:
         if (at := _moment(done.entry.at)) is None:
             continue
-        told = ", ".join(f"{count} {_ending(ending)}" for ending, count in done.endings.items())
+        told = ", ".join(f"{count} {outcome.label}" for outcome, count in done.outcomes.items())
         yield Event(at, ((at, at, ""),), (_bar(page, at, at),), "release", done, told)
 
 
@@ -213,23 +212,24 @@ def _drifts(page: Page, episodes: Iterable[Episode]) -> Iterator[Event]:
     """
     found_now = {(row.host, one.finding.code) for row in page.drift.hosts for one in row.findings}
     by_host: dict[tuple[str, str], list[Episode]] = defaultdict(list)
-    for one in sorted(episodes, key=lambda one: one.found):
+    for one in sorted(episodes, key=lambda one: one.opened_at):
         by_host[one.host, one.code].append(one)
     rows: dict[Any, list[list[Episode]]] = defaultdict(list)
     for (host, code), times in by_host.items():
         still = "" if (host, code) in found_now else UNSEEN
-        rows[code, tuple((one.found, one.resolved, one.how if one.resolved else still) for one in times)].append(times)
+        spans = tuple((one.opened_at, one.closed_at, one.resolution if one.closed_at else still) for one in times)
+        rows[code, spans].append(times)
     for (code, times), alike in rows.items():
-        spans = tuple((_at(found), _at(resolved) if resolved else None, how) for found, resolved, how in times)
+        moments = tuple((_at(opened), _at(closed) if closed else None, ended) for opened, closed, ended in times)
         yield Event(
-            max(end or page.drift.at for _, end, _ in spans),
-            spans,
-            tuple(_bar(page, start, end or page.drift.at) for start, end, _ in spans),
+            max(end or page.drift.at for _, end, _ in moments),
+            moments,
+            tuple(_bar(page, start, end or page.drift.at) for start, end, _ in moments),
             alike[0][-1].severity,
             code=code,
             name=CODES[code].name if code in CODES else "",
             hosts=tuple(sorted((one[-1].host for one in alike), key=natural)),
-            told=tuple(dict.fromkeys((one[-1].expected, one[-1].seen) for one in alike)),
+            told=tuple(dict.fromkeys((one[-1].expected, one[-1].actual) for one in alike)),
         )
 
 
@@ -239,12 +239,6 @@ def _bar(page: Page, start: datetime, end: datetime) -> tuple[float, float]:
     left, right = (min(max((at - page.since).total_seconds() / whole, 0), 1) * WIDTH for at in (start, end))
     width = max(right - left, LEAST)
     return round(min(left, WIDTH - width), 1), round(width, 1)
-
-
-def _ending(ending: str) -> str:
-    if ending == BEGUN:
-        return "begun (how it ended is not recorded)"
-    return str(Ending[ending.upper()]) if ending.upper() in Ending.__members__ else ending
 
 
 def _anchor(host: str) -> str:

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, Service
 from jada.cli.drift.check import judged, show
 from jada.cli.drift.evaluate import BESIDE, HostDrift, Standing
-from jada.cli.records.sqlite import AHEAD, HostEntry, open_records
+from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
+from jada.cli.records.sqlite import open_records
 from jada.cli.rollout.options import How
 from jada.cli.rollout.run import roll_out
 from jada.cli.session import Opened, choose
@@ -21,7 +22,6 @@ from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted, first_id
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
@@ -79,7 +79,7 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
         return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {shlex.quote(row.host)}")
     # A manifest may lack what was asked for.
     nofile = wanted.nofile_asked or request.nofile
-    return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service)
+    return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service, kind="heal")
 
 
 def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> dict[str, Release]:
@@ -108,20 +108,20 @@ def wanted_on(
     of_role = {name: one for name, one in peers.items() if one.role == host.role and one.wanted.base}
     mine = {name: one for name, one in recorded.items() if name == host.name and _is_own(one, state)}
     seconded = {name: recorded[name] for name, one in of_role.items() if _is_recorded(one, recorded.get(name))}
-    model = _newest({**seconded, **mine}.values()) or models.of_role(host.role, fleet)
+    model = _newest({**seconded, **mine}.values()) or fleet.model_of(host.role)
     model = model or _told(of_role.values(), recorded.values(), fleet, now)
     return Wanted(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
 
 
 def _is_own(entry: HostEntry, state: State) -> bool:
     """True where the record knows by this machine's own rollout what a host without a release ran."""
-    # "done" was read back from a host, which may have named another fleet than its own.
-    return (state.release is None or state.damage != "") and entry.ending != "done"
+    # DONE was read back from a host, which may have named another fleet than its own.
+    return (state.release is None or state.damage != "") and entry.outcome is not HostOutcome.DONE
 
 
 def _is_recorded(release: Release, entry: HostEntry | None) -> bool:
     """True where this machine saw the very thing that a host tells of its release."""
-    seen = entry and entry.ending == "verified" and (entry.release, entry.model_after)
+    seen = entry and entry.outcome is HostOutcome.VERIFIED and (entry.release, entry.model_after)
     return seen == (release.id, release.wanted.model)
 
 
@@ -135,8 +135,8 @@ def _told(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet,
     """The model of the newest release that other hosts tell of, of those that can be: a known model, and not from the
     future; or "".
     """
-    known = {model.id for model in models.catalogue(fleet)}
-    known |= {one.model_after for one in recorded if one.ending == "verified"}
+    known = {model.id for model in models.catalogue(fleet.models)}
+    known |= {one.model_after for one in recorded if one.outcome is HostOutcome.VERIFIED}
     future = first_id(now + AHEAD)
     usable = [one for one in peers if one.id < future and one.wanted.model in known]
     return max(usable, key=attrgetter("id")).wanted.model if usable else ""

@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +16,8 @@ import click
 
 from jada import Exit, HostError, UnforeseenError, attempt
 from jada.cli import signals
-from jada.cli.records.sqlite import REDO, Entry, HostEntry, Records, open_records, told_only
+from jada.cli.records.model import REDO, Entry, HostEntry, HostOutcome
+from jada.cli.records.sqlite import Records, open_records, told_only
 from jada.cli.rollout.exclusive import LockedError, alone
 from jada.cli.rollout.options import How
 from jada.cli.session import NotBegunError, Opened, each_judged, worst
@@ -42,38 +42,14 @@ Plans = Mapping[str, Plan | HostError]
 Planner = Callable[[str, State], Plan]
 
 
-class Ending(StrEnum):
-    """How it ended for one host, as people and scripts read it."""
-
-    BEGUN = "begun"
-    VERIFIED = "verified"
-    UNCHANGED = "unchanged"
-    PLANNED = "planned"
-    UNVERIFIED = "changed, but not seen to run"
-    RESTORED = "failed and rolled back"
-    BROKEN = "failed, and the host needs you"
-    REFUSED = "refused, nothing touched"
-    LOCKED = "locked"
-    UNREACHABLE = "unreachable"
-    NOT_BEGUN = "not begun"
-
-
-GOOD = (Ending.VERIFIED, Ending.UNCHANGED)
-UNTOUCHED = (Ending.UNCHANGED, Ending.PLANNED, Ending.REFUSED, Ending.LOCKED, Ending.NOT_BEGUN)
-EXIT = {
-    Ending.RESTORED: Exit.ROLLED_BACK,
-    Ending.LOCKED: Exit.LOCKED,
-    **dict.fromkeys(
-        (Ending.BEGUN, Ending.UNVERIFIED, Ending.BROKEN, Ending.REFUSED, Ending.UNREACHABLE, Ending.NOT_BEGUN),
-        Exit.FAILED,
-    ),
-}
-ENDING = {
-    Result.RESTORED: Ending.RESTORED,
-    Result.RECOVERED: Ending.RESTORED,
-    Result.BROKEN: Ending.BROKEN,
-    Result.REFUSED: Ending.REFUSED,
-    Result.LOCKED: Ending.LOCKED,
+# Of these, the end of the service's journal tells more.
+FAILED_THERE = (HostOutcome.ROLLED_BACK, HostOutcome.ROLLBACK_FAILED)
+OUTCOMES = {
+    Result.RESTORED: HostOutcome.ROLLED_BACK,
+    Result.RECOVERED: HostOutcome.ROLLED_BACK,
+    Result.BROKEN: HostOutcome.ROLLBACK_FAILED,
+    Result.REFUSED: HostOutcome.REJECTED,
+    Result.LOCKED: HostOutcome.LOCKED,
 }
 
 
@@ -81,8 +57,8 @@ ENDING = {
 class Report:
     """One host's part in a rollout. `state` is what the last look saw, if there was one."""
 
-    ending: Ending
-    reason: str = ""
+    outcome: HostOutcome
+    detail: str = ""
     state: State | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
@@ -121,8 +97,8 @@ def roll_out(
         opened = opened.begun_anew()
     reports = {name: _without_change(plan) for name, plan in plans.items() if name not in todo}
     if how.dry_run:
-        reports |= {name: Report(Ending.PLANNED, notes=plan.notes) for name, plan in todo.items()}
-    elif any(report.ending is not Ending.UNCHANGED for report in reports.values()) or todo:
+        reports |= {name: Report(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
+    elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
         # The way back needs no record and no lock of this machine.
         needed = kind != "rollback"
         with (
@@ -130,7 +106,7 @@ def roll_out(
             alone(opened.fleet.name, request.holder, needed, request.force),
             nullcontext(records) if records else open_records(needed) as record,
         ):
-            reports |= dict.fromkeys(todo, Report(Ending.BEGUN))
+            reports |= dict.fromkeys(todo, Report(HostOutcome.IN_PROGRESS))
             with told_only(not needed):
                 record.add(_entry(request, kind, todo), _host_entries(request, plans, reports))
             try:
@@ -156,10 +132,10 @@ def roll_out(
 
 def _exit(reports: Mapping[str, Report]) -> Exit:
     """One code for all: that hosts were not begun because of Ctrl-C comes first, whatever became of the others."""
-    endings = {report.ending for report in reports.values()}
-    if signals.stopped() and Ending.NOT_BEGUN in endings:
+    outcomes = {report.outcome for report in reports.values()}
+    if signals.stopped() and HostOutcome.NOT_STARTED in outcomes:
         return Exit.STOPPED
-    return worst({EXIT.get(ending, Exit.OK) for ending in endings})
+    return worst({outcome.exit for outcome in outcomes})
 
 
 def _tell_stopping() -> None:
@@ -197,13 +173,13 @@ def show_reports(reports: Mapping[str, Report], verbose: bool, release: str, mod
     for name, report in reports.items():
         lines = attempt(name, partial(_lines, name, report, verbose, release), "show what it saw there")
         if isinstance(lines, HostError):
-            lines = [f"{report.ending}: {escape(lines.message)}"]
-        mark = "[green]✓[/]" if report.ending in GOOD else "[red]✗[/]"
+            lines = [f"{report.outcome.label}: {escape(lines.message)}"]
+        mark = "[green]✓[/]" if report.outcome.ok else "[red]✗[/]"
         out.print(f"{mark} [bold]{escape(name)}[/] " + "\n".join(lines))
-    counts = {ending: sum(report.ending is ending for report in reports.values()) for ending in Ending}
-    told = ", ".join(f"{count} {ending}" for ending, count in counts.items() if count)
+    counts = {one: sum(report.outcome is one for report in reports.values()) for one in HostOutcome}
+    told = ", ".join(f"{count} {outcome.label}" for outcome, count in counts.items() if count)
     out.print(f"\n{plural(len(reports), 'host')}: {told}; {escape(models)}.")
-    if broken := [name for name, report in reports.items() if report.ending is Ending.BROKEN]:
+    if broken := [name for name, report in reports.items() if report.outcome is HostOutcome.ROLLBACK_FAILED]:
         out.print(f"[red]Needs you[/]: {escape(named(broken))}")
 
 
@@ -211,18 +187,18 @@ def on_models(models: Iterable[str], fleet: Fleet) -> str:
     """How many hosts are on which model, by its short name: "3 on opus-5, 1 on sonnet-4.6"."""
     from jada.inventory.models import catalogue
 
-    short = {model.id: model.name for model in catalogue(fleet)}
+    short = {model.id: model.name for model in catalogue(fleet.models)}
     counts = Counter(short.get(model, model) or "a model that is not known" for model in models)
     return ", ".join(f"{count} on {model}" for model, count in counts.most_common())
 
 
 def _lines(name: str, report: Report, verbose: bool, release: str) -> list[str]:
-    told = _seen_running(report.state) if report.ending in GOOD and report.state else report.reason
-    ending = _rolled_back(report) if report.ending is Ending.RESTORED else report.ending
+    told = _seen_running(report.state) if report.outcome.ok and report.state else report.detail
+    outcome = _rolled_back(report) if report.outcome is HostOutcome.ROLLED_BACK else report.outcome.label
     return [
-        f"{escape(ending)}: {escape(told)}" if told else escape(ending),
+        f"{escape(outcome)}: {escape(told)}" if told else escape(outcome),
         *(f"    {escape(str(finding))}" for finding in report.findings),
-        *(_log(name, report.log, release) if report.ending in (Ending.RESTORED, Ending.BROKEN) else ()),
+        *(_log(name, report.log, release) if report.outcome in FAILED_THERE else ()),
         *(_evidence(report.state) if verbose and report.state else ()),
     ]
 
@@ -242,7 +218,7 @@ def _log(name: str, log: Iterable[str], release: str) -> Iterator[str]:
 
 def _runs(name: str, report: Report, seen: State | HostError) -> str:
     """The model a host runs by the last look at it, "" where that is not known."""
-    before = seen if isinstance(seen, State) and report.ending in UNTOUCHED else None
+    before = seen if isinstance(seen, State) and report.outcome.is_untouched else None
     return _running(name, replace(report, state=report.state or before))
 
 
@@ -316,22 +292,22 @@ def _judge(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
     if isinstance(told, HostError):
         connection.close()
         report = _judge(name, connection, plan, Outcome(Result.DONE, "", ()), evidence)
-        return report if report.ending is Ending.VERIFIED else replace(report, reason=told.message)
-    if ENDING.get(told.result) is Ending.RESTORED:
+        return report if report.outcome is HostOutcome.VERIFIED else replace(report, detail=told.message)
+    if OUTCOMES.get(told.result) is HostOutcome.ROLLED_BACK:
         return _judge_restored(name, connection, plan, told, evidence)
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
-        return Report(ENDING[told.result], reason, log=told.log)
+        return Report(OUTCOMES[told.result], reason, log=told.log)
     look = partial(connection.look, evidence=evidence)
     seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
     if isinstance(judged, HostError):
-        return Report(Ending.UNVERIFIED, f"the host says that it is done, but {judged.message}")
+        return Report(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
     state, found = judged
     if any(finding.is_error for finding in found):
         why = "what runs is not known" if state.unseen and not state.told else "what runs is not what was asked for"
-        return Report(Ending.UNVERIFIED, why, state, found)
-    return Report(Ending.VERIFIED, state=state, findings=found)
+        return Report(HostOutcome.UNPROVEN, why, state, found)
+    return Report(HostOutcome.VERIFIED, state=state, findings=found)
 
 
 def _judge_restored(name: str, connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> Report:
@@ -339,11 +315,13 @@ def _judge_restored(name: str, connection: Connection, plan: Plan, told: Outcome
     seen = attempt(name, partial(connection.look, evidence=evidence), "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
     if isinstance(judged, HostError):
-        return Report(Ending.BROKEN, f"{told.reason}; it says that it rolled back, but {judged.message}", log=told.log)
+        detail = f"{told.reason}; it says that it rolled back, but {judged.message}"
+        return Report(HostOutcome.ROLLBACK_FAILED, detail, log=told.log)
     state, found = judged
     if found:
-        return Report(Ending.BROKEN, f"rolled back, but it does NOT run. {told.reason}", state, found, log=told.log)
-    return Report(Ending.RESTORED, told.reason, state, log=told.log)
+        detail = f"rolled back, but it does NOT run. {told.reason}"
+        return Report(HostOutcome.ROLLBACK_FAILED, detail, state, found, log=told.log)
+    return Report(HostOutcome.ROLLED_BACK, told.reason, state, log=told.log)
 
 
 def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
@@ -369,13 +347,13 @@ def _found(plan: Plan, state: State) -> tuple[Finding, ...]:
 
 def _without_change(plan: Plan | HostError) -> Report:
     if isinstance(plan, HostError):
-        ending = Ending.NOT_BEGUN if isinstance(plan, NotBegunError) else Ending.UNREACHABLE
-        return Report(ending, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
+        outcome = HostOutcome.NOT_STARTED if isinstance(plan, NotBegunError) else HostOutcome.UNREACHABLE
+        return Report(outcome, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
     if plan.lock:
-        return Report(Ending.LOCKED, f"by {plan.lock}")
+        return Report(HostOutcome.LOCKED, f"by {plan.lock}")
     if plan.refusal:
-        return Report(Ending.REFUSED, plan.refusal)
-    return Report(Ending.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
+        return Report(HostOutcome.REJECTED, plan.refusal)
+    return Report(HostOutcome.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
 
 
 def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) -> LockedError | None:
@@ -397,8 +375,15 @@ def _entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
     model = models.pop() if len(models) == 1 else ""
     # A change that was cut off is undone first, whatever comes then.
     forward = {bool(one.release.redoes) for one in transactions if not one.state.interrupted}
-    kind = REDO if forward == {True} else kind
-    return Entry(request.id, request.fleet, kind, request.at, request.who, request.reason, model)
+    return Entry(
+        id=request.id,
+        fleet=request.fleet,
+        kind=REDO if forward == {True} else kind,
+        at=request.at,
+        who=request.who,
+        reason=request.reason,
+        model=model,
+    )
 
 
 def _host_entries(
@@ -408,8 +393,15 @@ def _host_entries(
     for name, report in reports.items():
         plan = plans[name]
         before = plan.transaction.state.settings.model if isinstance(plan, Plan) and plan.transaction else ""
-        ending = report.ending.name.lower()
-        entry = HostEntry(request.id, name, ending, report.reason, before, _running(name, report), report.seconds)
+        entry = HostEntry(
+            release=request.id,
+            host=name,
+            outcome=report.outcome,
+            detail=report.detail,
+            model_before=before,
+            model_after=_running(name, report),
+            seconds=report.seconds,
+        )
         entries.append(all_visible(entry))
     return entries
 
@@ -424,7 +416,7 @@ def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
     """What is asked before hosts are changed: what it will do to how many of them. Pure."""
     from jada.inventory import models
 
-    names = {model.id: model.name for model in models.catalogue(fleet)}
+    names = {model.id: model.name for model in models.catalogue(fleet.models)}
     made = [plan.transaction.release for plan in todo.values() if plan.transaction]
 
     def told(ids: Iterable[str]) -> str:
@@ -493,8 +485,8 @@ def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError
         rows.append(
             {
                 "host": name,
-                "ending": report.ending.name.lower(),
-                "reason": report.reason,
+                "outcome": report.outcome,
+                "detail": report.detail,
                 "model_before": made.before.model if made else None,
                 "model_wanted": made.wanted.model if made else None,
                 "model_running": _running(name, report) if state else None,

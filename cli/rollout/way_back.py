@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
-from jada.cli.records.sqlite import AHEAD, Records
+from jada.cli.records.model import AHEAD
+from jada.cli.records.sqlite import Records
 from jada.cli.rollout.run import Plans, on_models
 from jada.cli.ui.console import plural
 from jada.tasks import checks
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 Seen = Mapping[str, State | HostError]
-# How a host ended that was changed, or on which that was tried; and how far back the record is looked through.
-CHANGED = ("begun", "verified", "unverified", "restored", "broken")
+# How far back the record is looked through.
 MOST_ENTRIES = 50
 FURTHER = "jada rollback --to RELEASE|MODEL"
 
@@ -38,7 +38,7 @@ class Recorded:
 def recorded(records: Records, fleet: str) -> Recorded | None:
     """What was done last from this machine, as far as its record says; not what hosts told of others."""
     for entry in records.entries(fleet, None, MOST_ENTRIES):
-        hosts = frozenset(one.host for one in records.hosts(entry.id) if one.ending in CHANGED)
+        hosts = frozenset(one.host for one in records.hosts(entry.id) if one.outcome.was_tried)
         if hosts:
             kind = "rollback" if entry.kind == "rollback" else "upgrade"
             made = Release(entry.id, kind, Wanted(entry.model, 0, release=entry.id), Wanted("", 0), who=entry.who)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase
 
+from jada import Service
 from jada.tasks.frames import LookError
 from jada.tasks.look_reader import read
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
     FirstPart,
-    Service,
     answer,
     as_root,
     failure,

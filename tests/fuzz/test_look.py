@@ -19,22 +19,23 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jada import UNPRINTABLE, Host
+from jada import UNPRINTABLE, Host, Service
 from jada.cli.commands import status
 from jada.cli.drift import evaluate, formats
+from jada.cli.records.model import HostOutcome
 from jada.cli.report import page
 from jada.cli.report.page import Page
 from jada.cli.rollout import run
 from jada.cli.ui import explanation
 from jada.cli.ui.console import json_text, styled
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.look_reader import LONGEST_MODEL, read
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import INLINE, State
-from jada.tasks.transaction import Service
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
 from tests.unit.conftest import back_alone
@@ -201,7 +202,7 @@ def _show(state: State) -> None:
     json.loads(json_text([facts, explanation.facts("web-1", state)]))
     row = {"host": "web-1", "role": "r", "source": "s", **facts}
     cells = (*status._cells(row), *status._about([row]), status.total([row]))
-    report = run.Report(run.Ending.VERIFIED, state=state, findings=checks.drift(state))
+    report = run.Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
     for line in (*cells, *explanation.lines("web-1", state), *run._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 

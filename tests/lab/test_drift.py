@@ -178,7 +178,7 @@ def test_one_run_writes_every_file_and_the_history(lab: Lab, tmp_path: Path) -> 
     schema = json.loads((Path(__file__).parents[2] / "docs/drift.schema.json").read_text())
     Draft202012Validator(schema).validate(lab.json("drift"))
     told = json.loads(lab.jada("drift", "--since", "1h", "--json"))
-    assert [(one["host"], one["code"], one["how"]) for one in told["episodes"]] == [(HOST, "J107", "resolved")]
+    assert [(one["host"], one["code"], one["resolution"]) for one in told["episodes"]] == [(HOST, "J107", "resolved")]
     assert [one["drifted"] for one in told["checks"]] == [1, 1, 0, 0]
 
 

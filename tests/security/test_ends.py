@@ -70,7 +70,7 @@ MEMBERS = "$(ls -d /sys/fs/cgroup/systemd$G/cgroup.procs /sys/fs/cgroup$G/cgroup
 
 
 def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> None:
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     victim.user(MUCH)
     try:
         eventually(lambda: victim.root("pgrep -u agent -x claude", check=False) != "", "it did not start")
@@ -84,7 +84,7 @@ def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> 
         for word in ("more than 50 options", "settings files: more than", "agent: more than 5000"):
             assert word in told
         code, host, shown = victim.one("rollback")
-        assert (code, host["ending"]) == (0, "verified"), shown
+        assert (code, host["outcome"]) == (0, "verified"), shown
     finally:
         victim.root("pkill -KILL -u agent -x 'claude|sleep'", check=False)
 

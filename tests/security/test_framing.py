@@ -41,7 +41,7 @@ def test_a_folders_name_is_no_field(victim: Victim, name: str) -> None:
     seen = victim.look()
     assert facts(seen) == facts(before)
     assert checks.drift(seen) == checks.drift(before)
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     assert victim.root(LIMITS).splitlines()[1:] == ["agent soft nofile 20000", "agent hard nofile 20000"]
     code, _, told = victim.jada("explain", victim.host.name)
     assert (code, "\x1b" in told, "\n::" in told) == (0, False, False)
@@ -150,7 +150,7 @@ def test_where_a_link_leads_is_no_reason_for_root_to_write_there(
         )  # fmt: skip
         before = victim.everything() + victim.root("cat /home/agent/placed.json")
         _, host, told = victim.upgrade()
-        assert host["ending"] == "refused", told
+        assert host["outcome"] == "rejected", told
         assert victim.everything() + victim.root("cat /home/agent/placed.json") == before
     finally:
         victim.root("rm -f /etc/jada-trap.json /home/agent/placed.json")

@@ -88,7 +88,7 @@ def test_the_others_go_back_whatever_one_says_of_itself(victim: Victim, name: st
     assert victim.jada("history", "--json")[0] == 0
     code, report, told = victim.jada("rollback", "--yes", "--json")
     assert code == 0, told
-    assert {row["ending"] for row in report["hosts"]} == {"verified"}
+    assert {row["outcome"] for row in report["hosts"]} == {"verified"}
     assert any("its snapshot" in note for row in report["hosts"] for note in row["notes"]) == (not judged)
     assert victim.model() == OLD_MODEL
     victim.root("rm -f /run/manifest")
@@ -117,10 +117,10 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
         code, report, told = victim.jada("drift", "--json")
         assert (code, len(report["hosts"])) == (3, 3), told
     code, report, told = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json")
-    endings = [row["ending"] for row in report["hosts"]]
-    assert len(endings) == 3 and set(endings) <= {"planned", "refused"}, told
+    outcomes = [row["outcome"] for row in report["hosts"]]
+    assert len(outcomes) == 3 and set(outcomes) <= {"planned", "rejected"}, told
     machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {MODELS[0]}}}')
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     for command in ("status", "drift", "history"):
         _, report, _ = victim.jada(command, "--json")
         json.dumps(report, ensure_ascii=False).encode()

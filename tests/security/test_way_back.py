@@ -54,13 +54,13 @@ def silent(victim: Victim, folder: Path) -> Path:
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_a_user_that_ends_its_half_stops_no_rollback(victim: Victim, tmp_path: Path, attack: str) -> None:
     before = victim.root(f"sha256sum <{victim.host.settings}")
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     end = victim.in_background(attack)
     try:
         # Now and then the attacker comes too late.
         eventually(lambda: victim.look().unseen != "", "the half was never ended")
         code, host, told = victim.one("rollback")
-        assert (code, host["ending"]) == (0, "verified"), told
+        assert (code, host["outcome"]) == (0, "verified"), told
         assert victim.root(f"sha256sum <{victim.host.settings}") == before
         assert victim.model() == OLD_MODEL
     finally:
@@ -72,25 +72,25 @@ def test_nothing_that_the_users_half_says_stops_a_rollback(
     victim: Victim, tmp_path: Path, speak: Callable[[str], None], says: str
 ) -> None:
     before = victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}")
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     speak(says)
     _, host, told = victim.one("rollback")
     # What it lies about itself may be found wrong; it is back all the same.
-    assert host["ending"] in ("verified", "unverified"), told
+    assert host["outcome"] in ("verified", "unproven"), told
     assert victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}") == before
     assert victim.model() == OLD_MODEL
     refused = victim.upgrade()
-    assert (refused[0], refused[1]["ending"]) == (1, "refused"), refused[2]
+    assert (refused[0], refused[1]["outcome"]) == (1, "rejected"), refused[2]
 
 
 def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path, speak: Callable[[str], None]) -> None:
     file = silent(victim, tmp_path)
-    assert victim.upgrade(fleet_file=file)[1]["ending"] == "verified"
+    assert victim.upgrade(fleet_file=file)[1]["outcome"] == "verified"
     speak("true")
     _, dry, _ = victim.jada("rollback", "--dry-run", "--json", "--limit", victim.host.name, fleet_file=file)
     assert "what agent owns could not be seen" in dry["hosts"][0]["notes"][0]
     code, host, told = victim.one("rollback", fleet_file=file)
-    assert (code, host["ending"], host["reason"]) == (1, "unverified", "what runs is not known"), told
+    assert (code, host["outcome"], host["detail"]) == (1, "unproven", "what runs is not known"), told
     assert {"J411", "J112"} <= {finding["code"] for finding in host["findings"]}
     assert host["model_running"] == ""
     assert victim.model() == OLD_MODEL
@@ -98,36 +98,36 @@ def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path
 
 def test_a_home_that_its_user_closed_is_that_hosts_outcome(victim: Victim) -> None:
     """What its user can't reach, nobody puts back for it: it says so, at once, and nothing is half done."""
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     picture = f"sha256sum {victim.host.settings} /etc/systemd/system/jada-agent.service.d/50-jada.conf"
     before = victim.root(picture)
     mode = victim.root("stat -c %a /home/agent").strip()
     victim.root("chmod 000 /home/agent")
     try:
         code, host, told = victim.one("rollback")
-        assert (code, host["ending"]) == (1, "refused"), told
-        assert "its own user can't get to it" in host["reason"]
+        assert (code, host["outcome"]) == (1, "rejected"), told
+        assert "its own user can't get to it" in host["detail"]
         code, host, told = victim.upgrade(to="haiku-4.5")
-        assert (code, host["ending"]) == (1, "refused"), told
-        assert "its user may not enter /home/agent" in host["reason"]
+        assert (code, host["outcome"]) == (1, "rejected"), told
+        assert "its user may not enter /home/agent" in host["detail"]
         assert victim.root(picture) == before
     finally:
         victim.root(f"chmod {mode} /home/agent")
-    assert victim.one("rollback")[1]["ending"] == "verified"
+    assert victim.one("rollback")[1]["outcome"] == "verified"
 
 
 def test_a_user_that_stops_what_works_in_its_folder_is_that_hosts_outcome(victim: Victim) -> None:
     """It can keep its own file from being changed, but for no longer than a while."""
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     end = victim.in_background("pkill -STOP -u agent -f [E]XPECTED.OWNER.MODE")
     try:
         code, host, told = victim.one("rollback")
         assert code in (1, 4), told
-        assert host["ending"] in ("refused", "restored", "broken"), told
+        assert host["outcome"] in ("rejected", "rolled_back", "rollback_failed"), told
     finally:
         end()
     code, host, told = victim.one("rollback")
-    assert (code, host["ending"]) == (0, "verified"), told
+    assert (code, host["outcome"]) == (0, "verified"), told
     assert victim.model() == OLD_MODEL
 
 
@@ -137,7 +137,7 @@ CURRENT = "/var/lib/jada/releases/$(cat /var/lib/jada/current)"
 @pytest.mark.parametrize("snapshot", ["whole", "torn", "lost"])
 def test_a_torn_manifest_leaves_the_snapshot_or_the_next_older_whole_one(victim: Victim, snapshot: str) -> None:
     for model in ("haiku-4.5", "opus-5"):
-        assert victim.upgrade(to=model)[1]["ending"] == "verified"
+        assert victim.upgrade(to=model)[1]["outcome"] == "verified"
     spoil = {
         "whole": ":",
         "torn": f"truncate -s 9 {CURRENT}/before/settings",
@@ -151,7 +151,7 @@ def test_a_torn_manifest_leaves_the_snapshot_or_the_next_older_whole_one(victim:
     _, _, told = victim.jada("drift", "--limit", victim.host.name)
     assert f"{path}/manifest.json" in re.sub(r"\s+", "", told)
     code, host, told = victim.one("rollback")
-    assert (code, host["ending"]) == (0, "verified"), told
+    assert (code, host["outcome"]) == (0, "verified"), told
     which = "is whole and goes back" if snapshot == "whole" else "the next older one goes back"
     assert which in host["notes"][0]
     assert victim.model() == ("claude-haiku-4.5" if snapshot == "whole" else OLD_MODEL)

@@ -20,7 +20,8 @@ from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
 from jada.cli.drift.log import open_log
 from jada.cli.records.sqlite import open_records
 from jada.inventory import discover
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.state import State
@@ -61,7 +62,7 @@ def no_folder(state: Path) -> None:
 def no_log(state: Path) -> None:
     """The record can be read, and the history of drift can't be written."""
     with open_records() as records:
-        records._connection.execute("CREATE TABLE drift_check (x)")
+        records._connection.execute("DROP TABLE drift_check")
 
 
 @pytest.mark.parametrize("broken", [corrupt, no_folder, no_log])

@@ -14,7 +14,8 @@ from jada import JadaError
 from jada.cli.drift import notices
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
 from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
-from jada.inventory.fleet.config import Acceptance
+from jada.cli.records.sqlite import prepare
+from jada.inventory.fleet.accept import Acceptance
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 
@@ -31,6 +32,7 @@ GONE = Judged(Finding.of(codes.HOST_GONE, "a host", "not found"))
 @pytest.fixture
 def log() -> Iterator[DriftLog]:
     with closing(sqlite3.connect(":memory:")) as connection:
+        prepare(connection)
         yield DriftLog(connection)
 
 
@@ -43,7 +45,7 @@ def events(log: DriftLog, target: str = "webhook") -> list[tuple[str, str, str]]
     """What a target has not been told, which is then told."""
     pending = log.pending("f", target)
     log.delivered(target, pending)
-    return [(one.event, one.episode.code, one.episode.how) for one in pending]
+    return [(one.event, one.episode.code, one.episode.resolution) for one in pending]
 
 
 def run(log: DriftLog, *checks: Drift) -> list[tuple[str, str, str]]:
@@ -88,7 +90,7 @@ def test_notes_are_kept_and_not_told(log: DriftLog) -> None:
     assert run(log, check(0, SESSION, standing=Standing.IN_SYNC)) == []
     assert run(log, check(15, standing=Standing.IN_SYNC)) == []
     _, episodes = log.since("f", "")
-    assert [(one.code, one.how) for one in episodes] == [("J111", "resolved")]
+    assert [(one.code, one.resolution) for one in episodes] == [("J111", "resolved")]
 
 
 def test_a_host_that_is_gone_takes_its_findings_with_it(log: DriftLog) -> None:
@@ -111,7 +113,7 @@ def test_several_findings_of_one_code_are_one_episode(log: DriftLog) -> None:
     second = Judged(replace(MODEL.finding, seen="claude-c"))
     log.add(check(0, MODEL, second), [])
     (episode,) = log.since("f", "")[1]
-    assert (episode.expected, episode.seen) == ("claude-a", "claude-b; claude-c")
+    assert (episode.expected, episode.actual) == ("claude-a", "claude-b; claude-c")
 
 
 def test_each_target_is_told_by_itself(log: DriftLog) -> None:
@@ -123,7 +125,7 @@ def test_each_target_is_told_by_itself(log: DriftLog) -> None:
 def test_since_has_what_was_open_at_some_time_since(log: DriftLog) -> None:
     run(log, check(0, MODEL), check(15, LIMIT), check(30, LIMIT), check(45, standing=Standing.IN_SYNC))
     checks, episodes = log.since("f", (AT + timedelta(minutes=20)).isoformat(timespec="seconds"))
-    assert [(one.code, one.found[11:16], one.resolved[11:16]) for one in episodes] == [("J301", "12:15", "12:45")]
+    assert [(one.code, one.opened_at[11:16], one.closed_at[11:16]) for one in episodes] == [("J301", "12:15", "12:45")]
     assert [(one.at[11:16], one.in_sync, one.drifted, one.not_checked) for one in checks] == [
         ("12:30", 0, 1, 0),
         ("12:45", 1, 0, 0),
@@ -170,7 +172,16 @@ def test_a_long_message_is_cut_and_says_so(log: DriftLog) -> None:
 
 def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
     said = "x\nRESOLVED: web-1 J102\r\x1b[2K\u202edrow\ud800" + "y" * 10_000
-    episode = Episode("f", "web\n1", "J102", "t", "", "", "error", said, said, "mend " + "z" * 10_000)
+    episode = Episode(
+        fleet="f",
+        host="web\n1",
+        code="J102",
+        opened_at="t",
+        severity="error",
+        expected=said,
+        actual=said,
+        fix="mend " + "z" * 10_000,
+    )
     subject, text = notices.message("f\nBcc: all", [Notice(NEW, episode), Notice(RESOLVED, episode)])
     assert len(subject.splitlines()) == 1
     assert len(text.splitlines()) == 2

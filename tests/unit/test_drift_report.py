@@ -15,7 +15,10 @@ import pytest
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
 from jada.cli.drift.evaluate import Drift, Standing, explain, judge, unmatched
 from jada.cli.records import sqlite
-from jada.inventory.fleet.config import Acceptance, Fleet, Role
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import codes as kinds
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
@@ -193,17 +196,17 @@ def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
 
 def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(sqlite.SCHEMA)
+        sqlite.prepare(connection)
         record = sqlite.Records(connection)
-        for number, fleet_name, ending in (
-            ("20261124-120001-aaaa", "f", "verified"),
-            ("20261124-120002-aaaa", "f", "unverified"),
-            ("20261124-120003-aaaa", "f", "restored"),
-            ("20261124-120004-aaaa", "g", "verified"),
+        for number, fleet, outcome in (
+            ("20261124-120001-aaaa", "f", HostOutcome.VERIFIED),
+            ("20261124-120002-aaaa", "f", HostOutcome.UNPROVEN),
+            ("20261124-120003-aaaa", "f", HostOutcome.ROLLED_BACK),
+            ("20261124-120004-aaaa", "g", HostOutcome.VERIFIED),
         ):
             record.add(
-                sqlite.Entry(number, fleet_name, "upgrade", "", "", "", ""),
-                [sqlite.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
+                Entry(id=number, fleet=fleet, kind="upgrade", at="", who="", reason="", model=""),
+                [HostEntry(release=number, host="web-1", outcome=outcome, model_after=f"model-{number}")],
             )
         assert {name: (one.release, one.model_after) for name, one in record.released("f").items()} == {
             "web-1": ("20261124-120002-aaaa", "model-20261124-120002-aaaa")
@@ -239,7 +242,7 @@ def test_accepted_findings_do_not_count_until_they_expire(
 @pytest.mark.parametrize(("pattern", "counts"), [("web", False), ("i-a", False), ("web-i-a", True), ("x/web", False)])
 def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, counts: bool) -> None:
     own = "x/web" if "/" in pattern else "web"
-    one = Host("web-i-a", "192.0.2.1", "ec2 us-east-1", id="i-a", role="r", own_name=own)
+    one = Host("web-i-a", "192.0.2.1", "ec2", region="us-east-1", id="i-a", role="r", own_name=own)
     found = judge(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
     assert [one.counts for one in found.hosts[0].findings] == [counts]
 
@@ -252,7 +255,9 @@ def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -
 
 
 def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gone(host: MakeHost) -> None:
-    hosts = [Host(f"web-{one}", "x", "ec2 us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")]
+    hosts = [
+        Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")
+    ]
     found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
     assert found.count(Standing.GONE) == 0
 

@@ -11,18 +11,20 @@ from typing import Any, cast
 
 import pytest
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, Service
 from jada.cli.drift.evaluate import judge
-from jada.cli.records.sqlite import HostEntry
+from jada.cli.records.model import HostEntry, HostOutcome
 from jada.cli.rollout.heal import bring_back, heal_plan, peers_of, wanted_on
 from jada.cli.rollout.options import How
 from jada.cli.session import Opened
-from jada.inventory.fleet.config import Acceptance, Fleet, Role
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
+from jada.tasks import checks
 from jada.tasks.engines.ssh import Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import File, Settings, State
-from jada.tasks.transaction import Service
+from jada.tasks.state import Answer, File, Settings, State
 
 MakeHost = Callable[..., State]
 MODEL = "claude-sonnet-4.6"
@@ -42,8 +44,8 @@ def release(number: str, model: str, role: str = "r", wanted_release: str | None
     return Release(number, "upgrade", Wanted(model, 1024, 4096, made), Wanted("", 0), role=role)
 
 
-def entry(number: str, model: str, host: str, ending: str = "verified") -> HostEntry:
-    return HostEntry(number, host, ending, "", "", model, 1.0)
+def entry(number: str, model: str, host: str, outcome: HostOutcome = HostOutcome.VERIFIED) -> HostEntry:
+    return HostEntry(release=number, host=host, outcome=outcome, model_after=model)
 
 
 def told(
@@ -90,6 +92,19 @@ def test_what_a_release_mends_gets_one_of_what_the_current_one_asks_for(
     wanted = made.release.wanted
     assert (wanted.model, wanted.nofile_asked, wanted.release) == (MODEL, 2147483646, REQUEST.id)
     assert made.release.role == "r"
+
+
+def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:
+    """So `jada history --rebuild` reads it back as one; it is judged, and undone, as an upgrade."""
+    made = healed(host(process={"soft": 1024})).transaction
+    assert made is not None
+    assert Release.from_json(made.release.to_json()).kind == "heal"
+    upgrade = replace(made, release=replace(made.release, kind="upgrade"))
+    assert made.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
+    assert checks.drift(host(release={"kind": "heal"})) == checks.drift(host()) == ()
+    quiet = {"health": Answer(), "release": {"kind": "heal"}}
+    assert checks.running_model(host(**quiet)) == MODEL
+    assert (made.release.is_undo, made.release.change) == (False, REQUEST.id)
 
 
 def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
@@ -153,8 +168,8 @@ def test_a_new_host_or_role_runs_what_this_machine_saw_its_role_run(host: MakeHo
         {},
         {"web-2": entry(ID, OPUS, "web-2")},
         {"web-2": entry(NEWER, MODEL, "web-2")},
-        {"web-2": entry(NEWER, OPUS, "web-2", "unverified")},
-        {"web-2": entry(NEWER, OPUS, "web-2", "done")},
+        {"web-2": entry(NEWER, OPUS, "web-2", HostOutcome.UNPROVEN)},
+        {"web-2": entry(NEWER, OPUS, "web-2", HostOutcome.DONE)},
         {"web-3": entry(NEWER, OPUS, "web-3")},
     ],
     ids=["nothing", "another release", "another model", "not seen to run", "read back from the host", "another host"],
@@ -244,7 +259,7 @@ def test_a_record_of_what_no_fleet_is_pinned_to_says_nothing(host: MakeHost, mod
 
 def test_what_was_read_back_from_a_host_says_nothing(host: MakeHost) -> None:
     """A manifest may name another fleet, and so the host of another that has the same name."""
-    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", "done")})
+    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", HostOutcome.DONE)})
     assert wanted is not None
     assert wanted.model == "claude-haiku-4.5"
 

@@ -11,9 +11,11 @@ from click.testing import CliRunner
 
 from jada import ConfigError, Host
 from jada.cli.commands import history
-from jada.cli.records.sqlite import Entry, HostEntry, LockEntry, open_records
+from jada.cli.records.model import Entry, HostEntry, HostOutcome, LockEntry
+from jada.cli.records.sqlite import open_records
 from jada.inventory import discover
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("web"), Role("db")))
 FIRST, SECOND = "20261124-120000-aaaa", "20261124-130000-bbbb"
@@ -29,8 +31,9 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_records() as records:
         for release, names in ((FIRST, ("web-1", "web-2", "db-1")), (SECOND, ("db-1",))):
             at = f"2026-11-24T{release[9:11]}:00:00+00:00"
-            entry = Entry(release, "f", "upgrade", at, "ann@ops", "", "claude-opus-5")
-            records.add(entry, [HostEntry(release, name, "verified", "", "a", "b", 1.0) for name in names])
+            entry = Entry(id=release, fleet="f", kind="upgrade", at=at, who="ann@ops", reason="", model="claude-opus-5")
+            verified = HostOutcome.VERIFIED
+            records.add(entry, [HostEntry(release=release, host=name, outcome=verified) for name in names])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,16 @@ def test_for_hosts_that_are_recorded_no_cloud_is_asked(recorded: None, monkeypat
 
 
 def test_hosts_stand_in_the_order_in_which_people_count(recorded: None) -> None:
-    lock = LockEntry("f", "2026-11-24T12:00:00+00:00", "", "lock", "ann@ops", "why", "", "")
+    lock = LockEntry(
+        fleet="f",
+        at="2026-11-24T12:00:00+00:00",
+        host="",
+        kind="lock",
+        who="ann@ops",
+        reason="why",
+        until="",
+        before="",
+    )
     with open_records() as records:
         records.add_locks(replace(lock, host=f"web-{number}") for number in (10, 9, 11))
     done = CliRunner().invoke(history.history, ["--json"], standalone_mode=False)

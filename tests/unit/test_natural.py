@@ -10,7 +10,8 @@ import pytest
 
 from jada import natural
 from jada.cli.drift.log import DriftLog, Episode
-from jada.cli.records.sqlite import SCHEMA, Entry, HostEntry, Records
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.sqlite import Records, prepare, write
 from jada.inventory.discover import discover
 from jada.inventory.fleet import config
 
@@ -44,17 +45,28 @@ def test_hosts_are_found_in_that_order(tmp_path: Path) -> None:
 def test_what_is_recorded_is_told_in_that_order() -> None:
     release = "20261124-120000-aaaa"
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
+        prepare(connection)
         records, log = Records(connection), DriftLog(connection)
-        entry = Entry(release, "f", "upgrade", "2026-11-24T12:00:00+00:00", "ann@ops", "", "claude-opus-5")
-        records.add(entry, [HostEntry(release, name, "verified", "", "a", "b", 1.0) for name in BY_TEXT])
+        entry = Entry(id=release, fleet="f", kind="upgrade", at="", who="ann@ops", reason="", model="claude-opus-5")
+        verified = HostOutcome.VERIFIED
+        records.add(entry, [HostEntry(release=release, host=name, outcome=verified) for name in BY_TEXT])
         assert [one.host for one in records.hosts(release)] == NAMES
         for name in BY_TEXT:
-            row = Episode("f", name, "J102", "2026-11-24T12:00:00+00:00", "", "", "error", "a", "b", "mend")
-            values = ", ".join(f"'{getattr(row, field)}'" for field in row.__slots__)
-            connection.execute(f"INSERT INTO drift_episode VALUES ({values})")  # noqa: S608 - the test's own
+            row = Episode(
+                fleet="f",
+                host=name,
+                code="J102",
+                opened_at="2026-11-24T12:00:00+00:00",
+                severity="error",
+                expected="a",
+                actual="b",
+                fix="mend",
+            )
+            write(connection, "drift_episode", [row])
             connection.execute(
-                "INSERT INTO drift_notice VALUES ('webhook', 'f', ?, 'J102', ?, 'new')", (name, row.found)
+                "INSERT INTO drift_notice (target, fleet, host, code, opened_at, event) "
+                "VALUES ('webhook', 'f', ?, 'J102', ?, 'new')",
+                (name, row.opened_at),
             )
         assert [one.host for one in log.since("f", "")[1]] == NAMES
         assert [one.episode.host for one in log.pending("f", "webhook")] == NAMES

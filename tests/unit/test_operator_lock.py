@@ -202,13 +202,13 @@ def test_scripts_are_told_what_came_of_each_host(command: Command) -> None:
     bob = {"who": "bob@ops", "since": ann["since"], "until": "2026-11-25T14:00:00+00:00", "reason": "mine"}
     assert (told["schema"], told["fleet"], told["at"], told["lock"]) == ("jada.lock/1", "f", ann["since"], bob)
     assert told["hosts"] == [
-        {"host": "web-1", "ending": "refused", "before": ann, "error": None},
-        {"host": "web-2", "ending": "locked", "before": None, "error": None},
-        {"host": "off-1", "ending": "failed", "before": None, "error": "off-1 is off"},
+        {"host": "web-1", "outcome": "rejected", "before": ann, "error": None},
+        {"host": "web-2", "outcome": "locked", "before": None, "error": None},
+        {"host": "off-1", "outcome": "failed", "before": None, "error": "off-1 is off"},
     ]
     told = json.loads(command("unlock", "--json").stdout)
     assert (told["schema"], told["lock"]) == ("jada.unlock/1", None)
-    endings = {one["host"]: (one["ending"], one["before"]) for one in told["hosts"]}
-    assert endings == {"web-1": ("unlocked", ann), "web-2": ("refused", bob), "off-1": ("failed", None)}
+    outcomes = {one["host"]: (one["outcome"], one["before"]) for one in told["hosts"]}
+    assert outcomes == {"web-1": ("unlocked", ann), "web-2": ("rejected", bob), "off-1": ("failed", None)}
     (told,) = json.loads(command("unlock", "--json", "--limit", "web-1").stdout)["hosts"]
-    assert told["ending"] == "not_locked"
+    assert told["outcome"] == "not_locked"

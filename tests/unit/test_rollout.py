@@ -15,23 +15,25 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner, Result
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, Service
 from jada.cli import signals
 from jada.cli.commands import rollback, upgrade
 from jada.cli.records import sqlite
+from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.rollout import run
 from jada.cli.rollout.options import How
-from jada.cli.rollout.run import Ending, Report, roll_out, show_plan
+from jada.cli.rollout.run import Report, roll_out, show_plan
 from jada.cli.session import NotBegunError, Opened
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import plan, release
 from jada.tasks.engines.ssh import Session
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Outcome, Service, Transaction
+from jada.tasks.transaction import Outcome, Transaction
 from jada.tasks.transaction import Result as Outcomes
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"
@@ -119,7 +121,7 @@ def test_a_dry_run_under_a_lock_shows_the_plan_and_that_it_would_end_there(
     told = json.loads(command(*argv, "--dry-run", "--json").stdout)
     assert told["exit"] == Exit.LOCKED
     assert note in told["notes"]
-    assert {one["ending"] for one in told["hosts"]} == {"planned"}
+    assert {one["outcome"] for one in told["hosts"]} == {"planned"}
     done = command(*argv, "--yes")
     assert (done.exception.exit_code, done.exception.hint) == (Exit.LOCKED, hint)  # type: ignore[union-attr]
 
@@ -202,26 +204,26 @@ def test_what_is_told_of_several_hosts_is_told_once(capsys: pytest.CaptureFixtur
     assert told == ["t", "Unreachable f is off", "Refused a, c: no", "Refused e: never", "Locked b, d by ann"]
 
 
-ENDINGS = {
-    (Ending.VERIFIED, Ending.UNCHANGED): Exit.OK,
-    (Ending.VERIFIED, Ending.LOCKED): Exit.LOCKED,
-    (Ending.LOCKED, Ending.RESTORED): Exit.ROLLED_BACK,
-    (Ending.RESTORED, Ending.BROKEN): Exit.FAILED,
-    (Ending.RESTORED, Ending.UNREACHABLE): Exit.FAILED,
-    (Ending.LOCKED, Ending.REFUSED): Exit.FAILED,
+OUTCOMES = {
+    (HostOutcome.VERIFIED, HostOutcome.UNCHANGED): Exit.OK,
+    (HostOutcome.VERIFIED, HostOutcome.LOCKED): Exit.LOCKED,
+    (HostOutcome.LOCKED, HostOutcome.ROLLED_BACK): Exit.ROLLED_BACK,
+    (HostOutcome.ROLLED_BACK, HostOutcome.ROLLBACK_FAILED): Exit.FAILED,
+    (HostOutcome.ROLLED_BACK, HostOutcome.UNREACHABLE): Exit.FAILED,
+    (HostOutcome.LOCKED, HostOutcome.REJECTED): Exit.FAILED,
 }
 
 
-@pytest.mark.parametrize(("endings", "code"), ENDINGS.items(), ids=str)
+@pytest.mark.parametrize(("outcomes", "code"), OUTCOMES.items(), ids=str)
 @pytest.mark.parametrize("stopped", [False, True])
 def test_one_exit_code_tells_of_many_hosts(
-    endings: tuple[Ending, ...], code: Exit, stopped: bool, monkeypatch: pytest.MonkeyPatch
+    outcomes: tuple[HostOutcome, ...], code: Exit, stopped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """README.md, Exit codes. Ctrl-C that came too late to leave a host out changes nothing."""
     monkeypatch.setattr(signals, "stopped", lambda: stopped)
-    reports = {str(number): Report(ending) for number, ending in enumerate(endings)}
+    reports = {str(number): Report(outcome) for number, outcome in enumerate(outcomes)}
     assert run._exit(reports) is code
-    reports["late"] = Report(Ending.NOT_BEGUN)
+    reports["late"] = Report(HostOutcome.NOT_STARTED)
     assert run._exit(reports) is (Exit.STOPPED if stopped else Exit.FAILED)
 
 
@@ -230,7 +232,10 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(signals, "stopped", lambda: True)
-    ended = {"web-2": Report(Ending.BROKEN, "it crashed"), "web-10": NotBegunError("web-10 was not begun")}
+    ended = {
+        "web-2": Report(HostOutcome.ROLLBACK_FAILED, "it crashed"),
+        "web-10": NotBegunError("web-10 was not begun"),
+    }
     opened: Any = SimpleNamespace(
         fleet=FLEET, hosts=[Host(name, "192.0.2.1", "static") for name in states], visit=lambda *_: ended
     )
@@ -244,9 +249,9 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
 
     code, told = run(HOW)
     assert code is Exit.STOPPED
-    assert f"✗ web-2 {Ending.BROKEN}: it crashed" in told
-    assert "2 hosts: 1 failed, and the host needs you, 1 not begun" in told
+    assert f"✗ web-2 {HostOutcome.ROLLBACK_FAILED.label}: it crashed" in told
+    assert "2 hosts: 1 failed and needs you, 1 not started" in told
     assert told.endswith("\nNeeds you: web-2\n")
     code, told = run(replace(HOW, as_json=True))
     assert code is Exit.STOPPED
-    assert [one["ending"] for one in json.loads(told)["hosts"]] == ["broken", "not_begun"]
+    assert [one["outcome"] for one in json.loads(told)["hosts"]] == ["rollback_failed", "not_started"]
