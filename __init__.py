@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import Any, TypeVar
 
 __version__ = "0.1.0"
 # What to do about a failure that nobody foresaw.
@@ -141,21 +141,32 @@ class Host:
         return any(fnmatchcase(name, pattern) for name in (self.own_name or self.name, self.id) if name)
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or "".
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCheck:
+    """How a service says which model it runs: it answers at `url` on the host, or `command` there prints it; or ""."""
 
-    `settings` is a path on the host; `probe` is a command there, or ""; `projects` folders there. `keep` is how many
-    releases a host remembers.
+    url: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The service of a fleet and how to know that it runs: `settle` is in seconds, `settings` a path on the host.
+
+    `projects` are folders there. `keep` is how many releases a host remembers.
     """
 
     unit: str = "jada-agent.service"
     settings: str = "~/.claude/settings.json"
-    health: str = ""
+    model_check: ModelCheck = ModelCheck()
     settle: int = 5
     keep: int = 10
-    probe: str = ""
     projects: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Service:
+        """The service of plain values, as dataclasses.asdict makes them."""
+        return cls(**{**values, "model_check": ModelCheck(**values["model_check"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,5 +9,5 @@ converge(
     request=request_from(host.data.jada_fleet, host.data.jada_nofile),
     role=host.data.jada_role,
     model=host.data.jada_model,
-    service=Service(**host.data.jada_service),
+    service=Service.of(host.data.jada_service),
 )

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from jada import Service
+from jada import ModelCheck, Service
 from jada.tasks import checks, plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
@@ -19,7 +19,7 @@ from jada.tasks.state import State
 HEALTHY: State = runpy.run_path(str(Path(__file__).parents[1] / "tests/unit/conftest.py"))["HEALTHY"]
 COUNT = 10_000
 REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json", "http://127.0.0.1:8787/healthz", 5)
+SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"), settle=5)
 
 # Each host has a settings.json of its own.
 STATES = [

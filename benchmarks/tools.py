@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jada import Service
+from jada import ModelCheck, Service
 from jada.inventory.lab import fleet, machine
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 PEERS = HERE / ".venv/bin"
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json", f"http://127.0.0.1:{machine.PORT}/healthz", 0)
+SERVICE = Service(model_check=ModelCheck(url=f"http://127.0.0.1:{machine.PORT}/healthz"), settle=0)
 # Runs a script that comes on stdin, as jada's own does: an argument may have 128 KiB (MAX_ARG_STRLEN, execve(2)).
 AS_ROOT = """sudo -n sh -c 'eval "$(cat)"'"""
 # As many hosts side by side as jada visits.
@@ -60,7 +60,7 @@ class Setting:
         self._fleet = self._write(
             "fleet.yml",
             f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{model: sonnet-4.5}}}}\n"
-            f"health: {SERVICE.health}\nsettle: 0\n"
+            f"model_check: {{url: {SERVICE.model_check.url}}}\nsettle: 0\n"
             f"ssh: {{user: admin, key: {fleet.KEY}, known_hosts: {self._known_hosts}}}\n",
         )
         ssh = f"-o UserKnownHostsFile={self._known_hosts} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"

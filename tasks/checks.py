@@ -246,7 +246,11 @@ def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
         )
     if not wanted.model:
         return
-    asked = [(how, one) for how, one in (("health check", state.health), ("probe", state.probe)) if one.asked]
+    asked = [
+        (how, one)
+        for how, one in (("model_check.url", state.health), ("model_check.command", state.probe))
+        if one.asked
+    ]
     for how, answer in asked:
         if not _answers(answer.model, wanted.model):
             seen = answer.model or answer.error or "an answer without a model"

@@ -90,8 +90,8 @@ MODEL_RUNNING = FindingCode(
     "J105",
     "model-running",
     ERROR,
-    "The process that runs now uses another model than the current release, whatever the files say: its health "
-    "check or probe says so, or its own environment or command line does. Also when the check does not answer.",
+    "The process that runs now uses another model than the current release, whatever the files say: its model "
+    "check says so, or its own environment or command line does. Also when the check does not answer.",
     HEAL,
     Fix.HEAL,
 )
@@ -100,7 +100,7 @@ PROCESS_STALE = FindingCode(
     "process-stale",
     ERROR,
     "The process started before the files that decide its model last changed, and nothing shows what it read then: "
-    "it is not the one the release started, and it is not asked (`health:` or `probe:` in fleet.yml). A running "
+    "it is not the one the release started, and it is not asked (`model_check:` in fleet.yml). A running "
     "process never takes up a changed file.",
     HEAL,
     Fix.HEAL,
@@ -154,7 +154,7 @@ MODEL_UNKNOWN = FindingCode(
     "model-unknown",
     ERROR,
     "Nothing tells which model the process uses: what its user owns could not be looked at (J411), and the service "
-    "does not say it (`health:` or `probe:` in fleet.yml).",
+    "does not say it (`model_check:` in fleet.yml).",
     "see what the service's user does to its processes on HOST, or have the service say its model",
     Fix.HAND,
 )

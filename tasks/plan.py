@@ -285,7 +285,7 @@ def _unseen(transaction: Transaction) -> Iterator[str]:
     if state.unseen:
         yield (
             f"what {state.user} owns could not be seen ({state.unseen}): this goes by root's own records, and what "
-            "runs then is proven only where the service is asked (`health:` or `probe:`)"
+            "runs then is proven only where the service is asked (`model_check:`)"
         )
     elif state.settings.real != kept:
         yield f"{state.settings.path} now leads to {release.told(state.settings.real)}; the snapshot is of {kept}"
@@ -368,11 +368,10 @@ def _unverifiable(state: State, wanted: Wanted) -> str:
             f"{unit.name} is active without a process (Type={unit.kind}), so nothing could be seen to run; have it "
             "start the agent itself, as Type=simple does"
         )
-    for key, answer in (("health", state.health), ("probe", state.probe)):
+    for key, answer in (("url", state.health), ("command", state.probe)):
         if answer.unable:
-            return (
-                f"what runs after the change could not be told: `{key}:` of fleet.yml, {answer.unable}; mend that first"
-            )
+            asked = f"`model_check.{key}` of fleet.yml, {answer.unable}"
+            return f"what runs after the change could not be told: {asked}; mend that first"
     return ""
 
 

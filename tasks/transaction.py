@@ -106,8 +106,8 @@ class Transaction:
             # A rollback is judged by the look that follows: an incident is no time to refuse the way back.
             "MODEL": wanted.model if upgrade else "",
             "NOFILE": str(wanted.nofile) if upgrade else "",
-            "HEALTH": self.service.health,
-            "HEALTH_TOLD": without_secrets(self.service.health),
+            "HEALTH": self.service.model_check.url,
+            "HEALTH_TOLD": without_secrets(self.service.model_check.url),
             "SETTLE": str(self.service.settle),
             "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
@@ -145,8 +145,8 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
-        "HEALTH": service.health,
-        "PROBE": service.probe,
+        "HEALTH": service.model_check.url,
+        "PROBE": service.model_check.command,
         "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
         "EVIDENCE": "yes" if evidence else "",

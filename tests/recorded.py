@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jada import Service
+from jada import ModelCheck, Service
 from jada.tasks import look_reader
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.state import State
@@ -19,7 +19,7 @@ from tests.frames import Pair, framed, packed
 
 LOOKS = Path(__file__).parent / "unit" / "looks"
 # As the lab's fleet.yml has it.
-SERVICE = Service(unit="jada-agent.service", settings="~/.claude/settings.json", health="http://127.0.0.1:8787/healthz")
+SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"))
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ def as_data(value: object) -> Any:
     return "infinity" if value == math.inf else value
 
 
-def record(host: str, name: str, probe: str = "") -> None:
+def record(host: str, name: str, command: str = "") -> None:
     """Looks at a host of the lab that is up, as `jada history` would."""
     from jada.inventory.lab import fleet, machine
 
-    service = replace(SERVICE, probe=probe)
+    service = replace(SERVICE, model_check=replace(SERVICE.model_check, command=command))
     (there,) = (one for one in fleet.current() if one.name == host)
     said = machine.inside(there, "sh", stdin=look_script(service, history=True, evidence=True)).stdout
     root, user = read_frames(said.splitlines())
@@ -75,7 +75,7 @@ def record(host: str, name: str, probe: str = "") -> None:
         raise user
     halves = [[(one, text) for one, values in half.values.items() if one != "end" for text in values]
               for half in (root, user)]  # fmt: skip
-    Recorded(service.unit, True, bool(probe), tuple(halves[0]), tuple(halves[1])).save(LOOKS / f"{name}.json")
+    Recorded(service.unit, True, bool(command), tuple(halves[0]), tuple(halves[1])).save(LOOKS / f"{name}.json")
 
 
 if __name__ == "__main__":

@@ -443,8 +443,7 @@ def _seen_running(state: State) -> str:
     if process is None:
         return "no process"
     model = checks.running_model(state) or "model unknown"
-    asked_by = "health check" if state.health.model else "probe"
-    how = f"says its {asked_by}" if state.told else f"in {state.settings.path}, older than the process"
+    how = "says its model check" if state.told else f"in {state.settings.path}, older than the process"
     age = max(0, state.now - process.started)
     return f"runs {model} ({how}); pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
 

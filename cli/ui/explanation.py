@@ -115,7 +115,7 @@ def _both(state: State) -> tuple[Effective, Effective | None]:
 def _how(state: State) -> str:
     if not state.told:
         return ""
-    return " (says its health check)" if state.health.model else " (says its probe)"
+    return " (says its model check)"
 
 
 def _limits(state: State) -> dict[str, int | None]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
-from jada import Service
+from jada import ModelCheck, Service
 from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Readers, Value, shown
 
@@ -14,7 +14,7 @@ from jada.inventory.yaml_values import Readers, Value, shown
 _UNIT = re.compile(r"[A-Za-z0-9_:@\\][A-Za-z0-9_:.@\\-]{0,246}\.service")
 # RFC 3986 without quotes; brackets only around an address, for curl reads others as a list of URLs to ask.
 _IN_URL = r"A-Za-z0-9._~!$&()*+,;=:%\-"
-_HEALTH = re.compile(
+_URL = re.compile(
     rf"https?://(?:[{_IN_URL}]+@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?(?:[/?#][{_IN_URL}@/?#]*)?"
 )
 # Nothing there belongs to a service's user: jada would edit what root, and root's tools, read.
@@ -53,9 +53,25 @@ def _host_path(value: Value) -> str:
     return path
 
 
-def _health(value: Value) -> str:
+def _model_check(value: Value) -> ModelCheck:
+    found = ModelCheck(**value.fields({"url": _url, "command": Value.text}))
+    if found == ModelCheck():
+        raise value.error("says neither `url` nor `command`", "leave it out if the service can't say its model")
+    return found
+
+
+def _renamed(key: str) -> Callable[[Value], NoReturn]:
+    """A reader for a key of an earlier fleet.yml."""
+
+    def read(value: Value) -> NoReturn:
+        raise value.error(f"is now a part of `model_check`: model_check: {{{key}: …}}")
+
+    return read
+
+
+def _url(value: Value) -> str:
     """The URL itself, which may hold a password, never gets into an error."""
-    if not _HEALTH.fullmatch(value.text()):
+    if not _URL.fullmatch(value.text()):
         raise value.error(
             "should be a URL that begins with http:// or https:// and holds no quotes, spaces or other signs",
             "write such signs as %XX; brackets stand only around an IPv6 address",
@@ -66,8 +82,9 @@ def _health(value: Value) -> str:
 READERS: Readers = {
     "service": _unit,
     "settings": _settings,
-    "health": _health,
-    "probe": Value.text,
+    "model_check": _model_check,
+    "health": _renamed("url"),
+    "probe": _renamed("command"),
     "projects": _projects,
     "settle": lambda settle: settle.integer(0, 600),
     "keep": lambda keep: keep.integer(2, 1000),

@@ -48,7 +48,7 @@ sources:
 roles:
   orchestrator: {{model: sonnet-4.6, tags: {{role: orchestrator}}}}
   specialist: {{model: sonnet-4.6}}
-health: http://127.0.0.1:{port}/healthz
+model_check: {{url: http://127.0.0.1:{port}/healthz}}
 settle: 5
 ssh:
   key: {key}

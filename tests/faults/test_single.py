@@ -317,7 +317,7 @@ def test_sixty_at_once_get_through_a_default_sshd(rig: Rig, many_addresses: list
     hosts = "".join(f"        e{n}: {{address: {address}}}\n" for n, address in enumerate(many_addresses))
     (rig.folder / "many.yml").write_text(
         f"fleet: many\nsources:\n  - static:\n      hosts:\n{hosts}roles: {{specialist: {{}}}}\n"
-        f"ssh: {{user: admin, key: {LAB}/id_lab, known_hosts: known}}\nhealth: http://127.0.0.1:8787/healthz\n"
+        f"ssh: {{user: admin, key: {LAB}/id_lab, known_hosts: known}}\nmodel_check: {{url: 'http://127.0.0.1:8787/healthz'}}\n"
     )
     env = {**os.environ, "JADA_FLEET": str(rig.folder / "many.yml")}
     done = subprocess.run([JADA, "drift", "--json"], env=env, capture_output=True, text=True, check=False)

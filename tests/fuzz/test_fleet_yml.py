@@ -39,8 +39,7 @@ models: {mine: gateway/claude-x}
 limits: {nofile: 65536}
 service: agent@1.service
 settings: /srv/settings.json
-health: http://127.0.0.1:8787/healthz
-probe: my-agent --which
+model_check: {url: http://127.0.0.1:8787/healthz, command: my-agent --which}
 projects: [~/repos]
 settle: 9
 ssh: {user: me, key: /keys/k, port: 2200, jump: "j@bastion:222", known_hosts: kh, host_keys: accept-new}
@@ -49,7 +48,7 @@ notify: {sns: "arn:aws:sns:us-east-1:123456789012:jada", webhook: "${HOOK}"}
 """
 DATA = json.loads(json.dumps(yaml.safe_load(FULL), default=str))
 PLACES = (
-    *((key,) for key in ("fleet", "service", "settings", "health", "probe")),
+    *((key,) for key in ("fleet", "service", "settings")),
     *(("ssh", key) for key in DATA["ssh"]),
     *(("sources", 2, "static", "hosts", "build-1", key) for key in ("address", "user")),
     ("projects", 0),
@@ -90,7 +89,7 @@ def _is_harmless(found: Fleet) -> None:
     ]
     assert not any(word.startswith("-") or re.search(r"\s", word) for word in words)
     assert not found.ssh.jump or SSH_CONFIG.fullmatch(login.jump_config(found.ssh))
-    assert not re.search(r"""['"\\\s]""", found.service.health)
+    assert not re.search(r"""['"\\\s]""", found.service.model_check.url)
     for path in (found.service.settings, *found.service.projects):
         assert not path.startswith(("/etc", "/usr", "/proc", "/dev")) and "/../" not in f"{path}/"
     assert 1024 <= found.limits.nofile < 2**31

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jada import UNPRINTABLE, Host, Service
+from jada import UNPRINTABLE, Host, ModelCheck, Service
 from jada.cli.commands import status
 from jada.cli.drift import evaluate, formats
 from jada.cli.records.model import HostOutcome
@@ -156,7 +156,7 @@ PLAIN: Halves = [
 WHOLE = framed(RICH[0]) + framed(RICH[1])
 NAMES = sorted({name for half in RICH for name, _ in half} | {"end", "lock", "held", "transaction", "login.error",
                 "settings.dangling", "settings.problem", "layer1.problem", "health.code", "health.http"})  # fmt: skip
-SERVICE = Service(UNIT, "~/.claude/settings.json", probe="x")
+SERVICE = Service(unit=UNIT, model_check=ModelCheck(command="x"))
 REQUEST = Request(LATER, "f", "ann@box", "2026-11-25T12:00:00+00:00", nofile=65536)
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "sonnet-4.5"),))

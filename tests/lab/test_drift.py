@@ -270,7 +270,7 @@ def test_the_timer_fires_and_checks_as_the_user_who_installed_it(lab: Lab) -> No
     target = lab[HOST]
     static = f"{{static: {{hosts: {{{HOST}: {{address: {target.address}, tags: {{role: specialist}}}}}}}}}}"
     text = (
-        f"fleet: rehearsal\nsources: [{static}]\nroles: {{specialist: {{}}}}\nhealth: http://127.0.0.1:8787/healthz\n"
+        f"fleet: rehearsal\nsources: [{static}]\nroles: {{specialist: {{}}}}\nmodel_check: {{url: 'http://127.0.0.1:8787/healthz'}}\n"
         f"ssh: {{user: {target.login}, key: ~/.ssh/id_lab, host_keys: accept-new}}\n"
     )
     for path, content, mode in (("fleet.yml", text, 644), (".ssh/id_lab", fleet.KEY.read_text(), 600)):

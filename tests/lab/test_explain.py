@@ -80,7 +80,7 @@ def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
     assert f"  claude-opus-5                 model in {lab[HOST].settings}  (outranked)\n" in told
     pid = machine.healthz(lab[HOST])["pid"]
     assert f"Process {pid}, running for" in told
-    assert "uses claude-opus-5 (says its health check); started again as it was, it would ask for claude-opus-5" in told
+    assert "uses claude-opus-5 (says its model check); started again as it was, it would ask for claude-opus-5" in told
     assert "J103 model-shadowed" in told
     assert f"jada heal --limit {HOST}" in told
 
@@ -103,9 +103,10 @@ def test_the_probe_and_the_projects_of_the_fleet_are_looked_at(lab: Lab) -> None
     project = f"{lab[HOST].home}/Documents/repos/one/.claude"
     lab.run(HOST, f'mkdir -p {project}; echo \'{{"model": "claude-x"}}\' >{project}/settings.local.json')
     own = LAB / "probed.yml"
-    own.write_text(fleet.FLEET_FILE.read_text() + "probe: id -un\nprojects: [~/Documents/repos]\n")
+    asked = fleet.FLEET_FILE.read_text().replace("model_check: {", "model_check: {command: id -un, ")
+    own.write_text(asked + "projects: [~/Documents/repos]\n")
     told = lab.jada("drift", "--limit", HOST, exit_code=3, env={"JADA_FLEET": str(own)})
-    assert "J105 model-running: expected claude-opus-5, saw agent (probe)" in told
+    assert "J105 model-running: expected claude-opus-5, saw agent (model_check.command)" in told
     assert f"saw claude-x from model in {project}/settings.local.json" in told
     lab.run(HOST, "rm -r /home/agent/Documents")
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jada import Service
+from jada import ModelCheck, Service
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 from jada.tasks import checks
@@ -212,9 +212,9 @@ LIES = [
     lie("the limit at login", "J302", 'echo "$U soft nofile 512" >/etc/security/limits.d/zz.conf'),
     lie("our limits file is edited", "J204 J302", "sed -i s/20000/600/ /etc/security/limits.d/50-jada.conf"),
     # What runs.
-    lie("the probe says another model", "J105", ":", probe="echo claude-x"),
-    lie("the probe fails", "J105", ":", probe="echo claude-opus-5; exit 3"),
-    lie("the health check is dead", "J105", ":", health="http://127.0.0.1:1/"),
+    lie("the probe says another model", "J105", ":", model_check=ModelCheck(command="echo claude-x")),
+    lie("the probe fails", "J105", ":", model_check=ModelCheck(command="echo claude-opus-5; exit 3")),
+    lie("the health check is dead", "J105", ":", model_check=ModelCheck(url="http://127.0.0.1:1/")),
     lie("the service is stopped", "J202", "systemctl stop jada-agent", restarts=True),
     lie(
         "the service was killed",
@@ -245,7 +245,7 @@ LIES = [
         "J105",
         "sed -i s/claude-opus-5/claude-x/ $S; restart; sed -i s/claude-x/claude-opus-5/ $S",
         restarts=True,
-        health=HEALTH,
+        model_check=ModelCheck(url=HEALTH),
     ),
     lie(
         "edited, restarted, and put back with its old time",
@@ -296,7 +296,7 @@ LIES = [
 
 HARMLESS = [
     lie("nothing", "", ":"),
-    lie("nothing, and asked", "", ":", health=HEALTH),
+    lie("nothing, and asked", "", ":", model_check=ModelCheck(url=HEALTH)),
     lie("a touch", "", "touch $S"),
     lie("the CLI's own rewriting", "", "json \"d = {'x': 1, **dict(sorted(d.items()))}\""),
     lie("a BOM", "", "printf '\\357\\273\\277' >/srv/x; sed '1s/^\\xef\\xbb\\xbf//' $S >>/srv/x; cat /srv/x >$S"),
@@ -337,7 +337,7 @@ HARMLESS = [
         "wrapped 'setsid python3 /usr/local/bin/jada-agent >/dev/null 2>&1 &'"
         ";dropin Type=oneshot RemainAfterExit=yes Restart=no ExecStart= ExecStart=/srv/wrap; restart",
         restarts=True,
-        health=HEALTH,
+        model_check=ModelCheck(url=HEALTH),
     ),
     lie(
         "a variable that is taken back",
@@ -366,15 +366,20 @@ HARMLESS = [
         projects=("~/Documents/repos",),
     ),
     lie("a session begun after the change", "", CLAUDE),
-    lie("the probe says it", "", ":", probe="echo claude-opus-5"),
-    lie("the probe says it in JSON", "", ":", probe='echo "{\\"model\\": \\"claude-opus-5\\", \\"token\\": \\"x\\"}"'),
+    lie("the probe says it", "", ":", model_check=ModelCheck(command="echo claude-opus-5")),
+    lie(
+        "the probe says it in JSON",
+        "",
+        ":",
+        model_check=ModelCheck(command='echo "{\\"model\\": \\"claude-opus-5\\", \\"token\\": \\"x\\"}"'),
+    ),
     lie("a restart by hand", "", "restart", restarts=True),
 ]
 
 
 def look(host: Machine, **service: Any) -> State:
     """What jada sees of a host with the same release, by the script it sends."""
-    made = Service(UNIT, "~/.claude/settings.json", **service)
+    made = Service(unit=UNIT, **service)
     done = machine.inside(host, look_script(made))
     found = read_look(made, done.stdout.splitlines())
     assert b"lab-secret" not in gzip.decompress(base64.b64decode(done.stdout))
@@ -459,7 +464,7 @@ def test_what_a_look_shows_is_told_before_anything_is_restarted(released: Lab) -
         told = released.jada("upgrade", "--to", "haiku-4.5", "--dry-run", exit_code=1)
         assert f"Refused {limited}: {dropin} is read after jada's own" in " ".join(told.split())
         assert (
-            f"Refused {bare}: what runs after the change could not be told: `health:` of fleet.yml, curl is"
+            f"Refused {bare}: what runs after the change could not be told: `model_check.url` of fleet.yml, curl is"
             in " ".join(told.split())
         )
         assert "does not run now (inactive, success): this starts it" in " ".join(told.split())

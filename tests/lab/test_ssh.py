@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import Lab
 
 pytestmark = pytest.mark.lab
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+SERVICE = Service()
 LOCK = LockRequest(OperatorLock("me", "2026-01-01T00:00:00+00:00", "", "x"))
 SSHD = "/etc/ssh/sshd_config.d/00-test.conf"
 

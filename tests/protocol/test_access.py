@@ -436,7 +436,7 @@ def serving(listening: socket.socket) -> Iterator[Shown]:
 def connected(fleet: Fleet, scratch: Path, port: int, address: str = "127.0.0.1") -> HostError:
     """How a connection to the server ends: always in an error, as it lets nobody in."""
     host = Host("web-1", address, "static", user="agent", port=port)
-    session = Session(ssh_data(fleet, [host], scratch), Service("a.service", "~/s"), {})
+    session = Session(ssh_data(fleet, [host], scratch), Service(unit="a.service", settings="~/s"), {})
     ((_, ended),) = session.each(["web-1"], lambda _, connection: connection.connect())
     session.close()
     assert isinstance(ended, HostError)

@@ -109,7 +109,7 @@ class Victim:
 
     def look(self, **service: Any) -> State:
         """What a look at the host sees, by the script that goes over ssh."""
-        made = Service("jada-agent.service", "~/.claude/settings.json", **service)
+        made = Service(**service)
         return read_look(made, machine.inside(self.host, look_script(made)).stdout.splitlines())
 
     def ready(self) -> None:

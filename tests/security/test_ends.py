@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jada import ModelCheck
 from jada.inventory.lab import machine
 from jada.tasks import checks
 from tests.faults.conftest import eventually
@@ -76,7 +77,7 @@ def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> 
         eventually(lambda: victim.root("pgrep -u agent -x claude", check=False) != "", "it did not start")
         pid = victim.root("pgrep -u agent -x claude").strip()
         victim.root(f"G=$(systemctl show -P ControlGroup jada-agent); echo {pid} > {MEMBERS}")
-        seen = victim.look(probe=LEAVING)
+        seen = victim.look(model_check=ModelCheck(command=LEAVING))
         assert seen.probe.model == "claude-x"
         assert seen.process is not None
         assert seen.process.speaker == int(pid)
@@ -131,11 +132,11 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
     victim.root(f"{ATTACK} python3 server.py")
     try:
         eventually(lambda: victim.user("ls up 2>/dev/null", check=False) != "", "the server did not start")
-        file = victim.fleet_with(tmp_path, health="http://127.0.0.1:8788/")
+        file = victim.fleet_with(tmp_path, model_check="{url: 'http://127.0.0.1:8788/'}")
         code, _, shown = victim.jada("drift", "--json", "--limit", victim.host.name, fleet_file=file)
         assert code == 3, shown
-        victim.look(health="http://127.0.0.1:8788/")
-        asked = victim.look(health="http://127.0.0.1:8788/").health
+        victim.look(model_check=ModelCheck(url="http://127.0.0.1:8788/"))
+        asked = victim.look(model_check=ModelCheck(url="http://127.0.0.1:8788/")).health
         assert (asked.model, told in asked.error) == ("", True), asked
         code, _, shown = victim.jada("explain", victim.host.name, fleet_file=file)
         assert code == 0

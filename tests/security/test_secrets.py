@@ -15,8 +15,8 @@ def test_nothing_of_a_script_is_on_a_command_line(victim: Victim, tmp_path: Path
     """Another user of the host reads all command lines, all the time."""
     file = victim.fleet_with(
         tmp_path,
-        health="http://operator:ps-secret-1@127.0.0.1:8787/healthz?token=ps-secret-2",
-        probe="': ps-secret-3; echo claude-opus-5'",
+        model_check="{url: 'http://operator:ps-secret-1@127.0.0.1:8787/healthz?token=ps-secret-2', "
+        "command: ': ps-secret-3; echo claude-opus-5'}",
     )
     end = victim.in_background("cat /proc/[0-9]*/cmdline 2>/dev/null | tr \\\\0 \\\\n >>seen")
     try:
@@ -34,7 +34,9 @@ def test_nothing_of_a_script_is_on_a_command_line(victim: Victim, tmp_path: Path
 
 
 def test_a_url_is_told_without_who_it_is_for(victim: Victim, tmp_path: Path) -> None:
-    file = victim.fleet_with(tmp_path, health="http://operator:lab-secret@127.0.0.1:1/healthz?token=lab-secret")
+    file = victim.fleet_with(
+        tmp_path, model_check="{url: 'http://operator:lab-secret@127.0.0.1:1/healthz?token=lab-secret'}"
+    )
     _, host, told = victim.upgrade(fleet_file=file)
     # What it ran before does not answer there either.
     assert host["outcome"] == "rollback_failed", told

@@ -47,7 +47,7 @@ def speak(victim: Victim) -> Iterator[Callable[[str], None]]:
 def silent(victim: Victim, folder: Path) -> Path:
     """A fleet.yml by which no service says which model it runs."""
     file = victim.fleet_with(folder)
-    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("health:")))
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("model_check:")))
     return file
 
 

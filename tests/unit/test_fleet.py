@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 import jada
-from jada import ConfigError, Service
+from jada import ConfigError, ModelCheck, Service
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.fleet import config
 from jada.inventory.fleet.accept import Acceptance
@@ -48,7 +48,7 @@ models: {sonnet-4.6: claude-sonnet-4-6}
 limits: {nofile: 65536}
 service: agent@1.service
 settings: /srv/settings.json
-health: http://127.0.0.1:8787/healthz
+model_check: {url: http://127.0.0.1:8787/healthz}
 settle: 9
 ssh: {user: me, key: /keys/k, port: 2200, jump: "j@bastion:222", known_hosts: kh, host_keys: accept-new}
 """
@@ -97,16 +97,27 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ),
         models={"sonnet-4.6": "claude-sonnet-4-6"},
         limits=Limits(65536),
-        service=Service("agent@1.service", "/srv/settings.json", "http://127.0.0.1:8787/healthz", settle=9),
+        service=Service(
+            unit="agent@1.service",
+            settings="/srv/settings.json",
+            model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"),
+            settle=9,
+        ),
         ssh=Ssh("me", Path("/keys/k"), 2200, "j@bastion:222", tmp_path / "kh", "accept-new"),
     )
+
+
+@pytest.mark.parametrize(("old", "new"), [("health: http://a/", "url"), ("probe: my-agent", "command")])
+def test_a_key_of_an_earlier_fleet_yml_names_the_new_one(tmp_path: Path, old: str, new: str) -> None:
+    with pytest.raises(ConfigError, match=f"is now a part of `model_check`: model_check: {{{new}: …}}"):
+        load(tmp_path, f"{LEAST}{old}\n")
 
 
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     found = load(tmp_path, LEAST)
     assert found.sources == (Ec2Source(("us-east-1",), {}, {}, True, "private", ""),)
     assert found.limits.nofile == 2147483646
-    assert found.service == Service("jada-agent.service", "~/.claude/settings.json", "", settle=5)
+    assert found.service == Service()
     assert found.ssh == Ssh("", None, 22, "", Path.home() / ".ssh/known_hosts", "strict")
 
 
@@ -130,8 +141,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     keys += (
         "service",
         "settings",
-        "health",
-        "probe",
+        "model_check",
         "projects",
         "settle",
         "keep",
@@ -160,7 +170,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert isinstance(static, StaticSource)
     assert found.aws.profile == "production"
     assert found.service == Service(
-        health="http://127.0.0.1:8787/healthz", probe="my-agent --which-model", projects=("~/Documents/repos",)
+        model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"),
+        projects=("~/Documents/repos",),
     )
     assert (found.limits, found.service.keep, found.deadline) == (Limits(), 10, 3600)
     assert (found.ssh.port, found.ssh.known_hosts, found.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
@@ -337,11 +348,26 @@ WRONG = {
     "a folder for settings": (LEAST + "settings: ~/x.json/\n", 6, "settings", "no / too many"),
     "all as a project": (LEAST + "projects: [/.]\n", 6, "projects[0]", "without . and .."),
     "processes as a project": (LEAST + "projects: [~/a, /proc]\n", 6, "projects[1]", "root's own files"),
-    "a quote in a URL": (LEAST + "health: http://a/'x\n", 6, "health", "holds no quotes"),
-    "a backslash in a URL": (LEAST + "health: http://a/\\x\n", 6, "health", "holds no quotes"),
-    "a file for a URL": (LEAST + "health: file:///etc/shadow\n", 6, "health", "begins with http:// or https://"),
-    "many URLs in one": (LEAST + "health: 'http://a/[1-99999]'\n", 6, "health", "no quotes, spaces or other signs"),
-    "many hosts in one": (LEAST + "health: 'http://{a,b}/'\n", 6, "health", "no quotes, spaces or other signs"),
+    "a quote in a URL": (LEAST + "model_check: {url: 'http://a/''x'}\n", 6, "model_check.url", "holds no quotes"),
+    "a backslash in a URL": (LEAST + "model_check: {url: 'http://a/\\x'}\n", 6, "model_check.url", "holds no quotes"),
+    "a file for a URL": (
+        LEAST + "model_check: {url: 'file:///etc/shadow'}\n",
+        6,
+        "model_check.url",
+        "begins with http:// or https://",
+    ),
+    "many URLs in one": (
+        LEAST + "model_check: {url: 'http://a/[1-99999]'}\n",
+        6,
+        "model_check.url",
+        "no quotes, spaces or other signs",
+    ),
+    "many hosts in one": (
+        LEAST + "model_check: {url: 'http://{a,b}/'}\n",
+        6,
+        "model_check.url",
+        "no quotes, spaces or other signs",
+    ),
     "an address that is an option": (
         with_line(EC2, "- static: {hosts: {a: {address: -oProxyCommand=x}}}"),
         3,
@@ -375,8 +401,8 @@ WRONG = {
     "the home of nobody": (LEAST + "ssh: {key: ~nobody-such/x}\n", 6, "ssh.key", "knows no such home"),
     "a path that no file has": (LEAST + f"ssh: {{key: {'k' * 256}}}\n", 6, "ssh.key", "longer than 255 bytes"),
     "a long name": (with_line("fleet: agents", f"fleet: {'a' * 81}"), 1, "fleet", "is longer than 80 characters"),
-    "a long text": (LEAST + f"probe: {'a' * 4097}\n", 6, "probe", "is longer than 4096 characters"),
-    "a block of lines": (LEAST + "probe: |\n  a\n  b\n", 6, "probe", "control character U+000A"),
+    "a long text": (LEAST + f"service: {'a' * 4097}\n", 6, "service", "is longer than 4096 characters"),
+    "a block of lines": (LEAST + "service: |\n  a\n  b\n", 6, "service", "control character U+000A"),
     "a line in a key": (LEAST + '"x\\ny": 1\n', 6, "a key of the file", "control character U+000A"),
     "a line in a tag": (
         with_line("{}", '{tags: {role: ["a", "b\\r"]}}'),
@@ -384,22 +410,22 @@ WRONG = {
         "roles.any.tags.role[1]",
         "control character U+000D",
     ),
-    "half a character": (LEAST + 'probe: "\\ud800"\n', 6, "probe", "control character U+D800"),
-    "text backwards": (LEAST + 'probe: "a\u202eb"\n', 6, "probe", "control character U+202E"),
-    "nothing in a text": (LEAST + 'probe: "\\0"\n', 6, "probe", "control character U+0000"),
-    "an escape that is none": (LEAST + 'probe: "\\U00110000"\n', 6, "this is not YAML", ""),
-    "a terminal's escape": (LEAST + "probe: a\x1b[2J\n", 6, "this is not YAML: the character U+001B is in it", ""),
-    "a raw end": (LEAST + "probe: a\x00\n", 6, "this is not YAML: the character U+0000 is in it", ""),
-    "nested lists": (LEAST + "probe: " + "[" * 5000 + "\n", 6, "this is not YAML: it is nested too deeply", ""),
-    "nested blocks": (LEAST + "probe: " + "- " * 5000 + "a\n", 6, "this is not YAML", ""),
-    "an alias of itself": (LEAST + "probe: &a [*a]\n", 6, "probe[0]", "holds more than a file can mean"),
+    "half a character": (LEAST + 'service: "\\ud800"\n', 6, "service", "control character U+D800"),
+    "text backwards": (LEAST + 'service: "a\u202eb"\n', 6, "service", "control character U+202E"),
+    "nothing in a text": (LEAST + 'service: "\\0"\n', 6, "service", "control character U+0000"),
+    "an escape that is none": (LEAST + 'service: "\\U00110000"\n', 6, "this is not YAML", ""),
+    "a terminal's escape": (LEAST + "service: a\x1b[2J\n", 6, "this is not YAML: the character U+001B is in it", ""),
+    "a raw end": (LEAST + "service: a\x00\n", 6, "this is not YAML: the character U+0000 is in it", ""),
+    "nested lists": (LEAST + "service: " + "[" * 5000 + "\n", 6, "this is not YAML: it is nested too deeply", ""),
+    "nested blocks": (LEAST + "service: " + "- " * 5000 + "a\n", 6, "this is not YAML", ""),
+    "an alias of itself": (LEAST + "service: &a [*a]\n", 6, "service[0]", "holds more than a file can mean"),
     "a bomb of aliases": (
         LEAST + "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}' if n else 'lol'] * 10)}]\n" for n in range(9)),
         6,
         "x4",
         "holds more than a file can mean",
     ),
-    "an alias of nothing": (LEAST + "probe: *a\n", 6, "this is not YAML", "undefined alias"),
+    "an alias of nothing": (LEAST + "service: *a\n", 6, "this is not YAML", "undefined alias"),
     "several documents": (LEAST + "---\n" + LEAST, 6, "a second document begins here", "one file is one fleet"),
     "a document behind a comment": (LEAST + "#\n\n--- # of\n\nfleet: b\n", 8, "a second document begins here", ""),
     "a number of a version": (f"%YAML 1.{'9' * 5000}\n---\n" + LEAST, 1, "this is not YAML", ""),
@@ -476,8 +502,8 @@ def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     "line",
     [
-        "health: 'http://[::1]:8787/healthz?a=b%20c#d'",
-        "health: https://user:pa%24s@agent.example.com/",
+        "model_check: {url: 'http://[::1]:8787/healthz?a=b%20c#d'}",
+        "model_check: {url: 'https://user:pa%24s@agent.example.com/'}",
         "settings: /home/agent/My Files/settings.json",
         "projects: [~/Documents, '/srv/été']",
         "service: agent@a-b.service",
@@ -485,7 +511,7 @@ def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypat
         "ssh: {user: 'DOM\\jo', known_hosts: 'a b'}",
         "ssh: {user: jo@example.com}",
         "ssh: {jump: jo@bastion.example.com:22}",
-        "probe: /opt/agent/bin/model --json 2>/dev/null | head -n 1",
+        "model_check: {command: /opt/agent/bin/model --json 2>/dev/null | head -n 1}",
         "accept:\n  - code: J301\n    hosts: a\n    until: 2026-12-31\n    reason: >-\n      two\n      lines",
     ],
 )
@@ -501,7 +527,7 @@ def test_addresses_of_every_kind_are_read(tmp_path: Path, address: str) -> None:
 
 def test_a_passworded_url_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(tmp_path, LEAST + "health: http://me:s3cret@host/'x\n")
+        load(tmp_path, LEAST + 'model_check: {url: "http://me:s3cret@host/\'x"}\n')
     assert "s3cret" not in caught.value.message
 
 

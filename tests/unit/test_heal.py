@@ -34,7 +34,7 @@ LATER = "20261126-110000-dddd"
 OPUS = "claude-opus-5"
 SONNET = "claude-sonnet-5"
 REQUEST = Request("20261126-120000-cccc", "f", "me@here", "2026-11-26T12:00:00+00:00", 2147483646, restart=True)
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+SERVICE = Service()
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "haiku-4.5"), Role("no-model")))
 HERE = Host("web-1", "192.0.2.1", "static", role="r")
 

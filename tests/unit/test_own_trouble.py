@@ -42,7 +42,7 @@ TROUBLES = [
     AssertionError("secret"), LookupError("secret"),
 ]  # fmt: skip
 each_trouble = pytest.mark.parametrize("trouble", TROUBLES, ids=lambda error: type(error).__name__)
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+SERVICE = Service()
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
 HOW = How(dry_run=False, yes=True, as_json=False, verbose=True)
 

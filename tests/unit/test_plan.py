@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jada import Service
+from jada import ModelCheck, Service
 from jada.cli.rollout.run import question
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks, plan, release
@@ -22,7 +22,7 @@ from tests.unit.conftest import back_alone
 
 Host = Callable[..., State]
 REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json", "http://127.0.0.1:8787/healthz", 5)
+SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"), settle=5)
 OPUS = "claude-opus-5"
 DROPINS = "/etc/systemd/system/jada-agent.service.d"
 # What a script that starts the service gives it, as the look saw it.
@@ -171,11 +171,11 @@ def test_a_missing_file_is_made(host: Host) -> None:
         ),
         (
             {"health": Answer(True, error="x", unable="curl is not installed there")},
-            "`health:` of fleet.yml, curl is not",
+            "`model_check.url` of fleet.yml, curl is not",
         ),
         (
             {"probe": Answer(True, error="x", unable="its command is not found there")},
-            "`probe:` of fleet.yml, its command",
+            "`model_check.command` of fleet.yml, its command",
         ),
         ({"process": None, "unit": {"kind": "oneshot"}}, "active without a process (Type=oneshot)"),
         (

@@ -237,7 +237,7 @@ def test_no_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 REQUEST = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+SERVICE = Service()
 
 
 def rolled(kind: str, state: State, force: bool = False) -> int:

@@ -19,7 +19,7 @@ from tests.unit.conftest import back_alone
 ID = "20261124-120000-aaaa"
 MADE = Release(ID, "upgrade", Wanted("claude-opus-5", 1024, 4096, ID), Wanted("opus[1m]", 0), fleet="f", role="r",
                who="ann@box", at="2026-11-24T12:00:00+00:00", reason="why")  # fmt: skip
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+SERVICE = Service()
 LINES = "claude-x\nUser=root\nExecStartPre=/bin/sh"
 
 

@@ -16,7 +16,7 @@ from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
 
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+SERVICE = Service()
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
 OLD, SONNET, OPUS, HAIKU = "claude-sonnet-4-5-20250929", "claude-sonnet-4.6", "claude-opus-5", "claude-haiku-4.5"
 FUTURE = "20270101-000000-"

@@ -38,7 +38,7 @@ from jada.tasks.transaction import Result as Outcomes
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),))
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+SERVICE = Service()
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 4096)
 HOW = How(dry_run=False, yes=True, as_json=False, verbose=False)
 ANN = OperatorLock("ann@ops", "2027-01-01T10:00:00+00:00", "", "incident 4711")

@@ -10,7 +10,7 @@ from jada.tasks.engines.ssh import Connection, Session
 
 # What is waited for comes at once, or never.
 PATIENCE = 20
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
+SERVICE = Service()
 
 
 def session(*names: str) -> Session:

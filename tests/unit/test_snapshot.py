@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jada import Service
+from jada import ModelCheck, Service
 from jada.tasks import checks, effective, plan, release
 from jada.tasks.look_reader import _duration
 from jada.tasks.plan import Request
@@ -21,7 +21,7 @@ Host = Callable[..., State]
 ID = "20261124-120000-aaaa"
 REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
 BACK = replace(REQUEST, id="20261124-140000-cccc")
-SERVICE = Service("jada-agent.service", "~/.claude/settings.json", "http://127.0.0.1:8787/healthz", 5)
+SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"), settle=5)
 OPUS, HAIKU = "claude-opus-5", "claude-haiku-4.5"
 EDITED = File("1000:1000", "600", "9" * 64)
 

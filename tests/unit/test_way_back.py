@@ -45,7 +45,7 @@ NEEDED = {
     "a user": GOOD + "ssh: {user: '-x'}\n",
     "a unit": GOOD + "service: --now\n",
     "whose settings": GOOD + "settings: /etc/x.json\n",
-    "health": GOOD + "health: x\n",
+    "model check": GOOD + "model_check: {url: x}\n",
     "settle": GOOD + "settle: -1\n",
     "keep": GOOD + "keep: 1\n",
     "deadline": GOOD + "deadline: never\n",
