@@ -100,7 +100,7 @@ def test_a_file_of_variables_of_the_users_is_read_as_the_user(victim: Victim) ->
 
 # In place of what runs the user's half of a look, which the user may trace: it says what it likes.
 SPEAKER = """#!/bin/sh
-case "$*" in *"NAME LENGTH"*) exec cat /run/forged ;; esac
+case "$*" in *look_as_user*) exec cat /run/forged ;; esac
 exec /usr/bin/setpriv "$@"
 """
 

@@ -21,7 +21,7 @@ ATTACKS = {
 }
 # In place of the user's half, which that user may trace: it says what it likes.
 SPEAKER = """#!/bin/sh
-case "$*" in *"NAME LENGTH"*) exec {says} ;; esac
+case "$*" in *look_as_user*) exec {says} ;; esac
 exec /usr/bin/setpriv "$@"
 """
 SAYS = {
