@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
+from jada.inventory.lab.named import Lab
 from jada.tasks.transaction import Service
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
+# Of its own, so that nobody's rehearsal is in the figures, or taken down.
+LAB = Lab("bench")
 PEERS = HERE / ".venv/bin"
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json", f"http://127.0.0.1:{machine.PORT}/healthz", 0)
 # As many hosts side by side as jada visits.
@@ -59,12 +62,12 @@ class Setting:
             "fleet.yml",
             f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{model: sonnet-4.5}}}}\n"
             f"health: {SERVICE.health}\nsettle: 0\n"
-            f"ssh: {{user: admin, key: {fleet.KEY}, known_hosts: {self._known_hosts}}}\n",
+            f"ssh: {{user: admin, key: {LAB.key}, known_hosts: {self._known_hosts}}}\n",
         )
         ssh = f"-o UserKnownHostsFile={self._known_hosts} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
         rows = "".join(
             f"{one.name} ansible_host={one.address} ansible_port={one.port} ansible_user=admin "
-            f"ansible_ssh_private_key_file={fleet.KEY} ansible_python_interpreter=/usr/bin/python3 "
+            f"ansible_ssh_private_key_file={LAB.key} ansible_python_interpreter=/usr/bin/python3 "
             f"ansible_ssh_common_args='{ssh}'\n"
             for one in endpoints
         )
@@ -76,7 +79,7 @@ class Setting:
                     "ssh_hostname": one.address,
                     "ssh_port": one.port,
                     "ssh_user": "admin",
-                    "ssh_key": str(fleet.KEY),
+                    "ssh_key": str(LAB.key),
                     "ssh_known_hosts_file": str(self._known_hosts),
                     "ssh_strict_host_key_checking": "yes",
                 },
@@ -93,7 +96,7 @@ class Setting:
         """As many ssh processes side by side as there are hosts, at most 50, each with one exec: its host's command."""
         files = [self._write(f"command-{number}", command) for number, command in enumerate(commands)]
         rows = "".join(f"{one.port} {one.address} {file}\n" for one, file in zip(self._endpoints, files, strict=True))
-        options = f"-o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes -i {fleet.KEY}"
+        options = f"-o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes -i {LAB.key}"
         script = (
             f"xargs -P 50 -L 1 sh -c 'ssh -n {options} -o UserKnownHostsFile={self._known_hosts} "
             f'-p "$1" "admin@$2" "$(cat "$3")"\' sh'
@@ -104,7 +107,7 @@ class Setting:
         job = {
             "hosts": [[one.address, one.port] for one in self._endpoints],
             "user": "admin",
-            "key": str(fleet.KEY),
+            "key": str(LAB.key),
             "known_hosts": str(self._known_hosts),
             "command": command,
             "packed": packed,

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jada.inventory.lab import machine
-from tests.conftest import JADA, reset
-from tests.faults.conftest import eventually
+from tests.conftest import JADA, eventually, reset
 from tests.security.conftest import MANIFEST, Victim
 
 if TYPE_CHECKING:
