@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -114,7 +113,7 @@ def changes(
 ) -> dict[str, Series]:
     """The same change of some hosts by every tool, each from the same beginning; jada's way back too."""
     near = [Endpoint(host.name, host.address, 22, tuple(host.host_keys())) for host in hosts]
-    command = as_root(f"NEW={NEW}\n" + (HERE / "change.sh").read_text())
+    script = on_stdin(f"NEW={NEW}\n" + (HERE / "change.sh").read_text())
     with far_away(near, delay) as there:
         setting = Setting(folder / "setting", there)
 
@@ -137,8 +136,8 @@ def changes(
 
         # The first is the floor.
         jobs: dict[str, Job] = {
-            FLOOR: job(lambda: setting.openssh([command] * len(hosts))),
-            ASYNCSSH: job(lambda: setting.asyncssh(command, "changed")),
+            FLOOR: job(lambda: setting.openssh([script] * len(hosts))),
+            ASYNCSSH: job(lambda: setting.asyncssh(script, "changed")),
             SCRIPTS: job(lambda: setting.openssh([own_scripts(host, upgrade) for host in hosts])),
             SCRIPTS_BACK: back(lambda: setting.openssh([own_scripts(host, rollback) for host in hosts])),
             UPGRADE: job(lambda: setting.jada("upgrade", "--to", NEW, "--yes")),
@@ -163,12 +162,7 @@ def own_scripts(host: Machine, decide: Callable[[State], Plan]) -> str:
     made = decide(read_look(SERVICE, machine.inside(host, look).stdout.splitlines()))
     if made.transaction is None:
         sys.exit(f"nothing is to be done on {host.name}: {made}")
-    return as_root(f"(\n{look})\n(\n{made.transaction.script()}) || exit\n(\n{look})\n")
-
-
-def as_root(script: str) -> str:
-    """A command that runs a script as jada does, for tools that send no stdin."""
-    return f"printf %s {shlex.quote(on_stdin(script))} | sudo -n sh -c 'eval \"$(cat)\"'"
+    return on_stdin(f"(\n{look})\n(\n{made.transaction.script()}) || exit\n(\n{look})\n")
 
 
 def upgrade(seen: State) -> Plan:
@@ -189,12 +183,12 @@ def reads(results: Results, folder: Path, hosts: Sequence[Machine], delay: float
     # Far away, a fifth of them: as many as are visited at once. With more, these few processors are busy all the time
     # with the hosts' side of it, and the distance is hidden.
     near = endpoints(hosts, results.endpoints // 5 if delay else results.endpoints)
-    command = as_root(look_script(SERVICE))
+    script = on_stdin(look_script(SERVICE))
     release(folder, hosts)
     with far_away(near, delay) as there:
         setting = Setting(folder / "setting", there)
         jobs: dict[str, Job] = {
-            READ_FLOOR: lambda series: measure(setting.asyncssh(command, "end 2\nok", packed=True), series),
+            READ_FLOOR: lambda series: measure(setting.asyncssh(script, "end 2\nok", packed=True), series),
             "jada drift": lambda series: measure(setting.jada("drift"), series),
         }
         return in_turn(results.rounds, jobs)

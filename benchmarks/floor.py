@@ -2,8 +2,8 @@
 
     benchmarks/.venv/bin/python benchmarks/floor.py AT_ONCE WORD <job.json
 
-stdin: {"hosts": [[address, port], …], "user", "key", "known_hosts", "command", "packed"}. Fails unless WORD is in every
-answer, which is unpacked for that if it is packed as a look is.
+stdin: {"hosts": [[address, port], …], "user", "key", "known_hosts", "command", "script", "packed"}: the command reads
+the script. Fails unless WORD is in every answer, which is unpacked for that if it is packed as a look is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ async def main(at_once: int, word: str, job: dict[str, Any]) -> None:
 
     async def run(address: str, port: int) -> str:
         async with slots, asyncssh.connect(address, port, options=options) as connection:
-            answer = str((await connection.run(job["command"], check=True)).stdout)
+            answer = str((await connection.run(job["command"], input=job["script"], check=True)).stdout)
             return gzip.decompress(base64.b64decode(answer)).decode("latin-1") if job["packed"] else answer
 
     answers = await asyncio.gather(*(run(address, port) for address, port in job["hosts"]))

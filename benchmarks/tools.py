@@ -20,6 +20,8 @@ BIN = Path(sys.executable).parent
 LAB = Lab("bench")
 PEERS = HERE / ".venv/bin"
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json", f"http://127.0.0.1:{machine.PORT}/healthz", 0)
+# Runs a script that comes on stdin, as jada's own does: an argument may have 128 KiB (MAX_ARG_STRLEN, execve(2)).
+AS_ROOT = """sudo -n sh -c 'eval "$(cat)"'"""
 # As many hosts side by side as jada visits.
 AT_ONCE = 100
 
@@ -92,24 +94,25 @@ class Setting:
         env = {"JADA_FLEET": str(self._fleet), "XDG_STATE_HOME": str(self._folder)}
         return Tool(name or f"jada {argv[0]}", (str(BIN / "jada"), *argv), env=env)
 
-    def openssh(self, commands: Sequence[str]) -> Tool:
-        """As many ssh processes side by side as there are hosts, at most 50, each with one exec: its host's command."""
-        files = [self._write(f"command-{number}", command) for number, command in enumerate(commands)]
+    def openssh(self, scripts: Sequence[str]) -> Tool:
+        """As many ssh processes side by side as there are hosts, at most 50, each with one exec: its host's script."""
+        files = [self._write(f"script-{number}", script) for number, script in enumerate(scripts)]
         rows = "".join(f"{one.port} {one.address} {file}\n" for one, file in zip(self._endpoints, files, strict=True))
         options = f"-o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes -i {LAB.key}"
         script = (
-            f"xargs -P 50 -L 1 sh -c 'ssh -n {options} -o UserKnownHostsFile={self._known_hosts} "
-            f'-p "$1" "admin@$2" "$(cat "$3")"\' sh'
+            f"xargs -P 50 -L 1 sh -c 'ssh {options} -o UserKnownHostsFile={self._known_hosts} "
+            f'-p "$1" "admin@$2" "$AS_ROOT" <"$3"\' sh'
         )
-        return Tool("OpenSSH", ("sh", "-c", script), rows)
+        return Tool("OpenSSH", ("sh", "-c", script), rows, {"AS_ROOT": AS_ROOT})
 
-    def asyncssh(self, command: str, word: str, packed: bool = False) -> Tool:
+    def asyncssh(self, script: str, word: str, packed: bool = False) -> Tool:
         job = {
             "hosts": [[one.address, one.port] for one in self._endpoints],
             "user": "admin",
             "key": str(LAB.key),
             "known_hosts": str(self._known_hosts),
-            "command": command,
+            "command": AS_ROOT,
+            "script": script,
             "packed": packed,
         }
         return Tool("asyncssh", (str(PEERS / "python"), str(HERE / "floor.py"), str(AT_ONCE), word), json.dumps(job))
