@@ -221,7 +221,7 @@ def _aws_log(lab: Lab) -> Path:
 
 
 def _wait_for_aws(lab: Lab) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + BOOT_SECONDS
     while not (url := endpoint(lab)):
         if not cgroup.processes(_aws(lab)) or time.monotonic() > deadline:
             raise JadaError("The emulated AWS endpoint did not start", f"its log is in {_aws_log(lab)}")

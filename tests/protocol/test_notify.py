@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -151,6 +150,7 @@ def test_a_url_that_does_not_work_is_never_shown(url: str) -> None:
 @contextmanager
 def raw_server(*parts: bytes) -> Iterator[str]:
     """The URL of a server that answers one request with these parts, a moment between them, whatever it was asked."""
+    over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:
@@ -160,13 +160,15 @@ def raw_server(*parts: bytes) -> Iterator[str]:
                     line.recv(65536)
                     for part in parts:
                         line.sendall(part)
-                        time.sleep(0.05)
+                        if over.wait(0.05):
+                            break
 
         thread = threading.Thread(target=answer)
         thread.start()
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}/S3CRET"
         finally:
+            over.set()
             listening.shutdown(socket.SHUT_RDWR)
             thread.join()
 
