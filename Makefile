@@ -24,7 +24,7 @@ demo: .venv/ready ## boot the rehearsal fleet and run the main job on it, tellin
 
 # Tests on lab hosts mostly wait: so many processes side by side as keep two cores busy, each with a lab of its own.
 WORKERS := 4
-PYTEST := $(RUN) pytest -q --dist=loadgroup --numprocesses
+PYTEST := $(RUN) pytest -q --numprocesses
 
 test: .venv/ready browser ## every test: unit, protocol, lab tests on real systemd hosts, and each fault at a few steps
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync test-here test-newest

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
@@ -34,6 +36,8 @@ JADA = Path(sys.executable).with_name("jada")
 LAB = NamedLab("-".join(filter(None, (os.environ.get("JADA_TEST_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER")))))
 os.environ["JADA_LAB"] = LAB.name
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
+# What these do for all of their tests at once takes longest: each is one process's.
+TOGETHER = ("tests/lab/test_lies.py", "tests/lab/test_ssh.py", "tests/unit/test_report_browser.py")
 HOSTS = int(os.environ.get("JADA_LAB_HOSTS", "3"))
 # All that jada, an incident or a test may leave on a host; settings.json comes on stdin.
 RESET = """
@@ -58,6 +62,18 @@ curl -fs http://127.0.0.1:8787/healthz >/dev/null && seen | sha256sum >/run/firs
 echo "the agent does not answer" >&2
 exit 1
 """
+
+
+class Scheduling(LoadScopeScheduling):
+    """Hands each test to the process that is free, but those of TOGETHER to one; these first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
 
 
 class Lab:
@@ -126,7 +142,7 @@ def eventually(condition: Callable[[], bool], told: str = "it did not happen", s
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, told
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def asking_no_model(text: str) -> str:

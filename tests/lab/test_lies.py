@@ -28,8 +28,7 @@ from jada.tasks.transaction import Service, look_script
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
-# Together, for all cases are looked at once.
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lies")]
+pytestmark = pytest.mark.lab
 
 MODEL = "claude-opus-5"
 UNIT = "jada-agent.service"

@@ -25,8 +25,7 @@ from jada.tasks.transaction import Service
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
-# Together, for they share an operator's home, and hosts that know its keys.
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("ssh")]
+pytestmark = pytest.mark.lab
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
 LOCK = LockRequest(OperatorLock("me", "2026-01-01T00:00:00+00:00", "", "x"))
 SSHD = "/etc/ssh/sshd_config.d/00-test.conf"

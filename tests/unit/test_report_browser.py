@@ -17,11 +17,9 @@ from jada.cli.report_page import Page, html
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 # A browser by itself asks its maker for updates and the like; what the page asks for is counted all the same.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-pytestmark = [
-    pytest.mark.skipif(BROWSER is None and not os.environ.get("CI"), reason="no Chromium: apt-get install chromium"),
-    # Together, for they share a browser.
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.skipif(
+    BROWSER is None and not os.environ.get("CI"), reason="no Chromium: apt-get install chromium"
+)
 
 
 @pytest.fixture(scope="module")
