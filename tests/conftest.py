@@ -64,7 +64,7 @@ exit 1
 """
 
 
-class Scheduling(LoadScopeScheduling):
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist tells mypy nothing of it
     """Hands each test to the process that is free, but those of TOGETHER to one; these first."""
 
     def _split_scope(self, nodeid: str) -> str:
