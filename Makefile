@@ -1,6 +1,6 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-here test-newest test-suites test-fuzz test-faults bench lint types check tools \
+.PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults bench lint types check tools \
         browser clean
 SHELL := /bin/sh
 
@@ -47,6 +47,9 @@ test-suites: .venv/ready ## the main job, lies, faults and security on hosts of 
 	    failed="$$failed $$suite"; \
 	done; \
 	[ -z "$$failed" ] || { echo "Failed on:$$failed" >&2; exit 1; }
+
+docs: .venv/ready ## write the pages of docs/ that are made of the code: cli.md, findings.md, fleet.md
+	$(RUN) python docs/generate.py
 
 test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,000 hostile inputs (about ten minutes)
 	JADA_FUZZ=1 $(PYTEST) auto tests/fuzz

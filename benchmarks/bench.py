@@ -20,12 +20,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jada.inventory.fleet import NOFILE
+from jada.inventory.fleet.limits import NOFILE
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import run
 from jada.tasks import plan
-from jada.tasks.look import read_look
+from jada.tasks.engines.look import read_look
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import new_id
 from jada.tasks.state import State
@@ -170,7 +170,7 @@ def upgrade(seen: State) -> Plan:
 
 
 def rollback(seen: State) -> Plan:
-    return plan.rollback(_request(), "agents", "", seen, SERVICE)
+    return plan.rollback(_request(), "agents", "", seen, SERVICE, seen.release.change if seen.release else "")
 
 
 def _request() -> Request:

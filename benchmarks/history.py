@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jada.cli.records import Entry, HostEntry, open_records, state_folder
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.sqlite import open_records, state_folder, write
 
 RELEASES, HOSTS, ROUNDS = 2000, 500, 20
 
@@ -23,17 +23,35 @@ def entries() -> Iterator[Entry]:
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(RELEASES):
         at = begin + timedelta(hours=number)
-        name = f"{at:%Y%m%d-%H%M%S}-aaaa"
-        yield Entry(name, f"fleet-{number % 2}", "upgrade", at.isoformat(), "ann@box", "", "claude-opus-5")
+        yield Entry(
+            id=f"{at:%Y%m%d-%H%M%S}-aaaa",
+            fleet=f"fleet-{number % 2}",
+            kind="upgrade",
+            at=at.isoformat(),
+            who="ann@box",
+            reason="",
+            model="claude-opus-5",
+        )
+
+
+def hosts(release: str) -> Iterator[HostEntry]:
+    for number in range(HOSTS):
+        yield HostEntry(
+            release=release,
+            host=f"host-{number}",
+            outcome=HostOutcome.VERIFIED,
+            model_before="a",
+            model_after="b",
+            seconds=1.5,
+        )
 
 
 def fill(file: Path) -> None:
     """In one transaction: filling it release by release, as jada does, takes a minute of waiting for the disk."""
     with closing(sqlite3.connect(file)) as db:
         for entry in entries():
-            db.execute("INSERT INTO release VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(entry))
-            hosts = (HostEntry(entry.id, f"host-{number}", "verified", "", "a", "b", 1.5) for number in range(HOSTS))
-            db.executemany("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, hosts))
+            write(db, "release", [entry])
+            write(db, "result", hosts(entry.id))
         db.commit()
 
 
@@ -46,9 +64,9 @@ def main() -> None:
     told: dict[str, tuple[list[float], float]] = {}
     with open_records() as records:
         queries: dict[str, Callable[[], object]] = {
-            "jada history": lambda: [records.endings(one.id) for one in records.entries(last.fleet, None, 20)],
+            "jada history": lambda: [records.outcomes(one.id) for one in records.entries(last.fleet, None, 20)],
             "jada history --host": lambda: [
-                records.endings(one.id) for one in records.entries(last.fleet, ("host-77",), 20)
+                records.outcomes(one.id) for one in records.entries(last.fleet, ("host-77",), 20)
             ],
             "jada show": lambda: (records.entry(last.id), records.hosts(last.id)),
         }

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jada import Service
 from jada.inventory.lab import machine
 from jada.inventory.lab.named import Lab
-from jada.tasks.transaction import Service
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent

@@ -15,10 +15,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from jada import UNEXPECTED, Exit, JadaError, __version__, reason
-from jada.cli import signals, streams
-from jada.cli.given import GIVEN
-from jada.cli.output import debugged, visible, written
-from jada.inventory.words import did_you_mean
+from jada.cli import signals
+from jada.cli.ui import streams
+from jada.cli.ui.console import debugged, visible, written
+from jada.cli.ui.given import GIVEN
+from jada.inventory.suggest import did_you_mean
 
 # name → (module, one line of help): what `jada --help` shows without importing any of the modules.
 COMMANDS = {
@@ -39,12 +40,12 @@ COMMANDS = {
     "lock": ("lock", "Stop upgrades for everybody, during an incident."),
     "unlock": ("lock", "Allow upgrades again."),
     "completion": ("completion", "Print the script that lets bash, zsh or fish complete jada."),
-    "lab": ("lab", "A rehearsal fleet of real systemd hosts on this machine."),
+    "lab": ("lab", "Rehearse on real systemd hosts on this machine."),
 }
 
 
 class Commands(click.Group):
-    """A group whose commands are modules of jada.cli, imported when they are used."""
+    """A group whose commands are modules of jada.cli.commands, imported when they are used."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -68,7 +69,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"jada.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
+        command = getattr(importlib.import_module(f"jada.cli.commands.{COMMANDS[cmd_name][0]}"), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
 

@@ -97,6 +97,10 @@ look() {
 
     if [ ! -e "$SETTINGS" ]; then
         [ ! -L "$SETTINGS" ] || say settings.dangling yes
+        at=${SETTINGS%/*}
+        while [ ! -d "${at:-/}" ]; do at=${at%/*}; done
+        # What lies in a folder that may not be entered is not known to be absent.
+        [ -x "${at:-/}" ] || say settings.problem "its user may not enter ${at:-/}"
     fi
     tell_files "$SETTINGS"
     say end ok

@@ -25,6 +25,10 @@ MOST_WORDS=10000
 MOST_OPTIONS=50
 MOST_OF_OPTION=4096
 MOST_OF_INLINE=131072
+# Seconds and bytes of the half for the service's user, which is that user's own process: it may stop it, or flood. The
+# bytes leave room for root's half, whatever they are and however they pack (tasks/frames.py).
+LONGEST_OF_USER=18
+MOST_OF_USER=11534336
 
 # A file of root's own. One that can't be read, or not to its end, is not told as one that is not there.
 say_file() { # NAME FILE
@@ -646,6 +650,7 @@ follow() { # NAME
 look_at_jada() {
     [ -d "$HOME_OF_JADA" ] || return 0
     follow current
+    [ -z "$id" ] || say release.id "$id"
     for file in manifest.json place result after; do say_file "release.$file" "$HOME_OF_JADA/releases/$id/$file"; done
     [ -z "$id" ] || [ -f "$HOME_OF_JADA/releases/$id/manifest.json" ] || say release.manifest.json ''
     follow previous
@@ -658,11 +663,40 @@ look_at_jada() {
     set +f
     for manifest in "$HOME_OF_JADA"/releases/*/manifest.json; do
         [ -e "$manifest" ] || continue
-        number=$((number + 1))
+        number=$((number + 1)) folder=${manifest%/*}
+        say "history$number.id" "${folder##*/}"
         say_file "history$number.manifest" "$manifest"
-        for file in place result; do say_file "history$number.$file" "${manifest%/*}/$file"; done
+        for file in place result; do say_file "history$number.$file" "$folder/$file"; done
     done
+    look_at_snapshots
     set -f
+}
+
+# Says which releases have a whole snapshot: all three lines of what there was, and each copy with the hash that its line
+# has (files/transaction.sh, keep). What could not be read has no copy.
+look_at_snapshots() {
+    snapshots='' copies='' torn=''
+    for folder in "$HOME_OF_JADA"/releases/*/before; do
+        lines=0
+        while IFS=' ' read -r name hash _ _ _ path; do
+            case $hash:$path in
+                *: | unreadable:*) break ;;
+                absent:*) ;;
+                *) copies="$copies$hash  $folder/$name$NL" ;;
+            esac
+            lines=$((lines + 1))
+        done 2>/dev/null <"$folder/files"
+        [ "$lines" -lt 3 ] || [ ! -s "${folder%/*}/place" ] || snapshots=$snapshots$NL$folder
+    done
+    [ -z "$copies" ] || good=$NL$(printf %s "$copies" | sha256sum -c 2>/dev/null)
+    for line in $copies; do
+        has "$good" "${line#*  }: OK" || torn=$torn$NL${line#*  }
+    done
+    for folder in $snapshots; do
+        case $torn in *"$NL$folder/"*) continue ;; esac
+        folder=${folder%/before}
+        say whole+ "${folder##*/}"
+    done
 }
 
 look_at_machine() {
@@ -700,7 +734,9 @@ look() {
     done
     set -- sh -c "$AS_USER" look "$SETTINGS" "$home" "$configs" "$folders" "$PROJECTS" "$named" "$foreign"
     [ "$uid" = 0 ] || set -- setpriv --reuid "$uid" --regid "$gid" --init-groups --no-new-privs "$@"
-    "$@" </dev/null 2>/dev/null
+    # It gets a pipe of its own, for it could take from one what root said before.
+    timeout -k 1 "$LONGEST_OF_USER" "$@" </dev/null 2>/dev/null |
+        timeout -k 1 "$((LONGEST_OF_USER + 2))" head -c "$MOST_OF_USER"
 }
 
 look | gzip -c | base64 -w0

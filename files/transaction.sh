@@ -88,7 +88,14 @@ check() {
     [ "$(pointed current)" = "${CURRENT:-none}" ] ||
         refuse "another release was made on this host since it was looked at"
     see_settings || refuse "$SETTINGS is not changed: $why"
-    unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
+    [ -n "$folder_owner" ] || [ ! -e "$FOLDER" ] || refuse "$SETTINGS is not changed: a link leads to its folder, $FOLDER"
+    if [ -n "$RESTORES" ]; then
+        # A way back takes the file as it finds it: nothing that its user said of it before decides.
+        EXPECTED=$(settings_hash)
+    else
+        unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
+    fi
+    [ "$kind $EXPECTED" != "file absent" ] || refuse "$SETTINGS is not changed: its own user can't get to it"
     [ -z "$RESTORES" ] || [ "$(cat "$RELEASES/$RESTORES/place")" = "$(place)" ] || refuse_other_place
 }
 
@@ -141,7 +148,10 @@ keep_beside() {
         [ ! -e "$path" ] || ln -f "$path" "$path.jada-old" 2>/dev/null || cp -a "$path" "$path.jada-old" || return 1
     done
     # A file that root placed comes back from the snapshot alone.
-    [ "$kind" = absent ] || [ -n "$PLACED" ] || settings keep </dev/null
+    [ "$kind" = absent ] || [ -n "$PLACED" ] || settings keep </dev/null || {
+        why="what its user's processes do in $FOLDER fails, or takes too long"
+        return 1
+    }
 }
 
 # Complete and on the disk before the first change. A file then says that a change is under way: what is put beside
@@ -171,6 +181,7 @@ give_up() {
 change_files() {
     if [ -n "$RESTORES" ]; then
         step files
+        [ "$SETTINGS_HASH" = "$EXPECTED" ] || changed_meanwhile
         hash_of "$RELEASES/$RESTORES/before/settings" >"$DIR/written" && flush "$DIR/written" "$DIR" ||
             fail "$DIR can't be written"
         # The copies beside the files are for the way back from this change, not for this change.
@@ -199,7 +210,8 @@ main() {
     check
     trap 'give_up "the transaction was stopped by a signal"' INT TERM
     step snapshot
-    snapshot || give_up "the snapshot could not be made: is the disk full or read-only?"
+    why="is the disk full or read-only?"
+    snapshot || give_up "the snapshot could not be made: $why"
     trap 'fail "the transaction was stopped by a signal"' INT TERM
     trap 'fail "the transaction ended unexpectedly"' EXIT
     change_files

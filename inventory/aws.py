@@ -11,12 +11,12 @@ import sys
 from contextlib import ExitStack
 
 from jada import HostError, JadaError
-from jada.inventory.access import ssh_data
+from jada.inventory.access.login import ssh_data
+from jada.inventory.access.scratch import scratch
 from jada.inventory.discover import discover
-from jada.inventory.fleet import load
-from jada.inventory.groups import Member, groups
+from jada.inventory.fleet.config import load
+from jada.inventory.pyinfra_groups import Member, groups
 from jada.inventory.roles import unmatched
-from jada.inventory.scratch import scratch
 
 # Where a host that can't be reached is: no name ends so (RFC 6761), and pyinfra then fails that host alone.
 NOWHERE = {"ssh_hostname": "unreachable.invalid"}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jada import LONG_CONTEXT
-from jada.tasks import effective
-from jada.tasks.codes import CODES, ERROR, NOTE, SEVERITIES
+from jada.tasks import codes, effective
+from jada.tasks.codes import ERROR, NOTE, SEVERITIES, FindingCode, Fix
 from jada.tasks.release import Wanted
 from jada.tasks.state import MANAGED, NO_LIMIT, File, OpenSession, Setting, State
 
@@ -23,7 +23,7 @@ LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
 # Findings of a service that does not run, or not for long.
-NOT_RUNNING = frozenset({"J201", "J202", "J203"})
+NOT_RUNNING = frozenset({codes.SERVICE_MISSING, codes.SERVICE_NOT_RUNNING, codes.SERVICE_RESTARTING})
 LIMITS = "/etc/security/limits.d/50-jada.conf"
 _OWNER = re.compile(r"[0-9]+:[0-9]+")
 _MODE = re.compile(r"[0-7]{3,4}")
@@ -32,29 +32,38 @@ _COUNT = re.compile(r"[0-9]{1,19}")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it was asked for. `mend` is what an operator does about it; HOST in it is the host."""
+    """One thing that is not as it was asked for, and what an operator does about it: see mend_on."""
 
-    code: str
+    kind: FindingCode
     expected: str
     seen: str
-    mend: str
+    fixed_by: Fix
+    # With HOST in the place of the host's name.
+    _mend: str
 
     @classmethod
-    def of(cls, code: str, expected: str, seen: str, mend: str = "") -> Finding:
+    def of(cls, kind: FindingCode, expected: str, seen: str, mend: str = "", fixed_by: Fix | None = None) -> Finding:
         """The finding with what the catalogue says mends it, unless `mend` says it better."""
-        return cls(code, expected, seen, mend or CODES[code].mend)
+        return cls(kind, expected, seen, fixed_by or kind.fixed_by, mend or kind.mend)
 
     def mend_on(self, host: str) -> str:
         """What mends it, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
-        return self.mend.replace("HOST", shlex.quote(host))
+        return self._mend.replace("HOST", shlex.quote(host))
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}: expected {self.expected}, saw {self.seen}"
+
+    @property
+    def code(self) -> str:
+        return self.kind.code
 
     @property
     def name(self) -> str:
-        return CODES[self.code].name
+        return self.kind.name
 
     @property
     def severity(self) -> str:
-        return CODES[self.code].severity
+        return self.kind.severity
 
     @property
     def is_drift(self) -> bool:
@@ -71,9 +80,10 @@ def findings(state: State, wanted: Wanted) -> tuple[Finding, ...]:
     """Everything in which the host differs from `wanted`, the gravest first."""
     if problem := unusable(state):
         return (*_interrupted(state, wanted), problem)
+    of_user = () if state.unseen else (_settings, _model, obstacles, _hand_sessions)
     checks = (
-        _interrupted, _service, _settings, _model, obstacles, _running, _limit, _dropins, _files, _reload,
-        _login_limit, _hand_sessions, _open_sessions, _start, _unread,
+        _interrupted, _damage, _service, *of_user, _running, _limit, _dropins, _files, _reload,
+        _login_limit, _open_sessions, _start, _unseen, _unread,
     )  # fmt: skip
     found = (finding for check in checks for finding in check(state, wanted))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
@@ -83,7 +93,7 @@ def drift(state: State) -> tuple[Finding, ...]:
     """The findings against the host's current release; a host without one has drifted, for nobody released to it."""
     if state.release is not None:
         return findings(state, state.release.wanted)
-    unreleased = Finding.of("J401", "a release made by jada", "none on this host")
+    unreleased = Finding.of(codes.NO_RELEASE, "a release made by jada", "none on this host")
     nothing = Wanted("", 0)
     return (unreleased, *_interrupted(state, nothing), *_unreleased(state, nothing))
 
@@ -95,45 +105,62 @@ def unusable(state: State) -> Finding | None:
         return None
     word = _word(unit.name)
     if unit.loaded:
-        return Finding.of("J209", f"a user {unit.user}", f"User={unit.user} of {unit.name} is no user of this host")
+        return Finding.of(
+            codes.SERVICE_CANNOT_START,
+            f"a user {unit.user}",
+            f"User={unit.user} of {unit.name} is no user of this host",
+        )
     if unit.load == "masked":
         mend = f"on HOST: systemctl unmask {word}; then: jada heal --limit HOST"
-        return Finding.of("J208", f"{unit.name} loaded", f"{unit.name} is masked", mend)
+        return Finding.of(codes.SERVICE_NOT_LOADED, f"{unit.name} loaded", f"{unit.name} is masked", mend)
     if unit.load in LOAD_PROBLEMS:
         seen = f"systemd calls it {unit.load}: {unit.error}" if unit.error else f"systemd calls it {unit.load}"
-        return Finding.of("J208", f"{unit.name} loaded", seen, CODES["J208"].mend.replace("UNIT", word))
-    return Finding.of("J201", f"{unit.name} installed", "unknown to systemd")
+        return Finding.of(
+            codes.SERVICE_NOT_LOADED, f"{unit.name} loaded", seen, codes.SERVICE_NOT_LOADED.mend.replace("UNIT", word)
+        )
+    return Finding.of(codes.SERVICE_MISSING, f"{unit.name} installed", "unknown to systemd")
 
 
 def _unreleased(state: State, nothing: Wanted) -> Iterator[Finding]:
     if problem := unusable(state):
         yield problem
         return
-    for check in (_service, _start, _unread):
+    for check in (_service, _start, _unseen, _unread):
         yield from check(state, nothing)
 
 
 def under_way(state: State) -> Finding | None:
     """The finding that a transaction runs on the host just now; while it does, nothing else can be judged there."""
-    return Finding.of("J409", "no change under way", f"being changed by {state.lock}") if state.lock else None
+    return (
+        Finding.of(codes.CHANGE_UNDER_WAY, "no change under way", f"being changed by {state.lock}")
+        if state.lock
+        else None
+    )
 
 
 def unanswered(state: State) -> Iterator[Finding]:
     """That the service does not say which model it runs, though it is asked; whichever one that should be."""
     for answer in (state.health, state.probe):
         if answer.asked and not answer.model:
-            yield Finding.of("J105", "an answer that names a model", answer.error or "an answer without a model")
+            yield Finding.of(
+                codes.MODEL_RUNNING, "an answer that names a model", answer.error or "an answer without a model"
+            )
 
 
 def running_model(state: State) -> str:
-    """The model the process really runs, as far as can be known; "" when it can't."""
+    """The model the process really runs, as far as can be known; "" when it can't.
+
+    Where nothing is known of the files that decide it, only the service itself can tell.
+    """
     if state.process is None or state.told:
         wanted = state.release.wanted.model if state.release else ""
         return "" if state.process is None else wanted if _answers(state.told, wanted) else state.told
+    if state.unseen:
+        return ""
     process, now = state.process, effective.resolve(state, state.process.launch)
     if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
         return now.model
-    if state.release and _is_of_release(state) and (state.release.kind == "upgrade" or not now.outranks):
+    if state.release and _is_of_release(state) and (state.release.kind != "rollback" or not now.outranks):
         return state.release.wanted.model
     return now.model if process.started + SAME_INSTANT >= now.changed else ""
 
@@ -146,73 +173,93 @@ def obstacles(state: State, wanted: Wanted) -> Iterator[Finding]:
     for layer in state.layers:
         if layer.path.startswith(f"{MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
-            yield Finding.of("J101", "a JSON object", seen)
+            yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
     if fresh.moved:
-        yield Finding.of("J104", f"settings read from {state.settings.path}", fresh.moved)
+        yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.moved)
     elif fresh.outranks and fresh.winner.model != wanted.model:
-        yield Finding.of("J103", wanted.model, f"{fresh.winner.model} from {fresh.winner.where}")
+        yield Finding.of(codes.MODEL_SHADOWED, wanted.model, f"{fresh.winner.model} from {fresh.winner.where}")
     elif fresh.winner.model == wanted.model and fresh.barred:
-        yield Finding.of("J108", wanted.model, f"{fresh.model}: not in availableModels of {fresh.barred}")
+        yield Finding.of(
+            codes.MODEL_NOT_AVAILABLE, wanted.model, f"{fresh.model}: not in availableModels of {fresh.barred}"
+        )
     elif fresh.winner.model == wanted.model and fresh.overridden:
-        yield Finding.of("J109", wanted.model, f"{fresh.model} by modelOverrides of {fresh.overridden}")
+        yield Finding.of(codes.MODEL_OVERRIDDEN, wanted.model, f"{fresh.model} by modelOverrides of {fresh.overridden}")
 
 
 def _interrupted(state: State, _: Wanted) -> Iterator[Finding]:
     if state.interrupted and not state.lock:
-        yield Finding.of("J402", "no unfinished change", f"release {state.interrupted} was cut off half-way")
+        yield Finding.of(
+            codes.TRANSACTION_CUT_OFF, "no unfinished change", f"release {state.interrupted} was cut off half-way"
+        )
+
+
+def _damage(state: State, _: Wanted) -> Iterator[Finding]:
+    if state.damage:
+        yield Finding.of(codes.RELEASE_UNREADABLE, "the manifest of the current release", state.damage)
+
+
+def _unseen(state: State, _: Wanted) -> Iterator[Finding]:
+    if state.unseen:
+        yield Finding.of(codes.USER_HALF_UNSEEN, "what the service's user owns looked at", f"not known: {state.unseen}")
 
 
 def _service(state: State, _: Wanted) -> Iterator[Finding]:
     unit = state.unit
 
-    def finding(code: str, expected: str, seen: str) -> Finding:
-        return Finding.of(code, expected, seen, CODES[code].mend.replace("UNIT", _word(unit.name)))
+    def finding(kind: FindingCode, expected: str, seen: str) -> Finding:
+        return Finding.of(kind, expected, seen, kind.mend.replace("UNIT", _word(unit.name)))
 
     if unit.active != "active":
-        yield finding("J202", "active", f"{unit.active} ({unit.sub}, {unit.result})")
+        yield finding(codes.SERVICE_NOT_RUNNING, "active", f"{unit.active} ({unit.sub}, {unit.result})")
     elif unit.restarts:
         settled = state.process is None or state.now - state.process.started >= JUST_RESTARTED
         seen = f"restarted {unit.restarts} times by systemd"
-        yield finding("J207" if settled else "J203", "settled", seen)
+        yield finding(codes.SERVICE_RESTARTED if settled else codes.SERVICE_RESTARTING, "settled", seen)
     if unit.active == "active" and state.process is None:
-        yield Finding.of("J210", "a process", f"{unit.name} is active ({unit.sub}) without one")
+        yield Finding.of(codes.PROCESS_NOT_FOUND, "a process", f"{unit.name} is active ({unit.sub}) without one")
 
 
 def _start(state: State, _: Wanted) -> Iterator[Finding]:
     for setting, path in state.unit.lacks:
-        yield Finding.of("J209", f"{setting}={path}", "not there")
+        yield Finding.of(codes.SERVICE_CANNOT_START, f"{setting}={path}", "not there")
 
 
 def _settings(state: State, _: Wanted) -> Iterator[Finding]:
     settings = state.settings
     if settings.error:
         seen = f"{settings.path}: {settings.error}; {settings.effect}"
-        yield Finding.of("J101", "a JSON object", seen)
+        yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
 
 
 def _model(state: State, wanted: Wanted) -> Iterator[Finding]:
     if wanted.model and not state.settings.error and state.settings.model != wanted.model:
         seen = state.settings.model or "no model"
-        yield Finding.of("J102", wanted.model, f"{seen} in {state.settings.path}")
+        yield Finding.of(codes.MODEL_ON_DISK, wanted.model, f"{seen} in {state.settings.path}")
 
 
 def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
     process, model = state.process, running_model(state)
-    if process is None or not wanted.model:
+    if process is None:
+        return
+    if state.unseen and not model:
+        yield Finding.of(
+            codes.MODEL_UNKNOWN, wanted.model or "a model that is known", f"nothing tells that of process {process.pid}"
+        )
+    if not wanted.model:
         return
     asked = [(how, one) for how, one in (("health check", state.health), ("probe", state.probe)) if one.asked]
     for how, answer in asked:
         if not _answers(answer.model, wanted.model):
             seen = answer.model or answer.error or "an answer without a model"
-            yield Finding.of("J105", wanted.model, f"{seen} ({how})")
-    if asked or model == wanted.model:
+            yield Finding.of(codes.MODEL_RUNNING, wanted.model, f"{seen} ({how})")
+    if asked or state.unseen or model == wanted.model:
         return
     if model:
         where = effective.resolve(state, process.launch).winner.where
-        yield Finding.of("J105", wanted.model, f"{model} from {where}")
+        yield Finding.of(codes.MODEL_RUNNING, wanted.model, f"{model} from {where}")
     else:
         yield Finding.of(
-            "J106",
+            codes.PROCESS_STALE,
             "a process started after the files that decide its model changed",
             f"process {process.pid} is older than they are, and nothing tells which model it read",
         )
@@ -240,17 +287,19 @@ def _is_of_release(state: State) -> bool:
 def _limit(state: State, wanted: Wanted) -> Iterator[Finding]:
     if wanted.nofile and state.process and state.process.soft != wanted.nofile:
         seen = f"{state.process.soft} in /proc/{state.process.pid}/limits"
-        yield Finding.of("J301", f"{wanted.nofile} open files", seen)
+        yield Finding.of(codes.LIMIT_IN_FORCE, f"{wanted.nofile} open files", seen)
     most = min(wanted.nofile_asked, state.capacity.service)
     if wanted.nofile and most > wanted.nofile:
-        yield Finding.of("J303", f"{most} open files, of {wanted.nofile_asked} asked", f"{wanted.nofile} released")
+        yield Finding.of(
+            codes.LIMIT_RAISABLE, f"{most} open files, of {wanted.nofile_asked} asked", f"{wanted.nofile} released"
+        )
 
 
 def _dropins(state: State, wanted: Wanted) -> Iterator[Finding]:
     """The limit that a restart would give."""
     ours = f"LimitNOFILE={wanted.nofile} in {_dropin(state)}"
     if wanted.nofile and state.dropin.sha256 != "absent" and (later := later_limit(state, wanted.nofile)):
-        yield Finding.of("J206", ours, f"LimitNOFILE={later.value} in {later.path}")
+        yield Finding.of(codes.DROPIN_OVERRIDDEN, ours, f"LimitNOFILE={later.value} in {later.path}")
 
 
 def later_limit(state: State, nofile: int) -> Setting | None:
@@ -278,9 +327,13 @@ def _login_limit(state: State, wanted: Wanted) -> Iterator[Finding]:
     if not wanted.nofile:
         return
     if state.login.error:
-        yield Finding.of("J302", f"{expected} open files", f"no login of {state.user}: {state.login.error}")
+        yield Finding.of(
+            codes.LIMIT_AT_LOGIN, f"{expected} open files", f"no login of {state.user}: {state.login.error}"
+        )
     elif state.login.nofile != expected:
-        yield Finding.of("J302", f"{expected} open files", f"{state.login.nofile} at a login of {state.user}")
+        yield Finding.of(
+            codes.LIMIT_AT_LOGIN, f"{expected} open files", f"{state.login.nofile} at a login of {state.user}"
+        )
 
 
 def _hand_sessions(state: State, wanted: Wanted) -> Iterator[Finding]:
@@ -291,7 +344,7 @@ def _hand_sessions(state: State, wanted: Wanted) -> Iterator[Finding]:
     for launch, one in effective.of_sessions(state):
         if one.model not in told:
             why = f"from {one.winner.where}" if one.winner.model == one.model else f"by {one.barred or one.overridden}"
-            yield Finding.of("J110", wanted.model, f"{one.model} {why}, for a session in {launch.cwd}")
+            yield Finding.of(codes.SESSION_MODEL, wanted.model, f"{one.model} {why}, for a session in {launch.cwd}")
 
 
 def _open_sessions(state: State, _: Wanted) -> Iterator[Finding]:
@@ -299,7 +352,9 @@ def _open_sessions(state: State, _: Wanted) -> Iterator[Finding]:
         where = f"on {session.tty}" if session.tty else "without a terminal"
         age = f"open for {(state.now - session.started) / 3600:.1f} h"
         yield Finding.of(
-            "J111", "sessions begun after the model changed", f"claude {session.pid} of {session.user} {where}, {age}"
+            codes.SESSION_STALE,
+            "sessions begun after the model changed",
+            f"claude {session.pid} of {session.user} {where}, {age}",
         )
 
 
@@ -325,11 +380,11 @@ def _files(state: State, wanted: Wanted) -> Iterator[Finding]:
     for (name, path), seen in zip(ours.items(), (state.dropin, state.limits), strict=True):
         expected = state.after.get(name)
         if expected is not None and expected != seen:
-            yield Finding.of("J204", f"{path}: {_tell(expected)}", _tell(seen))
-    settings = state.after.get("settings")
+            yield Finding.of(codes.FILE_CHANGED, f"{path}: {_tell(expected)}", _tell(seen))
+    settings = None if state.unseen else state.after.get("settings")
     if settings and (settings.owner, settings.mode) != (state.settings.file.owner, state.settings.file.mode):
         yield Finding.of(
-            "J107",
+            codes.SETTINGS_OWNER,
             f"owner {settings.owner}, mode {settings.mode}",
             f"owner {state.settings.file.owner or 'none'}, mode {state.settings.file.mode or 'none'}",
             _give_back(settings, state.settings.real or state.settings.path),
@@ -356,14 +411,18 @@ def _word(text: str) -> str:
 def _reload(state: State, _: Wanted) -> Iterator[Finding]:
     # systemd 252 does not notice a drop-in whose folder is new to it: what it has loaded is in DropInPaths.
     if state.unit.needs_reload or (state.dropin.sha256 == "absent") == (_dropin(state) in state.unit.dropins):
-        yield Finding.of("J205", f"the files of {state.unit.name} loaded", "changed on disk since systemd read them")
+        yield Finding.of(
+            codes.DAEMON_RELOAD_NEEDED,
+            f"the files of {state.unit.name} loaded",
+            "changed on disk since systemd read them",
+        )
 
 
 def _unread(state: State, _: Wanted) -> Iterator[Finding]:
     """A finding for each text, of which a host's user may have made thousands."""
     rest = len(state.unread) - MOST_UNREAD
     for text in (*state.unread[:MOST_UNREAD], *([f"{rest} more of the kind"] if rest > 0 else [])):
-        yield Finding.of("J410", "all of it read", text)
+        yield Finding.of(codes.LOOK_INCOMPLETE, "all of it read", text)
 
 
 def _dropin(state: State) -> str:

@@ -13,17 +13,32 @@ note     True and worth telling, but nobody's change, and nothing that jada may 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 SEVERITIES = ERROR, WARNING, NOTE = ("error", "warning", "note")
 
 HEAL = "jada heal --limit HOST"
 
 
+class Fix(Enum):
+    """What ends a finding. A heal, which releases the same again, may need a person's hand on the host before it."""
+
+    HEAL = "heal"
+    HAND_THEN_HEAL = "hand, then heal"
+    UPGRADE = "upgrade"
+    HAND = "hand"
+
+    @property
+    def is_by_heal(self) -> bool:
+        return self in (Fix.HEAL, Fix.HAND_THEN_HEAL)
+
+
 @dataclass(frozen=True, slots=True)
-class Code:
+class FindingCode:
     """One kind of finding. `mend` is a command or what a person has to do; HOST in it stands for the host's name.
 
-    UNIT stands for the service's unit; a finding on a host has that put in.
+    UNIT stands for the service's unit; a finding on a host has that put in. `fixed_by` is what `mend` comes to, for
+    jada itself.
     """
 
     code: str
@@ -31,306 +46,378 @@ class Code:
     severity: str
     meaning: str
     mend: str
+    fixed_by: Fix
 
 
-_ALL = (
-    # 1xx: which model is asked for.
-    Code(
-        "J101",
-        "settings-unreadable",
-        ERROR,
-        "The service's settings.json is not a JSON object, or its user may not read it. The Claude CLI then drops the "
-        "whole file without a word and runs on with its built-in default model. Or it is no regular file, or larger "
-        "than jada reads, and what the CLI makes of it is not known.",
-        "mend the file on HOST",
-    ),
-    Code(
-        "J102",
-        "model-on-disk",
-        ERROR,
-        "settings.json names another model than the current release. The next start of the service will use it.",
-        HEAL,
-    ),
-    Code(
-        "J103",
-        "model-shadowed",
-        ERROR,
-        "settings.json is outranked: a service started now would ask for another model, because of a flag, an "
-        "environment variable, managed or project settings, an agent, or a script that starts it. `jada explain` shows "
-        "the whole chain.",
-        "remove it where it is set on HOST, then: jada heal --limit HOST",
-    ),
-    Code(
-        "J104",
-        "settings-elsewhere",
-        ERROR,
-        "CLAUDE_CONFIG_DIR makes the service read its user settings from another folder than the one jada writes to.",
-        "set `settings:` in fleet.yml to the file in that folder, or remove the variable on HOST",
-    ),
-    Code(
-        "J105",
-        "model-running",
-        ERROR,
-        "The process that runs now uses another model than the current release, whatever the files say: its health "
-        "check or probe says so, or its own environment or command line does. Also when the check does not answer.",
-        HEAL,
-    ),
-    Code(
-        "J106",
-        "process-stale",
-        ERROR,
-        "The process started before the files that decide its model last changed, and nothing shows what it read then: "
-        "it is not the one the release started, and it is not asked (`health:` or `probe:` in fleet.yml). A running "
-        "process never takes up a changed file.",
-        HEAL,
-    ),
-    Code(
-        "J107",
-        "settings-owner",
-        WARNING,
-        "The owner or the mode of settings.json is not what the release left. The file holds secrets.",
-        "chown and chmod it on HOST",
-    ),
-    Code(
-        "J108",
-        "model-not-available",
-        ERROR,
-        "`availableModels` in a settings file does not list the model. The Claude CLI then falls back to its default "
-        "without a word.",
-        "add the model to availableModels there, or remove the list, on HOST; then: jada heal --limit HOST",
-    ),
-    Code(
-        "J109",
-        "model-overridden",
-        ERROR,
-        "`modelOverrides` in a settings file sends another id in place of the model.",
-        "remove the override there on HOST, then: jada heal --limit HOST",
-    ),
-    Code(
-        "J110",
-        "session-model",
-        WARNING,
-        "A `claude` session that the service's user opens by hand, at home or in one of the folders of `projects:` in "
-        "fleet.yml, would ask for another model: because of the project's settings, or of the environment at login. "
-        "The service is not touched by it.",
-        "remove it there on HOST",
-    ),
-    Code(
-        "J111",
-        "session-stale",
-        NOTE,
-        "A `claude` session is open that began before the model last changed. It keeps the model it began with, even "
-        "when it is continued with `claude -c`.",
-        "ask its user to end it and begin a new one",
-    ),
-    Code(
-        "J121",
-        "model-retires",
-        WARNING,
-        "A model that runs on the host, or that its release or fleet.yml asks for, retires within 30 days, or has "
-        "already. The API then refuses it, or another one answers in its place.",
-        "jada upgrade --to MODEL --limit HOST, with a model that stays; and name it in fleet.yml",
-    ),
-    # 2xx: the service.
-    Code("J201", "service-missing", ERROR, "systemd knows no unit of that name.", "install the service on HOST"),
-    Code(
-        "J202",
-        "service-not-running",
-        ERROR,
-        "The service is not active.",
-        "find out why on HOST: journalctl -u UNIT -n 50; then: jada heal --limit HOST",
-    ),
-    Code(
-        "J203",
-        "service-restarting",
-        ERROR,
-        "systemd started the service again less than a minute ago, after it had died: it may die again.",
-        "find out why on HOST: journalctl -u UNIT -n 50",
-    ),
-    Code(
-        "J204",
-        "file-changed",
-        ERROR,
-        "A file that is jada's own (the unit's drop-in 50-jada.conf, or the one for login limits) is not what the "
-        "release left: edited, removed, or of another owner or mode.",
-        HEAL,
-    ),
-    Code(
-        "J205",
-        "daemon-reload-needed",
-        ERROR,
-        "Files of the unit changed since systemd read them: a restart would not use what is on disk.",
-        HEAL,
-    ),
-    Code(
-        "J206",
-        "dropin-overridden",
-        ERROR,
-        "Another drop-in is read after jada's and sets the same limit otherwise: the last one wins.",
-        "remove the line, or the drop-in, on HOST; then: jada heal --limit HOST",
-    ),
-    Code(
-        "J207",
-        "service-restarted",
-        NOTE,
-        "systemd had to start the service again since it was last started by hand or by a release. It runs now.",
-        "find out why on HOST: journalctl -u UNIT",
-    ),
-    Code(
-        "J208",
-        "service-not-loaded",
-        ERROR,
-        "systemd can't load the unit: it is masked, or a line of it is wrong. Of such a unit systemd does not tell "
-        "whose it is, so nothing else is judged.",
-        "see what is wrong with it on HOST: systemctl status UNIT; then: jada heal --limit HOST",
-    ),
-    Code(
-        "J209",
-        "service-cannot-start",
-        ERROR,
-        "A restart of the service would fail: its unit names a file, a folder, a program or a user that is not there.",
-        "put it back on HOST, or take it out of the unit; then: jada heal --limit HOST",
-    ),
-    Code(
-        "J210",
-        "process-not-found",
-        ERROR,
-        "The service is active, but has no process, so what it runs is not known: a unit of Type=oneshot that has "
-        "ended, say, or one whose agent runs in a session or container of its own.",
-        "have the unit start the agent itself, as Type=simple or Type=exec do, on HOST; then: jada heal --limit HOST",
-    ),
-    # 3xx: open files.
-    Code(
-        "J301",
-        "limit-in-force",
-        ERROR,
-        "The process may open another number of files than the release gave it, whatever systemctl says.",
-        HEAL,
-    ),
-    Code(
-        "J302",
-        "limit-at-login",
-        WARNING,
-        "A fresh login shell of the service's user may open another number of files than the release gave: that is "
-        "what a `claude` session started by hand gets.",
-        "look for other limits of that user in /etc/security/limits.d on HOST; the last file wins",
-    ),
-    Code(
-        "J303",
-        "limit-raisable",
-        WARNING,
-        "The release gave fewer open files than were asked for because the host had no more to give. It has now.",
-        "jada upgrade --limit HOST",
-    ),
-    # 4xx: the release.
-    Code(
-        "J401",
-        "no-release",
-        ERROR,
-        "There is no release of jada on this host: nobody said what is to run, or the host was reinstalled since.",
-        "jada upgrade --limit HOST, or leave it out of fleet.yml",
-    ),
-    Code(
-        "J402",
-        "transaction-cut-off",
-        ERROR,
-        "A change was cut off half-way (power, kill -9) and the host has not been put back yet.",
-        HEAL,
-    ),
-    Code(
-        "J403",
-        "other-release",
-        ERROR,
-        "The release that is current on the host is not the one that was made just now.",
-        "find out who else changes HOST: jada history",
-    ),
-    Code(
-        "J404",
-        "host-new",
-        ERROR,
-        "The host came to the fleet after its last release, for example by autoscaling: others of the fleet were "
-        "released to, this one never was.",
-        HEAL,
-    ),
-    Code(
-        "J405",
-        "host-gone",
-        NOTE,
-        "A host that was released to is no longer among those that fleet.yml finds: terminated, stopped, renamed, or "
-        "without the tags that fleet.yml asks for.",
-        "start it again or give it back its tags, if it should be there",
-    ),
-    Code(
-        "J406",
-        "host-key-changed",
-        ERROR,
-        "The host shows another ssh host key than the known one, so nothing was sent to it: it was reinstalled, its "
-        "address belongs to another machine now, or somebody sits in between. It could not be checked.",
-        "compare the key with the host's console; if it is right, forget the old one: ssh-keygen -R ADDRESS",
-    ),
-    Code(
-        "J407",
-        "role-changed",
-        WARNING,
-        "The host plays another role now than when it was released to: its tags, its name or the roles of fleet.yml "
-        "changed. It still runs what its old role asked for.",
-        HEAL,
-    ),
-    Code(
-        "J408",
-        "not-checked",
-        ERROR,
-        "The host could not be reached or looked at. What it runs is not known; it never counts as in sync.",
-        "see whether it runs and its ssh answers: jada hosts; jada status --limit HOST",
-    ),
-    Code(
-        "J409",
-        "change-under-way",
-        NOTE,
-        "A release or a rollback is changing the host at this moment. What it runs half-way is neither in sync nor "
-        "drift, so nothing else is said of it, and its history stays as it is until the next check.",
-        "wait until it has ended, then: jada drift --limit HOST",
-    ),
-    Code(
-        "J410",
-        "look-incomplete",
-        WARNING,
-        "Something on the host was not looked at, because it is too large, too many, too slow, or could be led "
-        "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
-        "mend that on HOST, then: jada drift --limit HOST",
-    ),
-    Code(
-        "J420",
-        "other-machine",
-        ERROR,
-        "Another EC2 instance answers at the host's address than the one that is meant: the address is used in two "
-        "VPCs, or was given to another instance. Nothing was judged or changed; what the host runs is not known.",
-        "see whose address that is now, and in which VPC it is that ssh leads to: jada hosts",
-    ),
-    Code(
-        "J421",
-        "operator-lock",
-        NOTE,
-        "Somebody has locked the host with `jada lock`: upgrades are stopped there, by whomever, and a rollback needs "
-        "--force.",
-        "when its reason is gone: jada unlock --limit HOST",
-    ),
-    Code(
-        "J422",
-        "model-not-of-fleet",
-        WARNING,
-        "fleet.yml asks for another model by the host's role than its release does, such as after `jada upgrade --to` "
-        "or a rollback, or since fleet.yml was changed. The next `jada upgrade` without --to changes the model.",
-        "jada upgrade --limit HOST, or name the model of its release in fleet.yml",
-    ),
-    Code(
-        "J423",
-        "role-mixed",
-        NOTE,
-        "Hosts of one role were released to different models, and fleet.yml asks for none by that role, so nobody says "
-        "which is right. It is told of the hosts whose model is not the most common one of those that are checked.",
-        "jada upgrade --to MODEL --limit HOST, or name the role's model in fleet.yml",
-    ),
+# 1xx: which model is asked for.
+SETTINGS_UNREADABLE = FindingCode(
+    "J101",
+    "settings-unreadable",
+    ERROR,
+    "The service's settings.json is not a JSON object, or its user may not read it. The Claude CLI then drops the "
+    "whole file without a word and runs on with its built-in default model. Or it is no regular file, or larger "
+    "than jada reads, and what the CLI makes of it is not known.",
+    "mend the file on HOST",
+    Fix.HAND,
+)
+MODEL_ON_DISK = FindingCode(
+    "J102",
+    "model-on-disk",
+    ERROR,
+    "settings.json names another model than the current release. The next start of the service will use it.",
+    HEAL,
+    Fix.HEAL,
+)
+MODEL_SHADOWED = FindingCode(
+    "J103",
+    "model-shadowed",
+    ERROR,
+    "settings.json is outranked: a service started now would ask for another model, because of a flag, an "
+    "environment variable, managed or project settings, an agent, or a script that starts it. `jada explain` shows "
+    "the whole chain.",
+    "remove it where it is set on HOST, then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+SETTINGS_ELSEWHERE = FindingCode(
+    "J104",
+    "settings-elsewhere",
+    ERROR,
+    "CLAUDE_CONFIG_DIR makes the service read its user settings from another folder than the one jada writes to.",
+    "set `settings:` in fleet.yml to the file in that folder, or remove the variable on HOST",
+    Fix.HAND,
+)
+MODEL_RUNNING = FindingCode(
+    "J105",
+    "model-running",
+    ERROR,
+    "The process that runs now uses another model than the current release, whatever the files say: its health "
+    "check or probe says so, or its own environment or command line does. Also when the check does not answer.",
+    HEAL,
+    Fix.HEAL,
+)
+PROCESS_STALE = FindingCode(
+    "J106",
+    "process-stale",
+    ERROR,
+    "The process started before the files that decide its model last changed, and nothing shows what it read then: "
+    "it is not the one the release started, and it is not asked (`health:` or `probe:` in fleet.yml). A running "
+    "process never takes up a changed file.",
+    HEAL,
+    Fix.HEAL,
+)
+SETTINGS_OWNER = FindingCode(
+    "J107",
+    "settings-owner",
+    WARNING,
+    "The owner or the mode of settings.json is not what the release left. The file holds secrets.",
+    "chown and chmod it on HOST",
+    Fix.HAND,
+)
+MODEL_NOT_AVAILABLE = FindingCode(
+    "J108",
+    "model-not-available",
+    ERROR,
+    "`availableModels` in a settings file does not list the model. The Claude CLI then falls back to its default "
+    "without a word.",
+    "add the model to availableModels there, or remove the list, on HOST; then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+MODEL_OVERRIDDEN = FindingCode(
+    "J109",
+    "model-overridden",
+    ERROR,
+    "`modelOverrides` in a settings file sends another id in place of the model.",
+    "remove the override there on HOST, then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+SESSION_MODEL = FindingCode(
+    "J110",
+    "session-model",
+    WARNING,
+    "A `claude` session that the service's user opens by hand, at home or in one of the folders of `projects:` in "
+    "fleet.yml, would ask for another model: because of the project's settings, or of the environment at login. "
+    "The service is not touched by it.",
+    "remove it there on HOST",
+    Fix.HAND,
+)
+SESSION_STALE = FindingCode(
+    "J111",
+    "session-stale",
+    NOTE,
+    "A `claude` session is open that began before the model last changed. It keeps the model it began with, even "
+    "when it is continued with `claude -c`.",
+    "ask its user to end it and begin a new one",
+    Fix.HAND,
+)
+MODEL_UNKNOWN = FindingCode(
+    "J112",
+    "model-unknown",
+    ERROR,
+    "Nothing tells which model the process uses: what its user owns could not be looked at (J411), and the service "
+    "does not say it (`health:` or `probe:` in fleet.yml).",
+    "see what the service's user does to its processes on HOST, or have the service say its model",
+    Fix.HAND,
+)
+MODEL_RETIRES = FindingCode(
+    "J121",
+    "model-retires",
+    WARNING,
+    "A model that runs on the host, or that its release or fleet.yml asks for, retires within 30 days, or has "
+    "already. The API then refuses it, or another one answers in its place.",
+    "jada upgrade --to MODEL --limit HOST, with a model that stays; and name it in fleet.yml",
+    Fix.UPGRADE,
+)
+# 2xx: the service.
+SERVICE_MISSING = FindingCode(
+    "J201",
+    "service-missing",
+    ERROR,
+    "systemd knows no unit of that name.",
+    "install the service on HOST",
+    Fix.HAND,
+)
+SERVICE_NOT_RUNNING = FindingCode(
+    "J202",
+    "service-not-running",
+    ERROR,
+    "The service is not active.",
+    "find out why on HOST: journalctl -u UNIT -n 50; then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+SERVICE_RESTARTING = FindingCode(
+    "J203",
+    "service-restarting",
+    ERROR,
+    "systemd started the service again less than a minute ago, after it had died: it may die again.",
+    "find out why on HOST: journalctl -u UNIT -n 50",
+    Fix.HAND,
+)
+FILE_CHANGED = FindingCode(
+    "J204",
+    "file-changed",
+    ERROR,
+    "A file that is jada's own (the unit's drop-in 50-jada.conf, or the one for login limits) is not what the "
+    "release left: edited, removed, or of another owner or mode.",
+    HEAL,
+    Fix.HEAL,
+)
+DAEMON_RELOAD_NEEDED = FindingCode(
+    "J205",
+    "daemon-reload-needed",
+    ERROR,
+    "Files of the unit changed since systemd read them: a restart would not use what is on disk.",
+    HEAL,
+    Fix.HEAL,
+)
+DROPIN_OVERRIDDEN = FindingCode(
+    "J206",
+    "dropin-overridden",
+    ERROR,
+    "Another drop-in is read after jada's and sets the same limit otherwise: the last one wins.",
+    "remove the line, or the drop-in, on HOST; then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+SERVICE_RESTARTED = FindingCode(
+    "J207",
+    "service-restarted",
+    NOTE,
+    "systemd had to start the service again since it was last started by hand or by a release. It runs now.",
+    "find out why on HOST: journalctl -u UNIT",
+    Fix.HAND,
+)
+SERVICE_NOT_LOADED = FindingCode(
+    "J208",
+    "service-not-loaded",
+    ERROR,
+    "systemd can't load the unit: it is masked, or a line of it is wrong. Of such a unit systemd does not tell "
+    "whose it is, so nothing else is judged.",
+    "see what is wrong with it on HOST: systemctl status UNIT; then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+SERVICE_CANNOT_START = FindingCode(
+    "J209",
+    "service-cannot-start",
+    ERROR,
+    "A restart of the service would fail: its unit names a file, a folder, a program or a user that is not there.",
+    "put it back on HOST, or take it out of the unit; then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+PROCESS_NOT_FOUND = FindingCode(
+    "J210",
+    "process-not-found",
+    ERROR,
+    "The service is active, but has no process, so what it runs is not known: a unit of Type=oneshot that has "
+    "ended, say, or one whose agent runs in a session or container of its own.",
+    "have the unit start the agent itself, as Type=simple or Type=exec do, on HOST; then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+# 3xx: open files.
+LIMIT_IN_FORCE = FindingCode(
+    "J301",
+    "limit-in-force",
+    ERROR,
+    "The process may open another number of files than the release gave it, whatever systemctl says.",
+    HEAL,
+    Fix.HEAL,
+)
+LIMIT_AT_LOGIN = FindingCode(
+    "J302",
+    "limit-at-login",
+    WARNING,
+    "A fresh login shell of the service's user may open another number of files than the release gave: that is "
+    "what a `claude` session started by hand gets.",
+    "look for other limits of that user in /etc/security/limits.d on HOST; the last file wins",
+    Fix.HAND,
+)
+LIMIT_RAISABLE = FindingCode(
+    "J303",
+    "limit-raisable",
+    WARNING,
+    "The release gave fewer open files than were asked for because the host had no more to give. It has now.",
+    "jada upgrade --limit HOST",
+    Fix.UPGRADE,
+)
+# 4xx: the release.
+NO_RELEASE = FindingCode(
+    "J401",
+    "no-release",
+    ERROR,
+    "There is no release of jada on this host: nobody said what is to run, or the host was reinstalled since.",
+    "jada upgrade --limit HOST, or leave it out of fleet.yml",
+    Fix.UPGRADE,
+)
+TRANSACTION_CUT_OFF = FindingCode(
+    "J402",
+    "transaction-cut-off",
+    ERROR,
+    "A change was cut off half-way (power, kill -9) and the host has not been put back yet.",
+    HEAL,
+    Fix.HEAL,
+)
+OTHER_RELEASE = FindingCode(
+    "J403",
+    "other-release",
+    ERROR,
+    "The release that is current on the host is not the one that was made just now.",
+    "find out who else changes HOST: jada history",
+    Fix.HAND,
+)
+HOST_NEW = FindingCode(
+    "J404",
+    "host-new",
+    ERROR,
+    "The host came to the fleet after its last release, for example by autoscaling: others of the fleet were "
+    "released to, this one never was.",
+    HEAL,
+    Fix.HEAL,
+)
+HOST_GONE = FindingCode(
+    "J405",
+    "host-gone",
+    NOTE,
+    "A host that was released to is no longer among those that fleet.yml finds: terminated, stopped, renamed, or "
+    "without the tags that fleet.yml asks for.",
+    "start it again or give it back its tags, if it should be there",
+    Fix.HAND,
+)
+HOST_KEY_CHANGED = FindingCode(
+    "J406",
+    "host-key-changed",
+    ERROR,
+    "The host shows another ssh host key than the known one, so nothing was sent to it: it was reinstalled, its "
+    "address belongs to another machine now, or somebody sits in between. It could not be checked.",
+    "compare the key with the host's console; if it is right, forget the old one: ssh-keygen -R ADDRESS",
+    Fix.HAND,
+)
+ROLE_CHANGED = FindingCode(
+    "J407",
+    "role-changed",
+    WARNING,
+    "The host plays another role now than when it was released to: its tags, its name or the roles of fleet.yml "
+    "changed. It still runs what its old role asked for.",
+    HEAL,
+    Fix.HEAL,
+)
+NOT_CHECKED = FindingCode(
+    "J408",
+    "not-checked",
+    ERROR,
+    "The host could not be reached or looked at. What it runs is not known; it never counts as in sync.",
+    "see whether it runs and its ssh answers: jada hosts; jada status --limit HOST",
+    Fix.HAND,
+)
+CHANGE_UNDER_WAY = FindingCode(
+    "J409",
+    "change-under-way",
+    NOTE,
+    "A release or a rollback is changing the host at this moment. What it runs half-way is neither in sync nor "
+    "drift, so nothing else is said of it, and its history stays as it is until the next check.",
+    "wait until it has ended, then: jada drift --limit HOST",
+    Fix.HAND,
+)
+LOOK_INCOMPLETE = FindingCode(
+    "J410",
+    "look-incomplete",
+    WARNING,
+    "Something on the host was not looked at, because it is too large, too many, too slow, or could be led "
+    "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
+    "mend that on HOST, then: jada drift --limit HOST",
+    Fix.HAND,
+)
+USER_HALF_UNSEEN = FindingCode(
+    "J411",
+    "user-half-unseen",
+    WARNING,
+    "Of what the service's user owns (settings.json, those of projects, agents) nothing is known: the half of the look "
+    "that reads it runs as that user, and was stopped, killed or not whole. A rollback goes by root's own records and "
+    "needs none of it; an upgrade is refused.",
+    "see what the service's user does to its processes on HOST, then: jada drift --limit HOST",
+    Fix.HAND,
+)
+RELEASE_UNREADABLE = FindingCode(
+    "J412",
+    "release-unreadable",
+    ERROR,
+    "The manifest of the current release on the host is missing, torn, or holds what can't be right: what the host is "
+    "to run is not known from there. Its snapshot may be whole all the same, and a rollback then puts it back.",
+    "jada rollback --limit HOST, or forward: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+OTHER_MACHINE = FindingCode(
+    "J420",
+    "other-machine",
+    ERROR,
+    "Another EC2 instance answers at the host's address than the one that is meant: the address is used in two "
+    "VPCs, or was given to another instance. Nothing was judged or changed; what the host runs is not known.",
+    "see whose address that is now, and in which VPC it is that ssh leads to: jada hosts",
+    Fix.HAND,
+)
+OPERATOR_LOCK = FindingCode(
+    "J421",
+    "operator-lock",
+    NOTE,
+    "Somebody has locked the host with `jada lock`: upgrades are stopped there, by whomever, and a rollback needs "
+    "--force.",
+    "when its reason is gone: jada unlock --limit HOST",
+    Fix.HAND,
+)
+MODEL_NOT_OF_FLEET = FindingCode(
+    "J422",
+    "model-not-of-fleet",
+    WARNING,
+    "fleet.yml asks for another model by the host's role than its release does, such as after `jada upgrade --to` "
+    "or a rollback, or since fleet.yml was changed. The next `jada upgrade` without --to changes the model.",
+    "jada upgrade --limit HOST, or name the model of its release in fleet.yml",
+    Fix.UPGRADE,
+)
+ROLE_MIXED = FindingCode(
+    "J423",
+    "role-mixed",
+    NOTE,
+    "Hosts of one role were released to different models, and fleet.yml asks for none by that role, so nobody says "
+    "which is right. It is told of the hosts whose model is not the most common one of those that are checked.",
+    "jada upgrade --to MODEL --limit HOST, or name the role's model in fleet.yml",
+    Fix.UPGRADE,
 )
 
-CODES = {code.code: code for code in _ALL}
+CODES = {one.code: one for one in tuple(vars().values()) if isinstance(one, FindingCode)}

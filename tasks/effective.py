@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from jada import LONG_CONTEXT
 from jada.tasks.state import INLINE, MANAGED, UNREADABLE, Agent, Launch, Settings, State
 
+T = TypeVar("T")
+
 # What the CLI uses when nothing names a model; which one that is depends on its version.
 DEFAULT = "the Claude CLI's own default"
+# In its place where the files of the service's user could not be looked at.
+UNKNOWN = "a model that is not known"
 
 FAMILIES = ("opus", "sonnet", "haiku")
 # An id of the vendor's own: `modelOverrides` has no effect on any other.
@@ -78,11 +83,29 @@ class _Known:
 AT_ARGV, AT_AGENT, AT_ENV, AT_FILE, AT_DEFAULT, AT_END = range(6)
 
 
+def _once(work: Callable[[State], T]) -> Callable[[State], T]:
+    """The same function, which works nothing out again as long as it is asked about the very same look: to judge a host
+    and to tell of it asks a dozen times.
+    """
+    last: tuple[State, T] | None = None
+
+    @wraps(work)
+    def ask(state: State) -> T:
+        nonlocal last
+        known = last
+        if known is None or known[0] is not state:
+            last = known = state, work(state)
+        return known[1]
+
+    return ask
+
+
 def resolve(state: State, launch: Launch) -> Effective:
     """The model that a process with this launch asks for when it reads the files as they are now."""
     return _resolve(state, launch, _known(state))
 
 
+@_once
 def fresh(state: State) -> Launch:
     """How the service would be started now: by systemd, and by a script that stands between it and the CLI.
 
@@ -110,6 +133,7 @@ def of_sessions(state: State) -> Iterator[tuple[Launch, Effective]]:
         yield launch, _resolve(state, launch, known)
 
 
+@_once
 def _known(state: State) -> _Known:
     agents: dict[str, list[tuple[str, Agent]]] = defaultdict(list)
     for agent in state.agents:
@@ -124,11 +148,13 @@ def _known(state: State) -> _Known:
 def _resolve(state: State, launch: Launch, known: _Known) -> Effective:
     config, moved, files = _reads(state, launch, known)
     slots = list(_slots(known, launch, files, config))
+    if state.unseen:
+        slots[-1] = _Slot(AT_END, UNKNOWN, f"what {state.user} owns, which could not be looked at")
     winner = next(slot for slot in slots if slot.model and _first_of_group(slots, slot) is slot)
     chain = [Origin(slot.model, slot.where, _lost(slots, slot, winner)) for slot in slots if slot.model]
     chain += _unread(state, files, moved)
     asked = winner.model
-    barred = "" if asked == DEFAULT else _barred(asked, files)
+    barred = "" if asked in (DEFAULT, UNKNOWN) else _barred(asked, files)
     override, overridden = ("", "") if barred else _override(asked, files)
     named = [slot for slot in slots if slot.group == AT_FILE]
     return Effective(

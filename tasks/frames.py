@@ -27,8 +27,8 @@ _OF_ROOT = re.compile(
     r"|boot|nr_open|can_raise|hard_pid1|hard_login|process\.(soft|hard|ticks)|login\.(nofile|error)"
     r"|login\.env\.[A-Z_]+|running\.(cwd|argv\+|env\.[A-Z_]+)|inline\.(path|size|masked)|managed\.changed"
     r"|(dropin|limits)\.(owner|mode|sha256)|(health|probe)\.(size|masked|code|http)|session\+"
-    r"|instance|release\.(manifest\.json|place|result|after|previous)|held|transaction|lock"
-    r"|history[1-9]\d{0,3}\.(manifest|place|result)"
+    r"|instance|release\.(id|manifest\.json|place|result|after|previous)|held|transaction|lock"
+    r"|history[1-9]\d{0,3}\.(id|manifest|place|result)|whole\+"
     r"|unit\.lacks\+|process\.pid|running\.wrapped|speaker\.(pid|ticks)|main\.env\.[A-Z_]+"
 )
 _OF_USER = re.compile(rf"{_BOTH}|settings\.(real|dangling|{_FILE})|link\+|folder\+|agent\+")
@@ -96,13 +96,19 @@ def whole(text: str, name: str, most: int = 2**63) -> int:
     return int(text)
 
 
-def read_frames(output: Iterable[str]) -> tuple[Fields, Fields]:
-    """What root, and what the service's user, said in a look. Raises LookError unless both are whole."""
+def read_frames(output: Iterable[str]) -> tuple[Fields, Fields | LookError]:
+    """What root, and what the service's user, said in a look. Raises LookError unless root's half is whole.
+
+    The other half is a process of that user, who can have it say anything or nothing: where it is not whole, why.
+    """
     data = _unpacked("".join(output))
     root, at = _fields(data, 0, _OF_ROOT)
-    user, at = _fields(data, at, _OF_USER)
-    if at < len(data):
-        raise LookError("it goes on after its end")
+    try:
+        user, at = _fields(data, at, _OF_USER)
+        if at < len(data):
+            raise LookError("it goes on after its end")
+    except LookError as error:
+        return root, error
     return root, user
 
 
@@ -114,6 +120,8 @@ def _unpacked(text: str) -> bytes:
         data = unpacker.decompress(base64.b64decode(text, validate=True), MOST_UNPACKED)
     except (zlib.error, binascii.Error, ValueError) as error:
         raise LookError(f"it is not packed as a look is ({type(error).__name__})") from None
+    if not unpacker.eof and not unpacker.unconsumed_tail:
+        raise LookError("it was cut off")
     if unpacker.unconsumed_tail:
         raise LookError(f"unpacked, it is longer than the {MOST_UNPACKED} bytes that jada takes from a host")
     return data

@@ -18,9 +18,29 @@ def unsafe(state: State) -> str:
 
 def is_linked(state: State) -> bool:
     """Whether settings.json lies elsewhere than root itself knows: where a link leads is the user's word."""
+    return state.settings.real != _own_path(state)
+
+
+def by_look(state: State, unit: str) -> tuple[str, ...]:
+    """Whose settings.json it is, of which service, and where a look says it is: what a snapshot is bound to, as
+    files/host.sh has it.
+    """
+    return _place(state, unit, state.settings.real, "yes" if is_linked(state) else "")
+
+
+def by_root(state: State, unit: str) -> tuple[str, ...]:
+    """The same by root's word alone: where no link leads elsewhere."""
+    return _place(state, unit, _own_path(state), "")
+
+
+def _place(state: State, unit: str, path: str, linked: str) -> tuple[str, ...]:
+    folder, _, name = path.rpartition("/")
+    return str(state.uid), str(state.gid), unit, linked, folder or "/", name
+
+
+def _own_path(state: State) -> str:
     path, home = state.settings.path, f"{state.home}/"
-    own = f"{state.home_real.rstrip('/')}/{path.removeprefix(home)}" if path.startswith(home) else path
-    return state.settings.real != own
+    return f"{state.home_real.rstrip('/')}/{path.removeprefix(home)}" if path.startswith(home) else path
 
 
 def checked(path: str) -> str:
@@ -31,10 +51,13 @@ def checked(path: str) -> str:
 
 
 def _path(state: State) -> str:
-    for path in (state.settings.path, state.settings.real):
-        if not _is_plain(path):
-            return f"settings.json lies where a path has characters that no path should have: {path!r}"
-    return ""
+    return next(filter(None, map(odd, (state.settings.path, state.settings.real))), "")
+
+
+def odd(path: str) -> str:
+    """Why no settings file has this path, in a sentence, or ""."""
+    told = f"settings.json lies where a path has characters that no path should have: {path!r}"
+    return "" if _is_plain(path) else told
 
 
 def _is_plain(path: str) -> bool:

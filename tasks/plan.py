@@ -9,12 +9,12 @@ from functools import partial
 from math import inf
 from operator import attrgetter
 
-from jada import LONG_CONTEXT
-from jada.tasks import checks, effective, place, release
+from jada import LONG_CONTEXT, Service
+from jada.tasks import checks, codes, effective, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
-from jada.tasks.transaction import Service, Transaction
+from jada.tasks.transaction import Transaction
 
 # How much of a long line (a settings.json on one line) a diff shows on each side of the change.
 AROUND = 60
@@ -62,10 +62,10 @@ class Plan:
     idle: str = ""
 
 
-def upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
-    """Brings a host to `model` and the limits asked for."""
+def upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str = "upgrade") -> Plan:
+    """Brings a host to `model` and the limits asked for, by a release of that kind: upgrade or heal."""
     try:
-        return _upgrade(request, role, model, state, service)
+        return _upgrade(request, role, model, state, service, kind)
     except ReleaseError as error:
         return Plan(refusal=f"{error}; nothing was touched")
 
@@ -83,19 +83,19 @@ def of_the_file(made: Plan, role: str, state: State) -> str:
     )
 
 
-def _upgrade(request: Request, role: str, model: str, state: State, service: Service) -> Plan:
+def _upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str) -> Plan:
     given = min(request.nofile, state.capacity.service)
     wanted = Wanted(model, given, request.nofile)
     if state.lock:
         return Plan(lock=state.lock)
-    if refusal := _refusal(state) or _unusable(state, wanted):
+    if refusal := _refusal(state) or _unsafe(state) or _unusable(state, wanted):
         return Plan(refusal=refusal)
     notes = (*_limit_notes(state, wanted), *_slow(state), *_starts(state), *_notes(state, wanted))
     current = state.release
     same = current is not None and current.wanted.is_like(wanted)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
-    made = release.upgrade(request.id, _found(state), wanted, **request.about(role))
+    made = release.upgrade(request.id, _found(state), wanted, kind, **request.about(role))
     transaction = Transaction(made, state, service, request.holder)
     try:
         return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
@@ -115,11 +115,11 @@ def last_release(states: Iterable[State], future: str) -> Release | None:
     return max([one for one in told if one.id < future or known is states], key=attrgetter("id"), default=None)
 
 
-def rollback(request: Request, role: str, to: str, state: State, service: Service, change: str | None = None) -> Plan:
-    """Puts a host back on what it had before the `change` (the id of a release; its own last one, if None), if it is
-    still on it; or on the release or model `to`.
+def rollback(request: Request, role: str, to: str, state: State, service: Service, change: str) -> Plan:
+    """Puts a host back on what it had before the `change` (the id of a release), if it is still on it; or on the
+    release or model `to`.
 
-    Both need a state with history.
+    Both need a state with history, and of that nothing that the service's user says: by root's own records alone.
     """
     current = state.release
     if hindrance := _hindrance(state) or _half_way(request, role, state, service):
@@ -129,17 +129,13 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
         return Plan(refusal="it has no earlier release: jada never changed this host") if refused else Plan(idle=NEVER)
     if to and to in (current.wanted.base, current.wanted.model):
         return _idle(state, f"already on {to}")
-    change = current.change if change is None else change
     if not to and (not change or current.wanted.base != change):
         return _idle(state, _elsewhere(state, current, change))
     undone = _undone(state, to) if to else _made(state, current, change)
     if undone is None:
-        kept = sorted({one for past in state.history for one in (past.release.before.release,) if one})
-        return Plan(
-            refusal=f"it keeps no snapshot of {to or f'before release {change}'}; "
-            f"it keeps {', '.join(kept) or 'only what it had before jada'}"
-        )
-    return _way_back(request, role, state, current, undone, service)
+        return Plan(refusal=f"it keeps no snapshot of {to or f'before release {change}'}; it keeps {_kept(state)}")
+    way = _by_a_whole_snapshot if undone is current and state.damage else _way_back
+    return way(request, role, state, current, undone, service)
 
 
 def redo(request: Request, role: str, state: State, service: Service, change: str) -> Plan:
@@ -152,6 +148,16 @@ def redo(request: Request, role: str, state: State, service: Service, change: st
     if not (change and current.is_undo and current.change == change):
         return _idle(state, _elsewhere(state, current, change))
     return _way_back(request, role, state, current, current, service)
+
+
+def _kept(state: State) -> str:
+    """The releases that a rollback can go back to, the newest first, each with its model and when it was made."""
+    kept = {past.release.before.release: past.release.before.model for past in state.history if not past.error}
+    told = (
+        f"{one} ({kept[one]}, {release.began(one).replace('T', ' ').removesuffix('+00:00')}Z)"
+        for one in sorted(filter(None, kept), reverse=True)
+    )
+    return ", ".join(told) or "only what it had before jada"
 
 
 def _hindrance(state: State) -> Plan | None:
@@ -169,8 +175,9 @@ def _half_way(request: Request, role: str, state: State, service: Service) -> Pl
     unfinished = next((past.release for past in state.history if past.release.id == state.interrupted), state.release)
     if unfinished is None:
         return Plan(refusal=f"release {state.interrupted} was cut off half-way there; jada upgrade undoes it first")
-    made = release.rollback(request.id, _found(state), unfinished, **request.about(role))
-    transaction = Transaction(made, state, service, request.holder, force=request.force)
+    transaction = _restoring(request, role, state, unfinished, service)
+    if odd := place.odd(_path(transaction.kept)):
+        return Plan(refusal=f"{odd}; nothing was touched")
     undoes = f"undo release {state.interrupted}, which was cut off half-way, and plan the rest anew"
     return Plan(transaction, diff=((undoes,),))
 
@@ -186,14 +193,40 @@ def _idle(state: State, why: str) -> Plan:
     return Plan(refusal=f"{why}, but {told}. With --limit for this host: jada heal{back}")
 
 
+def _by_a_whole_snapshot(
+    request: Request, role: str, state: State, current: Release, undone: Release, service: Service
+) -> Plan:
+    """The way back from a release whose manifest can't be read, by its snapshot or the next older one that is whole."""
+    older = [past.release for past in state.history if not past.error and past.release.id < undone.id]
+    kept = [one for one in (undone, *sorted(older, key=attrgetter("id"), reverse=True)) if one.id in state.whole]
+    if not kept:
+        why = f"{state.damage}, and no snapshot in {release.RELEASES} is whole"
+        return Plan(refusal=f"{why}: jada upgrade puts a release in its place")
+    made = _way_back(request, role, state, current, kept[0], service)
+    which = f"its snapshot, of before release {undone.id}, is whole and goes back"
+    if kept[0] is not undone:
+        which = f"nor is its snapshot whole: the next older one goes back, of before release {kept[0].id}"
+    return replace(made, notes=(f"{state.damage}; {which}", *made.notes))
+
+
 def _way_back(request: Request, role: str, state: State, current: Release, undone: Release, service: Service) -> Plan:
-    made = release.rollback(request.id, _found(state), undone, **request.about(role))
-    if undone is current and undone.is_undo:
-        made = replace(made, redoes=undone.change)
-    transaction = Transaction(made, state, service, request.holder, force=request.force)
+    redoes = undone.change if undone is current and undone.is_undo else ""
+    transaction = _restoring(request, role, state, undone, service, redoes)
     if elsewhere := _of_other_place(transaction, undone):
         return Plan(refusal=elsewhere)
-    return Plan(transaction, diff=_rollback_diff(made), notes=(*_lost(state, current), *_slow(state), *_starts(state)))
+    notes = (*_unseen(transaction), *_lost(state, current), *_slow(state), *_starts(state))
+    return Plan(transaction, diff=_rollback_diff(transaction.release), notes=notes)
+
+
+def _restoring(
+    request: Request, role: str, state: State, undone: Release, service: Service, redoes: str = ""
+) -> Transaction:
+    """What puts the snapshot of a release back where it was taken."""
+    made = replace(release.rollback(request.id, _found(state), undone, **request.about(role)), redoes=redoes)
+    is_current = state.release is not None and undone.id == state.release.id
+    past = next((one.place for one in state.history if one.release.id == undone.id), ())
+    kept = (state.place if is_current else past) or place.by_root(state, service.unit)
+    return Transaction(made, state, service, request.holder, force=request.force, kept=kept)
 
 
 def _elsewhere(state: State, current: Release, change: str) -> str:
@@ -214,22 +247,48 @@ def _undone(state: State, to: str) -> Release | None:
 
 def _found(state: State) -> Wanted:
     files = {"settings": state.settings.file, "dropin": state.dropin, "limits": state.limits}
+    if state.unseen:
+        files["settings"] = state.after.get("settings", state.settings.file)
     after = {name: state.after.get(name, file) for name, file in files.items()}
     is_edited = {name: after[name].sha256 != file.sha256 for name, file in files.items()}
     return release.found(state.release, state.settings.model, is_edited)
 
 
 def _of_other_place(transaction: Transaction, undone: Release) -> str:
-    """Why the snapshot taken before `undone` is none of what the service reads now: it goes nowhere else."""
-    state = transaction.state
-    is_current = state.release is not None and undone.id == state.release.id
-    past = next((one.place for one in state.history if one.release.id == undone.id), ())
-    place = state.place if is_current else past
-    if not place or place == transaction.place:
+    """Why the snapshot taken before `undone` is none of what the service reads now: it goes nowhere else.
+
+    Where a link led when it was taken is root's record of that; where one leads now is the user's word.
+    """
+    kept, now = transaction.kept, place.by_root(transaction.state, transaction.service.unit)
+    if odd := place.odd(_path(kept)):
+        return f"{odd}; nothing was touched"
+    if kept == now or (kept[3] and kept[:3] == now[:3]):
         return ""
-    was, now = (f"{one[4].rstrip('/')}/{one[5]} of user {one[0]}, for {one[2]}" for one in (place, transaction.place))
-    kept = f"/var/lib/jada/releases/{undone.id}/before/settings"
-    return f"its snapshot is of {was}, and the service now reads {now}: nothing was touched; the copy is {kept}"
+    copy = f"{release.RELEASES}/{undone.id}/before/settings"
+    return (
+        f"its snapshot is of {_whose(kept)}, and the service now reads {_whose(now)}: nothing was touched; the copy is "
+        f"{copy}"
+    )
+
+
+def _whose(at: tuple[str, ...]) -> str:
+    return f"{_path(at)} of user {at[0]}, for {at[2]}"
+
+
+def _path(at: tuple[str, ...]) -> str:
+    return f"{at[4].rstrip('/')}/{at[5]}"
+
+
+def _unseen(transaction: Transaction) -> Iterator[str]:
+    """What the service's user says, or does not, of a way back that goes by root's records."""
+    state, kept = transaction.state, _path(transaction.kept)
+    if state.unseen:
+        yield (
+            f"what {state.user} owns could not be seen ({state.unseen}): this goes by root's own records, and what "
+            "runs then is proven only where the service is asked (`health:` or `probe:`)"
+        )
+    elif state.settings.real != kept:
+        yield f"{state.settings.path} now leads to {release.told(state.settings.real)}; the snapshot is of {kept}"
 
 
 def _slow(state: State) -> tuple[str, ...]:
@@ -253,13 +312,22 @@ def _made(state: State, current: Release, change: str) -> Release | None:
 
 def _refusal(state: State) -> str:
     if problem := checks.unusable(state):
-        if problem.code == "J201":
+        if problem.kind is codes.SERVICE_MISSING:
             return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
         what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "mend that"
         return f"{problem.seen}; {what} first, nothing was touched"
-    if unsafe := place.unsafe(state):
-        return f"{unsafe}; nothing was touched"
     return ""
+
+
+def _unsafe(state: State) -> str:
+    """Why nothing is written where the service's user says that settings.json is."""
+    if state.unseen:
+        return (
+            f"what {state.user} owns could not be seen ({state.unseen}), so nothing tells what would run; see what "
+            "that user does to its processes; nothing was touched"
+        )
+    unsafe = place.unsafe(state)
+    return f"{unsafe}; nothing was touched" if unsafe else ""
 
 
 def _unusable(state: State, wanted: Wanted) -> str:
@@ -340,7 +408,7 @@ def _limit_notes(state: State, wanted: Wanted) -> tuple[str, ...]:
 
 def _lost(state: State, current: Release) -> tuple[str, ...]:
     after = state.after.get("settings")
-    if after is None or after.sha256 == state.settings.file.sha256:
+    if after is None or state.unseen or after.sha256 == state.settings.file.sha256:
         return ()
     return (
         f"settings.json was edited since release {current.id}; it goes back to the bytes before that release, "
@@ -376,19 +444,23 @@ def _as_it_was(text: Callable[[], str]) -> str:
 
 def _rollback_diff(made: Release) -> tuple[Diff, ...]:
     kind = "forward again to" if made.redoes else "back to"
-    none = "as before jada"
     target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
     if made.wanted.edited:
         target = f"release {made.wanted.edited} as it was edited by hand before release {made.restores}"
     return (
         (
             f"{kind} {target}, byte for byte, and restart",
-            f"-model {made.before.model or none}",
-            f"+model {made.wanted.model or none}",
-            f"-open files {made.before.nofile or none}",
-            f"+open files {made.wanted.nofile or none}",
+            f"-model {made.before.model or _unsaid(made.before)}",
+            f"+model {made.wanted.model or _unsaid(made.wanted)}",
+            f"-open files {made.before.nofile or _unsaid(made.before)}",
+            f"+open files {made.wanted.nofile or _unsaid(made.wanted)}",
         ),
     )
+
+
+def _unsaid(wanted: Wanted) -> str:
+    """In place of a model or limit that nobody asked for by jada."""
+    return "as edited by hand" if wanted.edited else "as before jada"
 
 
 def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:

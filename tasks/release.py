@@ -18,7 +18,10 @@ from typing import Any
 from jada import EXACT_ID, LEAST_NOFILE, UNPRINTABLE
 
 NOTICE = "# Written by jada; `jada rollback` takes it back.\n"
-KINDS = ("upgrade", "rollback")
+KINDS = ("upgrade", "heal", "rollback")
+
+# Where a host keeps its releases, see files/host.sh.
+RELEASES = "/var/lib/jada/releases"
 
 # What new_id() makes, as a regular expression; times that can't be never were an id.
 RELEASE_ID = (
@@ -67,7 +70,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One entry of a host's history: an upgrade or a rollback, as its manifest on the host tells it.
+    """One entry of a host's history: an upgrade, a heal or a rollback, as its manifest on the host tells it.
 
     `restores` is the id of the release whose snapshot a rollback put back; `before` is what was wanted until then. One
     that undoes a rollback `redoes` the release of that id.
@@ -124,9 +127,9 @@ def first_id(moment: datetime) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-"
 
 
-def upgrade(release_id: str, before: Wanted, wanted: Wanted, **about: str) -> Release:
-    """The release that brings a host to `wanted`."""
-    return Release(release_id, "upgrade", replace(wanted, release=release_id), before, **about)
+def upgrade(release_id: str, before: Wanted, wanted: Wanted, kind: str = "upgrade", **about: str) -> Release:
+    """The release that brings a host to `wanted`; of `kind` heal, where it drifted from that."""
+    return Release(release_id, kind, replace(wanted, release=release_id), before, **about)
 
 
 def rollback(release_id: str, before: Wanted, undone: Release, **about: str) -> Release:
@@ -252,7 +255,7 @@ def _id_or_none(value: object, name: str) -> str:
 
 def _kind(value: object, name: str) -> str:
     if value not in KINDS:
-        raise ReleaseError(f"{name} is neither {' nor '.join(KINDS)}")
+        raise ReleaseError(f"{name} is none of {', '.join(KINDS)}")
     return str(value)
 
 

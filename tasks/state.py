@@ -13,7 +13,7 @@ from typing import Any
 from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
 from jada.tasks.operator_lock import OperatorLock
-from jada.tasks.release import Release, told
+from jada.tasks.release import RELEASE_ID, RELEASES, Release, Wanted, told
 from jada.tasks.settings import LARGE, LARGE_KEPT, SettingsError, parse
 
 # An id of EC2's.
@@ -314,6 +314,10 @@ class State:
     transaction is running there just now, and `interrupted` is the release of a transaction that has not finished; each
     is "" when there is none. `held` is the lock that people have put on the host by `jada lock`. `instance` is the
     id of the EC2 instance that it was, "" where that is not known.
+
+    `unseen` says why nothing is known of what the service's user says, "" where it is; and `damage` why the manifest of
+    the current release can't be read: `release` is then made up from what else root has written there. `whole` are the
+    ids of those releases whose snapshots are whole, with the history.
     """
 
     user: str
@@ -350,6 +354,9 @@ class State:
     unread: tuple[str, ...]
     instance: str = ""
     reloaded: Launch | None = None
+    unseen: str = ""
+    damage: str = ""
+    whole: Set[str] = frozenset()
 
     def other_than(self, meant: str) -> str:
         """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""
@@ -362,17 +369,30 @@ class State:
 
 
 def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool = False) -> State:
-    """The State that files/look.sh printed. Raises LookError when it is not whole."""
+    """The State that files/look.sh printed. Raises LookError when root's half of it is not whole, or makes no sense.
+
+    Without the half of the service's user there is still a way back, which asks that user for nothing.
+    """
     root, user = read_frames(output)
+
+    def state(user: Fields, unseen: str = "") -> State:
+        try:
+            return _state(unit, root, user, unseen, health_asked, probe_asked)
+        except LookError:
+            raise
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise LookError(f"{type(error).__name__}: {error}") from None
+
+    if isinstance(user, LookError):
+        return state(Fields({}), str(user))
     try:
-        return _state(unit, root, user, health_asked, probe_asked)
-    except LookError:
-        raise
-    except (ValueError, OverflowError, RecursionError) as error:
-        raise LookError(f"{type(error).__name__}: {error}") from None
+        return state(user)
+    except LookError as error:
+        # Root's own nonsense is none the less without the user's.
+        return state(Fields({}), str(error))
 
 
-def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_asked: bool) -> State:
+def _state(name: str, root: Fields, user: Fields, unseen: str, health_asked: bool, probe_asked: bool) -> State:
     unit = _unit(name, root)
     rows = tuple(_environment(root, user))
     fresh = _fresh(unit, root, rows)
@@ -383,6 +403,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
     except (ValueError, RecursionError) as error:
         # Only open sessions are judged by it.
         previous, unreadable = None, (*unreadable, f"the release before the current one: {error}")
+    current, damage = _current(root, previous)
     return State(
         **_whose(unit, root),
         unit=unit,
@@ -405,7 +426,7 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         sessions=tuple(_open_session(root, row) for row in root.rows("session+", 5)),
         health=_answer(root, "health", health_asked),
         probe=_answer(root, "probe", probe_asked),
-        release=_release(root, "release.manifest.json"),
+        release=current,
         previous=previous,
         place=_place(root.get("release.place")),
         after={name: _after(rest) for name, *rest in map(str.split, root.get("release.after").splitlines()) if rest},
@@ -420,6 +441,9 @@ def _state(name: str, root: Fields, user: Fields, health_asked: bool, probe_aske
         reloaded=_fresh(unit, root, _reloaded(unit, rows)) if _waits_for_reload(unit, root) else None,
         unread=tuple(dict.fromkeys(map(told, (*root.all("over+"), *user.all("over+"), *unreadable)))),
         instance=instance if INSTANCE.fullmatch(instance := root.get("instance")) else "",
+        unseen=told(unseen),
+        damage=told(damage),
+        whole=frozenset(root.all("whole+")),
     )
 
 
@@ -441,6 +465,25 @@ def _release(root: Fields, name: str) -> Release | None:
     return Release.from_json(root[name]) if name in root else None
 
 
+def _current(root: Fields, previous: Release | None) -> tuple[Release | None, str]:
+    """The current release, and why its manifest can't be read, or "".
+
+    One that can't be read stands for its id alone; before it the host was on the previous one, as root wrote down too.
+    """
+    try:
+        return _release(root, "release.manifest.json"), ""
+    except (ValueError, RecursionError) as error:
+        name = root.get("release.id")
+        if not name:
+            raise
+        if not re.fullmatch(RELEASE_ID, name):
+            hint = f"put the name of the newest folder in {RELEASES} into it, or take it away"
+            raise LookError(f"/var/lib/jada/current does not hold the id of a release; {hint}") from None
+        before = previous.wanted if previous and previous.id != name else Wanted("", 0)
+        made = Release(name, "upgrade", Wanted("", 0, edited=name), before)
+        return made, f"{RELEASES}/{name}/manifest.json: {error}"
+
+
 def _history(root: Fields) -> tuple[tuple[Past, ...], tuple[str, ...]]:
     """The releases that the host remembers, and a word for each that can't be read."""
     found: list[Past] = []
@@ -450,7 +493,8 @@ def _history(root: Fields) -> tuple[tuple[Past, ...], tuple[str, ...]]:
             made, error = Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))
             found.append(Past(made, error, _place(root.get(f"{key}.place"))))
         except (ValueError, RecursionError) as error:
-            unreadable.append(f"a release of its history: {error}")
+            name = root.get(f"{key}.id")
+            unreadable.append(f"{RELEASES}/{name}/manifest.json: {error}" if name else f"its history: {error}")
     return tuple(found), tuple(unreadable)
 
 

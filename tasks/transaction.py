@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
+from jada import Service
 from jada.tasks import FILES, operator_lock, place, release
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
@@ -51,30 +52,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or "".
-
-    `probe` is a command on the host, or ""; `projects` folders there. `keep` is how many releases a host remembers.
-    """
-
-    unit: str
-    settings: str
-    health: str = ""
-    settle: int = 5
-    keep: int = 10
-    probe: str = ""
-    projects: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Transaction:
-    """A release for one host, bound to the state it was decided on: it refuses if the host has changed since."""
+    """A release for one host, bound to the state it was decided on: it refuses if the host has changed since.
+
+    `kept` is what the snapshot that a rollback puts back is bound to, by root's own record: the service's user, who
+    says where settings.json is and what is in it, decides nothing of a way back.
+    """
 
     release: Release
     state: State
     service: Service
     holder: str
     force: bool = False
+    kept: tuple[str, ...] = ()
 
     @property
     def splice(self) -> Splice:
@@ -89,7 +79,7 @@ class Transaction:
     def script(self) -> str:
         """The script, as root. Holds no byte of the host's settings but the model."""
         state, wanted, splice = self.state, self.release.wanted, self.splice
-        upgrade = self.release.kind == "upgrade"
+        upgrade = self.release.kind != "rollback"
         current = state.release
         limit = min(wanted.nofile, state.capacity.login)
         values = {
@@ -98,8 +88,8 @@ class Transaction:
             "RESTORES": self.release.restores,
             "UNIT": self.service.unit,
             "SETTINGS": state.settings.path,
-            **_place(self.state),
-            "EXPECTED": state.settings.file.sha256,
+            **_place(self.place),
+            "EXPECTED": state.settings.file.sha256 if upgrade else "",
             "OFFSET": str(splice.offset),
             "LENGTH": str(splice.length),
             "CUT": (state.settings.text or "")[splice.offset :][: splice.length],
@@ -133,12 +123,11 @@ class Transaction:
     @property
     def place(self) -> tuple[str, ...]:
         """Whose settings.json it is, of which service, and where: what a snapshot is bound to (files/host.sh)."""
-        at = _place(self.state)
-        return at["USER_ID"], at["GROUP_ID"], self.service.unit, at["LINKED"], at["FOLDER"], at["NAME"]
+        return self.kept or place.by_look(self.state, self.service.unit)
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
-        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, **_place(self.state)}
+        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, **_place(self.place)}
         return assignments(values) + _file("host.sh") + "recover_at_boot\n"
 
 
@@ -165,7 +154,7 @@ def journal_script(state: State, service: Service, count: int) -> str:
     """The script, as root, that prints the last lines of the service's journal, masked there."""
     # Of a unit that systemd can't load, nobody knows where its settings are: masked by what secrets look like alone.
     nowhere = {"USER_ID": "0", "FOLDER": "/", "NAME": "none", "PLACED": "", "LINKED": "", "SETTINGS_SH": ":"}
-    where = _place(state) if state.settings.real else nowhere
+    where = _place(place.by_look(state, service.unit)) if state.settings.real else nowhere
     values = {"RELEASE": "", "UNIT": service.unit, **where, "MASK_LOG": _file("mask-log.awk")}
     look = "see\nsee_settings\n" if state.settings.real else "see\n"
     return assignments(values) + _file("host.sh") + f"{look}journal {count}\n"
@@ -313,16 +302,17 @@ def without_secrets(url: str) -> str:
     return urlunsplit(parts._replace(netloc=host, query="…" if parts.query else "", fragment=""))
 
 
-def _place(state: State) -> dict[str, str]:
+def _place(at: tuple[str, ...]) -> dict[str, str]:
     """Whose settings.json it is and where, with what works on it."""
-    folder, _, name = place.checked(state.settings.real).rpartition("/")
+    user, group, _, linked, folder, name = at
+    place.checked(f"{folder.rstrip('/')}/{name}")
     return {
-        "USER_ID": str(state.uid),
-        "GROUP_ID": str(state.gid),
-        "FOLDER": folder or "/",
+        "USER_ID": user,
+        "GROUP_ID": group,
+        "FOLDER": folder,
         "NAME": name,
         "PLACED": "",
-        "LINKED": "yes" if place.is_linked(state) else "",
+        "LINKED": linked,
         "SETTINGS_SH": _file("settings.sh"),
     }
 

@@ -162,16 +162,16 @@ class Rig:
         return Seen(files, model, active, unfinished == "unfinished", tuple(leftovers))
 
     def record(self) -> str:
-        """How the newest release ended for the host, by this machine's own record."""
+        """The outcome of the newest release for the host, by this machine's own record."""
         command = [str(JADA), "history", "--last", "1", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
         return str(next(iter(json.loads(done.stdout)["releases"][0]["hosts"])))
 
-    def endings(self) -> set[str]:
-        """How every release ended for the host, by this machine's own record."""
+    def outcomes(self) -> set[str]:
+        """The outcomes of all releases for the host, by this machine's own record."""
         command = [str(JADA), "history", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
-        return {ending for release in json.loads(done.stdout)["releases"] for ending in release["hosts"]}
+        return {outcome for release in json.loads(done.stdout)["releases"] for outcome in release["hosts"]}
 
 
 def texts(host: Machine) -> tuple[str, str]:

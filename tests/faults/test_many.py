@@ -35,5 +35,5 @@ def test_sixty_hosts_are_upgraded_and_none_is_lost(sixty: tuple[Machine, ...], t
         [JADA, "upgrade", "--to", "sonnet-4.6", "--yes", "--json"], env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [host["ending"] for host in json.loads(done.stdout)["hosts"]] == ["verified"] * 60
+    assert [host["outcome"] for host in json.loads(done.stdout)["hosts"]] == ["verified"] * 60
     assert {machine.healthz(host)["model"] for host in sixty} == {NEW}

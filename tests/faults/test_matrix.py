@@ -58,27 +58,27 @@ NO_SYSTEMCTL = "mount --bind /bin/false /usr/bin/systemctl && echo /usr/bin/syst
 
 @dataclass(frozen=True)
 class Expected:
-    """`files` is old or new ("" where the fault itself keeps them from being put back), `ending` what jada reports.
+    """`files` is old or new ("" where the fault itself keeps them from being put back), `outcome` what jada reports.
 
     Both are "" where either will do, if only they agree.
     """
 
     files: str
-    ending: str
+    outcome: str
 
 
-OLD_RESTORED = Expected("old", "restored")
-OLD_REFUSED = Expected("old", "refused")
+OLD_ROLLED_BACK = Expected("old", "rolled_back")
+OLD_REJECTED = Expected("old", "rejected")
 NEW_VERIFIED = Expected("new", "verified")
-TOLD = Expected("", "broken")
+TOLD = Expected("", "rollback_failed")
 
 
 def stopped(step: str) -> Expected:
-    return {"check": OLD_RESTORED, "snapshot": OLD_REFUSED, "tidy": NEW_VERIFIED}.get(step, OLD_RESTORED)
+    return {"check": OLD_ROLLED_BACK, "snapshot": OLD_REJECTED, "tidy": NEW_VERIFIED}.get(step, OLD_ROLLED_BACK)
 
 
 def killed(step: str) -> Expected:
-    return NEW_VERIFIED if step == "tidy" else OLD_RESTORED
+    return NEW_VERIFIED if step == "tidy" else OLD_ROLLED_BACK
 
 
 def either(_: str) -> Expected:
@@ -86,27 +86,29 @@ def either(_: str) -> Expected:
 
 
 def out_of_space(step: str) -> Expected:
-    return {"check": OLD_REFUSED, "snapshot": OLD_REFUSED, "tidy": NEW_VERIFIED}.get(step, OLD_RESTORED)
+    return {"check": OLD_REJECTED, "snapshot": OLD_REJECTED, "tidy": NEW_VERIFIED}.get(step, OLD_ROLLED_BACK)
 
 
 def read_only(step: str) -> Expected:
-    early = {"check": OLD_REFUSED, "snapshot": OLD_REFUSED, "settings": OLD_RESTORED}
-    return early.get(step, Expected("new", "unverified") if step == "tidy" else TOLD)
+    early = {"check": OLD_REJECTED, "snapshot": OLD_REJECTED, "settings": OLD_ROLLED_BACK}
+    return early.get(step, Expected("new", "unproven") if step == "tidy" else TOLD)
 
 
 def without_systemctl(step: str) -> Expected:
     if step == "check":
-        return OLD_REFUSED
+        return OLD_REJECTED
     if step in ("commit", "tidy"):
-        return Expected("new", "unverified")
+        return Expected("new", "unproven")
     # All is back where it is not needed for that, but nobody can see it.
-    return Expected("old", "broken") if step in ("snapshot", "settings", "dropin", "limits", "reload") else TOLD
+    return (
+        Expected("old", "rollback_failed") if step in ("snapshot", "settings", "dropin", "limits", "reload") else TOLD
+    )
 
 
 def edited(step: str) -> Expected:
     if step == "check":
-        return OLD_REFUSED
-    return OLD_RESTORED if step in ("snapshot", "settings") else NEW_VERIFIED
+        return OLD_REJECTED
+    return OLD_ROLLED_BACK if step in ("snapshot", "settings") else NEW_VERIFIED
 
 
 def goes_on(_: str) -> Expected:
@@ -165,7 +167,7 @@ if not os.environ.get("JADA_ALL_FAULTS"):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one cell gave. `reported` is jada's ending ("killed": it can't tell), `after` the next one's exit code."""
+    """What one cell gave. `reported` is jada's outcome ("killed": it can't tell), `after` the next one's exit code."""
 
     seen: Seen
     reported: str
@@ -190,7 +192,7 @@ def strike(rig: Rig, name: str, step: str) -> Outcome:
         if host.leader is not None:
             rig.go_on()
     _code, report, told = finish(process)
-    reported = report["hosts"][0]["ending"] if report else "killed"
+    reported = report["hosts"][0]["outcome"] if report else "killed"
     rig.wait_until_free()
     assert fault.act or rig.run(f"ls {STRUCK}", check=False), f"{name} did not strike at {step}"
     rig.run("umount -l /usr/bin/systemctl", check=False)
@@ -199,9 +201,9 @@ def strike(rig: Rig, name: str, step: str) -> Outcome:
     record = rig.record()
     rig.mend()
     after, _, again = rig.upgrade()
-    if record == "begun":
+    if record == "in_progress":
         assert rig.jada("history", "--rebuild")[0] == 0
-        assert "begun" not in rig.endings()
+        assert "in_progress" not in rig.outcomes()
     return Outcome(seen, reported, record, kept, after, rig.observe(edited=is_edit), told + again)
 
 
@@ -216,18 +218,18 @@ def test_the_host_is_whole(
     with rigged(whole_lab.hosts[number % len(whole_lab.hosts)], tmp_path) as rig:
         found = strike(rig, name, step)
     expected = FAULTS[name].expected(step)
-    if not expected.ending:
-        expected = NEW_VERIFIED if found.seen.files == "new" else OLD_RESTORED
+    if not expected.outcome:
+        expected = NEW_VERIFIED if found.seen.files == "new" else OLD_ROLLED_BACK
     if name == "jada killed":
-        assert (found.reported, found.record) == ("killed", "begun"), found.told
+        assert (found.reported, found.record) == ("killed", "in_progress"), found.told
     else:
-        assert found.reported == found.record == expected.ending, found.told
+        assert found.reported == found.record == expected.outcome, found.told
     if expected.files:
         assert found.seen.files == expected.files, found
         assert found.seen.model == (NEW if expected.files == "new" else OLD_MODEL), found
     assert found.seen.active == "active", found
     assert found.edit_is_kept, found
-    if expected.ending in ("verified", "restored") and name != "read-only disk":
+    if expected.outcome in ("verified", "rolled_back") and name != "read-only disk":
         assert not found.seen.unfinished, found
         assert found.seen.leftovers == (), found
     # The next upgrade needs nobody's help.

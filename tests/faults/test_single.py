@@ -31,9 +31,9 @@ OLD = Seen("old", OLD_MODEL, "active", unfinished=False, leftovers=())
 DONE = Seen("new", NEW, "active", unfinished=False, leftovers=())
 
 
-def ending(report: dict[str, Any]) -> tuple[str, str]:
+def outcome(report: dict[str, Any]) -> tuple[str, str]:
     (host,) = report["hosts"]
-    return host["ending"], host["reason"]
+    return host["outcome"], host["detail"]
 
 
 def test_a_restart_that_hangs_is_given_up_and_put_back(rig: Rig) -> None:
@@ -46,7 +46,7 @@ ExecStartPre=/bin/sh -c 'if grep -q {NEW} {rig.host.settings}; then sleep 60; fi
     rig.run("systemctl daemon-reload")
     code, report, told = rig.upgrade()
     assert code == 4, told
-    assert ending(report)[1].startswith("systemctl restart jada-agent.service failed")
+    assert outcome(report)[1].startswith("systemctl restart jada-agent.service failed")
     assert rig.observe() == OLD
 
 
@@ -60,7 +60,7 @@ def test_a_host_whose_sudo_asks_for_a_password_is_told(rig: Rig) -> None:
     assert code == 1, told
     # In the words of sudo, or of sudo-rs.
     words = "sudo(-rs)?: (a password|interactive authentication) is required; jada needs sudo without a password"
-    assert re.search(words, ending(report)[1]), told
+    assert re.search(words, outcome(report)[1]), told
     assert rig.observe() == OLD
 
 
@@ -93,10 +93,10 @@ def test_a_host_whose_clock_jumps_back_is_not_drift(rig: Rig) -> None:
 # What there was instead of an ordinary settings.json, as commands in the folder ~/.claude, and how the upgrade ends.
 PLACES = {
     "symlink": ("mv settings.json ../real.json; ln -s ../real.json settings.json", "verified"),
-    "symlink to nowhere": ("rm -f settings.json ../real.json; ln -s ../real.json settings.json", "refused"),
+    "symlink to nowhere": ("rm -f settings.json ../real.json; ln -s ../real.json settings.json", "rejected"),
     "missing": ("rm settings.json", "verified"),
     "missing folder": ("cd ..; rm -r .claude", "verified"),
-    "empty": (": >settings.json", "refused"),
+    "empty": (": >settings.json", "rejected"),
     "empty object": ("printf '{}' >settings.json", "verified"),
     "5 MB": (
         "python3 -c 'import json; print(json.dumps("
@@ -104,12 +104,12 @@ PLACES = {
         "verified",
     ),
     # The lab's agent can't read it, and says so in its health check.
-    "not UTF-8": ("""printf '{"note": "caf\\351", "model": "x"}' >settings.json""", "restored"),
-    "UTF-16": ("""printf '{"model": "x"}' | iconv -t UTF-16 >settings.json""", "refused"),
+    "not UTF-8": ("""printf '{"note": "caf\\351", "model": "x"}' >settings.json""", "rolled_back"),
+    "UTF-16": ("""printf '{"model": "x"}' | iconv -t UTF-16 >settings.json""", "rejected"),
     "of another user": ("chown root:root settings.json; chmod 644 settings.json", "verified"),
     "of root, in a folder of root": ("chown root:root . settings.json; chmod 644 settings.json", "verified"),
     "of a group that the user is not in": ("chgrp daemon settings.json", "verified"),
-    "of another user, unreadable": ("chown root:root settings.json", "refused"),
+    "of another user, unreadable": ("chown root:root settings.json", "rejected"),
     "read-only": ("chmod 400 settings.json", "verified"),
 }
 
@@ -126,13 +126,13 @@ def test_unusual_settings_are_changed_or_refused_and_come_back_byte_for_byte(
     )
     before = rig.run(picture)
     code, report, told = rig.upgrade()
-    assert ending(report)[0] == expected, told
+    assert outcome(report)[0] == expected, told
     if expected == "verified":
         assert code == 0
         assert machine.healthz(rig.host)["model"] == NEW
         assert rig.run(picture) != before
         code, report, told = rig.jada("rollback", "--yes")
-        assert ending(report)[0] == "verified", told
+        assert outcome(report)[0] == "verified", told
     assert rig.run(picture) == before
     assert rig.run("systemctl is-active jada-agent") == "active\n"
 
@@ -150,7 +150,7 @@ def test_a_pulled_cable_is_noticed_and_the_end_is_found_out(rig: Rig) -> None:
     run("ip", "link", "set", rig.host.link, "up")
     code, report, told = finish(process)
     assert code == 0, told
-    assert ending(report)[0] == "verified"
+    assert outcome(report)[0] == "verified"
     assert rig.observe() == DONE
 
 
@@ -169,7 +169,7 @@ def test_the_first_ctrl_c_lets_a_running_change_end(rig: Rig) -> None:
     assert process.poll() is None
     rig.go_on()
     code, report, told = finish(process)
-    assert (code, ending(report)[0]) == (0, "verified"), told
+    assert (code, outcome(report)[0]) == (0, "verified"), told
     assert rig.observe() == DONE
 
 
@@ -184,7 +184,7 @@ def test_the_second_ctrl_c_leaves_at_once_and_the_host_ends_by_itself(rig: Rig) 
     code, _report, told = finish(process)
     assert code == 130
     assert "Stopped." in told
-    assert rig.record() == "begun"
+    assert rig.record() == "in_progress"
     rig.go_on()
     rig.wait_until_free()
     assert rig.observe() == DONE
@@ -202,7 +202,7 @@ def test_past_the_deadline_no_host_is_begun(rig: Rig) -> None:
         code, report, told = rig.upgrade()
     finally:
         rig.run("systemctl kill -s CONT jada-agent")
-    assert (code, ending(report)[0]) == (1, "not_begun"), told
+    assert (code, outcome(report)[0]) == (1, "not_started"), told
     assert rig.observe() == OLD
 
 
@@ -256,14 +256,17 @@ def test_old_releases_are_pruned_but_never_the_current_or_the_one_before(rig: Ri
 
 def test_a_lost_record_is_read_back_from_the_hosts(rig: Rig) -> None:
     rig.jada("upgrade", "--to", "sonnet-4.6", "--reason", "incident 4711", "--yes")
+    rig.run("systemctl stop jada-agent")
+    rig.jada("heal", "--yes")
     rig.jada("rollback", "--yes")
     before = history(rig)
+    assert [entry[1] for entry in before] == ["rollback", "heal", "upgrade"]
     shutil.rmtree(rig.folder / "state")
     assert history(rig) == []
     code, _report, told = rig.jada("history", "--rebuild")
     assert code == 0, told
     assert history(rig) == before
-    assert [entry[4] for entry in before] == ["", "incident 4711"]
+    assert [entry[4] for entry in before] == ["", "", "incident 4711"]
 
 
 def history(rig: Rig) -> list[tuple[str, ...]]:

@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jada import UNPRINTABLE, ConfigError
-from jada.inventory import access, fleet
-from jada.inventory.fleet import Fleet, StaticSource
+from jada.inventory.access import login
+from jada.inventory.fleet import config
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.sources.static import StaticSource
 from tests.fuzz.conftest import dear, mutated, regrafted, texts
 
 FULL = """\
@@ -69,7 +71,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     try:
-        found = fleet.load(str(file), {}, file.parent)
+        found = config.load(str(file), {}, file.parent)
     except ConfigError as error:
         assert re.match(rf"{re.escape(str(file))}(:\d+: | is empty| is larger)", error.message)
         assert not UNPRINTABLE.search(error.message + error.hint)
@@ -81,15 +83,15 @@ def read(file: Path, content: bytes) -> None:
 def _is_harmless(found: Fleet) -> None:
     hosts = [host for source in found.sources if isinstance(source, StaticSource) for host in source.hosts]
     words = [
-        found.service,
+        found.service.unit,
         found.ssh.user,
         found.ssh.jump,
         *(word for host in hosts for word in (host.address, host.user)),
     ]
     assert not any(word.startswith("-") or re.search(r"\s", word) for word in words)
-    assert not found.ssh.jump or SSH_CONFIG.fullmatch(access.jump_config(found.ssh))
-    assert not re.search(r"""['"\\\s]""", found.health)
-    for path in (found.settings, *found.projects):
+    assert not found.ssh.jump or SSH_CONFIG.fullmatch(login.jump_config(found.ssh))
+    assert not re.search(r"""['"\\\s]""", found.service.health)
+    for path in (found.service.settings, *found.service.projects):
         assert not path.startswith(("/etc", "/usr", "/proc", "/dev")) and "/../" not in f"{path}/"
     assert 1024 <= found.limits.nofile < 2**31
 
@@ -146,4 +148,4 @@ def test_a_word_without_quotes(file: Path, place: str, word: str) -> None:
 def test_the_file_itself_is_right(file: Path) -> None:
     for text in (FULL, json.dumps(DATA)):
         file.write_text(text)
-        assert fleet.load(str(file), {}).ssh.jump == "j@bastion:222"
+        assert config.load(str(file), {}).ssh.jump == "j@bastion:222"

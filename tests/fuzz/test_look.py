@@ -19,19 +19,25 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jada import UNPRINTABLE, Host
-from jada.cli import drift_formats, drift_report, explanation, report_page, rollout, status
-from jada.cli.output import json_text, styled
-from jada.cli.report_page import Page
-from jada.inventory.fleet import Fleet, Role
+from jada import UNPRINTABLE, Host, Service
+from jada.cli.commands import status
+from jada.cli.drift import evaluate, formats
+from jada.cli.records.model import HostOutcome
+from jada.cli.report import page
+from jada.cli.report.page import Page
+from jada.cli.rollout import run
+from jada.cli.ui import explanation
+from jada.cli.ui.console import json_text, styled
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import INLINE, LONGEST_MODEL, State, read
-from jada.tasks.transaction import Service
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
+from tests.unit.conftest import back_alone
 
 ID, LATER, MODEL = "20261124-120000-aaaa", "20261125-120000-bbbb", "claude-opus-5"
 UNIT = "jada-agent.service"
@@ -99,10 +105,13 @@ ROOT: Said = {
     "health.masked": '{"model": "m"}"',
     "probe.code": "22",
     "session+": (row("77 | 95000 | 34816 | bob | m"), row("78 | 80000 | 0 | ann | ")),
+    "release.id": ID,
     "release.manifest.json": UP.to_json(),
     "release.previous": replace(UP, id="20261123-120000-aaaa").to_json(),
     "release.result": "done 300 90000 b",
     "release.after": f"settings {'a' * 64} 1000:1000 600\ndropin {'d' * 64} 0:0 644\nlimits absent",
+    "whole+": ID,
+    "history1.id": ID,
     "history1.manifest": UP.to_json(),
     "history1.result": "done 300 90000 b",
     "history2.manifest": replace(UP, id="20261123-120000-aaaa").to_json(),
@@ -172,7 +181,7 @@ def told(state: State, is_whole_page: bool = False) -> None:
     place.unsafe(state)
     _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
     for to in ("", ID, "opus[1m]"):
-        _change(plan.rollback(REQUEST, "r", to, state, SERVICE))
+        _change(back_alone(REQUEST, state, SERVICE, to))
     _show(state)
     _judge(state, is_whole_page)
 
@@ -184,32 +193,32 @@ def _change(made: Plan) -> None:
         return
     assert Release.from_json(transaction.release.to_json()) == transaction.release
     assert "\0" not in transaction.script()
-    rollout.show_plan("x", {"web-1": made})
+    run.show_plan("x", {"web-1": made})
 
 
 def _show(state: State) -> None:
     facts = status._facts(state, FLEET, "r", AT.date())
-    json.loads(json_text([facts, explanation.facts(state)]))
+    json.loads(json_text([facts, explanation.facts("web-1", state)]))
     row = {"host": "web-1", "role": "r", "source": "s", **facts}
     cells = (*status._cells(row), *status._about([row]), status.total([row]))
-    report = rollout.Report(rollout.Ending.VERIFIED, state=state, findings=checks.drift(state))
-    for line in (*cells, *explanation.lines("web-1", state), *rollout._lines("web-1", report, True, ID)):
+    report = run.Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
+    for line in (*cells, *explanation.lines("web-1", state), *run._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
 
 def _judge(state: State, is_whole_page: bool) -> None:
     host = Host("web-1", "192.0.2.1", "static", role="r")
-    models = drift_report._models_of_roles([host], {host.name: state})
-    row = drift_report._host(host, state, ID, drift_report._Beside(FLEET, AT.date(), ID, models))
-    assert row.standing is not drift_report.Standing.NOT_CHECKED
-    drift = drift_report.Drift("f", AT, (drift_report._accepted(row, host, (), AT.date()),))
-    json.loads(json_text(drift_formats.as_json(drift)))
-    assert all(line.startswith("::") for line in drift_formats.github(drift).splitlines())
+    models = evaluate._models_of_roles([host], {host.name: state})
+    row = evaluate._host(host, state, ID, evaluate._Beside(FLEET, AT.date(), ID, models))
+    assert row.standing is not evaluate.Standing.NOT_CHECKED
+    drift = evaluate.Drift("f", AT, (evaluate._accepted(row, host, (), AT.date()),))
+    json.loads(json_text(formats.as_json(drift)))
+    assert all(line.startswith("::") for line in formats.github(drift).splitlines())
     if is_whole_page:
-        ElementTree.fromstring(drift_formats.junit(drift))  # noqa: S314 - ours
-        json.loads(drift_formats.sarif(drift, Path("fleet.yml")))
-        page = report_page.html(Page(drift, {"web-1": state}, datetime(2026, 11, 1, tzinfo=UTC)))
-        assert not UNPRINTABLE.search(page.replace("\n", ""))
+        ElementTree.fromstring(formats.junit(drift))  # noqa: S314 - ours
+        json.loads(formats.sarif(drift, Path("fleet.yml")))
+        html = page.html(Page(drift, {"web-1": state}, datetime(2026, 11, 1, tzinfo=UTC)))
+        assert not UNPRINTABLE.search(html.replace("\n", ""))
 
 
 def test_the_look_itself_is_whole() -> None:

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jada import UNPRINTABLE, Host, JadaError
-from jada.cli.healing import wanted_on
-from jada.cli.records import SCHEMA, Entry, HostEntry, Records
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.sqlite import Records, prepare
+from jada.cli.rollout.heal import wanted_on
 from jada.inventory import models
-from jada.inventory.fleet import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks.release import Release, Wanted, moment
 from jada.tasks.state import State
 from tests.fuzz.conftest import dear, numbers, texts
@@ -24,31 +26,41 @@ from tests.fuzz.conftest import dear, numbers, texts
 ID = "20261124-120000-aaaa"
 ids = st.one_of(texts, st.sampled_from([ID, "20261124-120000-bbbb", "20991231-000000-ffff", "zzzz"]))
 words = st.one_of(texts, st.sampled_from(["", "upgrade", "rollback", "heal", "f", "2026-11-24T12:00:00+00:00"]))
-entries = st.builds(Entry, ids, words, words, words, words, words, words)
-host_entries = st.builds(HostEntry, ids, words, words, words, words, words, numbers)
+outcomes = st.one_of(words, st.sampled_from(HostOutcome))
+entries = st.builds(Entry, id=ids, fleet=words, kind=words, at=words, who=words, reason=words, model=words)
+host_entries = st.builds(
+    HostEntry,
+    release=ids,
+    host=words,
+    outcome=outcomes,
+    detail=words,
+    model_before=words,
+    model_after=words,
+    seconds=numbers,
+)
 
 
 @dear
 @given(entries, st.lists(host_entries, max_size=3))
 def test_what_is_recorded_can_be_shown(entry: Entry, hosts: list[HostEntry]) -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
+        prepare(connection)
         records = Records(connection)
         try:
             records.add(entry, hosts)
         except JadaError:
-            assert connection.execute("SELECT count(*) FROM release").fetchone() == (0,)
+            assert connection.execute("SELECT count(*) FROM release").fetchone()[0] == 0
             return
         kept = records.entry(entry.id)
         assert kept
         assert moment(kept.at)
         told = [kept.who, kept.reason, kept.model, kept.fleet, kept.kind]
-        told += [text for host in records.hosts(kept.id) for text in (host.host, host.reason, host.model_after)]
+        told += [text for host in records.hosts(kept.id) for text in (host.host, host.detail, host.model_after)]
         assert not any(UNPRINTABLE.search(text) for text in told)
 
 
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "haiku-4.5"), Role("s")))
-MODELS = {model.id for model in models.catalogue(FLEET)}
+MODELS = {model.id for model in models.catalogue(FLEET.models)}
 STRANGER = cast(State, SimpleNamespace(release=None))
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 catalogued = st.one_of(texts, st.sampled_from(sorted(MODELS)))

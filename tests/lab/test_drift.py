@@ -99,7 +99,7 @@ def test_heal_refuses_what_no_release_mends(lab: Lab) -> None:
     lab.run(HOST, f"chmod 644 {lab[HOST].settings}")
     pid = machine.healthz(lab[HOST])["pid"]
     told = lab.jada("heal", "--yes", exit_code=1)
-    assert "no release mends this. J107 settings-owner: on specialist-1: chown" in told
+    assert "to release the same again would mend nothing here. J107 settings-owner: on specialist-1: chown" in told
     assert machine.healthz(lab[HOST])["pid"] == pid
 
 
@@ -177,7 +177,7 @@ def test_one_run_writes_every_file_and_the_history(lab: Lab, tmp_path: Path) -> 
     schema = json.loads((Path(__file__).parents[2] / "docs/drift.schema.json").read_text())
     Draft202012Validator(schema).validate(lab.json("drift"))
     told = json.loads(lab.jada("drift", "--since", "1h", "--json"))
-    assert [(one["host"], one["code"], one["how"]) for one in told["episodes"]] == [(HOST, "J107", "resolved")]
+    assert [(one["host"], one["code"], one["resolution"]) for one in told["episodes"]] == [(HOST, "J107", "resolved")]
     assert [one["drifted"] for one in told["checks"]] == [1, 1, 0, 0]
 
 

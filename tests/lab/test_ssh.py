@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jada import HostError
-from jada.inventory import fleet
-from jada.inventory.access import ssh_data
+from jada import HostError, Service
+from jada.inventory.access.login import ssh_data
 from jada.inventory.discover import discover
+from jada.inventory.fleet import config
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
+from jada.tasks.engines.ssh import Session
 from jada.tasks.operator_lock import LockRequest, OperatorLock
-from jada.tasks.session import Session
-from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -101,8 +100,8 @@ def jada(address: str, scratch: Path, more: str = "") -> Iterator[Session]:
     file = scratch / "fleet.yml"
     source = f"{{static: {{hosts: {{web-1: {{address: '{address}'}}}}}}}}"
     file.write_text(f"fleet: x\nsources: [{source}]\nroles: {{agents: {{model: sonnet-4.5}}}}\n{more}")
-    config = fleet.load(str(file))
-    session = Session(ssh_data(config, discover(config), scratch / "scratch"), SERVICE, {})
+    fleet = config.load(str(file))
+    session = Session(ssh_data(fleet, discover(fleet), scratch / "scratch"), SERVICE, {})
     try:
         yield session
     finally:

@@ -52,7 +52,7 @@ def test_whatever_became_of_the_file_it_is_put_back(
     # What it had become is the snapshot of the way back.
     for name, text in laid.items():
         assert lab.run(name, 'sha256sum <"/var/lib/jada/releases/$(cat /var/lib/jada/current)/before/settings"') == text
-    assert "begun" not in lab.jada("history", env=quick)
+    assert "in progress" not in lab.jada("history", env=quick)
 
 
 def test_a_hand_edit_before_an_upgrade_is_what_comes_back(lab: Lab, quick: dict[str, str]) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from jada.inventory import fleet
-from jada.inventory.fleet import Fleet
+from jada.inventory.fleet import config
+from jada.inventory.fleet.config import Fleet
 
 PATIENCE = 300  # seconds for the endpoint to come up on a loaded machine
 
@@ -120,7 +120,7 @@ def fleet_of(aws: Emulator, tmp_path: Path) -> Callable[..., Fleet]:
         }
         file = tmp_path / "fleet.yml"
         file.write_text("".join(f"{key}: {value}\n" for key, value in given.items()))
-        return fleet.load(str(file))
+        return config.load(str(file))
 
     return make
 

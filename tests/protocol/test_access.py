@@ -18,17 +18,20 @@ from typing import Any
 
 import paramiko
 import pytest
+from botocore.client import BaseClient
 from paramiko import SSHException
 from paramiko.agent import AgentSSH
 
 import jada
-from jada import ConfigError, Host, HostError, HostKeyError
-from jada.inventory import access
-from jada.inventory.access import jump_config, ssh_data
+from jada import ConfigError, Host, HostError, HostKeyError, Service
+from jada.inventory.access import login
+from jada.inventory.access.login import jump_config, ssh_data
+from jada.inventory.access.openssh import openssh
 from jada.inventory.discover import discover
-from jada.inventory.fleet import Fleet, Ssh
-from jada.tasks.session import Session
-from jada.tasks.transaction import Service
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.sources.lightsail import granted
+from jada.tasks.engines.ssh import Session
 
 FleetOf = Callable[..., Fleet]
 
@@ -314,7 +317,7 @@ def test_an_ssh_config_that_can_not_be_read_is_told_once(fleet_of: FleetOf, tmp_
         data(fleet, tmp_path / "scratch")
 
 
-HERE = Host("web-1", "192.0.2.1", "ec2 us-east-1", user="debian")
+HERE = Host("web-1", "192.0.2.1", "ec2", region="us-east-1", user="debian")
 EVIL = "x\n  ProxyCommand touch owned"
 
 
@@ -384,11 +387,11 @@ ANSWER: dict[str, Any] = {"username": "admin", "hostKeys": [], "privateKey": "",
 def test_an_answer_of_lightsail_that_is_none_is_refused(
     fleet_of: FleetOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    host = replace(HERE, source="lightsail us-east-1")
+    host = replace(HERE, provider="lightsail")
     private = StringIO()
     paramiko.RSAKey.generate(1024).write_private_key(private)
     answer = {**ANSWER, "privateKey": private.getvalue(), **changes}
-    monkeypatch.setattr(access, "_access_details", lambda *_: {"web-1": answer})
+    monkeypatch.setattr(login, "access_details", lambda *_: {"web-1": granted(answer)})
     told = trouble(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), host, tmp_path / "scratch")
     assert "Lightsail" in told.message
     assert "\n" not in told.message
@@ -549,3 +552,22 @@ def test_an_ipv6_address_with_a_port_is_known_as_ssh_writes_it(
         (tmp_path / "kh").write_text(f"[::1]:{sshd.port if is_known else 1} {sshd.key}\n")
         ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port, "::1")
     assert ("does not let agent in" if is_known else f"No host key for [::1]:{sshd.port}") in ended.message
+
+
+def test_for_one_login_by_openssh_lightsail_is_asked_once(
+    fleet_of: FleetOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    real: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def count(client: BaseClient, operation: str, given: dict[str, Any]) -> Any:
+        calls.append(operation)
+        return real(client, operation, given)
+
+    fleet = fleet_of(f"[{LIGHTSAIL}]")
+    host = discover(fleet)[0]
+    monkeypatch.setattr(BaseClient, "_make_api_call", count)
+    with openssh(fleet, host, tmp_path / "scratch") as argv:
+        assert any(word.startswith("IdentityAgent=") for word in argv)
+        assert argv[argv.index("-l") + 1] == "admin"
+    assert calls == ["GetInstanceAccessDetails"]

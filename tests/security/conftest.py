@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from jada import Service
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
-from jada.tasks.look import read_look
+from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
-from jada.tasks.transaction import Service, look_script
+from jada.tasks.transaction import look_script
 from tests.conftest import JADA, LAB, asking_no_model, eventually, reset
 from tests.faults.conftest import finish
 

@@ -9,7 +9,6 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.tasks import checks
-from jada.tasks.transaction import Service, answer, as_root, look_script, on_stdin
 from tests.conftest import eventually
 from tests.security.conftest import ATTACK, Victim
 
@@ -73,7 +72,7 @@ MEMBERS = "$(ls -d /sys/fs/cgroup/systemd$G/cgroup.procs /sys/fs/cgroup$G/cgroup
 
 
 def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> None:
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     victim.user(MUCH)
     try:
         eventually(lambda: victim.root("pgrep -u agent -x claude", check=False) != "", "it did not start")
@@ -87,7 +86,7 @@ def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> 
         for word in ("more than 50 options", "settings files: more than", "agent: more than 5000"):
             assert word in told
         code, host, shown = victim.one("rollback")
-        assert (code, host["ending"]) == (0, "verified"), shown
+        assert (code, host["outcome"]) == (0, "verified"), shown
     finally:
         victim.root("pkill -KILL -u agent -x 'claude|sleep'", check=False)
 
@@ -146,20 +145,16 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
         victim.root("systemctl kill -s KILL attacker")
 
 
-def test_a_look_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
-    """The half that runs as the user can be stopped by that user at any time; here for good."""
+def test_a_half_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
+    """The half that runs as the user can be stopped by that user at any time; here for good. Root's is told."""
     end = victim.in_background("pkill -STOP -u agent -f [N]AME.LENGTH")
-    script = on_stdin(look_script(Service("jada-agent.service", "~/.claude/settings.json")))
     try:
         # Now and then the attacker comes too late.
-        for _ in range(20):
-            done = machine.inside(victim.host, as_root("no", 3), check=False, stdin=script)
-            if done.returncode:
-                break
-        assert done.returncode in (124, 137)
-        assert answer(done.stdout) == []
+        seen = next((one for one in (victim.look() for _ in range(20)) if one.unseen), None)
     finally:
         end()
+    assert seen
+    assert (seen.unseen, seen.user, seen.process is None) == ("it was cut off", "agent", False)
     assert victim.root("pgrep -f [N]AME.LENGTH", check=False) == ""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jada.inventory.lab import machine
+from jada.inventory.lab.machine import OLD_MODEL
 from tests.conftest import JADA, eventually, reset
 from tests.security.conftest import MANIFEST, Victim
 
@@ -68,7 +69,8 @@ def test_a_forged_manifest_is_its_hosts_own_trouble(victim: Victim) -> None:
         forge(victim, change)
         code, report, told = victim.jada("drift", "--json")
         standing = {row["host"]: row["standing"] for row in report["hosts"]}
-        assert code == {"in_sync": 0, "not_checked": 1}[standing[victim.host.name]], told
+        assert code == {"in_sync": 0, "drifted": 3}[standing[victim.host.name]], told
+        assert ("J412" in told) == (code == 3)
         seen[name] = standing.pop(victim.host.name) == "in_sync"
         assert set(standing.values()) == {"in_sync"}
         victim.root(f"mv /run/manifest {MANIFEST}")
@@ -78,15 +80,16 @@ def test_a_forged_manifest_is_its_hosts_own_trouble(victim: Victim) -> None:
 @pytest.mark.parametrize("name", ["a key of a newer jada", "a list"])
 def test_the_others_go_back_whatever_one_says_of_itself(victim: Victim, name: str) -> None:
     change, judged = FORGED[name]
+    assert victim.model() == OLD_MODEL
     assert victim.jada("upgrade", "--to", "opus-5", "--yes")[0] == 0
     forge(victim, change)
-    assert victim.jada("history", "--rebuild")[0] == (0 if judged else 1)
+    assert victim.jada("history", "--rebuild")[0] == 0
     assert victim.jada("history", "--json")[0] == 0
     code, report, told = victim.jada("rollback", "--yes", "--json")
-    endings = {row["host"]: row["ending"] for row in report["hosts"]}
-    assert endings.pop(victim.host.name) == ("verified" if judged else "unreachable"), told
-    assert set(endings.values()) == {"verified"}
-    assert code == (0 if judged else 1)
+    assert code == 0, told
+    assert {row["outcome"] for row in report["hosts"]} == {"verified"}
+    assert any("its snapshot" in note for row in report["hosts"] for note in row["notes"]) == (not judged)
+    assert victim.model() == OLD_MODEL
     victim.root("rm -f /run/manifest")
 
 
@@ -113,10 +116,10 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
         code, report, told = victim.jada("drift", "--json")
         assert (code, len(report["hosts"])) == (3, 3), told
     code, report, told = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json")
-    endings = [row["ending"] for row in report["hosts"]]
-    assert len(endings) == 3 and set(endings) <= {"planned", "refused"}, told
+    outcomes = [row["outcome"] for row in report["hosts"]]
+    assert len(outcomes) == 3 and set(outcomes) <= {"planned", "rejected"}, told
     machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {MODELS[0]}}}')
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     for command in ("status", "drift", "history"):
         _, report, _ = victim.jada(command, "--json")
         json.dumps(report, ensure_ascii=False).encode()

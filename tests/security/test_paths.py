@@ -42,11 +42,11 @@ def test_what_leads_elsewhere_is_refused_and_named(victim: Victim, lay: str, lin
         before = victim.everything()
         victim.user(lay)
         code, host, told = victim.upgrade()
-        assert (code, host["ending"]) == (1, "refused"), told
-        assert link in host["reason"], host["reason"]
+        assert (code, host["outcome"]) == (1, "rejected"), told
+        assert link in host["detail"], host["detail"]
         assert victim.everything() == before
         _, dry, _ = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json", "--limit", victim.host.name)
-        assert dry["hosts"][0]["ending"] == "refused"
+        assert dry["hosts"][0]["outcome"] == "rejected"
     finally:
         victim.root("rm -rf /etc/motd.json /etc/claude")
 
@@ -66,8 +66,8 @@ def test_what_lies_under_a_temporary_name_is_not_followed(victim: Victim, name: 
     victim.user(f"cp .bashrc kept; {what} .claude/{name}")
     code, host, told = victim.upgrade() if at == "upgrade" else victim.one("rollback")
     # Where the name can't be had, nothing is done; never is it followed.
-    allowed = {(1, "refused"), (4, "restored")} if what == "mkdir" else {(0, "verified")}
-    assert (code, host["ending"]) in allowed, told
+    allowed = {(1, "rejected"), (4, "rolled_back")} if what == "mkdir" else {(0, "verified")}
+    assert (code, host["outcome"]) in allowed, told
     victim.user("cmp .bashrc kept")
 
 
@@ -80,7 +80,7 @@ def test_where_root_placed_the_file_a_link_left_under_the_temporary_name_is_in_n
         assert victim.upgrade()[0] == 0
     victim.user(f"cp .bashrc kept; ln -s ../.bashrc .claude/{NEW}")
     _, host, told = victim.upgrade() if at == "upgrade" else victim.one("rollback")
-    assert host["ending"] == "verified", told
+    assert host["outcome"] == "verified", told
     victim.user(f"cmp .bashrc kept; [ ! -L .claude/{NEW} ]")
 
 
@@ -94,10 +94,10 @@ def test_links_within_the_home_go_on_working(victim: Victim, links: str) -> None
     victim.user(lay)
     picture = "find . -name '*.json' -printf '%p %l %u %m\\n' | sort; sha256sum .claude/settings.json"
     before = victim.user(picture)
-    assert victim.upgrade()[1]["ending"] == "verified"
+    assert victim.upgrade()[1]["outcome"] == "verified"
     assert victim.model() == "claude-opus-5"
     assert victim.user(picture) != before
-    assert victim.one("rollback")[1]["ending"] == "verified"
+    assert victim.one("rollback")[1]["outcome"] == "verified"
     assert victim.user(picture) == before
 
 
@@ -137,7 +137,7 @@ def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, 
             "[ ! -e aside ] || { rm -rf .claude; mv aside .claude; }; [ ! -e aside.json ] || mv -f aside.json " + S
         )
         assert victim.user(f"[ -f {S} ] && [ ! -L {S} ] && echo whole") == "whole\n"
-        assert victim.upgrade(to="sonnet-4.6")[1]["ending"] in ("verified", "unchanged")
+        assert victim.upgrade(to="sonnet-4.6")[1]["outcome"] in ("verified", "unchanged")
         assert victim.model() == "claude-sonnet-4.6"
     finally:
         victim.root("rm -rf /etc/jada-trap")
@@ -180,7 +180,7 @@ def test_settings_that_nobody_may_read_go_back(victim: Victim) -> None:
     assert victim.upgrade()[0] == 0
     victim.user(f"chmod 000 {S}")
     _, host, told = victim.one("rollback")
-    assert host["ending"] == "verified", told
+    assert host["outcome"] == "verified", told
     assert victim.root(f"sha256sum {victim.host.settings}; stat -c '%U %a' {victim.host.settings}") == first
 
 
@@ -189,8 +189,8 @@ def test_a_file_of_roots_with_another_name_is_refused(victim: Victim) -> None:
     victim.root(f"cp {settings} /home/roots.json; chmod 644 /home/roots.json; ln -f /home/roots.json {settings}")
     try:
         _, host, told = victim.upgrade()
-        assert host["ending"] == "refused", told
-        assert "other names" in host["reason"]
+        assert host["outcome"] == "rejected", told
+        assert "other names" in host["detail"]
     finally:
         victim.root(f"rm /home/roots.json {settings}")
 
@@ -200,11 +200,11 @@ def test_folders_are_made_in_the_home_alone_and_as_its_user(victim: Victim, tmp_
     file = victim.fleet_with(tmp_path, settings=path)
     _, host, told = victim.upgrade(fleet_file=file)
     if path.startswith("/"):
-        assert host["ending"] == "refused", told
-        assert "/srv/none does not exist" in host["reason"]
+        assert host["outcome"] == "rejected", told
+        assert "/srv/none does not exist" in host["detail"]
     else:
         # The lab's agent reads another file, so the release does not take; the folder goes again with it.
-        assert host["ending"] == "restored", told
+        assert host["outcome"] == "rolled_back", told
     assert victim.user("ls .claude") == "settings.json\n"
 
 
@@ -212,8 +212,8 @@ def test_a_folder_of_another_user_is_refused(victim: Victim) -> None:
     victim.root(f"chown admin {victim.host.home}/.claude")
     try:
         _, host, told = victim.upgrade()
-        assert host["ending"] == "refused", told
-        assert ".claude belongs to another user" in host["reason"]
+        assert host["outcome"] == "rejected", told
+        assert ".claude belongs to another user" in host["detail"]
     finally:
         victim.root(f"chown agent {victim.host.home}/.claude")
 

@@ -42,10 +42,10 @@ def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[s
     out, err = process.communicate(timeout=120)
     reset(peer)
     # fleet.yml's own word for that role; or nothing, where no release of the fleet can be read at all.
-    ending = json.loads(out)["hosts"][0]["ending"]
-    assert ending == ("refused" if "id" in forged or "User=" in str(forged) else "verified"), out + err
+    outcome = json.loads(out)["hosts"][0]["outcome"]
+    assert outcome == ("rejected" if "id" in forged or "User=" in str(forged) else "verified"), out + err
     assert victim.model() == OLD_MODEL
-    unit = victim.root("cat /etc/systemd/system/jada-agent.service.d/50-jada.conf", check=ending == "verified")
+    unit = victim.root("cat /etc/systemd/system/jada-agent.service.d/50-jada.conf", check=outcome == "verified")
     assert "User=" not in unit
-    assert ending == "refused" or "LimitNOFILE=20000" in unit
+    assert outcome == "rejected" or "LimitNOFILE=20000" in unit
     assert victim.root("ls /etc/owned 2>/dev/null", check=False) == ""

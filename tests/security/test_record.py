@@ -27,7 +27,7 @@ def test_a_record_that_is_no_good_stops_no_rollback(victim: Victim, tmp_path: Pa
         file.unlink()
     spoil(state)  # type: ignore[operator]
     code, host, told = victim.one("rollback")
-    assert (code, host["ending"]) == (0, "verified"), told
+    assert (code, host["outcome"]) == (0, "verified"), told
     assert "ot recorded here" in told
     assert victim.upgrade()[0] == 1
 
@@ -48,4 +48,4 @@ def test_a_jada_that_is_ended_leaves_nothing_behind(victim: Victim, tmp_path: Pa
     if how is signal.SIGKILL:
         finish(victim.start("status", env=env))
     assert [path for path in runtime.rglob("*") if path.is_file()] == []
-    assert victim.upgrade(to="haiku-4.5")[1]["ending"] == "verified"
+    assert victim.upgrade(to="haiku-4.5")[1]["outcome"] == "verified"

@@ -21,7 +21,7 @@ def test_nothing_of_a_script_is_on_a_command_line(victim: Victim, tmp_path: Path
     end = victim.in_background("cat /proc/[0-9]*/cmdline 2>/dev/null | tr \\\\0 \\\\n >>seen")
     try:
         _, host, told = victim.upgrade("--reason", "ps-secret-4", fleet_file=file)
-        assert host["ending"] in ("verified", "restored", "unverified", "broken"), told
+        assert host["outcome"] in ("verified", "rolled_back", "unproven", "rollback_failed"), told
         assert victim.jada("drift", fleet_file=file)[0] in (0, 3)
         assert victim.jada("lock", "--reason", "ps-secret-5", "--limit", victim.host.name)[0] == 0
         assert victim.jada("unlock", "--limit", victim.host.name)[0] == 0
@@ -37,8 +37,8 @@ def test_a_url_is_told_without_who_it_is_for(victim: Victim, tmp_path: Path) -> 
     file = victim.fleet_with(tmp_path, health="http://operator:lab-secret@127.0.0.1:1/healthz?token=lab-secret")
     _, host, told = victim.upgrade(fleet_file=file)
     # What it ran before does not answer there either.
-    assert host["ending"] == "broken", told
-    assert "http://127.0.0.1:1/healthz?… did not answer" in host["reason"]
+    assert host["outcome"] == "rollback_failed", told
+    assert "http://127.0.0.1:1/healthz?… did not answer" in host["detail"]
     assert victim.root("grep -rl lab-secret /var/lib/jada --include=log --include=result", check=False) == ""
 
 

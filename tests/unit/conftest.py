@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
-from jada import Host, HostError
-from jada.cli.drift_log import Check, Episode
-from jada.cli.drift_report import judge
-from jada.cli.records import Entry
-from jada.cli.report_page import Done, Page
-from jada.inventory.fleet import Acceptance, Fleet
+from jada import Host, HostError, Service
+from jada.cli.drift.evaluate import judge
+from jada.cli.drift.log import Check, Episode
+from jada.cli.records.model import Entry, HostOutcome
+from jada.cli.report.page import Done, Page
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.tasks import plan
+from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import (
     Answer,
@@ -115,6 +118,12 @@ def host() -> Callable[..., State]:
     return make
 
 
+def back_alone(request: Request, state: State, service: Service, to: str = "") -> Plan:
+    """The rollback of a fleet of one host: of the last change that it tells of."""
+    change = state.release.change if state.release else ""
+    return plan.rollback(request, "r", to, state, service, change)
+
+
 @pytest.fixture
 def page(host: Callable[..., State]) -> Page:
     """A page with a host of every standing, a past, and words that try to be more than words."""
@@ -140,8 +149,24 @@ def page(host: Callable[..., State]) -> Page:
         return (at - timedelta(days=days)).isoformat(timespec="seconds")
 
     def episode(host: str, code: str, found: float, resolved: float | None) -> Episode:
-        end, how = ("", "") if resolved is None else (day(resolved), "resolved")
-        return Episode(drift.fleet, host, code, day(found), end, how, "error", "<i>that</i>", "</svg>this", "mend it")
+        return Episode(
+            fleet=drift.fleet,
+            host=host,
+            code=code,
+            opened_at=day(found),
+            closed_at="" if resolved is None else day(resolved),
+            resolution="" if resolved is None else "resolved",
+            severity="error",
+            expected="<i>that</i>",
+            actual="</svg>this",
+            fix="mend it",
+        )
+
+    def entry(id: str, kind: str, days: float, who: str, reason: str, model: str) -> Entry:
+        return Entry(id=id, fleet=drift.fleet, kind=kind, at=day(days), who=who, reason=reason, model=model)
+
+    def check(days: float, in_sync: int, drifted: int, not_checked: int) -> Check:
+        return Check(fleet=drift.fleet, at=day(days), in_sync=in_sync, drifted=drifted, not_checked=not_checked)
 
     flapping = [episode("off-1", "J408", days, days - 0.3) for days in (20, 15.5, 9, 2)]
     many = [episode(f"old-{number}", "J102", 12, 11.5) for number in range(8)]
@@ -149,11 +174,11 @@ def page(host: Callable[..., State]) -> Page:
         drift,
         {name: state for name, state in seen.items() if isinstance(state, State)},
         at - timedelta(days=30),
-        (Check(drift.fleet, day(3), 5, 1, 0), Check(drift.fleet, day(2), 5, 0, 1)),
+        (check(3, 5, 1, 0), check(2, 5, 0, 1)),
         (*flapping, *many, episode("shadowed-1", "J103", 3, None), episode("fine-1", "J204", 45, 6)),
         (
-            Done(Entry("20261226-081000-cccc", drift.fleet, "upgrade", day(20), f"ann@{nasty}", f"try {nasty}", MODEL),
-                 {"verified": 6, "restored": 1}),
-            Done(Entry("20270114-081000-dddd", drift.fleet, "rollback", day(1), "bob@ops", "", ""), {"begun": 7}),
+            Done(entry("20261226-081000-cccc", "upgrade", 20, f"ann@{nasty}", f"try {nasty}", MODEL),
+                 {HostOutcome.VERIFIED: 6, HostOutcome.ROLLED_BACK: 1}),
+            Done(entry("20270114-081000-dddd", "rollback", 1, "bob@ops", "", ""), {HostOutcome.IN_PROGRESS: 7}),
         ),
     )  # fmt: skip

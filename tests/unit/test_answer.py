@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jada.tasks.change import NO_SUDO
-from jada.tasks.look import Look
+from jada.tasks.engines.change import NO_SUDO
+from jada.tasks.engines.look import Look
 from jada.tasks.transaction import BEGIN, END, ERROR, Result, answer, as_root, failure, not_begun, on_stdin, outcome
 
 

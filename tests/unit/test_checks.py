@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jada.cli.ui.findings import finding_as_json
 from jada.tasks import FILES, checks
 from jada.tasks.state import UNREADABLE, Agent, Answer, File, Launch, Login, OpenSession, Setting, Settings, State
 
@@ -120,7 +121,8 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
 def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[str]) -> None:
     found = checks.drift(host(**changes))
     assert [finding.code for finding in found] == expected
-    assert not any("UNIT" in finding.mend or "HOST" in finding.mend_on("web-1") for finding in found)
+    assert not any(word in finding.mend_on("web-1") for finding in found for word in ("UNIT", "HOST"))
+    assert not any("HOST" in finding_as_json(finding, "web-1")["mend"] for finding in found)
 
 
 @pytest.mark.parametrize(

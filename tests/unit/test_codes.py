@@ -2,7 +2,7 @@
 
 import re
 
-from jada.tasks.codes import CODES
+from jada.tasks.codes import CODES, Fix
 
 
 def test_codes_and_names_are_unique_and_in_order() -> None:
@@ -18,4 +18,6 @@ def test_every_code_says_what_it_means_and_what_mends_it() -> None:
         assert code.severity in ("error", "warning", "note")
         assert code.meaning.endswith(".")
         assert code.mend
+        assert code.fixed_by.is_by_heal == ("jada heal" in code.mend)
+        assert (code.fixed_by is Fix.UPGRADE) == ("jada upgrade" in code.mend)
         assert not code.mend.endswith(".")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jada.tasks import dial
+from jada.tasks.engines import dial
 
 
 @pytest.fixture

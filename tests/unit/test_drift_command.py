@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from jada import Host, HostError, JadaError
-from jada.cli import check, drift
-from jada.cli.records import open_records
-from jada.inventory.fleet import Fleet
+from jada import ConfigError, Host, HostError, JadaError
+from jada.cli.commands import drift
+from jada.cli.drift import check
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.log import open_log
+from jada.cli.records.sqlite import open_records
+from jada.inventory import discover
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
+from jada.tasks import codes
+from jada.tasks.checks import Finding
 from jada.tasks.state import State
 
 Run = Callable[..., Result]
@@ -54,7 +62,7 @@ def no_folder(state: Path) -> None:
 def no_log(state: Path) -> None:
     """The record can be read, and the history of drift can't be written."""
     with open_records() as records:
-        records._connection.execute("CREATE TABLE drift_check (x)")
+        records._connection.execute("DROP TABLE drift_check")
 
 
 @pytest.mark.parametrize("broken", [corrupt, no_folder, no_log])
@@ -108,3 +116,41 @@ def test_a_check_that_all_goes_well_with_exits_as_it_found(run: Run, tmp_path: P
     done = run(*FILES)
     assert (done.exception, done.return_value, done.stderr) == (None, 0, "")
     assert done.stdout == "1 host: 1 in sync.\n"
+
+
+@pytest.fixture
+def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """past("--limit", …): what was found on web-2 and web-10, which is gone; nothing ever was on web-1."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    roles = (Role("r"), Role("s"))
+    monkeypatch.setattr(drift, "load", lambda _: Fleet("f", tmp_path / "fleet.yml", (), roles))
+    hosts = (Host("web-1", "192.0.2.1", "static", role="s"), Host("web-2", "192.0.2.2", "static", role="r"))
+    monkeypatch.setattr(discover, "discover", lambda _: hosts)
+    found = (Judged(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b")),)
+    rows = tuple(HostDrift(name, "r", Standing.DRIFTED, found) for name in ("web-10", "web-2"))
+    with open_log() as log:
+        log.add(Drift("f", datetime.now(UTC), rows, True), ())
+    return lambda *argv: CliRunner().invoke(drift.drift, ("--since", "1d", *argv), standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("argv", "hosts"),
+    [
+        ((), ["web-2", "web-10"]),
+        (("--limit", "web-10"), ["web-10"]),
+        (("--limit", "web-1"), []),
+        (("--limit", "web-1,web-2"), ["web-2"]),
+        (("--role", "r"), ["web-2"]),
+        (("--role", "s"), []),
+    ],
+)
+def test_the_past_of_the_chosen_hosts_alone_is_told(past: Run, argv: tuple[str, ...], hosts: list[str]) -> None:
+    assert [one["host"] for one in json.loads(past(*argv, "--json").stdout)["episodes"]] == hosts
+    end = past(*argv).stdout.rpartition("this machine; ")[2]
+    of_these = " on these hosts" if argv else ""
+    assert end == {0: "nothing found", 1: "1 finding", 2: "2 findings"}[len(hosts)] + f"{of_these}.\n"
+
+
+@pytest.mark.parametrize("argv", [("--limit", "web-2,typo"), ("--role", "typo"), ("--role", "s", "--limit", "web-2")])
+def test_the_past_of_no_host_is_wrong_usage(past: Run, argv: tuple[str, ...]) -> None:
+    assert isinstance(past(*argv).exception, ConfigError)

@@ -11,25 +11,28 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from jada import JadaError
-from jada.cli import notices
-from jada.cli.drift_log import NEW, RESOLVED, DriftLog, Episode, Notice
-from jada.cli.drift_report import Drift, HostDrift, Judged, Standing
-from jada.inventory.fleet import Acceptance
+from jada.cli.drift import notices
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
+from jada.cli.records.sqlite import prepare
+from jada.inventory.fleet.accept import Acceptance
+from jada.tasks import codes
 from jada.tasks.checks import Finding
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ACCEPTANCE = Acceptance("J301", ("*",), "why", date(2026, 12, 31), 1)
-LIMIT = Judged(Finding.of("J301", "1048576 open files", "1024"))
-MODEL = Judged(Finding.of("J102", "claude-a", "claude-b"))
-SESSION = Judged(Finding.of("J111", "no older session", "pid 7"))
-UNREACHABLE = Judged(Finding.of("J408", "an answer", "web-1 can't be reached"))
-KEY_CHANGED = Judged(Finding.of("J406", "an answer", "web-1 shows another key"))
-GONE = Judged(Finding.of("J405", "a host", "not found"))
+LIMIT = Judged(Finding.of(codes.LIMIT_IN_FORCE, "1048576 open files", "1024"))
+MODEL = Judged(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b"))
+SESSION = Judged(Finding.of(codes.SESSION_STALE, "no older session", "pid 7"))
+UNREACHABLE = Judged(Finding.of(codes.NOT_CHECKED, "an answer", "web-1 can't be reached"))
+KEY_CHANGED = Judged(Finding.of(codes.HOST_KEY_CHANGED, "an answer", "web-1 shows another key"))
+GONE = Judged(Finding.of(codes.HOST_GONE, "a host", "not found"))
 
 
 @pytest.fixture
 def log() -> Iterator[DriftLog]:
     with closing(sqlite3.connect(":memory:")) as connection:
+        prepare(connection)
         yield DriftLog(connection)
 
 
@@ -42,7 +45,7 @@ def events(log: DriftLog, target: str = "webhook") -> list[tuple[str, str, str]]
     """What a target has not been told, which is then told."""
     pending = log.pending("f", target)
     log.delivered(target, pending)
-    return [(one.event, one.episode.code, one.episode.how) for one in pending]
+    return [(one.event, one.episode.code, one.episode.resolution) for one in pending]
 
 
 def run(log: DriftLog, *checks: Drift) -> list[tuple[str, str, str]]:
@@ -87,7 +90,7 @@ def test_notes_are_kept_and_not_told(log: DriftLog) -> None:
     assert run(log, check(0, SESSION, standing=Standing.IN_SYNC)) == []
     assert run(log, check(15, standing=Standing.IN_SYNC)) == []
     _, episodes = log.since("f", "")
-    assert [(one.code, one.how) for one in episodes] == [("J111", "resolved")]
+    assert [(one.code, one.resolution) for one in episodes] == [("J111", "resolved")]
 
 
 def test_a_host_that_is_gone_takes_its_findings_with_it(log: DriftLog) -> None:
@@ -110,7 +113,7 @@ def test_several_findings_of_one_code_are_one_episode(log: DriftLog) -> None:
     second = Judged(replace(MODEL.finding, seen="claude-c"))
     log.add(check(0, MODEL, second), [])
     (episode,) = log.since("f", "")[1]
-    assert (episode.expected, episode.seen) == ("claude-a", "claude-b; claude-c")
+    assert (episode.expected, episode.actual) == ("claude-a", "claude-b; claude-c")
 
 
 def test_each_target_is_told_by_itself(log: DriftLog) -> None:
@@ -122,7 +125,7 @@ def test_each_target_is_told_by_itself(log: DriftLog) -> None:
 def test_since_has_what_was_open_at_some_time_since(log: DriftLog) -> None:
     run(log, check(0, MODEL), check(15, LIMIT), check(30, LIMIT), check(45, standing=Standing.IN_SYNC))
     checks, episodes = log.since("f", (AT + timedelta(minutes=20)).isoformat(timespec="seconds"))
-    assert [(one.code, one.found[11:16], one.resolved[11:16]) for one in episodes] == [("J301", "12:15", "12:45")]
+    assert [(one.code, one.opened_at[11:16], one.closed_at[11:16]) for one in episodes] == [("J301", "12:15", "12:45")]
     assert [(one.at[11:16], one.in_sync, one.drifted, one.not_checked) for one in checks] == [
         ("12:30", 0, 1, 0),
         ("12:45", 1, 0, 0),
@@ -169,7 +172,16 @@ def test_a_long_message_is_cut_and_says_so(log: DriftLog) -> None:
 
 def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
     said = "x\nRESOLVED: web-1 J102\r\x1b[2K\u202edrow\ud800" + "y" * 10_000
-    episode = Episode("f", "web\n1", "J102", "t", "", "", "error", said, said, "mend " + "z" * 10_000)
+    episode = Episode(
+        fleet="f",
+        host="web\n1",
+        code="J102",
+        opened_at="t",
+        severity="error",
+        expected=said,
+        actual=said,
+        fix="mend " + "z" * 10_000,
+    )
     subject, text = notices.message("f\nBcc: all", [Notice(NEW, episode), Notice(RESOLVED, episode)])
     assert len(subject.splitlines()) == 1
     assert len(text.splitlines()) == 2
@@ -178,7 +190,7 @@ def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
 
 
 def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> None:
-    changing = check(15, Judged(Finding.of("J409", "no change", "ann")), standing=Standing.CHANGING)
+    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), standing=Standing.CHANGING)
     log.add(check(0, MODEL, SESSION), ["webhook"])
     before = log.since("f", "")[1]
     assert run(log, changing) == []
@@ -187,6 +199,6 @@ def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> No
 
 
 def test_an_unreachable_host_that_is_then_being_changed_waits_for_the_next_check_too(log: DriftLog) -> None:
-    changing = check(15, Judged(Finding.of("J409", "no change", "ann")), standing=Standing.CHANGING)
+    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), standing=Standing.CHANGING)
     assert run(log, check(0, UNREACHABLE, standing=Standing.NOT_CHECKED), changing) == []
     assert run(log, check(30, standing=Standing.IN_SYNC)) == [(RESOLVED, "J408", "resolved")]

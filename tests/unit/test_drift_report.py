@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
-from jada.cli import records
-from jada.cli.drift_report import Drift, Standing, explain, judge, unmatched
-from jada.inventory.fleet import Acceptance, Fleet, Role
-from jada.tasks.codes import CODES
+from jada.cli.drift.evaluate import Drift, Standing, explain, judge, unmatched
+from jada.cli.records import sqlite
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
+from jada.tasks import codes as kinds
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
 
@@ -96,7 +99,7 @@ def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_eve
     assert (standing(found), codes(found)) == (Standing.NOT_CHECKED, ["J408"])
     (one,) = found.hosts[0].findings
     assert one.finding.seen.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
-    assert "--force" not in one.finding.mend
+    assert "--force" not in one.finding.mend_on("web-1")
     assert found.exit == Exit.FAILED
 
 
@@ -136,7 +139,7 @@ def test_what_is_half_way_without_a_change_that_runs_is_drift(host: MakeHost) ->
 def test_a_changed_host_key_is_no_plain_unreachable(host: MakeHost) -> None:
     found = check({"web-1": HostKeyError("web-1 shows another key", "compare it"), "web-2": host()})
     assert codes(found) == ["J406"]
-    assert found.hosts[0].findings[0].finding.mend == "compare it"
+    assert found.hosts[0].findings[0].finding.mend_on("web-1") == "compare it"
     assert found.exit == Exit.FAILED
 
 
@@ -193,17 +196,17 @@ def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
 
 def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(records.SCHEMA)
-        record = records.Records(connection)
-        for number, fleet_name, ending in (
-            ("20261124-120001-aaaa", "f", "verified"),
-            ("20261124-120002-aaaa", "f", "unverified"),
-            ("20261124-120003-aaaa", "f", "restored"),
-            ("20261124-120004-aaaa", "g", "verified"),
+        sqlite.prepare(connection)
+        record = sqlite.Records(connection)
+        for number, fleet, outcome in (
+            ("20261124-120001-aaaa", "f", HostOutcome.VERIFIED),
+            ("20261124-120002-aaaa", "f", HostOutcome.UNPROVEN),
+            ("20261124-120003-aaaa", "f", HostOutcome.ROLLED_BACK),
+            ("20261124-120004-aaaa", "g", HostOutcome.VERIFIED),
         ):
             record.add(
-                records.Entry(number, fleet_name, "upgrade", "", "", "", ""),
-                [records.HostEntry(number, "web-1", ending, "", "", f"model-{number}", 1.0)],
+                Entry(id=number, fleet=fleet, kind="upgrade", at="", who="", reason="", model=""),
+                [HostEntry(release=number, host="web-1", outcome=outcome, model_after=f"model-{number}")],
             )
         assert {name: (one.release, one.model_after) for name, one in record.released("f").items()} == {
             "web-1": ("20261124-120002-aaaa", "model-20261124-120002-aaaa")
@@ -239,7 +242,7 @@ def test_accepted_findings_do_not_count_until_they_expire(
 @pytest.mark.parametrize(("pattern", "counts"), [("web", False), ("i-a", False), ("web-i-a", True), ("x/web", False)])
 def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, counts: bool) -> None:
     own = "x/web" if "/" in pattern else "web"
-    one = Host("web-i-a", "192.0.2.1", "ec2 us-east-1", id="i-a", role="r", own_name=own)
+    one = Host("web-i-a", "192.0.2.1", "ec2", region="us-east-1", id="i-a", role="r", own_name=own)
     found = judge(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
     assert [one.counts for one in found.hosts[0].findings] == [counts]
 
@@ -252,7 +255,9 @@ def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -
 
 
 def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gone(host: MakeHost) -> None:
-    hosts = [Host(f"web-{one}", "x", "ec2 us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")]
+    hosts = [
+        Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")
+    ]
     found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
     assert found.count(Standing.GONE) == 0
 
@@ -288,8 +293,8 @@ def test_an_unknown_code_is_told_with_its_line(host: MakeHost) -> None:
 def test_explain_tells_what_a_code_means_and_what_mends_it(word: str) -> None:
     told = explain(word)
     assert told.startswith("J103 model-shadowed: error\n")
-    assert CODES["J103"].meaning in told
-    assert CODES["J103"].mend in told
+    assert kinds.MODEL_SHADOWED.meaning in told
+    assert kinds.MODEL_SHADOWED.mend in told
 
 
 def test_explain_says_that_a_note_is_no_drift() -> None:

@@ -266,3 +266,20 @@ def test_a_list_of_models_that_says_one_a_thousand_times_is_compared_once(
     monkeypatch.setattr(effective, "_listed", compare)
     resolve(Case("", {USER: {**MODEL, "availableModels": ["opus", "Opus"] * 1000}}))
     compare.assert_called_once_with("m-user", ["opus"])
+
+
+def test_how_a_service_would_start_is_worked_out_once_for_a_look(
+    host: Callable[..., State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To judge a host, and to tell of it, asks for that many times."""
+    again = Launch(cwd="/srv", env={"X": "y"}, where={"X": "the unit"})
+    state, other = host(process={"again": again}), host(process={"again": again})
+    assert effective.fresh(state) is again
+    work = Mock(wraps=effective._resolve)
+    monkeypatch.setattr(effective, "_resolve", work)
+    list(effective.of_sessions(state))
+    assert effective.fresh(state) is again
+    assert not [call for call in work.call_args_list if call.args[1] is state.process.launch]  # type: ignore[union-attr]
+    # Of another look nothing is known, though it saw the same.
+    effective.fresh(other)
+    assert work.call_args.args[0] is other

@@ -10,23 +10,19 @@ from textwrap import dedent
 import pytest
 
 import jada
-from jada import ConfigError
-from jada.inventory import fleet
-from jada.inventory.fleet import (
-    ALL,
-    Acceptance,
-    Aws,
-    Ec2Source,
-    Fleet,
-    LightsailSource,
-    Limits,
-    Notify,
-    Role,
-    Ssh,
-    StaticHost,
-    StaticSource,
-    Webhook,
-)
+from jada import ConfigError, Service
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.fleet import config
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.limits import Limits
+from jada.inventory.fleet.notify import Notify, Webhook
+from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.roles import Role
+from jada.inventory.sources.ec2 import Ec2Source
+from jada.inventory.sources.lightsail import LightsailSource
+from jada.inventory.sources.regions import ALL
+from jada.inventory.sources.static import StaticHost, StaticSource
 
 FULL = """\
 fleet: agents
@@ -69,7 +65,7 @@ roles:
 def load(tmp_path: Path, text: str) -> Fleet:
     file = tmp_path / "fleet.yml"
     file.write_text(dedent(text))
-    return fleet.load(str(file))
+    return config.load(str(file))
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -101,10 +97,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ),
         models={"sonnet-4.6": "claude-sonnet-4-6"},
         limits=Limits(65536),
-        service="agent@1.service",
-        settings="/srv/settings.json",
-        health="http://127.0.0.1:8787/healthz",
-        settle=9,
+        service=Service("agent@1.service", "/srv/settings.json", "http://127.0.0.1:8787/healthz", settle=9),
         ssh=Ssh("me", Path("/keys/k"), 2200, "j@bastion:222", tmp_path / "kh", "accept-new"),
     )
 
@@ -113,17 +106,12 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     found = load(tmp_path, LEAST)
     assert found.sources == (Ec2Source(("us-east-1",), {}, {}, True, "private", ""),)
     assert found.limits.nofile == 2147483646
-    assert (found.service, found.settings, found.health, found.settle) == (
-        "jada-agent.service",
-        "~/.claude/settings.json",
-        "",
-        5,
-    )
+    assert found.service == Service("jada-agent.service", "~/.claude/settings.json", "", settle=5)
     assert found.ssh == Ssh("", None, 22, "", Path.home() / ".ssh/known_hosts", "strict")
 
 
 def test_the_shipped_file_finds_this_systems_hosts() -> None:
-    shipped = fleet.load(str(Path(jada.__file__).parent / "inventory" / "fleet.yml"))
+    shipped = config.load(str(Path(jada.__file__).parent / "inventory" / "fleet.yml"))
     assert shipped.sources == (
         LightsailSource(("us-east-1",), ("jada-agent",)),
         Ec2Source(("us-east-1",), {"jada": ("agent",)}),
@@ -171,10 +159,10 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert found.roles[0].names == ("orch-*",)
     assert isinstance(static, StaticSource)
     assert found.aws.profile == "production"
-    assert found.health.endswith("/healthz")
-    assert (found.probe, found.projects) == ("my-agent --which-model", ("~/Documents/repos",))
-    assert (found.limits, found.service, found.settings) == (Limits(), "jada-agent.service", "~/.claude/settings.json")
-    assert (found.settle, found.keep, found.deadline) == (5, 10, 3600)
+    assert found.service == Service(
+        health="http://127.0.0.1:8787/healthz", probe="my-agent --which-model", projects=("~/Documents/repos",)
+    )
+    assert (found.limits, found.service.keep, found.deadline) == (Limits(), 10, 3600)
     assert (found.ssh.port, found.ssh.known_hosts, found.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
     assert [(one.code, one.hosts) for one in found.accept] == [("J302", ("web-*",))]
     assert found.notify == Notify("arn:aws:sns:us-east-1:123456789012:jada", Webhook("JADA_WEBHOOK"))
@@ -449,13 +437,13 @@ def test_what_is_not_yaml_text_is_told(tmp_path: Path, content: bytes, problem: 
     file = tmp_path / "fleet.yml"
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=problem):
-        fleet.load(str(file))
+        config.load(str(file))
 
 
 @pytest.mark.parametrize("name", ["~nobody-such/fleet.yml", "x" * 300, "a/" * 3000 + "x"])
 def test_a_file_that_can_not_be_is_told(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
-        fleet.load(name, {}, tmp_path)
+        config.load(name, {}, tmp_path)
 
 
 def test_a_pipe_is_read_as_a_file_and_what_it_names_lies_in_the_working_folder(
@@ -467,12 +455,12 @@ def test_a_pipe_is_read_as_a_file_and_what_it_names_lies_in_the_working_folder(
     try:
         os.write(writer, (LEAST + "ssh: {key: id_fleet}\n").encode())
         os.close(writer)
-        read = fleet.load(f"/dev/fd/{reader}", {})
+        read = config.load(f"/dev/fd/{reader}", {})
     finally:
         os.close(reader)
     assert (read.name, read.ssh.key) == ("agents", tmp_path / "id_fleet")
     with pytest.raises(ConfigError, match="There is no file"):
-        fleet.load(str(tmp_path), {})
+        config.load(str(tmp_path), {})
 
 
 def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,9 +468,9 @@ def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypat
     (gone := tmp_path / "gone").mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert fleet.load(str(tmp_path / "fleet.yml"), {}).name == "agents"
+    assert config.load(str(tmp_path / "fleet.yml"), {}).name == "agents"
     with pytest.raises(ConfigError, match="There is no"):
-        fleet.load("fleet.yml", {})
+        config.load("fleet.yml", {})
 
 
 @pytest.mark.parametrize(
@@ -520,7 +508,7 @@ def test_a_passworded_url_is_not_shown(tmp_path: Path) -> None:
 def test_a_windows_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "fleet.yml"
     file.write_bytes(b"\xef\xbb\xbf" + LEAST.replace("\n", "\r\n").encode())
-    assert fleet.load(str(file)).name == "agents"
+    assert config.load(str(file)).name == "agents"
 
 
 def test_a_role_may_name_what_the_fleet_itself_adds(tmp_path: Path) -> None:
@@ -571,7 +559,7 @@ def test_the_first_file_wins(tmp_path: Path, there: list[str], expected: str) ->
     if "env" in there:
         environ["JADA_FLEET"] = str(tmp_path / "env/fleet.yml")
     named = str(tmp_path / "named/fleet.yml") if "named" in there else None
-    assert fleet.load(named, environ, tmp_path / "work").path == tmp_path / expected / "fleet.yml"
+    assert config.load(named, environ, tmp_path / "work").path == tmp_path / expected / "fleet.yml"
 
 
 @pytest.mark.parametrize(
@@ -586,5 +574,5 @@ def test_a_missing_file_is_told_with_where_it_was_looked_for(
     tmp_path: Path, named: str | None, environ: dict[str, str], expected: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        fleet.load(named, {"HOME": str(tmp_path / "home"), **environ}, tmp_path / "work")
+        config.load(named, {"HOME": str(tmp_path / "home"), **environ}, tmp_path / "work")
     assert all(part in caught.value.message for part in expected), caught.value.message

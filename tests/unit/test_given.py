@@ -9,9 +9,10 @@ import click
 import pytest
 
 from jada import ConfigError, Host, JadaError
-from jada.cli.fleet import choose
 from jada.cli.main import COMMANDS, jada
-from jada.inventory.fleet import Fleet, Role
+from jada.cli.session import choose
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 
 # What people may leave empty, or what is checked where it is read.
 FREE = {"reason", "every"}
@@ -69,6 +70,18 @@ def test_what_matches_nothing_is_wrong_usage_and_named(role: str | None, limit: 
         choose(FLEET, HOSTS, role, limit)
     assert caught.value.message == told
     assert caught.value.hint.startswith("one of: a")
+
+
+@pytest.mark.parametrize("words", ["logs nosuch", "ssh nosuch", "explain nosuch"])
+def test_an_argument_that_matches_nothing_is_named_as_that(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fleet.yml").write_text(
+        "fleet: f\nsources: [{static: {hosts: {web-1: {address: 192.0.2.1}}}}]\nroles: {r: {}}\n"
+    )
+    monkeypatch.setenv("JADA_FLEET", str(tmp_path / "fleet.yml"))
+    with pytest.raises(ConfigError, match=r"^None of the 1 host matches HOST nosuch$"):
+        jada.main(words.split(), standalone_mode=False)
 
 
 def test_a_role_without_hosts_is_no_wrong_usage() -> None:

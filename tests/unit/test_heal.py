@@ -11,18 +11,20 @@ from typing import Any, cast
 
 import pytest
 
-from jada import Exit, Host, HostError
-from jada.cli.drift_report import judge
-from jada.cli.fleet import Opened
-from jada.cli.healing import bring_back, heal_plan, peers_of, wanted_on
-from jada.cli.how import How
-from jada.cli.records import HostEntry
-from jada.inventory.fleet import Acceptance, Fleet, Role
+from jada import Exit, Host, HostError, Service
+from jada.cli.drift.evaluate import judge
+from jada.cli.records.model import HostEntry, HostOutcome
+from jada.cli.rollout.heal import bring_back, heal_plan, peers_of, wanted_on
+from jada.cli.rollout.options import How
+from jada.cli.session import Opened
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
+from jada.tasks import checks
+from jada.tasks.engines.ssh import Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.session import Session
-from jada.tasks.state import File, Settings, State
-from jada.tasks.transaction import Service
+from jada.tasks.state import Answer, File, Settings, State
 
 MakeHost = Callable[..., State]
 MODEL = "claude-sonnet-4.6"
@@ -42,8 +44,8 @@ def release(number: str, model: str, role: str = "r", wanted_release: str | None
     return Release(number, "upgrade", Wanted(model, 1024, 4096, made), Wanted("", 0), role=role)
 
 
-def entry(number: str, model: str, host: str, ending: str = "verified") -> HostEntry:
-    return HostEntry(number, host, ending, "", "", model, 1.0)
+def entry(number: str, model: str, host: str, outcome: HostOutcome = HostOutcome.VERIFIED) -> HostEntry:
+    return HostEntry(release=number, host=host, outcome=outcome, model_after=model)
 
 
 def told(
@@ -92,6 +94,19 @@ def test_what_a_release_mends_gets_one_of_what_the_current_one_asks_for(
     assert made.release.role == "r"
 
 
+def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:
+    """So `jada history --rebuild` reads it back as one; it is judged, and undone, as an upgrade."""
+    made = healed(host(process={"soft": 1024})).transaction
+    assert made is not None
+    assert Release.from_json(made.release.to_json()).kind == "heal"
+    upgrade = replace(made, release=replace(made.release, kind="upgrade"))
+    assert made.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
+    assert checks.drift(host(release={"kind": "heal"})) == checks.drift(host()) == ()
+    quiet = {"health": Answer(), "release": {"kind": "heal"}}
+    assert checks.running_model(host(**quiet)) == MODEL
+    assert (made.release.is_undo, made.release.change) == (False, REQUEST.id)
+
+
 def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
     state = host(release=replace(release(ID, MODEL), wanted=Wanted(MODEL, 1024, 0, ID)), unit={"active": "failed"})
     made = healed(state).transaction
@@ -102,7 +117,14 @@ def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
 def test_what_no_release_mends_is_refused_with_what_does(host: MakeHost) -> None:
     plan = healed(host(settings={"file": File("0:0", "644", "b" * 64)}))
     assert plan.transaction is None
-    assert plan.refusal.startswith("no release mends this. J107 settings-owner: on web-1: chown 1000:1000")
+    told = "to release the same again would mend nothing here. J107 settings-owner: on web-1: chown 1000:1000"
+    assert plan.refusal.startswith(told)
+
+
+def test_a_limit_that_can_be_raised_now_is_for_an_upgrade(host: MakeHost) -> None:
+    plan = healed(host(capacity={"nr_open": 2_097_152}))
+    assert plan.transaction is None
+    assert plan.refusal.endswith("J303 limit-raisable: jada upgrade --limit web-1")
 
 
 def test_a_host_that_is_being_changed_is_left_to_whoever_does_it(host: MakeHost) -> None:
@@ -146,8 +168,8 @@ def test_a_new_host_or_role_runs_what_this_machine_saw_its_role_run(host: MakeHo
         {},
         {"web-2": entry(ID, OPUS, "web-2")},
         {"web-2": entry(NEWER, MODEL, "web-2")},
-        {"web-2": entry(NEWER, OPUS, "web-2", "unverified")},
-        {"web-2": entry(NEWER, OPUS, "web-2", "done")},
+        {"web-2": entry(NEWER, OPUS, "web-2", HostOutcome.UNPROVEN)},
+        {"web-2": entry(NEWER, OPUS, "web-2", HostOutcome.DONE)},
         {"web-3": entry(NEWER, OPUS, "web-3")},
     ],
     ids=["nothing", "another release", "another model", "not seen to run", "read back from the host", "another host"],
@@ -237,7 +259,7 @@ def test_a_record_of_what_no_fleet_is_pinned_to_says_nothing(host: MakeHost, mod
 
 def test_what_was_read_back_from_a_host_says_nothing(host: MakeHost) -> None:
     """A manifest may name another fleet, and so the host of another that has the same name."""
-    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", "done")})
+    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", HostOutcome.DONE)})
     assert wanted is not None
     assert wanted.model == "claude-haiku-4.5"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from click.testing import CliRunner
 
-from jada.cli.lab import lab
+from jada.cli.commands.lab import lab
 from jada.inventory.lab import image
 
 

@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.serialization import SSHCertificate, load_ss
 from paramiko import AuthenticationException, BadAuthenticationType, Ed25519Key, PKey, ProxyCommandFailure, Transport
 
 from jada import Host, HostKeyError
-from jada.inventory.host_key import Trust, TrustingTransport, _AuthHandler, why_not
-from jada.inventory.identity import Login, LoginError, _shown, private_key, public_blob
-from jada.inventory.known_hosts import HostKeys, host_keys, revoked_keys
-from jada.inventory.proxy import Proxy
-from jada.inventory.ssh_config import Options, plain
+from jada.inventory.access.host_key import Trust, TrustingTransport, _AuthHandler, why_not
+from jada.inventory.access.identity import Login, LoginError, _shown, private_key, public_blob
+from jada.inventory.access.known_hosts import HostKeys, host_keys, revoked_keys
+from jada.inventory.access.proxy import Proxy
+from jada.inventory.access.ssh_config import Options, plain
 
 HOST = Host("web-1", "192.0.2.1", "static", user="agent")
 

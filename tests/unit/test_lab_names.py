@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from jada import ConfigError, JadaError
-from jada.cli import lab as command
+from jada.cli.commands import lab as command
 from jada.inventory.lab import cgroup, fleet, named
 from jada.inventory.lab.named import NETWORKS, Lab, choose_network, free_network, labs, read_state, routes
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from jada import Host, JadaError
-from jada.inventory.fleet import Ssh
-from jada.inventory.host_key import Trust
-from jada.inventory.known_hosts import HostKey, HostKeys
-from jada.inventory.openssh import _agent, _known_hosts, argv
+from jada.inventory.access.host_key import Trust
+from jada.inventory.access.known_hosts import HostKey, HostKeys
+from jada.inventory.access.openssh import _agent, _known_hosts, argv
+from jada.inventory.fleet.ssh import Ssh
 
 HOST = Host("web-1", "192.0.2.1", "static")
 DATA = {"ssh_user": "bitnami", "ssh_known_hosts_file": "/own", "ssh_strict_host_key_checking": "yes",
@@ -80,7 +80,7 @@ def test_an_agent_keeps_a_key_as_long_as_the_login(tmp_path: Path) -> None:
 
 def test_an_agent_ends_with_a_jada_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from jada.inventory.openssh import _agent\n"
+        "import sys, time; from pathlib import Path; from jada.inventory.access.openssh import _agent\n"
         "with _agent(sys.stdin.read(), '', Path(sys.argv[1])): print(flush=True); time.sleep(60)"
     )
     with subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,8 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jada import Exit, Host, HostError
-from jada.cli import history, lock
-from jada.inventory.fleet import Fleet
+from jada.cli.commands import history, lock
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import FILES, operator_lock
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 from jada.tasks.transaction import hold_script
@@ -179,4 +180,35 @@ def test_anothers_lock_is_left_told_and_recorded_when_it_is_taken(command: Comma
     assert "incident 4711 (until 2026-11-25T14:00:00+00:00)" in told
     assert f"had the lock of {lock_of_ann}" in told
     assert "mine" not in command("history", "--limit", "web-1").stdout
-    assert "mine" in command("history", "--limit", "web-2,nope").stdout
+    assert "mine" in command("history", "--limit", "web-2,web-1").stdout
+
+
+def test_a_host_that_was_not_locked_is_told_as_that_and_not_recorded(command: Command) -> None:
+    command("lock", "--reason", "mine", "--limit", "web-1")
+    done = command("unlock")
+    assert "web-2 was not locked\n1 host unlocked.\n" in done.stdout
+    assert command("unlock", "--limit", "web-1").stdout == "web-1 was not locked\n0 hosts unlocked.\n"
+    assert command("unlock", "--limit", "web-1").return_value == Exit.OK
+    unlocks = [one for one in json.loads(command("history", "--json").stdout)["locks"] if one["kind"] == "unlock"]
+    assert [one["hosts"] for one in unlocks] == [["web-1"]]
+
+
+def test_scripts_are_told_what_came_of_each_host(command: Command) -> None:
+    command("lock", "--reason", "incident 4711", "--limit", "web-1")
+    done = command("lock", "--reason", "mine", "--for", "2h", "--json", by="bob@ops")
+    told = json.loads(done.stdout)
+    assert done.return_value == told["exit"] == Exit.FAILED  # off-1
+    ann = {"who": "ann@ops", "since": "2026-11-25T12:00:00+00:00", "until": "", "reason": "incident 4711"}
+    bob = {"who": "bob@ops", "since": ann["since"], "until": "2026-11-25T14:00:00+00:00", "reason": "mine"}
+    assert (told["schema"], told["fleet"], told["at"], told["lock"]) == ("jada.lock/1", "f", ann["since"], bob)
+    assert told["hosts"] == [
+        {"host": "web-1", "outcome": "rejected", "before": ann, "error": None},
+        {"host": "web-2", "outcome": "locked", "before": None, "error": None},
+        {"host": "off-1", "outcome": "failed", "before": None, "error": "off-1 is off"},
+    ]
+    told = json.loads(command("unlock", "--json").stdout)
+    assert (told["schema"], told["lock"]) == ("jada.unlock/1", None)
+    outcomes = {one["host"]: (one["outcome"], one["before"]) for one in told["hosts"]}
+    assert outcomes == {"web-1": ("unlocked", ann), "web-2": ("rejected", bob), "off-1": ("failed", None)}
+    (told,) = json.loads(command("unlock", "--json", "--limit", "web-1").stdout)["hosts"]
+    assert told["outcome"] == "not_locked"

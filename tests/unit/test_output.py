@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jada import JadaError
-from jada.cli.output import write_file
+from jada.cli.ui.console import write_file
 
 
 def test_a_link_stays_a_link_to_the_file_that_is_written(tmp_path: Path) -> None:

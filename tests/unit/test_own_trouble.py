@@ -18,21 +18,22 @@ from typing import Any, cast
 import gevent
 import pytest
 
-from jada import Exit, Host, HostError, JadaError, attempt
-from jada.cli import rollout
-from jada.cli.drift_report import Standing, judge
-from jada.cli.fleet import Opened, each_judged
-from jada.cli.history import each_read
-from jada.cli.how import How
-from jada.cli.records import open_records
-from jada.cli.rollout import Ending, model_lines, roll_out
-from jada.inventory.fleet import Fleet
+from jada import Exit, Host, HostError, JadaError, Service, attempt
+from jada.cli.commands.history import each_read
+from jada.cli.drift.evaluate import Standing, judge
+from jada.cli.records.model import HostOutcome
+from jada.cli.records.sqlite import open_records
+from jada.cli.rollout import run
+from jada.cli.rollout.options import How
+from jada.cli.rollout.run import model_lines, roll_out
+from jada.cli.session import Opened, each_judged
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks
+from jada.tasks.engines.ssh import Connection, Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.session import Connection, Session
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Outcome, Result, Service, Transaction
+from jada.tasks.transaction import Outcome, Result, Transaction
 
 # What one host may bring about; none may pass.
 TROUBLES = [
@@ -141,7 +142,7 @@ def test_why_a_host_could_not_be_judged_is_a_finding(host: Callable[..., State])
     (one,) = found.hosts[0].findings
     assert one.finding.code == "J408"
     assert one.finding.seen == "a: jada could not judge what it saw there (TypeError)"
-    assert "report" in one.finding.mend
+    assert "report" in one.finding.mend_on("a")
 
 
 def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:
@@ -164,7 +165,7 @@ def test_a_forged_record_of_a_host_is_kept_as_words_or_is_that_hosts_trouble() -
     told = each_read({"a": (Past(release, "\u202e"),), **bad, "d": HostError("off")})
     assert [isinstance(told[name], HostError) for name in "abcd"] == [False, True, True, True]
     ((entry, result),) = cast("list[Any]", told["a"])
-    assert (entry.id, entry.model, entry.who, result.reason) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")
+    assert (entry.id, entry.model, entry.who, result.detail) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")
 
 
 class FakeConnection:
@@ -205,7 +206,7 @@ class FakeSession:
 def rolled(
     host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Exit, dict[str, str]]]:
-    """rolled(a=(apply, look), …): an upgrade of these hosts; its exit code, and the endings in the record."""
+    """rolled(a=(apply, look), …): an upgrade of these hosts; its exit code, and the outcomes in the record."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     request = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00")
     made = Release(request.id, "upgrade", Wanted("claude-sonnet-4.6", 1), Wanted("old", 0))
@@ -222,7 +223,7 @@ def rolled(
 
         code = roll_out(opened, request, planner or plan, kind="upgrade", title="t", how=HOW, seen=seen)
         with open_records() as records:
-            return code, {one.host: one.ending for one in records.hosts(request.id)}
+            return code, {one.host: one.outcome for one in records.hosts(request.id)}
 
     return roll
 
@@ -240,7 +241,7 @@ def test_the_deadline_counts_from_the_answer_to_the_question(
 ) -> None:
     """An agreed change begins, however late the answer came; with --yes there is nothing to wait for."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(rollout, "_agree", lambda _, __, how: not how.yes)
+    monkeypatch.setattr(run, "_agree", lambda _, __, how: not how.yes)
     made = cast("Release", done.release)
     request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
     for yes, code in ((True, Exit.FAILED), (False, Exit.OK)):
@@ -261,8 +262,8 @@ def test_a_plan_that_can_not_be_made_is_that_hosts_and_the_others_change(
             raise trouble
         return Plan(Transaction(done.release, state, SERVICE, "ann"))  # type: ignore[arg-type]
 
-    code, endings = rolled(planner, a=(DONE, done), b=(DONE, done), c=(DONE, done))
-    assert endings == {"a": "verified", "b": "unreachable", "c": "verified"}
+    code, outcomes = rolled(planner, a=(DONE, done), b=(DONE, done), c=(DONE, done))
+    assert outcomes == {"a": "verified", "b": "unreachable", "c": "verified"}
     assert code is Exit.FAILED
 
 
@@ -275,17 +276,17 @@ def test_an_answer_that_jada_can_not_use_is_looked_behind(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A link that died, an outcome that can't be read: only a look tells how it ended."""
-    code, endings = rolled(a=(trouble, done), b=(trouble, host()), c=(trouble, trouble), d=(DONE, done))
-    assert endings == {"a": "verified", "b": "unverified", "c": "unverified", "d": "verified"}
+    code, outcomes = rolled(a=(trouble, done), b=(trouble, host()), c=(trouble, trouble), d=(DONE, done))
+    assert outcomes == {"a": "verified", "b": "unproven", "c": "unproven", "d": "verified"}
     assert code is Exit.FAILED
     told = capsys.readouterr().out
-    assert f"b {Ending.UNVERIFIED}: b: jada could not tell how its change ended" in told
+    assert f"b {HostOutcome.UNPROVEN.label}: b: jada could not tell how its change ended" in told
     assert "J403" in told
     assert "secret" not in told
 
 
 @each_trouble
-def test_a_state_that_can_not_be_judged_afterwards_leaves_its_host_unverified(
+def test_a_state_that_can_not_be_judged_afterwards_leaves_its_host_unproven(
     rolled: Callable[..., tuple[Exit, dict[str, str]]],
     done: State,
     trouble: BaseException,
@@ -297,8 +298,8 @@ def test_a_state_that_can_not_be_judged_afterwards_leaves_its_host_unverified(
         return ()
 
     monkeypatch.setattr(checks, "drift", drift)
-    code, endings = rolled(a=(DONE, replace(done, now=7)), b=(DONE, done))
-    assert endings == {"a": "unverified", "b": "verified"}
+    code, outcomes = rolled(a=(DONE, replace(done, now=7)), b=(DONE, done))
+    assert outcomes == {"a": "unproven", "b": "verified"}
     assert code is Exit.FAILED
 
 
@@ -309,8 +310,8 @@ def test_a_host_that_can_not_be_shown_or_recorded_in_full_ends_nothing(
         done, health=replace(done.health, model="\ud800"), unit=replace(done.unit, active="[/x]", status="[/y]")
     )
     broken = replace(done, process=replace(done.process, started="x"))  # type: ignore[type-var]
-    _, endings = rolled(a=(DONE, odd), b=(DONE, done), c=(DONE, broken))
-    assert endings == {"a": "unverified", "b": "verified", "c": "verified"}
+    _, outcomes = rolled(a=(DONE, odd), b=(DONE, done), c=(DONE, broken))
+    assert outcomes == {"a": "unproven", "b": "verified", "c": "verified"}
     told = capsys.readouterr().out
     assert "[/y]" in told
     assert "c verified: c: jada could not show what it saw there (TypeError)" in told
@@ -323,8 +324,8 @@ def test_what_is_known_is_recorded_even_when_the_user_leaves(
     with pytest.raises(KeyboardInterrupt):
         rolled(a=(DONE, done), b=(KeyboardInterrupt(), done), c=(DONE, done))
     with open_records() as records:
-        endings = {one.host: one.ending for one in records.hosts("20270101-120000-aaaa")}
-    assert endings == {"a": "verified", "b": "begun", "c": "begun"}
+        outcomes = {one.host: one.outcome for one in records.hosts("20270101-120000-aaaa")}
+    assert outcomes == {"a": "verified", "b": "in_progress", "c": "in_progress"}
 
 
 @pytest.mark.parametrize("kind", ["rollback", "upgrade"])
@@ -341,7 +342,7 @@ def test_only_the_way_back_goes_on_without_a_record(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(newer.parent))
     with open_records() as records:
-        cast("Any", records)._connection.execute("ALTER TABLE release ADD COLUMN more TEXT")
+        cast("Any", records)._connection.execute("PRAGMA user_version = 99")
     for state_home in (newer.parent, corrupt.parent, tmp_path / "file"):
         monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
         session = cast("Session", FakeSession({"a": FakeConnection(DONE, done)}))
@@ -375,11 +376,11 @@ def test_the_evidence_shows_no_value_but_the_models() -> None:
 
 ASK = """
 from jada.cli import signals
-from jada.cli.start import patch
+from jada.cli.startup import patch
 signals.begin()
 patch()
 import gevent, sys
-from jada.cli.ask import confirm
+from jada.cli.ui.ask import confirm
 ticks = []
 gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(10)] and print("alive", flush=True))
 try:

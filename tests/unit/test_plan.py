@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from jada.cli.rollout import question
-from jada.inventory.fleet import Fleet
+from jada import Service
+from jada.cli.rollout.run import question
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks, plan, release
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Wanted
 from jada.tasks.state import Answer, Capacity, File, Launch, Past, Setting, Settings, State
-from jada.tasks.transaction import Result, Service, outcome
+from jada.tasks.transaction import Result, outcome
+from tests.unit.conftest import back_alone
 
 Host = Callable[..., State]
 REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 2_147_483_646)
@@ -106,7 +108,7 @@ def test_a_host_that_was_put_back_to_an_odd_model_is_in_sync(host: Host) -> None
     text = '{"model": "\\ud800"}'
     up = plan.upgrade(REQUEST, "r", OPUS, host(release=None, settings={"text": text}), SERVICE).transaction
     assert up
-    back = plan.rollback(replace(REQUEST, id="20261124-140000-cccc"), "r", "", host(release=up.release), SERVICE)
+    back = back_alone(replace(REQUEST, id="20261124-140000-cccc"), host(release=up.release), SERVICE)
     assert back.transaction
     state = host(release=back.transaction.release, settings={"text": text})
     assert not [finding for finding in checks.drift(state) if finding.code in ("J102", "J105", "J106")]
@@ -126,7 +128,7 @@ def test_what_can_be_written_nowhere_is_refused_for_that_host(
     made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
     assert told in made.refusal
     assert made.transaction is None
-    assert plan.rollback(REQUEST, "r", "", host(**changes), SERVICE).transaction
+    assert back_alone(REQUEST, host(**changes), SERVICE).transaction
 
 
 def test_a_limits_file_of_an_unknown_release_is_not_guessed_at(host: Host) -> None:
@@ -246,7 +248,7 @@ def test_a_way_back_starts_a_stopped_service_too(host: Host) -> None:
     state = host(unit={"active": "inactive"}, process=None)
     assert (
         "jada-agent.service does not run now (inactive, success): this starts it"
-        in plan.rollback(REQUEST, "r", "", state, SERVICE).notes
+        in back_alone(REQUEST, state, SERVICE).notes
     )
 
 
@@ -322,14 +324,14 @@ def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None
 
 
 def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
-    first = plan.rollback(REQUEST, "r", "", host(), SERVICE)
+    first = back_alone(REQUEST, host(), SERVICE)
     assert first.transaction
     back = first.transaction.release
     assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
     again = replace(REQUEST, id="20261124-140000-cccc")
     there = host(release=back, settings={"text": '{"model": "claude-haiku-4.5"}'}, health={"model": "claude-haiku-4.5"})
-    assert plan.rollback(again, "r", "", there, SERVICE) == Plan(idle="already on claude-haiku-4.5")
+    assert back_alone(again, there, SERVICE) == Plan(idle="already on claude-haiku-4.5")
     second = plan.redo(again, "r", host(release=back), SERVICE, back.change)
     assert second.transaction
     forward = second.transaction.release
@@ -346,10 +348,10 @@ def test_a_wrong_clock_turns_no_direction(host: Host, later: str) -> None:
     """Undoing an upgrade goes back and undoing a rollback goes forward, whatever the ids say of the time."""
     older, made = Wanted("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa"), Wanted(OPUS, 1, 1, later)
     up = release.Release(later, "upgrade", made, older)
-    told = plan.rollback(REQUEST, "r", "", host(release=up), SERVICE).diff[0][0]
+    told = back_alone(REQUEST, host(release=up), SERVICE).diff[0][0]
     assert told.startswith("back to release 20261124-120000-aaaa,")
     back = release.Release(later, "rollback", older, made)
-    assert plan.rollback(REQUEST, "r", "", host(release=back), SERVICE).transaction is None
+    assert back_alone(REQUEST, host(release=back), SERVICE).transaction is None
     told = plan.redo(REQUEST, "r", host(release=back), SERVICE, later).diff[0][0]
     assert told.startswith(f"forward again to release {later},")
 
@@ -360,17 +362,17 @@ def test_what_lies_further_back_is_never_forward(host: Host) -> None:
     back = release.Release("20261123-120000-cccc", "rollback", opus, haiku)
     current = release.Release("20261124-120000-dddd", "upgrade", Wanted("x", 1, 1, "20261124-120000-dddd"), opus)
     state = host(release=current, history=(Past(back, ""), Past(current, "")))
-    told = plan.rollback(REQUEST, "r", second, state, SERVICE).diff[0][0]
+    told = back_alone(REQUEST, state, SERVICE, second).diff[0][0]
     assert told.startswith(f"back to release {second},")
 
 
 def test_rollback_names_a_host_jada_never_changed(host: Host) -> None:
-    assert "never changed this host" in plan.rollback(REQUEST, "r", "", host(release=None), SERVICE).refusal
+    assert "never changed this host" in back_alone(REQUEST, host(release=None), SERVICE).refusal
 
 
 def test_rollback_says_when_an_edit_would_go(host: Host) -> None:
     edited = host(settings={"file": File("1000:1000", "600", "9" * 64)})
-    assert "was edited since" in plan.rollback(REQUEST, "r", "", edited, SERVICE).notes[0]
+    assert "was edited since" in back_alone(REQUEST, edited, SERVICE).notes[0]
 
 
 def test_a_release_survives_its_manifest(host: Host) -> None:

@@ -14,10 +14,11 @@ from typing import Any, cast
 import pytest
 
 from jada import Exit, HostError
-from jada.cli.fleet import Opened
-from jada.cli.history import read_back
-from jada.cli.records import SCHEMA, Entry, HostEntry, Records
-from jada.inventory.fleet import Fleet
+from jada.cli.commands.history import read_back
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.sqlite import Records, prepare
+from jada.cli.session import Opened
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past
 
@@ -27,13 +28,14 @@ MADE = Release(
     ID, "upgrade", Wanted("claude-opus-5", 4096, 4096, ID), Wanted("old", 0), fleet="f", role="r", who="ann@box",
     at="2026-11-24T12:00:00+00:00", reason="why",
 )  # fmt: skip
-ENTRY = Entry(ID, "f", "upgrade", MADE.at, "ann@box", "why", "claude-opus-5")
+ENTRY = Entry(id=ID, fleet="f", kind="upgrade", at=MADE.at, who="ann@box", reason="why", model="claude-opus-5")
+VERIFIED = HostEntry(release=ID, host="a", outcome=HostOutcome.VERIFIED)
 
 
 @pytest.fixture
 def records() -> Iterator[Records]:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
+        prepare(connection)
         yield Records(connection)
 
 
@@ -65,6 +67,11 @@ def test_what_hosts_agree_on_is_read_back(records: Records, capsys: pytest.Captu
     assert "Left out" not in capsys.readouterr().err
 
 
+def test_a_heal_is_read_back_as_one(records: Records) -> None:
+    rebuilt(records, a=[replace(MADE, kind="heal")], b=[replace(MADE, kind="heal")])
+    assert records.entry(ID) == replace(ENTRY, kind="heal")
+
+
 @pytest.mark.parametrize("release", ["20991231-235959-ffff", "20261124-130501-ffff"])
 def test_a_release_whose_time_has_not_come_is_left_out_and_told(
     records: Records, release: str, capsys: pytest.CaptureFixture[str]
@@ -91,7 +98,7 @@ def test_a_word_about_another_fleet_is_left_out_and_told(
 
 def test_no_host_adds_itself_to_another_fleets_release(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
     """Even if it says that it is of this fleet."""
-    records.add(replace(ENTRY, fleet="prod"), [HostEntry(ID, "p", "verified", "", "", "", 1.0)])
+    records.add(replace(ENTRY, fleet="prod"), [replace(VERIFIED, host="p")])
     rebuilt(records, evil=[MADE])
     assert list(records.released("prod")) == ["p"]
     assert records.entries("f", None, 9) == []
@@ -100,10 +107,10 @@ def test_no_host_adds_itself_to_another_fleets_release(records: Records, capsys:
 
 def test_an_entry_of_this_machine_stays_whatever_all_hosts_say(records: Records) -> None:
     kept = replace(ENTRY, kind="heal", who="bob@ops")
-    records.add(kept, [HostEntry(ID, "a", "verified", "", "", "x", 1.0), HostEntry(ID, "b", "begun", "", "", "x", 0.0)])
+    records.add(kept, [VERIFIED, replace(VERIFIED, host="b", outcome=HostOutcome.IN_PROGRESS)])
     rebuilt(records, **{name: [replace(MADE, who="eve")] for name in "abc"})
     assert records.entry(ID) == kept
-    assert [one.ending for one in records.hosts(ID)] == ["verified", "done", "done"]
+    assert [one.outcome for one in records.hosts(ID)] == ["verified", "done", "done"]
 
 
 @pytest.mark.parametrize("forged", [{"who": "eve@box"}, {"reason": "x"}, {"kind": "rollback"}, {"at": ""}])
@@ -132,3 +139,28 @@ def test_one_manifest_twice_is_one_word(records: Records) -> None:
     """A host may keep the same id in two folders."""
     rebuilt(records, evil=[replace(MADE, who="eve")] * 3, b=[MADE], c=[MADE])
     assert records.entry(ID) == ENTRY
+
+
+UNDO = Release(ID, "rollback", Wanted("claude-opus-5", 4096, 4096, "20261124-110000-aaaa"), Wanted("old", 0), fleet="f",
+               at=MADE.at)  # fmt: skip
+FORWARD = replace(UNDO, redoes="20261124-110000-aaaa")
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"a": [UNDO], "b": [UNDO]}, "rollback"),
+        ({"a": [FORWARD], "b": [FORWARD]}, "redo"),
+        # By one `jada rollback --to`.
+        ({"a": [FORWARD], "b": [UNDO]}, "rollback"),
+        ({"a": [replace(MADE, redoes=ID)], "b": [MADE]}, "upgrade"),
+    ],
+)
+def test_a_rollback_that_went_forward_again_is_read_back_as_that(
+    records: Records, told: dict[str, list[Release] | HostError], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rebuilt(records, **told)
+    assert hosts_of(records) == ["a", "b"]
+    (entry,) = records.entries("f", None, 9)
+    assert entry.kind == kind
+    assert "Left out" not in capsys.readouterr().err

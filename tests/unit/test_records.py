@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,26 +13,43 @@ from typing import Any, cast
 
 import pytest
 
-from jada import JadaError
-from jada.cli import records as module
-from jada.cli.fleet import Opened
-from jada.cli.how import How
-from jada.cli.lock import LockedError, alone
-from jada.cli.records import SCHEMA, VERSION, Entry, HostEntry, Records, open_records
-from jada.cli.rollout import Ending, Report, roll_out
+from jada import JadaError, Service
+from jada.cli.records import sqlite as module
+from jada.cli.records.migrations import VERSION
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.sqlite import Records, open_records, prepare, write
+from jada.cli.rollout.exclusive import LockedError, alone
+from jada.cli.rollout.options import How
+from jada.cli.rollout.run import Report, roll_out
+from jada.cli.session import Opened
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
+from tests.unit.conftest import back_alone
 
-ENTRY = Entry("20261124-120000-aaaa", "f", "upgrade", "2026-11-24T12:00:00+00:00", "ann@box", "", "claude-opus-5")
-HOST = HostEntry(ENTRY.id, "a", "verified", "", "old", "claude-opus-5", 1.5)
+ENTRY = Entry(
+    id="20261124-120000-aaaa",
+    fleet="f",
+    kind="upgrade",
+    at="2026-11-24T12:00:00+00:00",
+    who="ann@box",
+    reason="",
+    model="claude-opus-5",
+)
+HOST = HostEntry(
+    release=ENTRY.id,
+    host="a",
+    outcome=HostOutcome.VERIFIED,
+    model_before="old",
+    model_after="claude-opus-5",
+    seconds=1.5,
+)
 
 
 @pytest.fixture
 def database() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
+        prepare(connection)
         yield connection
 
 
@@ -45,7 +62,7 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     records.entries("f", ("a",), 20)
     records.entry(ENTRY.id)
     records.hosts(ENTRY.id)
-    records.endings(ENTRY.id)
+    records.outcomes(ENTRY.id)
     records.since("f", datetime(2026, 11, 1, tzinfo=UTC))
     records.locks("f", None)
     records.locks("f", ("a",))
@@ -54,9 +71,9 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     for query in asked:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], (query, steps)
-        # How many ended in which way is counted and sorted within one release, never over the whole record.
+        # How many had which outcome is counted and sorted within one release, never over the whole record.
         sorted_here = [step for step in steps if "TEMP B-TREE" in step]
-        assert not sorted_here or "GROUP BY ending" in query, (query, steps)
+        assert not sorted_here or "GROUP BY outcome" in query, (query, steps)
 
 
 def test_entries_come_newest_first_for_a_fleet_or_a_host(database: sqlite3.Connection) -> None:
@@ -78,12 +95,12 @@ def test_entries_since_a_moment_come_oldest_first(database: sqlite3.Connection) 
     assert [entry.id[14] for entry in found] == ["2", "3"]
 
 
-def test_how_it_ended_replaces_that_it_began(database: sqlite3.Connection) -> None:
-    records = Records(database)
-    records.add(ENTRY, [replace(HOST, ending="begun"), replace(HOST, host="b", ending="begun")])
+def test_the_outcome_replaces_that_it_began(database: sqlite3.Connection) -> None:
+    records, begun = Records(database), HostOutcome.IN_PROGRESS
+    records.add(ENTRY, [replace(HOST, outcome=begun), replace(HOST, host="b", outcome=begun)])
     records.update([HOST])
-    assert [host.ending for host in records.hosts(ENTRY.id)] == ["verified", "begun"]
-    assert records.endings(ENTRY.id) == {"verified": 1, "begun": 1}
+    assert [host.outcome for host in records.hosts(ENTRY.id)] == [HostOutcome.VERIFIED, begun]
+    assert records.outcomes(ENTRY.id) == {HostOutcome.VERIFIED: 1, begun: 1}
     assert records.entry("20261124-120000-bbbb") is None
 
 
@@ -111,13 +128,14 @@ def test_a_forged_entry_of_an_older_jada_is_passed_over(database: sqlite3.Connec
     records.add(ENTRY, [HOST])
     entry = replace(ENTRY, id="20261124-120000-bbbb")
     with database:
-        database.execute("INSERT INTO release VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(replace(entry, **forged)))
-        database.execute("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", ("zzz", "a", b"\xff", "", "", "", "x"))
-        database.execute("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", (ENTRY.id, "b", "[/x]", 1, "", "", 1))
+        write(database, "release", [replace(entry, **forged)])
+        insert = "INSERT INTO result (release, host, outcome, detail, model_before, model_after, seconds) "
+        database.execute(f"{insert} VALUES (?, ?, ?, ?, ?, ?, ?)", ("zzz", "a", b"\xff", "", "", "", "x"))
+        database.execute(f"{insert} VALUES (?, ?, ?, ?, ?, ?, ?)", (ENTRY.id, "b", "[/x]", 1, "", "", 1))
     assert records.entries("f", None, 20) == [ENTRY]
     assert records.since("f", datetime(2026, 1, 1, tzinfo=UTC)) == [ENTRY]
-    assert (records.hosts("zzz"), records.endings("zzz")) == ([], {})
-    assert (records.hosts(ENTRY.id), records.endings(ENTRY.id)) == ([HOST], {"verified": 1})
+    assert (records.hosts("zzz"), records.outcomes("zzz")) == ([], {})
+    assert (records.hosts(ENTRY.id), records.outcomes(ENTRY.id)) == ([HOST], {"verified": 1})
     assert records.released("f") == {"a": HOST}
 
 
@@ -135,13 +153,13 @@ def test_texts_are_kept_on_one_line_and_of_bounded_length(database: sqlite3.Conn
     records = Records(database)
     records.add(
         replace(ENTRY, who="a\n::error::", reason="\ud800" + "x" * 9000, model="\x1b[2J"),
-        [replace(HOST, reason="\r", seconds=float("nan"), model_before="\u202e")],
+        [replace(HOST, detail="\r", seconds=float("nan"), model_before="\u202e")],
     )
     (entry,) = records.entries("f", None, 20)
     assert (entry.who, entry.model) == (r"a\n::error::", r"\x1b[2J")
     assert entry.reason.startswith(r"\ud800xxx")
     assert len(entry.reason) == 2000
-    assert records.hosts(ENTRY.id) == [replace(HOST, reason=r"\r", seconds=0.0, model_before=r"\u202e")]
+    assert records.hosts(ENTRY.id) == [replace(HOST, detail=r"\r", seconds=0.0, model_before=r"\u202e")]
 
 
 def corrupt(file: Path) -> None:
@@ -194,8 +212,9 @@ def test_a_broken_record_is_told_in_one_sentence(file: Path, broken: Callable[[P
 def test_a_newer_record_is_left_as_it_is(file: Path) -> None:
     newer(file)
     before = file.read_bytes()
-    with pytest.raises(JadaError, match="newer jada"), open_records():
+    with pytest.raises(JadaError, match="newer jada") as caught, open_records():
         pass
+    assert (caught.value.hint, caught.value.exit_code) == ("update the jada of this machine", 1)
     assert file.read_bytes() == before
 
 
@@ -227,11 +246,11 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
 
     def planner(_: str, seen: State) -> plan.Plan:
         if kind == "rollback":
-            return plan.rollback(request, "r", "", seen, SERVICE)
+            return back_alone(request, seen, SERVICE)
         return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
 
     def visit(*_: object) -> dict[str, Report]:
-        return {"web-1": Report(Ending.VERIFIED, state=state)}
+        return {"web-1": Report(HostOutcome.VERIFIED, state=state)}
 
     opened = SimpleNamespace(
         fleet=SimpleNamespace(name="f", models={}), hosts=[SimpleNamespace(name="web-1")], visit=visit
@@ -261,7 +280,7 @@ def test_a_rollback_is_recorded_where_it_can_be(
     assert not capsys.readouterr().err
     with open_records() as records:
         assert [(one.id, one.kind) for one in records.entries("f", None, 9)] == [(REQUEST.id, "rollback")]
-        assert records.endings(REQUEST.id) == {"verified": 1}
+        assert records.outcomes(REQUEST.id) == {"verified": 1}
 
 
 def test_a_second_rollout_is_locked_out_and_told_by_whom(file: Path) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from jada import Service
 from jada.tasks import plan, release
 from jada.tasks.plan import Request
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
+from tests.unit.conftest import back_alone
 
 ID = "20261124-120000-aaaa"
 MADE = Release(ID, "upgrade", Wanted("claude-opus-5", 1024, 4096, ID), Wanted("opus[1m]", 0), fleet="f", role="r",
@@ -197,7 +198,7 @@ def test_the_way_back_builds_no_line_and_needs_no_settings(host: Callable[..., S
     made = replace(MADE, before=Wanted('"]\nUser=root', 0))
     for settings in ("{", "", '{"model": [', None):
         state = host(user="DOM\\agent\nx", release=made, settings={"text": settings})
-        back = plan.rollback(request, "r", "", state, SERVICE).transaction
+        back = back_alone(request, state, SERVICE).transaction
         assert back
         assert "User=root" not in back.script().splitlines()
 

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from jada.cli.report_page import Page, html
+from jada.cli.report.page import Page, html
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 # A browser by itself asks its maker for updates and the like; what the page asks for is counted all the same.

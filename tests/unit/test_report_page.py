@@ -14,10 +14,10 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from jada import Host, HostError
-from jada.cli.drift_log import Episode
-from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
-from jada.cli.report_page import Page, html
-from jada.inventory.fleet import Fleet
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.drift.log import Episode
+from jada.cli.report.page import Page, html
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES
 from jada.tasks.state import State
@@ -163,9 +163,7 @@ def test_the_timeline_tells_releases_and_drift_the_newest_first(page: Page) -> N
     assert "2026-12-26 08:10Z to 2026-12-26 15:22Z (resolved); 2026-12-30 20:10Z to" in flapping
     assert "J103 model-shadowed on shadowed-1, 2027-01-12 08:10Z until now, not resolved" in shadowed
     rollback, upgrade = (at for at, one in enumerate(told) if one.startswith("◆"))
-    assert told[rollback].startswith(
-        "◆ rollback, 2027-01-14 08:10Z: 7 begun (how it ended is not recorded). By bob@ops."
-    )
+    assert told[rollback].startswith("◆ rollback, 2027-01-14 08:10Z: 7 in progress or cut off. By bob@ops.")
     assert told[upgrade].startswith(
         "◆ upgrade to claude-sonnet-4.6, 2026-12-26 08:10Z: 6 verified, 1 failed and rolled"
     )
@@ -179,7 +177,16 @@ def test_what_hosts_had_at_the_same_times_is_one_row(page: Page) -> None:
 
 
 def test_what_this_look_found_and_what_it_ended_is_on_the_timeline(page: Page) -> None:
-    gone_by = Episode(page.drift.fleet, "fine-2", "J205", "2027-01-10T00:00:00+00:00", "", "", "error", "a", "b", "")
+    gone_by = Episode(
+        fleet=page.drift.fleet,
+        host="fine-2",
+        code="J205",
+        opened_at="2027-01-10T00:00:00+00:00",
+        severity="error",
+        expected="a",
+        actual="b",
+        fix="",
+    )
     told = timeline(replace(page, episodes=(*page.episodes, gone_by)))
     assert any("J404 host-new on new-1, 2027-01-15 08:10Z until now" in one for one in told)
     assert any("J205 daemon-reload-needed on fine-2, 2027-01-10 00:00Z to 2027-01-15 08:10Z (resolved)" in one
@@ -187,7 +194,16 @@ def test_what_this_look_found_and_what_it_ended_is_on_the_timeline(page: Page) -
 
 
 def test_what_an_unchecked_host_had_is_neither_resolved_nor_said_to_go_on(page: Page) -> None:
-    before = Episode(page.drift.fleet, "off-1", "J102", "2027-01-10T00:00:00+00:00", "", "", "error", "a", "b", "")
+    before = Episode(
+        fleet=page.drift.fleet,
+        host="off-1",
+        code="J102",
+        opened_at="2027-01-10T00:00:00+00:00",
+        severity="error",
+        expected="a",
+        actual="b",
+        fix="",
+    )
     (told,) = (one for one in timeline(replace(page, episodes=(before,))) if "J102 model-on-disk on off-1" in one)
     assert "2027-01-10 00:00Z until nobody knows when: not checked now" in told
     assert "not resolved" not in told
@@ -216,7 +232,9 @@ def test_a_page_about_some_hosts_says_so(page: Page) -> None:
 
 
 def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHost) -> None:
-    findings = tuple(Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES)
+    findings = tuple(
+        Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES.values()
+    )
     rows = tuple(
         HostDrift(f"web-{number}", "web", Standing.DRIFTED, findings[number % 5 :: 5]) for number in range(500)
     )

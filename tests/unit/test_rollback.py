@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from jada import HostError
-from jada.cli.way_back import Recorded, described, last_change
-from jada.inventory.fleet import Fleet
+from jada import HostError, Service
+from jada.cli.rollout.way_back import Recorded, described, last_change
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan, release
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Service
 
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
@@ -230,6 +229,11 @@ def test_a_change_that_was_cut_off_is_undone_first(hosts: Hosts, redo: bool) -> 
     assert plans["d"].diff == ((f"undo release {unfinished.id}, which was cut off half-way, and plan the rest anew",),)
     never = replace(hosts.states["d"], release=None, history=(Past(unfinished, "cut off"),), interrupted=unfinished.id)
     assert plan.rollback(hosts.request(), "r", "", never, SERVICE, unfinished.id).transaction
+    odd = replace(
+        never, place=("1000", "1000", "jada-agent.service", "", "/home/a\nb", "settings.json"), release=unfinished
+    )
+    odd = replace(odd, history=())
+    assert "characters that no path should have" in plan.rollback(hosts.request(), "r", "", odd, SERVICE, "").refusal
 
 
 def record(change: str, hosts: str, model: str = OPUS) -> Recorded:

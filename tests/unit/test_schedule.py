@@ -21,10 +21,10 @@ from cronsim import CronSim
 
 import jada
 from jada import ConfigError, JadaError
-from jada.cli import schedule
-from jada.cli.drift import drift
-from jada.cli.schedule import Job
-from jada.cli.span import span
+from jada.cli.commands import schedule
+from jada.cli.commands.drift import drift
+from jada.cli.commands.schedule import Job
+from jada.cli.ui.duration import span
 
 # What a path may hold and a shell, cron or systemd would take for its own.
 NASTY = "/srv/a b/$HOME/100%/'quoted' \"twice\"\\x"

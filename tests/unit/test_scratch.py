@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from jada import JadaError
-from jada.inventory.scratch import PREFIX, scratch, sweep
+from jada.inventory.access.scratch import PREFIX, scratch, sweep
 
 # A command that is at its work, in one of the ways it can be when a signal comes.
 WORK = """
 import sys
-from jada.cli.start import patch
+from jada.cli.startup import patch
 patch()
 import gevent
 from jada.cli.signals import cleaned_up
-from jada.inventory.scratch import scratch
+from jada.inventory.access.scratch import scratch
 
 def guarded():
     # What one host's trouble may be caught as, with the signal in the middle of it.

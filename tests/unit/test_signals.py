@@ -44,7 +44,7 @@ def in_a_destructor():
 
 def with_gevent(act):
     def work():
-        from jada.cli.start import patch
+        from jada.cli.startup import patch
         patch()
         return act()
     return work
@@ -88,7 +88,7 @@ def changing():
 
 def after_all():
     begun()
-    from jada.cli.start import patch
+    from jada.cli.startup import patch
     patch()
     signals.over = lambda code, over=signals.over: (over(code), print("over", flush=True), spin())
 

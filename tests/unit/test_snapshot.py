@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from jada.tasks import checks, plan, release
+from jada import Service
+from jada.tasks import checks, effective, plan, release
 from jada.tasks.plan import Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import File, Past, State, _duration
-from jada.tasks.transaction import Service
+from jada.tasks.state import Answer, File, Folder, Past, State, Way, _duration
+from tests.unit.conftest import back_alone
 
 Host = Callable[..., State]
 ID = "20261124-120000-aaaa"
@@ -40,7 +42,7 @@ def test_a_hand_edit_is_what_the_way_back_leads_to(host: Host) -> None:
     assert now.release
     assert now.release.before == Wanted(HAIKU, 1_048_576, 2_147_483_646, "", ID)
     assert Release.from_json(now.release.to_json()) == now.release
-    back = plan.rollback(BACK, "r", "", now, SERVICE)
+    back = back_alone(BACK, now, SERVICE)
     assert back.diff[0][0] == (
         f"back to release {ID} as it was edited by hand before release {REQUEST.id}, byte for byte, and restart"
     )
@@ -54,10 +56,14 @@ def test_a_hand_edit_is_what_the_way_back_leads_to(host: Host) -> None:
 
 def test_a_torn_file_asks_for_no_model(host: Host) -> None:
     torn = host(settings={"file": EDITED, "text": '{\n  "model": "claude-son'})
-    back = plan.rollback(REQUEST, "r", "", torn, SERVICE)
+    back = back_alone(REQUEST, torn, SERVICE)
     assert back.transaction
     assert back.transaction.release.before == Wanted("", 1_048_576, 2_147_483_646, "", ID)
     assert "was edited since" in back.notes[0]
+    # Only where jada never was, nothing was asked for before it.
+    assert back.diff[0][1:] == (
+        "-model as edited by hand", f"+model {HAIKU}", "-open files 1048576", "+open files as before jada"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["dropin", "limits"])
@@ -75,13 +81,14 @@ def test_what_nobody_edited_is_the_release(host: Host) -> None:
 
 OTHERS = {
     "another group": {"gid": 1001},
-    "another file": {"settings": {"real": "/home/agent/dots/claude.json"}},
+    "another home": {"home": "/home/x", "home_real": "/home/x", "settings": {"path": "/home/x/.claude/settings.json"}},
+    "another file": {"settings": {"path": "/srv/claude.json"}},
 }
 
 
 @pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS)
 def test_a_snapshot_goes_to_no_other_place(host: Host, changes: dict[str, object]) -> None:
-    refused = plan.rollback(REQUEST, "r", "", host(**changes), SERVICE)
+    refused = back_alone(REQUEST, host(**changes), SERVICE)
     assert refused.transaction is None
     assert (
         "its snapshot is of /home/agent/.claude/settings.json of user 1000, for jada-agent.service" in refused.refusal
@@ -89,9 +96,120 @@ def test_a_snapshot_goes_to_no_other_place(host: Host, changes: dict[str, object
     assert f"/var/lib/jada/releases/{ID}/before/settings" in refused.refusal
 
 
+def test_where_a_link_leads_now_is_the_users_word(host: Host) -> None:
+    """It keeps no snapshot from the place where it was taken, by root's own record."""
+    elsewhere = host(settings={"real": "/home/agent/dots/claude.json"})
+    back = back_alone(REQUEST, elsewhere, SERVICE)
+    assert back.transaction
+    assert back.transaction.place == host().place
+    assert "now leads to /home/agent/dots/claude.json; the snapshot is of /home/agent/.claude/" in back.notes[0]
+    linked = ("1000", "1000", "jada-agent.service", "yes", "/home/agent/dots", "claude.json")
+    for real in ("/home/agent/dots/claude.json", "/home/agent/.claude/settings.json", "/etc/x"):
+        back = back_alone(REQUEST, host(place=linked, settings={"real": real}), SERVICE)
+        assert back.transaction
+        assert back.transaction.place == linked
+
+
+FORGED: dict[str, dict[str, object]] = {
+    "a link out of the home": {"settings": {"real": "/etc/shadow"}},
+    "an odd path": {"settings": {"real": "/home/agent/a\nb"}},
+    "a link to nothing": {"way": {"is_dangling": True, "links": ("/home/agent/.claude",)}},
+    "a folder of another's": {"way": {"folders": (Folder("/home/agent/.claude", 5, "drwxrwxrwx"),)}},
+    "a file of another's": {"settings": {"file": File("5:5", "777", "f" * 64), "names": 9}},
+    "no regular file": {"settings": {"problem": "it is not a regular file"}},
+    "nothing": {"unseen": "it was cut off", "settings": {"real": "", "text": None, "file": File()}, "way": Way()},
+}
+
+
+@pytest.mark.parametrize("changes", FORGED.values(), ids=FORGED)
+def test_nothing_that_the_user_says_stands_in_the_way_back(host: Host, changes: dict[str, Any]) -> None:
+    back, usual = (back_alone(REQUEST, state, SERVICE).transaction for state in (host(**changes), host()))
+    assert back
+    assert usual
+    script = back.script()
+    assert "FOLDER=/home/agent/.claude\nNAME=settings.json\n" in script
+    assert "\nEXPECTED=''\n" in script
+    assert (back.release.wanted, back.release.restores) == (usual.release.wanted, ID)
+    assert plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE).refusal
+
+
+def test_what_could_not_be_seen_is_told_and_proves_nothing(host: Host) -> None:
+    blind: dict[str, Any] = {
+        "unseen": "it was cut off", "settings": {"real": "", "text": None, "file": File()}, "way": Way(),
+    }  # fmt: skip
+    back = back_alone(REQUEST, host(**blind), SERVICE)
+    assert back.notes[0].startswith(
+        "what agent owns could not be seen (it was cut off): this goes by root's own records"
+    )
+    # Nobody knows of an edit.
+    assert back.transaction
+    assert back.transaction.release.before == host(**blind).release.wanted  # type: ignore[union-attr]
+    refused = plan.upgrade(REQUEST, "r", OPUS, host(**blind), SERVICE).refusal
+    assert refused.startswith("what agent owns could not be seen (it was cut off), so nothing tells what would run")
+    assert effective.resolve(host(**blind), effective.fresh(host(**blind))).model == effective.UNKNOWN
+    # The service's own word is one that root hears.
+    codes = {finding.code: finding.is_error for finding in checks.drift(host(**blind))}
+    assert codes == {"J411": False}
+    for release_of in (host().release, replace(host().release, wanted=Wanted("", 0))):  # type: ignore[type-var]
+        silent = host(**blind, release=release_of, health=Answer())
+        assert checks.running_model(silent) == ""
+        assert {finding.code: finding.is_error for finding in checks.drift(silent)} == {"J411": False, "J112": True}
+    dumb = host(**blind, health=Answer(asked=True, error="curl ended with 7"))
+    assert {finding.code for finding in checks.drift(dumb)} == {"J411", "J112", "J105"}
+
+
+OLDER, OLDEST = "20261123-120000-aaaa", "20261122-120000-aaaa"
+
+
+def damaged(host: Host, *whole: str, previous: str = "") -> State:
+    """A host whose current manifest is torn, and which keeps two older releases."""
+    first = release.upgrade(OLDEST, Wanted("", 0), Wanted(HAIKU, 4096, 4096))
+    second = release.upgrade(OLDER, first.wanted, Wanted(OPUS, 4096, 4096))
+    failed = release.upgrade("20261123-130000-aaaa", second.wanted, Wanted(HAIKU, 4096, 4096))
+    current = Release(ID, "upgrade", Wanted("", 0, edited=ID), second.wanted)
+    return host(
+        release=current, previous=second, damage=f"/var/lib/jada/releases/{ID}/manifest.json: the manifest is not JSON",
+        history=tuple(Past(made, why, host().place) for made, why in ((first, ""), (second, ""), (failed, "crashed"))),
+        whole=frozenset({*whole, failed.id}),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("whole", "undone", "told"),
+    [
+        ((ID, OLDER, OLDEST), ID, f"its snapshot, of before release {ID}, is whole and goes back"),
+        ((OLDER, OLDEST), OLDER, f"the next older one goes back, of before release {OLDER}"),
+        ((OLDEST,), OLDEST, f"the next older one goes back, of before release {OLDEST}"),
+    ],
+)
+def test_a_torn_manifest_leaves_the_way_back(host: Host, whole: tuple[str, ...], undone: str, told: str) -> None:
+    back = back_alone(REQUEST, damaged(host, *whole), SERVICE)
+    assert back.transaction
+    made = back.transaction.release
+    assert made.restores == undone
+    assert made.wanted.model == {ID: OPUS, OLDER: HAIKU, OLDEST: ""}[undone]
+    assert Release.from_json(made.to_json()) == made
+    assert f"\nCURRENT={ID}\n" in back.transaction.script()
+    assert back.notes[0].startswith(f"/var/lib/jada/releases/{ID}/manifest.json: the manifest is not JSON; ")
+    assert told in back.notes[0]
+
+
+def test_a_torn_manifest_is_a_finding_and_an_upgrade_mends_it(host: Host) -> None:
+    state = damaged(host)
+    refused = back_alone(REQUEST, state, SERVICE).refusal
+    assert "and no snapshot in /var/lib/jada/releases is whole: jada upgrade puts" in refused
+    found = {finding.code: finding for finding in checks.drift(state)}
+    assert found["J412"].is_error
+    assert f"releases/{ID}/manifest.json" in found["J412"].seen
+    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
+    assert made
+    assert Release.from_json(made.release.to_json()) == made.release
+    assert f"\nCURRENT={ID}\n" in made.script()
+
+
 def test_nor_to_another_service(host: Host) -> None:
     other = replace(SERVICE, unit="other.service")
-    assert "for jada-agent.service, and the service" in plan.rollback(REQUEST, "r", "", host(), other).refusal
+    assert "for jada-agent.service, and the service" in back_alone(REQUEST, host(), other).refusal
 
 
 def test_each_release_of_the_history_is_bound_too(host: Host) -> None:
@@ -99,7 +217,7 @@ def test_each_release_of_the_history_is_bound_too(host: Host) -> None:
     state = host(
         history=(Past(older, "", ("1001", "1001", "jada-agent.service", "", "/home/x/.claude", "settings.json")),)
     )
-    assert "/home/x/.claude/settings.json of user 1001" in plan.rollback(REQUEST, "r", HAIKU, state, SERVICE).refusal
+    assert "/home/x/.claude/settings.json of user 1001" in back_alone(REQUEST, state, SERVICE, HAIKU).refusal
 
 
 TIMES = {
@@ -131,7 +249,7 @@ def test_a_units_times_are_read_as_systemd_tells_them(text: str, seconds: float)
 )
 def test_a_change_waits_as_long_as_the_unit_may_take(host: Host, stop: float, start: float, told: str) -> None:
     state = host(unit={"stop": stop, "start": start})
-    for made in (plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), plan.rollback(REQUEST, "r", "", state, SERVICE)):
+    for made in (plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), back_alone(REQUEST, state, SERVICE)):
         assert made.transaction
         assert [note for note in made.notes if "a restart may" in note] == ([told] if told else [])
         assert f"RESTART_TIMEOUT={state.unit.restart:.0f}\n" in made.transaction.script()

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from jada import ConfigError, Host
-from jada.inventory import ssh_config
-from jada.inventory.ssh_config import expanded, is_silent, jumping, plain, read
+from jada.inventory.access import ssh_config
+from jada.inventory.access.ssh_config import expanded, is_silent, jumping, plain, read
 
 HOST = Host("web-1", "192.0.2.1", "static", user="agent", port=2222)
 GAVE = """user me

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from jada.cli.main import COMMANDS
+from jada.cli.main import COMMANDS, jada
 
 HEAVY = ("boto3", "botocore", "pyinfra", "paramiko", "gevent", "rich", "yaml", "jinja2")
 # Runs jada and tells on a last line which of the heavy modules that took.
@@ -55,6 +57,15 @@ def test_no_commands_module_loads_anything_heavy() -> None:
         "lab": "Group",
     }
     assert loaded == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    command = jada.get_command(click.Context(jada), name)
+    first = COMMANDS[name][1]
+    assert first.endswith(".")
+    assert command is not None
+    assert re.match(re.escape(first) + r"(\s|$)", command.help or "")
 
 
 def test_every_command_is_completed_without_loading_any() -> None:
@@ -105,6 +116,19 @@ def test_a_fleet_of_static_hosts_needs_no_boto3(tmp_path: Path) -> None:
     assert "boto3" not in loaded
 
 
+@pytest.mark.parametrize(
+    ("source", "unused"),
+    [("static: {hosts: {a: {address: 192.0.2.1}}}", {"boto3", "botocore"}), ("ec2: {regions: [us-east-1]}", {"boto3"})],
+)
+def test_what_asks_a_cloud_is_not_loaded_to_read_a_fleet_yml(tmp_path: Path, source: str, unused: set[str]) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text(f"fleet: f\nsources: [{{{source}}}]\nroles: {{rest: {{}}}}\n")
+    told = python(
+        "import sys\nfrom jada.inventory.fleet.config import load\nload()\nprint(*sys.modules)", JADA_FLEET=str(file)
+    )
+    assert not unused & set(told[0].split())
+
+
 def python(program: str, **environ: str) -> list[str]:
     """What a process of its own prints: gevent's patches can't be taken back."""
     env = {**os.environ, **environ}
@@ -119,7 +143,7 @@ from importlib import metadata
 asked, real = [], metadata.entry_points
 def counted(**by): asked.append(by["group"]); return real(**by)
 metadata.entry_points = counted
-from jada.cli.start import patch
+from jada.cli.startup import patch
 patch()
 from gevent import monkey
 print(monkey.is_module_patched("socket"), metadata.entry_points is counted)
@@ -133,10 +157,10 @@ print(*asked)
 
 def test_a_session_runs_no_module_that_it_has_no_use_for() -> None:
     told = python("""
-from jada.cli.start import patch
+from jada.cli.startup import patch
 patch()
 import sys
-import jada.tasks.session
+import jada.tasks.engines.ssh
 print("paramiko.config" in sys.modules, *(one for one in ("invoke.runners", "rich", "boto3") if one in sys.modules))
 import invoke
 print(invoke.run.__name__, "invoke.runners" in sys.modules)
@@ -149,10 +173,10 @@ def test_a_command_in_an_ssh_config_decides_as_ever(tmp_path: Path) -> None:
     (tmp_path / "yes").write_text("exit 0\n")
     (tmp_path / "no").write_text("exit 1\n")
     program = f"""
-from jada.cli.start import patch
+from jada.cli.startup import patch
 patch()
 import io
-import jada.tasks.session
+import jada.tasks.engines.ssh
 from pyinfra.connectors.sshuserclient.config import SSHConfig
 config = SSHConfig()
 config.parse(io.StringIO('Match exec "{tmp_path}/no"\\n User no\\nMatch exec "{tmp_path}/yes"\\n User yes\\n'))
@@ -165,7 +189,7 @@ def test_garbage_is_collected_again_once_all_is_imported() -> None:
     """Also when an import fails: a fleet's reports may have cycles."""
     told = python("""
 import gc
-from jada.cli.start import lasting
+from jada.cli.startup import lasting
 # Python 3.12 begins with some.
 before = gc.get_freeze_count()
 try:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
-from jada.tasks.release import TEXT
+from jada.tasks.release import TEXT, Release, Wanted
 from jada.tasks.state import INLINE, Answer, OpenSession, State, read
 from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 
 UNIT = "jada-agent.service"
 
 
+ID = "20261124-120000-aaaa"
+MADE = Release(ID, "upgrade", Wanted("claude-sonnet-4.6", 4096, 4096, ID), Wanted("claude-haiku-4.5", 0))
 ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
 
 
@@ -23,10 +27,59 @@ def look(root: Said | None = None, user: Said | None = None) -> State:
 
 
 def test_a_look_that_was_cut_off_is_no_look() -> None:
-    whole = frames(OF_ROOT) + frames(OF_USER)
+    whole = frames(OF_ROOT)
     for size in range(len(whole)):
         with pytest.raises(LookError):
             read(UNIT, packed(whole[:size]), health_asked=False)
+    (packed_whole,) = packed(whole + frames(OF_USER))
+    with pytest.raises(LookError, match="cut off"):
+        read(UNIT, [packed_whole[: len(packed_whole) // 8 * 4]], health_asked=False)
+
+
+def test_a_users_half_that_is_not_whole_leaves_roots() -> None:
+    """The user can stop, kill, flood and forge it: what root saw is none the less so."""
+    root, user = frames({**OF_ROOT, "release.manifest.json": MADE.to_json()}), frames(OF_USER)
+    for half in (*(user[:size] for size in range(len(user))), user + b"x", user + user, b"\0" * 5000, b"x" * 5000):
+        found = read(UNIT, packed(root + half), health_asked=False)
+        assert found.unseen
+        assert (found.release, found.user, found.settings.real, found.way.folders) == (MADE, "agent", "", ())
+    assert read(UNIT, packed(root + user), health_asked=False).unseen == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"settings.size": "many"}, {"settings.changed": "soon"}, {"folder+": row("x | drwx | /")},
+        {"folder+": "one column"}, {"settings.links": "9" * 30}, {"layer1.path": "/etc/claude-code/managed.json"},
+        {"user": "root"}, {"release.result": "done"}, {"fresh.argv+": row("model | x")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_the_user_says_that_makes_no_sense_is_not_known(said: Said) -> None:
+    found = look(user=said)
+    assert found.unseen
+    assert (found.user, found.settings.text) == ("agent", None)
+
+
+def test_a_manifest_that_cannot_be_read_leaves_the_host_usable() -> None:
+    """The id comes from elsewhere, and so does what there was before."""
+    older = replace(MADE, id="20261123-120000-aaaa", wanted=Wanted("claude-x", 4096, 4096, "20261123-120000-aaaa"))
+    for text in ("", "{", "[]", MADE.to_json()[:40]):
+        said = {"release.id": ID, "release.manifest.json": text, "release.previous": older.to_json(), "whole+": ID}
+        found = look(said)
+        assert found.damage.startswith(f"/var/lib/jada/releases/{ID}/manifest.json: the manifest ")
+        assert found.release
+        assert (found.release.id, found.release.change, found.release.before) == (ID, ID, older.wanted)
+        assert found.whole == {ID}
+    with pytest.raises(LookError, match="/var/lib/jada/current does not hold the id of a release; put"):
+        look({"release.id": "../x", "release.manifest.json": ""})
+    assert look({"release.id": ID, "release.manifest.json": MADE.to_json()}).damage == ""
+
+
+def test_an_older_manifest_that_cannot_be_read_is_named_by_its_path() -> None:
+    found = look({"history1.id": ID, "history1.manifest": "", "history2.manifest": MADE.to_json()})
+    assert [past.release for past in found.history] == [MADE]
+    assert found.unread[0].startswith(f"/var/lib/jada/releases/{ID}/manifest.json: the manifest is not JSON")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +88,7 @@ def test_a_look_that_was_cut_off_is_no_look() -> None:
         (b"now 1\nx\n", "now comes too often"),
         (b"new 1\nx\n", "new is no field of a look"),
         (b"settings.real 1\n/\n", r"settings\.real is no field of a look"),
+        (b"whole 1\n/\n", r"whole is no field of a look"),
         (b"user=root\n", "no value begins"),
         (b"held 9999\nx\n", "cut off in the middle of held"),
         (b"held 99999999\nx\n", "longer than any value"),
@@ -50,15 +104,10 @@ def test_what_no_look_says_is_refused(said: bytes, why: str) -> None:
     "name", ["user", "uid", "home", "unit.sets+", "release.result", "fresh.argv+", "health.masked"]
 )
 def test_the_services_user_does_not_speak_for_root(name: str) -> None:
-    with pytest.raises(LookError, match="is no field of a look"):
-        look(user={name: "x"})
-    with pytest.raises(LookError, match="speaks for the administrator"):
-        look(user={"layer1.path": "/etc/claude-code/managed-settings.json"})
-
-
-def test_more_after_the_end_is_refused() -> None:
-    with pytest.raises(LookError, match="goes on after its end"):
-        read(UNIT, packed(frames(OF_ROOT) + frames(OF_USER) + frames({})), health_asked=False)
+    assert "is no field of a look" in look(user={name: "x"}).unseen
+    managed = look(user={"layer1.path": "/etc/claude-code/managed-settings.json"})
+    assert "speaks for the administrator" in managed.unseen
+    assert managed.layers == ()
 
 
 def test_a_value_is_one_value_whatever_is_in_it() -> None:

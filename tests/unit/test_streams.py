@@ -153,7 +153,7 @@ def python(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 BROKEN = """
-from jada.cli import models
+from jada.cli.commands import models
 from jada.cli.main import COMMANDS, main
 def catalogue(_): raise {}
 import jada.inventory.models

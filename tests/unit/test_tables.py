@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from jada.cli import output, status
-from jada.cli.output import out
-from jada.cli.tables import Column, fitted, show_table
+from jada.cli.commands import status
+from jada.cli.ui import console
+from jada.cli.ui.console import out
+from jada.cli.ui.tables import Column, fitted, show_table
+from jada.inventory.fleet.config import Fleet
+from jada.tasks.state import State
 
 COLUMNS = (Column("host"), Column("role", 2), Column("model", 1), Column("why", wraps=True))
 MODEL = "claude-sonnet-4-5-20250929"
@@ -40,7 +45,7 @@ def test_where_not_even_the_important_ones_fit_there_are_none() -> None:
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What a terminal gets; its console is set by on()."""
-    monkeypatch.setattr(output.Printer, "is_terminal", True)
+    monkeypatch.setattr(console.Printer, "is_terminal", True)
     yield io.StringIO()
     del out.__dict__["console"]
 
@@ -99,6 +104,27 @@ def test_the_model_on_disk_has_to_be_seen_where_it_is_not_the_one_that_runs() ->
     assert ranks[status.ON_DISK] < ranks["release"]
 
 
+def test_a_host_that_is_being_changed_says_so_and_by_whom(host: Callable[..., State]) -> None:
+    fleet, holder = Fleet("f", Path("fleet.yml"), (), ()), "ann@box since 2026-11-24T12:00:00+00:00 for release r1"
+    rows = []
+    for lock in ("", holder):
+        facts = status._facts(host(lock=lock, process={"soft": 1}), fleet, "r", date(2026, 11, 24))
+        rows.append({"host": "web-1", "role": "r", "source": "s", **facts})
+    found, changing = rows
+    assert (found["state"], found["being_changed_by"], found["drift"]) == ("active", None, ["J301"])
+    assert (changing["state"], changing["being_changed_by"], changing["drift"]) == ("being changed", holder, [])
+    assert status._cells(changing)[3] == "[yellow]being changed[/]"
+    assert list(status._about(rows)) == [f"[yellow]![/] being changed by {holder} (web-1)"]
+    assert "1 being changed" in status.total(rows)
+
+
+def test_a_model_on_disk_that_could_not_be_seen_is_not_none(host: Callable[..., State]) -> None:
+    blind = host(unseen="it was cut off", settings={"text": None})
+    facts = status._facts(blind, Fleet("f", Path("fleet.yml"), (), ()), "r", date(2026, 11, 24))
+    assert facts["model_on_disk"] is None
+    assert status._cells({"host": "web-1", "role": "r", "source": "s", **facts})[4] == "unknown"
+
+
 def test_few_hosts_are_named_and_many_counted() -> None:
-    assert output.named(["a", "b"]) == "a, b"
-    assert output.named([*"abcdefgh"]) == "8 hosts"
+    assert console.named(["a", "b"]) == "a, b"
+    assert console.named([*"abcdefgh"]) == "8 hosts"

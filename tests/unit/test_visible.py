@@ -17,13 +17,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jada import Host, HostError
-from jada.cli import check, drift_formats, explanation, output
-from jada.cli.drift_log import DriftLog
-from jada.cli.drift_report import Drift, HostDrift, Judged, Standing, judge
-from jada.cli.output import Printer, emit_json, err, escape, json_text, out, print_diff, put, since, visible
-from jada.cli.report_page import Page, html
-from jada.cli.tables import Column, show_table
-from jada.inventory.fleet import Fleet
+from jada.cli.drift import check, formats
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.drift.log import DriftLog
+from jada.cli.records.sqlite import prepare
+from jada.cli.report.page import Page, html
+from jada.cli.ui import console, explanation
+from jada.cli.ui.console import Printer, emit_json, err, escape, json_text, out, print_diff, put, since, visible
+from jada.cli.ui.tables import Column, show_table
+from jada.inventory.fleet.config import Fleet
+from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.release import Wanted
 from jada.tasks.state import State
@@ -183,22 +186,28 @@ def test_an_explanation_is_no_order_to_a_runner(host: Callable[..., State], caps
 
 
 def test_annotations_of_ours_are_orders_and_nothing_in_them_is(capsys: pytest.CaptureFixture[str]) -> None:
-    found = (Judged(Finding.of("J102", "##[error]x", "::error::y")),)
-    put(drift_formats.github(Drift("f", AT, (HostDrift("::a", "", Standing.DRIFTED, found),))))
+    found = (Judged(Finding.of(codes.MODEL_ON_DISK, "##[error]x", "::error::y")),)
+    put(formats.github(Drift("f", AT, (HostDrift("::a", "", Standing.DRIFTED, found),))))
     text = capsys.readouterr().out
     assert text.startswith("::error title=%3A%3Aa")
     assert "##[" not in text
 
 
 def evil_drift() -> Drift:
-    findings = (Judged(Finding.of("J102", EVIL, EVIL, EVIL)), Judged(Finding.of("J111", EVIL, EVIL)))
-    unreachable = HostDrift(EVIL + "2", "", Standing.NOT_CHECKED, (Judged(Finding.of("J408", "an answer", EVIL)),))
+    findings = (
+        Judged(Finding.of(codes.MODEL_ON_DISK, EVIL, EVIL, EVIL)),
+        Judged(Finding.of(codes.SESSION_STALE, EVIL, EVIL)),
+    )
+    unreachable = HostDrift(
+        EVIL + "2", "", Standing.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", EVIL)),)
+    )
     return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Standing.DRIFTED, findings), unreachable))
 
 
 def test_what_hosts_say_is_kept_as_it_is_shown() -> None:
     found = replace(evil_drift(), fleet="f", hosts=tuple(replace(one, host="a") for one in evil_drift().hosts[:1]))
     with closing(sqlite3.connect(":memory:")) as connection:
+        prepare(connection)
         log = DriftLog(connection)
         log.add(found, ["webhook"])
         log.add(found, ["webhook"])
@@ -209,8 +218,8 @@ def test_what_hosts_say_is_kept_as_it_is_shown() -> None:
 
 def test_no_format_of_a_check_is_broken_by_what_hosts_say(capsys: pytest.CaptureFixture[str]) -> None:
     found = evil_drift()
-    github, junit = drift_formats.github(found), drift_formats.junit(found)
-    sarif, prometheus = drift_formats.sarif(found, Path("fleet.yml")), drift_formats.prometheus(found)
+    github, junit = formats.github(found), formats.junit(found)
+    sarif, prometheus = formats.sarif(found, Path("fleet.yml")), formats.prometheus(found)
     check.show(found)
     for text in (github, junit, sarif, prometheus, capsys.readouterr().out):
         assert not dangers(text)
@@ -249,7 +258,7 @@ def test_an_explanation_shows_what_hosts_say_as_text(
     for line in told:
         out.print(line)
     assert not dangers(capsys.readouterr().out)
-    emit_json("explain", explanation.facts(state))
+    emit_json("explain", explanation.facts("web-1", state))
     assert not dangers(capsys.readouterr().out)
 
 
@@ -258,7 +267,7 @@ def test_nothing_but_escape_or_words_of_ours_stands_in_what_is_printed() -> None
     # Of escaped parts, made a line before; a span that was checked; a date made here.
     names = {"mark", "what", "told", "fleet", "at", "who", "missed", "every", "ended"}
     wrong = []
-    for file in sorted(Path(output.__file__).parent.glob("*.py")):
+    for file in sorted(Path(console.__file__).parents[1].rglob("*.py")):
         calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
         printed = [call for call in calls if ast.unparse(call.func) in ("out.print", "err.print")]
         for value in (one.value for call in printed for one in ast.walk(call) if isinstance(one, ast.FormattedValue)):

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from jada import ConfigError
-from jada.inventory import fleet
-from jada.inventory.fleet import Fleet, Limits, Notify, Role
+from jada.inventory.fleet import config
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.limits import Limits
+from jada.inventory.fleet.notify import Notify
+from jada.inventory.roles import Role
 
 JADA = Path(sys.executable).with_name("jada")
 GOOD = """\
@@ -58,7 +61,7 @@ def read(tmp_path: Path) -> Callable[[str], tuple[Fleet, list[str]]]:
     def make(text: str) -> tuple[Fleet, list[str]]:
         (tmp_path / "fleet.yml").write_text(text)
         told: list[str] = []
-        found = fleet.load(str(tmp_path / "fleet.yml"), tell=lambda error: told.append(error.message))
+        found = config.load(str(tmp_path / "fleet.yml"), tell=lambda error: told.append(error.message))
         return found, told
 
     return make
@@ -74,7 +77,7 @@ def test_what_the_way_back_does_not_need_is_told_and_left_out(
     (one,) = told
     assert f": {key} " in one
     with pytest.raises(ConfigError, match=r"fleet\.yml:"):
-        fleet.load(str(tmp_path / "fleet.yml"))
+        config.load(str(tmp_path / "fleet.yml"))
 
 
 def test_a_role_keeps_its_hosts_where_the_models_are_gone(read: Callable[[str], tuple[Fleet, list[str]]]) -> None:
@@ -92,7 +95,7 @@ def test_what_it_needs_has_to_be_right(read: Callable[[str], tuple[Fleet, list[s
 
 def test_a_good_file_is_read_alike(read: Callable[[str], tuple[Fleet, list[str]]], tmp_path: Path) -> None:
     found, told = read(GOOD + "limits: {nofile: 4096}\nmodels: {mine: x-1}\n")
-    assert found == fleet.load(str(tmp_path / "fleet.yml"))
+    assert found == config.load(str(tmp_path / "fleet.yml"))
     assert told == []
 
 

@@ -1,0 +1,28 @@
+"""jada completion"""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+# The variable that click looks at, made of the program's name.
+COMPLETE_VAR = "_JADA_COMPLETE"
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that lets bash, zsh or fish complete jada.
+
+    Commands, options, models and roles are completed.
+
+    \b
+    Examples:
+      jada completion bash >/etc/bash_completion.d/jada
+      echo 'eval "$(jada completion zsh)"' >>~/.zshrc
+      jada completion fish >~/.config/fish/completions/jada.fish
+    """
+    made = get_completion_class(shell)
+    assert made is not None  # noqa: S101 - for the type checker: click has all three
+    click.echo(made(ctx.find_root().command, {}, "jada", COMPLETE_VAR).source())

@@ -1,0 +1,51 @@
+"""jada explain"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from jada import Exit, HostError
+from jada.cli.session import HOST, each_judged, fleet_option, open_fleet
+from jada.cli.ui.console import emit_json, escape, out
+from jada.cli.ui.given import GIVEN
+
+
+@click.command()
+@click.argument("host", type=GIVEN)
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@fleet_option
+def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
+    """Tell why a host runs the model it runs. Every place that names one is listed, the one that counts first.
+
+    HOST is a name, or shell patterns. Read-only, one look per host. Two processes may differ: the one that runs, and
+    one that systemd would start now. What is not read, outranked or hidden is listed too, and why. Exit code 1 when a
+    host could not be looked at; drift does not change the exit code here (see `jada drift`).
+
+    \b
+    Examples:
+      jada explain web-3
+      jada explain 'web-*' --json | jq '.hosts[] | {host, model: .fresh.model}'
+    """
+    # Not for completion, which wants the options alone.
+    from jada.cli.ui import explanation
+
+    with open_fleet(fleet_file, None, host, limit_by=HOST) as opened:
+        seen = opened.look()
+    if as_json:
+        facts = each_judged(seen, explanation.facts)
+        rows = [
+            {"host": name, **({"error": one.message} if isinstance(one, HostError) else one)}
+            for name, one in facts.items()
+        ]
+        emit_json("explain", {"hosts": rows})
+        return _exit(facts)
+    told = each_judged(seen, lambda name, state: "\n".join(explanation.lines(name, state)))
+    for one in told.values():
+        out.print(f"[red]✗[/] {escape(one.message)}\n" if isinstance(one, HostError) else one)
+    return _exit(told)
+
+
+def _exit(told: Mapping[str, object]) -> Exit:
+    return Exit.FAILED if any(isinstance(one, HostError) for one in told.values()) else Exit.OK

@@ -1,0 +1,39 @@
+"""jada heal"""
+
+from __future__ import annotations
+
+import click
+
+from jada import Exit
+from jada.cli.rollout.options import How, rollout_options
+from jada.cli.session import host_options, open_fleet
+
+
+@click.command()
+@rollout_options
+@host_options
+def heal(
+    reason: str,
+    how: How,
+    fleet_file: str | None,
+    role: str | None,
+    limit: str | None,
+) -> Exit:
+    """Bring drifted hosts back to their release. All others are left alone.
+
+    Each is changed and verified as by `jada upgrade`. A host without a release, or with another role than at its
+    release, gets what this machine's record says that it or its role runs, or else the model of its role in fleet.yml.
+    Only where neither says anything, the word of other hosts counts, for models of the catalogue. What no release can
+    mend (see `jada drift`) is refused, with what does. Accepted findings are left alone.
+
+    \b
+    Examples:
+      jada heal --dry-run             what it would do
+      jada heal                       the plan first, then asks
+      jada heal --limit web-3 --yes   one host, no questions
+    """
+    # Not for completion, which wants the options alone.
+    from jada.cli.rollout.heal import bring_back
+
+    with open_fleet(fleet_file, None, None) as everything:
+        return bring_back(everything, role, limit, reason, how)

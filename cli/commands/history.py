@@ -1,0 +1,295 @@
+"""jada history"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any
+
+import click
+
+from jada import Exit, HostError, natural
+from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry
+from jada.cli.records.sqlite import Records, open_records
+from jada.cli.session import Opened, choose_recorded, each_judged, host_options, load, open_fleet
+from jada.cli.ui.console import all_visible, emit_json, err, escape, out, plural
+from jada.cli.ui.given import GIVEN
+from jada.cli.ui.tables import Column, show_table, wide_option
+from jada.tasks.release import first_id
+from jada.tasks.state import Past
+
+# What a host says of a release: the release, and its own part in it.
+Word = tuple[Entry, HostEntry]
+# As many releases as are named of those that are left out.
+MOST_TOLD = 3
+
+ENTRIES = (
+    Column("release"),
+    Column("when", 2),
+    Column("kind"),
+    Column("model", 1),
+    Column("hosts", wraps=True),
+    Column("by", 3),
+    Column("why", wraps=True),
+)
+HOSTS = (
+    Column("host"),
+    Column("outcome"),
+    Column("before", 1),
+    Column("after"),
+    Column("duration", 2),
+    Column("detail", wraps=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What one host says of a release and is not kept, and why."""
+
+    host: str
+    why: str
+    release: str
+
+
+@click.command()
+@click.option("--host", metavar="NAME", type=GIVEN, help="Only what happened to this host.")
+@click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
+@click.option("--rebuild", is_flag=True, help="Read the record back from the hosts first, each of which keeps its own.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@wide_option
+@host_options
+def history(
+    host: str | None,
+    last: int,
+    rebuild: bool,
+    as_json: bool,
+    form: str | None,
+    fleet_file: str | None,
+    role: str | None,
+    limit: str | None,
+) -> int:
+    """Show what was done, when, by whom and why. Every upgrade, rollback, heal and lock is listed.
+
+    The record is this machine's own (under the XDG state folder); --rebuild adds what the hosts know, after
+    the record was lost or when somebody else worked from another machine. --host, --role and --limit leave what
+    happened to those hosts, and count no others.
+
+    \b
+    Examples:
+      jada history
+      jada history --host specialist-1
+      jada history --rebuild
+      jada show 20261124-150401-74e5
+    """
+    code = Exit.OK
+    config = load(fleet_file)
+    with open_records() as records:
+        if rebuild:
+            with open_fleet(fleet_file, role, limit) as opened:
+                code = read_back(opened, records, datetime.now(UTC))
+        hosts = choose_recorded(config, records.host_names(config.name), role, limit, host)
+        entries = records.entries(config.name, hosts, last)
+        outcomes = {entry.id: records.outcomes(entry.id, hosts) for entry in entries}
+        locks = _by_lock(records.locks(config.name, hosts))[:last]
+    if as_json:
+        releases = [{**asdict(entry), "hosts": outcomes[entry.id]} for entry in entries]
+        emit_json("history", {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]})
+    elif not entries and not locks:
+        what = "Nothing" if hosts is None else "Nothing of these hosts"
+        out.print(f"{what} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
+    else:
+        rows = [(entry.at, _cells(entry, outcomes[entry.id])) for entry in entries]
+        rows += [(lock.at, _lock_cells(lock, names)) for lock, names in locks]
+        rows.sort(key=itemgetter(0), reverse=True)
+        show_table(ENTRIES, [row for _, row in rows[:last]], form == "wide")
+    return code
+
+
+def _by_lock(entries: Iterable[LockEntry]) -> list[tuple[LockEntry, list[str]]]:
+    """What was done to several hosts at once, as one, with the hosts."""
+    found: dict[LockEntry, list[str]] = defaultdict(list)
+    for entry in entries:
+        found[replace(entry, host="")].append(entry.host)
+    return list(found.items())
+
+
+def _lock_cells(lock: LockEntry, hosts: Sequence[str]) -> list[str]:
+    until = f" (until {lock.until})" if lock.until else ""
+    before = f"; it had the lock of {lock.before}" if lock.before else ""
+    told = f"{lock.reason}{until}{before}".removeprefix("; ")
+    return ["–", _when(lock.at), lock.kind, "–", str(len(hosts)), escape(lock.who), escape(told)]
+
+
+def _lock_as_json(lock: LockEntry, hosts: Sequence[str]) -> dict[str, Any]:
+    return {**{key: value for key, value in asdict(lock).items() if key != "host"}, "hosts": sorted(hosts, key=natural)}
+
+
+def _when(at: str) -> str:
+    return escape(at.replace("T", " ").removesuffix("+00:00")) + "Z"
+
+
+@click.command()
+@click.argument("release", type=GIVEN)
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+def show(release: str, as_json: bool) -> int:
+    """Show one release of the history, host by host. Outcome, before, after and how long it took."""
+    with open_records() as records:
+        entry = records.entry(release)
+        hosts = records.hosts(release)
+    if entry is None:
+        err.print(f"No release {escape(release)} is recorded here. Try: jada history --rebuild")
+        return Exit.FAILED
+    if as_json:
+        emit_json("show", {**asdict(entry), "hosts": [asdict(host) for host in hosts]})
+        return Exit.OK
+    what, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, entry.at, entry.who))
+    out.print(f"[bold]{what}[/] of {fleet}, {at}, by {who}")
+    if entry.reason:
+        out.print(f"Why: {escape(entry.reason)}")
+    cells = (
+        (escape(host.host), _coloured(host.outcome), escape(host.model_before or "–"), escape(host.model_after or "–"),
+         f"{host.seconds:.1f} s" if host.seconds else "–", escape(host.detail))
+        for host in hosts
+    )  # fmt: skip
+    show_table(HOSTS, list(cells), hint="--json")
+    return Exit.OK
+
+
+def read_back(opened: Opened, records: Records, now: datetime) -> Exit:
+    """Adds what the hosts remember to the record; what it knows already better stays."""
+    seen = opened.visit(
+        "Reading the hosts' own records",
+        (host.name for host in opened.hosts),
+        lambda _, connection: connection.look(history=True).history,
+    )
+    told = each_read(seen)
+    failed = [error for error in told.values() if isinstance(error, HostError)]
+    for error in failed:
+        err.print(f"[red]✗[/] not read: {escape(error.message)}")
+    words = [word for one in told.values() if not isinstance(one, HostError) for word in one]
+    recorded = {entry.id: known for entry, _ in words if (known := records.entry(entry.id))}
+    kept, left_out = agreed(words, recorded, opened.fleet.name, now)
+    for entry, hosts in kept.items():
+        ended = {host.host for host in records.hosts(entry.id) if host.outcome is not HostOutcome.IN_PROGRESS}
+        records.add(entry, [host for host in hosts if host.host not in ended])
+    _tell_left_out(left_out)
+    err.print(f"Read {plural(len(kept), 'release')} back from {plural(len(seen) - len(failed), 'host')}.")
+    return Exit.FAILED if failed else Exit.OK
+
+
+def agreed(
+    words: Sequence[Word], recorded: Mapping[str, Entry], fleet: str, now: datetime
+) -> tuple[dict[Entry, list[HostEntry]], list[LeftOut]]:
+    """What can be kept of what hosts say, by entry, and what is left out. Pure.
+
+    An entry that is recorded here stays as it is; any other is what most hosts say of it. By one `jada rollback --to`
+    some go forward again and the others back: then it was a rollback.
+    """
+    future = first_id(now + AHEAD)
+    kept: dict[Entry, list[HostEntry]] = {}
+    left_out = []
+    by_release: dict[str, list[Word]] = defaultdict(list)
+    for entry, host in words:
+        by_release[entry.id].append((entry, host))
+    for release, group in by_release.items():
+        known = recorded.get(release)
+        about = [(entry, host, _refusal(entry, known, fleet, future)) for entry, host in group]
+        common = known or _common([(entry, host) for entry, host, why in about if not why])
+        for entry, host, why in about:
+            if why := why or ("" if known else _dissent(entry, common)):
+                left_out.append(LeftOut(host.host, why, release))
+            elif common:
+                kept.setdefault(common, []).append(host)
+    return kept, left_out
+
+
+def _refusal(entry: Entry, known: Entry | None, fleet: str, future: str) -> str:
+    """Why what a host says of a release can't be, or ""."""
+    if entry.id >= future:
+        return "its time has not come"
+    return "" if {entry.fleet, known.fleet if known else fleet} == {fleet} else "it is of another fleet"
+
+
+def _common(words: Sequence[Word]) -> Entry | None:
+    """What more hosts say of a release than say anything else; they may differ in the model, for roles do."""
+    votes = Counter(entry for entry, _ in {(_shared(entry), host.host) for entry, host in words})
+    (most, count), (_, next_count), *_ = *votes.most_common(2), (None, 0), (None, 0)
+    if most is None or count == next_count:
+        return None
+    alike = [entry for entry, _ in words if _shared(entry) == most]
+    models, kinds = {entry.model for entry in alike}, {entry.kind for entry in alike}
+    return replace(
+        most,
+        model=models.pop() if len(models) == 1 else "",
+        kind=kinds.pop() if len(kinds) == 1 else "rollback",
+    )
+
+
+def _shared(entry: Entry) -> Entry:
+    """What is the same on all hosts of a release."""
+    return replace(entry, model="", kind="rollback" if entry.kind == REDO else entry.kind)
+
+
+def _dissent(entry: Entry, common: Entry | None) -> str:
+    """How what one host says of a release stands against what most say, or ""."""
+    if common is None:
+        return "hosts differ on it, and none is in the majority"
+    return "" if _shared(entry) == _shared(common) else "most hosts tell otherwise of it"
+
+
+def _tell_left_out(left_out: Iterable[LeftOut]) -> None:
+    releases: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in left_out:
+        releases[one.host, one.why].append(one.release)
+    for (host, why), ids in releases.items():
+        more = f" and {len(ids) - MOST_TOLD} more" if len(ids) > MOST_TOLD else ""
+        told = ", ".join(ids[:MOST_TOLD]) + more
+        err.print(f"[yellow]Left out[/] of {escape(host)}, because {escape(why)}: {escape(told)}")
+
+
+def each_read(seen: Mapping[str, tuple[Past, ...] | HostError]) -> dict[str, list[tuple[Entry, HostEntry]] | HostError]:
+    """What of each host's own record can be kept; a host whose record can't is that host's trouble."""
+
+    def read(name: str, pasts: tuple[Past, ...]) -> list[tuple[Entry, HostEntry]]:
+        return [(all_visible(_entry(past)), all_visible(_host_entry(name, past))) for past in pasts]
+
+    return each_judged(seen, read)
+
+
+def _entry(past: Past) -> Entry:
+    made = past.release
+    return Entry(
+        id=made.id,
+        fleet=made.fleet,
+        kind=REDO if made.kind == "rollback" and made.redoes else made.kind,
+        at=made.at,
+        who=made.who,
+        reason=made.reason,
+        model=made.wanted.model,
+    )
+
+
+def _host_entry(name: str, past: Past) -> HostEntry:
+    made = past.release
+    return HostEntry(
+        release=made.id,
+        host=name,
+        outcome=HostOutcome.ROLLED_BACK if past.error else HostOutcome.DONE,
+        detail=past.error,
+        model_before=made.before.model,
+        model_after=made.wanted.model,
+    )
+
+
+def _cells(entry: Entry, outcomes: Mapping[HostOutcome, int]) -> list[str]:
+    told = ", ".join(f"{count} {_coloured(outcome)}" for outcome, count in outcomes.items())
+    first = (escape(entry.id), _when(entry.at), *map(escape, (entry.kind, entry.model or "–")))
+    return [*first, told, escape(entry.who), escape(entry.reason)]
+
+
+def _coloured(outcome: HostOutcome) -> str:
+    colour = "green" if outcome.ok else "yellow" if outcome is HostOutcome.IN_PROGRESS else "red"
+    return f"[{colour}]{outcome.label}[/]"

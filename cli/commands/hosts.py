@@ -1,0 +1,68 @@
+"""jada hosts"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from jada import Exit, Host
+from jada.cli.session import find, host_options, load
+from jada.cli.ui.console import emit_json, escape, out, plural
+from jada.cli.ui.tables import Column, show_table, wide_option
+from jada.inventory.access.known_hosts import known_name
+
+COLUMNS = (
+    Column("host"),
+    Column("role", 1),
+    Column("address"),
+    Column("ssh user", 4),
+    Column("source", 2),
+    Column("id", 3),
+)
+# Fields of a host that JSON does not have: it has the `source` that the provider and the region make, and an `error`.
+INTERNAL = ("provider", "trouble", "own_name", "instance")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@wide_option
+@host_options
+def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
+    """Find the fleet's hosts through AWS.
+
+    EC2 and Lightsail are asked in all regions side by side; hosts that fleet.yml names itself are listed with them.
+
+    Connects to no host. Finding none is an error that says which filters were used. Exit code 1 when a host that was
+    found can't be reached, as one without an address.
+
+    \b
+    Examples:
+      jada hosts
+      jada hosts --role specialist --limit 'eu-*'
+      jada hosts --json | jq -r '.hosts[].address'
+    """
+    config = load(fleet_file)
+    found = find(config, role, limit)
+    troubles = [host.trouble for host in found if host.trouble]
+    code = Exit.FAILED if troubles else Exit.OK
+    if as_json:
+        emit_json("hosts", {"fleet": config.name, "hosts": [_as_json(host) for host in found]})
+        return code
+    rows = ((host.name, host.role or "–", _place(host), host.user or "–", host.source, host.id) for host in found)
+    show_table(COLUMNS, ([escape(cell) for cell in row] for row in rows), form == "wide")
+    for trouble in troubles:
+        out.print(f"[red]✗[/] {escape(trouble.message)}\n    Try: {escape(trouble.hint)}")
+    out.print(f"\n{plural(len(found), 'host')} in {escape(config.name)} ({escape(str(config.path))}).")
+    return code
+
+
+def _place(host: Host) -> str:
+    return known_name(host.address, host.port) if host.address else "–"
+
+
+def _as_json(host: Host) -> dict[str, Any]:
+    told = {"error": host.trouble.message} if host.trouble else {}
+    facts = {name: value for name, value in asdict(host).items() if name not in INTERNAL}
+    return {**facts, "source": host.source, "tags": dict(host.tags), **told}

@@ -1,0 +1,164 @@
+"""jada lock and jada unlock"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import click
+
+from jada import Exit, HostError
+from jada.cli.records.model import LockEntry
+from jada.cli.records.sqlite import open_records
+from jada.cli.session import Opened, host_options, open_fleet, worst
+from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
+from jada.cli.ui.duration import span
+from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
+
+
+class LockOutcome(StrEnum):
+    """How locking or unlocking ended for one host, as scripts read it."""
+
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+    NOT_LOCKED = "not_locked"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+CHANGED = (LockOutcome.LOCKED, LockOutcome.UNLOCKED)
+EXIT = {LockOutcome.REJECTED: Exit.LOCKED, LockOutcome.FAILED: Exit.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of it on one host: the lock that was there `before`, of whomever, or the error."""
+
+    host: str
+    outcome: LockOutcome
+    before: OperatorLock | None = None
+    error: str = ""
+
+
+@click.command()
+@click.option("--reason", required=True, help="What others read when the lock stops them.")
+@click.option("--for", "lasts", metavar="SPAN", type=span, default=None, help="End the lock by itself: 30m, 2h, 1d.")
+@click.option("--force", is_flag=True, help="Take over what another has locked; that is recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@host_options
+def lock(
+    reason: str,
+    lasts: int | None,
+    force: bool,
+    as_json: bool,
+    fleet_file: str | None,
+    role: str | None,
+    limit: str | None,
+) -> Exit:
+    """Stop upgrades for everybody, during an incident.
+
+    The lock lies on each host, so it holds whoever upgrades from wherever, by jada or by pyinfra. Rolling back is
+    still possible with `jada rollback --force`. Who locked what, and why, is told by `jada status`, `drift`, `report`
+    and `history`. A host that another has locked stays theirs, unless --force; the others are locked.
+
+    \b
+    Examples:
+      jada lock --reason "incident 4711"
+      jada lock --reason "incident 4711" --for 2h
+      jada unlock
+    """
+    reason = visible(" ".join(reason.split()))
+    if not reason:
+        raise click.UsageError("--reason is empty: say what others are to read when the lock stops them")
+    with open_fleet(fleet_file, role, limit) as opened:
+        asked = opened.request()
+        until = datetime.fromisoformat(asked.at) + timedelta(seconds=lasts) if lasts else None
+        told = until.isoformat(timespec="seconds") if until else ""
+        request = LockRequest(OperatorLock(asked.who, asked.at, told, reason), lasts or 0, force)
+        return _hold(opened, request, as_json)
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="Also what another has locked; that is recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@host_options
+def unlock(force: bool, as_json: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
+    """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone."""
+    with open_fleet(fleet_file, role, limit) as opened:
+        asked = opened.request()
+        return _hold(opened, LockRequest(OperatorLock(asked.who, asked.at, "", ""), force=force), as_json)
+
+
+def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
+    verb, lock = "lock" if request.lock.reason else "unlock", request.lock
+    names = (host.name for host in opened.hosts)
+    results = opened.visit(f"{verb.capitalize()}ing", names, lambda _, connection: connection.hold(request))
+    reports = [_report(name, result, verb) for name, result in results.items()]
+    with open_records(needed=False) as records:
+        records.add_locks(
+            LockEntry(
+                fleet=opened.fleet.name,
+                at=lock.since,
+                host=one.host,
+                kind=verb,
+                who=lock.who,
+                reason=lock.reason,
+                until=lock.until,
+                before=str(one.before or ""),
+            )
+            for one in reports
+            if one.outcome in CHANGED
+        )
+    code = worst({EXIT.get(one.outcome, Exit.OK) for one in reports})
+    if as_json:
+        facts = {
+            "fleet": opened.fleet.name,
+            "at": lock.since,
+            "exit": int(code),
+            "lock": asdict(lock) if verb == "lock" else None,
+        }
+        emit_json(verb, {**facts, "hosts": [_as_json(one) for one in reports]})
+    else:
+        _show(reports, verb, lock)
+    return code
+
+
+def _report(name: str, result: LockAnswer | HostError, verb: str) -> Report:
+    if isinstance(result, HostError):
+        return Report(name, LockOutcome.FAILED, error=result.message)
+    if not result.done:
+        return Report(name, LockOutcome.REJECTED, result.before)
+    if verb == "lock":
+        return Report(name, LockOutcome.LOCKED, result.before)
+    return Report(name, LockOutcome.UNLOCKED if result.before else LockOutcome.NOT_LOCKED, result.before)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    before = asdict(report.before) if report.before else None
+    return {"host": report.host, "outcome": report.outcome, "before": before, "error": report.error or None}
+
+
+def _show(reports: Iterable[Report], verb: str, lock: OperatorLock) -> None:
+    hosts: dict[LockOutcome, list[str]] = defaultdict(list)
+    of_others: dict[tuple[bool, OperatorLock], list[str]] = defaultdict(list)
+    for one in reports:
+        hosts[one.outcome].append(one.host)
+        if one.before:
+            of_others[one.outcome in CHANGED, one.before].append(one.host)
+        if one.error:
+            out.print(f"[red]✗[/] {escape(one.error)}")
+    for (is_changed, before), names in of_others.items():
+        who, told = f"[bold]{escape(named(names))}[/]", escape(str(before))
+        out.print(f"{who} had the lock of {told}" if is_changed else f"[red]✗[/] {who}: locked by {told}")
+    if idle := hosts[LockOutcome.NOT_LOCKED]:
+        told = "was" if len(idle) == 1 else "were"
+        out.print(f"[bold]{escape(named(idle))}[/] {told} not locked")
+    what = escape(f"locked by {lock}") if verb == "lock" else "unlocked"
+    out.print(f"{plural(sum(len(hosts[outcome]) for outcome in CHANGED), 'host')} {what}.")
+    if refused := hosts[LockOutcome.REJECTED]:
+        command = f"jada {verb} --force"
+        out.print(f"{plural(len(refused), 'host')} left to whoever locked them; to take over: {escape(command)}")

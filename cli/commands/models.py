@@ -1,0 +1,51 @@
+"""jada models"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from jada import ConfigError
+from jada.cli.session import fleet_option
+from jada.cli.ui.console import emit_json, escape
+from jada.cli.ui.tables import Column, show_table
+
+COLUMNS = (Column("model"), Column("id"), Column("USD in / out", 2), Column("retires", 1))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@fleet_option
+def models(as_json: bool, fleet_file: str | None) -> None:
+    """List the models jada knows, their ids and prices.
+
+    A line has the name to type, the exact id that is written, prices and the day the model retires.
+
+    Prices are USD per million tokens, in and out. fleet.yml may override an id or add one under `models:`.
+    """
+    from jada.inventory import models as catalogue
+    from jada.inventory.fleet import config
+
+    try:
+        fleet = config.load(fleet_file)
+    except ConfigError:
+        if fleet_file:
+            raise
+        fleet = None
+    listed = catalogue.catalogue(fleet.models if fleet else {})
+    if as_json:
+        emit_json("models", {"models": [asdict(model) for model in listed]})
+        return
+    today = f"{datetime.now(UTC):%F}"
+    rows = (
+        (
+            f"[bold]{escape(model.name)}[/]",
+            escape(model.id),
+            f"{model.input_price:g} / {model.output_price:g}" if model.input_price else "–",
+            f"[{'red' if model.retires <= today else 'yellow'}]{escape(model.retires)}[/]" if model.retires else "–",
+        )
+        for model in listed
+    )
+    show_table(COLUMNS, rows, hint="--json")

@@ -1,0 +1,100 @@
+"""jada report"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jada import HostError
+from jada.cli.session import each_judged, host_options, open_fleet
+from jada.cli.ui.console import escape, out, write_file
+from jada.cli.ui.duration import span
+
+if TYPE_CHECKING:
+    from jada.cli.drift.evaluate import Drift
+    from jada.cli.report.page import Page
+    from jada.tasks.state import State
+
+
+@click.command()
+@click.option(
+    "--html",
+    "file",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; one that is there is replaced in one step.",
+)
+@click.option(
+    "--since",
+    metavar="SPAN",
+    type=span,
+    default="30d",
+    show_default=True,
+    help="How far back releases and drift are shown.",
+)
+@host_options
+def report(file: Path, since: int, fleet_file: str | None, role: str | None, limit: str | None) -> int:
+    """Write a page to look at: hosts, drift, releases, why.
+
+    Which host drifted in what, since when, who released what, and why each host runs the model it runs. Read-only, one
+    look per host.
+
+    The page is one file that loads nothing: mail it, keep it, print it, or put it where a browser finds it. Hosts are
+    judged as by `jada drift`, which alone keeps the history and tells people: what this look found is on the page, but
+    not remembered. No secrets are in it, but the names of hosts and of people are; who may read it is for the umask.
+
+    Exit code 0: all in sync. 3: drift. 1: a host could not be checked. The page is written all the same.
+
+    \b
+    Examples:
+      jada report --html fleet.html
+      jada report --html fleet.html --since 7d
+      jada report --html web.html --limit 'web-*'
+      (umask 027; jada report --html /srv/www/fleet.html)     for the group to read, and for nobody else
+    """
+    # Not for completion, which wants the options alone.
+    from jada.cli.drift.check import judged, summary
+    from jada.cli.report.page import html
+
+    with open_fleet(fleet_file, role, limit) as opened:
+        seen = each_judged(opened.look("Checking hosts"), _explainable)
+        found = judged(opened, seen, whole=role is None and limit is None)
+    words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
+    states = {name: state for name, state in seen.items() if not isinstance(state, HostError)}
+    write_file(file, html(_page(found, states, since, " ".join(filter(None, words)))), for_all=False)
+    out.print(f"Wrote {escape(str(file))}. {summary(found)}")
+    return found.exit
+
+
+def _explainable(name: str, state: State) -> State:
+    """The state, if the page can tell why the host runs what it runs."""
+    from jada.cli.ui.explanation import facts
+
+    facts(name, state)
+    return state
+
+
+def _page(found: Drift, states: Mapping[str, State], seconds: int, only: str) -> Page:
+    """The page with what this machine remembers of the hosts that are on it."""
+    from jada.cli.drift.log import open_log
+    from jada.cli.records.sqlite import open_records
+    from jada.cli.report.page import Done, Page
+
+    since = found.at - timedelta(seconds=seconds)
+    names = {row.host for row in found.hosts}
+    with open_records() as records:
+        done = [
+            Done(entry, dict(Counter(host.outcome for host in hosts)))
+            for entry in records.since(found.fleet, since)
+            if (hosts := [host for host in records.hosts(entry.id) if found.whole or host.host in names])
+        ]
+    with open_log() as log:
+        checks, episodes = log.since(found.fleet, since.isoformat(timespec="seconds"))
+    own = tuple(one for one in episodes if found.whole or one.host in names)
+    return Page(found, states, since, tuple(checks), own, tuple(done), only)

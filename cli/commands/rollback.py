@@ -1,0 +1,100 @@
+"""jada rollback"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from jada import Exit
+from jada.cli.rollout.options import How, rollout_options
+from jada.cli.session import Opened, host_options, open_fleet
+from jada.cli.ui.complete import model_names
+from jada.cli.ui.given import GIVEN
+
+if TYPE_CHECKING:
+    from jada.tasks.plan import Plan
+    from jada.tasks.state import State
+
+
+@click.command()
+@click.option(
+    "--to",
+    metavar="RELEASE|MODEL",
+    help="To a release of `jada history`, or the last one with this model.",
+    type=GIVEN,
+    shell_complete=model_names,
+)
+@click.option("--redo", is_flag=True, help="Forward again: undo the last rollback.")
+@click.option("--force", is_flag=True, help="Even where `jada lock`, or another jada here, holds the fleet.")
+@rollout_options
+@host_options
+def rollback(
+    to: str | None,
+    redo: bool,
+    force: bool,
+    reason: str,
+    how: How,
+    fleet_file: str | None,
+    role: str | None,
+    limit: str | None,
+) -> Exit:
+    """Undo the last change, byte for byte. It does so on the hosts that the change reached and that are still on it.
+
+    What was done last from this machine, its record says; where it has none, the hosts tell. Content, owner and mode
+    come from the snapshot that each of them keeps: nothing else is needed. All hosts at once. A host that is not on
+    that change, because it put itself back or was left out, stays as it is; --to sends others back too, or further.
+    One that does not run what it is on is an error. Run twice, it does nothing more: going forward again is --redo.
+
+    \b
+    Examples:
+      jada rollback --yes               now, everywhere
+      jada rollback                     the plan first, then asks
+      jada rollback --limit 'web-*'     the last change of these hosts
+      jada rollback --to sonnet-4.5     to the last release with this model
+      jada rollback --redo              the rollback was a mistake
+    """
+    from jada.cli.records.sqlite import open_records
+    from jada.cli.rollout.run import roll_out
+    from jada.cli.rollout.way_back import described, last_change, recorded
+    from jada.tasks import plan
+
+    if to and redo:
+        raise click.UsageError("--to and --redo are two ways: take one")
+    with open_fleet(fleet_file, role, limit, needs_all=False) as opened:
+        request = opened.request(reason=reason, force=force)
+        target = _target(to, opened) if to else ""
+        seen = opened.look(history=True, goes_on=how.yes and not how.dry_run)
+        with open_records(needed=False) as records:
+            last = last_change(seen, recorded(records, opened.fleet.name))
+            change = last.change if last else ""
+
+            def planner(name: str, state: State) -> Plan:
+                role, service = opened.role(name), opened.session.service
+                if redo:
+                    return plan.redo(request, role, state, service, change)
+                return plan.rollback(request, role, target, state, service, change)
+
+            return roll_out(
+                opened,
+                request,
+                planner,
+                kind="rollback",
+                history=True,
+                title=f"{'Redo' if redo else 'Roll back'} {opened.fleet.name}, release {request.id}",
+                how=how,
+                seen=seen,
+                about=lambda plans: described(opened.fleet, seen, plans, None if target else last, redo),
+                records=records,
+            )
+
+
+def _target(to: str, opened: Opened) -> str:
+    """A release id as it is, a model as the id that is written on the hosts."""
+    from jada.inventory import models
+    from jada.tasks.release import RELEASE_ID
+
+    if re.fullmatch(RELEASE_ID, to):
+        return to
+    return models.resolve(to, models.catalogue(opened.fleet.models), allow_unlisted=True).id

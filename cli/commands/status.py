@@ -1,0 +1,155 @@
+"""jada status"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jada import Exit, HostError
+from jada.cli.session import each_judged, host_options, open_fleet
+from jada.cli.ui.console import emit_json, escape, named, out, plural, since
+from jada.cli.ui.tables import Column, show_table, wide_option
+from jada.tasks import checks, codes
+from jada.tasks.release import told
+from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
+ON_DISK = "model on disk"
+COLUMNS = (
+    Column("host"),
+    Column("role", 3),
+    Column("source", 6),
+    Column("state", wraps=True),
+    Column(ON_DISK, 1),
+    Column("model running"),
+    Column("open files", 4),
+    Column("release", 2),
+    Column("up", 5),
+)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@wide_option
+@host_options
+def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> int:
+    """Show what every host really runs. Read-only, one look per host; who has locked a host is shown too.
+
+    Behind the state are the codes of what is not as it was asked for, which `jada drift` tells in words. A host that is
+    being changed just now says so, with by whom and since when. Exit code 1 when a host could not be looked at; drift
+    does not change the exit code here.
+
+    \b
+    Examples:
+      jada status
+      jada status --role orchestrator
+      jada status -o wide                every column, however long the lines
+      jada status --json | jq -r '.hosts[] | [.host, .model_running] | @tsv'
+    """
+    with open_fleet(fleet_file, role, limit) as opened:
+        seen = opened.look()
+    roles = {host.name: host.role for host in opened.hosts}
+    today = datetime.now(UTC).date()
+    facts = each_judged(seen, lambda name, state: _facts(state, opened.fleet, roles[name], today))
+    rows: list[dict[str, Any]] = []
+    for host in opened.hosts:
+        one = facts[host.name]
+        told = {"error": one.message} if isinstance(one, HostError) else one
+        rows.append({"host": host.name, "role": host.role, "source": host.source, **told})
+    if as_json:
+        emit_json("status", {"hosts": rows})
+    else:
+        show_table(_columns(rows), [_cells(row) for row in rows], form == "wide")
+        for row in rows:
+            if "error" in row:
+                out.print(f"[red]✗[/] {escape(row['error'])}")
+        for line in _about(rows):
+            out.print(line)
+        out.print(f"\n{escape(total(rows))}")
+    return Exit.FAILED if any("error" in row for row in rows) else Exit.OK
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
+    """The model on disk is the least of all to tell where it is the one that runs, and among the first where not."""
+    differs = any(row["model_on_disk"] != row["model_running"] for row in rows if "error" not in row)
+    return [replace(one, rank=9) if one.name == ON_DISK and not differs else one for one in COLUMNS]
+
+
+def total(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The hosts, counted by state, by the model that runs and by drift. Pure."""
+    seen = [row for row in rows if "error" not in row]
+    drifted = sum(bool(row["drift"]) for row in seen)
+    parts = (
+        _counted(Counter(row["state"] if "error" not in row else "unreachable" for row in rows)),
+        _counted(Counter(row["model_running"] or "a model that is not known" for row in seen), "on "),
+        f"{drifted} drifted" if drifted else "",
+    )
+    return f"{plural(len(rows), 'host')}: {'; '.join(filter(None, parts))}."
+
+
+def _counted(counts: Counter[str], before: str = "") -> str:
+    return ", ".join(f"{count} {before}{text}" for text, count in counts.most_common())
+
+
+def _about(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What is told of hosts below the table, once for all that it is said of."""
+    hosts: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        for text in row.get("told", ()):
+            hosts[text].append(row["host"])
+    for text, names in hosts.items():
+        yield f"[yellow]![/] {escape(text)} ({escape(named(names))})"
+
+
+def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]:
+    from jada.cli.drift import evaluate
+
+    process, held = state.process, state.held
+    unit = state.unit.active if state.unit.loaded else state.unit.load.replace("not-found", "no such service")
+    beside = () if state.lock else tuple(evaluate.of_fleet(fleet, role, state, today))
+    drift = () if state.lock else checks.drift(state)
+    return {
+        "state": "being changed" if state.lock else unit,
+        "being_changed_by": told(state.lock) or None,
+        "model_on_disk": None if state.unseen else state.settings.model,
+        "model_running": checks.running_model(state),
+        "open_files": process.soft if process else None,
+        "open_files_asked": state.release.wanted.nofile_asked if state.release else None,
+        "release": state.release.id if state.release else "",
+        "started": datetime.fromtimestamp(process.started, UTC).isoformat(timespec="seconds") if process else None,
+        "since": since(process.started, state.now) if process else "",
+        "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
+        "locked": asdict(held) if held else None,
+        "told": [
+            *([f"being changed by {told(state.lock)}"] if state.lock else []),
+            *(f"{one.code} {one.name}: {one.seen}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
+        ],
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    first = [escape(row["host"]), escape(row["role"] or "–"), escape(row["source"])]
+    if "error" in row:
+        return [*first, "[red]unreachable[/]", *["–"] * (len(COLUMNS) - 4)]
+    locked = " [yellow]locked[/]" if row["locked"] else ""
+    drifted = f" [red]({', '.join(row['drift'])})[/]" if row["drift"] else ""
+    colour = "green" if row["state"] == "active" else "yellow" if row["being_changed_by"] else "red"
+    on_disk = "unknown" if row["model_on_disk"] is None else row["model_on_disk"] or "none"
+    running = row["model_running"]
+    same = running == row["model_on_disk"]
+    return [
+        *first,
+        f"[{colour}]{escape(row['state'])}[/]{locked}{drifted}",
+        escape(on_disk),
+        escape(running or "unknown") if same else f"[red]{escape(running or 'unknown')}[/]",
+        str(row["open_files"] or "–"),
+        escape(row["release"] or "none"),
+        row["since"] or "–",
+    ]

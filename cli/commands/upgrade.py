@@ -1,0 +1,105 @@
+"""jada upgrade"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from jada import ConfigError, Exit, Model
+from jada.cli.rollout.options import How, rollout_options
+from jada.cli.session import Opened, host_options, open_fleet
+from jada.cli.ui.complete import model_names
+from jada.cli.ui.console import err, escape
+from jada.cli.ui.given import GIVEN
+
+if TYPE_CHECKING:
+    from jada.tasks.plan import Plan
+    from jada.tasks.state import State
+
+
+@click.command()
+@click.option(
+    "--to",
+    metavar="MODEL",
+    type=GIVEN,
+    help="A name of `jada models`, or an exact id; with [1m] behind it, a context of a million tokens. Default: what "
+    "each role asks for.",
+    shell_complete=model_names,
+)
+@click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
+@click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
+@rollout_options
+@host_options
+def upgrade(
+    to: str | None,
+    allow_unlisted: bool,
+    restart: bool,
+    reason: str,
+    how: How,
+    fleet_file: str | None,
+    role: str | None,
+    limit: str | None,
+) -> Exit:
+    """Change the model on hosts, and see it run.
+
+    Each host is changed by one transaction that puts everything back by itself if any step fails. A host is done
+    only when its service has settled and runs the new model; what settings.json says is not enough.
+
+    \b
+    Examples:
+      jada upgrade --to sonnet-4.6 --dry-run          the plan as a diff
+      jada upgrade --to sonnet-4.6                    all hosts, asks first
+      jada upgrade --to haiku-4.5 --role specialist   one role
+      jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
+      jada upgrade                                    what fleet.yml asks of each role; says what it puts back
+    """
+    from jada.cli.rollout.run import roll_out
+    from jada.inventory import models
+    from jada.tasks import plan
+
+    with open_fleet(fleet_file, role, limit) as opened:
+        wanted = _wanted(opened, to, allow_unlisted)
+        request = opened.request(restart=restart, reason=reason)
+
+        def planner(name: str, state: State) -> Plan:
+            role, model = opened.role(name), wanted[name].id
+            made = plan.upgrade(request, role, model, state, opened.session.service)
+            note = "" if to else plan.of_the_file(made, role, state)
+            return replace(made, notes=(*made.notes, note)) if note else made
+
+        listed, today = models.catalogue(opened.fleet.models), datetime.now(UTC).date()
+        for exact in dict.fromkeys(one.id for one in wanted.values()):
+            if when := models.retirement(exact, listed, today):
+                err.print(f"[yellow]Note[/] {escape(exact)} {escape(when)}")
+        told = sorted(
+            {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in wanted.values()}
+        )
+        return roll_out(
+            opened,
+            request,
+            planner,
+            kind="upgrade",
+            title=f"Upgrade {opened.fleet.name} to {', '.join(told)}, release {request.id}",
+            how=how,
+        )
+
+
+def _wanted(opened: Opened, to: str | None, allow_unlisted: bool) -> dict[str, Model]:
+    """The model for each host, by name. Raises ConfigError for a host whose role asks for none."""
+    from jada.inventory import models
+
+    catalogue = models.catalogue(opened.fleet.models)
+    if to:
+        model = models.resolve(to, catalogue, allow_unlisted)
+        return {host.name: model for host in opened.hosts}
+    by_role = {role.name: role.model for role in opened.fleet.roles}
+    without = [host.name for host in opened.hosts if not by_role.get(host.role)]
+    if without:
+        raise ConfigError(
+            f"fleet.yml asks for no model on {', '.join(without)}",
+            "add --to MODEL, or a role with a model to fleet.yml",
+        )
+    return {host.name: models.resolve(by_role[host.role], catalogue, allow_unlisted) for host in opened.hosts}

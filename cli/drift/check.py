@@ -1,0 +1,146 @@
+"""What `jada drift` does with what was seen: judged, shown, kept, and told to those who want to know."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jada import Exit, HostError, JadaError
+from jada.cli.drift import formats, notices
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge, unmatched
+from jada.cli.drift.log import Episode, open_log
+from jada.cli.records.sqlite import open_records
+from jada.cli.session import Opened, choose_recorded
+from jada.cli.ui.console import emit_json, err, escape, named, out, plural
+from jada.cli.ui.tables import Column, show_table
+from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
+IN_WORDS = {
+    Standing.IN_SYNC: "in sync",
+    Standing.DRIFTED: "drifted",
+    Standing.NOT_CHECKED: "not checked",
+    Standing.CHANGING: "being changed",
+    Standing.GONE: "gone",
+}
+
+EPISODES = (
+    Column("found"),
+    Column("ended", wraps=True),
+    Column("host"),
+    Column("finding"),
+    Column("expected", 1, wraps=True),
+    Column("seen", wraps=True),
+)
+
+
+def judged(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> Drift:
+    """What was seen, judged by the hosts' own releases, by fleet.yml and by the record. Raises JadaError."""
+    return _judged(opened, seen, _released(opened.fleet), whole)
+
+
+def judged_anyway(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> tuple[Drift, JadaError | None]:
+    """The same; where the record can't be read, without it, and why that is. Raises ConfigError."""
+    released, unread = {}, None
+    try:
+        released = _released(opened.fleet)
+    except JadaError as error:
+        unread = error
+    return _judged(opened, seen, released, whole), unread
+
+
+def _judged(opened: Opened, seen: Mapping[str, State | HostError], released: Mapping[str, str], whole: bool) -> Drift:
+    found = judge(opened.fleet, opened.hosts, seen, released, datetime.now(UTC), whole)
+    for note in unmatched(opened.fleet, opened.hosts, found) if whole else ():
+        err.print(f"[yellow]Note[/] {escape(note)}")
+    return found
+
+
+def _released(fleet: Fleet) -> dict[str, str]:
+    """The last release that the record knows for each host. Raises JadaError."""
+    with open_records() as records:
+        return {name: entry.release for name, entry in records.released(fleet.name).items()}
+
+
+def show(found: Drift) -> None:
+    """Prints one line for each finding, what is no drift once for all its hosts, and one that counts the hosts."""
+    noted: dict[str, list[str]] = defaultdict(list)
+    for row in found.hosts:
+        for one in row.findings:
+            if one.counts:
+                out.print(_line(row, one))
+            else:
+                noted[formats.told(one)].append(row.host)
+    for told, hosts in noted.items():
+        out.print(f"[yellow]•[/] [bold]{escape(named(hosts))}[/] {escape(told)}")
+    out.print(summary(found))
+
+
+def summary(found: Drift) -> str:
+    """The hosts, counted by what is known of them."""
+    counts = {words: found.count(standing) for standing, words in IN_WORDS.items()}
+    hosts = len(found.hosts) - counts["gone"]
+    return f"{plural(hosts, 'host')}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}."
+
+
+def _line(row: HostDrift, one: Judged) -> str:
+    what = escape(formats.told(one))
+    if row.standing is Standing.NOT_CHECKED:
+        what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.seen)}"
+    return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Mend: {escape(one.finding.mend_on(row.host))}"
+
+
+def remember_and_tell(opened: Opened, found: Drift, unread: JadaError | None = None) -> None:
+    """Keeps the history and sends notices; what could not be sent is told here and sent the next time.
+
+    Raises JadaError, also where the record was `unread`: what was found without it may be news that is none.
+    """
+    if unread:
+        raise unread
+    sends = notices.targets(opened.fleet)
+    with open_log() as log:
+        log.add(found, sends)
+        for error in notices.tell(opened.fleet.name, log, sends):
+            err.print(f"[yellow]Warning[/] {escape(error.message)}; it will be told at the next check")
+            if error.hint:
+                err.print(f"Try: {escape(error.hint)}")
+
+
+def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit: str | None) -> Exit:
+    """Lists what was found and resolved in the last `seconds` on the hosts that --role and --limit leave, unlooked at.
+
+    Raises JadaError.
+    """
+    at = datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC).isoformat(timespec="seconds")
+    with open_records() as records, open_log() as log:
+        known = records.host_names(config.name) | log.host_names(config.name)
+        hosts = choose_recorded(config, known, role, limit)
+        checks, episodes = log.since(config.name, at)
+    episodes = [one for one in episodes if hosts is None or one.host in hosts]
+    if as_json:
+        data: dict[str, Any] = {"fleet": config.name, "since": at}
+        lists = {"checks": [asdict(one) for one in checks], "episodes": [asdict(one) for one in episodes]}
+        emit_json("drift-history", data | lists)
+        return Exit.OK
+    if episodes:
+        show_table(EPISODES, [_cells(one) for one in episodes], hint="--json")
+    unchecked = sum(one.not_checked > 0 for one in checks)
+    missed = f", {unchecked} of which could not check every host" if unchecked else ""
+    told = plural(len(episodes), "finding") if episodes else "nothing found"
+    told += "" if hosts is None else " on these hosts"
+    out.print(f"{escape(config.name)} since {at}: {plural(len(checks), 'check')} from this machine{missed}; {told}.")
+    return Exit.OK
+
+
+def _cells(one: Episode) -> list[str]:
+    ended = f"{_time(one.closed_at)} {escape(one.resolution)}" if one.closed_at else "[red]open[/]"
+    return [_time(one.opened_at), ended, *map(escape, (one.host, one.code, one.expected, one.actual))]
+
+
+def _time(at: str) -> str:
+    return escape(at[:16].replace("T", " ")) + "Z"

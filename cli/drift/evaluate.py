@@ -1,0 +1,298 @@
+"""What a check of the fleet found, judged: what counts as drift, what is accepted, what could not be known. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt, natural
+from jada.cli.records.model import AHEAD
+from jada.inventory import models
+from jada.inventory.suggest import did_you_mean
+from jada.tasks import checks, codes
+from jada.tasks.checks import Finding
+from jada.tasks.codes import CODES, Fix
+from jada.tasks.release import ReleaseError, moment
+from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.accept import Acceptance
+    from jada.inventory.fleet.config import Fleet
+
+# Why a host could not be checked, where that is more than a plain trouble.
+WHY_NOT = {HostKeyError: codes.HOST_KEY_CHANGED, OtherMachineError: codes.OTHER_MACHINE}
+UNCHECKED = (codes.NOT_CHECKED, *WHY_NOT.values())
+# What fleet.yml, the catalogue and people say of a host, whatever its release is.
+BESIDE = (codes.MODEL_RETIRES, codes.OPERATOR_LOCK, codes.MODEL_NOT_OF_FLEET, codes.ROLE_MIXED)
+# No transaction lasts as long, and no host is begun after fleet.yml's deadline.
+LONGEST_CHANGE = timedelta(hours=1)
+HOLDER = re.compile(r".* since (\S+) for release \S+")
+
+
+class Standing(StrEnum):
+    """What is known of a host. Only IN_SYNC is fine; a host that is gone or just being changed was not checked."""
+
+    IN_SYNC = "in_sync"
+    DRIFTED = "drifted"
+    NOT_CHECKED = "not_checked"
+    CHANGING = "changing"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One finding. `acceptance` is the entry of fleet.yml that is about it, in force or, if `expired`, no more."""
+
+    finding: Finding
+    acceptance: Acceptance | None = None
+    expired: bool = False
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.acceptance is not None and not self.expired
+
+    @property
+    def counts(self) -> bool:
+        """Whether it makes its host one that is not in sync."""
+        return self.finding.is_drift and not self.is_accepted
+
+
+@dataclass(frozen=True, slots=True)
+class HostDrift:
+    """One host; why it could not be checked is a finding too."""
+
+    host: str
+    role: str
+    standing: Standing
+    findings: tuple[Judged, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One check of a fleet at one moment. `whole` when it was about all its hosts."""
+
+    fleet: str
+    at: datetime
+    hosts: tuple[HostDrift, ...]
+    whole: bool = True
+
+    def count(self, standing: Standing) -> int:
+        return sum(host.standing is standing for host in self.hosts)
+
+    @property
+    def exit(self) -> Exit:
+        if self.count(Standing.NOT_CHECKED):
+            return Exit.FAILED
+        return Exit.DRIFT if self.count(Standing.DRIFTED) else Exit.OK
+
+
+def judge(
+    fleet: Fleet,
+    hosts: Sequence[Host],
+    seen: Mapping[str, State | HostError],
+    released: Mapping[str, str],
+    at: datetime,
+    whole: bool = True,
+) -> Drift:
+    """The drift of `hosts`, from one look at each; `released` is the last release the record knows for each host.
+
+    Hosts that are gone can be told only in a check of the whole fleet. Raises ConfigError for an acceptance of a code
+    that there isn't, or that can't be accepted.
+    """
+    accept = _usable(fleet)
+    latest = max([*released.values(), *(one.release.id for one in _states(seen) if one.release)], default="")
+    longest = timedelta(seconds=fleet.deadline) + LONGEST_CHANGE
+    usable = {name: _unless_hung(name, one, at, longest) for name, one in seen.items()}
+    beside = _Beside(fleet, at.date(), latest, _models_of_roles(hosts, usable))
+    rows = [_row(host, usable[host.name], released.get(host.name, ""), beside) for host in hosts]
+    if whole:
+        rows += _gone(hosts, seen, released)
+    found = {host.name: host for host in hosts}
+    judged = tuple(_accepted(row, found.get(row.host), accept, at.date()) for row in rows)
+    return Drift(fleet.name, at, judged, whole)
+
+
+def unmatched(fleet: Fleet, hosts: Sequence[Host], found: Drift) -> Iterator[str]:
+    """Each pattern of fleet.yml's accepted findings that no host of the fleet has a name like, in words."""
+    known = {host.name: host for host in hosts}
+    for index, one in enumerate(fleet.accept):
+        for pattern in one.hosts:
+            if not any(_is_about(pattern, row, known.get(row.host)) for row in found.hosts):
+                yield f"accept[{index}] ({one.code}): no host has a Name or an id like {pattern}"
+
+
+def explain(code: str) -> str:
+    """What a code or the name of a finding means, as a few lines. Raises ConfigError."""
+    by_name = {one.name: one for one in CODES.values()} | CODES
+    found = by_name.get(code) or by_name.get(code.upper())
+    if found is None:
+        raise ConfigError(
+            f"There is no finding {code}{did_you_mean(code, by_name)}",
+            "codes are " + ", ".join(CODES),
+        )
+    drift = "" if found.severity != "note" else " (told, but not drift)"
+    return f"{found.code} {found.name}: {found.severity}{drift}\n{found.meaning}\nMend: {found.mend}"
+
+
+def _states(seen: Mapping[str, State | HostError]) -> Iterator[State]:
+    return (one for one in seen.values() if isinstance(one, State))
+
+
+def _unless_hung(name: str, seen: State | HostError, at: datetime, longest: timedelta) -> State | HostError:
+    """What was seen; an error under a lock that no change can hold any more, or yet: it may be held for ever."""
+    if isinstance(seen, HostError) or -AHEAD <= _lasts(seen.lock, at) <= longest:
+        return seen
+    return HostError(
+        f"{name} can't be judged: being changed by {seen.lock}, which no change is for so long, or ahead of its time",
+        "log in there and see what holds the lock, such as with: fuser -v /var/lib/jada/lock",
+    )
+
+
+def _lasts(lock: str, at: datetime) -> timedelta:
+    """How long a lock is held by what it says; no time where it says none that can be."""
+    try:
+        found = HOLDER.fullmatch(lock)
+        return at - datetime.fromisoformat(moment(found[1])) if found else timedelta()
+    except ReleaseError:
+        return timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What a host is compared with beside its own release: fleet.yml and the catalogue on a day, the newest release of
+    the fleet, and how many hosts of a role were released to which model.
+    """
+
+    fleet: Fleet
+    today: date
+    latest: str
+    models: Mapping[str, Counter[str]]
+
+
+def _row(host: Host, seen: State | HostError, known: str, beside: _Beside) -> HostDrift:
+    """One host's row; a host that can't be judged is one that was not checked."""
+    row = attempt(host.name, lambda: _host(host, seen, known, beside))
+    return _host(host, row, known, beside) if isinstance(row, HostError) else row
+
+
+def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> HostDrift:
+    if isinstance(seen, HostError):
+        kind = next((kind for error, kind in WHY_NOT.items() if isinstance(seen, error)), codes.NOT_CHECKED)
+        finding = Finding.of(kind, "an answer from the host", seen.message, seen.hint)
+        return HostDrift(host.name, host.role, Standing.NOT_CHECKED, (Judged(finding),))
+    if change := checks.under_way(seen):
+        return HostDrift(host.name, host.role, Standing.CHANGING, (Judged(change),))
+    membership = tuple(_membership(host, seen, known, beside.latest))
+    own = (one for one in checks.drift(seen) if not (membership and one.kind is codes.NO_RELEASE))
+    others = (*of_fleet(beside.fleet, host.role, seen, beside.today), *_mixed(host, seen, beside))
+    return HostDrift(host.name, host.role, Standing.IN_SYNC, tuple(map(Judged, (*membership, *own, *others))))
+
+
+def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Finding]:
+    """What people, fleet.yml and the catalogue say of a host, whatever its release says."""
+    if state.held:
+        yield Finding.of(codes.OPERATOR_LOCK, "no lock", f"locked by {state.held}")
+    asked = fleet.model_of(role)
+    released = state.release.wanted.model if state.release else ""
+    if asked and state.release and state.release.role == role and released != asked:
+        yield Finding.of(
+            codes.MODEL_NOT_OF_FLEET,
+            f"{asked}, as fleet.yml asks of role {role}",
+            f"{released or 'no model'} by release {state.release.id}",
+        )
+    listed = models.catalogue(fleet.models)
+    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": asked}
+    for model in dict.fromkeys(filter(None, uses.values())):
+        if retires := models.retirement(model, listed, today):
+            why = ", ".join(use for use, one in uses.items() if one == model)
+            yield Finding.of(codes.MODEL_RETIRES, "a model that stays", f"{model} {retires} ({why})")
+
+
+def _models_of_roles(hosts: Iterable[Host], seen: Mapping[str, State | HostError]) -> dict[str, Counter[str]]:
+    """How many hosts of each role were released, for that role, to which model."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for host in hosts:
+        state = seen[host.name]
+        if isinstance(state, State) and state.release and state.release.role == host.role:
+            found[host.role][state.release.wanted.model] += 1
+    return found
+
+
+def _mixed(host: Host, state: State, beside: _Beside) -> Iterator[Finding]:
+    """Where fleet.yml names no model for a role, its hosts are compared with each other."""
+    if not state.release or state.release.role != host.role or beside.fleet.model_of(host.role):
+        return
+    counts, model = beside.models[host.role], state.release.wanted.model
+    (_, most), *rest = counts.most_common()
+    if rest and (counts[model] < most or rest[0][1] == most):
+        told = ", ".join(f"{count} on {one or 'none'}" for one, count in counts.most_common())
+        yield Finding.of(
+            codes.ROLE_MIXED, f"one model for role {host.role or 'none'}", f"{model or 'none'}; of that role: {told}"
+        )
+
+
+def _membership(host: Host, state: State, known: str, latest: str) -> Iterator[Finding]:
+    """What a host can't tell by itself: its place in the fleet."""
+    if state.release is None:
+        if known:
+            seen = "no release on it: reinstalled, or another machine of the same name"
+            yield Finding.of(codes.NO_RELEASE, f"release {known}, as recorded here", seen, codes.HEAL, Fix.HEAL)
+        elif latest:
+            yield Finding.of(
+                codes.HOST_NEW, f"a release, as the rest of the fleet has (the last is {latest})", "none on this host"
+            )
+    elif state.release.role != host.role and not state.damage:
+        now, then = host.role or "none", state.release.role or "none"
+        yield Finding.of(
+            codes.ROLE_CHANGED, f"released to for its role, {now}", f"release {state.release.id} for role {then}"
+        )
+
+
+def _gone(
+    hosts: Iterable[Host], seen: Mapping[str, State | HostError], released: Mapping[str, str]
+) -> Iterator[HostDrift]:
+    """Hosts whose last release is no older than the oldest one that is current on a host: later ones are history."""
+    # One that shares its Name with another now is called differently, but not gone.
+    here = {name for host in hosts for name in (host.name, host.own_name)}
+    oldest = min((state.release.id for state in _states(seen) if state.release), default="")
+    for name, release in sorted(released.items(), key=lambda one: natural(one[0])):
+        if name not in here and release >= oldest:
+            finding = Finding.of(codes.HOST_GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
+            yield HostDrift(name, "", Standing.GONE, (Judged(finding),))
+
+
+def _accepted(row: HostDrift, host: Host | None, accept: Sequence[Acceptance], today: date) -> HostDrift:
+    own = [one for one in accept if any(_is_about(pattern, row, host) for pattern in one.hosts)]
+    found = tuple(_judged(one.finding, own, today) for one in row.findings)
+    drifted = row.standing is Standing.IN_SYNC and any(one.counts for one in found)
+    return replace(row, findings=found, standing=Standing.DRIFTED if drifted else row.standing)
+
+
+def _is_about(pattern: str, row: HostDrift, host: Host | None) -> bool:
+    """Whether a pattern means a host; of one that is gone, no more is known than its name."""
+    return host.is_called(pattern) if host else fnmatchcase(row.host, pattern)
+
+
+def _judged(finding: Finding, accept: Sequence[Acceptance], today: date) -> Judged:
+    about = [one for one in accept if one.code == finding.code]
+    last = max(about, key=lambda one: one.until, default=None)
+    return Judged(finding, last, expired=last is not None and last.until < today)
+
+
+def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:
+    for index, one in enumerate(fleet.accept):
+        where = f"{fleet.path}:{one.line}: accept[{index}].code"
+        if one.code not in CODES:
+            raise ConfigError(f"{where} is no code of a finding: {one.code}{did_you_mean(one.code, CODES)}")
+        if CODES[one.code] in UNCHECKED:
+            raise ConfigError(
+                f"{where} can't be {one.code}: nothing is known of a host that was not checked",
+                "take the host out of fleet.yml's sources, if it is meant to be away",
+            )
+    return fleet.accept

@@ -1,0 +1,229 @@
+"""What a check found, in the forms that CI and monitoring read. Each is a pure function of one Drift.
+
+A host that could not be checked is an error in every form. What is accepted is named as such and is none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from jada import __version__
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.ui.console import json_text, visible
+from jada.cli.ui.findings import finding_as_json
+from jada.tasks.codes import CODES, NOTE
+
+SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+def as_json(drift: Drift) -> dict[str, Any]:
+    """The value of `jada drift --json`, described by docs/drift.schema.json."""
+    return {
+        "exit": int(drift.exit),
+        "fleet": drift.fleet,
+        "at": drift.at.isoformat(timespec="seconds"),
+        "hosts": [
+            {
+                "host": row.host,
+                "role": row.role,
+                "standing": str(row.standing),
+                "in_sync": {Standing.IN_SYNC: True, Standing.DRIFTED: False}.get(row.standing),
+                "error": row.findings[0].finding.seen if row.standing is Standing.NOT_CHECKED else None,
+                "findings": [_finding(row, one) for one in row.findings],
+            }
+            for row in drift.hosts
+        ],
+    }
+
+
+def junit(drift: Drift) -> str:
+    """JUnit's XML: a suite for each host, with a case for each finding, and one that passes if it is in sync."""
+    root = ElementTree.Element("testsuites", name=visible(f"jada drift: {drift.fleet}"))
+    for row in drift.hosts:
+        cases = [_case(row, one) for one in row.findings]
+        cases += [_empty_case(row, "in sync")] if row.standing is Standing.IN_SYNC else []
+        kinds = Counter(child.tag for case in cases for child in case)
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=visible(row.host),
+            timestamp=f"{drift.at:%Y-%m-%dT%H:%M:%S}",
+            tests=str(len(cases)),
+            failures=str(kinds["failure"]),
+            errors=str(kinds["error"]),
+            skipped=str(kinds["skipped"]),
+            time="0",
+        )
+        suite.extend(cases)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def sarif(drift: Drift, place: Path) -> str:
+    """SARIF 2.1.0: a rule for each code, a result for each finding.
+
+    `place` is the fleet.yml, as a path in the repository: GitHub takes only results that are in a file. The host is
+    the logical location.
+    """
+    unchecked = [row for row in drift.hosts if row.standing is Standing.NOT_CHECKED]
+    invocation: dict[str, Any] = {
+        "executionSuccessful": not unchecked,
+        "exitCode": int(drift.exit),
+        "endTimeUtc": f"{drift.at:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    if unchecked:
+        invocation["toolExecutionNotifications"] = [
+            {"level": "error", "message": {"text": visible(row.findings[0].finding.seen)}} for row in unchecked
+        ]
+    driver = {
+        "name": "jada",
+        "version": __version__,
+        "rules": [
+            {
+                "id": code.code,
+                "name": code.name,
+                "shortDescription": {"text": code.name},
+                "fullDescription": {"text": code.meaning},
+                "help": {"text": code.mend},
+                "defaultConfiguration": {"level": code.severity},
+            }
+            for code in CODES.values()
+        ],
+    }
+    results = [_result(row, one, place) for row in drift.hosts for one in row.findings]
+    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
+    return json_text({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
+
+
+def prometheus(drift: Drift) -> str:
+    """Metrics for node_exporter's textfile collector, in Prometheus' text format.
+
+    Every code is there, with 0 where nothing was found: an alert on a series that vanishes never resolves.
+    """
+    fleet = {"fleet": drift.fleet}
+    found = Counter(one.finding.code for row in drift.hosts for one in row.findings if not one.is_accepted)
+    accepted = Counter(one.finding.code for row in drift.hosts for one in row.findings if one.is_accepted)
+    families = (
+        (
+            "jada_drift_last_check_timestamp_seconds",
+            "When the fleet was last checked; alert on its age as well, or a check that never runs looks healthy.",
+            [(fleet, int(drift.at.timestamp()))],
+        ),
+        (
+            "jada_drift_hosts",
+            "Hosts by what is known of them; not_checked ones are not fine.",
+            [({**fleet, "standing": str(one)}, drift.count(one)) for one in Standing],
+        ),
+        (
+            "jada_drift_findings",
+            "Findings that nobody has accepted, by code; a note is not drift.",
+            [
+                ({**fleet, "code": code.code, "name": code.name, "severity": code.severity}, found[code.code])
+                for code in CODES.values()
+            ],
+        ),
+        (
+            "jada_drift_accepted_findings",
+            "Findings that fleet.yml accepts until a date.",
+            [(fleet, accepted.total())],
+        ),
+    )
+    return "".join(
+        f"# HELP {name} {text}\n# TYPE {name} gauge\n" + "".join(_sample(name, *one) for one in samples)
+        for name, text, samples in families
+    )
+
+
+def github(drift: Drift) -> str:
+    """Annotations for GitHub Actions, one line for each finding (its workflow commands)."""
+    return "".join(_annotation(row, one) for row in drift.hosts for one in row.findings)
+
+
+def told(one: Judged) -> str:
+    """A finding in one line, with who accepts it."""
+    return f"{one.finding}{acceptance(one)}"
+
+
+def acceptance(one: Judged) -> str:
+    """The end of a sentence about a finding: until when and why it is, or was, accepted."""
+    if one.acceptance is None:
+        return ""
+    until, reason = one.acceptance.until, one.acceptance.reason
+    return (
+        f" (accepted until {until}: {reason})" if one.is_accepted else f" (its acceptance expired on {until}: {reason})"
+    )
+
+
+def _finding(row: HostDrift, one: Judged) -> dict[str, Any]:
+    accepted = one.acceptance
+    return {
+        **finding_as_json(one.finding, row.host),
+        "counts": one.counts,
+        "acceptance": accepted
+        and {"reason": accepted.reason, "until": accepted.until.isoformat(), "expired": one.expired},
+    }
+
+
+def _case(row: HostDrift, one: Judged) -> ElementTree.Element:
+    finding = one.finding
+    case = _empty_case(row, f"{finding.code} {finding.name}")
+    if one.counts:
+        kind = "error" if row.standing is Standing.NOT_CHECKED else "failure"
+        told_by = ElementTree.SubElement(case, kind, type=finding.code, message=visible(finding.seen))
+        told_by.text = f"{visible(told(one))}\nMend: {visible(finding.mend_on(row.host))}"
+    else:
+        ElementTree.SubElement(case, "skipped", message=visible(told(one)))
+    return case
+
+
+def _empty_case(row: HostDrift, name: str) -> ElementTree.Element:
+    classname = visible(f"jada.drift.{row.host}")
+    return ElementTree.Element("testcase", name=visible(name), classname=classname, time="0")
+
+
+def _result(row: HostDrift, one: Judged, place: Path) -> dict[str, Any]:
+    finding = one.finding
+    result: dict[str, Any] = {
+        "ruleId": finding.code,
+        "ruleIndex": list(CODES).index(finding.code),
+        "level": finding.severity,
+        "message": {"text": visible(f"{row.host}: {told(one)}. Mend: {finding.mend_on(row.host)}")},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": place.as_uri() if place.is_absolute() else place.as_posix()},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"name": visible(row.host), "kind": "resource"}],
+            }
+        ],
+        "partialFingerprints": {"jadaHostAndCode/v1": visible(f"{row.host}:{finding.code}")},
+    }
+    if one.acceptance and one.is_accepted:
+        justification = visible(f"{one.acceptance.reason}, until {one.acceptance.until}")
+        result["suppressions"] = [{"kind": "external", "justification": justification}]
+    return result
+
+
+def _sample(name: str, labels: dict[str, str], value: int) -> str:
+    pairs = ",".join(f'{label}="{_label(text)}"' for label, text in labels.items())
+    return f"{name}{{{pairs}}} {value}\n"
+
+
+def _label(text: str) -> str:
+    return visible(text).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _annotation(row: HostDrift, one: Judged) -> str:
+    finding = one.finding
+    level = "notice" if one.is_accepted or finding.severity == NOTE else finding.severity
+    title = _command(f"{row.host}: {finding.code} {finding.name}").replace(":", "%3A").replace(",", "%2C")
+    text = f"expected {finding.expected}, saw {finding.seen}{acceptance(one)}. Mend: {finding.mend_on(row.host)}"
+    return f"::{level} title={title}::{_command(text)}\n"
+
+
+def _command(text: str) -> str:
+    return visible(text).replace("%", "%25")

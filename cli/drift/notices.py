@@ -1,0 +1,87 @@
+"""What people are told of drift, and that each of them is told once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from jada import JadaError
+from jada.cli.drift.in_time import in_time
+from jada.cli.drift.log import NEW, DriftLog, Notice
+from jada.cli.drift.webhook import post
+from jada.cli.ui.console import visible
+from jada.tasks.codes import CODES
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
+# Seconds for a whole message, from the look-up of the name to the answer; chat services and SNS need one.
+TIMEOUT: float = 15
+# More lines than that nobody reads in a chat; `jada drift --since` has them all.
+MOST_LINES = 30
+# About so long is a line at most, so that all of them are less than SNS (256 KB) and Slack (40,000 characters) take.
+MOST_CHARACTERS = 1000
+Send = Callable[[str, str], None]
+
+
+def targets(fleet: Fleet) -> Mapping[str, Send]:
+    """Where notices go, by the words for it: each takes a subject and a text. Raises JadaError when called in vain."""
+    found: dict[str, Send] = {}
+    if topic := fleet.notify.sns:
+        # Here, because a webhook needs no boto3.
+        from jada.inventory.cloud.sns import publish
+
+        found["SNS topic"] = lambda subject, text: in_time(TIMEOUT, lambda: publish(fleet.aws, topic, subject, text))
+    if webhook := fleet.notify.webhook:
+        found["webhook"] = lambda subject, text: in_time(
+            TIMEOUT, lambda: post(webhook, _for_slack(f"{subject}\n{text}"))
+        )
+    return found
+
+
+def tell(fleet: str, log: DriftLog, sends: Mapping[str, Send]) -> list[JadaError]:
+    """Sends each target what it has not been told; what fails is kept for the next time, and returned."""
+    failed = []
+    for target, send in sends.items():
+        if notices := log.pending(fleet, target):
+            try:
+                send(*message(fleet, notices))
+            except JadaError as error:
+                failed.append(JadaError(f"The {target} of fleet.yml was not told: {error.message}", error.hint))
+            else:
+                log.delivered(target, notices)
+    return failed
+
+
+def message(fleet: str, notices: Sequence[Notice]) -> tuple[str, str]:
+    """A subject, and a text with one line for each notice, whatever a host has put into it."""
+    counts = Counter(notice.event for notice in notices)
+    subject = f"jada drift: {fleet}: " + ", ".join(f"{count} {event}" for event, count in sorted(counts.items()))
+    lines = [_line(notice) for notice in notices[:MOST_LINES]]
+    if more := len(notices) - MOST_LINES:
+        lines += [f"… and {more} more: jada drift --since 1d"] if more > 0 else []
+    return visible(subject), "\n".join(lines)
+
+
+def _line(notice: Notice) -> str:
+    one = notice.episode
+    name = CODES[one.code].name if one.code in CODES else ""
+    what = f"{_short(one.host)} {one.code} {name}"
+    if notice.event != NEW:
+        return visible(f"{one.resolution.upper()}: {what}, found {one.opened_at}")
+    mend = visible(one.fix)
+    # Half a command is another command.
+    mend = mend if len(mend) <= MOST_CHARACTERS // 2 else "jada drift tells it whole"
+    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.actual)}. Mend: {mend}"
+
+
+def _short(text: str) -> str:
+    shown, most = visible(text), MOST_CHARACTERS // 5
+    return shown if len(shown) <= most else f"{shown[:most]}…"
+
+
+def _for_slack(text: str) -> str:
+    """Slack reads three characters as its own markup, only these are to be written so, and makes a link of any URL."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("://", "[:]//")

@@ -1,0 +1,92 @@
+"""The tables of history.db, version by version; `PRAGMA user_version` says which one a file has."""
+
+from __future__ import annotations
+
+import sqlite3
+from itertools import chain
+
+# What leads to each version from the one before it. One that was released is never edited: a change is a new one.
+MIGRATIONS = (
+    # 1: from an empty file, or from one of before there were versions, whose columns had other names.
+    (
+        """
+        CREATE TABLE IF NOT EXISTS release (
+            id TEXT PRIMARY KEY, fleet TEXT NOT NULL, kind TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
+            reason TEXT NOT NULL, model TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS result (
+            release TEXT NOT NULL, host TEXT NOT NULL, ending TEXT NOT NULL, reason TEXT NOT NULL,
+            model_before TEXT NOT NULL, model_after TEXT NOT NULL, seconds REAL NOT NULL,
+            PRIMARY KEY (release, host)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS operator_lock (
+            fleet TEXT NOT NULL, at TEXT NOT NULL, host TEXT NOT NULL, kind TEXT NOT NULL, who TEXT NOT NULL,
+            reason TEXT NOT NULL, until TEXT NOT NULL, before TEXT NOT NULL, PRIMARY KEY (fleet, at, host, who)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS drift_check (
+            fleet TEXT NOT NULL, at TEXT NOT NULL, in_sync INTEGER NOT NULL, drifted INTEGER NOT NULL,
+            not_checked INTEGER NOT NULL, PRIMARY KEY (fleet, at)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS drift_episode (
+            fleet TEXT NOT NULL, host TEXT NOT NULL, code TEXT NOT NULL, found TEXT NOT NULL, resolved TEXT NOT NULL,
+            how TEXT NOT NULL, severity TEXT NOT NULL, expected TEXT NOT NULL, seen TEXT NOT NULL, mend TEXT NOT NULL,
+            PRIMARY KEY (fleet, host, code, found)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS drift_notice (
+            target TEXT NOT NULL, fleet TEXT NOT NULL, host TEXT NOT NULL, code TEXT NOT NULL, found TEXT NOT NULL,
+            event TEXT NOT NULL, PRIMARY KEY (target, fleet, host, code, found, event)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX IF NOT EXISTS result_host ON result (host, release)",
+        "CREATE INDEX IF NOT EXISTS release_fleet ON release (fleet, id)",
+        "ALTER TABLE result RENAME COLUMN ending TO outcome",
+        "ALTER TABLE result RENAME COLUMN reason TO detail",
+        """
+        UPDATE result SET outcome = CASE outcome
+            WHEN 'begun' THEN 'in_progress' WHEN 'not_begun' THEN 'not_started' WHEN 'unverified' THEN 'unproven'
+            WHEN 'restored' THEN 'rolled_back' WHEN 'broken' THEN 'rollback_failed' WHEN 'refused' THEN 'rejected'
+            ELSE outcome END
+        WHERE outcome <> 'verified'
+        """,
+        "ALTER TABLE drift_episode RENAME COLUMN found TO opened_at",
+        "ALTER TABLE drift_episode RENAME COLUMN resolved TO closed_at",
+        "ALTER TABLE drift_episode RENAME COLUMN how TO resolution",
+        "ALTER TABLE drift_episode RENAME COLUMN seen TO actual",
+        "ALTER TABLE drift_episode RENAME COLUMN mend TO fix",
+        "ALTER TABLE drift_notice RENAME COLUMN found TO opened_at",
+    ),
+)
+VERSION = len(MIGRATIONS)
+
+
+class NewerError(ValueError):
+    """A file has tables of a version that this jada does not know."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings the tables to VERSION, in one transaction. Raises NewerError, sqlite3.Error."""
+    with connection:
+        if _version(connection) < VERSION:
+            connection.execute("BEGIN IMMEDIATE")
+        # Read again, now that nobody else writes: another jada may have brought it there meanwhile.
+        version = _version(connection)
+        if version > VERSION:
+            raise NewerError
+        for statement in chain.from_iterable(MIGRATIONS[version:]):
+            connection.execute(statement)
+        if version < VERSION:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,178 @@
+"""The values of the record: releases, each host's part in them, people's locks, and the outcomes. Pure.
+
+Part of them comes from hosts, or was written by an older jada, which believed every host: checked() lets nothing in, or
+out, that no jada can have made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from math import isfinite
+from typing import Any, Self
+
+from jada import Exit
+from jada.tasks import release
+from jada.tasks.release import REASON, ReleaseError, began, moment, told
+
+# The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
+REDO = "redo"
+KINDS = (*release.KINDS, REDO)
+# As far as the clocks of two operators may be apart: a release of later than that was made by nobody.
+AHEAD = timedelta(minutes=5)
+
+
+class HostOutcome(StrEnum):
+    """How a release ended for one host: its value for scripts and for the record, `label` for people."""
+
+    # It stays so where jada was killed before it knew better.
+    IN_PROGRESS = "in_progress"
+    VERIFIED = "verified"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    UNPROVEN = "unproven"
+    ROLLED_BACK = "rolled_back"
+    ROLLBACK_FAILED = "rollback_failed"
+    REJECTED = "rejected"
+    LOCKED = "locked"
+    UNREACHABLE = "unreachable"
+    NOT_STARTED = "not_started"
+    # Read back from the host, which alone says so.
+    DONE = "done"
+
+    @property
+    def label(self) -> str:
+        return _LABELS.get(self, self.value)
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of a command for which this is the worst outcome."""
+        if self.ok or self is HostOutcome.PLANNED:
+            return Exit.OK
+        return _EXITS.get(self, Exit.FAILED)
+
+    @property
+    def ok(self) -> bool:
+        """True where nobody needs to do anything."""
+        return self in (HostOutcome.VERIFIED, HostOutcome.UNCHANGED, HostOutcome.DONE)
+
+    @property
+    def stands(self) -> bool:
+        """True where the release is on the host, as far as is known."""
+        return self in (HostOutcome.VERIFIED, HostOutcome.UNPROVEN, HostOutcome.DONE)
+
+    @property
+    def was_tried(self) -> bool:
+        """True where the host was changed, or may have been."""
+        return self in (
+            HostOutcome.IN_PROGRESS,
+            HostOutcome.VERIFIED,
+            HostOutcome.UNPROVEN,
+            HostOutcome.ROLLED_BACK,
+            HostOutcome.ROLLBACK_FAILED,
+        )
+
+    @property
+    def is_untouched(self) -> bool:
+        """True where the host runs what it ran when it was looked at."""
+        return self in (
+            HostOutcome.UNCHANGED,
+            HostOutcome.PLANNED,
+            HostOutcome.REJECTED,
+            HostOutcome.LOCKED,
+            HostOutcome.NOT_STARTED,
+        )
+
+
+_LABELS = {
+    HostOutcome.IN_PROGRESS: "in progress or cut off",
+    HostOutcome.UNPROVEN: "changed but not seen to run",
+    HostOutcome.ROLLED_BACK: "failed and rolled back",
+    HostOutcome.ROLLBACK_FAILED: "failed and needs you",
+    HostOutcome.REJECTED: "rejected and untouched",
+    HostOutcome.NOT_STARTED: "not started",
+}
+_EXITS = {HostOutcome.ROLLED_BACK: Exit.ROLLED_BACK, HostOutcome.LOCKED: Exit.LOCKED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One upgrade, heal, rollback or redo: `at` ISO 8601 UTC, `who` user@machine, `model` "" if there were several."""
+
+    id: str
+    fleet: str
+    kind: str
+    at: str
+    who: str
+    reason: str
+    model: str
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """An entry of whose values each can be right; where the time can't, it is the id's. Raises ReleaseError."""
+        at = began(values["id"])
+        with suppress(ReleaseError):
+            at = moment(values["at"]) or at
+        if values["kind"] not in KINDS:
+            raise ReleaseError(f"kind is {ascii(values['kind'])[:80]}, which is nothing that jada does")
+        return cls(
+            id=str(values["id"]),
+            fleet=told(values["fleet"]),
+            kind=str(values["kind"]),
+            at=at,
+            who=told(values["who"]),
+            reason=told(values["reason"], most=REASON),
+            model=told(values["model"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostEntry:
+    """One host's part of an entry; `detail` is a sentence about its outcome, if there is something to say."""
+
+    release: str
+    host: str
+    outcome: HostOutcome
+    detail: str = ""
+    model_before: str = ""
+    model_after: str = ""
+    seconds: float = 0.0
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """A host's part of whose values each can be right. Raises ReleaseError."""
+        began(values["release"])
+        seconds = values["seconds"]
+        return cls(
+            release=str(values["release"]),
+            host=told(values["host"]),
+            outcome=_outcome(values["outcome"]),
+            detail=told(values["detail"], most=REASON),
+            model_before=told(values["model_before"]),
+            model_after=told(values["model_after"]),
+            seconds=seconds if isinstance(seconds, int | float) and isfinite(seconds) else 0.0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockEntry:
+    """That a host was locked or unlocked from this machine: `kind` is lock or unlock, `before` whose lock it had."""
+
+    fleet: str
+    at: str
+    host: str
+    kind: str
+    who: str
+    reason: str
+    until: str
+    before: str
+
+
+def _outcome(value: Any) -> HostOutcome:
+    try:
+        return HostOutcome(value)
+    except ValueError:
+        raise ReleaseError(f"outcome is {ascii(value)[:80]}, which is no way to end") from None

@@ -1,0 +1,249 @@
+"""What happened, as this machine saw it: every release and rollback, host by host, in SQLite."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import asdict, fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jada import JadaError, natural
+from jada.cli.records.migrations import NewerError, migrate
+from jada.cli.records.model import Entry, HostEntry, HostOutcome, LockEntry
+from jada.cli.ui.console import err, escape
+from jada.tasks.release import ReleaseError, first_id
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    D = TypeVar("D", bound=DataclassInstance)
+
+T = TypeVar("T")
+
+# Seconds another jada on this machine may hold the file before we give up; and before a rollback goes on without it.
+BUSY_TIMEOUT, BUSY_TIMEOUT_BACK = 30, 3
+
+
+class Records:
+    """The record, kept in WAL mode so that readers never wait for a writer.
+
+    Part of it comes from hosts (`jada history --rebuild`): nothing is written, or read, that no jada can have made.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, entry: Entry, hosts: Iterable[HostEntry]) -> None:
+        """Writes an entry and its hosts; what was known of the same ones before is replaced. Raises JadaError."""
+        with _told(), self._connection as db:
+            write(db, "release", [Entry.checked(asdict(entry))])
+            self._write(db, hosts)
+
+    def update(self, hosts: Iterable[HostEntry]) -> None:
+        """Writes the outcomes of hosts of an entry. Raises JadaError."""
+        with _told(), self._connection as db:
+            self._write(db, hosts)
+
+    def entries(self, fleet: str, hosts: Collection[str] | None, last: int) -> list[Entry]:
+        """The last entries of a fleet, or of some hosts of it, the newest first."""
+        if hosts is None:
+            rows = self._connection.execute(
+                "SELECT * FROM release WHERE fleet = ? ORDER BY id DESC LIMIT ?", (fleet, last)
+            )
+        else:
+            rows = self._connection.execute(
+                "SELECT * FROM release WHERE fleet = ? AND EXISTS (SELECT 1 FROM result "
+                "WHERE release = id AND host IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT ?",
+                (fleet, _listed(hosts), last),
+            )
+        return list(_usable(Entry.checked, rows))
+
+    def host_names(self, fleet: str) -> set[str]:
+        """Every host of a fleet of which anything is recorded."""
+        rows = self._connection.execute(
+            "SELECT result.host FROM result JOIN release ON release.id = result.release WHERE release.fleet = ? "
+            "UNION SELECT host FROM operator_lock WHERE fleet = ?",
+            (fleet, fleet),
+        )
+        return {str(row["host"]) for row in rows}
+
+    def add_locks(self, entries: Iterable[LockEntry]) -> None:
+        """Writes down who locked or unlocked which host. Raises JadaError."""
+        with _told(), self._connection as db:
+            write(db, "operator_lock", entries)
+
+    def locks(self, fleet: str, hosts: Collection[str] | None) -> list[LockEntry]:
+        """Who locked and unlocked hosts of a fleet, or some of them, the newest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM operator_lock WHERE fleet = ?1 "
+            "AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) ORDER BY at DESC, host DESC",
+            (fleet, _listed(hosts)),
+        )
+        return [read(LockEntry, row) for row in rows]
+
+    def since(self, fleet: str, moment: datetime) -> list[Entry]:
+        """The entries of a fleet made since then, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM release WHERE fleet = ? AND id >= ? ORDER BY id", (fleet, first_id(moment))
+        )
+        return list(_usable(Entry.checked, rows))
+
+    def entry(self, release: str) -> Entry | None:
+        rows = self._connection.execute("SELECT * FROM release WHERE id = ?", (release,))
+        return next(_usable(Entry.checked, rows), None)
+
+    def hosts(self, release: str) -> list[HostEntry]:
+        rows = self._connection.execute("SELECT * FROM result WHERE release = ?", (release,))
+        return sorted(_usable(HostEntry.checked, rows), key=lambda one: natural(one.host))
+
+    def outcomes(self, release: str, hosts: Collection[str] | None = None) -> dict[HostOutcome, int]:
+        """How many hosts, or how many of these, had which outcome."""
+        rows = self._connection.execute(
+            "SELECT outcome, count(*) AS hosts FROM result "
+            "WHERE release = ?1 AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) "
+            "GROUP BY outcome ORDER BY hosts DESC",
+            (release, _listed(hosts)),
+        )
+        known = frozenset(HostOutcome)
+        return {HostOutcome(row["outcome"]): row["hosts"] for row in rows if row["outcome"] in known}
+
+    def released(self, fleet: str) -> dict[str, HostEntry]:
+        """The last release that stood on each host, by host name, as far as this machine knows."""
+        # In SQLite, the other columns beside max() are those of the row that has it.
+        rows = self._connection.execute(
+            "SELECT result.*, max(release.id) FROM result JOIN release ON release.id = result.release "
+            "WHERE release.fleet = ? AND result.outcome IN (SELECT value FROM json_each(?)) GROUP BY result.host",
+            (fleet, _listed([outcome for outcome in HostOutcome if outcome.stands])),
+        )
+        return {entry.host: entry for entry in _usable(HostEntry.checked, rows)}
+
+    def _write(self, db: sqlite3.Connection, hosts: Iterable[HostEntry]) -> None:
+        write(db, "result", [HostEntry.checked(asdict(host)) for host in hosts])
+
+
+def write(db: sqlite3.Connection, table: str, values: Iterable[D]) -> None:
+    """Writes values of one type, whose fields are the table's columns; one with the same key is replaced."""
+    values = list(values)
+    if values:
+        names = [field.name for field in fields(values[0])]
+        statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - ours
+        db.executemany(statement, ([getattr(value, name) for name in names] for value in values))
+
+
+def read(kind: type[D], row: sqlite3.Row) -> D:
+    """A value whose fields are columns of the row."""
+    return kind(**{field.name: row[field.name] for field in fields(kind)})
+
+
+def _listed(words: Collection[str] | None) -> str | None:
+    """Words as SQLite's json_each() reads them, as names of hosts; None for every host."""
+    return None if words is None else json.dumps(sorted(words))
+
+
+def _usable(checked: Callable[[Mapping[str, Any]], T], rows: Iterable[sqlite3.Row]) -> Iterator[T]:
+    """The rows that can be right; the others were written by an older jada, which believed every host."""
+    for row in rows:
+        with suppress(ReleaseError):
+            yield checked(dict(row))
+
+
+def state_folder() -> Path:
+    """$XDG_STATE_HOME/jada (XDG Base Directory Specification), made if need be. Raises JadaError."""
+    try:
+        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "jada"
+    except RuntimeError:
+        raise JadaError("This user has no home folder to keep the record in", "set HOME or XDG_STATE_HOME") from None
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A folder that is there may still be on a full or read-only disk.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise JadaError(
+            f"The record in {folder} can't be written: {error.strerror}",
+            "nothing was changed; to go on without it: XDG_STATE_HOME=$(mktemp -d) jada …",
+        ) from None
+    return folder
+
+
+@contextmanager
+def open_records(needed: bool = True) -> Iterator[Records]:
+    """The record in history.db, opened; made where there is none. Raises JadaError.
+
+    Where it is not `needed`, as for a rollback, and can't be used, that is told and an empty one stands in for it.
+    """
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(open_database(BUSY_TIMEOUT if needed else BUSY_TIMEOUT_BACK))
+            if not needed:
+                _try_to_write(connection)
+        except JadaError as error:
+            if needed:
+                raise
+            _tell_unrecorded(error)
+            connection = stack.enter_context(closing(sqlite3.connect(":memory:")))
+            prepare(connection)
+        yield Records(connection)
+
+
+@contextmanager
+def told_only(only: bool = True) -> Iterator[None]:
+    """Where something can't be written down here, says so on stderr and goes on; raises JadaError if not `only`."""
+    try:
+        yield
+    except JadaError as error:
+        if not only:
+            raise
+        _tell_unrecorded(error)
+
+
+def _tell_unrecorded(error: JadaError) -> None:
+    err.print(
+        f"[yellow]Not recorded here[/]: {escape(error.message)}. Each host keeps its own record; later, "
+        "`jada history --rebuild` reads it back."
+    )
+
+
+@contextmanager
+def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
+    """The file that holds the record and the history of drift. Raises JadaError."""
+    file = state_folder() / "history.db"
+    with _told(), closing(sqlite3.connect(file, timeout=timeout)) as connection:
+        try:
+            prepare(connection)
+        except NewerError:
+            raise JadaError(
+                f"The record {file} was written by a newer jada", "update the jada of this machine"
+            ) from None
+        connection.execute("PRAGMA journal_mode = WAL")
+        yield connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Gives a database the tables of today, and its rows names. Raises NewerError, sqlite3.Error."""
+    connection.text_factory = lambda content: content.decode(errors="replace")
+    connection.row_factory = sqlite3.Row
+    migrate(connection)
+
+
+def _try_to_write(connection: sqlite3.Connection) -> None:
+    with _told():
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, ReleaseError) as error:
+        raise JadaError(
+            f"The record history.db can't be read or written: {error}",
+            "move the file away and read it back with: jada history --rebuild",
+        ) from None

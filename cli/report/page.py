@@ -1,0 +1,276 @@
+"""The page of `jada report`: one value in, one HTML file out that loads nothing. Pure.
+
+Whatever hosts and people say is text to it: the template escapes it, and its Content-Security-Policy lets nothing run
+or load, and no style but its own. A host that was not checked is never shown as fine, nor is a check that was not made.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from jada import __version__, natural
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.formats import acceptance
+from jada.cli.drift.log import Check, Episode, compare
+from jada.cli.records.model import Entry, HostOutcome
+from jada.cli.ui.console import plural, visible
+from jada.cli.ui.explanation import facts
+from jada.tasks import FILES
+from jada.tasks.codes import CODES, SEVERITIES, FindingCode
+from jada.tasks.state import State
+
+# How wide the drawing of the whole time is, in its own units; less than LEAST of it can't be seen.
+WIDTH, LEAST = 1000.0, 4.0
+UNSEEN = "unseen"
+# A row of the timeline names so many hosts at once; the others are behind a click.
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One release and how many hosts had which outcome."""
+
+    entry: Entry
+    outcomes: Mapping[HostOutcome, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the page tells. `states` has the hosts that could be looked at; the past begins at `since`.
+
+    `checks` and `episodes` are those the history knows, without the one that is shown. `only` are the options that
+    chose the hosts, "" for all.
+    """
+
+    drift: Drift
+    states: Mapping[str, State]
+    since: datetime
+    checks: tuple[Check, ...] = ()
+    episodes: tuple[Episode, ...] = ()
+    done: tuple[Done, ...] = ()
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How something stands: never by colour (`kind`) alone."""
+
+    kind: str
+    symbol: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the timeline: a release, or what was found on these hosts at the same times.
+
+    `spans` are from when to when, None for now, and how it ended: "" if it goes on, UNSEEN if nobody knows.
+    """
+
+    last: datetime
+    spans: tuple[tuple[datetime, datetime | None, str], ...]
+    bars: tuple[tuple[float, float], ...]
+    kind: str
+    done: Done | None = None
+    outcomes: str = ""
+    code: str = ""
+    name: str = ""
+    hosts: tuple[str, ...] = ()
+    told: tuple[tuple[str, str], ...] = field(default=())
+
+
+STANDINGS = {
+    Standing.IN_SYNC: Mark("fine", "✓", "in sync"),
+    Standing.DRIFTED: Mark("error", "✗", "drifted"),
+    Standing.NOT_CHECKED: Mark("unknown", "?", "not checked"),
+    Standing.CHANGING: Mark("note", "↻", "being changed"),
+    Standing.GONE: Mark("gone", "–", "gone"),
+}
+ACCEPTED = Mark("accepted", "○", "accepted")
+NOTHING, UNKNOWN = Mark("nothing", "·", "not found"), Mark("unknown", "?", "not known")
+FOUND = {
+    "error": Mark("error", "✗", "error"),
+    "warning": Mark("warning", "!", "warning"),
+    "note": Mark("note", "•", "note"),
+}
+
+
+def html(page: Page) -> str:
+    """The whole file."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    style = (FILES / "report.css").read_text(encoding="utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(FILES),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(anchor=_anchor, mark=_mark, plural=plural, time=_time, unix=_unix, until=acceptance)
+    rows = _by_need(page.drift.hosts)
+    codes = _codes(rows)
+    plain = [row for row in rows if row.standing is Standing.IN_SYNC and not row.findings]
+    return environment.get_template("report.html.j2").render(
+        page=page,
+        version=__version__,
+        style=Markup(style),  # noqa: S704 - ours
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        counts=[(STANDINGS[one], count) for one, count in _counts(page.drift)],
+        standings=STANDINGS,
+        codes=codes,
+        matrix=[(row, _cells(row, page.states.get(row.host), codes)) for row in rows if row not in plain],
+        plain=plain,
+        events=_events(page),
+        most_names=MOST_NAMES,
+        on_page={row.host for row in rows},
+        unchecked=sum(check.not_checked > 0 for check in page.checks),
+        hosts=[(row, _facts(row.host, page.states.get(row.host))) for row in rows],
+        legend=(*FOUND.values(), ACCEPTED, NOTHING, UNKNOWN),
+    )
+
+
+def _counts(drift: Drift) -> list[tuple[Standing, int]]:
+    """How many hosts stand how; that none is being changed is nothing to tell."""
+    counts = [(one, drift.count(one)) for one in Standing]
+    return [(one, count) for one, count in counts if count or one is not Standing.CHANGING]
+
+
+def _shown(value: Any) -> Any:
+    """A value as the template puts it on the page, before it escapes it; what is markup already is ours."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _codes(rows: Iterable[HostDrift]) -> list[FindingCode]:
+    """Those that anything was found of, in the catalogue's order."""
+    found = {one.finding.code for row in rows for one in row.findings}
+    return [code for code in CODES.values() if code.code in found]
+
+
+def _cells(row: HostDrift, state: State | None, codes: Sequence[FindingCode]) -> list[Mark]:
+    """A mark for each code: the gravest thing found, or nothing, but only where it was looked for.
+
+    A host without a release has nothing to be compared with, so nothing is known of most codes there; nor of one that
+    is being changed, just now or for too long.
+    """
+    is_judged = state and state.release and row.standing in (Standing.IN_SYNC, Standing.DRIFTED)
+    none = NOTHING if is_judged else UNKNOWN
+    return [
+        min((_mark(one) for one in row.findings if one.finding.code == code.code), key=_grave, default=none)
+        for code in codes
+    ]
+
+
+def _mark(one: Judged) -> Mark:
+    return ACCEPTED if one.is_accepted else FOUND[one.finding.severity]
+
+
+def _grave(mark: Mark) -> int:
+    return [*SEVERITIES, ACCEPTED.kind].index(mark.kind)
+
+
+def _by_need(rows: Sequence[HostDrift]) -> list[HostDrift]:
+    """Those that need somebody first; otherwise as they came."""
+    order = [Standing.NOT_CHECKED, Standing.DRIFTED, Standing.CHANGING, Standing.IN_SYNC, Standing.GONE]
+    return sorted(rows, key=lambda row: order.index(row.standing))
+
+
+def _facts(name: str, state: State | None) -> dict[str, Any] | None:
+    return {**facts(name, state), "made": state.release} if state else None
+
+
+def _events(page: Page) -> list[Event]:
+    """The past: what is still so first, and of that the newest first, as of the rest."""
+    known = [one for one in page.episodes if not one.closed_at]
+    begun, ended = compare(page.drift, known)
+    now = {(one.host, one.code, one.opened_at): one for one in (*page.episodes, *begun, *ended)}
+    events = [*_releases(page), *_drifts(page, now.values())]
+    return sorted(events, key=lambda event: (event.last, event.spans[-1][0]), reverse=True)
+
+
+def _releases(page: Page) -> Iterator[Event]:
+    for done in page.done:
+        if (at := _moment(done.entry.at)) is None:
+            continue
+        told = ", ".join(f"{count} {outcome.label}" for outcome, count in done.outcomes.items())
+        yield Event(at, ((at, at, ""),), (_bar(page, at, at),), "release", done, told)
+
+
+def _drifts(page: Page, episodes: Iterable[Episode]) -> Iterator[Event]:
+    """What was found on several hosts at the same times is one row, and so are the times of one that came back.
+
+    What a host had when it was last checked is not known to have ended, nor to go on, if it could not be checked now.
+    """
+    found_now = {(row.host, one.finding.code) for row in page.drift.hosts for one in row.findings}
+    by_host: dict[tuple[str, str], list[Episode]] = defaultdict(list)
+    for one in sorted(episodes, key=lambda one: one.opened_at):
+        by_host[one.host, one.code].append(one)
+    rows: dict[Any, list[list[Episode]]] = defaultdict(list)
+    for (host, code), times in by_host.items():
+        still = "" if (host, code) in found_now else UNSEEN
+        spans = tuple((one.opened_at, one.closed_at, one.resolution if one.closed_at else still) for one in times)
+        rows[code, spans].append(times)
+    for (code, times), alike in rows.items():
+        moments = tuple((_at(opened), _at(closed) if closed else None, ended) for opened, closed, ended in times)
+        yield Event(
+            max(end or page.drift.at for _, end, _ in moments),
+            moments,
+            tuple(_bar(page, start, end or page.drift.at) for start, end, _ in moments),
+            alike[0][-1].severity,
+            code=code,
+            name=CODES[code].name if code in CODES else "",
+            hosts=tuple(sorted((one[-1].host for one in alike), key=natural)),
+            told=tuple(dict.fromkeys((one[-1].expected, one[-1].actual) for one in alike)),
+        )
+
+
+def _bar(page: Page, start: datetime, end: datetime) -> tuple[float, float]:
+    """Where it begins and how wide it is, in the units of the drawing."""
+    whole = (page.drift.at - page.since).total_seconds()
+    left, right = (min(max((at - page.since).total_seconds() / whole, 0), 1) * WIDTH for at in (start, end))
+    width = max(right - left, LEAST)
+    return round(min(left, WIDTH - width), 1), round(width, 1)
+
+
+def _anchor(host: str) -> str:
+    """The id of a host's part of the page: a name without blanks, and no other host's."""
+    return "host-" + quote(host, safe="", errors="backslashreplace")
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _moment(text: str) -> datetime | None:
+    """The moment a host's record tells, UTC unless it says otherwise; None where that is no moment."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _unix(seconds: float) -> datetime | str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+def _time(at: datetime | str) -> Any:
+    """A moment for people and for programs; the words themselves where they tell none."""
+    from markupsafe import Markup
+
+    utc = _moment(at) if isinstance(at, str) else at.astimezone(UTC)
+    if utc is None:
+        return at
+    return Markup('<time datetime="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M}Z")

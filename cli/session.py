@@ -1,0 +1,269 @@
+"""From the options every command shares to the hosts it is about, with a session open to them."""
+
+from __future__ import annotations
+
+import fnmatch
+import getpass
+import glob
+import socket
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from jada import ConfigError, Exit, Host, HostError, JadaError, UnforeseenError, attempt
+from jada.cli import signals
+from jada.cli.ui.complete import role_names
+from jada.cli.ui.console import debugged, err, escape, plural, progress, visible
+from jada.cli.ui.given import GIVEN
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+    from jada.tasks.engines.ssh import Connection, Session
+    from jada.tasks.plan import Request
+    from jada.tasks.state import State
+
+F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
+T = TypeVar("T")
+
+# What chooses hosts by their names, where that is an option; some commands take a name as an argument.
+LIMIT, HOST = "--limit", "HOST"
+
+
+class NotBegunError(HostError):
+    """Nothing was done on a host, because the command had to end before its turn came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A fleet with its hosts found and a session to reach them; after `ends` (monotonic) no host is begun."""
+
+    fleet: Fleet
+    hosts: tuple[Host, ...]
+    session: Session
+    ends: float
+
+    def role(self, name: str) -> str:
+        return next(host.role for host in self.hosts if host.name == name)
+
+    def begun_anew(self) -> Opened:
+        """The same with all the time that fleet.yml gives, as after a question that waited for its answer."""
+        return replace(self, ends=time.monotonic() + self.fleet.deadline)
+
+    def look(
+        self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False
+    ) -> dict[str, State | HostError]:
+        """One look at every host, side by side, in the order of the hosts; it `goes_on` if changes follow at once."""
+        names = (host.name for host in self.hosts)
+        return self.visit(text, names, lambda _, connection: connection.look(history, goes_on=goes_on))
+
+    def visit(
+        self,
+        text: str,
+        names: Iterable[str],
+        act: Callable[[str, Connection], T],
+    ) -> dict[str, T | HostError]:
+        """Does one thing on each named host, side by side, and shows how far it is.
+
+        Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotBegunError.
+        Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
+        """
+        signals.check()
+        wanted = list(names)
+        found: dict[str, T | HostError] = {}
+
+        def in_time() -> Iterator[str]:
+            for name in wanted:
+                if signals.stopped() or time.monotonic() > self.ends:
+                    return
+                yield name
+
+        with progress(text, len(wanted)) as advance:
+            for name, result in self.session.each(in_time(), act):
+                found[name] = result
+                if isinstance(result, UnforeseenError) and debugged():
+                    traceback.print_exception(result)
+                advance()
+        signals.check()
+        late = f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
+        why = "jada was told to stop" if signals.stopped() else late
+        return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
+
+    def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
+        from jada.tasks.plan import Request
+        from jada.tasks.release import new_id
+
+        now = datetime.now(UTC)
+        who = visible(f"{getpass.getuser()}@{socket.gethostname()}")
+        at = now.isoformat(timespec="seconds")
+        nofile = self.fleet.limits.nofile
+        return Request(new_id(now), self.fleet.name, who, at, nofile, restart, visible(reason), force)
+
+
+def fleet_option(command: F) -> F:
+    """--fleet, for every command that reads fleet.yml."""
+    return click.option(
+        "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use (default: see jada --help)."
+    )(command)
+
+
+def host_options(command: F) -> F:
+    """--fleet, --role and --limit, for every command about hosts."""
+    command = click.option(
+        "--limit",
+        metavar="PATTERN",
+        type=GIVEN,
+        multiple=True,
+        callback=lambda _, __, given: ",".join(given) if given else None,
+        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
+    )(command)
+    command = click.option(
+        "--role", metavar="ROLE", type=GIVEN, help="Only hosts of this role of fleet.yml.", shell_complete=role_names
+    )(command)
+    return fleet_option(command)
+
+
+def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:
+    """The fleet.yml that a command about hosts is to use; a rollback needs not all of it to be good."""
+    from jada.cli.startup import patch
+
+    patch()
+    from jada.inventory.fleet import config
+
+    return config.load(fleet_file) if needs_all else config.load(fleet_file, tell=_tell_unneeded)
+
+
+def _tell_unneeded(error: JadaError) -> None:
+    err.print(f"[yellow]Not needed for a rollback, so left out[/]: {escape(error.message)}")
+
+
+@contextmanager
+def open_fleet(
+    fleet_file: str | None, role: str | None, limit: str | None, needs_all: bool = True, limit_by: str = LIMIT
+) -> Iterator[Opened]:
+    """Reads fleet.yml, finds the hosts, and opens a session to those that --role and --limit leave."""
+    from jada.cli.startup import lasting
+
+    with lasting():
+        fleet = load(fleet_file, needs_all)
+        from jada.inventory.access import login
+        from jada.inventory.access.scratch import scratch
+        from jada.tasks.engines.dial import AT_ONCE, dial
+
+        hosts = find(fleet, role, limit, limit_by)
+        first = [host for host in hosts if not host.trouble][:AT_ONCE] if login.is_direct(fleet) else []
+        lines = {host.name: dial(host.address, host.port) for host in first}
+        # Half of what a command imports is what speaks ssh.
+        from jada.tasks.engines.ssh import Session
+
+    with signals.cleaned_up(), scratch() as folder:
+        data = login.ssh_data(fleet, hosts, folder)
+        session = Session(data, fleet.service, lines)
+        try:
+            yield Opened(fleet, hosts, session, time.monotonic() + fleet.deadline)
+        finally:
+            session.close()
+
+
+def find(fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMIT) -> tuple[Host, ...]:
+    """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none."""
+    from jada.inventory import discover
+    from jada.inventory.roles import unmatched
+
+    # Not under what moves on the terminal: it may be asked for an MFA code there.
+    discover.log_in(fleet)
+    with err.status("Finding hosts…") if err.is_terminal else nullcontext():
+        hosts = discover.discover(fleet)
+    for note in unmatched(hosts, fleet.roles):
+        err.print(f"[yellow]Note[/] {escape(note)}")
+    return choose(fleet, hosts, role, limit, limit_by)
+
+
+def choose(
+    fleet: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str | None, limit_by: str = LIMIT
+) -> tuple[Host, ...]:
+    """Those of `hosts` that --role and --limit leave. Raises ConfigError when a role or any pattern matches none."""
+    if role is not None and role not in {one.name for one in fleet.roles}:
+        raise ConfigError(
+            f"fleet.yml names no role {role}",
+            "one of: " + ", ".join(one.name for one in fleet.roles),
+        )
+    of_role = tuple(host for host in hosts if role is None or host.role == role)
+    if not of_role:
+        raise JadaError(f"None of the {plural(len(hosts), 'host')} has the role {role}")
+    if limit is None:
+        return of_role
+    matches = {
+        pattern: {host.name for host in of_role if fnmatch.fnmatchcase(host.name, pattern)}
+        for pattern in patterns(limit)
+    }
+    if unmatched := [pattern for pattern, names in matches.items() if not names]:
+        told = ",".join(one or "''" for one in unmatched)
+        where = f" of role {role}" if role is not None else ""
+        names = ", ".join(host.name for host in of_role[:20]) + (", …" if len(of_role) > 20 else "")
+        raise ConfigError(
+            f"None of the {plural(len(of_role), 'host')}{where} matches {limit_by} {told}",
+            f"one of: {names}",
+        )
+    chosen = set().union(*matches.values())
+    return tuple(host for host in of_role if host.name in chosen)
+
+
+def choose_recorded(
+    fleet: Fleet, recorded: Collection[str], role: str | None, limit: str | None, host: str | None = None
+) -> set[str] | None:
+    """The names that --role, --limit and --host leave, None for all, of the hosts that are recorded: some may be gone.
+
+    A name of which nothing is recorded is looked for in the fleet. Raises JadaError, ConfigError for one of no host.
+    """
+    if role is None and limit is None and host is None:
+        return None
+    names = set(recorded)
+    if role is not None:
+        # Which role a host plays, its source alone knows.
+        names = {one.name for one in find(fleet, role, limit)}
+    elif limit is not None:
+        wanted = patterns(limit)
+        if unknown := [one for one in wanted if not fnmatch.filter(names, one)]:
+            names |= {one.name for one in find(fleet, None, ",".join(unknown))}
+        names = {name for name in names if any(fnmatch.fnmatchcase(name, one) for one in wanted)}
+    if host is not None:
+        if host not in (*recorded, *names):
+            find(fleet, None, glob.escape(host), "--host")
+        names &= {host}
+    return names
+
+
+def patterns(limit: str) -> list[str]:
+    """The shell patterns of --limit."""
+    return [pattern.strip() for pattern in limit.split(",")]
+
+
+def one_host(hosts: tuple[Host, ...], wanted: str) -> Host:
+    """The only one of the hosts that were found for a name. Raises ConfigError."""
+    exact = [host for host in hosts if host.name == wanted] or list(hosts)
+    if len(exact) > 1:
+        raise ConfigError(
+            f"{wanted} matches {plural(len(hosts), 'host')}", "name one of: " + ", ".join(one.name for one in hosts)
+        )
+    return exact[0]
+
+
+def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> dict[str, T | HostError]:
+    """What `judge` makes of each host that was seen; where it fails, that host's trouble."""
+    return {
+        name: state if isinstance(state, HostError) else attempt(name, partial(judge, name, state))
+        for name, state in seen.items()
+    }
+
+
+def worst(codes: set[Exit]) -> Exit:
+    """One exit code for many hosts: a failure says more than a rollback, that more than a lock."""
+    return next((code for code in (Exit.FAILED, Exit.ROLLED_BACK, Exit.LOCKED, Exit.DRIFT) if code in codes), Exit.OK)

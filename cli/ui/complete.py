@@ -1,0 +1,37 @@
+"""What the shell is offered after an option: models and roles. A fleet.yml that can't be read offers none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from jada.cli.ui.console import visible
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
+
+def model_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The short names of `jada models`."""
+    from jada.inventory import models
+
+    fleet = _fleet(ctx)
+    names = [visible(model.name) for model in models.catalogue(fleet.models if fleet else {})]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def role_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The roles of fleet.yml."""
+    fleet = _fleet(ctx)
+    names = [visible(role.name) for role in (fleet.roles if fleet else ())]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _fleet(ctx: click.Context) -> Fleet | None:
+    from jada.inventory.fleet import config
+
+    try:
+        return config.load(ctx.params.get("fleet_file") or ctx.find_root().params.get("fleet_file"))
+    except Exception:
+        return None

@@ -1,0 +1,141 @@
+"""Why a host runs the model it runs, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jada.cli.ui.console import escape, plural, since, visible
+from jada.cli.ui.findings import finding_as_json
+from jada.tasks import checks, effective
+from jada.tasks.effective import Effective
+from jada.tasks.state import State
+
+# A longer model moves its own line alone.
+WIDEST = 60
+
+
+def facts(name: str, state: State) -> dict[str, Any]:
+    """What `jada explain --json` tells of one host."""
+    fresh, running = _both(state)
+    stale = checks.stale_sessions(state)
+    process = state.process
+    return {
+        "error": None,
+        "release": state.release.id if state.release else None,
+        "model_wanted": state.release.wanted.model if state.release else None,
+        "fresh": _effect(fresh),
+        "running": {
+            "model": checks.running_model(state) or None,
+            "told_by": "health" if state.health.model else "probe" if state.probe.model else None,
+            "pid": process.pid,
+            "started": process.started,
+            "chain": _effect(running)["chain"],
+        }
+        if process and running
+        else None,
+        "open_files": _limits(state),
+        "restarts": state.unit.restarts,
+        "sessions": [
+            {
+                "pid": session.pid,
+                "user": session.user,
+                "tty": session.tty or None,
+                "started": session.started,
+                "stale": session in stale,
+            }
+            for session in state.sessions
+        ],
+        "findings": [finding_as_json(finding, name) for finding in checks.drift(state)],
+    }
+
+
+def lines(name: str, state: State) -> Iterator[str]:
+    """What `jada explain` tells of one host, as markup."""
+    release = state.release
+    asked = f"release {release.id} asks for {release.wanted.model or 'no model'}" if release else "it has no release"
+    yield f"[bold]{escape(name)}[/]: {escape(asked)}"
+    if not checks.unusable(state):
+        yield from _what_runs(state)
+    for finding in checks.drift(state):
+        mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
+        yield f"  {mark} {escape(str(finding))}"
+        yield f"    mend: {escape(finding.mend_on(name))}"
+    yield ""
+
+
+def _what_runs(state: State) -> Iterator[str]:
+    fresh, running = _both(state)
+    yield from _chain(f"A process started now would ask for {fresh.model}", fresh)
+    process = state.process
+    if process is None:
+        yield "\n  No process runs."
+    else:
+        model = checks.running_model(state) or "a model that nothing tells"
+        began = since(process.started, state.now)
+        title = f"Process {process.pid}, running for {began}, uses {model}{_how(state)}"
+        if running is None or running.chain == fresh.chain:
+            yield f"\n  {escape(title)}."
+        else:
+            yield from _chain(f"{title}; started again as it was, it would ask for {running.model}", running)
+    limits = ", ".join(f"{'not known' if count is None else count} {what}" for what, count in _limits(state).items())
+    yield f"\n  Open files: {escape(limits.replace('_', ' '))}."
+    if state.login.error:
+        yield f"  A login of {escape(state.user)} could not be measured: {escape(state.login.error)}."
+    if state.unit.restarts:
+        yield f"  systemd started it again {plural(state.unit.restarts, 'time')} since its last start by hand."
+    stale = checks.stale_sessions(state)
+    for session in state.sessions:
+        old = ", from before the model changed" if session in stale else ""
+        yield (
+            f"  A claude session of {escape(session.user)} is open: {session.pid}, {session.tty or 'no terminal'}, "
+            f"for {since(session.started, state.now)}{old}."
+        )
+
+
+def _chain(title: str, effect: Effective) -> Iterator[str]:
+    yield f"\n  {escape(title)}:"
+    width = min(max(len(visible(origin.model)) for origin in effect.chain), WIDEST)
+    for origin in effect.chain:
+        mark = "[green]→[/]" if not origin.lost else " "
+        why = f"  ({escape(origin.lost)})" if origin.lost else ""
+        yield f"  {mark} {escape(visible(origin.model).ljust(width))}  {escape(origin.where)}{why}"
+    if effect.barred:
+        yield f"    but availableModels of {escape(effect.barred)} leaves {escape(effect.winner.model)} out"
+    if effect.overridden:
+        yield f"    but modelOverrides of {escape(effect.overridden)} sends {escape(effect.model)} in its place"
+
+
+def _both(state: State) -> tuple[Effective, Effective | None]:
+    """What a process started now asks for, and what the one that runs would ask for were it to read the files again."""
+    running = effective.resolve(state, state.process.launch) if state.process else None
+    return effective.resolve(state, effective.fresh(state)), running
+
+
+def _how(state: State) -> str:
+    if not state.told:
+        return ""
+    return " (says its health check)" if state.health.model else " (says its probe)"
+
+
+def _limits(state: State) -> dict[str, int | None]:
+    wanted = state.release.wanted if state.release else None
+    return {
+        "asked": wanted.nofile_asked if wanted else None,
+        "released": wanted.nofile if wanted else None,
+        "set_in_the_unit": state.unit.nofile,
+        "in_force": state.process.soft if state.process else None,
+        "at_a_login": None if state.login.error else state.login.nofile,
+    }
+
+
+def _effect(effect: Effective) -> dict[str, Any]:
+    return {
+        "model": effect.model,
+        "barred_by": effect.barred or None,
+        "overridden_by": effect.overridden or None,
+        "chain": [
+            {"model": origin.model, "where": origin.where, "wins": not origin.lost, "lost": origin.lost or None}
+            for origin in effect.chain
+        ],
+    }

@@ -1,0 +1,112 @@
+"""Writes the reference pages from what they tell of: `make docs`. A test holds that they are fresh.
+
+docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, and docs/fleet.md of the
+fleet.yml that is shipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+import jada
+from jada.cli.main import COMMANDS
+from jada.cli.main import jada as program
+from jada.tasks.codes import CODES
+
+ROOT = Path(jada.__file__).parent
+# Columns of a command's help.
+WIDTH = 100
+MADE = "<!-- Made by `make docs`; edit {} instead. -->"
+# A key of fleet.yml, commented out or not.
+_KEY = re.compile(r"(?:# )?([a-z_]+):(?: |$)")
+
+
+def pages() -> dict[str, str]:
+    """Each page's text by its path below the project's root."""
+    return {
+        "docs/cli.md": "\n".join(_commands()),
+        "docs/findings.md": "\n".join(_findings()),
+        "docs/fleet.md": "\n".join(_fleet((ROOT / "inventory/fleet.yml").read_text(encoding="utf-8"))),
+    }
+
+
+def _commands() -> Iterator[str]:
+    yield from ("# Commands", "", MADE.format("the docstrings and options in cli/commands/"), "")
+    yield from ("```text", _help(program, _context(program, "jada")), "```", "")
+    for name in COMMANDS:
+        parent = _context(program, "jada")
+        command = program.get_command(parent, name)
+        assert command is not None  # noqa: S101 - for the type checker
+        yield from _sections(command, name, parent, "##")
+
+
+def _sections(command: click.Command, name: str, parent: click.Context, marks: str) -> Iterator[str]:
+    context = _context(command, name, parent)
+    yield from (f"{marks} {context.command_path}", "", "```text", _help(command, context), "```", "")
+    if isinstance(command, click.Group):
+        for inner, one in command.commands.items():
+            yield from _sections(one, inner, context, marks + "#")
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    return click.Context(
+        command, parent=parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH, color=False
+    )
+
+
+def _help(command: click.Command, context: click.Context) -> str:
+    lines = command.get_help(context).splitlines()
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _findings() -> Iterator[str]:
+    yield from ("# Findings", "", MADE.format("tasks/codes.py"), "")
+    yield (
+        "What `jada drift` finds; `jada drift --explain J103` tells one of them. Codes are stable. In a mend, HOST is "
+        "the host's name and UNIT the service."
+    )
+    yield from (
+        "",
+        "- *error*: the service does not run what was released, or would not after its next restart.",
+        "- *warning*: something beside the service is not as it should be.",
+        "- *note*: told, but no drift: a host with notes alone is in sync.",
+        "",
+        "| code | name | severity | meaning | what mends it |",
+        "| --- | --- | --- | --- | --- |",
+    )
+    for one in CODES.values():
+        yield f"| {one.code} | {one.name} | {one.severity} | {one.meaning} | {one.mend} |"
+    yield ""
+
+
+def _fleet(text: str) -> Iterator[str]:
+    """The sections of the file, which blank lines part: the comment before a key as text, the key itself as YAML."""
+    yield from ("# fleet.yml", "", MADE.format("inventory/fleet.yml"), "")
+    for block in text.strip().split("\n\n"):
+        prose, yaml = _parted(block.splitlines())
+        keys = [found[1] for line in yaml if (found := _KEY.match(line))]
+        if keys:
+            yield from (f"## {keys[0]}", "")
+        if prose:
+            yield from (*prose, "")
+        if yaml:
+            yield from ("```yaml", *yaml, "```", "")
+
+
+def _parted(lines: list[str]) -> tuple[list[str], list[str]]:
+    first = next((at for at, line in enumerate(lines) if not line.startswith("#") or _KEY.match(line)), len(lines))
+    return [line.removeprefix("#").strip() for line in lines[:first]], lines[first:]
+
+
+def main() -> None:
+    """Writes every page."""
+    for path, text in pages().items():
+        (ROOT / path).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""fleet.yml as a whole: one frozen value, of which each section has a module that reads, checks and holds it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from jada import ConfigError, Service
+from jada.inventory import models, roles
+from jada.inventory.cloud import profile
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.fleet import accept, limits, notify, service, ssh
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.limits import Limits
+from jada.inventory.fleet.notify import Notify
+from jada.inventory.fleet.search import find
+from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.roles import Role
+from jada.inventory.sources import registry
+from jada.inventory.sources.source import Source
+from jada.inventory.yaml_readers import Tell, or_default, working_folder
+from jada.inventory.yaml_values import Readers, Value, read
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds."""
+
+    name: str
+    path: Path
+    sources: tuple[Source, ...]
+    roles: tuple[Role, ...]
+    aws: Aws = field(default_factory=Aws)
+    models: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    service: Service = field(default_factory=Service)
+    deadline: int = 3600
+    ssh: Ssh = field(default_factory=Ssh)
+    accept: tuple[Acceptance, ...] = ()
+    notify: Notify = field(default_factory=Notify)
+
+    def model_of(self, role: str) -> str:
+        """The exact id that is asked for by a role, or ""."""
+        model = next((one.model for one in self.roles if one.name == role), "")
+        return models.resolve(model, models.catalogue(self.models)).id if model else ""
+
+
+def _raise(error: ConfigError) -> None:
+    raise error
+
+
+def load(
+    path: str | None = None, environ: Mapping[str, str] | None = None, cwd: Path | None = None, tell: Tell = _raise
+) -> Fleet:
+    """The fleet of `path`, or of the first file found: $JADA_FLEET, ./inventory/fleet.yml, the user's, the system's.
+
+    Raises ConfigError with the line and the key of what is wrong; `tell` gets it where the way back does not need the
+    section, and may leave that out.
+    """
+    return parse(find(path, os.environ if environ is None else environ, cwd or working_folder()), tell)
+
+
+def parse(file: Path, tell: Tell = _raise) -> Fleet:
+    """The fleet of one file. Raises ConfigError."""
+    top = read(file)
+    readable = or_default(tell, models.read, dict[str, str]())
+    ids = readable(written) if (written := top.entries().get("models")) else {}
+    readers: Readers = {
+        "fleet": lambda name: _short(name, 80),
+        "aws": profile.read,
+        "sources": registry.read,
+        "roles": partial(roles.read, catalogue=models.catalogue(ids), tell=tell),
+        "models": lambda _: ids,
+        "limits": or_default(tell, limits.read, Limits()),
+        **service.READERS,
+        "deadline": lambda deadline: deadline.integer(1, 86400),
+        "ssh": ssh.read,
+        "accept": or_default(tell, accept.read, ()),
+        "notify": or_default(tell, notify.read, Notify()),
+    }
+    found = top.fields(readers, required=("fleet", "sources", "roles"))
+    others = {key: value for key, value in found.items() if key not in service.READERS}
+    return Fleet(name=others.pop("fleet"), path=file, service=service.from_values(found), **others)
+
+
+def _short(value: Value, most: int) -> str:
+    if len(value.text()) > most:
+        raise value.error(f"is longer than {most} characters")
+    return value.text()

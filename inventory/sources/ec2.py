@@ -1,0 +1,114 @@
+"""Hosts that are EC2 instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from jada import Host
+from jada.inventory import tags
+from jada.inventory.cloud.client import client, log_in
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.sources import regions
+from jada.inventory.sources.source import HOST_NAME
+from jada.inventory.yaml_readers import user
+from jada.inventory.yaml_values import Value
+
+# What counts as a host when stopped ones do: all states but those on the way to nothing.
+LIVING = ("pending", "running", "stopping", "stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2Source:
+    """EC2 instances. `tags` (any of the values each) and `filters` are EC2's own; `regions` may be ALL, but for
+    `not_regions`.
+    """
+
+    provider: ClassVar[str] = "ec2"
+    regions: tuple[str, ...]
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    running_only: bool = True
+    address: str = "private"
+    user: str = ""
+    not_regions: tuple[str, ...] = ()
+
+    def log_in(self, aws: Aws, /) -> None:
+        log_in(aws)
+
+    def searched_regions(self, aws: Aws, /) -> list[str]:
+        return regions.searched(self, lambda: _enabled_regions(aws))
+
+    def find(self, aws: Aws, region: str, /) -> list[Host]:
+        with client(aws, "ec2", region) as ec2:
+            pages = ec2.get_paginator("describe_instances").paginate(Filters=filters(self))
+            return [
+                host(instance, self, region, reservation.get("OwnerId") or "")
+                for page in pages
+                for reservation in page["Reservations"]
+                for instance in reservation["Instances"]
+            ]
+
+    def describe(self) -> str:
+        parts = [f"tag {wanted}" for wanted in tags.in_words(self.tags)]
+        parts += tags.in_words(self.filters)
+        parts += ["running only"] if self.running_only else []
+        return f"ec2 in {regions.in_words(self)} ({'; '.join(parts) or 'no filter'})"
+
+
+def read(value: Value) -> Ec2Source:
+    readers = {
+        "regions": regions.read,
+        "not_regions": regions.read_names,
+        "tags": tags.read,
+        "filters": tags.read,
+        "running_only": Value.flag,
+        "address": lambda kind: kind.choice(("private", "public", "ipv6")),
+        "user": user,
+    }
+    return Ec2Source(**value.fields(readers, required=("regions",)))
+
+
+def filters(source: Ec2Source) -> list[dict[str, Any]]:
+    """The filters for describe_instances; a state among the source's own wins over running_only."""
+    states = ("running",) if source.running_only else LIVING
+    wanted = {
+        "instance-state-name": states,
+        **{f"tag:{key}": values for key, values in source.tags.items()},
+        **source.filters,
+    }
+    return [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
+
+
+def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: str = "") -> Host:
+    """One instance as EC2 describes it. Its name is the Name tag, where that can name a host, or its id."""
+    own_tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
+    name = own_tags.get("Name", "").strip()
+    return Host(
+        name=name if HOST_NAME.fullmatch(name) else instance["InstanceId"],
+        address=_address(instance, source.address),
+        provider=source.provider,
+        id=instance["InstanceId"],
+        region=region,
+        user=source.user,
+        port=0,
+        tags=own_tags,
+        account=account,
+        own_name=name,
+        instance=instance["InstanceId"],
+    )
+
+
+def _enabled_regions(aws: Aws) -> list[str]:
+    with client(aws, "ec2") as ec2:
+        return sorted(region["RegionName"] for region in ec2.describe_regions()["Regions"])
+
+
+def _address(instance: Mapping[str, Any], kind: str) -> str:
+    if kind != "ipv6":
+        return instance.get("PublicIpAddress" if kind == "public" else "PrivateIpAddress") or ""
+    # The instance's own field is there only where an address was made the primary one.
+    interfaces = sorted(instance.get("NetworkInterfaces", ()), key=lambda one: one["Attachment"]["DeviceIndex"])
+    addresses = (entry["Ipv6Address"] for interface in interfaces for entry in interface.get("Ipv6Addresses", ()))
+    return instance.get("Ipv6Address") or next(addresses, "")

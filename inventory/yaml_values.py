@@ -1,0 +1,285 @@
+"""A YAML file read by hand-written rules: every value knows its line and its dotted key, and says what is wrong.
+
+The file is input like any other: no text of it holds a control character, and its size, depth and aliases are bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from jada import UNPRINTABLE, ConfigError
+from jada.inventory.suggest import did_you_mean
+
+# How to call what YAML made of an unquoted word that was meant as text.
+_READS_AS = {"bool": "as yes/no", "int": "as a number", "float": "as a number", "timestamp": "as a date"}
+
+# The tag of <<, which takes the keys of another mapping in.
+_MERGE = "tag:yaml.org,2002:merge"
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+# The most bytes of a file, values in it (each use of an alias counts them anew), levels, and characters of a text.
+SIZE, VALUES, DEPTH, TEXT = 1_000_000, 100_000, 20, 4096
+# As much of a wrong value as an error shows.
+SHOWN = 80
+
+# Turns the text of a scalar node into its value; it holds no state.
+_scalars = yaml.SafeLoader("")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of a YAML file: its node, its dotted key ("" at the top) and its file."""
+
+    node: yaml.Node
+    key: str
+    file: Path
+
+    def error(self, problem: str, hint: str = "") -> ConfigError:
+        """To be raised: `problem` continues a sentence that begins with the key."""
+        return ConfigError(f"{self.file}:{self.line}: {self.key or 'the file'} {problem}", hint)
+
+    @property
+    def line(self) -> int:
+        return int(self.node.start_mark.line) + 1
+
+    def text(self) -> str:
+        """A text that is not empty."""
+        if not isinstance(self.node, yaml.ScalarNode):
+            raise self._expected("a text")
+        if reads_as := _READS_AS.get(self._type):
+            seen = shown(self.node.value)
+            raise self.error(f"should be a text, but YAML reads {seen} {reads_as}", "put it in quotes")
+        if self._type != "str" or not self.node.value.strip():
+            raise self._expected("a text")
+        return str(self.node.value)
+
+    def texts(self) -> tuple[str, ...]:
+        """A text, or a list of texts that is not empty."""
+        if isinstance(self.node, yaml.SequenceNode):
+            return tuple(item.text() for item in self.items())
+        return (self.text(),)
+
+    def integer(self, least: int, most: int) -> int:
+        """A whole number within bounds, both included."""
+        expected = f"a whole number from {least} to {most}"
+        if not isinstance(self.node, yaml.ScalarNode) or self._type != "int":
+            raise self._expected(expected)
+        try:
+            number = int(_scalars.construct_yaml_int(self.node))
+        except (ValueError, IndexError):
+            # A tag says that it is a number, or it has more digits than Python reads.
+            raise self._expected(expected) from None
+        if not least <= number <= most:
+            raise self._expected(expected)
+        return number
+
+    def flag(self) -> bool:
+        # A tag may say so of any word.
+        known = isinstance(self.node, yaml.ScalarNode) and self._type == "bool"
+        flag = _scalars.bool_values.get(self.node.value.lower()) if known else None
+        if flag is None:
+            raise self._expected("true or false")
+        return bool(flag)
+
+    def date(self) -> date:
+        """A day, written as 2026-12-31, in quotes or not."""
+        expected = "a date such as 2026-12-31"
+        if not isinstance(self.node, yaml.ScalarNode) or not _DATE.fullmatch(self.node.value):
+            raise self._expected(expected)
+        try:
+            return date.fromisoformat(self.node.value)
+        except ValueError:
+            raise self._expected(expected) from None
+
+    def choice(self, choices: Collection[str]) -> str:
+        text = self.text()
+        if text not in choices:
+            raise self.error(f"should be {' or '.join(choices)}, not {shown(text)}{did_you_mean(text, choices)}")
+        return text
+
+    def items(self) -> list[Value]:
+        """The values of a list that is not empty."""
+        if not isinstance(self.node, yaml.SequenceNode):
+            raise self._expected("a list")
+        if not self.node.value:
+            raise self.error("is an empty list")
+        return [Value(node, f"{self.key}[{index}]", self.file) for index, node in enumerate(self.node.value)]
+
+    def entries(self) -> dict[str, Value]:
+        """The values of a mapping by their keys, each of which may occur once."""
+        if not isinstance(self.node, yaml.MappingNode):
+            raise self._expected("a mapping (key: value)")
+        found: dict[str, Value] = {}
+        for key_node, node in self.node.value:
+            if key_node.tag == _MERGE:
+                raise Value(key_node, self.key, self.file).error(
+                    "is merged with another mapping (<<), which jada does not do", "write those keys out here"
+                )
+            name = Value(key_node, f"a key of {self.key or 'the file'}", self.file).text()
+            value = Value(node, f"{self.key}.{name}" if self.key else name, self.file)
+            if name in found:
+                raise Value(key_node, value.key, self.file).error(
+                    f"is given twice; first on line {found[name].line}", "delete one of the two"
+                )
+            found[name] = value
+        return found
+
+    def fields(self, readers: Readers, required: Collection[str] = ()) -> dict[str, Any]:
+        """A mapping with only known keys, each read by its reader; keys that are not there are left out."""
+        entries = self.entries()
+        for name, value in entries.items():
+            if name not in readers:
+                raise value.error(
+                    f"is not a key jada knows{did_you_mean(name, readers)}", "keys that go here: " + ", ".join(readers)
+                )
+        if missing := [name for name in required if name not in entries]:
+            raise self.error(f"lacks the key {missing[0]}", "keys that go here: " + ", ".join(readers))
+        return {name: readers[name](value) for name, value in entries.items()}
+
+    @property
+    def _type(self) -> str:
+        return self.node.tag.rpartition(":")[2]
+
+    def _expected(self, what: str) -> ConfigError:
+        if isinstance(self.node, yaml.MappingNode):
+            seen = "a mapping"
+        elif isinstance(self.node, yaml.SequenceNode):
+            seen = "a list"
+        else:
+            seen = shown(self.node.value.strip()) or "empty"
+            if self._type == "null":
+                return self.error(f"has no value; it should be {what}", "give it a value or delete the key")
+        return self.error(f"should be {what}, not {seen}")
+
+
+# How each key of a mapping is read.
+Readers = Mapping[str, Callable[[Value], Any]]
+
+
+def read(file: Path) -> Value:
+    """The top of a YAML file. Raises ConfigError where it can't be read, isn't YAML, is empty or isn't plain text."""
+    text = _text(file)
+    node = _compose(text, file)
+    if node is None:
+        raise ConfigError(f"{file} is empty", "README.md and the shipped inventory/fleet.yml show what goes in")
+    top = Value(node, "", file)
+    _check(top)
+    return top
+
+
+class _Loader(yaml.SafeLoader):
+    """Says where a file is nested too deeply: PyYAML itself goes on until Python stops it."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > DEPTH:
+            raise yaml.MarkedYAMLError(problem="it is nested too deeply", problem_mark=self.get_mark())
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = self.get_node() if self.check_node() else None
+        if self.check_node():
+            raise _SecondDocumentError(int(self.line) + 1)
+        return node
+
+
+class _SecondDocumentError(Exception):
+    """Behind the first document of a file comes another."""
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(SIZE + 1)
+    except OSError as error:
+        raise ConfigError(f"{file} can't be read: {error.strerror}") from None
+    if len(content) > SIZE:
+        raise ConfigError(f"{file} is larger than {SIZE} bytes, which no file of a fleet is")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{file}:{line}: this is not UTF-8 text: byte {error.start} can't be decoded") from None
+
+
+def _compose(text: str, file: Path) -> yaml.Node | None:
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        _not_yaml(file, text.count("\n", 0, error.position) + 1, f"the character U+{error.character:04X} is in it")
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+        return node
+    except _SecondDocumentError as error:
+        raise ConfigError(
+            f"{file}:{error.args[0]}: a second document begins here (---), and one file is one fleet",
+            "put the other into a file of its own, and name it with --fleet",
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        began = f", {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""
+        _not_yaml(file, mark.line + 1 if mark else 1, f"{error.problem or error.context}{began}")
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # What an escape or a directive asks for may be no character and no number.
+        _not_yaml(file, loader.line + 1, " ".join(str(error).split()))
+
+
+def _not_yaml(file: Path, line: int, problem: str) -> NoReturn:
+    raise ConfigError(
+        f"{file}:{line}: this is not YAML: {shown(problem, 200)}",
+        "look for a missing colon, bracket or quote, or a tab, on this line or the one before",
+    ) from None
+
+
+def _check(top: Value) -> None:
+    """Raises ConfigError for a text, key or value, that is long or holds a control character, and for too many."""
+    todo, count = [(top, 1)], 1
+    while todo:
+        value, depth = todo.pop()
+        if isinstance(value.node, yaml.ScalarNode):
+            _check_text(value)
+            continue
+        count += len(value.node.value)
+        if count > VALUES or depth > DEPTH:
+            raise value.error("holds more than a file can mean", "an alias (*name) counts each time it is used")
+        todo += [(part, depth + 1) for part in reversed(_parts(value))]
+
+
+def _check_text(value: Value) -> None:
+    if found := UNPRINTABLE.search(value.node.value):
+        raise value.error(
+            f"holds the control character U+{ord(found[0]):04X}",
+            "write it on one line; a text over several lines begins with >- instead of > or |",
+        )
+    if len(value.node.value) > TEXT:
+        raise value.error(f"is longer than {TEXT} characters")
+
+
+def _parts(value: Value) -> list[Value]:
+    """The values of a list; the keys and the values of a mapping."""
+    if isinstance(value.node, yaml.SequenceNode):
+        return [Value(node, f"{value.key}[{index}]", value.file) for index, node in enumerate(value.node.value)]
+    parts = []
+    for key, node in value.node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+        parts.append(Value(key, f"a key of {value.key or 'the file'}", value.file))
+        parts.append(Value(node, f"{value.key}.{shown(name)}" if value.key else shown(name), value.file))
+    return parts
+
+
+def shown(text: str, most: int = SHOWN) -> str:
+    """Shortens a text to as much as an error tells, on one line."""
+    plain = UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"

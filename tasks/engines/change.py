@@ -1,0 +1,40 @@
+"""The operations: one transaction on one host, and the lock that people put on it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api import StringCommand, operation
+
+from jada import Service
+from jada.tasks.engines.look import LONGEST
+from jada.tasks.operator_lock import LockRequest
+from jada.tasks.state import State
+from jada.tasks.transaction import ERROR, Transaction, as_root, hold_script, journal_script, on_stdin, only_on
+
+NO_SUDO = "result refused\nreason "
+
+
+@operation(is_idempotent=False)
+def change(transaction: Transaction, look: str = "", instance: str = "") -> Generator[StringCommand, None, None]:
+    """Makes the release of `transaction` on the host: all of it, or nothing.
+
+    Prints `step NAME` lines and `result …`; exits non-zero unless the result is `done`. Then `look`, the script of a
+    look, saves it the way to the host and prints what it sees as the last line. On a machine that is known to be
+    another EC2 instance than `instance`, an error is printed instead.
+    """
+    yield StringCommand(as_root(NO_SUDO), _stdin=on_stdin(only_on(instance, transaction.script()), look, LONGEST))
+
+
+@operation(is_idempotent=False)
+def journal(state: State, service: Service, count: int) -> Generator[StringCommand, None, None]:
+    """Prints the last lines of the service's journal, masked on the host."""
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(journal_script(state, service, count)))
+
+
+@operation(is_idempotent=False)
+def hold(request: LockRequest, instance: str = "") -> Generator[StringCommand, None, None]:
+    """Locks the host against changes by jada, or frees it; prints the lock there was, and what came of it. On another
+    EC2 instance than `instance`, an error is printed instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, hold_script(request))))

@@ -1,0 +1,329 @@
+"""One ssh connection to each host of a command, kept from the first look to the last. The edge to pyinfra."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import shlex
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar, cast
+
+import gevent
+from gevent.pool import Pool
+from paramiko import SSHException, Transport
+from paramiko.ssh_exception import NoValidConnectionsError
+from pyinfra.api import Config, Inventory
+from pyinfra.api import State as Pyinfra
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.facts import get_fact
+from pyinfra.api.host import Host as PyinfraHost
+from pyinfra.api.operation import OperationMeta
+from pyinfra.api.operations import run_host_op
+from pyinfra.context import ctx_host, ctx_state
+
+from jada import HostError, JadaError, OtherMachineError, Service, UnforeseenError, attempt, reason
+from jada.tasks import operator_lock
+from jada.tasks.engines.change import change, hold, journal
+from jada.tasks.engines.connector import BoundedConnector
+from jada.tasks.engines.dial import AT_ONCE, is_connected
+from jada.tasks.engines.look import LONGEST, Look, look_first, look_on_stdin, read_look
+from jada.tasks.frames import LookError
+from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.release import told
+from jada.tasks.state import State
+from jada.tasks.transaction import (
+    ERROR,
+    Outcome,
+    Result,
+    Transaction,
+    failure,
+    look_script,
+    outcome,
+)
+
+# Seconds for the TCP connection and for sshd's banner; a host across the world answers in under one.
+CONNECT_TIMEOUT = 10
+# Seconds for all attempts to connect together, whatever a host does to draw them out.
+CONNECT_DEADLINE = 90
+# Seconds for the answer of a look, which ends by itself before that.
+LOOK_TIMEOUT = LONGEST + 15
+# sshd drops connections at random while many come at once (MaxStartups 10:30:100), and a host that is coming up refuses
+# them: six attempts, with random waits of up to so many seconds between them.
+WAITS = (0.25, 0.5, 1, 2, 4)
+# Seconds after which a link that has gone silent counts as dead: TCP alone would hope for a quarter of an hour.
+KEEPALIVE = 5
+DEAD_LINK = 20
+# Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
+UNREACHABLE = 60
+
+# Characters of a line of a journal; as many are masked (files/mask-log.awk).
+LONGEST_LINE = 2000
+
+T = TypeVar("T")
+
+
+class Connection:
+    """One host, by its ssh connection. Its data may name the EC2 instance that it is (`jada_instance`)."""
+
+    def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, line: socket.socket | None = None) -> None:
+        self._state = state
+        self._host = host
+        self._line = line
+        # Whether a change on this host has said anything yet.
+        self._was_begun = False
+        self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
+        self._instance: str = host.data.get("jada_instance") or ""
+        self.service = service
+
+    def connect(self) -> None:
+        """Opens the connection unless it is open; tries again where that may help. Raises HostError."""
+        if self._host.connected and not ((transport := self._transport()) and transport.is_active()):
+            self.close()
+        late = HostError(f"{self._host.name} can't be reached: no connection came about in {CONNECT_DEADLINE} s")
+        with gevent.Timeout(CONNECT_DEADLINE, late):
+            self._connect()
+
+    def _connect(self) -> None:
+        for wait in (*WAITS, None):
+            self._take_line()
+            try:
+                self._host.connect(show_errors=False, raise_exceptions=True)
+                break
+            except (ConnectError, PyinfraError) as error:
+                # Of trust and of keys: it says itself what is wrong.
+                if isinstance(refused := error.__context__, HostError):
+                    raise refused from None
+                if wait is None or not _may_pass(error):
+                    raise HostError(f"{self._host.name} can't be reached: {error}") from None
+                gevent.sleep(random.uniform(0, wait))  # noqa: S311 - no secret
+        if transport := self._transport():
+            transport.set_keepalive(KEEPALIVE)
+            # Linux' own option, and not there through a jump host, where the socket is a channel.
+            if hasattr(socket, "TCP_USER_TIMEOUT") and isinstance(transport.sock, socket.socket):
+                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_LINK * 1000)
+
+    def _take_line(self) -> None:
+        """Hands pyinfra the TCP connection that was dialed for this host, once; later ones it makes itself."""
+        line, self._line = self._line, None
+        given: dict[str, object] = {**self._arguments}
+        if line and not self._host.connected:
+            if is_connected(line):
+                given["sock"] = line
+            else:
+                line.close()
+        self._connector.data["ssh_paramiko_connect_kwargs"] = given
+
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
+        """One look, with the releases the host remembers and what systemctl tells people if asked; a second one if the
+        link dies. Where it `goes_on`, an `apply` soon after it takes no other command. Raises HostError.
+        """
+        try:
+            return self._look(history, evidence, goes_on)
+        except HostError:
+            if self._connector.timed_out or (transport := self._transport()) is None or transport.is_active():
+                raise
+        self.close()
+        return self._look(history, evidence, goes_on)
+
+    def _look(self, history: bool, evidence: bool, goes_on: bool) -> State:
+        self.connect()
+        self._connector.let_go()
+        script = look_first(self.service, history) if goes_on else look_on_stdin(self.service, history, evidence)
+        with ctx_host.use(self._host):
+            seen = get_fact(
+                self._state,
+                self._host,
+                Look,
+                kwargs={
+                    "service": self.service,
+                    "first": len(script.encode()) if goes_on else 0,
+                    "_stdin": script,
+                    "_timeout": LOOK_TIMEOUT,
+                    "_ignore_errors": True,
+                },
+                apply_failed_hosts=False,
+            )
+        if isinstance(seen, LookError):
+            raise HostError(f"{self._host.name} can't be looked at: {seen}")
+        state = cast(State, seen)
+        if other := state.other_than(self._instance):
+            raise OtherMachineError(
+                f"{self._host.name} is {self._instance}, but {other} answers at its address",
+                "see whose address that is now, and which VPC ssh leads into; nothing was judged or changed",
+            )
+        return state
+
+    def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
+        """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
+
+        Raises HostError.
+        """
+        self._was_begun = False
+        return self._change(transaction, evidence) or self._find_out(transaction)
+
+    def hold(self, request: LockRequest) -> LockAnswer:
+        """Locks the host, or frees it, unless another has locked it. Raises HostError."""
+        done = self._run(hold, request=request, instance=self._instance, name="lock")
+        *before, last = done.stdout_lines or ["nothing was answered"]
+        if last not in ("jada-held", "jada-refused"):
+            raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
+        return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
+
+    def journal(self, count: int) -> list[str]:
+        """The last lines of the service's journal, with secrets masked. Raises HostError."""
+        lines = self._run(journal, state=self.look(), service=self.service, count=count, name="journal").stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't tell its journal: {why}")
+        return [told(line, most=LONGEST_LINE) for line in lines]
+
+    def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
+        name, longest = f"release {transaction.release.id}", transaction.longest
+        look = look_script(self.service, evidence=evidence)
+        given = {"transaction": transaction, "look": look, "instance": self._instance}
+        lines = self._run(change, **given, name=name, _timeout=longest).stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't be changed: {why}")
+        self._was_begun = self._was_begun or any(lines)
+        told = outcome(lines)
+        if told and told.result is Result.DONE:
+            with contextlib.suppress(LookError):
+                return replace(told, seen=read_look(self.service, lines[-1:]))
+        return told
+
+    def _run(self, operation: Callable[..., OperationMeta], **arguments: object) -> OperationMeta:
+        self.connect()
+        with ctx_host.use(self._host):
+            meta = operation(**{"_timeout": LOOK_TIMEOUT, "_ignore_errors": True, **arguments})
+            run_host_op(self._state, self._host, meta._hash)
+        return meta
+
+    @property
+    def _connector(self) -> BoundedConnector:
+        return cast(BoundedConnector, self._host.connector)
+
+    def _transport(self) -> Transport | None:
+        client = self._connector.client
+        return client.get_transport() if client else None
+
+    def close(self) -> None:
+        if self._line:
+            self._line.close()
+        self._connector.let_go()
+        if client := self._connector.client:
+            client.close()
+        self._host.connected = False
+
+    def _find_out(self, transaction: Transaction) -> Outcome:
+        """How a transaction ended whose answer was lost: the host knows."""
+        began = answered = time.monotonic()
+        while time.monotonic() - began < transaction.longest and time.monotonic() - answered < UNREACHABLE:
+            self.close()
+            try:
+                state = self.look(history=True)
+            except HostError:
+                gevent.sleep(1)
+                continue
+            answered = time.monotonic()
+            if state.lock:
+                gevent.sleep(1)
+            elif state.interrupted:
+                # It was killed there. The same transaction undoes that first, and then does no more.
+                told = self._change(transaction)
+                if told and told.result is not Result.RECOVERED:
+                    return told
+            elif state.release and state.release.id == transaction.release.id:
+                return Outcome(Result.DONE, "", ())
+            elif self._was_begun or any(past.release.id == transaction.release.id for past in state.history):
+                return Outcome(Result.RESTORED, "it was cut off; the host is on its earlier release", ())
+            elif told := self._change(transaction):
+                # It had said nothing, and the host knows of no such release: the link had died before it.
+                return told
+        raise HostError(
+            f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
+            "the change by itself",
+            f"look at it with `jada status --limit {shlex.quote(self._host.name)}` once it answers again",
+        )
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether connecting may go better in a moment: not so with a silent host, a wrong key or a refused login."""
+    cause = error.__context__
+    return isinstance(error, ConnectError) and (
+        isinstance(cause, (EOFError, ConnectionError, NoValidConnectionsError))
+        # sshd hung up before or in the middle of the handshake; paramiko has no class of its own for that.
+        or (
+            isinstance(cause, SSHException)
+            and any(word in str(cause) for word in ("banner", "EOF", "reset by peer", "closed by remote"))
+        )
+    )
+
+
+class Session:
+    """Connections to the hosts of one command. `data` is pyinfra's host data by host name, or why there is none, and
+    `lines` what was dialed.
+    """
+
+    def __init__(
+        self,
+        data: Mapping[str, Mapping[str, object] | HostError],
+        service: Service,
+        lines: Mapping[str, socket.socket | None],
+    ) -> None:
+        # pyinfra tells its own story of each host through this logger; ours is told by cli/.
+        logging.getLogger("pyinfra").addHandler(logging.NullHandler())
+        logging.getLogger("pyinfra").propagate = False
+        logging.getLogger("paramiko").addHandler(logging.NullHandler())
+        logging.getLogger("paramiko").propagate = False
+        self.service = service
+        self._troubles = {name: trouble for name, trouble in data.items() if isinstance(trouble, HostError)}
+        usable = {name: values for name, values in data.items() if not isinstance(values, HostError)}
+        inventory = Inventory(([(name, dict(values)) for name, values in usable.items()], {}))
+        for host in inventory:
+            host.connector_cls = BoundedConnector
+        self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
+        self._connections = {
+            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in usable
+        }
+
+    def each(
+        self, names: Iterable[str], visit: Callable[[str, Connection], T], at_once: int = AT_ONCE
+    ) -> Iterator[tuple[str, T | HostError]]:
+        """Runs `visit` for the named hosts, `at_once` of them side by side, and yields each result as it comes.
+
+        Whatever trouble one host makes is its result. A link that died since the last visit is made anew.
+        """
+
+        def run(name: str) -> tuple[str, T | HostError]:
+            if name in self._troubles:
+                return name, self._troubles[name]
+            connection = self._connections[name]
+
+            def act() -> T:
+                if (transport := connection._transport()) and not transport.is_active():
+                    connection.close()
+                try:
+                    return visit(name, connection)
+                except HostError:
+                    # Some are paramiko's errors too, so that pyinfra takes them for trouble of ssh.
+                    raise
+                except (EOFError, SSHException) as error:
+                    why = f"the connection to {name} was lost ({reason(error)})"
+                    raise UnforeseenError(why, f"look again: jada status --limit {name}") from error
+
+            try:
+                return name, attempt(name, act, "go on with it")
+            except JadaError as error:
+                return name, HostError(f"{name}: {error.message}", error.hint)
+            except gevent.Timeout:
+                return name, HostError(f"{name} gave no answer in time")
+
+        with ctx_state.use(self._state):
+            yield from Pool(at_once).imap_unordered(run, names)
+
+    def close(self) -> None:
+        for name, connection in self._connections.items():
+            attempt(name, connection.close)

@@ -1,0 +1,157 @@
+"""The way back needs nothing of the service's user: whatever that does to its half of a look, or to its home."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jada.inventory.lab import machine
+from jada.inventory.lab.machine import OLD_MODEL
+from tests.conftest import eventually
+from tests.security.conftest import Victim
+
+pytestmark = pytest.mark.lab
+# What the user does to every half of a look, as long as it goes on. [N]AME.LENGTH is in that half's command line.
+ATTACKS = {
+    "stopped": "pkill -STOP -u agent -f [N]AME.LENGTH",
+    "killed": "pkill -KILL -u agent -f [N]AME.LENGTH",
+}
+# In place of the user's half, which that user may trace: it says what it likes.
+SPEAKER = """#!/bin/sh
+case "$*" in *"NAME LENGTH"*) exec {says} ;; esac
+exec /usr/bin/setpriv "$@"
+"""
+SAYS = {
+    "forged to lie elsewhere": r"printf 'settings.real 11\n/etc/shadow\nend 2\nok\n'",
+    "forged to be another's": r"printf 'settings.owner 3\n9:9\nlink+ 1\n/\nfolder+ 15\n9\ndrwxrwxrwx\n/x\nend 2\nok\n'",
+    "forged to make no sense": r"printf 'settings.size 4\nmany\nend 2\nok\n'",
+    "a flood": "cat /dev/zero",
+    "a flood that does not pack": "cat /dev/urandom",
+    "a flood of folders": "yes 'folder+ 1\nx'",
+}
+
+
+@pytest.fixture
+def speak(victim: Victim) -> Iterator[Callable[[str], None]]:
+    def say(says: str) -> None:
+        script = SPEAKER.replace("{says}", says)
+        machine.inside(victim.host, "cat >/usr/local/sbin/setpriv; chmod 755 /usr/local/sbin/setpriv", stdin=script)
+
+    yield say
+    victim.root("rm -f /usr/local/sbin/setpriv")
+
+
+def silent(victim: Victim, folder: Path) -> Path:
+    """A fleet.yml by which no service says which model it runs."""
+    file = victim.fleet_with(folder)
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("health:")))
+    return file
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_a_user_that_ends_its_half_stops_no_rollback(victim: Victim, tmp_path: Path, attack: str) -> None:
+    before = victim.root(f"sha256sum <{victim.host.settings}")
+    assert victim.upgrade()[1]["outcome"] == "verified"
+    end = victim.in_background(attack)
+    try:
+        # Now and then the attacker comes too late.
+        eventually(lambda: victim.look().unseen != "", "the half was never ended")
+        code, host, told = victim.one("rollback")
+        assert (code, host["outcome"]) == (0, "verified"), told
+        assert victim.root(f"sha256sum <{victim.host.settings}") == before
+        assert victim.model() == OLD_MODEL
+    finally:
+        end()
+
+
+@pytest.mark.parametrize("says", SAYS.values(), ids=SAYS)
+def test_nothing_that_the_users_half_says_stops_a_rollback(
+    victim: Victim, tmp_path: Path, speak: Callable[[str], None], says: str
+) -> None:
+    before = victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}")
+    assert victim.upgrade()[1]["outcome"] == "verified"
+    speak(says)
+    _, host, told = victim.one("rollback")
+    # What it lies about itself may be found wrong; it is back all the same.
+    assert host["outcome"] in ("verified", "unproven"), told
+    assert victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}") == before
+    assert victim.model() == OLD_MODEL
+    refused = victim.upgrade()
+    assert (refused[0], refused[1]["outcome"]) == (1, "rejected"), refused[2]
+
+
+def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path, speak: Callable[[str], None]) -> None:
+    file = silent(victim, tmp_path)
+    assert victim.upgrade(fleet_file=file)[1]["outcome"] == "verified"
+    speak("true")
+    _, dry, _ = victim.jada("rollback", "--dry-run", "--json", "--limit", victim.host.name, fleet_file=file)
+    assert "what agent owns could not be seen" in dry["hosts"][0]["notes"][0]
+    code, host, told = victim.one("rollback", fleet_file=file)
+    assert (code, host["outcome"], host["detail"]) == (1, "unproven", "what runs is not known"), told
+    assert {"J411", "J112"} <= {finding["code"] for finding in host["findings"]}
+    assert host["model_running"] == ""
+    assert victim.model() == OLD_MODEL
+
+
+def test_a_home_that_its_user_closed_is_that_hosts_outcome(victim: Victim) -> None:
+    """What its user can't reach, nobody puts back for it: it says so, at once, and nothing is half done."""
+    assert victim.upgrade()[1]["outcome"] == "verified"
+    picture = f"sha256sum {victim.host.settings} /etc/systemd/system/jada-agent.service.d/50-jada.conf"
+    before = victim.root(picture)
+    mode = victim.root("stat -c %a /home/agent").strip()
+    victim.root("chmod 000 /home/agent")
+    try:
+        code, host, told = victim.one("rollback")
+        assert (code, host["outcome"]) == (1, "rejected"), told
+        assert "its own user can't get to it" in host["detail"]
+        code, host, told = victim.upgrade(to="haiku-4.5")
+        assert (code, host["outcome"]) == (1, "rejected"), told
+        assert "its user may not enter /home/agent" in host["detail"]
+        assert victim.root(picture) == before
+    finally:
+        victim.root(f"chmod {mode} /home/agent")
+    assert victim.one("rollback")[1]["outcome"] == "verified"
+
+
+def test_a_user_that_stops_what_works_in_its_folder_is_that_hosts_outcome(victim: Victim) -> None:
+    """It can keep its own file from being changed, but for no longer than a while."""
+    assert victim.upgrade()[1]["outcome"] == "verified"
+    end = victim.in_background("pkill -STOP -u agent -f [E]XPECTED.OWNER.MODE")
+    try:
+        code, host, told = victim.one("rollback")
+        assert code in (1, 4), told
+        assert host["outcome"] in ("rejected", "rolled_back", "rollback_failed"), told
+    finally:
+        end()
+    code, host, told = victim.one("rollback")
+    assert (code, host["outcome"]) == (0, "verified"), told
+    assert victim.model() == OLD_MODEL
+
+
+CURRENT = "/var/lib/jada/releases/$(cat /var/lib/jada/current)"
+
+
+@pytest.mark.parametrize("snapshot", ["whole", "torn", "lost"])
+def test_a_torn_manifest_leaves_the_snapshot_or_the_next_older_whole_one(victim: Victim, snapshot: str) -> None:
+    for model in ("haiku-4.5", "opus-5"):
+        assert victim.upgrade(to=model)[1]["outcome"] == "verified"
+    spoil = {
+        "whole": ":",
+        "torn": f"truncate -s 9 {CURRENT}/before/settings",
+        "lost": f"rm {CURRENT}/before/files",
+    }[snapshot]
+    victim.root(f": >{CURRENT}/manifest.json; {spoil}")
+    path = victim.root(f"echo {CURRENT}").strip()
+    _, report, told = victim.jada("status", "--json")
+    row = next(row for row in report["hosts"] if row["host"] == victim.host.name)
+    assert "J412" in row["drift"], told
+    _, _, told = victim.jada("drift", "--limit", victim.host.name)
+    assert f"{path}/manifest.json" in re.sub(r"\s+", "", told)
+    code, host, told = victim.one("rollback")
+    assert (code, host["outcome"]) == (0, "verified"), told
+    which = "is whole and goes back" if snapshot == "whole" else "the next older one goes back"
+    assert which in host["notes"][0]
+    assert victim.model() == ("claude-haiku-4.5" if snapshot == "whole" else OLD_MODEL)
