@@ -1,6 +1,6 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-pure test-lab test-harm test-newest test-suites test-fuzz test-faults bench lint types check tools \
+.PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults bench lint types check tools \
         browser clean
 SHELL := /bin/sh
 
@@ -22,26 +22,19 @@ help: ## show this
 demo: .venv/ready ## boot the rehearsal fleet and run the main job on it, telling what happens
 	@$(RUN) sh docs/demo.sh
 
-# Tests on lab hosts mostly wait: three parts side by side, those on hosts with a lab each.
+# Tests on lab hosts mostly wait: so many processes side by side as keep two cores busy, each with a lab of its own.
+WORKERS := 4
+PYTEST := $(RUN) pytest -q --numprocesses
+
 test: .venv/ready browser ## every test: unit, protocol, lab tests on real systemd hosts, and each fault at a few steps
-	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync test-harm test-lab test-pure test-newest
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync test-here test-newest
 
-test-pure:
-	$(RUN) pytest -q tests/unit tests/protocol tests/fuzz
-
-test-lab:
-	$(RUN) pytest -q tests/lab
-
-test-harm: image-bookworm
-	tests/apart /var/lib/jada-lab-harm $(RUN) pytest -q tests/faults tests/security
+test-here:
+	$(PYTEST) $(WORKERS) tests
 
 # Little of the main job; the whole is `make test-suites`.
-test-newest: image-trixie
-	JADA_LAB_SUITE=trixie tests/apart /var/lib/jada-lab-newest $(RUN) pytest -q $(SHORT)
-
-# Made beforehand: a lab with a network of its own reaches no mirror.
-image-%:
-	@$(RUN) python -c 'from jada.inventory.lab import image; image.build("$*")'
+test-newest:
+	JADA_LAB_SUITE=trixie JADA_TEST_LAB=newest $(RUN) pytest -q $(SHORT)
 
 SUITES := bullseye bookworm trixie uutils
 MAIN := tests/lab/test_main_job.py
@@ -50,7 +43,7 @@ SHORT := $(MAIN)::test_upgrade_drift_rollback $(MAIN)::test_an_agent_that_fails_
 test-suites: .venv/ready ## the main job, lies, faults and security on hosts of each suite (about an hour)
 	@failed=; for suite in $(SUITES); do \
 	    echo "On $$suite:"; \
-	    JADA_LAB_SUITE=$$suite $(RUN) pytest -q $(MAIN) tests/lab/test_lies.py tests/faults tests/security || \
+	    JADA_LAB_SUITE=$$suite $(PYTEST) $(WORKERS) $(MAIN) tests/lab/test_lies.py tests/faults tests/security || \
 	    failed="$$failed $$suite"; \
 	done; \
 	[ -z "$$failed" ] || { echo "Failed on:$$failed" >&2; exit 1; }
@@ -59,10 +52,10 @@ docs: .venv/ready ## write the pages of docs/ that are made of the code: cli.md,
 	$(RUN) python docs/generate.py
 
 test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,000 hostile inputs (about ten minutes)
-	JADA_FUZZ=1 $(RUN) pytest -q tests/fuzz
+	JADA_FUZZ=1 $(PYTEST) auto tests/fuzz
 
 test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
-	JADA_ALL_FAULTS=1 $(RUN) pytest -q tests/faults tests/security
+	JADA_ALL_FAULTS=1 $(PYTEST) $(WORKERS) tests/faults tests/security
 
 bench: .venv/ready benchmarks/.venv/ready ## measure jada against the floor and its peers, into benchmarks/RESULTS.md
 	$(RUN) python -m benchmarks.bench $(BENCH)
@@ -80,8 +73,7 @@ lint: .venv/ready ## ruff and shellcheck
 	cat files/change/host.sh files/change/transaction.sh | shellcheck --shell=sh --severity=warning -
 	cat $(filter-out files/look/user.sh,$(wildcard files/look/*.sh)) | shellcheck --shell=sh --severity=warning -
 	cat files/look/shared.sh files/look/user.sh | shellcheck --shell=sh --severity=warning -
-	shellcheck --shell=sh --severity=warning files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh \
-	    tests/apart
+	shellcheck --shell=sh --severity=warning files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
 
 types: .venv/ready ## mypy --strict
 	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada

@@ -23,7 +23,7 @@ from pathlib import Path
 from jada.inventory.fleet.limits import NOFILE
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from jada.inventory.lab.shell import LAB, run
+from jada.inventory.lab.shell import run
 from jada.tasks import plan
 from jada.tasks.engines.look import read_look
 from jada.tasks.plan import Plan, Request
@@ -51,7 +51,7 @@ from .report import (
     show,
     write,
 )
-from .tools import BIN, HERE, SERVICE, Endpoint, Setting, Tool
+from .tools import BIN, HERE, LAB, SERVICE, Endpoint, Setting, Tool
 
 NEW = "claude-sonnet-4.6"
 HOSTS = 10
@@ -87,7 +87,7 @@ def main() -> None:
     options = parser.parse_args()
     began = time.monotonic()
     # The first host of a lab is Lightsail's, which only certificates open: not every peer has a word for that.
-    hosts = fleet.up(HOSTS + 1, say)[1:]
+    hosts = fleet.up(LAB, HOSTS + 1, say)[1:]
     for host in hosts:
         prepare(host)
     results = Results(rounds=1 if options.quick else 5, endpoints=100 if options.quick else options.endpoints)
@@ -101,7 +101,7 @@ def main() -> None:
                 series = part(results, folder, hosts)
                 results.parts[name] = Part(series, (load, os.getloadavg()[0]))
     if not options.keep:
-        fleet.down(say)
+        fleet.down(LAB, say)
     results.took = time.monotonic() - began
     show(results)
     if not options.only:
@@ -223,18 +223,18 @@ def startup(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[st
 
 def discovery(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
     """`jada hosts` over 16 regions that take 0.2 s each to answer, and one that takes a second; then without delays."""
-    text = fleet.FLEET_FILE.read_text().replace("[us-east-1, eu-west-1]", f"[{', '.join(REGIONS)}]")
+    text = LAB.fleet_file.read_text().replace("[us-east-1, eu-west-1]", f"[{', '.join(REGIONS)}]")
     # Beside the lab's own, for its paths are relative to the file.
-    (LAB / "bench-fleet.yml").write_text(text)
-    tool = Tool("jada hosts", (str(BIN / "jada"), "hosts"), env={"JADA_FLEET": str(LAB / "bench-fleet.yml")})
+    (LAB.folder / "bench-fleet.yml").write_text(text)
+    tool = Tool("jada hosts", (str(BIN / "jada"), "hosts"), env={"JADA_FLEET": str(LAB.folder / "bench-fleet.yml")})
 
     def with_faults(faults: Mapping[str, object]) -> Job:
         def once(series: Series | None) -> None:
-            (LAB / "faults.json").write_text(json.dumps({"DescribeInstances": faults}))
+            (LAB.folder / "faults.json").write_text(json.dumps({"DescribeInstances": faults}))
             try:
                 measure(tool, series)
             finally:
-                (LAB / "faults.json").unlink()
+                (LAB.folder / "faults.json").unlink()
 
         return once
 
@@ -336,7 +336,7 @@ def endpoints(hosts: Sequence[Machine], count: int) -> list[Endpoint]:
 
 
 def address(host: Machine, last: int) -> str:
-    return f"10.77.{100 + host.number}.{last}"
+    return f"{host.network}.{100 + host.number}.{last}"
 
 
 @contextmanager
@@ -345,7 +345,7 @@ def far_away(near: Sequence[Endpoint], one_way: float) -> Iterator[Sequence[Endp
     if not one_way:
         yield near
         return
-    far = [replace(one, address=one.address.replace("10.", "127.", 1), port=PROXY_PORT) for one in near]
+    far = [replace(one, address=f"127.{one.address.partition('.')[2]}", port=PROXY_PORT) for one in near]
     job = [(one.address, one.port, real.address, real.port) for one, real in zip(far, near, strict=True)]
     argv = [sys.executable, str(HERE / "delay.py"), str(one_way)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proxy:

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jada import ModelCheck, Service
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
+from jada.inventory.lab.named import Lab
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
+# Of its own, so that nobody's rehearsal is in the figures, or taken down.
+LAB = Lab("bench")
 PEERS = HERE / ".venv/bin"
 SERVICE = Service(model_check=ModelCheck(url=f"http://127.0.0.1:{machine.PORT}/healthz"), settle=0)
 # Runs a script that comes on stdin, as jada's own does: an argument may have 128 KiB (MAX_ARG_STRLEN, execve(2)).
@@ -59,14 +62,14 @@ class Setting:
         hosts = "".join(f"      {one.name}: {{address: {one.address}, port: {one.port}}}\n" for one in endpoints)
         self._fleet = self._write(
             "fleet.yml",
-            f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{model: sonnet-4.5}}}}\n"
+            f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{}}}}\n"
             f"model_check: {{url: {SERVICE.model_check.url}}}\nsettle: 0\n"
-            f"ssh: {{user: admin, key: {fleet.KEY}, known_hosts: {self._known_hosts}}}\n",
+            f"ssh: {{user: admin, key: {LAB.key}, known_hosts: {self._known_hosts}}}\n",
         )
         ssh = f"-o UserKnownHostsFile={self._known_hosts} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
         rows = "".join(
             f"{one.name} ansible_host={one.address} ansible_port={one.port} ansible_user=admin "
-            f"ansible_ssh_private_key_file={fleet.KEY} ansible_python_interpreter=/usr/bin/python3 "
+            f"ansible_ssh_private_key_file={LAB.key} ansible_python_interpreter=/usr/bin/python3 "
             f"ansible_ssh_common_args='{ssh}'\n"
             for one in endpoints
         )
@@ -78,7 +81,7 @@ class Setting:
                     "ssh_hostname": one.address,
                     "ssh_port": one.port,
                     "ssh_user": "admin",
-                    "ssh_key": str(fleet.KEY),
+                    "ssh_key": str(LAB.key),
                     "ssh_known_hosts_file": str(self._known_hosts),
                     "ssh_strict_host_key_checking": "yes",
                 },
@@ -95,7 +98,7 @@ class Setting:
         """As many ssh processes side by side as there are hosts, at most 50, each with one exec: its host's script."""
         files = [self._write(f"script-{number}", script) for number, script in enumerate(scripts)]
         rows = "".join(f"{one.port} {one.address} {file}\n" for one, file in zip(self._endpoints, files, strict=True))
-        options = f"-o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes -i {fleet.KEY}"
+        options = f"-o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes -i {LAB.key}"
         script = (
             f"xargs -P 50 -L 1 sh -c 'ssh {options} -o UserKnownHostsFile={self._known_hosts} "
             f'-p "$1" "admin@$2" "$AS_ROOT" <"$3"\' sh'
@@ -106,7 +109,7 @@ class Setting:
         job = {
             "hosts": [[one.address, one.port] for one in self._endpoints],
             "user": "admin",
-            "key": str(fleet.KEY),
+            "key": str(LAB.key),
             "known_hosts": str(self._known_hosts),
             "command": AS_ROOT,
             "script": script,

@@ -2,6 +2,8 @@
 # The main job on the rehearsal fleet, as `make demo` runs it: every command is shown before it is run.
 set -eu
 : "${JADA_LAB_HOSTS:=3}"
+# Of its own name: the lab that somebody rehearses on is left alone.
+export JADA_LAB=demo
 
 say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
 run() { printf '\033[36m$ %s\033[0m\n' "$*"; "$@"; }
@@ -14,6 +16,7 @@ expect() { # CODE COMMAND...: a command whose exit code is part of the story
 }
 
 say "A fleet of $JADA_LAB_HOSTS real systemd hosts on this machine, behind an emulated AWS endpoint"
+printf '\033[36m$ export JADA_LAB=%s\033[0m\n' "$JADA_LAB"
 run jada lab down
 run jada lab up --hosts "$JADA_LAB_HOSTS"
 JADA_FLEET=$(jada lab status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["fleet_file"])')
@@ -41,4 +44,4 @@ run jada status
 say "That was the main job. The fleet stays up for you to play with:"
 echo "  export JADA_FLEET=$JADA_FLEET"
 echo "  .venv/bin/jada status      (or: . .venv/bin/activate)"
-echo "  .venv/bin/jada lab down"
+echo "  .venv/bin/jada lab down --name $JADA_LAB"

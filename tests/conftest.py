@@ -1,7 +1,11 @@
-"""The rehearsal fleet for the tests: brought up once, every host put back to its first condition before each test."""
+"""The rehearsal fleet for the tests: brought up once, every host put back to its first condition before each test.
+
+Each process that runs tests has a lab of its own, so those of several (`pytest -n 4`) are as one's alone.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -9,26 +13,41 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
+from jada.inventory.lab.named import Lab as NamedLab
 
 # A shell's background ignores Ctrl-C, nohup a terminal that is closed, and all that is started from there does.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 JADA = Path(sys.executable).with_name("jada")
+# Never JADA_LAB, which may name the one that somebody rehearses on. pytest-xdist's processes are gw0, gw1, …
+LAB = NamedLab("-".join(filter(None, (os.environ.get("JADA_TEST_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER")))))
+os.environ["JADA_LAB"] = LAB.name
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
+# What these do for all of their tests at once takes longest: each is one process's.
+TOGETHER = ("tests/lab/test_lies.py", "tests/lab/test_ssh.py", "tests/unit/test_report_browser.py")
+HOSTS = int(os.environ.get("JADA_LAB_HOSTS", "3"))
 # All that jada, an incident or a test may leave on a host; settings.json comes on stdin.
 RESET = """
 set -e
+seen() {{
+    systemctl show --property=MainPID,ActiveState,NRestarts,NeedDaemonReload jada-agent
+    find /etc /srv /usr/local /var/lib/jada /run/systemd/system {home} -printf '%p %C@\\n' 2>/dev/null || true
+}}
+# Nothing was changed since, nor started anew: most tests only look at some hosts.
+[ "$(seen | sha256sum)" != "$(cat /run/first-condition 2>/dev/null)" ] || exit 0
 systemctl stop jada-agent
 rm -rf /var/lib/jada /etc/systemd/system/jada-agent.service.d /run/systemd/system/jada-agent.service.d
 rm -rf /etc/jada-agent.json /etc/default/jada-agent /etc/claude-code {home}/.claude
@@ -38,24 +57,39 @@ install -o {owner} -g {owner} -m 600 /dev/stdin {home}/.claude/settings.json
 systemctl daemon-reload
 systemctl reset-failed
 systemctl start jada-agent
-for i in $(seq 100); do curl -fs http://127.0.0.1:8787/healthz >/dev/null && exit 0; sleep 0.05; done
+for i in $(seq 1000); do curl -fs http://127.0.0.1:8787/healthz >/dev/null && break; sleep 0.05; done
+curl -fs http://127.0.0.1:8787/healthz >/dev/null && seen | sha256sum >/run/first-condition && exit 0
 echo "the agent does not answer" >&2
 exit 1
 """
 
 
-@dataclass(frozen=True)
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist tells mypy nothing of it
+    """Hands each test to the process that is free, but those of TOGETHER to one; these first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
 class Lab:
     """The hosts, and the `jada` command pointed at them."""
 
-    hosts: tuple[Machine, ...]
+    @property
+    def hosts(self) -> tuple[Machine, ...]:
+        """As they are now: one that a test took down may come up with other addresses."""
+        return fleet.current(LAB)
 
     def __getitem__(self, name: str) -> Machine:
         return next(host for host in self.hosts if host.name == name)
 
     def jada(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> str:
         """Runs jada and returns all it printed; a secret of the lab's settings in it fails the test."""
-        environ = {**os.environ, "JADA_FLEET": str(fleet.FLEET_FILE), **(env or {})}
+        environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file), **(env or {})}
         done = subprocess.run(
             [JADA, *argv], capture_output=True, text=True, env=environ, check=False, stdin=subprocess.DEVNULL
         )
@@ -98,9 +132,17 @@ class Lab:
         machine.inside(self[name], "cat >/etc/jada-agent.json", stdin=json.dumps(orders))
 
 
-def bring_up(hosts: int) -> tuple[Machine, ...]:
-    """A lab of so many hosts, of the suite that is tested."""
-    return fleet.up(hosts, print, SUITE)
+def bring_up(hosts: int = HOSTS) -> tuple[Machine, ...]:
+    """The lab of so many hosts, of the suite that is tested."""
+    return fleet.up(LAB, hosts, print, SUITE)
+
+
+def eventually(condition: Callable[[], bool], told: str = "it did not happen", seconds: float = 90) -> None:
+    """Waits for what is sure to come, and only so long because a machine may be busy."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
 
 
 def asking_no_model(text: str) -> str:
@@ -116,18 +158,27 @@ def reset(host: Machine) -> None:
     machine.inside(host, command, stdin=host.first_settings)
 
 
-@pytest.fixture(scope="session")
-def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A fresh lab of JADA_LAB_HOSTS hosts (default 3) of JADA_LAB_SUITE; JADA_LAB_KEEP leaves it up afterwards."""
-    # The record of whoever runs the tests is not for tests to write to.
+@pytest.fixture(scope="session", autouse=True)
+def tests_record(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The record of whoever runs the tests is not for tests to write to."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session")
+def whole_lab() -> Iterator[Lab]:
+    """A fresh lab of JADA_LAB_HOSTS hosts (default 3) of JADA_LAB_SUITE; JADA_LAB_KEEP leaves it up afterwards."""
     if not os.environ.get("CI") and (platform.system() != "Linux" or os.geteuid() != 0):
         pytest.skip("the lab needs Linux and root")
-    fleet.down(print)
-    hosts = bring_up(int(os.environ.get("JADA_LAB_HOSTS", "3")))
-    yield Lab(hosts)
-    if not os.environ.get("JADA_LAB_KEEP"):
-        fleet.down(print)
+    with Path(f"/run/{LAB.prefix}.tests").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail(f"Other tests run on the lab {LAB.name}: JADA_TEST_LAB=NAME gives these one of their own")
+        fleet.down(LAB, print)
+        bring_up()
+        yield Lab()
+        if not os.environ.get("JADA_LAB_KEEP"):
+            fleet.down(LAB, print)
 
 
 @pytest.fixture

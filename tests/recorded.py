@@ -66,9 +66,10 @@ def as_data(value: object) -> Any:
 def record(host: str, name: str, command: str = "") -> None:
     """Looks at a host of the lab that is up, as `jada history` would."""
     from jada.inventory.lab import fleet, machine
+    from jada.inventory.lab.named import Lab
 
     service = replace(SERVICE, model_check=replace(SERVICE.model_check, command=command))
-    (there,) = (one for one in fleet.current() if one.name == host)
+    (there,) = (one for one in fleet.current(Lab("lab")) if one.name == host)
     said = machine.inside(there, "sh", stdin=look_script(service, history=True, evidence=True)).stdout
     root, user = read_frames(said.splitlines())
     if isinstance(user, LookError):

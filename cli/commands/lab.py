@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -17,8 +17,11 @@ from jada.cli.ui.console import emit_json, err, escape, out
 from jada.cli.ui.tables import Column, show_table
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import Machine, Tell
+from jada.inventory.lab.named import DEFAULT, Lab, labs, read_state
 from jada.inventory.lab.shell import PackagesLackingError, require_lab_machine
 
+P = ParamSpec("P")
+R = TypeVar("R")
 COLUMNS = (
     Column("host"),
     Column("cloud", 3),
@@ -30,12 +33,26 @@ COLUMNS = (
 )
 
 
+def _choose(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        ctx.obj = Lab(name)
+
+
+def _of_lab(command: Callable[Concatenate[Lab, P], R]) -> Callable[P, R]:
+    """Hands a command its lab, and lets --name stand behind the verb too."""
+    option = click.option("--name", metavar="NAME", callback=_choose, expose_value=False, help="Which lab.")
+    return option(click.pass_obj(command))
+
+
 @click.group()
+@click.option("--name", metavar="NAME", envvar="JADA_LAB", show_envvar=True, default=DEFAULT, show_default=True,
+              callback=_choose, expose_value=False, help="Which lab; may stand behind the verb too.")  # fmt: skip
 def lab() -> None:
     """Rehearse on real systemd hosts on this machine. They stand behind an emulated AWS endpoint.
 
     The same discovery, ssh, systemd and rollback as in production: for a demo, for tests, and to practise an
-    incident. Needs root on Debian or Ubuntu. Nothing leaves this machine.
+    incident. Needs root on Debian or Ubuntu. Nothing leaves this machine. Labs of several names run side by side, each
+    with a network and a fleet.yml of its own.
 
     \b
     Examples:
@@ -44,14 +61,16 @@ def lab() -> None:
       jada hosts
       jada upgrade --to sonnet-4.6
       sudo jada lab down
+      sudo jada lab up --name demo
     """
 
 
 @lab.command()
+@_of_lab
 @click.option("--hosts", type=click.IntRange(1, fleet.MOST_HOSTS), default=3, show_default=True, help="How many hosts.")
 @click.option("--suite", type=click.Choice(tuple(image.SUITES)), default=image.SUITE, show_default=True,
               envvar="JADA_LAB_SUITE", show_envvar=True, help="What they run.")  # fmt: skip
-def up(hosts: int, suite: str) -> None:
+def up(lab: Lab, hosts: int, suite: str) -> None:
     """Boot a fresh lab; one that is up and healthy with as many hosts of that suite is left as it is.
 
     One host is a Lightsail instance named jada-agent whose agent runs as root; the others are EC2 instances in
@@ -65,17 +84,20 @@ def up(hosts: int, suite: str) -> None:
       sudo jada lab up --hosts 10 --suite trixie
     """
     _require_lab_machine()
-    with _telling("Bringing the lab up…") as tell:
-        made = fleet.up(hosts, tell, suite)
-    out.print(f"The lab is up: {', '.join(host.name for host in made)}.\n")
+    with _telling(f"Bringing {lab} up…") as tell:
+        made = fleet.up(lab, hosts, tell, suite)
+    out.print(f"{lab.title} is up: {', '.join(host.name for host in made)}.\n")
     out.print("Select it with:")
-    out.print(f"  export JADA_FLEET={fleet.FLEET_FILE}")
+    out.print(f"  export JADA_FLEET={lab.fleet_file}")
 
 
 @lab.command()
+@_of_lab
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-def status(as_json: bool) -> int:
+def status(lab: Lab, as_json: bool) -> int:
     """Show the lab's hosts and the model that each agent says it runs; exit code 1 when there is no lab.
+
+    Other labs of this machine are named below.
 
     \b
     Examples:
@@ -83,26 +105,41 @@ def status(as_json: bool) -> int:
       sudo jada lab status --json | jq -r '.hosts[] | select(.power == "off") | .host'
     """
     _require_lab_machine()
-    hosts = fleet.current()
+    hosts, state = fleet.current(lab), read_state(lab)
+    others = [other.name for other, _ in labs() if other != lab]
     with ThreadPoolExecutor(max(1, len(hosts))) as pool:
         rows = list(pool.map(_facts, hosts))
     if as_json:
-        emit_json("lab-status", {"fleet_file": str(fleet.FLEET_FILE), "endpoint": fleet.endpoint(), "hosts": rows})
-    elif not rows:
-        out.print("The lab is not up. Start it with: jada lab up")
+        emit_json(
+            "lab-status",
+            {
+                "lab": lab.name,
+                "network": f"{state.network}.0.0/16" if state else None,
+                "fleet_file": str(lab.fleet_file),
+                "endpoint": fleet.endpoint(lab),
+                "hosts": rows,
+                "other_labs": others,
+            },
+        )
+        return Exit.OK if rows else Exit.FAILED
+    if not rows:
+        out.print(f"{lab.title} is not up. Start it with: {lab.command('up')}")
     else:
         columns = ("host", "cloud", "address", "login", "user", "power", "model")
         cells = ([escape(str(row[column])) for column in columns] for row in rows)
         show_table(COLUMNS, cells, hint="--json")
-        out.print(f"\nAWS endpoint: {fleet.endpoint() or 'not running; start afresh with: jada lab up'}")
-        out.print(f"Select it with: export JADA_FLEET={fleet.FLEET_FILE}")
+        out.print(f"\nAWS endpoint: {fleet.endpoint(lab) or 'not running; start afresh with: ' + lab.command('up')}")
+        out.print(f"Select it with: export JADA_FLEET={lab.fleet_file}")
+    if others:
+        out.print(f"Other labs on this machine: {', '.join(others)}")
     return Exit.OK if rows else Exit.FAILED
 
 
 @lab.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("name")
+@_of_lab
+@click.argument("host")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def ssh(name: str, command: tuple[str, ...]) -> None:
+def ssh(lab: Lab, host: str, command: tuple[str, ...]) -> None:
     """Open a shell on a lab host, or run a command there, over real ssh.
 
     \b
@@ -112,15 +149,18 @@ def ssh(name: str, command: tuple[str, ...]) -> None:
       jada lab ssh specialist-1 "echo '{\\"crash_after\\": 2}' | sudo tee /etc/jada-agent.json"
     """
     _require_lab_machine()
-    host = fleet.find(name)
-    if host.leader is None:
-        raise JadaError(f"The lab host {name} is off", f"its console: {host.console}; a fresh lab: jada lab up")
-    argv = [*fleet.login(host), *command]
+    found = fleet.find(lab, host)
+    if found.leader is None:
+        raise JadaError(
+            f"The lab host {host} is off", f"its console: {found.console}; a fresh lab: {lab.command('up')}"
+        )
+    argv = [*fleet.login(found), *command]
     os.execvp(argv[0], argv)  # noqa: S606 - ssh takes over this process
 
 
 @lab.command()
-def down() -> None:
+@_of_lab
+def down(lab: Lab) -> None:
     """Take the lab down: hosts, network, endpoint and state. The base image stays for the next time.
 
     Works on anything: a lab that is up, crashed, stopped half-way or not there at all.
@@ -130,9 +170,10 @@ def down() -> None:
       sudo jada lab down
     """
     _require_lab_machine()
-    with _telling("Taking the lab down…") as tell:
-        was_there = fleet.down(tell)
-    out.print("The lab is down." if was_there else "There is no lab to take down.")
+    with _telling(f"Taking {lab} down…") as tell:
+        was_there = fleet.down(lab, tell)
+    named = "" if lab.name == DEFAULT else f" {lab.name}"
+    out.print(f"{lab.title} is down." if was_there else f"There is no lab{named} to take down.")
 
 
 @contextmanager

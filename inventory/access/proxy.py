@@ -55,6 +55,13 @@ class ProxySocket:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
 
+    def send(self, data: bytes) -> int:
+        try:
+            return self._socket.send(data)
+        except ConnectionError:
+            # It has ended, and recv tells why: of an error here, paramiko makes one without a reason.
+            return len(data)
+
     def recv(self, size: int) -> bytes:
         try:
             data = self._socket.recv(size)

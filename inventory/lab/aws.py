@@ -29,6 +29,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -42,7 +43,6 @@ from jada.inventory.lab.lightsail import TARGET, Lightsail, LightsailError, inst
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-NETWORK = "10.77.0.0/16"
 INSTANCE_TYPE = "t3.small"
 # The endpoint takes any; boto3 wants some.
 CREDENTIALS = ("jada-lab", "jada-lab")
@@ -91,14 +91,18 @@ def serve(state_dir: Path, port: int) -> None:
 
 
 def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Starts the EC2 instances through the endpoint's own API, each in its region and with its private address."""
+    """Starts the EC2 instances through the endpoint's own API, each in its region and with its private address.
+
+    Those of one region have addresses of one /16.
+    """
     by_region: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         by_region.setdefault(entry["region"], []).append(entry)
     for region, here in by_region.items():
         ec2 = boto3.session.Session(*CREDENTIALS, region_name=region).client("ec2", endpoint_url=url)
-        vpc = ec2.create_vpc(CidrBlock=NETWORK)["Vpc"]["VpcId"]
-        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=NETWORK)["Subnet"]["SubnetId"]
+        network = str(ip_interface(f"{here[0]['address']}/16").network)
+        vpc = ec2.create_vpc(CidrBlock=network)["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=network)["Subnet"]["SubnetId"]
         for entry in here:
             tags = {"Name": entry["name"], **entry.get("tags", {})}
             started = ec2.run_instances(

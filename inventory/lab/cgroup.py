@@ -1,4 +1,7 @@
-"""Each host's own control group: its systemd alone manages it, and it lists every process the host has."""
+"""Each host's own control group: its systemd alone manages it, and it lists every process the host has.
+
+A group is named by its path, such as jada-lab/specialist-1.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,7 @@ import time
 from pathlib import Path
 
 from jada import JadaError
-from jada.inventory.lab.shell import LAB
 
-PARENT = LAB.name
 # Joins the groups given before "--", then becomes the command after it: so no child is ever outside them.
 JOIN_AND_RUN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 
@@ -83,21 +84,20 @@ def remove(name: str, patience: float = 10) -> None:
     deadline = time.monotonic() + patience
     while pids := processes(name):
         if time.monotonic() > deadline:
-            raise JadaError(f"Processes of the lab's {name} can't be killed: {', '.join(map(str, pids))}",
+            raise JadaError(f"Processes of {name} can't be killed: {', '.join(map(str, pids))}",
                             "see what they wait for with: cat /proc/PID/stack")  # fmt: skip
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
     for group in _groups(name):
-        for part in (*reversed(_below(group)), group, group.parent):
-            # The parent stays as long as other hosts are in it.
+        for part in (*reversed(_below(group)), group):
             with contextlib.suppress(OSError):
                 part.rmdir()
 
 
 def _groups(name: str) -> list[Path]:
-    return [hierarchy / PARENT / name for hierarchy in hierarchies()]
+    return [hierarchy / name for hierarchy in hierarchies()]
 
 
 def _below(group: Path) -> list[Path]:

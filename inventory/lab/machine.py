@@ -14,11 +14,10 @@ from pathlib import Path
 
 from jada import JadaError
 from jada.inventory.lab import agent, cgroup
+from jada.inventory.lab.named import Lab, labs
 from jada.inventory.lab.settings import first_settings
-from jada.inventory.lab.shell import LAB, mounts_below, run
+from jada.inventory.lab.shell import mounts_below, run
 
-BRIDGE = "jada0"
-GATEWAY = "10.77.0.1/16"
 OLD_MODEL = "claude-sonnet-4-5-20250929"
 PORT = 8787
 # What systemctl is-system-running says when the boot is over; "degraded" is with a unit that failed.
@@ -50,8 +49,13 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a lab host is: `cloud` "ec2" or "lightsail", `login` its ssh user, `user` the agent's ("" means root)."""
+    """What a host of `lab` is: `cloud` "ec2" or "lightsail", `login` its ssh user, `user` the agent's ("" means root).
 
+    `network` is the first half of its address; "" when it is not known, for a lab that is only to be taken down.
+    """
+
+    lab: Lab
+    network: str
     number: int
     name: str
     cloud: str
@@ -62,7 +66,7 @@ class Machine:
 
     @property
     def address(self) -> str:
-        return f"10.77.0.{10 + self.number}"
+        return f"{self.network}.0.{10 + self.number}"
 
     @property
     def home(self) -> str:
@@ -74,7 +78,7 @@ class Machine:
 
     @property
     def folder(self) -> Path:
-        return LAB / "hosts" / self.name
+        return self.lab.folder / "hosts" / self.name
 
     @property
     def root(self) -> Path:
@@ -86,12 +90,17 @@ class Machine:
 
     @property
     def namespace(self) -> str:
-        return f"jada-{self.name}"
+        return f"{self.lab.prefix}-{self.name}"
+
+    @property
+    def group(self) -> str:
+        """Its control group."""
+        return f"{self.lab.prefix}/{self.name}"
 
     @property
     def link(self) -> str:
         """The end of the host's network cable on this machine."""
-        return f"jl{self.number}"
+        return self.lab.link(self.number)
 
     @property
     def first_settings(self) -> str:
@@ -101,13 +110,13 @@ class Machine:
     @property
     def leader(self) -> int | None:
         """The process id, on this machine, of the host's PID 1; None when the host is off."""
-        return cgroup.init(self.name)
+        return cgroup.init(self.group)
 
     @property
     def leaves_traces(self) -> bool:
         """Whether anything of the host is here: running, powered off, crashed or half-started."""
         traces = (self.folder, Path("/run/netns", self.namespace))
-        return cgroup.exists(self.name) or any(trace.exists() for trace in traces) or self.link in links()
+        return cgroup.exists(self.group) or any(trace.exists() for trace in traces) or self.link in links()
 
     def host_keys(self) -> list[str]:
         """The host's public keys, as lines such as "ssh-ed25519 AAAA…"."""
@@ -120,24 +129,22 @@ def links() -> set[str]:
     return {name for _, name in socket.if_nameindex()}
 
 
-def make_room(count: int) -> None:
-    """Lets `count` systemds watch their files: each takes some ten inotify instances, of 128 that root has at first.
+def make_room() -> None:
+    """Lets the systemds of all labs watch their files: each takes some ten inotify instances, of 128 root has at first.
 
     A systemd that gets none hangs half-way through its boot.
     """
     limit = Path("/proc/sys/fs/inotify/max_user_instances")
-    wanted = 128 + INOTIFY_INSTANCES * count
+    wanted = 128 + INOTIFY_INSTANCES * sum(state.hosts for _, state in labs())
     if int(limit.read_text()) < wanted:
         limit.write_text(str(wanted))
 
 
-def make_bridge() -> None:
-    """The network all hosts share, with this machine as its gateway."""
-    if run("ip", "link", "show", BRIDGE, check=False):
-        return
-    run("ip", "link", "add", BRIDGE, "type", "bridge")
-    run("ip", "addr", "add", GATEWAY, "dev", BRIDGE)
-    run("ip", "link", "set", BRIDGE, "up")
+def make_bridge(lab: Lab, network: str) -> None:
+    """The network that the lab's hosts share, with this machine as its gateway."""
+    run("ip", "link", "add", lab.prefix, "type", "bridge")
+    run("ip", "addr", "add", f"{network}.0.1/16", "dev", lab.prefix)
+    run("ip", "link", "set", lab.prefix, "up")
 
 
 def make_disk(machine: Machine, base: Path, authorized_key: str, ca: str) -> None:
@@ -181,11 +188,11 @@ def boot(machine: Machine, base: Path) -> None:
         run("mount", "-t", "overlay", space, "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", machine.root)
         run("ip", "netns", "add", space)
         run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space)
-        run("ip", "link", "set", link, "master", BRIDGE, "up")
+        run("ip", "link", "set", link, "master", machine.lab.prefix, "up")
         run("ip", "-n", space, "link", "set", "lo", "up")
         run("ip", "-n", space, "addr", "add", f"{machine.address}/16", "dev", "eth0")
         run("ip", "-n", space, "link", "set", "eth0", "up")
-        cgroup.start(machine.name, argv, machine.console)
+        cgroup.start(machine.group, argv, machine.console)
     except JadaError as error:
         raise JadaError(f"The lab host {machine.name} can't be started: {error.message}", error.hint) from None
 
@@ -203,13 +210,13 @@ def wait_until_ready(machines: Machine | Sequence[Machine], seconds: float = 120
             if is_ready(machine):
                 waiting.remove(machine)
                 tell(f"{total - len(waiting)} of {total} hosts are up: {machine.name}")
-            elif not cgroup.processes(machine.name):
+            elif not cgroup.processes(machine.group):
                 raise JadaError(f"The lab host {machine.name} died while it booted", f"its console: {machine.console}")
             elif time.monotonic() > deadline:
                 missing = "its agent does not answer" if _state(machine) in UP else f"systemd says {_state(machine)!r}"
                 raise JadaError(
                     f"The lab host {machine.name} was not ready after {seconds:.0f} s: {missing}",
-                    f"its console: {machine.console}; look inside with: jada lab ssh {machine.name}",
+                    f"its console: {machine.console}; look inside with: {machine.lab.command('ssh')} {machine.name}",
                 )
         time.sleep(0.1 if waiting else 0)
 
@@ -245,7 +252,7 @@ def healthz(machine: Machine) -> dict[str, object]:
 
 def add_addresses(machine: Machine, count: int) -> list[str]:
     """Gives a running host up to 250 more addresses, until it is powered off: one host stands in for many endpoints."""
-    addresses = [f"10.77.{100 + machine.number}.{last}" for last in range(1, count + 1)]
+    addresses = [f"{machine.network}.{100 + machine.number}.{last}" for last in range(1, count + 1)]
     commands = "".join(f"addr add {address}/16 dev eth0\n" for address in addresses)
     run("ip", "-n", machine.namespace, "-batch", "-", stdin=commands)
     return addresses
@@ -255,14 +262,14 @@ def power_off(machine: Machine) -> None:
     """Shuts the host down and takes its mounts and network away; its disk stays."""
     # A systemd that has only just begun to boot doesn't take the request: then there is nothing to wait for.
     deadline = time.monotonic() + (20 if _asked_to_power_off(machine) else 0)
-    while cgroup.processes(machine.name) and time.monotonic() < deadline:
+    while cgroup.processes(machine.group) and time.monotonic() < deadline:
         time.sleep(0.05)
     pull_the_plug(machine)
 
 
 def pull_the_plug(machine: Machine) -> None:
     """Stops the host as a power failure would, and removes what there is of it but its disk, whatever its condition."""
-    cgroup.remove(machine.name)
+    cgroup.remove(machine.group)
     for mount in (*mounts_below(machine.root), *mounts_below(EXPORTS / machine.namespace)):
         _unmount(mount)
     # The link first, and it may be gone by now: the kernel takes it away, some time after, with the namespace.
@@ -270,7 +277,7 @@ def pull_the_plug(machine: Machine) -> None:
     if Path("/run/netns", machine.namespace).exists():
         run("ip", "netns", "del", machine.namespace)
     # The next boot gives it a new network card: packets must not go on to the old one, for most of a minute.
-    run("ip", "neigh", "del", machine.address, "dev", BRIDGE, check=False)
+    run("ip", "neigh", "flush", "dev", machine.lab.prefix, check=False)
 
 
 def _state(machine: Machine) -> str:

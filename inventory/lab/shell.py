@@ -11,8 +11,6 @@ from pathlib import Path
 
 from jada import JadaError
 
-# Another folder is another lab, for those who give it a network and a /run of its own.
-LAB = Path(os.environ.get("JADA_LAB") or "/var/lib/jada-lab")
 TOOLS = {
     "systemd-nspawn": "systemd-container",
     "debootstrap": "debootstrap",

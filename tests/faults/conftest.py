@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from jada.inventory.lab.shell import LAB
-from tests.conftest import JADA, asking_no_model, reset
+from tests.conftest import JADA, LAB, asking_no_model, eventually, reset
 
 NEW = "claude-sonnet-4.6"
 DROPIN = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
@@ -53,22 +52,24 @@ systemctl is-active jada-agent
 find {home}/.claude /etc/systemd/system /etc/security/limits.d -name '*.jada-*'
 """
 
-# How each cell of the matrix ended, by fault and step.
-TRIED = pytest.StashKey[dict[tuple[str, str], str]]()
+# What the report of a test tells of its cell of the matrix: its number, fault and step; and how the host ended.
+CELL, ENDED = "cell", "ended"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints the matrix: the host was on the "old" or the "new" release, or jada "told" that it needs help."""
-    tried = config.stash.get(TRIED, {})
-    if not tried:
+    reports = (report for reports in terminalreporter.stats.values() for report in reports)
+    told: Iterator[dict[str, Any]] = (
+        dict(report.user_properties) for report in reports if isinstance(report, pytest.TestReport)
+    )
+    cells = sorted((*each[CELL], each.get(ENDED, "FAILED")) for each in told if CELL in each)
+    if not cells:
         return
     terminalreporter.section("faults and what became of the host")
-    steps = list(dict.fromkeys(step for _, step in tried))
-    for name in dict.fromkeys(name for name, _ in tried):
-        cells = ", ".join(f"{step} {tried[name, step]}" for step in steps if (name, step) in tried)
-        terminalreporter.write_line(f"{name}: {cells}")
-    whole = sum(ending != "FAILED" for ending in tried.values())
-    terminalreporter.write_line(f"{whole} of {len(tried)} cells whole")
+    for fault in dict.fromkeys(fault for _, fault, _, _ in cells):
+        row = ", ".join(f"{step} {ended}" for _, name, step, ended in cells if name == fault)
+        terminalreporter.write_line(f"{fault}: {row}")
+    terminalreporter.write_line(f"{sum(ended != 'FAILED' for *_, ended in cells)} of {len(cells)} cells whole")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Rig:
     def __init__(self, host: Machine, folder: Path) -> None:
         self.host = host
         self.folder = folder
-        fleet_file = LAB / "faults.yml"
+        fleet_file = LAB.folder / "faults.yml"
         self.env = {**os.environ, "JADA_FLEET": str(fleet_file), "XDG_STATE_HOME": str(folder / "state")}
 
     def run(self, command: str, check: bool = True) -> str:
@@ -190,36 +191,28 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     return process.returncode, report, out + err
 
 
-def eventually(condition: Callable[[], bool], told: str, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, told
-        time.sleep(0.1)
-
-
-def make_rig(host: Machine, folder: Path) -> Rig:
-    """The host in its first condition, whatever was done to it before."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rig = Rig(host, folder)
-    if host.leader is None:
-        fleet.power_on(host)
-    rig.mend()
+@contextmanager
+def rigged(host: Machine, folder: Path) -> Iterator[Rig]:
+    """The host in its first condition; afterwards it is on, and without a fault."""
     reset(host)
-    return rig
+    rig = Rig(host, folder)
+    try:
+        yield rig
+    finally:
+        if host.leader is None:
+            fleet.power_on(host)
+        rig.mend()
 
 
 @pytest.fixture(scope="session")
 def fault_fleet(whole_lab: object) -> None:
     """The lab's fleet.yml, with a shorter settle time and no models."""
-    text = asking_no_model(fleet.FLEET_FILE.read_text()).replace("settle: 5", "settle: 1")
-    (LAB / "faults.yml").write_text(text)
+    text = asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1")
+    (LAB.folder / "faults.yml").write_text(text)
 
 
 @pytest.fixture
 def rig(whole_lab: Any, fault_fleet: None, tmp_path: Path) -> Iterator[Rig]:
     """The last host of the lab, whose agent has a user of its own."""
-    made = make_rig(whole_lab.hosts[-1], tmp_path)
-    yield made
-    if made.host.leader is None:
-        fleet.power_on(made.host)
-    made.mend()
+    with rigged(whole_lab.hosts[-1], tmp_path) as made:
+        yield made

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
-from tests.conftest import JADA, bring_up
+from tests.conftest import JADA, LAB, bring_up
 from tests.faults.conftest import NEW
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.lab
 @pytest.fixture
 def sixty(whole_lab: Lab) -> Iterator[tuple[Machine, ...]]:
     yield bring_up(60)
-    bring_up(len(whole_lab.hosts))
+    bring_up()
 
 
 @pytest.mark.skipif(not os.environ.get("JADA_ALL_FAULTS"), reason="takes minutes: make test-faults")
 def test_sixty_hosts_are_upgraded_and_none_is_lost(sixty: tuple[Machine, ...], tmp_path: Path) -> None:
-    env = {**os.environ, "JADA_FLEET": str(fleet.FLEET_FILE), "XDG_STATE_HOME": str(tmp_path)}
+    env = {**os.environ, "JADA_FLEET": str(LAB.fleet_file), "XDG_STATE_HOME": str(tmp_path)}
     done = subprocess.run(
         [JADA, "upgrade", "--to", "sonnet-4.6", "--yes", "--json"], env=env, capture_output=True, text=True, check=False
     )

@@ -1,7 +1,6 @@
 """Each fault at every step of the transaction: the host ends on the old release or the new one, whole, and it is told.
 
-The cells are tried on all hosts of the lab side by side; each is a test of its own. JADA_ALL_FAULTS asks for all of
-them; otherwise each fault strikes at the steps of FEW only.
+JADA_ALL_FAULTS asks for all cells; otherwise each fault strikes at the steps of FEW only.
 """
 
 from __future__ import annotations
@@ -9,18 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jada.inventory.lab import fleet, machine
-from jada.inventory.lab.machine import OLD_MODEL, Machine
-from tests.faults.conftest import KILL_ALL, NEW, PAUSE, STRUCK, TRIED, Rig, Seen, finish, make_rig
+from jada.inventory.lab.machine import OLD_MODEL
+from tests.faults.conftest import CELL, ENDED, KILL_ALL, NEW, PAUSE, STRUCK, Rig, Seen, finish, rigged
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -181,10 +178,9 @@ class Outcome:
     told: str
 
 
-def strike(host: Machine, folder: Path, name: str, step: str) -> Outcome:
+def strike(rig: Rig, name: str, step: str) -> Outcome:
     """Upgrades the host while the fault strikes at the step, sees what became of it, mends it and upgrades again."""
-    fault = FAULTS[name]
-    rig = make_rig(host, folder)
+    fault, host = FAULTS[name], rig.host
     rig.run(FIRST)
     rig.run(fault.prepare.format(home=host.home))
     is_edit = name == "edited meanwhile"
@@ -211,39 +207,16 @@ def strike(host: Machine, folder: Path, name: str, step: str) -> Outcome:
     return Outcome(seen, reported, record, kept, after, rig.observe(edited=is_edit), told + again)
 
 
-@pytest.fixture(scope="session")
-def matrix(
-    whole_lab: Lab, fault_fleet: None, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[dict[tuple[str, str], Future[Outcome]]]:
-    """The outcome of every cell that was asked for, tried on all hosts side by side; printed as a table at the end."""
-    hosts: SimpleQueue[Machine] = SimpleQueue()
-    for host in whole_lab.hosts:
-        hosts.put(host)
-    folder = tmp_path_factory.mktemp("faults")
-
-    def on_a_host(number: int, name: str, step: str) -> Outcome:
-        host = hosts.get()
-        try:
-            return strike(host, folder / str(number), name, step)
-        finally:
-            hosts.put(host)
-
-    asked = (getattr(item, "callspec", None) for item in request.session.items)
-    wanted = [callspec.params["cell"] for callspec in asked if callspec and "cell" in callspec.params]
-    pool = ThreadPoolExecutor(len(whole_lab.hosts))
-    cells = {cell: pool.submit(on_a_host, number, *cell) for number, cell in enumerate(wanted)}
-    yield cells
-    pool.shutdown(cancel_futures=True)
-
-
 @pytest.mark.parametrize("cell", CELLS, ids=" at ".join)
 def test_the_host_is_whole(
-    matrix: dict[tuple[str, str], Future[Outcome]], cell: tuple[str, str], request: pytest.FixtureRequest
+    whole_lab: Lab, fault_fleet: None, tmp_path: Path, request: pytest.FixtureRequest, cell: tuple[str, str]
 ) -> None:
     name, step = cell
-    tried = request.config.stash.setdefault(TRIED, {})
-    tried[cell] = "FAILED"
-    found = matrix[cell].result()
+    number = CELLS.index(cell)
+    request.node.user_properties.append((CELL, (number, name, step)))
+    # On each of the lab's hosts in turn, for they are of several kinds.
+    with rigged(whole_lab.hosts[number % len(whole_lab.hosts)], tmp_path) as rig:
+        found = strike(rig, name, step)
     expected = FAULTS[name].expected(step)
     if not expected.outcome:
         expected = NEW_VERIFIED if found.seen.files == "new" else OLD_ROLLED_BACK
@@ -263,4 +236,4 @@ def test_the_host_is_whole(
     assert found.after == 0, found.told
     assert (found.finally_seen.files, found.finally_seen.model) == ("new", NEW), found
     assert (found.finally_seen.unfinished, found.finally_seen.leftovers) == (False, ()), found
-    tried[cell] = expected.files or "told"
+    request.node.user_properties.append((ENDED, expected.files or "told"))

@@ -17,10 +17,10 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
-from jada.inventory.lab.shell import LAB, run
+from jada.inventory.lab.shell import run
 from jada.tasks.operator_lock import LockRequest, OperatorLock
 from jada.tasks.transaction import hold_script
-from tests.conftest import JADA
+from tests.conftest import JADA, LAB
 from tests.faults.conftest import NEW, PAUSE, Rig, Seen, finish
 
 if TYPE_CHECKING:
@@ -154,16 +154,21 @@ def test_a_pulled_cable_is_noticed_and_the_end_is_found_out(rig: Rig) -> None:
     assert rig.observe() == DONE
 
 
+def wait_for_word(process: subprocess.Popen[str], word: str) -> None:
+    """Waits until jada has said that on stderr."""
+    assert process.stderr
+    assert any(word in line for line in process.stderr), f"it ended without a word of {word}"
+
+
 def test_the_first_ctrl_c_lets_a_running_change_end(rig: Rig) -> None:
     rig.fault("settle", PAUSE)
     process = rig.start("upgrade", "--to", "sonnet-4.6", "--yes", "--json")
     rig.reached()
     process.send_signal(signal.SIGINT)
-    time.sleep(1)
+    wait_for_word(process, "Stopping")
     assert process.poll() is None
     rig.go_on()
     code, report, told = finish(process)
-    assert "Stopping" in told
     assert (code, outcome(report)[0]) == (0, "verified"), told
     assert rig.observe() == DONE
 
@@ -173,7 +178,8 @@ def test_the_second_ctrl_c_leaves_at_once_and_the_host_ends_by_itself(rig: Rig) 
     process = rig.start("upgrade", "--to", "sonnet-4.6", "--yes")
     rig.reached()
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    # Two at once would be one to a process that had no time for the first.
+    wait_for_word(process, "Stopping")
     process.send_signal(signal.SIGINT)
     code, _report, told = finish(process)
     assert code == 130
@@ -187,8 +193,8 @@ def test_the_second_ctrl_c_leaves_at_once_and_the_host_ends_by_itself(rig: Rig) 
 
 
 def test_past_the_deadline_no_host_is_begun(rig: Rig) -> None:
-    late = LAB / "late.yml"
-    late.write_text((LAB / "faults.yml").read_text() + "deadline: 1\n")
+    late = LAB.folder / "late.yml"
+    late.write_text((LAB.folder / "faults.yml").read_text() + "deadline: 1\n")
     rig.env["JADA_FLEET"] = str(late)
     # The look alone takes longer: it waits for a health check that does not answer.
     rig.run("systemctl kill -s STOP jada-agent")
@@ -234,8 +240,8 @@ def test_two_operators_on_two_machines_never_mix_a_host(lab: Lab, rig: Rig) -> N
 
 
 def test_old_releases_are_pruned_but_never_the_current_or_the_one_before(rig: Rig) -> None:
-    few = LAB / "few.yml"
-    few.write_text((LAB / "faults.yml").read_text() + "keep: 2\n")
+    few = LAB.folder / "few.yml"
+    few.write_text((LAB.folder / "faults.yml").read_text() + "keep: 2\n")
     rig.env["JADA_FLEET"] = str(few)
     for _ in range(2):
         for model in ("sonnet-4.6", "haiku-4.5"):
@@ -304,9 +310,10 @@ def test_a_record_that_cannot_be_written_stops_a_change_before_it_begins(rig: Ri
 @pytest.fixture
 def many_addresses(rig: Rig) -> Iterator[list[str]]:
     """Sixty addresses of one host, so that sixty connections meet one sshd with its default MaxStartups 10:30:100."""
-    yield machine.add_addresses(rig.host, 60)
-    for last in range(1, 61):
-        run("ip", "-n", rig.host.namespace, "addr", "del", f"10.77.{100 + rig.host.number}.{last}/16", "dev", "eth0")
+    addresses = machine.add_addresses(rig.host, 60)
+    yield addresses
+    for address in addresses:
+        run("ip", "-n", rig.host.namespace, "addr", "del", f"{address}/16", "dev", "eth0")
 
 
 def test_sixty_at_once_get_through_a_default_sshd(rig: Rig, many_addresses: list[str]) -> None:
@@ -317,7 +324,8 @@ def test_sixty_at_once_get_through_a_default_sshd(rig: Rig, many_addresses: list
     hosts = "".join(f"        e{n}: {{address: {address}}}\n" for n, address in enumerate(many_addresses))
     (rig.folder / "many.yml").write_text(
         f"fleet: many\nsources:\n  - static:\n      hosts:\n{hosts}roles: {{specialist: {{}}}}\n"
-        f"ssh: {{user: admin, key: {LAB}/id_lab, known_hosts: known}}\nmodel_check: {{url: 'http://127.0.0.1:8787/healthz'}}\n"
+        f"ssh: {{user: admin, key: {LAB.key}, known_hosts: known}}\n"
+        "model_check: {url: 'http://127.0.0.1:8787/healthz'}\n"
     )
     env = {**os.environ, "JADA_FLEET": str(rig.folder / "many.yml")}
     done = subprocess.run([JADA, "drift", "--json"], env=env, capture_output=True, text=True, check=False)

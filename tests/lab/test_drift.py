@@ -19,9 +19,9 @@ from packaging.requirements import Requirement
 from prometheus_client.parser import text_string_to_metric_families
 
 import jada
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from jada.inventory.lab.shell import LAB
+from tests.conftest import LAB
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 NEW = "claude-sonnet-4.6"
 HOST, OTHER = "specialist-1", "orchestrator-1"
+NAMED = f"fleet: {LAB.fleet}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +51,10 @@ def drift(lab: Lab, *argv: str, exit_code: int = 3, env: dict[str, str] | None =
 
 def own_fleet(tmp_path: Path, old: str, new: str) -> dict[str, str]:
     """The lab's fleet.yml with one text in place of another, as the environment that selects it."""
-    text = fleet.FLEET_FILE.read_text()
+    text = LAB.fleet_file.read_text()
     assert old in text
-    (LAB / f"{tmp_path.name}.yml").write_text(text.replace(old, new))
-    return {"JADA_FLEET": str(LAB / f"{tmp_path.name}.yml")}
+    (LAB.folder / f"{tmp_path.name}.yml").write_text(text.replace(old, new))
+    return {"JADA_FLEET": str(LAB.folder / f"{tmp_path.name}.yml")}
 
 
 def test_heal_brings_a_drifted_host_back_and_leaves_the_others_alone(lab: Lab) -> None:
@@ -112,7 +113,7 @@ def test_a_host_that_is_off_is_not_checked_and_not_healed(lab: Lab) -> None:
 
 def test_another_host_key_is_told_loudly_and_nothing_is_sent(lab: Lab) -> None:
     upgraded(lab)
-    known = LAB / "known_hosts"
+    known = LAB.known_hosts
     before = known.read_text()
     stranger = next(key for key in lab[OTHER].host_keys() if "ed25519" in key)
     own = [f"{lab[HOST].address} {key}" for key in lab[HOST].host_keys()]
@@ -144,14 +145,12 @@ def test_accepted_drift_is_shown_and_is_none(lab: Lab, tmp_path: Path) -> None:
     upgraded(lab)
     lab.run(HOST, f"chmod 644 {lab[HOST].settings}")
     entry = "accept: [{{code: J107, hosts: 'spec*', reason: the backup reads it, until: {}}}]\n"
-    lasting = own_fleet(tmp_path, "fleet: rehearsal\n", "fleet: rehearsal\n" + entry.format("2999-12-31"))
+    lasting = own_fleet(tmp_path, NAMED, NAMED + entry.format("2999-12-31"))
     told = lab.jada("drift", env=lasting)
     assert "(accepted until 2999-12-31: the backup reads it)" in told
-    over = own_fleet(tmp_path, "fleet: rehearsal\n", "fleet: rehearsal\n" + entry.format("2020-12-31"))
+    over = own_fleet(tmp_path, NAMED, NAMED + entry.format("2020-12-31"))
     assert "its acceptance expired on 2020-12-31" in lab.jada("drift", exit_code=3, env=over)
-    wrong = own_fleet(
-        tmp_path, "fleet: rehearsal\n", "fleet: rehearsal\n" + entry.replace("J107", "J999").format("2999-12-31")
-    )
+    wrong = own_fleet(tmp_path, NAMED, NAMED + entry.replace("J107", "J999").format("2999-12-31"))
     assert "accept[0].code is no code of a finding: J999" in lab.jada("drift", exit_code=2, env=wrong)
 
 
@@ -169,7 +168,7 @@ def test_one_run_writes_every_file_and_the_history(lab: Lab, tmp_path: Path) -> 
         for family in text_string_to_metric_families(files["prometheus"].read_text())
         for one in family.samples
     }
-    assert (samples["rehearsal", "in_sync"], samples["rehearsal", "drifted"]) == (2, 1)
+    assert (samples[LAB.fleet, "in_sync"], samples[LAB.fleet, "drifted"]) == (2, 1)
     assert files["prometheus"].stat().st_mode & 0o777 == 0o644
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(files)
     lab.jada("drift", exit_code=3)
@@ -201,7 +200,7 @@ def test_people_are_told_of_changes_once_even_if_not_at_once(lab: Lab, tmp_path:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        env = own_fleet(tmp_path, "fleet: rehearsal\n", "fleet: rehearsal\nnotify:\n  webhook: ${HOOK}\n")
+        env = own_fleet(tmp_path, NAMED, NAMED + "notify:\n  webhook: ${HOOK}\n")
         env["HOOK"] = f"http://127.0.0.1:{server.server_port}/lab-secret-hook"
         lab.run(HOST, f"chmod 644 {lab[HOST].settings}")
         told = lab.jada("drift", exit_code=3, env=env)
@@ -215,7 +214,7 @@ def test_people_are_told_of_changes_once_even_if_not_at_once(lab: Lab, tmp_path:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert [lines[0] for lines in got] == ["jada drift: rehearsal: 1 new", "jada drift: rehearsal: 1 resolved"]
+    assert [lines[0] for lines in got] == [f"jada drift: {LAB.fleet}: 1 new", f"jada drift: {LAB.fleet}: 1 resolved"]
     assert got[0][1].startswith(f"NEW warning: {HOST} J107 settings-owner: expected owner ")
     assert got[1][1].startswith(f"RESOLVED: {HOST} J107 settings-owner, found ")
 
@@ -273,7 +272,7 @@ def test_the_timer_fires_and_checks_as_the_user_who_installed_it(lab: Lab) -> No
         f"fleet: rehearsal\nsources: [{static}]\nroles: {{specialist: {{}}}}\nmodel_check: {{url: 'http://127.0.0.1:8787/healthz'}}\n"
         f"ssh: {{user: {target.login}, key: ~/.ssh/id_lab, host_keys: accept-new}}\n"
     )
-    for path, content, mode in (("fleet.yml", text, 644), (".ssh/id_lab", fleet.KEY.read_text(), 600)):
+    for path, content, mode in (("fleet.yml", text, 644), (".ssh/id_lab", LAB.key.read_text(), 600)):
         machine.inside(control, f"install -D -o {user} -g {user} -m {mode} /dev/stdin {home}/{path}", stdin=content)
     machine.inside(control, f"install -d -o {user} -g {user} -m 700 {home}/.ssh; install -d -o {user} {home}/metrics")
 

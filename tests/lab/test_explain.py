@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jada.inventory.lab import fleet, machine
-from jada.inventory.lab.shell import LAB
+from tests.conftest import LAB
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -46,7 +46,7 @@ def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_drift_is_one_exec_a_host(lab: Lab) -> None:
-    environ = {**os.environ, "JADA_FLEET": str(fleet.FLEET_FILE)}
+    environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file)}
     done = subprocess.run(
         [sys.executable, "-c", COUNTED, "drift"], capture_output=True, text=True, env=environ, check=False
     )
@@ -102,8 +102,8 @@ def test_the_probe_and_the_projects_of_the_fleet_are_looked_at(lab: Lab) -> None
     lab.jada("upgrade", "--to", "opus-5", "--yes")
     project = f"{lab[HOST].home}/Documents/repos/one/.claude"
     lab.run(HOST, f'mkdir -p {project}; echo \'{{"model": "claude-x"}}\' >{project}/settings.local.json')
-    own = LAB / "probed.yml"
-    asked = fleet.FLEET_FILE.read_text().replace("model_check: {", "model_check: {command: id -un, ")
+    own = LAB.folder / "probed.yml"
+    asked = LAB.fleet_file.read_text().replace("model_check: {", "model_check: {command: id -un, ")
     own.write_text(asked + "projects: [~/Documents/repos]\n")
     told = lab.jada("drift", "--limit", HOST, exit_code=3, env={"JADA_FLEET": str(own)})
     assert "J105 model-running: expected claude-opus-5, saw agent (model_check.command)" in told

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,35 +15,39 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada import JadaError
-from jada.inventory.lab import cgroup, fleet, image, machine
+from jada.inventory.lab import cgroup, fleet, image, machine, named
 from jada.inventory.lab.machine import OLD_MODEL
-from jada.inventory.lab.shell import LAB, mounts_below, run
-from tests.conftest import bring_up
+from jada.inventory.lab.shell import mounts_below, run
+from tests.conftest import HOSTS, JADA, LAB, SUITE, bring_up, eventually
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
 pytestmark = pytest.mark.lab
 HOST = "specialist-1"
+OTHER = named.Lab(f"x{LAB.name[-8:]}")
 DEFAULT_MODEL = "claude-built-in-default"
 
 
 @pytest.fixture
-def taken_down(lab: Lab) -> Iterator[Lab]:
-    """A lab that a test may take down or break: for the tests after it there is one again."""
-    yield lab
-    bring_up(len(lab.hosts))
+def other(whole_lab: Lab) -> Iterator[named.Lab]:
+    """A lab of one host beside the tests' own, which a test may break or take down."""
+    fleet.down(OTHER, print)
+    fleet.up(OTHER, 1, print, SUITE)
+    yield OTHER
+    fleet.down(OTHER, print)
+    assert traces(OTHER) == []
 
 
 def test_up_again_leaves_a_healthy_lab_as_it_is(lab: Lab) -> None:
     leaders = [host.leader for host in lab.hosts]
-    assert "The lab is up already" in lab.jada("lab", "up", "--hosts", str(len(lab.hosts)))
+    assert f"{LAB.title} is up already" in lab.jada("lab", "up", "--hosts", str(len(lab.hosts)))
     assert [host.leader for host in lab.hosts] == leaders
 
 
 def test_status_tells_what_runs(lab: Lab) -> None:
     told = lab.json("lab", "status")
-    assert told["endpoint"] == fleet.endpoint()
+    assert told["endpoint"] == fleet.endpoint(LAB)
     rows = told["hosts"]
     assert isinstance(rows, list)
     assert {(row["host"], row["power"], row["model"]) for row in rows} == {
@@ -100,8 +103,8 @@ def test_the_labs_key_opens_only_the_login_user(lab: Lab, user: str) -> None:
 def test_only_certificates_open_the_lightsail_host(lab: Lab) -> None:
     host = lab["jada-agent"]
     assert lab.jada("lab", "ssh", "jada-agent", "sudo", "-n", "id", "-un").strip() == "root"
-    assert host.address not in (LAB / "known_hosts").read_text()
-    argv = [*fleet.login(host)[:-1], "-i", str(fleet.KEY), "-o", "CertificateFile=none"]
+    assert host.address not in (LAB.known_hosts).read_text()
+    argv = [*fleet.login(host)[:-1], "-i", str(LAB.key), "-o", "CertificateFile=none"]
     bare = [word.replace("login-", "none-") for word in argv]
     refused = subprocess.run([*bare, f"bitnami@{host.address}"], capture_output=True, text=True, check=False)
     assert "Permission denied (publickey)" in refused.stderr
@@ -111,7 +114,7 @@ def test_ssh_says_that_a_host_is_off_or_unknown(lab: Lab) -> None:
     machine.power_off(lab[HOST])
     assert f"The lab host {HOST} is off" in lab.jada("lab", "ssh", HOST, "true", exit_code=1)
     told = lab.jada("lab", "ssh", "nobody", exit_code=1)
-    assert f"The lab has no host nobody{os.linesep}" in told.replace(".", "")
+    assert f"{LAB.title} has no host nobody{os.linesep}" in told.replace(".", "")
     assert HOST in told
 
 
@@ -131,9 +134,9 @@ def test_power_off_keeps_the_disk(lab: Lab) -> None:
 def test_a_host_that_is_on_again_is_reached_at_once(lab: Lab) -> None:
     """Its network card is a new one: what this machine knew of the old one must not be believed."""
     # All that is known is forgotten when the bridge changes its own address, as it does with some of its ports.
-    own = re.search("link/ether ([0-9a-f:]+)", run("ip", "link", "show", machine.BRIDGE))
+    own = re.search("link/ether ([0-9a-f:]+)", run("ip", "link", "show", LAB.prefix))
     assert own
-    run("ip", "link", "set", machine.BRIDGE, "address", own[1])
+    run("ip", "link", "set", LAB.prefix, "address", own[1])
     lab.jada("status", "--limit", HOST)
     assert "lladdr" in run("ip", "neigh", "show", lab[HOST].address)
     machine.power_off(lab[HOST])
@@ -174,13 +177,6 @@ def test_a_host_may_have_many_addresses(lab: Lab) -> None:
 
 def restart(lab: Lab) -> None:
     lab.run(HOST, "systemctl restart jada-agent")
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in 20 s"
-        time.sleep(0.05)
 
 
 def log(lab: Lab) -> str:
@@ -261,108 +257,130 @@ def test_a_changed_file_is_not_read_by_a_running_agent(lab: Lab) -> None:
 def test_the_lab_is_for_who_called_sudo_too(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The key is theirs then, and what root alone is to see stays root's."""
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    owner = fleet.KEY.stat().st_uid
+    owner = LAB.key.stat().st_uid
     monkeypatch.setenv("SUDO_UID", "65534")
     try:
-        fleet.up(len(lab.hosts), print)
-        readable = f"cat {fleet.FLEET_FILE} {LAB}/aws-config {LAB}/known_hosts {fleet.KEY}"
+        bring_up()
+        readable = f"cat {LAB.fleet_file} {LAB.aws_config} {LAB.known_hosts} {LAB.key}"
         run(*nobody, "sh", "-c", readable)
-        for other in (fleet.CA, lab[HOST].folder / "upper"):
+        for other in (LAB.ca, lab[HOST].folder / "upper"):
             with pytest.raises(JadaError, match="Permission denied"):
                 run(*nobody, "ls" if other.is_dir() else "cat", other)
     finally:
-        os.chown(fleet.KEY, owner, -1)
+        os.chown(LAB.key, owner, -1)
 
 
-def traces() -> list[str]:
+def traces(lab: named.Lab) -> list[str]:
     """What of a lab is on this machine."""
-    links = [link for link in machine.links() if link == machine.BRIDGE or link.startswith("jl")]
-    namespaces = [line for line in run("ip", "netns", "list").split() if line.startswith("jada-")]
-    groups = [str(path) for path in cgroup.hierarchies() if (path / cgroup.PARENT).exists()]
-    return [*links, *namespaces, *groups, *mounts_below(LAB), *([str(LAB)] if LAB.exists() else [])]
+    links = [link for link in machine.links() if link == lab.prefix or link.startswith(f"jl-{lab.name}-")]
+    namespaces = [line for line in run("ip", "netns", "list").split() if line.startswith(f"{lab.prefix}-")]
+    groups = [str(path) for path in cgroup.hierarchies() if (path / lab.prefix).exists()]
+    folders = [str(lab.folder)] if lab.folder.exists() else []
+    return [*links, *namespaces, *groups, *mounts_below(lab.folder), *folders]
 
 
-def test_down_leaves_nothing_and_down_on_nothing_says_so(taken_down: Lab) -> None:
-    assert "The lab is down." in taken_down.jada("lab", "down")
-    assert traces() == []
-    assert "There is no lab to take down." in taken_down.jada("lab", "down")
-    assert "The lab is not up" in taken_down.jada("lab", "status", exit_code=1)
-    assert "The lab is not up" in taken_down.jada("lab", "ssh", HOST, exit_code=1)
+def test_labs_of_two_names_are_side_by_side_and_neither_touches_the_other(lab: Lab, other: named.Lab) -> None:
+    leaders = [host.leader for host in lab.hosts]
+    env = {"JADA_FLEET": str(other.fleet_file), "JADA_LAB": other.name}
+    (host,) = fleet.current(other)
+    assert host.network != lab.hosts[0].network
+    assert other.name in lab.json("lab", "status")["other_labs"]
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", env=env)
+    assert machine.healthz(host)["model"] == "claude-sonnet-4.6"
+    assert lab.models() == {OLD_MODEL}
+    for argv, address in ((["lab"], lab.hosts[0].address), (["lab", "--name", other.name], host.address)):
+        assert lab.jada(*argv, "ssh", "jada-agent", "hostname", "-I").split() == [address]
+    assert f"The lab {other.name} is down." in lab.jada("lab", "down", "--name", other.name)
+    assert traces(other) == []
+    assert [host.leader for host in lab.hosts] == leaders
+    assert f"{LAB.title} is up already" in lab.jada("lab", "up", "--hosts", str(HOSTS))
+    assert f"There is no lab {other.name} to take down." in lab.jada("lab", "down", env=env)
+    assert f"The lab {other.name} is not up" in lab.jada("lab", "status", env=env, exit_code=1)
+    assert f"The lab {other.name} is not up" in lab.jada("lab", "ssh", HOST, env=env, exit_code=1)
 
 
 def break_state_file() -> None:
-    (LAB / "lab.json").write_text('{"hos')
+    OTHER.state.write_text('{"hos')
 
 
 def forget_everything() -> None:
-    """As after somebody's `rm -rf /var/lib/jada-lab`, as far as that gets while hosts run."""
-    for path in [*LAB.glob("*.*"), *LAB.glob("hosts/*/console.log")]:
+    """As after somebody's `rm -rf` of the lab's folder, as far as that gets while hosts run."""
+    for path in [*OTHER.folder.glob("*.*"), *OTHER.folder.glob("hosts/*/console.log")]:
         path.unlink()
 
 
-def kill_all() -> None:
-    """kill -9 for each systemd-nspawn: hosts run on without it, and veths, namespaces and mounts stay."""
-    for host in fleet.current():
-        for pid in cgroup.processes(f"{host.name}/supervisor"):
-            os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not any(cgroup.processes(f"{host.name}/supervisor") for host in fleet.current()))
+def kill_supervisor() -> None:
+    """kill -9 for systemd-nspawn: the host runs on without it, and its veth, namespace and mounts stay."""
+    group = f"{fleet.current(OTHER)[0].group}/supervisor"
+    for pid in cgroup.processes(group):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not cgroup.processes(group))
 
 
 def leave_parts() -> None:
     """What a start that was cut off in the middle leaves: some of a host, of a number that the next lab has not."""
-    run("ip", "netns", "add", "jada-specialist-7")
-    run("ip", "link", "add", "jl9", "type", "veth", "peer", "name", "eth0", "netns", "jada-specialist-7")
+    space = f"{OTHER.prefix}-specialist-7"
+    run("ip", "netns", "add", space)
+    run("ip", "link", "add", OTHER.link(9), "type", "veth", "peer", "name", "eth0", "netns", space)
+    kill_supervisor()
 
 
-@pytest.mark.parametrize("accident", [break_state_file, forget_everything, kill_all, leave_parts])
-def test_up_after_an_accident(taken_down: Lab, accident: Callable[[], None]) -> None:
+@pytest.mark.parametrize("accident", [break_state_file, forget_everything, kill_supervisor, leave_parts])
+def test_up_after_an_accident(other: named.Lab, accident: Callable[[], None]) -> None:
     accident()
-    if accident is leave_parts:
-        kill_all()
-    hosts = bring_up(len(taken_down.hosts))
-    assert {machine.healthz(host).get("model") for host in hosts} == {OLD_MODEL}
-    assert not Path("/run/netns/jada-specialist-7").exists()
-    assert fleet.down(print)
-    assert traces() == []
+    (host,) = fleet.up(other, 1, print, SUITE)
+    assert machine.healthz(host).get("model") == OLD_MODEL
+    assert not Path(f"/run/netns/{other.prefix}-specialist-7").exists()
 
 
-def test_ctrl_c_ends_up_at_once_and_down_clears_up(taken_down: Lab) -> None:
-    fleet.down(print)
-    jada = str(Path(sys.executable).with_name("jada"))
-    process = subprocess.Popen([jada, "lab", "up"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    eventually(lambda: any(host.leader for host in fleet.current()))
+# In place of systemd-nspawn: one host never boots, so the lab is not up before the signal comes, whatever else runs.
+NEVER_UP = """#!/bin/sh
+case "$*" in *orchestrator-1*) exec sleep 600 ;; esac
+PATH=${PATH#*:} exec systemd-nspawn "$@"
+"""
+
+
+def test_ctrl_c_ends_up_at_once_and_down_clears_up(other: named.Lab, tmp_path: Path) -> None:
+    fleet.down(other, print)
+    nspawn = tmp_path / "systemd-nspawn"
+    nspawn.write_text(NEVER_UP)
+    nspawn.chmod(0o755)
+    argv = [str(JADA), "lab", "up", "--name", other.name, "--hosts", "2"]
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    process = subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=env)
+    eventually(lambda: any(host.leader for host in fleet.current(other)))
     process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=30)[1]
+    told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert "Stopped." in told
     assert "Traceback" not in told
-    assert fleet.down(print)
-    assert traces() == []
+    assert fleet.down(other, print)
+    assert traces(other) == []
 
 
 def test_two_at_once_are_refused(lab: Lab) -> None:
-    with fleet.LOCK.open("w") as lock:
+    with LAB.lock.open("w") as lock:
         subprocess.run(["flock", "--nonblock", str(lock.fileno())], pass_fds=[lock.fileno()], check=True)
         assert "Another `jada lab`" in lab.jada("lab", "down", exit_code=1)
     assert lab.models() == {OLD_MODEL}
 
 
-def test_a_host_that_cannot_boot_is_named_with_its_console(taken_down: Lab) -> None:
-    host = taken_down[HOST]
+def test_a_host_that_cannot_boot_is_named_with_its_console(other: named.Lab) -> None:
+    (host,) = fleet.current(other)
     machine.power_off(host)
     (host.folder / "upper/usr/lib/systemd").mkdir(parents=True, exist_ok=True)
     (host.folder / "upper/usr/lib/systemd/systemd").write_text("no program")
-    with pytest.raises(JadaError, match=f"{HOST} died while it booted") as raised:
+    with pytest.raises(JadaError, match=f"{host.name} died while it booted") as raised:
         fleet.power_on(host)
     assert str(host.console) in raised.value.hint
     fleet.reset(host)
-    assert taken_down.model(HOST) == OLD_MODEL
+    assert machine.healthz(host)["model"] == OLD_MODEL
 
 
 def test_a_process_id_from_before_a_reboot_is_never_taken_for_a_host(lab: Lab) -> None:
     """Somebody else's process, even in the host's group, is not the host's PID 1: nothing would be run in it."""
     machine.power_off(lab[HOST])
-    group = cgroup.hierarchies()[0] / cgroup.PARENT / HOST / "payload/init.scope"
+    group = cgroup.hierarchies()[0] / lab[HOST].group / "payload/init.scope"
     group.mkdir(parents=True)
     sleep = subprocess.Popen(["sleep", "60"])
     (group / "cgroup.procs").write_text(str(sleep.pid))

@@ -53,7 +53,7 @@ run_with() {{ dropin ExecStart= "ExecStart=/usr/local/bin/jada-agent $1"; }}
 wrapped() {{ {{ echo '#!/bin/sh'; printf '%s\\n' "$@"; }} >/srv/wrap; chmod 755 /srv/wrap
 dropin ExecStart= ExecStart=/srv/wrap; }}
 load() {{ systemctl daemon-reload; }}
-ready() {{ for i in $(seq 200); do curl -fs {health} >/dev/null && return 0; sleep 0.05; done; exit 1; }}
+ready() {{ for i in $(seq 1000); do curl -fs {health} >/dev/null && return 0; sleep 0.05; done; exit 1; }}
 restart() {{ systemctl daemon-reload; systemctl restart jada-agent; ready; }}
 """
 KEEP = """

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
+from tests.conftest import LAB
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -101,7 +102,7 @@ def test_without_a_terminal_it_asks_for_yes(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("y\n", NEW), ("n\n", OLD_MODEL)])
-def test_on_a_terminal_it_asks(lab: Lab, answer: str, expected: str) -> None:
+def test_on_a_terminal_it_asks(lab: Lab, monkeypatch: pytest.MonkeyPatch, answer: str, expected: str) -> None:
     def read(fd: int) -> bytes:
         data = os.read(fd, 4096)
         seen.append(data)
@@ -110,7 +111,7 @@ def test_on_a_terminal_it_asks(lab: Lab, answer: str, expected: str) -> None:
         return data
 
     seen: list[bytes] = []
-    os.environ["JADA_FLEET"] = str(fleet.FLEET_FILE)
+    monkeypatch.setenv("JADA_FLEET", str(LAB.fleet_file))
     jada = str(Path(sys.executable).with_name("jada"))
     pty.spawn([jada, "upgrade", "--to", "sonnet-4.6", "--limit", HOST], read)
     assert b"lab-secret" not in b"".join(seen)
@@ -244,7 +245,7 @@ def test_the_playbook_by_hand(lab: Lab) -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("pyinfra"), "-y", "inventory/aws.py", "deploy.py"],
         cwd=root,
-        env={**os.environ, "JADA_FLEET": str(fleet.FLEET_FILE)},
+        env={**os.environ, "JADA_FLEET": str(LAB.fleet_file)},
         capture_output=True,
         text=True,
         check=False,

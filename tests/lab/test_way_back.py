@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jada.inventory.lab import fleet, machine
-from jada.inventory.lab.shell import LAB
-from tests.conftest import asking_no_model
+from jada.inventory.lab import machine
+from tests.conftest import LAB, asking_no_model
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -31,8 +30,8 @@ BECAME = (
 @pytest.fixture
 def quick(lab: Lab) -> dict[str, str]:
     """The environment with a fleet.yml whose services settle in a second."""
-    file = LAB / "way-back.yml"
-    file.write_text(asking_no_model(fleet.FLEET_FILE.read_text()).replace("settle: 5", "settle: 1"))
+    file = LAB.folder / "way-back.yml"
+    file.write_text(asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1"))
     return {"JADA_FLEET": str(file)}
 
 

@@ -17,7 +17,7 @@ import pytest
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
 
-PATIENCE = 60  # seconds for the endpoint to come up on a loaded machine
+PATIENCE = 300  # seconds for the endpoint to come up on a loaded machine
 
 
 def ec2(name: str, region: str, address: str, state: str = "running", **tags: str) -> dict[str, Any]:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from jada import Service
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
-from jada.inventory.lab.shell import LAB
 from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import look_script
-from tests.conftest import JADA, asking_no_model, reset
-from tests.faults.conftest import eventually, finish
+from tests.conftest import JADA, LAB, asking_no_model, eventually, reset
+from tests.faults.conftest import finish
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -123,7 +122,7 @@ class Victim:
 
     def fleet_with(self, folder: Path, **keys: str) -> Path:
         """The lab's fleet.yml with other values for some keys at its top."""
-        lines = (LAB / "security.yml").read_text().splitlines()
+        lines = (LAB.folder / "security.yml").read_text().splitlines()
         kept = [line for line in lines if line.partition(":")[0] not in keys]
         file = folder / "fleet.yml"
         file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in keys.items())]) + "\n")
@@ -133,8 +132,8 @@ class Victim:
 @pytest.fixture(scope="session")
 def security_fleet(whole_lab: object) -> Path:
     """The lab's fleet.yml, with a shorter settle time and no models."""
-    file = LAB / "security.yml"
-    file.write_text(asking_no_model(fleet.FLEET_FILE.read_text()).replace("settle: 5", "settle: 1"))
+    file = LAB.folder / "security.yml"
+    file.write_text(asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1"))
     return file
 
 

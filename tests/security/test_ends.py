@@ -10,12 +10,14 @@ import pytest
 from jada import ModelCheck
 from jada.inventory.lab import machine
 from jada.tasks import checks
-from tests.faults.conftest import eventually
+from tests.conftest import eventually
 from tests.security.conftest import ATTACK, Victim
 
 pytestmark = pytest.mark.lab
 S = ".claude/settings.json"
 
+# Until so many have begun that a look does not read them all.
+MANY = 'for i in $(seq 1000); do [ "$(pgrep -xc claude)" -le 50 ] || break; sleep 0.1; done'
 # What the service's user lays, and what a look says of it: a finding's text, or what it did not read.
 LAID = {
     "settings.json is a pipe": (f"rm {S}; mkfifo {S}", "it is not a regular file"),
@@ -27,12 +29,12 @@ LAID = {
     "an agent has 20 GB": ("mkdir .claude/agents; truncate -s 20G .claude/agents/x.md", ""),
     "an agent is a pipe": ("mkdir .claude/agents; mkfifo .claude/agents/x.md", ""),
     "a thousand sessions": (
-        "cp /bin/sleep claude; for i in $(seq 200); do setsid ./claude 100 >/dev/null 2>&1 & done; sleep 0.3",
+        "cp /bin/sleep claude; for i in $(seq 200); do setsid ./claude 100 >/dev/null 2>&1 & done; " + MANY,
         "sessions: more than 50",
     ),
     "sessions with long command lines": (
         "cp /usr/bin/python3 claude; x=$(head -c 100000 /dev/zero | tr '\\0' x); for i in $(seq 60); do "
-        "setsid ./claude -c 'import time; time.sleep(100)' $x $x $x >/dev/null 2>&1 & done; sleep 1",
+        "setsid ./claude -c 'import time; time.sleep(100)' $x $x $x >/dev/null 2>&1 & done; " + MANY,
         "sessions: more than 50",
     ),
     "a thousand projects": (

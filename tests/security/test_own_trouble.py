@@ -12,8 +12,7 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
-from tests.conftest import JADA, reset
-from tests.faults.conftest import eventually
+from tests.conftest import JADA, eventually, reset
 from tests.security.conftest import MANIFEST, Victim
 
 if TYPE_CHECKING:

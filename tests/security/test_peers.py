@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
-from jada.inventory.lab.shell import LAB
-from tests.conftest import reset
+from tests.conftest import LAB, reset
 from tests.security.conftest import MANIFEST, Victim
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[s
     for key, value in forged.items():
         manifest[key] = {**manifest[key], **value} if isinstance(value, dict) else value
     machine.inside(peer, f"cat >{MANIFEST}", stdin=json.dumps(manifest))
-    asking = LAB / "peers.yml"
-    asking.write_text(fleet.FLEET_FILE.read_text().replace("sonnet-4.6", "sonnet-4.5"))
+    asking = LAB.folder / "peers.yml"
+    asking.write_text(LAB.fleet_file.read_text().replace("sonnet-4.6", "sonnet-4.5"))
     fresh = victim.env | {"XDG_STATE_HOME": victim.env["XDG_STATE_HOME"] + "-fresh", "JADA_FLEET": str(asking)}
     process = victim.start("heal", "--yes", "--json", "--limit", victim.host.name, env=fresh)
     out, err = process.communicate(timeout=120)

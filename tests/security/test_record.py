@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import eventually, finish
+from tests.conftest import eventually
+from tests.faults.conftest import finish
 from tests.security.conftest import Victim
 
 pytestmark = pytest.mark.lab

@@ -10,7 +10,7 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
-from tests.faults.conftest import eventually
+from tests.conftest import eventually
 from tests.security.conftest import Victim
 
 pytestmark = pytest.mark.lab

@@ -306,6 +306,16 @@ def test_a_host_at_another_port_is_known_by_what_is_known_without_one(keys: Path
     assert host_keys(f"[web-1]:22 {a}", ["web-2"])["web-2"] == HostKeys()
 
 
+def test_a_command_that_ends_before_anything_is_sent_is_told_too() -> None:
+    """As when it is quicker than paramiko, which makes of what can't be sent an EOF without a reason."""
+    way = Proxy("sh -c 'echo no route to web-1 >&2; exit 7'").begin()
+    way._process.wait()
+    assert way.send(b"SSH-2.0") == 7
+    with pytest.raises(ProxyCommandFailure, match="no route to web-1"):
+        way.recv(10)
+    way.close()
+
+
 def test_what_a_command_on_the_way_says_at_its_end_is_told() -> None:
     way = Proxy("sh -c 'echo no route to web-1 >&2; exit 7'").begin()
     with pytest.raises(ProxyCommandFailure, match="no route to web-1"):
