@@ -79,7 +79,7 @@ def _findings() -> Iterator[str]:
         "| --- | --- | --- | --- | --- |",
     )
     for one in CODES.values():
-        yield f"| {one.code} | {one.name} | {one.severity} | {one.meaning} | {one.mend} |"
+        yield f"| {one.code} | {one.name} | {one.severity} | {one.meaning} | {one.fix} |"
     yield ""
 
 

@@ -35,9 +35,9 @@ class Fix(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FindingCode:
-    """One kind of finding. `mend` is a command or what a person has to do; HOST in it stands for the host's name.
+    """One kind of finding. `fix` is a command or what a person has to do; HOST in it stands for the host's name.
 
-    UNIT stands for the service's unit; a finding on a host has that put in. `fixed_by` is what `mend` comes to, for
+    UNIT stands for the service's unit; a finding on a host has that put in. `fixed_by` is what `fix` comes to, for
     jada itself.
     """
 
@@ -45,7 +45,7 @@ class FindingCode:
     name: str
     severity: str
     meaning: str
-    mend: str
+    fix: str
     fixed_by: Fix
 
 

@@ -187,7 +187,7 @@ def _idle(state: State, why: str) -> Plan:
     wrong = next((finding for finding in checks.drift(state) if finding.is_error), None)
     if wrong is None:
         return Plan(idle=why)
-    told = f"{wrong.code} {wrong.name}: expected {wrong.expected}, saw {wrong.seen}"
+    told = f"{wrong.code} {wrong.name}: expected {wrong.expected}, saw {wrong.actual}"
     base = state.release.before if state.release else Wanted("", 0)
     back = f", or jada rollback --to {target}" if (target := base.release or base.model) else ""
     return Plan(refusal=f"{why}, but {told}. With --limit for this host: jada heal{back}")
@@ -315,7 +315,7 @@ def _refusal(state: State) -> str:
         if problem.kind is codes.SERVICE_MISSING:
             return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
         what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "mend that"
-        return f"{problem.seen}; {what} first, nothing was touched"
+        return f"{problem.actual}; {what} first, nothing was touched"
     return ""
 
 
@@ -347,7 +347,7 @@ def _unusable(state: State, wanted: Wanted) -> str:
         restart = (
             ", or restart the service if nothing sets it any more" if changed.fresh != effective.fresh(changed) else ""
         )
-        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first{restart}"
+        return f"changing {state.settings.path} would not do: {obstacle.actual}; mend that first{restart}"
     return _unverifiable(state, wanted)
 
 

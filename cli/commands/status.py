@@ -129,7 +129,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "locked": asdict(held) if held else None,
         "told": [
             *([f"being changed by {told(state.lock)}"] if state.lock else []),
-            *(f"{one.code} {one.name}: {one.seen}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
+            *(f"{one.code} {one.name}: {one.actual}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
         ],
     }
 

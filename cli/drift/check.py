@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jada import Exit, HostError, JadaError
 from jada.cli.drift import formats, notices
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge, unmatched
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge, unmatched
 from jada.cli.drift.log import Episode, open_log
 from jada.cli.records.sqlite import open_records
 from jada.cli.session import Opened, choose_recorded
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 IN_WORDS = {
-    Standing.IN_SYNC: "in sync",
-    Standing.DRIFTED: "drifted",
-    Standing.NOT_CHECKED: "not checked",
-    Standing.CHANGING: "being changed",
-    Standing.GONE: "gone",
+    Status.IN_SYNC: "in sync",
+    Status.DRIFTED: "drifted",
+    Status.NOT_CHECKED: "not checked",
+    Status.CHANGING: "being changed",
+    Status.GONE: "gone",
 }
 
 EPISODES = (
@@ -72,7 +72,7 @@ def show(found: Drift) -> None:
     noted: dict[str, list[str]] = defaultdict(list)
     for row in found.hosts:
         for one in row.findings:
-            if one.counts:
+            if one.is_drift:
                 out.print(_line(row, one))
             else:
                 noted[formats.told(one)].append(row.host)
@@ -83,16 +83,16 @@ def show(found: Drift) -> None:
 
 def summary(found: Drift) -> str:
     """The hosts, counted by what is known of them."""
-    counts = {words: found.count(standing) for standing, words in IN_WORDS.items()}
+    counts = {words: found.count(status) for status, words in IN_WORDS.items()}
     hosts = len(found.hosts) - counts["gone"]
     return f"{plural(hosts, 'host')}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}."
 
 
 def _line(row: HostDrift, one: Judged) -> str:
     what = escape(formats.told(one))
-    if row.standing is Standing.NOT_CHECKED:
-        what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.seen)}"
-    return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Mend: {escape(one.finding.mend_on(row.host))}"
+    if row.status is Status.NOT_CHECKED:
+        what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.actual)}"
+    return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Mend: {escape(one.finding.fix_on(row.host))}"
 
 
 def remember_and_tell(opened: Opened, found: Drift, unread: JadaError | None = None) -> None:

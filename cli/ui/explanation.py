@@ -60,7 +60,7 @@ def lines(name: str, state: State) -> Iterator[str]:
     for finding in checks.drift(state):
         mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
         yield f"  {mark} {escape(str(finding))}"
-        yield f"    mend: {escape(finding.mend_on(name))}"
+        yield f"    mend: {escape(finding.fix_on(name))}"
     yield ""
 
 
@@ -97,8 +97,8 @@ def _chain(title: str, effect: Effective) -> Iterator[str]:
     yield f"\n  {escape(title)}:"
     width = min(max(len(visible(origin.model)) for origin in effect.chain), WIDEST)
     for origin in effect.chain:
-        mark = "[green]→[/]" if not origin.lost else " "
-        why = f"  ({escape(origin.lost)})" if origin.lost else ""
+        mark = "[green]→[/]" if not origin.rejected_because else " "
+        why = f"  ({escape(origin.rejected_because)})" if origin.rejected_because else ""
         yield f"  {mark} {escape(visible(origin.model).ljust(width))}  {escape(origin.where)}{why}"
     if effect.barred:
         yield f"    but availableModels of {escape(effect.barred)} leaves {escape(effect.winner.model)} out"
@@ -135,7 +135,12 @@ def _effect(effect: Effective) -> dict[str, Any]:
         "barred_by": effect.barred or None,
         "overridden_by": effect.overridden or None,
         "chain": [
-            {"model": origin.model, "where": origin.where, "wins": not origin.lost, "lost": origin.lost or None}
+            {
+                "model": origin.model,
+                "where": origin.where,
+                "wins": not origin.rejected_because,
+                "lost": origin.rejected_because or None,
+            }
             for origin in effect.chain
         ],
     }

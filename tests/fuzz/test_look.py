@@ -174,7 +174,7 @@ def looked(output: list[str]) -> State | None:
 def told(state: State, is_whole_page: bool = False) -> None:
     """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
     found = (*checks.drift(state), *checks.findings(state, Wanted(MODEL, 1024, 4096)))
-    assert all(finding.mend_on("web-1") for finding in found)
+    assert all(finding.fix_on("web-1") for finding in found)
     for launch in (state.fresh, *([state.process.launch] if state.process else [])):
         assert effective.resolve(state, launch).model
     assert all(one.model for _, one in effective.of_sessions(state))
@@ -210,7 +210,7 @@ def _judge(state: State, is_whole_page: bool) -> None:
     host = Host("web-1", "192.0.2.1", "static", role="r")
     models = evaluate._models_of_roles([host], {host.name: state})
     row = evaluate._host(host, state, ID, evaluate._Beside(FLEET, AT.date(), ID, models))
-    assert row.standing is not evaluate.Standing.NOT_CHECKED
+    assert row.status is not evaluate.Status.NOT_CHECKED
     drift = evaluate.Drift("f", AT, (evaluate._accepted(row, host, (), AT.date()),))
     json.loads(json_text(formats.as_json(drift)))
     assert all(line.startswith("::") for line in formats.github(drift).splitlines())

@@ -126,7 +126,7 @@ def back_alone(request: Request, state: State, service: Service, to: str = "") -
 
 @pytest.fixture
 def page(host: Callable[..., State]) -> Page:
-    """A page with a host of every standing, a past, and words that try to be more than words."""
+    """A page with a host of every status, a past, and words that try to be more than words."""
     at = datetime(2027, 1, 15, 8, 10, tzinfo=UTC)
     nasty = "<script>alert(1)</script>"
     layer = Settings("/etc/claude-code/managed-settings.json", "", File("0:0", "644", "a"), NOW - 500,

@@ -17,7 +17,7 @@ def test_every_code_says_what_it_means_and_what_mends_it() -> None:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code.name)
         assert code.severity in ("error", "warning", "note")
         assert code.meaning.endswith(".")
-        assert code.mend
-        assert code.fixed_by.is_by_heal == ("jada heal" in code.mend)
-        assert (code.fixed_by is Fix.UPGRADE) == ("jada upgrade" in code.mend)
-        assert not code.mend.endswith(".")
+        assert code.fix
+        assert code.fixed_by.is_by_heal == ("jada heal" in code.fix)
+        assert (code.fixed_by is Fix.UPGRADE) == ("jada upgrade" in code.fix)
+        assert not code.fix.endswith(".")

@@ -15,7 +15,7 @@ from lxml import etree
 from prometheus_client.parser import text_string_to_metric_families
 
 from jada.cli.drift import formats
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
 from jada.inventory.fleet.config import Acceptance
 from jada.tasks import codes
 from jada.tasks.checks import Finding
@@ -31,7 +31,7 @@ NASTY = "a, b: \"c\" <d> & 'e' 100%\r\n\x1b[31m\\ ]]> Grüße 世界 ::error::"
 DRIFTED = HostDrift(
     "web-1",
     "specialist",
-    Standing.DRIFTED,
+    Status.DRIFTED,
     (
         Judged(Finding.of(codes.MODEL_ON_DISK, "claude-sonnet-4.6", NASTY)),
         Judged(Finding.of(codes.LIMIT_IN_FORCE, "1048576 open files", "1024"), UNTIL),
@@ -42,16 +42,16 @@ DRIFTED = HostDrift(
     ),
 )
 UNREACHABLE = HostDrift(
-    "web-2", "", Standing.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", "web-2: timeout")),)
+    "web-2", "", Status.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", "web-2: timeout")),)
 )
-IN_SYNC = HostDrift("web-3", "specialist", Standing.IN_SYNC)
+IN_SYNC = HostDrift("web-3", "specialist", Status.IN_SYNC)
 CHANGING = HostDrift(
     "web-5",
     "specialist",
-    Standing.CHANGING,
+    Status.CHANGING,
     (Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", f"being changed by {NASTY}")),),
 )
-GONE = HostDrift("web-4", "", Standing.GONE, (Judged(Finding.of(codes.HOST_GONE, "a host", "not found")),))
+GONE = HostDrift("web-4", "", Status.GONE, (Judged(Finding.of(codes.HOST_GONE, "a host", "not found")),))
 DRIFT = Drift('the "fleet"', AT, (DRIFTED, UNREACHABLE, IN_SYNC, GONE))
 EVERY_CODE = Drift(
     "all", AT, (replace(DRIFTED, findings=tuple(Judged(Finding.of(code, "a", "b")) for code in CODES.values())),)
@@ -205,5 +205,5 @@ def test_a_host_in_the_middle_of_a_change_passes_and_fails_nothing() -> None:
     assert suite is not None
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["1", "0", "0", "1"]
     assert json.loads(formats.sarif(drift, Path("fleet.yml")))["runs"][0]["results"][0]["level"] == "note"
-    assert 'jada_drift_hosts{fleet="the \\"fleet\\"",standing="changing"} 1\n' in formats.prometheus(drift)
+    assert 'jada_drift_hosts{fleet="the \\"fleet\\"",status="changing"} 1\n' in formats.prometheus(drift)
     assert formats.github(drift).startswith("::notice title=web-5%3A J409 change-under-way::")

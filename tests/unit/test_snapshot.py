@@ -200,7 +200,7 @@ def test_a_torn_manifest_is_a_finding_and_an_upgrade_mends_it(host: Host) -> Non
     assert "and no snapshot in /var/lib/jada/releases is whole: jada upgrade puts" in refused
     found = {finding.code: finding for finding in checks.drift(state)}
     assert found["J412"].is_error
-    assert f"releases/{ID}/manifest.json" in found["J412"].seen
+    assert f"releases/{ID}/manifest.json" in found["J412"].actual
     made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
     assert made
     assert Release.from_json(made.release.to_json()) == made.release

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jada import Host, HostError
 from jada.cli.drift import check, formats
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge
 from jada.cli.drift.log import DriftLog
 from jada.cli.records.sqlite import prepare
 from jada.cli.report.page import Page, html
@@ -187,7 +187,7 @@ def test_an_explanation_is_no_order_to_a_runner(host: Callable[..., State], caps
 
 def test_annotations_of_ours_are_orders_and_nothing_in_them_is(capsys: pytest.CaptureFixture[str]) -> None:
     found = (Judged(Finding.of(codes.MODEL_ON_DISK, "##[error]x", "::error::y")),)
-    put(formats.github(Drift("f", AT, (HostDrift("::a", "", Standing.DRIFTED, found),))))
+    put(formats.github(Drift("f", AT, (HostDrift("::a", "", Status.DRIFTED, found),))))
     text = capsys.readouterr().out
     assert text.startswith("::error title=%3A%3Aa")
     assert "##[" not in text
@@ -199,9 +199,9 @@ def evil_drift() -> Drift:
         Judged(Finding.of(codes.SESSION_STALE, EVIL, EVIL)),
     )
     unreachable = HostDrift(
-        EVIL + "2", "", Standing.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", EVIL)),)
+        EVIL + "2", "", Status.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", EVIL)),)
     )
-    return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Standing.DRIFTED, findings), unreachable))
+    return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Status.DRIFTED, findings), unreachable))
 
 
 def test_what_hosts_say_is_kept_as_it_is_shown() -> None:
