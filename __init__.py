@@ -111,15 +111,15 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
 class Host:
     """One machine, as its inventory source described it.
 
-    `user` is the ssh user ("" until fleet.yml or the cloud names one); `source` reads like "ec2 us-east-1",
-    "lightsail us-east-1" or "static"; `id` is the cloud's own id (i-0abc…, the Lightsail instance name), unique in
-    `account` and `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name
-    a host. `instance` is the EC2 instance that has to answer. `trouble` is why jada does not even try to connect.
+    `user` is the ssh user ("" until fleet.yml or the cloud names one); `provider` is the source's key in fleet.yml
+    (ec2, lightsail, static); `id` is the cloud's own id (i-0abc…, the Lightsail instance name), unique in `account` and
+    `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name a host.
+    `instance` is the EC2 instance that has to answer. `trouble` is why jada does not even try to connect.
     """
 
     name: str
     address: str
-    source: str
+    provider: str
     id: str = ""
     region: str = ""
     user: str = ""
@@ -131,9 +131,31 @@ class Host:
     instance: str = ""
     trouble: HostError | None = None
 
+    @property
+    def source(self) -> str:
+        """The provider and the region as people read them: "ec2 us-east-1", or "static"."""
+        return f"{self.provider} {self.region}".strip()
+
     def is_called(self, pattern: str) -> bool:
         """Whether a shell pattern matches the Name itself or the cloud's id: no other host changes what that says."""
         return any(fnmatchcase(name, pattern) for name in (self.own_name or self.name, self.id) if name)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or "".
+
+    `settings` is a path on the host; `probe` is a command there, or ""; `projects` folders there. `keep` is how many
+    releases a host remembers.
+    """
+
+    unit: str = "jada-agent.service"
+    settings: str = "~/.claude/settings.json"
+    health: str = ""
+    settle: int = 5
+    keep: int = 10
+    probe: str = ""
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jada.inventory.fleet.config import NOFILE
+from jada.inventory.fleet.limits import NOFILE
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import LAB, run

@@ -10,10 +10,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from jada import Service
 from jada.tasks import checks, plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
 
 # By path: there are packages that bring a package `tests` of their own.
 HEALTHY: State = runpy.run_path(str(Path(__file__).parents[1] / "tests/unit/conftest.py"))["HEALTHY"]

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jada import Service
 from jada.inventory.lab import fleet, machine
-from jada.tasks.transaction import Service
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent

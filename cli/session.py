@@ -162,23 +162,10 @@ def open_fleet(
         lines = {host.name: dial(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.engines.ssh import Session
-        from jada.tasks.transaction import Service
 
     with signals.cleaned_up(), scratch() as folder:
         data = login.ssh_data(fleet, hosts, folder)
-        session = Session(
-            data,
-            Service(
-                fleet.service,
-                fleet.settings,
-                fleet.health,
-                fleet.settle,
-                fleet.keep,
-                fleet.probe,
-                fleet.projects,
-            ),
-            lines,
-        )
+        session = Session(data, fleet.service, lines)
         try:
             yield Opened(fleet, hosts, session, time.monotonic() + fleet.deadline)
         finally:

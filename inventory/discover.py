@@ -6,24 +6,19 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from jada import Host, HostError, JadaError, natural
-from jada.inventory.fleet.config import ALL, Cloud, Ec2Source, Fleet, LightsailSource, Source, StaticSource
+from jada.inventory.concurrency import combine_failures, map_concurrently
+from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import role_of
-from jada.inventory.sources import ec2, lightsail, static
-
-if TYPE_CHECKING:
-    from jada.inventory.cloud.session import Clients
 
 
 def log_in(fleet: Fleet) -> None:
-    """Has the fleet's AWS credentials ready, if it needs any: that may ask for an MFA code. Raises JadaError."""
-    if _clouds(fleet):
-        # Here, because a fleet of static hosts needs no boto3: its import takes as long as reading ten hosts.
-        from jada.inventory.cloud.session import clients_of
-
-        clients_of(fleet.aws)
+    """Has the credentials of the fleet's sources ready, if they need any: that may ask for an MFA code. Raises
+    JadaError.
+    """
+    for source in fleet.sources:
+        source.log_in(fleet.aws)
 
 
 def discover(fleet: Fleet) -> tuple[Host, ...]:
@@ -33,24 +28,23 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
     Raises JadaError if any source can't be searched, or if there is no host: a fleet is never silently smaller than
     fleet.yml says.
     """
-    clouds = _clouds(fleet)
-    found = _search(fleet, clouds) if clouds else []
-    found += [host for source in fleet.sources if isinstance(source, StaticSource) for host in static.find(source)]
+    log_in(fleet)
+    found = _search(fleet)
     if not found:
         raise JadaError(
-            "No host was found in " + ", nor in ".join(describe(source) for source in fleet.sources),
+            "No host was found in " + ", nor in ".join(source.describe() for source in fleet.sources),
             f"check the regions, tags and names under `sources` in {fleet.path}, and that the hosts are running",
         )
-    hosts = unique_names([_complete(host, fleet) for host in once_each(found)])
+    hosts = unique_names([_complete(host, fleet) for host in deduplicate(found)])
     return tuple(sorted(with_trouble(hosts), key=lambda host: natural(host.name)))
 
 
-def once_each(hosts: Iterable[Host]) -> list[Host]:
-    """Without the hosts that an earlier source has already found."""
+def deduplicate(hosts: Iterable[Host]) -> list[Host]:
+    """The hosts without those that an earlier source has already found."""
     first: dict[object, Host] = {}
     for host in hosts:
-        same = (host.account, host.source, host.id) if host.id else (host.name, host.address, host.port, host.user)
-        first.setdefault(same, host)
+        by_id, by_place = (host.provider, host.account, host.region, host.id), (host.name, host.address, host.port)
+        first.setdefault(by_id if host.id else (*by_place, host.user), host)
     return list(first.values())
 
 
@@ -62,7 +56,7 @@ def unique_names(hosts: Sequence[Host]) -> list[Host]:
     renamed = [
         replace(host, name=name, own_name=host.own_name or host.name) if name != host.name else host
         for group in by_name.values()
-        for name, host in _told_apart(group)
+        for name, host in _disambiguate(group)
     ]
     # A made-up name may be another host's own.
     return renamed if len(by_name) == len(hosts) else unique_names(renamed)
@@ -76,55 +70,22 @@ def with_trouble(hosts: Sequence[Host]) -> list[Host]:
     return [replace(host, trouble=_trouble(host, at[_place(host)])) for host in hosts]
 
 
-def describe(source: Source) -> str:
-    """A source and its filters in words."""
-    match source:
-        case Ec2Source():
-            return ec2.describe(source)
-        case LightsailSource():
-            return lightsail.describe(source)
-        case StaticSource():
-            return static.describe(source)
-
-
-def _clouds(fleet: Fleet) -> list[Cloud]:
-    return [source for source in fleet.sources if not isinstance(source, StaticSource)]
-
-
-def _search(fleet: Fleet, sources: Sequence[Cloud]) -> list[Host]:
-    from jada.inventory.cloud.session import Failure, clients_of, side_by_side, told_together
-
-    clients = clients_of(fleet.aws)
-    searches = side_by_side(
-        lambda source: [(source, region) for region in _regions(clients, source)],
-        sources,
-        lambda source: f"{_service(source)} {clients.home_region}",
+def _search(fleet: Fleet) -> list[Host]:
+    """The hosts of all sources and regions, asked side by side. Raises JadaError that tells all failures."""
+    listed = map_concurrently(
+        lambda source: [(source, region) for region in source.searched_regions(fleet.aws)], fleet.sources
     )
-    jobs = [job for search in searches if not isinstance(search, Failure) for job in search]
-    found = side_by_side(lambda job: _find(clients, *job), jobs, lambda job: f"{_service(job[0])} {job[1]}")
-    if failures := [one for one in (*searches, *found) if isinstance(one, Failure)]:
-        raise told_together(failures, "The fleet can't be listed")
-    return [host for hosts in found if not isinstance(hosts, Failure) for host in hosts]
+    searches = [search for some in listed if not isinstance(some, JadaError) for search in some]
+    found = map_concurrently(lambda search: search[0].find(fleet.aws, search[1]), searches)
+    places = [source.provider for source in fleet.sources]
+    places += [f"{source.provider} {region}".strip() for source, region in searches]
+    if failures := [(place, result) for place, result in zip(places, (*listed, *found), strict=True)
+                    if isinstance(result, JadaError)]:  # fmt: skip
+        raise combine_failures(failures, "The fleet can't be listed")
+    return [host for hosts in found if not isinstance(hosts, JadaError) for host in hosts]
 
 
-def _regions(clients: Clients, source: Cloud) -> list[str]:
-    regions = source.regions
-    if regions == ALL:
-        regions = ec2.regions(clients) if isinstance(source, Ec2Source) else lightsail.regions(clients)
-    return [region for region in regions if region not in source.not_regions]
-
-
-def _find(clients: Clients, source: Cloud, region: str) -> list[Host]:
-    if isinstance(source, Ec2Source):
-        return ec2.find(clients, source, region)
-    return lightsail.find(clients, source, region)
-
-
-def _service(source: Cloud) -> str:
-    return "ec2" if isinstance(source, Ec2Source) else "lightsail"
-
-
-def _told_apart(group: Sequence[Host]) -> list[tuple[str, Host]]:
+def _disambiguate(group: Sequence[Host]) -> list[tuple[str, Host]]:
     if len(group) == 1:
         return [(group[0].name, group[0])]
     ids = [host.id or host.address for host in group]
@@ -141,13 +102,13 @@ def _complete(host: Host, fleet: Fleet) -> Host:
     return replace(
         host,
         user=host.user or fleet.ssh.user,
-        port=(host.port or fleet.ssh.port) if host.source == "static" else fleet.ssh.port,
+        port=host.port or fleet.ssh.port,
         role=role_of(host, fleet.roles),
     )
 
 
 def _place(host: Host) -> tuple[str, int]:
-    """Where a connection to the host leads: the way there is the same for all hosts of one address."""
+    """The place that a connection to the host leads to: the way there is the same for all hosts of one address."""
     try:
         address = str(ipaddress.ip_address(host.address))
     except ValueError:

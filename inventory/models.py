@@ -8,27 +8,31 @@ from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 import jada
 from jada import EXACT_ID, LONG_CONTEXT, ConfigError, Model
-
-if TYPE_CHECKING:
-    from jada.inventory.fleet.config import Fleet
+from jada.inventory.yaml_values import Value
 
 # So long before it retires a model is told of: time enough to try another.
 NOTICE = timedelta(days=30)
 
 
-def catalogue(fleet: Fleet | None) -> tuple[Model, ...]:
-    """The models a fleet may name, in the catalogue's order; those that fleet.yml adds come last."""
-    return merged(fleet.models if fleet else {})
+def read(value: Value) -> dict[str, str]:
+    """fleet.yml's `models`: exact ids by short name."""
+    found = {name: (entry, entry.text()) for name, entry in value.entries().items()}
+    for entry, exact in found.values():
+        if problem := refusal(exact):
+            raise entry.error(f"can't be used. {problem}")
+    return {name: exact for name, (_, exact) in found.items()}
 
 
-def merged(ids: Mapping[str, str]) -> tuple[Model, ...]:
-    """The catalogue with other exact ids, by short name. A short name it lacks becomes a model without a price."""
+def catalogue(ids: Mapping[str, str]) -> tuple[Model, ...]:
+    """The models a fleet may name, in the catalogue's order, with its own exact `ids` by short name; those that the
+    catalogue lacks come last, as models without a price.
+    """
     listed = {model.name: model for model in _listed()}
     for name, exact in ids.items():
         listed[name] = replace(listed.get(name, Model(name, exact)), id=exact)
@@ -57,14 +61,8 @@ def resolve(name: str, catalogue: Sequence[Model], allow_unlisted: bool = False)
     )
 
 
-def of_role(role: str, fleet: Fleet) -> str:
-    """The exact id that fleet.yml asks for by a role, or ""."""
-    model = next((one.model for one in fleet.roles if one.name == role), "")
-    return resolve(model, catalogue(fleet)).id if model else ""
-
-
 def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
-    """When a model retires, in words, from NOTICE before that day on; or ""."""
+    """The day on which a model retires, in words, from NOTICE before that day on; or ""."""
     ids = (exact, exact.removesuffix(LONG_CONTEXT))
     day = next((model.retires for model in catalogue if model.retires and model.id in ids), "")
     if not day or (left := date.fromisoformat(day) - today) > NOTICE:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from jada import Host
 from jada.inventory.fleet.config import Fleet
-from jada.inventory.models import of_role
 
 Member = tuple[str, dict[str, object]]
 
@@ -23,17 +23,12 @@ def groups(fleet: Fleet, hosts: Sequence[Host], ssh: Mapping[str, Mapping[str, o
 
 
 def host_data(fleet: Fleet, host: Host) -> dict[str, object]:
-    """What deploy.py reads of a host; `jada_model` is the exact id its role asks for, or ""."""
+    """The data of a host that deploy.py reads; `jada_model` is the exact id its role asks for, or ""."""
     return {
         "jada_fleet": fleet.name,
         "jada_role": host.role,
-        "jada_model": of_role(host.role, fleet),
+        "jada_model": fleet.model_of(host.role),
         "jada_nofile": fleet.limits.nofile,
-        "jada_service": fleet.service,
-        "jada_settings": fleet.settings,
-        "jada_health": fleet.health,
-        "jada_probe": fleet.probe,
-        "jada_projects": fleet.projects,
-        "jada_settle": fleet.settle,
-        "jada_keep": fleet.keep,
+        # Plain values: pyinfra shows all data of a host as JSON.
+        "jada_service": asdict(fleet.service),
     }

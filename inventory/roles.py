@@ -1,12 +1,46 @@
-"""Which role a host plays: the first of fleet.yml's roles that matches it."""
+"""fleet.yml's `roles`, and which of them a host plays: the first that matches it."""
 
 from __future__ import annotations
 
-import fnmatch
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from jada import Host
-from jada.inventory.fleet.config import Role
+from jada import ConfigError, Host, Model
+from jada.inventory import models, tags
+from jada.inventory.tags import has_tags
+from jada.inventory.yaml_readers import Tell, or_default
+from jada.inventory.yaml_values import Value
+
+_ROLE_NAME = re.compile(r"[A-Za-z][\w-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Hosts that all of `tags` or any of `names` (shell patterns) match; with neither, all that are left.
+
+    `model` is a short name or an exact id of the catalogue, or "" where the role asks for none.
+    """
+
+    name: str
+    model: str = ""
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+def read(value: Value, catalogue: tuple[Model, ...], tell: Tell) -> tuple[Role, ...]:
+    """The roles, in the order of the file; a model that can't be used is told, and may be left out."""
+    roles: list[Role] = []
+    for name, entry in value.entries().items():
+        if roles and not roles[-1].tags and not roles[-1].names:
+            raise entry.error(
+                f"is never reached: {roles[-1].name}, above it, has neither tags nor names and takes every host",
+                f"move {roles[-1].name} to the end",
+            )
+        roles.append(_role(name, entry, catalogue, tell))
+    if not roles:
+        raise value.error("names no role")
+    return tuple(roles)
 
 
 def role_of(host: Host, roles: Sequence[Role]) -> str:
@@ -15,7 +49,7 @@ def role_of(host: Host, roles: Sequence[Role]) -> str:
 
 
 def matches(host: Host, role: Role) -> bool:
-    """Whether all the role's tags or any of its names match; a role with neither matches every host."""
+    """True where all the role's tags or any of its names match; a role with neither matches every host."""
     if not role.tags and not role.names:
         return True
     by_tags = bool(role.tags) and has_tags(host.tags, role.tags)
@@ -31,13 +65,18 @@ def unmatched(hosts: Sequence[Host], roles: Sequence[Role]) -> Iterator[str]:
             if not any(host.is_called(pattern) for host in hosts):
                 yield f"roles.{role.name}.names: no host has a Name or an id like {pattern}"
         if role.tags and not any(has_tags(host.tags, role.tags) for host in hosts):
-            tags = " and ".join(f"{key}={' or '.join(values)}" for key, values in role.tags.items())
-            yield f"roles.{role.name}.tags: no host has {tags}"
+            yield f"roles.{role.name}.tags: no host has {' and '.join(tags.in_words(role.tags))}"
 
 
-def has_tags(tags: Mapping[str, str], wanted: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether each wanted tag is there with one of its values, read as EC2 reads them: * and ? are wildcards."""
-    return all(
-        key in tags and any(fnmatch.fnmatchcase(tags[key], value.replace("[", "[[]")) for value in values)
-        for key, values in wanted.items()
-    )
+def _role(name: str, value: Value, catalogue: tuple[Model, ...], tell: Tell) -> Role:
+    if not _ROLE_NAME.fullmatch(name) or name == "all":
+        raise value.error("is not a name for a role: letters, digits, _ and -, a letter first, and not `all`")
+
+    def model(value: Value) -> str:
+        try:
+            return models.resolve(value.text(), catalogue).name
+        except ConfigError as error:
+            raise value.error(f"can't be used. {error.message}", error.hint) from None
+
+    readers = {"model": or_default(tell, model, ""), "tags": tags.read, "names": Value.texts}
+    return Role(name, **value.fields(readers))

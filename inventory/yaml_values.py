@@ -67,7 +67,7 @@ class Value:
             return tuple(item.text() for item in self.items())
         return (self.text(),)
 
-    def whole(self, least: int, most: int) -> int:
+    def integer(self, least: int, most: int) -> int:
         """A whole number within bounds, both included."""
         expected = f"a whole number from {least} to {most}"
         if not isinstance(self.node, yaml.ScalarNode) or self._type != "int":
@@ -99,7 +99,7 @@ class Value:
         except ValueError:
             raise self._expected(expected) from None
 
-    def one_of(self, choices: Collection[str]) -> str:
+    def choice(self, choices: Collection[str]) -> str:
         text = self.text()
         if text not in choices:
             raise self.error(f"should be {' or '.join(choices)}, not {shown(text)}{did_you_mean(text, choices)}")
@@ -280,6 +280,6 @@ def _parts(value: Value) -> list[Value]:
 
 
 def shown(text: str, most: int = SHOWN) -> str:
-    """As much of a text as an error tells, on one line."""
+    """Shortens a text to as much as an error tells, on one line."""
     plain = UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"

@@ -10,13 +10,13 @@ from pyinfra.api import OperationError, deploy
 from pyinfra.context import host
 from pyinfra.operations import python
 
+from jada import Service
 from jada.tasks import checks, plan, release
 from jada.tasks.engines.change import change
 from jada.tasks.engines.look import Look, look_on_stdin
 from jada.tasks.frames import LookError
 from jada.tasks.plan import Request
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
 
 
 @deploy("jada")

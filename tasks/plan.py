@@ -9,12 +9,12 @@ from functools import partial
 from math import inf
 from operator import attrgetter
 
-from jada import LONG_CONTEXT
+from jada import LONG_CONTEXT, Service
 from jada.tasks import checks, codes, effective, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
-from jada.tasks.transaction import Service, Transaction
+from jada.tasks.transaction import Transaction
 
 # How much of a long line (a settings.json on one line) a diff shows on each side of the change.
 AROUND = 60

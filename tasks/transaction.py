@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
+from jada import Service
 from jada.tasks import FILES, operator_lock, place, release
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
@@ -48,22 +49,6 @@ class Outcome:
     steps: tuple[str, ...]
     seen: State | None = None
     log: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The service of a fleet and how to know that it runs: `settle` seconds, `health` a URL on the host or "".
-
-    `probe` is a command on the host, or ""; `projects` folders there. `keep` is how many releases a host remembers.
-    """
-
-    unit: str
-    settings: str
-    health: str = ""
-    settle: int = 5
-    keep: int = 10
-    probe: str = ""
-    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ COLUMNS = (
     Column("source", 2),
     Column("id", 3),
 )
+# Fields of a host that JSON does not have: it has the `source` that the provider and the region make, and an `error`.
+INTERNAL = ("provider", "trouble", "own_name", "instance")
 
 
 @click.command()
@@ -62,5 +64,5 @@ def _place(host: Host) -> str:
 
 def _as_json(host: Host) -> dict[str, Any]:
     told = {"error": host.trouble.message} if host.trouble else {}
-    facts = {name: value for name, value in asdict(host).items() if name not in ("trouble", "own_name", "instance")}
-    return {**facts, "tags": dict(host.tags), **told}
+    facts = {name: value for name, value in asdict(host).items() if name not in INTERNAL}
+    return {**facts, "source": host.source, "tags": dict(host.tags), **told}

@@ -152,11 +152,13 @@ def _show(reports: Iterable[Report], verb: str, lock: OperatorLock) -> None:
         if one.error:
             out.print(f"[red]✗[/] {escape(one.error)}")
     for (is_changed, before), names in of_others.items():
-        who, whose = f"[bold]{escape(named(names))}[/]", escape(str(before))
-        out.print(f"{who} had the lock of {whose}" if is_changed else f"[red]✗[/] {who}: locked by {whose}")
+        who, told = f"[bold]{escape(named(names))}[/]", escape(str(before))
+        out.print(f"{who} had the lock of {told}" if is_changed else f"[red]✗[/] {who}: locked by {told}")
     if idle := hosts[LockOutcome.NOT_LOCKED]:
-        out.print(f"[bold]{escape(named(idle))}[/] {'was' if len(idle) == 1 else 'were'} not locked")
-    changed = plural(sum(len(hosts[outcome]) for outcome in CHANGED), "host")
-    out.print(f"{changed} {escape(f'locked by {lock}' if verb == 'lock' else 'unlocked')}.")
+        told = "was" if len(idle) == 1 else "were"
+        out.print(f"[bold]{escape(named(idle))}[/] {told} not locked")
+    what = escape(f"locked by {lock}") if verb == "lock" else "unlocked"
+    out.print(f"{plural(sum(len(hosts[outcome]) for outcome in CHANGED), 'host')} {what}.")
     if refused := hosts[LockOutcome.REJECTED]:
-        out.print(f"{plural(len(refused), 'host')} left to whoever locked them; to take over: jada {verb} --force")
+        command = f"jada {verb} --force"
+        out.print(f"{plural(len(refused), 'host')} left to whoever locked them; to take over: {escape(command)}")

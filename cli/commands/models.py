@@ -34,7 +34,7 @@ def models(as_json: bool, fleet_file: str | None) -> None:
         if fleet_file:
             raise
         fleet = None
-    listed = catalogue.catalogue(fleet)
+    listed = catalogue.catalogue(fleet.models if fleet else {})
     if as_json:
         emit_json("models", {"models": [asdict(model) for model in listed]})
         return

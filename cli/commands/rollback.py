@@ -97,4 +97,4 @@ def _target(to: str, opened: Opened) -> str:
 
     if re.fullmatch(RELEASE_ID, to):
         return to
-    return models.resolve(to, models.catalogue(opened.fleet), allow_unlisted=True).id
+    return models.resolve(to, models.catalogue(opened.fleet.models), allow_unlisted=True).id

@@ -70,7 +70,7 @@ def upgrade(
             note = "" if to else plan.of_the_file(made, role, state)
             return replace(made, notes=(*made.notes, note)) if note else made
 
-        listed, today = models.catalogue(opened.fleet), datetime.now(UTC).date()
+        listed, today = models.catalogue(opened.fleet.models), datetime.now(UTC).date()
         for exact in dict.fromkeys(one.id for one in wanted.values()):
             if when := models.retirement(exact, listed, today):
                 err.print(f"[yellow]Note[/] {escape(exact)} {escape(when)}")
@@ -91,7 +91,7 @@ def _wanted(opened: Opened, to: str | None, allow_unlisted: bool) -> dict[str, M
     """The model for each host, by name. Raises ConfigError for a host whose role asks for none."""
     from jada.inventory import models
 
-    catalogue = models.catalogue(opened.fleet)
+    catalogue = models.catalogue(opened.fleet.models)
     if to:
         model = models.resolve(to, catalogue, allow_unlisted)
         return {host.name: model for host in opened.hosts}

@@ -22,7 +22,8 @@ from jada.tasks.release import ReleaseError, moment
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
-    from jada.inventory.fleet.config import Acceptance, Fleet
+    from jada.inventory.fleet.accept import Acceptance
+    from jada.inventory.fleet.config import Fleet
 
 # Why a host could not be checked, where that is more than a plain trouble.
 WHY_NOT = {HostKeyError: codes.HOST_KEY_CHANGED, OtherMachineError: codes.OTHER_MACHINE}
@@ -197,7 +198,7 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
     """What people, fleet.yml and the catalogue say of a host, whatever its release says."""
     if state.held:
         yield Finding.of(codes.OPERATOR_LOCK, "no lock", f"locked by {state.held}")
-    asked = models.of_role(role, fleet)
+    asked = fleet.model_of(role)
     released = state.release.wanted.model if state.release else ""
     if asked and state.release and state.release.role == role and released != asked:
         yield Finding.of(
@@ -205,7 +206,7 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
             f"{asked}, as fleet.yml asks of role {role}",
             f"{released or 'no model'} by release {state.release.id}",
         )
-    listed = models.catalogue(fleet)
+    listed = models.catalogue(fleet.models)
     uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": asked}
     for model in dict.fromkeys(filter(None, uses.values())):
         if retires := models.retirement(model, listed, today):
@@ -225,7 +226,7 @@ def _models_of_roles(hosts: Iterable[Host], seen: Mapping[str, State | HostError
 
 def _mixed(host: Host, state: State, beside: _Beside) -> Iterator[Finding]:
     """Where fleet.yml names no model for a role, its hosts are compared with each other."""
-    if not state.release or state.release.role != host.role or models.of_role(host.role, beside.fleet):
+    if not state.release or state.release.role != host.role or beside.fleet.model_of(host.role):
         return
     counts, model = beside.models[host.role], state.release.wanted.model
     (_, most), *rest = counts.most_common()

@@ -7,13 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jada import JadaError
+from jada.cli.drift.in_time import in_time
 from jada.cli.drift.log import NEW, DriftLog, Notice
+from jada.cli.drift.webhook import post
 from jada.cli.ui.console import visible
 from jada.tasks.codes import CODES
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
+# Seconds for a whole message, from the look-up of the name to the answer; chat services and SNS need one.
+TIMEOUT: float = 15
 # More lines than that nobody reads in a chat; `jada drift --since` has them all.
 MOST_LINES = 30
 # About so long is a line at most, so that all of them are less than SNS (256 KB) and Slack (40,000 characters) take.
@@ -23,14 +27,16 @@ Send = Callable[[str, str], None]
 
 def targets(fleet: Fleet) -> Mapping[str, Send]:
     """Where notices go, by the words for it: each takes a subject and a text. Raises JadaError when called in vain."""
-    # boto3 is not needed where nobody is told.
-    from jada.inventory.cloud import notify
-
     found: dict[str, Send] = {}
     if topic := fleet.notify.sns:
-        found["SNS topic"] = lambda subject, text: notify.publish(fleet.aws, topic, subject, text)
+        # Here, because a webhook needs no boto3.
+        from jada.inventory.cloud.sns import publish
+
+        found["SNS topic"] = lambda subject, text: in_time(TIMEOUT, lambda: publish(fleet.aws, topic, subject, text))
     if webhook := fleet.notify.webhook:
-        found["webhook"] = lambda subject, text: notify.post(webhook, _for_slack(f"{subject}\n{text}"))
+        found["webhook"] = lambda subject, text: in_time(
+            TIMEOUT, lambda: post(webhook, _for_slack(f"{subject}\n{text}"))
+        )
     return found
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, Service
 from jada.cli.drift.check import judged, show
 from jada.cli.drift.evaluate import BESIDE, HostDrift, Status
 from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
@@ -22,7 +22,6 @@ from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted, first_id
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
@@ -109,7 +108,7 @@ def wanted_on(
     of_role = {name: one for name, one in peers.items() if one.role == host.role and one.wanted.base}
     mine = {name: one for name, one in recorded.items() if name == host.name and _is_own(one, state)}
     seconded = {name: recorded[name] for name, one in of_role.items() if _is_recorded(one, recorded.get(name))}
-    model = _newest({**seconded, **mine}.values()) or models.of_role(host.role, fleet)
+    model = _newest({**seconded, **mine}.values()) or fleet.model_of(host.role)
     model = model or _told(of_role.values(), recorded.values(), fleet, now)
     return Wanted(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
 
@@ -136,7 +135,7 @@ def _told(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet,
     """The model of the newest release that other hosts tell of, of those that can be: a known model, and not from the
     future; or "".
     """
-    known = {model.id for model in models.catalogue(fleet)}
+    known = {model.id for model in models.catalogue(fleet.models)}
     known |= {one.model_after for one in recorded if one.outcome is HostOutcome.VERIFIED}
     future = first_id(now + AHEAD)
     usable = [one for one in peers if one.id < future and one.wanted.model in known]

@@ -187,7 +187,7 @@ def on_models(models: Iterable[str], fleet: Fleet) -> str:
     """How many hosts are on which model, by its short name: "3 on opus-5, 1 on sonnet-4.6"."""
     from jada.inventory.models import catalogue
 
-    short = {model.id: model.name for model in catalogue(fleet)}
+    short = {model.id: model.name for model in catalogue(fleet.models)}
     counts = Counter(short.get(model, model) or "a model that is not known" for model in models)
     return ", ".join(f"{count} on {model}" for model, count in counts.most_common())
 
@@ -416,7 +416,7 @@ def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
     """What is asked before hosts are changed: what it will do to how many of them. Pure."""
     from jada.inventory import models
 
-    names = {model.id: model.name for model in models.catalogue(fleet)}
+    names = {model.id: model.name for model in models.catalogue(fleet.models)}
     made = [plan.transaction.release for plan in todo.values() if plan.transaction]
 
     def told(ids: Iterable[str]) -> str:

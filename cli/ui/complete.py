@@ -16,7 +16,8 @@ def model_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list
     """The short names of `jada models`."""
     from jada.inventory import models
 
-    names = [visible(model.name) for model in models.catalogue(_fleet(ctx))]
+    fleet = _fleet(ctx)
+    names = [visible(model.name) for model in models.catalogue(fleet.models if fleet else {})]
     return [name for name in names if name.startswith(incomplete)]
 
 

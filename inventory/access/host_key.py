@@ -117,7 +117,7 @@ class Trust:
 
 
 def why_not(certificate: SSHCertificate, blob: bytes, name: str, now: float) -> str:
-    """What is wrong with a host's certificate whose authority is trusted, "" when it is good for this name."""
+    """The fault of a host's certificate whose authority is trusted, "" when it is good for this name."""
     if not _is_signed(certificate, blob):
         return "its authority did not sign, or with SHA-1"
     bare = name.removeprefix("[").partition("]:")[0].lower()

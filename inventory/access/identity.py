@@ -1,4 +1,4 @@
-"""Which keys are offered to a host, and in which order: as ssh does it, with the agent and ssh_config's key files."""
+"""Keys that are offered to a host, in their order: as ssh does it, with the agent and ssh_config's key files."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def with_certificate(key: PKey, blob: bytes) -> PKey:
 
 
 def _shown(key: PKey) -> bytes:
-    """What a host is shown of a key: its certificate, or the public half."""
+    """The part of a key that a host is shown: its certificate, or the public half."""
     # A key on a device has no public_blob at all.
     blob = getattr(key, "public_blob", None)
     return bytes(blob.key_blob) if blob else key.asbytes()

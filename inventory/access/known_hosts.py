@@ -1,4 +1,4 @@
-"""What a known_hosts says of hosts, read as sshd(8) describes it under SSH_KNOWN_HOSTS FILE FORMAT. Pure.
+"""Host keys of a known_hosts, read as sshd(8) describes it under SSH_KNOWN_HOSTS FILE FORMAT. Pure.
 
 paramiko knows neither patterns nor markers: a line with one ends its reading of the whole file.
 """
@@ -141,7 +141,7 @@ def _lines(text: str) -> Iterator[tuple[str, str, HostKey]]:
 
 
 def _about(hosts: str, names: Collection[str]) -> set[str]:
-    """Those of the names, in small letters, that the first field of a line means; what follows a ! takes some away."""
+    """The names, of these in small letters, that the first field of a line means; a ! before one takes it away."""
     meant: set[str] = set()
     taken: set[str] = set()
     for part in hosts.split(","):

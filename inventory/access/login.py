@@ -1,4 +1,4 @@
-"""How to log in to each host: pyinfra's host data, with temporary keys and host keys from Lightsail's API.
+"""Logins to hosts as pyinfra's host data, with temporary keys and host keys where the cloud gives them.
 
 Names, addresses and users come from tags and from clouds' answers. Each is checked here once more, where it becomes a
 file's name, a line of known_hosts or one of an ssh configuration; secrets never become a file.
@@ -7,26 +7,23 @@ file's name, a line of known_hosts or one of an ssh configuration; secrets never
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from jada import ConfigError, Host, HostError
 from jada.inventory.access import ssh_config
-from jada.inventory.access.known_hosts import HostKey, HostKeys, host_key, host_keys, known_name, revoked_keys
+from jada.inventory.access.known_hosts import HostKey, HostKeys, host_keys, known_name, revoked_keys
 from jada.inventory.access.ssh_config import Options, expanded, jumping, plain
-from jada.inventory.fleet.config import HOST_NAME, SSH_CONFIG_PATH, Fleet, Ssh
+from jada.inventory.access.temporary import Details, access_details, user_and_key, vouched
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.ssh import SSH_CONFIG_PATH, Ssh
+from jada.inventory.sources.source import HOST_NAME
 
 if TYPE_CHECKING:
     from paramiko import PKey
-
-    from jada.inventory.cloud.session import Failure
-
-# What Lightsail's API answers of a login to one host: a temporary key, the user, and the host's own keys.
-Details = Mapping[str, Any]
 
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
@@ -37,11 +34,10 @@ _REVOCATION_LIST = b"SSHKRL\n\0"
 _ADDRESS = re.compile(r"[\w:][\w.:-]*(%\w+)?")
 _USER = re.compile(r"(\w[\w.@\\+-]*\$?)?")
 _JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
-_CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
 def ssh_data(
-    fleet: Fleet, hosts: Sequence[Host], scratch: Path, details: Mapping[str, Details | HostError] | None = None
+    fleet: Fleet, hosts: Sequence[Host], scratch: Path, details: Details | None = None
 ) -> dict[str, dict[str, object] | HostError]:
     """pyinfra's host data by host name, or why a host can't be reached; known hosts and an ssh configuration go into
     the folder `scratch`, made 0700.
@@ -57,20 +53,21 @@ def ssh_data(
 
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     troubles = {host.name: trouble for host in hosts if (trouble := host.trouble or _unusable(host))}
-    vouched: dict[str, tuple[HostKey, ...]] = {}
+    own_keys: dict[str, tuple[HostKey, ...]] = {}
     logins: dict[str, tuple[str, PKey]] = {}
-    for name, answer in (access_details(fleet, hosts) if details is None else details).items():
+    usable = [host for host in hosts if host.name not in troubles]
+    for name, answer in (access_details(fleet, usable) if details is None else details).items():
         try:
             if isinstance(answer, HostError):
                 raise answer
-            vouched[name], logins[name] = _vouched(name, answer), _temporary(name, answer)
+            own_keys[name], logins[name] = vouched(name, answer), user_and_key(name, answer)
         except HostError as trouble:
-            troubles[name] = trouble
+            troubles.setdefault(name, trouble)
     every, hosts = hosts, [host for host in hosts if host.name not in troubles]
     if not hosts:
         return {**troubles}
     options = _options(fleet, hosts, scratch)
-    unvouched = [host for host in hosts if not vouched.get(host.name)]
+    unvouched = [host for host in hosts if not own_keys.get(host.name)]
     _check_files(fleet, [file for host in unvouched for file in options[host.name].known_hosts])
     known = _known(hosts, options)
     # pyinfra would read ~/.ssh/config by itself; what stands there is in the options already.
@@ -81,7 +78,7 @@ def ssh_data(
         if host.name in logins:
             user, key = logins[host.name]
             own = replace(own, user=user)
-        keys = known[host.name].also(vouched.get(host.name, ()))
+        keys = known[host.name].also(own_keys.get(host.name, ()))
         arguments: dict[str, object] = {
             "transport_factory": Trust(host.name, _known_name(own), keys, str(fleet.ssh.known_hosts)),
             "auth_strategy": Login(host.name, own, key),
@@ -103,7 +100,7 @@ def ssh_data(
 
 
 def is_direct(fleet: Fleet) -> bool:
-    """Whether hosts are connected to at the very address they were found with: no jump host, no ssh configuration."""
+    """True where hosts are connected to at the address they were found with: no jump host, no ssh configuration."""
     return not fleet.ssh.jump and ssh_config.is_silent()
 
 
@@ -124,7 +121,7 @@ def jump_config(ssh: Ssh) -> str:
 
 
 def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Options]:
-    """How ssh would reach each host, by name: by fleet.yml where that says it, by ~/.ssh/config otherwise."""
+    """The options of ssh for each host, by name: by fleet.yml where that says it, by ~/.ssh/config otherwise."""
     ssh = fleet.ssh
     if ssh.jump:
         config = _write(scratch / "@jump", jump_config(ssh))
@@ -143,7 +140,7 @@ def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Op
 
 
 def _known(hosts: Sequence[Host], options: Mapping[str, Options]) -> dict[str, HostKeys]:
-    """What the known_hosts of each host say of it, by its name here; each file is read once."""
+    """The keys in the known_hosts of each host, by its name here; each file is read once."""
     known: dict[str, HostKeys] = {}
     for files in {one.known_hosts for one in options.values()}:
         names = {host.name: _known_name(one) for host in hosts if (one := options[host.name]).known_hosts == files}
@@ -185,14 +182,6 @@ def _unusable(host: Host) -> HostError | None:
     return None
 
 
-def _vouched(name: str, details: Details) -> tuple[HostKey, ...]:
-    """The host keys that Lightsail itself names for a host: nothing is left to trust on first use. Raises HostError."""
-    keys = [host_key(str(one.get("algorithm")), str(one.get("publicKey"))) for one in details.get("hostKeys") or ()]
-    if None in keys:
-        raise HostError(f"Lightsail names a host key of {name} that is none")
-    return tuple(key for key in keys if key)
-
-
 def _trust(ssh: Ssh, host: str, options: Options, keys: HostKeys, scratch: Path) -> dict[str, object]:
     """The known_hosts that paramiko is to read: with one line, if a host is known at all, for all that vouches for it.
 
@@ -227,36 +216,6 @@ def _path(path: Path, key: str) -> str:
     return str(path)
 
 
-def _is_lightsail(host: Host) -> bool:
-    return host.source.startswith("lightsail ")
-
-
-def access_details(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Details | HostError]:
-    """get_instance_access_details of those of the hosts that have them and can be reached, side by side, by host name,
-    or why there are none of a host. Raises JadaError.
-    """
-    hosts = [host for host in hosts if _is_lightsail(host) and not (host.trouble or _unusable(host))]
-    if not hosts:
-        return {}
-    from jada.inventory.cloud.session import Failure, clients_of, side_by_side
-
-    clients = clients_of(fleet.aws)
-    regions = {region: clients.client("lightsail", region) for region in {host.region for host in hosts}}
-
-    def ask(host: Host) -> Details:
-        answer = regions[host.region].get_instance_access_details(instanceName=host.id, protocol="ssh")
-        details: Details = answer["accessDetails"]
-        return details
-
-    answers = side_by_side(ask, hosts, lambda host: host.source)
-    return {host.name: _no_access(host, answer) if isinstance(answer, Failure) else answer
-            for host, answer in zip(hosts, answers, strict=True)}  # fmt: skip
-
-
-def _no_access(host: Host, failure: Failure) -> HostError:
-    return HostError(f"{host.name}: Lightsail gives no access to it: {failure.message}", failure.hint)
-
-
 def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
     """Tells once what would otherwise fail on every host that needs one of these known_hosts."""
     ssh = fleet.ssh
@@ -275,28 +234,6 @@ def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
         )
     ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ssh.known_hosts.touch(mode=0o600)
-
-
-def _temporary(name: str, details: Details) -> tuple[str, PKey]:
-    """The user and the key of Lightsail's answer. Raises HostError."""
-    user = details.get("username")
-    if not (isinstance(user, str) and user and _USER.fullmatch(user)):
-        raise HostError(f"Lightsail names a user of {name} that can't be used: {user!r}")
-    try:
-        return user, _certified(details["privateKey"], details["certKey"])
-    except Exception as error:
-        # Whatever paramiko makes of it; its texts may quote the key.
-        raise HostError(f"Lightsail's temporary key for {name} can't be used ({type(error).__name__})") from None
-
-
-def _certified(private: str, certificate: str) -> PKey:
-    """The key in memory with its certificate."""
-    from jada.inventory.access.identity import private_key, with_certificate
-
-    found = _CERTIFICATE.fullmatch(certificate.strip())
-    if not found:
-        raise ValueError("no certificate")
-    return with_certificate(private_key(private), b64decode(found.group(2), validate=True))
 
 
 def _write(file: Path, text: str) -> Path:

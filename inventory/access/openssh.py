@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from jada import Host, HostError, JadaError
 from jada.inventory.access import login
 from jada.inventory.access.ssh_config import arguments
-from jada.inventory.fleet.config import Ssh
+from jada.inventory.access.temporary import access_details
+from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.sources.source import Access
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
@@ -29,14 +31,15 @@ def openssh(fleet: Fleet, host: Host, scratch: Path) -> Iterator[list[str]]:
 
     A temporary key is kept by an ssh-agent of our own: a secret never becomes a file.
     """
-    details = login.access_details(fleet, [host])
+    details = access_details(fleet, [host])
     data = login.ssh_data(fleet, [host], scratch, details)[host.name]
     if isinstance(data, HostError):
         raise data
     with ExitStack() as stack:
-        answer = details.get(host.name)
-        key = None if isinstance(answer, HostError) else answer
-        temporary = stack.enter_context(_agent(str(key["privateKey"]), str(key["certKey"]), scratch)) if key else ()
+        access = details.get(host.name)
+        temporary: tuple[str, ...] = ()
+        if isinstance(access, Access):
+            temporary = stack.enter_context(_agent(access.private_key, access.certificate, scratch))
         yield argv(fleet.ssh, host, {**data, **_known_hosts(data, scratch)}, temporary)
 
 
@@ -71,7 +74,7 @@ def argv(ssh: Ssh, host: Host, data: Mapping[str, Any], temporary: tuple[str, ..
 
 
 def _known_hosts(data: Mapping[str, Any], scratch: Path) -> dict[str, str]:
-    """All that vouches for a host, with its markers: the file for paramiko has one key in the place of all."""
+    """Writes a known_hosts with all that vouches for a host, markers too: the one for paramiko has one key for all."""
     trust = data["ssh_paramiko_connect_kwargs"]["transport_factory"]
     if not trust.keys.vouching:
         return {}

@@ -64,7 +64,7 @@ def _open(folder: Path) -> int | None:
 
 
 def _is_locked(held: int) -> bool:
-    """Whether the lock could be had."""
+    """Takes the lock; False where another has it."""
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -49,7 +49,7 @@ _TOKEN = re.compile(r"%(.)|\$\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ssh would do to reach one host: `proxy` is a shell's command with tokens, `agent` a socket's path, or ""."""
+    """ssh's options to reach one host: `proxy` is a shell's command with tokens, `agent` a socket's path, or ""."""
 
     hostname: str
     port: int
@@ -70,7 +70,7 @@ def own_file() -> Path:
 
 
 def is_silent() -> bool:
-    """Whether no line of the configuration bears on the way to a host; where it can't be read, it is not silent."""
+    """True where no line of the configuration bears on the way to a host; one that can't be read is not silent."""
     try:
         return not any(_BEARING.match(line) for file in _files() for line in _lines(file))
     except (OSError, ValueError, RecursionError):
@@ -78,7 +78,7 @@ def is_silent() -> bool:
 
 
 def plain(host: Host) -> Options:
-    """What ssh does without any configuration."""
+    """The options of ssh without any configuration."""
     return Options(
         host.address,
         host.port,
@@ -90,7 +90,7 @@ def plain(host: Host) -> Options:
 
 
 def asked(hosts: Sequence[Host], *, is_strict: bool) -> dict[str, Options]:
-    """What the configuration makes of each host, by its name; ssh is asked side by side. Raises ConfigError.
+    """The options of each host by the configuration, by its name; ssh is asked side by side. Raises ConfigError.
 
     Where fleet.yml is strict, jump hosts are held to it, whatever the configuration says of their keys.
     """

@@ -3,37 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from jada import Host
-from jada.inventory.fleet.config import HOST_NAME, Ec2Source, regions_in_words
-
-if TYPE_CHECKING:
-    from jada.inventory.cloud.session import Clients
+from jada.inventory import tags
+from jada.inventory.cloud.client import client, log_in
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.sources import regions
+from jada.inventory.sources.source import HOST_NAME
+from jada.inventory.yaml_readers import user
+from jada.inventory.yaml_values import Value
 
 # What counts as a host when stopped ones do: all states but those on the way to nothing.
 LIVING = ("pending", "running", "stopping", "stopped")
 
 
-def regions(clients: Clients) -> tuple[str, ...]:
-    """The regions that the account has enabled."""
-    answer = clients.client("ec2", clients.home_region).describe_regions()
-    return tuple(sorted(region["RegionName"] for region in answer["Regions"]))
+@dataclass(frozen=True, slots=True)
+class Ec2Source:
+    """EC2 instances. `tags` (any of the values each) and `filters` are EC2's own; `regions` may be ALL, but for
+    `not_regions`.
+    """
+
+    provider: ClassVar[str] = "ec2"
+    regions: tuple[str, ...]
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    running_only: bool = True
+    address: str = "private"
+    user: str = ""
+    not_regions: tuple[str, ...] = ()
+
+    def log_in(self, aws: Aws, /) -> None:
+        log_in(aws)
+
+    def searched_regions(self, aws: Aws, /) -> list[str]:
+        return regions.searched(self, lambda: _enabled_regions(aws))
+
+    def find(self, aws: Aws, region: str, /) -> list[Host]:
+        with client(aws, "ec2", region) as ec2:
+            pages = ec2.get_paginator("describe_instances").paginate(Filters=filters(self))
+            return [
+                host(instance, self, region, reservation.get("OwnerId") or "")
+                for page in pages
+                for reservation in page["Reservations"]
+                for instance in reservation["Instances"]
+            ]
+
+    def describe(self) -> str:
+        parts = [f"tag {wanted}" for wanted in tags.in_words(self.tags)]
+        parts += tags.in_words(self.filters)
+        parts += ["running only"] if self.running_only else []
+        return f"ec2 in {regions.in_words(self)} ({'; '.join(parts) or 'no filter'})"
 
 
-def find(clients: Clients, source: Ec2Source, region: str) -> list[Host]:
-    """The hosts of one region; `address` is "" where an instance has none of the wanted kind."""
-    pages = clients.client("ec2", region).get_paginator("describe_instances").paginate(Filters=filters(source))
-    return [
-        host(instance, source, region, reservation.get("OwnerId") or "")
-        for page in pages
-        for reservation in page["Reservations"]
-        for instance in reservation["Instances"]
-    ]
+def read(value: Value) -> Ec2Source:
+    readers = {
+        "regions": regions.read,
+        "not_regions": regions.read_names,
+        "tags": tags.read,
+        "filters": tags.read,
+        "running_only": Value.flag,
+        "address": lambda kind: kind.choice(("private", "public", "ipv6")),
+        "user": user,
+    }
+    return Ec2Source(**value.fields(readers, required=("regions",)))
 
 
 def filters(source: Ec2Source) -> list[dict[str, Any]]:
-    """What describe_instances is asked for; a state among the source's own filters wins over running_only."""
+    """The filters for describe_instances; a state among the source's own wins over running_only."""
     states = ("running",) if source.running_only else LIVING
     wanted = {
         "instance-state-name": states,
@@ -45,28 +83,26 @@ def filters(source: Ec2Source) -> list[dict[str, Any]]:
 
 def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: str = "") -> Host:
     """One instance as EC2 describes it. Its name is the Name tag, where that can name a host, or its id."""
-    tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
-    name = tags.get("Name", "").strip()
+    own_tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
+    name = own_tags.get("Name", "").strip()
     return Host(
         name=name if HOST_NAME.fullmatch(name) else instance["InstanceId"],
         address=_address(instance, source.address),
-        source=f"ec2 {region}",
+        provider=source.provider,
         id=instance["InstanceId"],
         region=region,
         user=source.user,
-        tags=tags,
+        port=0,
+        tags=own_tags,
         account=account,
         own_name=name,
         instance=instance["InstanceId"],
     )
 
 
-def describe(source: Ec2Source) -> str:
-    """The source in words, for an error that nothing was found."""
-    parts = [f"tag {key}={' or '.join(values)}" for key, values in source.tags.items()]
-    parts += [f"{name}={' or '.join(values)}" for name, values in source.filters.items()]
-    parts += ["running only"] if source.running_only else []
-    return f"ec2 in {regions_in_words(source)} ({'; '.join(parts) or 'no filter'})"
+def _enabled_regions(aws: Aws) -> list[str]:
+    with client(aws, "ec2") as ec2:
+        return sorted(region["RegionName"] for region in ec2.describe_regions()["Regions"])
 
 
 def _address(instance: Mapping[str, Any], kind: str) -> str:

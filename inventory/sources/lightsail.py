@@ -1,33 +1,84 @@
-"""Hosts that are Lightsail instances."""
+"""Hosts that are Lightsail instances, with the temporary logins that Lightsail's API gives."""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from jada import Host
-from jada.inventory.fleet.config import LightsailSource, regions_in_words
-from jada.inventory.roles import has_tags
-
-if TYPE_CHECKING:
-    from jada.inventory.cloud.session import Clients
-
-
-def regions(clients: Clients) -> tuple[str, ...]:
-    """The regions that Lightsail is offered in."""
-    answer = clients.client("lightsail", clients.home_region).get_regions()
-    return tuple(sorted(region["name"] for region in answer["regions"]))
+from jada.inventory import tags
+from jada.inventory.cloud.client import client, log_in
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.sources import regions
+from jada.inventory.sources.source import Access
+from jada.inventory.tags import has_tags
+from jada.inventory.yaml_values import Value
 
 
-def find(clients: Clients, source: LightsailSource, region: str) -> list[Host]:
-    """The hosts of one region; `address` is "" where an instance has none of the wanted kind."""
-    pages = clients.client("lightsail", region).get_paginator("get_instances").paginate()
-    return [host(one, source, region) for page in pages for one in page["instances"] if wanted(one, source)]
+@dataclass(frozen=True, slots=True)
+class LightsailSource:
+    """Lightsail instances, by shell patterns for their names and by tags; regions as for EC2."""
+
+    provider: ClassVar[str] = "lightsail"
+    regions: tuple[str, ...]
+    names: tuple[str, ...] = ("*",)
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    running_only: bool = True
+    address: str = "public"
+    not_regions: tuple[str, ...] = ()
+
+    def log_in(self, aws: Aws, /) -> None:
+        log_in(aws)
+
+    def searched_regions(self, aws: Aws, /) -> list[str]:
+        return regions.searched(self, lambda: _offered_regions(aws))
+
+    def find(self, aws: Aws, region: str, /) -> list[Host]:
+        with client(aws, "lightsail", region) as lightsail:
+            pages = lightsail.get_paginator("get_instances").paginate()
+            return [host(one, self, region) for page in pages for one in page["instances"] if wanted(one, self)]
+
+    def describe(self) -> str:
+        parts = [f"names {' or '.join(self.names)}"]
+        parts += [f"tag {wanted}" for wanted in tags.in_words(self.tags)]
+        parts += ["running only"] if self.running_only else []
+        return f"lightsail in {regions.in_words(self)} ({'; '.join(parts)})"
+
+
+def read(value: Value) -> LightsailSource:
+    readers = {
+        "regions": regions.read,
+        "not_regions": regions.read_names,
+        "names": Value.texts,
+        "tags": tags.read,
+        "running_only": Value.flag,
+        "address": lambda kind: kind.choice(("private", "public", "ipv6")),
+    }
+    return LightsailSource(**value.fields(readers, required=("regions",)))
+
+
+def access(aws: Aws, host: Host) -> Access:
+    """A key that is valid for 10 minutes from now, with its certificate and the host's own keys. Raises JadaError."""
+    with client(aws, "lightsail", host.region) as lightsail:
+        return granted(lightsail.get_instance_access_details(instanceName=host.id, protocol="ssh")["accessDetails"])
+
+
+def granted(details: Mapping[str, Any]) -> Access:
+    """The login in Lightsail's answer; "" stands for what is no text."""
+    keys = details.get("hostKeys") or ()
+    return Access(
+        giver="Lightsail",
+        user=_text(details.get("username")),
+        private_key=_text(details.get("privateKey")),
+        certificate=_text(details.get("certKey")),
+        host_keys=tuple((_text(key.get("algorithm")), _text(key.get("publicKey"))) for key in keys),
+    )
 
 
 def wanted(instance: Mapping[str, Any], source: LightsailSource) -> bool:
-    """Whether the source asks for this instance: the API itself has no filters."""
+    """True where the source asks for this instance: the API itself has no filters."""
     if source.running_only and instance["state"]["name"] != "running":
         return False
     named = any(fnmatch.fnmatchcase(instance["name"], pattern) for pattern in source.names)
@@ -39,21 +90,19 @@ def host(instance: Mapping[str, Any], source: LightsailSource, region: str) -> H
     return Host(
         name=instance["name"],
         address=_address(instance, source.address),
-        source=f"lightsail {region}",
+        provider=source.provider,
         id=instance["name"],
         region=region,
         user=instance.get("username") or "",
+        port=0,
         tags=_tags(instance),
         account=_account(instance),
     )
 
 
-def describe(source: LightsailSource) -> str:
-    """The source in words, for an error that nothing was found."""
-    parts = [f"names {' or '.join(source.names)}"]
-    parts += [f"tag {key}={' or '.join(values)}" for key, values in source.tags.items()]
-    parts += ["running only"] if source.running_only else []
-    return f"lightsail in {regions_in_words(source)} ({'; '.join(parts)})"
+def _offered_regions(aws: Aws) -> list[str]:
+    with client(aws, "lightsail") as lightsail:
+        return sorted(region["name"] for region in lightsail.get_regions()["regions"])
 
 
 def _address(instance: Mapping[str, Any], kind: str) -> str:
@@ -70,3 +119,7 @@ def _account(instance: Mapping[str, Any]) -> str:
 def _tags(instance: Mapping[str, Any]) -> dict[str, str]:
     # Lightsail also has tags that are only a key.
     return {tag["key"]: tag.get("value") or "" for tag in instance.get("tags", ())}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -6,10 +6,11 @@ from collections.abc import Generator
 
 from pyinfra.api import StringCommand, operation
 
+from jada import Service
 from jada.tasks.engines.look import LONGEST
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.state import State
-from jada.tasks.transaction import ERROR, Service, Transaction, as_root, hold_script, journal_script, on_stdin, only_on
+from jada.tasks.transaction import ERROR, Transaction, as_root, hold_script, journal_script, on_stdin, only_on
 
 NO_SUDO = "result refused\nreason "
 

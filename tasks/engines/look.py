@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase
 
+from jada import Service
 from jada.tasks.frames import LookError
 from jada.tasks.state import State, read
 from jada.tasks.transaction import (
     ERROR,
     FirstPart,
-    Service,
     answer,
     as_root,
     failure,

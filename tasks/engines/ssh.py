@@ -25,7 +25,7 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, JadaError, OtherMachineError, UnforeseenError, attempt, reason
+from jada import HostError, JadaError, OtherMachineError, Service, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
 from jada.tasks.engines.change import change, hold, journal
 from jada.tasks.engines.connector import BoundedConnector
@@ -39,7 +39,6 @@ from jada.tasks.transaction import (
     ERROR,
     Outcome,
     Result,
-    Service,
     Transaction,
     failure,
     look_script,

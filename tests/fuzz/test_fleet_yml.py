@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from jada import UNPRINTABLE, ConfigError
 from jada.inventory.access import login
 from jada.inventory.fleet import config
-from jada.inventory.fleet.config import Fleet, StaticSource
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.sources.static import StaticSource
 from tests.fuzz.conftest import dear, mutated, regrafted, texts
 
 FULL = """\
@@ -82,15 +83,15 @@ def read(file: Path, content: bytes) -> None:
 def _is_harmless(found: Fleet) -> None:
     hosts = [host for source in found.sources if isinstance(source, StaticSource) for host in source.hosts]
     words = [
-        found.service,
+        found.service.unit,
         found.ssh.user,
         found.ssh.jump,
         *(word for host in hosts for word in (host.address, host.user)),
     ]
     assert not any(word.startswith("-") or re.search(r"\s", word) for word in words)
     assert not found.ssh.jump or SSH_CONFIG.fullmatch(login.jump_config(found.ssh))
-    assert not re.search(r"""['"\\\s]""", found.health)
-    for path in (found.settings, *found.projects):
+    assert not re.search(r"""['"\\\s]""", found.service.health)
+    for path in (found.service.settings, *found.service.projects):
         assert not path.startswith(("/etc", "/usr", "/proc", "/dev")) and "/../" not in f"{path}/"
     assert 1024 <= found.limits.nofile < 2**31
 

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jada import UNPRINTABLE, Host
+from jada import UNPRINTABLE, Host, Service
 from jada.cli.commands import status
 from jada.cli.drift import evaluate, formats
 from jada.cli.records.model import HostOutcome
@@ -28,13 +28,13 @@ from jada.cli.report.page import Page
 from jada.cli.rollout import run
 from jada.cli.ui import explanation
 from jada.cli.ui.console import json_text, styled
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import INLINE, LONGEST_MODEL, State, read
-from jada.tasks.transaction import Service
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
 from tests.unit.conftest import back_alone

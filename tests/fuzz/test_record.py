@@ -17,7 +17,8 @@ from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
 from jada.cli.rollout.heal import wanted_on
 from jada.inventory import models
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks.release import Release, Wanted, moment
 from jada.tasks.state import State
 from tests.fuzz.conftest import dear, numbers, texts
@@ -59,7 +60,7 @@ def test_what_is_recorded_can_be_shown(entry: Entry, hosts: list[HostEntry]) -> 
 
 
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "haiku-4.5"), Role("s")))
-MODELS = {model.id for model in models.catalogue(FLEET)}
+MODELS = {model.id for model in models.catalogue(FLEET.models)}
 STRANGER = cast(State, SimpleNamespace(release=None))
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 catalogued = st.one_of(texts, st.sampled_from(sorted(MODELS)))

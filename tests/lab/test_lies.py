@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jada import Service
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
-from jada.tasks.transaction import Service, look_script
+from jada.tasks.transaction import look_script
 
 if TYPE_CHECKING:
     from tests.conftest import Lab

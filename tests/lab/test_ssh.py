@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jada import HostError
+from jada import HostError, Service
 from jada.inventory.access.login import ssh_data
 from jada.inventory.discover import discover
 from jada.inventory.fleet import config
@@ -20,7 +20,6 @@ from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 from jada.tasks.engines.ssh import Session
 from jada.tasks.operator_lock import LockRequest, OperatorLock
-from jada.tasks.transaction import Service
 
 if TYPE_CHECKING:
     from tests.conftest import Lab

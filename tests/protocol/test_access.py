@@ -23,14 +23,15 @@ from paramiko import SSHException
 from paramiko.agent import AgentSSH
 
 import jada
-from jada import ConfigError, Host, HostError, HostKeyError
+from jada import ConfigError, Host, HostError, HostKeyError, Service
 from jada.inventory.access import login
 from jada.inventory.access.login import jump_config, ssh_data
 from jada.inventory.access.openssh import openssh
 from jada.inventory.discover import discover
-from jada.inventory.fleet.config import Fleet, Ssh
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.sources.lightsail import granted
 from jada.tasks.engines.ssh import Session
-from jada.tasks.transaction import Service
 
 FleetOf = Callable[..., Fleet]
 
@@ -316,7 +317,7 @@ def test_an_ssh_config_that_can_not_be_read_is_told_once(fleet_of: FleetOf, tmp_
         data(fleet, tmp_path / "scratch")
 
 
-HERE = Host("web-1", "192.0.2.1", "ec2 us-east-1", user="debian")
+HERE = Host("web-1", "192.0.2.1", "ec2", region="us-east-1", user="debian")
 EVIL = "x\n  ProxyCommand touch owned"
 
 
@@ -386,11 +387,11 @@ ANSWER: dict[str, Any] = {"username": "admin", "hostKeys": [], "privateKey": "",
 def test_an_answer_of_lightsail_that_is_none_is_refused(
     fleet_of: FleetOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    host = replace(HERE, source="lightsail us-east-1")
+    host = replace(HERE, provider="lightsail")
     private = StringIO()
     paramiko.RSAKey.generate(1024).write_private_key(private)
     answer = {**ANSWER, "privateKey": private.getvalue(), **changes}
-    monkeypatch.setattr(login, "access_details", lambda *_: {"web-1": answer})
+    monkeypatch.setattr(login, "access_details", lambda *_: {"web-1": granted(answer)})
     told = trouble(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), host, tmp_path / "scratch")
     assert "Lightsail" in told.message
     assert "\n" not in told.message

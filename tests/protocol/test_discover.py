@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, JadaError
-from jada.inventory.cloud.session import ATTEMPTS
+from jada.inventory.cloud.errors import ATTEMPTS
 from jada.inventory.discover import discover
 from jada.inventory.fleet.config import Fleet
 
@@ -260,6 +260,7 @@ def test_one_instance_without_an_address_stops_no_command(fleet_of: FleetOf, tmp
     assert "has no address of the wanted kind" in rows["orch-1"]["error"]
     assert not any("error" in row for name, row in rows.items() if name != "orch-1")
     assert [rows[name]["port"] for name in "st"] == [1, 2]
+    assert [rows[name]["source"] for name in ("orch-1", "s")] == ["ec2 us-east-1", "static"]
     drift = jada(fleet, "drift", XDG_STATE_HOME=str(tmp_path))
     assert drift.returncode == 1
     assert "orch-1 not checked J408 not-checked: orch-1 (ec2 us-east-1" in drift.stdout

@@ -21,8 +21,11 @@ import pytest
 
 from jada import JadaError
 from jada.cli.drift import notices
-from jada.inventory.cloud import notify
-from jada.inventory.fleet.config import Fleet, Webhook
+from jada.cli.drift.in_time import in_time
+from jada.cli.drift.webhook import post
+from jada.inventory.cloud.sns import publish
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.notify import Webhook
 
 STATIC = "[{static: {hosts: {s: {address: 192.0.2.1}}}}]"
 
@@ -66,7 +69,7 @@ def test_a_notice_arrives_at_an_sns_topic_of_another_region(
 def test_a_topic_that_is_gone_is_told(aws: Any, fleet_of: Callable[..., Fleet]) -> None:
     fleet = fleet_of(STATIC)
     with pytest.raises(JadaError, match=r"sns:Publish failed \(NotFound"):
-        notify.publish(fleet.aws, "arn:aws:sns:eu-west-1:123456789012:nope", "s", "t")
+        publish(fleet.aws, "arn:aws:sns:eu-west-1:123456789012:nope", "s", "t")
 
 
 @pytest.mark.parametrize(("code", "said"), [("AuthorizationError", "lack the permission sns:Publish"),
@@ -76,7 +79,7 @@ def test_a_refused_notice_is_told(
 ) -> None:
     aws.fails({"Publish": {"*": {"code": code, "status": 403}}})
     with pytest.raises(JadaError, match=said):
-        notify.publish(fleet_of(STATIC).aws, topic[0], "s", "t")
+        publish(fleet_of(STATIC).aws, topic[0], "s", "t")
 
 
 @contextmanager
@@ -119,14 +122,14 @@ def test_a_webhook_gets_json_in_slacks_form(fleet_of: Callable[..., Fleet], monk
 def test_a_webhooks_url_may_be_in_a_file(tmp_path: Path) -> None:
     with server(200) as (url, got):
         (tmp_path / "hook").write_text(url + "\n")
-        notify.post(Webhook(file=tmp_path / "hook"), "t")
+        post(Webhook(file=tmp_path / "hook"), "t")
     assert len(got) == 1
 
 
 @pytest.mark.parametrize("status", [403, 410, 500])
 def test_a_webhook_that_refuses_is_told_without_its_url(status: int) -> None:
     with server(status) as (url, _), pytest.raises(JadaError, match=f"HTTP {status}") as caught:
-        notify.post(Webhook(url=url), "t")
+        post(Webhook(url=url), "t")
     assert "S3CRET" not in caught.value.message + caught.value.hint
 
 
@@ -144,7 +147,7 @@ def test_a_webhook_that_refuses_is_told_without_its_url(status: int) -> None:
 )
 def test_a_url_that_does_not_work_is_never_shown(url: str) -> None:
     with pytest.raises(JadaError) as caught:
-        notify.post(Webhook(variable="HOOK"), "t", {"HOOK": url})
+        post(Webhook(variable="HOOK"), "t", {"HOOK": url})
     assert "S3CRET" not in caught.value.message + caught.value.hint
 
 
@@ -176,16 +179,15 @@ def test_a_redirected_alert_was_not_delivered_and_goes_nowhere_else(status: int)
     with server(200) as (elsewhere, got):
         answer = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n".encode()
         with raw_server(answer) as url, pytest.raises(JadaError, match=f"HTTP {status}") as caught:
-            notify.post(Webhook(url=url), "t")
+            post(Webhook(url=url), "t")
     assert got == []
     assert "S3CRET" not in caught.value.message + caught.value.hint
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
-def test_an_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
-    monkeypatch.setattr(notify, "TIMEOUT", 0.5)
+def test_an_answer_that_drips_ends_at_the_deadline(start: bytes) -> None:
     with raw_server(start, *[b"X"] * 40) as url, pytest.raises(JadaError, match=r"did not answer within 0\.5 s"):
-        notify.post(Webhook(url=url), "t")
+        in_time(0.5, lambda: post(Webhook(url=url), "t"))
 
 
 # As `jada drift` runs: with gevent's patches in place before anything is imported.
@@ -195,10 +197,11 @@ from pathlib import Path
 from jada.cli.startup import patch
 patch()
 from jada import JadaError
-from jada.inventory import notify
-from jada.inventory.fleet.config import Webhook
+from jada.cli.drift.in_time import in_time
+from jada.cli.drift.webhook import post
+from jada.inventory.fleet.notify import Webhook
 try:
-    notify.post(Webhook(url=sys.argv[1]), "t")
+    in_time(float(sys.argv[2]), lambda: post(Webhook(url=sys.argv[1]), "t"))
     print("delivered")
 except JadaError as error:
     print(error.message)
@@ -232,11 +235,10 @@ def flood(again: bytes) -> Iterator[str]:
 @pytest.mark.parametrize("again", [b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, b""], ids=["a stream", "silence"])
 def test_the_deadline_strikes_whatever_comes(patched: bool, again: bytes) -> None:
     """An answer that never pauses leaves other greenlets no turn. The newest Pythons end such a stream themselves."""
-    program = PATCHED.replace("try:", "notify.TIMEOUT = 0.5\ntry:")
-    program = program if patched else program.replace("\npatch()", "")
+    program = PATCHED if patched else PATCHED.replace("\npatch()", "")
     with flood(again) as url:
         done = subprocess.run(
-            [sys.executable, "-c", program, url], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", program, url, "0.5"], capture_output=True, text=True, timeout=60, check=False
         )
     ends = ["it did not answer within 0.5 s\n"]
     if again:
@@ -248,8 +250,15 @@ def test_the_deadline_strikes_whatever_comes(patched: bool, again: bytes) -> Non
 def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str]) -> None:
     arn, queue = topic
     section = fleet_of(STATIC).aws
-    publish = 'notify.publish(notify.Aws(sys.argv[1], Path(sys.argv[2])), sys.argv[3], "s", "t")'
-    program = PATCHED.replace('notify.post(Webhook(url=sys.argv[1]), "t")', publish)
+    program = (
+        PATCHED.replace("float(sys.argv[2])", "15")
+        .replace(
+            'post(Webhook(url=sys.argv[1]), "t")', 'publish(Aws(sys.argv[1], Path(sys.argv[2])), sys.argv[3], "s", "t")'
+        )
+        .replace(
+            "try:", "from jada.inventory.cloud.profile import Aws\nfrom jada.inventory.cloud.sns import publish\ntry:"
+        )
+    )
     command = [sys.executable, "-c", program, section.profile, str(section.config_file), arn]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
@@ -258,7 +267,7 @@ def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], 
 
 def test_a_webhook_is_told_under_gevent() -> None:
     with server(200) as (url, got):
-        done = subprocess.run([sys.executable, "-c", PATCHED, url], capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-c", PATCHED, url, "15"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
     assert len(got) == 1
 
@@ -266,13 +275,13 @@ def test_a_webhook_is_told_under_gevent() -> None:
 def test_an_answer_without_end_is_not_read() -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     with raw_server(answer, *[b"1\r\nX\r\n"] * 40) as url:
-        notify.post(Webhook(url=url), "t")
+        post(Webhook(url=url), "t")
 
 
 @pytest.mark.parametrize("answer", [b"\xff\xfe\x00", b"HTTP/1.1 two hundred\r\n\r\n", b"HTTP/1.1 200 " + b"A" * 70000])
 def test_nonsense_for_an_answer_was_not_delivered(answer: bytes) -> None:
     with raw_server(answer) as url, pytest.raises(JadaError) as caught:
-        notify.post(Webhook(url=url), "t")
+        post(Webhook(url=url), "t")
     assert "S3CRET" not in caught.value.message + caught.value.hint
     assert "AAAA" not in caught.value.message
 
@@ -281,18 +290,20 @@ def test_a_proxys_refusal_shows_neither_url(monkeypatch: pytest.MonkeyPatch) -> 
     with raw_server(b"HTTP/1.1 407 S3CRET words\r\n\r\n") as proxy:
         monkeypatch.setenv("https_proxy", proxy.replace("//", "//me:PASSW0RD@"))
         with pytest.raises(JadaError) as caught:
-            notify.post(Webhook(url="https://hooks.example/S3CRET"), "t")
+            post(Webhook(url="https://hooks.example/S3CRET"), "t")
     told = caught.value.message + caught.value.hint
     assert "S3CRET" not in told
     assert "PASSW0RD" not in told
 
 
 def test_a_topic_that_never_answers_ends_at_the_deadline(
-    aws: Any, fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
+    fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify, "TIMEOUT", 0.5)
+    monkeypatch.setattr(notices, "TIMEOUT", 0.5)
     with raw_server(*[b"X"] * 40) as url, pytest.raises(JadaError, match=r"did not answer within 0\.5 s"):
-        notify.publish(fleet_of(STATIC, url=url).aws, "arn:aws:sns:eu-west-1:123456789012:jada", "s", "t")
+        fleet = fleet_of(STATIC, url=url, notify="{sns: 'arn:aws:sns:eu-west-1:123456789012:jada'}")
+        (send,) = notices.targets(fleet).values()
+        send("s", "t")
 
 
 def test_a_link_in_what_a_host_says_is_none_in_slack(
@@ -307,9 +318,9 @@ def test_a_link_in_what_a_host_says_is_none_in_slack(
 
 def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(JadaError, match="environment variable HOOK"):
-        notify.post(Webhook(variable="HOOK"), "t", {})
+        post(Webhook(variable="HOOK"), "t", {})
     with pytest.raises(JadaError, match="nope, which holds its URL, can't be read: No such file"):
-        notify.post(Webhook(file=tmp_path / "nope"), "t")
+        post(Webhook(file=tmp_path / "nope"), "t")
 
 
 def test_a_fleet_without_notify_tells_nobody(fleet_of: Callable[..., Fleet]) -> None:

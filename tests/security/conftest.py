@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from jada import Service
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import Machine
 from jada.inventory.lab.shell import LAB
 from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
-from jada.tasks.transaction import Service, look_script
+from jada.tasks.transaction import look_script
 from tests.conftest import JADA, asking_no_model, reset
 from tests.faults.conftest import eventually, finish
 

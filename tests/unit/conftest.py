@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from jada import Host, HostError
+from jada import Host, HostError, Service
 from jada.cli.drift.evaluate import judge
 from jada.cli.drift.log import Check, Episode
 from jada.cli.records.model import Entry, HostOutcome
 from jada.cli.report.page import Done, Page
-from jada.inventory.fleet.config import Acceptance, Fleet
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
@@ -33,7 +34,6 @@ from jada.tasks.state import (
     Unit,
     Way,
 )
-from jada.tasks.transaction import Service
 
 MODEL = "claude-sonnet-4.6"
 ID = "20261124-120000-aaaa"

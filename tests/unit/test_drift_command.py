@@ -20,7 +20,8 @@ from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
 from jada.cli.drift.log import open_log
 from jada.cli.records.sqlite import open_records
 from jada.inventory import discover
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.state import State

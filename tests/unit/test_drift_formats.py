@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jada.cli.drift import formats
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
-from jada.inventory.fleet.config import Acceptance
+from jada.inventory.fleet.accept import Acceptance
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES

@@ -15,7 +15,7 @@ from jada.cli.drift import notices
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
 from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
 from jada.cli.records.sqlite import prepare
-from jada.inventory.fleet.config import Acceptance
+from jada.inventory.fleet.accept import Acceptance
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 

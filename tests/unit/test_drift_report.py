@@ -16,7 +16,9 @@ from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineE
 from jada.cli.drift.evaluate import Drift, Status, explain, judge, unmatched
 from jada.cli.records import sqlite
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
-from jada.inventory.fleet.config import Acceptance, Fleet, Role
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import codes as kinds
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
@@ -240,7 +242,7 @@ def test_accepted_findings_do_not_count_until_they_expire(
 @pytest.mark.parametrize(("pattern", "counts"), [("web", False), ("i-a", False), ("web-i-a", True), ("x/web", False)])
 def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, counts: bool) -> None:
     own = "x/web" if "/" in pattern else "web"
-    one = Host("web-i-a", "192.0.2.1", "ec2 us-east-1", id="i-a", role="r", own_name=own)
+    one = Host("web-i-a", "192.0.2.1", "ec2", region="us-east-1", id="i-a", role="r", own_name=own)
     found = judge(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
     assert [one.is_drift for one in found.hosts[0].findings] == [counts]
 
@@ -253,7 +255,9 @@ def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -
 
 
 def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gone(host: MakeHost) -> None:
-    hosts = [Host(f"web-{one}", "x", "ec2 us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")]
+    hosts = [
+        Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")
+    ]
     found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
     assert found.count(Status.GONE) == 0
 

@@ -10,23 +10,19 @@ from textwrap import dedent
 import pytest
 
 import jada
-from jada import ConfigError
+from jada import ConfigError, Service
+from jada.inventory.cloud.profile import Aws
 from jada.inventory.fleet import config
-from jada.inventory.fleet.config import (
-    ALL,
-    Acceptance,
-    Aws,
-    Ec2Source,
-    Fleet,
-    LightsailSource,
-    Limits,
-    Notify,
-    Role,
-    Ssh,
-    StaticHost,
-    StaticSource,
-    Webhook,
-)
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.limits import Limits
+from jada.inventory.fleet.notify import Notify, Webhook
+from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.roles import Role
+from jada.inventory.sources.ec2 import Ec2Source
+from jada.inventory.sources.lightsail import LightsailSource
+from jada.inventory.sources.regions import ALL
+from jada.inventory.sources.static import StaticHost, StaticSource
 
 FULL = """\
 fleet: agents
@@ -101,10 +97,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ),
         models={"sonnet-4.6": "claude-sonnet-4-6"},
         limits=Limits(65536),
-        service="agent@1.service",
-        settings="/srv/settings.json",
-        health="http://127.0.0.1:8787/healthz",
-        settle=9,
+        service=Service("agent@1.service", "/srv/settings.json", "http://127.0.0.1:8787/healthz", settle=9),
         ssh=Ssh("me", Path("/keys/k"), 2200, "j@bastion:222", tmp_path / "kh", "accept-new"),
     )
 
@@ -113,12 +106,7 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     found = load(tmp_path, LEAST)
     assert found.sources == (Ec2Source(("us-east-1",), {}, {}, True, "private", ""),)
     assert found.limits.nofile == 2147483646
-    assert (found.service, found.settings, found.health, found.settle) == (
-        "jada-agent.service",
-        "~/.claude/settings.json",
-        "",
-        5,
-    )
+    assert found.service == Service("jada-agent.service", "~/.claude/settings.json", "", settle=5)
     assert found.ssh == Ssh("", None, 22, "", Path.home() / ".ssh/known_hosts", "strict")
 
 
@@ -171,10 +159,10 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert found.roles[0].names == ("orch-*",)
     assert isinstance(static, StaticSource)
     assert found.aws.profile == "production"
-    assert found.health.endswith("/healthz")
-    assert (found.probe, found.projects) == ("my-agent --which-model", ("~/Documents/repos",))
-    assert (found.limits, found.service, found.settings) == (Limits(), "jada-agent.service", "~/.claude/settings.json")
-    assert (found.settle, found.keep, found.deadline) == (5, 10, 3600)
+    assert found.service == Service(
+        health="http://127.0.0.1:8787/healthz", probe="my-agent --which-model", projects=("~/Documents/repos",)
+    )
+    assert (found.limits, found.service.keep, found.deadline) == (Limits(), 10, 3600)
     assert (found.ssh.port, found.ssh.known_hosts, found.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
     assert [(one.code, one.hosts) for one in found.accept] == [("J302", ("web-*",))]
     assert found.notify == Notify("arn:aws:sns:us-east-1:123456789012:jada", Webhook("JADA_WEBHOOK"))

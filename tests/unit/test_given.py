@@ -11,7 +11,8 @@ import pytest
 from jada import ConfigError, Host, JadaError
 from jada.cli.main import COMMANDS, jada
 from jada.cli.session import choose
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 
 # What people may leave empty, or what is checked where it is read.
 FREE = {"reason", "every"}

@@ -11,19 +11,20 @@ from typing import Any, cast
 
 import pytest
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, Service
 from jada.cli.drift.evaluate import judge
 from jada.cli.records.model import HostEntry, HostOutcome
 from jada.cli.rollout.heal import bring_back, heal_plan, peers_of, wanted_on
 from jada.cli.rollout.options import How
 from jada.cli.session import Opened
-from jada.inventory.fleet.config import Acceptance, Fleet, Role
+from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import checks
 from jada.tasks.engines.ssh import Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Answer, File, Settings, State
-from jada.tasks.transaction import Service
 
 MakeHost = Callable[..., State]
 MODEL = "claude-sonnet-4.6"

@@ -14,7 +14,8 @@ from jada.cli.commands import history
 from jada.cli.records.model import Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.records.sqlite import open_records
 from jada.inventory import discover
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("web"), Role("db")))
 FIRST, SECOND = "20261124-120000-aaaa", "20261124-130000-bbbb"

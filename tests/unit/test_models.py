@@ -9,7 +9,7 @@ import pytest
 from jada import ConfigError, Model
 from jada.inventory import models
 
-SHIPPED = models.catalogue(None)
+SHIPPED = models.catalogue({})
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_catalogue_is_well_formed() -> None:
 
 
 def test_fleet_yml_overrides_an_id_and_adds_models() -> None:
-    found = models.merged({"sonnet-4.6": "claude-sonnet-4-6", "mine": "my/claude"})
+    found = models.catalogue({"sonnet-4.6": "claude-sonnet-4-6", "mine": "my/claude"})
     price = models.resolve("sonnet-4.6", SHIPPED)
     assert models.resolve("sonnet-4.6", found) == Model(
         "sonnet-4.6", "claude-sonnet-4-6", price.input_price, price.output_price
@@ -68,7 +68,7 @@ def test_an_unlisted_id_passes_only_when_asked_for() -> None:
 
 
 def test_a_context_of_a_million_tokens_is_asked_for_behind_the_id() -> None:
-    found = models.merged({"sonnet-4.6": "claude-sonnet-4-6", "long": "claude-opus-5[1m]"})
+    found = models.catalogue({"sonnet-4.6": "claude-sonnet-4-6", "long": "claude-opus-5[1m]"})
     price = models.resolve("sonnet-4.6", SHIPPED).input_price
     for name in ("sonnet-4.6[1m]", "claude-sonnet-4-6[1m]"):
         for unlisted in (False, True):
@@ -100,7 +100,7 @@ def test_the_vendors_own_spelling_is_written_as_it_is_typed(name: str, exact: st
 @pytest.mark.parametrize("name", ["my-claude-x", "claude-sonnet-46", "claude-sonnet-4-7[1m]"])
 def test_no_other_spelling_is_guessed_at(name: str) -> None:
     with pytest.raises(ConfigError):
-        models.resolve(name, models.merged({"mine": "my.claude.x"}))
+        models.resolve(name, models.catalogue({"mine": "my.claude.x"}))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_moving_alias_is_refused_with_the_reason_and_names_to_take() -> None:
     ],
 )
 def test_a_model_that_retires_is_told_from_thirty_days_before(day: str, told: str) -> None:
-    listed, today = models.catalogue(None), date.fromisoformat(day)
+    listed, today = models.catalogue({}), date.fromisoformat(day)
     for name in ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20250929[1m]"):
         assert models.retirement(name, listed, today) == told
     assert models.retirement("claude-opus-5", listed, today) == ""

@@ -19,7 +19,7 @@ from jada import Host, JadaError
 from jada.inventory.access.host_key import Trust
 from jada.inventory.access.known_hosts import HostKey, HostKeys
 from jada.inventory.access.openssh import _agent, _known_hosts, argv
-from jada.inventory.fleet.config import Ssh
+from jada.inventory.fleet.ssh import Ssh
 
 HOST = Host("web-1", "192.0.2.1", "static")
 DATA = {"ssh_user": "bitnami", "ssh_known_hosts_file": "/own", "ssh_strict_host_key_checking": "yes",

@@ -18,7 +18,7 @@ from typing import Any, cast
 import gevent
 import pytest
 
-from jada import Exit, Host, HostError, JadaError, attempt
+from jada import Exit, Host, HostError, JadaError, Service, attempt
 from jada.cli.commands.history import each_read
 from jada.cli.drift.evaluate import Status, judge
 from jada.cli.records.model import HostOutcome
@@ -33,7 +33,7 @@ from jada.tasks.engines.ssh import Connection, Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Outcome, Result, Service, Transaction
+from jada.tasks.transaction import Outcome, Result, Transaction
 
 # What one host may bring about; none may pass.
 TROUBLES = [

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from jada import Service
 from jada.cli.rollout.run import question
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks, plan, release
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Wanted
 from jada.tasks.state import Answer, Capacity, File, Launch, Past, Setting, Settings, State
-from jada.tasks.transaction import Result, Service, outcome
+from jada.tasks.transaction import Result, outcome
 from tests.unit.conftest import back_alone
 
 Host = Callable[..., State]

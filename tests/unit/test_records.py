@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from jada import JadaError
+from jada import JadaError, Service
 from jada.cli.records import sqlite as module
 from jada.cli.records.migrations import VERSION
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
@@ -25,7 +25,6 @@ from jada.cli.session import Opened
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
 from tests.unit.conftest import back_alone
 
 ENTRY = Entry(

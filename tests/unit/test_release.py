@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from jada import Service
 from jada.tasks import plan, release
 from jada.tasks.plan import Request
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.state import State
-from jada.tasks.transaction import Service
 from tests.unit.conftest import back_alone
 
 ID = "20261124-120000-aaaa"

@@ -8,9 +8,10 @@ import pytest
 
 from jada import Host
 from jada.inventory import discover
-from jada.inventory.fleet.config import Ec2Source, LightsailSource, Role
-from jada.inventory.roles import role_of, unmatched
+from jada.inventory.roles import Role, role_of, unmatched
 from jada.inventory.sources import ec2, lightsail
+from jada.inventory.sources.ec2 import Ec2Source
+from jada.inventory.sources.lightsail import LightsailSource
 
 ORCHESTRATOR = Role("orchestrator", tags={"role": ("orchestrator", "lead-*")}, names=("orch-*",))
 PROD = Role("prod", tags={"env": ("prod",), "tier": ("1",)})
@@ -18,7 +19,7 @@ REST = Role("rest")
 
 
 def host(name: str = "a", tags: dict[str, str] | None = None, **kwargs: str) -> Host:
-    return Host(name=name, tags=tags or {}, **{"address": "192.0.2.1", "source": "static", **kwargs})  # type: ignore[arg-type]
+    return Host(name=name, tags=tags or {}, **{"address": "192.0.2.1", "provider": "static", **kwargs})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -76,10 +77,10 @@ def test_what_of_a_role_fits_no_host_is_told() -> None:
     ]
 
 
-EC2_A = host("web", source="ec2 us-east-1", id="i-a", region="us-east-1")
-EC2_B = host("web", source="ec2 us-east-1", id="i-b", region="us-east-1")
-LIGHT_US = host("web", source="lightsail us-east-1", id="web", region="us-east-1")
-LIGHT_EU = host("web", source="lightsail eu-west-1", id="web", region="eu-west-1")
+EC2_A = host("web", provider="ec2", id="i-a", region="us-east-1")
+EC2_B = host("web", provider="ec2", id="i-b", region="us-east-1")
+LIGHT_US = host("web", provider="lightsail", id="web", region="us-east-1")
+LIGHT_EU = host("web", provider="lightsail", id="web", region="eu-west-1")
 
 STATIC = host("web")
 
@@ -103,17 +104,17 @@ def test_hosts_of_one_name_are_told_apart(hosts: list[Host], expected: set[str])
 
 
 def test_a_host_that_two_sources_find_is_one_host() -> None:
-    assert discover.once_each([EC2_A, EC2_B, EC2_A]) == [EC2_A, EC2_B]
-    assert discover.once_each([LIGHT_US, LIGHT_EU, STATIC, STATIC]) == [LIGHT_US, LIGHT_EU, STATIC]
+    assert discover.deduplicate([EC2_A, EC2_B, EC2_A]) == [EC2_A, EC2_B]
+    assert discover.deduplicate([LIGHT_US, LIGHT_EU, STATIC, STATIC]) == [LIGHT_US, LIGHT_EU, STATIC]
 
 
 def test_hosts_that_differ_in_their_port_alone_are_as_many_hosts() -> None:
     ports = [replace(host(f"h-{port}"), port=port) for port in (2201, 2202, 2203)]
-    assert discover.once_each(ports) == ports
+    assert discover.deduplicate(ports) == ports
     assert discover.with_trouble(ports) == ports
 
 
-OTHER = replace(EC2_A, name="ghost", id="i-c", region="eu-west-1", source="ec2 eu-west-1", account="123456789012")
+OTHER = replace(EC2_A, name="ghost", id="i-c", region="eu-west-1", provider="ec2", account="123456789012")
 
 
 @pytest.mark.parametrize(
@@ -168,16 +169,17 @@ def test_an_ec2_instance_becomes_a_host() -> None:
     assert ec2.host(INSTANCE, source, "us-east-1") == Host(
         name="web",
         address="203.0.113.1",
-        source="ec2 us-east-1",
+        provider="ec2",
         id="i-a",
         region="us-east-1",
         user="admin",
+        port=0,
         tags={"Name": "web", "jada": "agent"},
         own_name="web",
         instance="i-a",
     )
     assert ec2.host({"InstanceId": "i-b"}, source, "us-east-1") == Host(
-        "i-b", "", "ec2 us-east-1", "i-b", "us-east-1", "admin", instance="i-b"
+        "i-b", "", "ec2", "i-b", "us-east-1", "admin", 0, instance="i-b"
     )
 
 

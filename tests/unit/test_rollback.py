@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from jada import HostError
+from jada import HostError, Service
 from jada.cli.rollout.way_back import Recorded, described, last_change
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan, release
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Service
 
 SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
 FLEET = Fleet("f", Path("fleet.yml"), (), ())

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner, Result
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, Service
 from jada.cli import signals
 from jada.cli.commands import rollback, upgrade
 from jada.cli.records import sqlite
@@ -25,14 +25,15 @@ from jada.cli.rollout import run
 from jada.cli.rollout.options import How
 from jada.cli.rollout.run import Report, roll_out, show_plan
 from jada.cli.session import NotBegunError, Opened
-from jada.inventory.fleet.config import Fleet, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.roles import Role
 from jada.tasks import plan, release
 from jada.tasks.engines.ssh import Session
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Outcome, Service, Transaction
+from jada.tasks.transaction import Outcome, Transaction
 from jada.tasks.transaction import Result as Outcomes
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"

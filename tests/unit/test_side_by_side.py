@@ -5,9 +5,8 @@ from __future__ import annotations
 import gevent
 from gevent.event import Event
 
-from jada import HostError
+from jada import HostError, Service
 from jada.tasks.engines.ssh import Connection, Session
-from jada.tasks.transaction import Service
 
 # What is waited for comes at once, or never.
 PATIENCE = 20

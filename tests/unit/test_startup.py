@@ -116,6 +116,19 @@ def test_a_fleet_of_static_hosts_needs_no_boto3(tmp_path: Path) -> None:
     assert "boto3" not in loaded
 
 
+@pytest.mark.parametrize(
+    ("source", "unused"),
+    [("static: {hosts: {a: {address: 192.0.2.1}}}", {"boto3", "botocore"}), ("ec2: {regions: [us-east-1]}", {"boto3"})],
+)
+def test_what_asks_a_cloud_is_not_loaded_to_read_a_fleet_yml(tmp_path: Path, source: str, unused: set[str]) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text(f"fleet: f\nsources: [{{{source}}}]\nroles: {{rest: {{}}}}\n")
+    told = python(
+        "import sys\nfrom jada.inventory.fleet.config import load\nload()\nprint(*sys.modules)", JADA_FLEET=str(file)
+    )
+    assert not unused & set(told[0].split())
+
+
 def python(program: str, **environ: str) -> list[str]:
     """What a process of its own prints: gevent's patches can't be taken back."""
     env = {**os.environ, **environ}

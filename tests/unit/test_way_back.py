@@ -11,7 +11,10 @@ import pytest
 
 from jada import ConfigError
 from jada.inventory.fleet import config
-from jada.inventory.fleet.config import Fleet, Limits, Notify, Role
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.limits import Limits
+from jada.inventory.fleet.notify import Notify
+from jada.inventory.roles import Role
 
 JADA = Path(sys.executable).with_name("jada")
 GOOD = """\

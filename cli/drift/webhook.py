@@ -1,4 +1,4 @@
-"""Telling people: one message to an SNS topic or to a webhook."""
+"""Messages to a webhook in Slack's form."""
 
 from __future__ import annotations
 
@@ -7,38 +7,17 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-
-from gevent.monkey import get_original
+from collections.abc import Mapping
 
 from jada import JadaError, __version__
-from jada.inventory.fleet.config import Aws, Webhook
+from jada.inventory.fleet.notify import Webhook
 
-# Seconds for a whole message, from the look-up of the name to the answer; chat services and SNS need one.
+# Seconds without a byte.
 TIMEOUT: float = 15
-# SNS takes a subject of one line of up to 100 characters of ASCII.
-SUBJECT = 100
-
-
-def publish(aws: Aws, topic: str, subject: str, text: str) -> None:
-    """Sends a message to the SNS topic of an ARN, within TIMEOUT seconds. Raises JadaError."""
-    # Here, because a webhook needs no boto3.
-    from jada.inventory.cloud.session import Clients, failure
-
-    region = topic.split(":")[3]
-    plain = " ".join(subject.encode("ascii", "replace").decode().split())[:SUBJECT]
-    try:
-        _in_time(lambda: Clients(aws).client("sns", region).publish(TopicArn=topic, Subject=plain, Message=text))
-    except JadaError:
-        raise
-    except Exception as error:
-        # Whatever boto3 makes of it.
-        told = failure(error, f"sns {region}")
-        raise JadaError(told.message, told.hint) from error
 
 
 def post(webhook: Webhook, text: str, environ: Mapping[str, str] | None = None) -> None:
-    """Sends a message to a webhook in Slack's form, within TIMEOUT seconds; only a 2xx to this very request counts.
+    """Sends a message; only a 2xx to this very request counts.
 
     Raises JadaError, which holds neither the URL, for it is a secret, nor anything of the answer.
     """
@@ -46,7 +25,7 @@ def post(webhook: Webhook, text: str, environ: Mapping[str, str] | None = None) 
     headers = {"Content-Type": "application/json", "User-Agent": f"jada/{__version__}"}
     try:
         request = urllib.request.Request(_url(webhook, os.environ if environ is None else environ), body, headers)  # noqa: S310
-        _in_time(lambda: _send(request))
+        _send(request)
     except urllib.error.HTTPError as error:
         raise JadaError(
             f"it answered HTTP {error.code}",
@@ -71,32 +50,6 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 def _send(request: urllib.request.Request) -> None:
     urllib.request.build_opener(_Stay).open(request, timeout=TIMEOUT).close()
-
-
-def _in_time(act: Callable[[], object]) -> None:
-    """Does it in a thread of its own, which is left behind when the time is up. Raises JadaError then, or what it does.
-
-    The time-outs of sockets begin anew with each byte that comes. The thread is the system's: a greenlet, which gevent
-    puts in its place, would keep all others waiting for as long as bytes come without a pause.
-    """
-    ended: list[Exception | None] = []
-    running = get_original("_thread", "allocate_lock")()
-    running.acquire()
-
-    def run() -> None:
-        try:
-            act()
-        except Exception as error:  # whatever it is, it is raised where it is waited for
-            ended.append(error)
-        else:
-            ended.append(None)
-        running.release()
-
-    get_original("_thread", "start_new_thread")(run, ())
-    if not running.acquire(timeout=TIMEOUT):
-        raise JadaError(f"it did not answer within {TIMEOUT} s")
-    if error := ended[0]:
-        raise error
 
 
 def _url(webhook: Webhook, environ: Mapping[str, str]) -> str:

@@ -1,0 +1,33 @@
+"""fleet.yml's `accept`: findings to live with for a while."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from jada.inventory.yaml_readers import matching
+from jada.inventory.yaml_values import Readers, Value
+
+_CODE = re.compile(r"J[0-9]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A finding that is to be lived with on the hosts of these names (shell patterns), through the day `until`, UTC."""
+
+    code: str
+    hosts: tuple[str, ...]
+    reason: str
+    until: date
+    line: int
+
+
+def read(value: Value) -> tuple[Acceptance, ...]:
+    readers: Readers = {
+        "code": lambda code: matching(code, _CODE, "one code of a finding, such as J102"),
+        "hosts": Value.texts,
+        "reason": Value.text,
+        "until": Value.date,
+    }
+    return tuple(Acceptance(**item.fields(readers, required=tuple(readers)), line=item.line) for item in value.items())

@@ -1,0 +1,30 @@
+"""fleet.yml's `limits`: how many files the service and logins may open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jada import LEAST_NOFILE
+from jada.inventory.yaml_values import Value
+
+# The most a limit in systemd or pam_limits is ever asked for: one below 2^31 - 1.
+NOFILE = 2147483646
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    nofile: int = NOFILE
+
+
+def read(value: Value) -> Limits:
+    return Limits(**value.fields({"nofile": _nofile}))
+
+
+def _nofile(value: Value) -> int:
+    number = value.integer(1, NOFILE + 1)
+    if number < LEAST_NOFILE:
+        raise value.error(
+            f"is {number}: with fewer than {LEAST_NOFILE} open files neither the service nor a login is sure to work",
+            f"give at least {LEAST_NOFILE}, or leave it out: each host then gets the most that it has",
+        )
+    return number

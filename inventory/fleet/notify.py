@@ -1,0 +1,54 @@
+"""fleet.yml's `notify`: who is told of drift."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jada.inventory.yaml_readers import matching, path
+from jada.inventory.yaml_values import Value
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+# A standard topic; a FIFO topic would want a group for each message.
+_TOPIC = re.compile(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """The place of a webhook's URL, which is a secret: in an environment variable, in a file, or here as it is."""
+
+    variable: str = ""
+    file: Path | None = None
+    url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """The receivers of drift that is new or resolved: an SNS topic's ARN, or "", and a Slack-compatible webhook."""
+
+    sns: str = ""
+    webhook: Webhook | None = None
+
+
+def read(value: Value) -> Notify:
+    return Notify(**value.fields({"sns": _topic, "webhook": _webhook}))
+
+
+def _topic(value: Value) -> str:
+    return matching(value, _TOPIC, "the ARN of a standard SNS topic, such as arn:aws:sns:us-east-1:123456789012:jada")
+
+
+def _webhook(value: Value) -> Webhook:
+    """The URL itself never gets into an error."""
+    text = value.text()
+    if found := _VARIABLE.fullmatch(text):
+        return Webhook(variable=found.group(1))
+    if text.startswith(("/", "~/", "./")):
+        return Webhook(file=path(value))
+    if re.fullmatch(r"https?://\S+", text):
+        return Webhook(url=text)
+    raise value.error(
+        "should be a URL, the environment variable that holds it, such as ${JADA_WEBHOOK}, or the file that does",
+        "a file is written with a path that begins with /, ~/ or ./",
+    )

@@ -1,0 +1,81 @@
+"""fleet.yml about the service: its unit and settings on the host, how to know that it runs, and what a host keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jada import Service
+from jada.inventory.yaml_readers import matching
+from jada.inventory.yaml_values import Readers, Value, shown
+
+# systemctl reads what begins with - as an option.
+_UNIT = re.compile(r"[A-Za-z0-9_:@\\][A-Za-z0-9_:.@\\-]{0,246}\.service")
+# RFC 3986 without quotes; brackets only around an address, for curl reads others as a list of URLs to ask.
+_IN_URL = r"A-Za-z0-9._~!$&()*+,;=:%\-"
+_HEALTH = re.compile(
+    rf"https?://(?:[{_IN_URL}]+@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?(?:[/?#][{_IN_URL}@/?#]*)?"
+)
+# Nothing there belongs to a service's user: jada would edit what root, and root's tools, read.
+_ROOTS_OWN = (
+    *(
+        f"/{name}"
+        for name in ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "usr")
+    ),
+    *("/var/lib/jada", "/var/run", "/var/spool/cron"),
+)
+
+
+def _unit(value: Value) -> str:
+    return matching(value, _UNIT, "the full name of a systemd service, such as jada-agent.service")
+
+
+def _settings(value: Value) -> str:
+    path = _host_path(value)
+    if not path.endswith(".json"):
+        raise value.error(f"should be a .json file, not {shown(path)}")
+    return path
+
+
+def _projects(value: Value) -> tuple[str, ...]:
+    return tuple(_host_path(item) for item in value.items())
+
+
+def _host_path(value: Value) -> str:
+    """A path on a host where something of the service's user can be."""
+    path = matching(value, re.compile(r"~?/.+"), "a path on the host that begins with ~/ or /")
+    _, *names = path.split("/")
+    if not {"", ".", ".."}.isdisjoint(names) or len(max(names, key=len)) > 255:
+        raise value.error(f"should be a path without . and .. and with no / too many, not {shown(path)}")
+    if owner := next((root for root in _ROOTS_OWN if f"{path}/".startswith(f"{root}/")), ""):
+        raise value.error(f"can't be {shown(path)}: {owner} holds root's own files, not those of a service's user")
+    return path
+
+
+def _health(value: Value) -> str:
+    """The URL itself, which may hold a password, never gets into an error."""
+    if not _HEALTH.fullmatch(value.text()):
+        raise value.error(
+            "should be a URL that begins with http:// or https:// and holds no quotes, spaces or other signs",
+            "write such signs as %XX; brackets stand only around an IPv6 address",
+        )
+    return value.text()
+
+
+READERS: Readers = {
+    "service": _unit,
+    "settings": _settings,
+    "health": _health,
+    "probe": Value.text,
+    "projects": _projects,
+    "settle": lambda settle: settle.integer(0, 600),
+    "keep": lambda keep: keep.integer(2, 1000),
+}
+
+
+def from_values(values: Mapping[str, Any]) -> Service:
+    """The service by the values that these readers read, with defaults for what is not there."""
+    own = {key: value for key, value in values.items() if key in READERS}
+    unit = {"unit": own.pop("service")} if "service" in own else {}
+    return Service(**unit, **own)

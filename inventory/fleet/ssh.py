@@ -1,0 +1,54 @@
+"""fleet.yml's `ssh`: how to log in to hosts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jada.inventory.yaml_readers import NAME, matching, path, port, user
+from jada.inventory.yaml_values import Value, shown
+
+_JUMP = re.compile(rf"(?:{NAME}@)?{NAME}(?::([1-9][0-9]{{0,4}}))?")
+# ssh_config splits its values at blanks, takes quotes away, and reads % # ~ and patterns as more than text.
+SSH_CONFIG_PATH = re.compile(r"/[\w./:@+,=-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """A login to hosts. `jump` is [user@]host[:port]; `host_keys` is strict or accept-new."""
+
+    user: str = ""
+    key: Path | None = None
+    port: int = 22
+    jump: str = ""
+    known_hosts: Path = field(default_factory=lambda: Path("~/.ssh/known_hosts").expanduser())
+    host_keys: str = "strict"
+
+
+def read(value: Value) -> Ssh:
+    readers = {
+        "user": user,
+        "key": path,
+        "port": port,
+        "jump": _jump,
+        "known_hosts": path,
+        "host_keys": lambda policy: policy.choice(("strict", "accept-new")),
+    }
+    ssh = Ssh(**value.fields(readers))
+    for name, file in (("key", ssh.key), ("known_hosts", ssh.known_hosts)):
+        if ssh.jump and file and not SSH_CONFIG_PATH.fullmatch(str(file)):
+            written = value.entries().get(name, value)
+            raise written.error(
+                f"can't be {shown(str(file))} with a jump host: it goes into an ssh configuration",
+                "a path of letters, digits and . _ - + = , : @ / only",
+            )
+    return ssh
+
+
+def _jump(value: Value) -> str:
+    expected = "one [user@]host[:port]"
+    found = _JUMP.fullmatch(matching(value, _JUMP, expected))
+    if found and int(found[1] or 22) > 65535:
+        raise value.error(f"should be {expected} with a port up to 65535, not {found[0]}")
+    return value.text()

@@ -1,0 +1,62 @@
+"""The shape of a source of hosts: its entry in fleet.yml, how its hosts are found, and a login that it may give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from jada import Host
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.yaml_values import Value
+
+# A host's name ends up in file names, in pyinfra's inventory (where a leading @ chooses a connector) and in
+# comma-separated lists.
+HOST_NAME = re.compile(r"\w[\w .:+=-]{0,99}")
+
+
+class Source(Protocol):
+    """One entry under `sources:` of fleet.yml, read and checked."""
+
+    # Its key there, and the `provider` of the hosts that it finds.
+    provider: ClassVar[str]
+
+    def log_in(self, aws: Aws, /) -> None:
+        """Has the credentials ready that a search needs, if any; it may ask at the terminal. Raises JadaError."""
+
+    def searched_regions(self, aws: Aws, /) -> Sequence[str]:
+        """The regions to search, each by itself; one "" where there are none. Raises JadaError."""
+
+    def find(self, aws: Aws, region: str, /) -> list[Host]:
+        """The hosts of one region. An `address` of "" is none of the wanted kind; a `port` of 0 and a `user` of "" are
+        those of the ssh section. Raises JadaError.
+        """
+
+    def describe(self) -> str:
+        """The source and its filters in words, for an error that nothing was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A login that a cloud itself gives, for some minutes: what it said, which is checked where it is used.
+
+    `host_keys` are those that the cloud vouches for: algorithm and key.
+    """
+
+    giver: str
+    user: str
+    private_key: str = field(repr=False)
+    certificate: str
+    host_keys: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A kind of source: `read` makes one of its entry in fleet.yml, `access` asks for a login to one of its hosts.
+
+    Without `access`, people's own keys are used. Both raise JadaError.
+    """
+
+    read: Callable[[Value], Source]
+    access: Callable[[Aws, Host], Access] | None = None

@@ -1,0 +1,72 @@
+"""Readers of what several sections of fleet.yml hold: words, users, ports and paths on this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from jada import ConfigError
+from jada.inventory.yaml_values import Value, shown
+
+T = TypeVar("T")
+# Told of what is wrong with a part of the file that the way back does not need; raises it, or lets it be left out.
+Tell = Callable[[ConfigError], None]
+
+# One word: a host, or a zone of an address.
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}\$?")
+
+
+def or_default(tell: Tell, reader: Callable[[Value], T], default: T) -> Callable[[Value], T]:
+    """A reader that gives the default for what is wrong, unless `tell` raises that."""
+
+    def read(value: Value) -> T:
+        try:
+            return reader(value)
+        except ConfigError as error:
+            tell(error)
+            return default
+
+    return read
+
+
+def matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:
+    """A text that the pattern matches as a whole; the error says what was `expected`."""
+    text = value.text()
+    if not pattern.fullmatch(text):
+        raise value.error(f"should be {expected}, not {shown(text)}")
+    return text
+
+
+def user(value: Value) -> str:
+    return matching(value, _USER, "one word: the name of a user")
+
+
+def port(value: Value) -> int:
+    return value.integer(1, 65535)
+
+
+def path(value: Value) -> Path:
+    """A path on this machine: ~ is the user's home, relative to the folder of fleet.yml; a pipe lies in none."""
+    written = expanded(value.text(), f"{value.file}:{value.line}: {value.key}")
+    if any(len(part.encode()) > 255 for part in written.parts):
+        raise value.error("can't be the path of a file: a part of it is longer than 255 bytes")
+    return (value.file.absolute().parent if value.file.is_file() else working_folder()) / written
+
+
+def expanded(text: str, how: str) -> Path:
+    """A path whose ~ is a home. Raises ConfigError where this machine knows no such; `how` says who names it."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{how} is {shown(text)}, and this machine knows no such home") from None
+
+
+def working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        # It was deleted: nothing is found there, and the other places are as good as ever.
+        return Path()
