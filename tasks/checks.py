@@ -43,11 +43,11 @@ class Finding:
 
     @classmethod
     def of(cls, kind: FindingCode, expected: str, actual: str, fix: str = "", fixed_by: Fix | None = None) -> Finding:
-        """The finding with what the catalogue says mends it, unless `fix` says it better."""
+        """The finding with what the catalogue says fixes it, unless `fix` says it better."""
         return cls(kind, expected, actual, fixed_by or kind.fixed_by, fix or kind.fix)
 
     def fix_on(self, host: str) -> str:
-        """What mends it, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
+        """How to fix it, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
         return self._fix.replace("HOST", shlex.quote(host))
 
     def __str__(self) -> str:
@@ -404,7 +404,7 @@ def _give_back(file: File, path: str) -> str:
 
 
 def _word(text: str) -> str:
-    """A host's own text as one word of a command that mends, and never the place of the host's name (fix_on)."""
+    """A host's own text as one word of a command that fixes, and never the place of the host's name (fix_on)."""
     return shlex.quote(text).replace("HOST", "HO''ST")
 
 

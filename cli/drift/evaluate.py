@@ -137,7 +137,7 @@ def explain(code: str) -> str:
             "codes are " + ", ".join(CODES),
         )
     drift = "" if found.severity != "note" else " (told, but not drift)"
-    return f"{found.code} {found.name}: {found.severity}{drift}\n{found.meaning}\nMend: {found.fix}"
+    return f"{found.code} {found.name}: {found.severity}{drift}\n{found.meaning}\nFix: {found.fix}"
 
 
 def _states(seen: Mapping[str, State | HostError]) -> Iterator[State]:

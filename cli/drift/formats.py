@@ -20,16 +20,13 @@ SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schem
 
 
 def as_json(drift: Drift) -> dict[str, Any]:
-    """The value of `jada drift --json`, described by docs/drift.schema.json."""
+    """The hosts of `jada drift --json`, described by docs/schemas/drift.json."""
     return {
-        "exit": int(drift.exit),
-        "fleet": drift.fleet,
-        "at": drift.at.isoformat(timespec="seconds"),
         "hosts": [
             {
                 "host": row.host,
-                "role": row.role,
-                "standing": str(row.status),
+                "role": row.role or None,
+                "status": str(row.status),
                 "in_sync": {Status.IN_SYNC: True, Status.DRIFTED: False}.get(row.status),
                 "error": row.findings[0].finding.actual if row.status is Status.NOT_CHECKED else None,
                 "findings": [_finding(row, one) for one in row.findings],
@@ -115,7 +112,7 @@ def prometheus(drift: Drift) -> str:
         (
             "jada_drift_hosts",
             "Hosts by what is known of them; not_checked ones are not fine.",
-            [({**fleet, "standing": str(one)}, drift.count(one)) for one in Status],
+            [({**fleet, "status": str(one)}, drift.count(one)) for one in Status],
         ),
         (
             "jada_drift_findings",
@@ -161,7 +158,7 @@ def _finding(row: HostDrift, one: Judged) -> dict[str, Any]:
     accepted = one.acceptance
     return {
         **finding_as_json(one.finding, row.host),
-        "counts": one.is_drift,
+        "is_drift": one.is_drift,
         "acceptance": accepted
         and {"reason": accepted.reason, "until": accepted.until.isoformat(), "expired": one.expired},
     }
@@ -173,7 +170,7 @@ def _case(row: HostDrift, one: Judged) -> ElementTree.Element:
     if one.is_drift:
         kind = "error" if row.status is Status.NOT_CHECKED else "failure"
         told_by = ElementTree.SubElement(case, kind, type=finding.code, message=visible(finding.actual))
-        told_by.text = f"{visible(told(one))}\nMend: {visible(finding.fix_on(row.host))}"
+        told_by.text = f"{visible(told(one))}\nFix: {visible(finding.fix_on(row.host))}"
     else:
         ElementTree.SubElement(case, "skipped", message=visible(told(one)))
     return case
@@ -190,7 +187,7 @@ def _result(row: HostDrift, one: Judged, place: Path) -> dict[str, Any]:
         "ruleId": finding.code,
         "ruleIndex": list(CODES).index(finding.code),
         "level": finding.severity,
-        "message": {"text": visible(f"{row.host}: {told(one)}. Mend: {finding.fix_on(row.host)}")},
+        "message": {"text": visible(f"{row.host}: {told(one)}. Fix: {finding.fix_on(row.host)}")},
         "locations": [
             {
                 "physicalLocation": {
@@ -221,7 +218,7 @@ def _annotation(row: HostDrift, one: Judged) -> str:
     finding = one.finding
     level = "notice" if one.is_accepted or finding.severity == NOTE else finding.severity
     title = _command(f"{row.host}: {finding.code} {finding.name}").replace(":", "%3A").replace(",", "%2C")
-    text = f"expected {finding.expected}, saw {finding.actual}{acceptance(one)}. Mend: {finding.fix_on(row.host)}"
+    text = f"expected {finding.expected}, saw {finding.actual}{acceptance(one)}. Fix: {finding.fix_on(row.host)}"
     return f"::{level} title={title}::{_command(text)}\n"
 
 

@@ -73,7 +73,7 @@ def _line(notice: Notice) -> str:
     fix = visible(one.fix)
     # Half a command is another command.
     fix = fix if len(fix) <= MOST_CHARACTERS // 2 else "jada drift tells it whole"
-    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.actual)}. Mend: {fix}"
+    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.actual)}. Fix: {fix}"
 
 
 def _short(text: str) -> str:

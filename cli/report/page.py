@@ -116,7 +116,7 @@ def html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(anchor=_anchor, mark=_mark, plural=plural, time=_time, unix=_unix, until=acceptance)
+    environment.filters.update(anchor=_anchor, mark=_mark, plural=plural, time=_time, until=acceptance)
     rows = _by_need(page.drift.hosts)
     codes = _codes(rows)
     plain = [row for row in rows if row.status is Status.IN_SYNC and not row.findings]
@@ -259,17 +259,12 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _unix(seconds: float) -> datetime | str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return str(seconds)
-
-
-def _time(at: datetime | str) -> Any:
+def _time(at: datetime | str | None) -> Any:
     """A moment for people and for programs; the words themselves where they tell none."""
     from markupsafe import Markup
 
+    if at is None:
+        return "not known"
     utc = _moment(at) if isinstance(at, str) else at.astimezone(UTC)
     if utc is None:
         return at

@@ -71,7 +71,7 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
         return Plan()
     if not any(one.fixed_by.is_by_heal for one in drift):
         told = "; ".join(f"{one.code} {one.name}: {one.fix_on(row.host)}" for one in drift)
-        return Plan(refusal=f"to release the same again would mend nothing here. {told}")
+        return Plan(refusal=f"to release the same again would fix nothing here. {told}")
     if wanted is None:
         why = "neither a release nor its role in fleet.yml says which model it is to run"
         if state.release:

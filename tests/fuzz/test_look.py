@@ -199,8 +199,8 @@ def _change(made: Plan) -> None:
 def _show(state: State) -> None:
     facts = status._facts(state, FLEET, "r", AT.date())
     json.loads(json_text([facts, explanation.facts("web-1", state)]))
-    row = {"host": "web-1", "role": "r", "source": "s", **facts}
-    cells = (*status._cells(row), *status._about([row]), status.total([row]))
+    row = {"host": "web-1", "role": "r", "error": None, **facts}
+    cells = (*status._cells(row, "s"), *status._about([row]), status.total([row]))
     report = run.Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
     for line in (*cells, *explanation.lines("web-1", state), *run._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))

@@ -122,7 +122,7 @@ def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[s
     found = checks.drift(host(**changes))
     assert [finding.code for finding in found] == expected
     assert not any(word in finding.fix_on("web-1") for finding in found for word in ("UNIT", "HOST"))
-    assert not any("HOST" in finding_as_json(finding, "web-1")["mend"] for finding in found)
+    assert not any("HOST" in finding_as_json(finding, "web-1")["fix"] for finding in found)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_no_command_is_made_of_what_is_no_owner_mode_or_path(host: Host, file: F
     assert fix_of_owner(state, "web-1") == "chown and chmod it on web-1"
 
 
-def test_a_units_name_is_one_word_of_the_command_that_mends(host: Host) -> None:
+def test_a_units_name_is_one_word_of_the_command_that_fixes(host: Host) -> None:
     state = host(unit={"name": "a\\x2db HOST.service", "active": "failed"})
     found = next(one for one in checks.drift(state) if one.code == "J202")
     assert "journalctl -u 'a\\x2db HO''ST.service' -n 50" in found.fix_on("web-1")

@@ -154,7 +154,7 @@ def test_a_message_says_what_is_new_and_what_is_over(log: DriftLog) -> None:
     subject, text = notices.message("f", log.pending("f", "webhook"))
     assert subject == "jada drift: f: 1 new, 1 resolved"
     assert text.splitlines() == [
-        "NEW error: web-1 J301 limit-in-force: expected 1048576 open files, saw 1024. Mend: jada heal --limit web-1",
+        "NEW error: web-1 J301 limit-in-force: expected 1048576 open files, saw 1024. Fix: jada heal --limit web-1",
         "RESOLVED: web-1 J102 model-on-disk, found 2026-11-24T12:00:00+00:00",
     ]
 
@@ -180,7 +180,7 @@ def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
         severity="error",
         expected=said,
         actual=said,
-        fix="mend " + "z" * 10_000,
+        fix="fix " + "z" * 10_000,
     )
     subject, text = notices.message("f\nBcc: all", [Notice(NEW, episode), Notice(RESOLVED, episode)])
     assert len(subject.splitlines()) == 1

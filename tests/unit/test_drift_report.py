@@ -167,7 +167,7 @@ def test_a_reinstalled_host_names_the_release_it_had(host: MakeHost) -> None:
     assert found.fix_on("web-1") == "jada heal --limit web-1"
 
 
-def test_a_hosts_name_in_what_mends_it_is_one_word_to_a_shell(host: MakeHost) -> None:
+def test_a_hosts_name_in_what_fixes_it_is_one_word_to_a_shell(host: MakeHost) -> None:
     name = "web-1; rm -rf $HOME"
     found = check({name: host(release=None)}, released={name: RELEASE}).hosts[0].findings[0].finding
     assert found.fix_on(name) == f"jada heal --limit '{name}'"
@@ -290,7 +290,7 @@ def test_an_unknown_code_is_told_with_its_line(host: MakeHost) -> None:
 
 
 @pytest.mark.parametrize("word", ["J103", "j103", "model-shadowed"])
-def test_explain_tells_what_a_code_means_and_what_mends_it(word: str) -> None:
+def test_explain_tells_what_a_code_means_and_what_fixes_it(word: str) -> None:
     told = explain(word)
     assert told.startswith("J103 model-shadowed: error\n")
     assert kinds.MODEL_SHADOWED.meaning in told

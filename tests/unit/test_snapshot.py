@@ -194,7 +194,7 @@ def test_a_torn_manifest_leaves_the_way_back(host: Host, whole: tuple[str, ...],
     assert told in back.notes[0]
 
 
-def test_a_torn_manifest_is_a_finding_and_an_upgrade_mends_it(host: Host) -> None:
+def test_a_torn_manifest_is_a_finding_and_an_upgrade_fixes_it(host: Host) -> None:
     state = damaged(host)
     refused = back_alone(REQUEST, state, SERVICE).refusal
     assert "and no snapshot in /var/lib/jada/releases is whole: jada upgrade puts" in refused

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jada import Host, HostError
+from jada import Exit, Host, HostError
 from jada.cli.drift import check, formats
 from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge
 from jada.cli.drift.log import DriftLog
@@ -30,6 +30,7 @@ from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.release import Wanted
 from jada.tasks.state import State
+from tests.forms import checked
 
 MODEL = "claude-sonnet-4.6"
 
@@ -125,8 +126,8 @@ def test_json_says_everything_and_every_parser_reads_it(ascii_only: bool) -> Non
 
 
 def test_json_on_stdout_is_one_object_that_can_be_written(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    emit_json("status", {"hosts": [EVIL]})
-    assert json.loads(capsysbinary.readouterr().out.decode())["schema"] == "jada.status/1"
+    emit_json("models", EVIL, Exit.OK, {"models": []})
+    assert checked(capsysbinary.readouterr().out.decode())["schema"] == "jada.models/1"
 
 
 def test_an_age_that_no_clock_tells_is_not_known() -> None:
@@ -169,7 +170,7 @@ def test_two_colons_within_a_line_stay(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_no_json_is_an_order_to_a_runner(capsys: pytest.CaptureFixture[str]) -> None:
-    emit_json("status", {one: [one, {one: one}] for one in ORDERS})
+    put(json_text({one: [one, {one: one}] for one in ORDERS}))
     text = capsys.readouterr().out
     assert not orders(text)
     assert json.loads(text)["##[stop-commands]pwn"][1] == {"##[stop-commands]pwn": "##[stop-commands]pwn"}
@@ -258,7 +259,8 @@ def test_an_explanation_shows_what_hosts_say_as_text(
     for line in told:
         out.print(line)
     assert not dangers(capsys.readouterr().out)
-    emit_json("explain", explanation.facts("web-1", state))
+    row = {"host": "web-1", "role": EVIL, "error": None, **explanation.facts("web-1", state)}
+    emit_json("explain", EVIL, Exit.OK, {"hosts": [row]})
     assert not dangers(capsys.readouterr().out)
 
 
