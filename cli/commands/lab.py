@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from jada import Exit, JadaError
-from jada.cli.ui.console import emit_json, err, escape, out
+from jada.cli.ui.console import emit_json, err, escape, nulled, out
 from jada.cli.ui.tables import Column, show_table
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import Machine, Tell
@@ -22,6 +22,8 @@ from jada.inventory.lab.shell import PackagesLackingError, require_lab_machine
 
 P = ParamSpec("P")
 R = TypeVar("R")
+# As the fleet.yml has it that the lab writes.
+FLEET = "rehearsal"
 COLUMNS = (
     Column("host"),
     Column("cloud", 3),
@@ -110,23 +112,25 @@ def status(lab: Lab, as_json: bool) -> int:
     with ThreadPoolExecutor(max(1, len(hosts))) as pool:
         rows = list(pool.map(_facts, hosts))
     if as_json:
-        emit_json(
-            "lab-status",
-            {
-                "lab": lab.name,
-                "network": f"{state.network}.0.0/16" if state else None,
-                "fleet_file": str(lab.fleet_file),
-                "endpoint": fleet.endpoint(lab),
-                "hosts": rows,
-                "other_labs": others,
-            },
-        )
-        return Exit.OK if rows else Exit.FAILED
+        code = Exit.OK if rows else Exit.FAILED
+        facts = {
+            "lab": lab.name,
+            "network": f"{state.network}.0.0/16" if state else None,
+            "fleet_file": str(lab.fleet_file),
+            "endpoint": fleet.endpoint(lab) or None,
+            "hosts": [nulled(row) for row in rows],
+            "other_labs": others,
+        }
+        emit_json("lab-status", FLEET, code, facts)
+        return code
     if not rows:
         out.print(f"{lab.title} is not up. Start it with: {lab.command('up')}")
     else:
-        columns = ("host", "cloud", "address", "login", "user", "power", "model")
-        cells = ([escape(str(row[column])) for column in columns] for row in rows)
+        columns = ("address", "login", "user", "power", "model")
+        cells = (
+            [escape(text) for text in (row["host"], f"{row['provider']} {row['region']}", *map(row.get, columns))]
+            for row in rows
+        )
         show_table(COLUMNS, cells, hint="--json")
         out.print(f"\nAWS endpoint: {fleet.endpoint(lab) or 'not running; start afresh with: ' + lab.command('up')}")
         out.print(f"Select it with: export JADA_FLEET={lab.fleet_file}")
@@ -207,7 +211,8 @@ def _require_lab_machine() -> None:
 def _facts(host: Machine) -> dict[str, Any]:
     return {
         "host": host.name,
-        "cloud": f"{host.cloud} {host.region}",
+        "provider": host.cloud,
+        "region": host.region,
         "address": host.address,
         "login": host.login,
         "user": host.user or "root",

@@ -22,7 +22,18 @@ from jada.cli.rollout.exclusive import LockedError, alone
 from jada.cli.rollout.options import How
 from jada.cli.session import NotBegunError, Opened, each_judged, worst
 from jada.cli.ui.ask import confirm
-from jada.cli.ui.console import all_visible, emit_json, err, escape, named, out, plural, print_diff, visible
+from jada.cli.ui.console import (
+    all_visible,
+    emit_json,
+    err,
+    escape,
+    named,
+    out,
+    plural,
+    print_diff,
+    shorten_masks,
+    visible,
+)
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
@@ -119,10 +130,10 @@ def roll_out(
     code = Exit.LOCKED if locked else _exit(reports)
     models = {name: _runs(name, report, seen[name]) for name, report in reports.items()}
     if how.as_json:
-        rows = _as_json(reports, plans)
+        rows = _as_json(reports, plans, {host.name: host.role for host in opened.hosts})
         counts = Counter(filter(None, models.values()))
-        facts = {"release": request.id, "dry_run": how.dry_run, "exit": int(code), "notes": list(notes)}
-        emit_json(kind, {**facts, "models": counts, "hosts": rows})
+        facts = {"release": request.id, "dry_run": how.dry_run, "notes": list(notes)}
+        emit_json(kind, opened.fleet.name, code, {**facts, "models": counts, "hosts": rows})
     elif how.dry_run:
         out.print("Dry run: nothing was changed.")
     elif todo:
@@ -475,25 +486,30 @@ def _model_line(text: str, model: Member) -> str:
     return f"{number}:{'… ' if begun else ''}{value}{rest if rest in ('', ',') else ' …'}"
 
 
-def _as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError]) -> list[dict[str, Any]]:
+def _as_json(
+    reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError], roles: Mapping[str, str]
+) -> list[dict[str, Any]]:
     rows = []
     for name, report in reports.items():
         plan = plans[name]
         state = report.state
         made = plan.transaction.release if isinstance(plan, Plan) and plan.transaction else None
+        made_diff = plan.diff if isinstance(plan, Plan) else ()
         rows.append(
             {
                 "host": name,
+                "role": roles[name] or None,
                 "outcome": report.outcome,
-                "detail": report.detail,
-                "model_before": made.before.model if made else None,
-                "model_wanted": made.wanted.model if made else None,
-                "model_running": _running(name, report) if state else None,
-                "open_files": state.process.soft if state and state.process else None,
+                "detail": report.detail or None,
+                "model_before": (made.before.model or None) if made else None,
+                "model_desired": (made.wanted.model or None) if made else None,
+                "model_after": _running(name, report) or None,
+                "open_files_in_force": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding, name) for finding in report.findings],
                 "notes": list(report.notes),
-                "seconds": report.seconds,
+                "duration_seconds": report.seconds or None,
                 "log": list(report.log),
+                "diff": [shorten_masks(line) for diff in made_diff for line in diff],
             }
         )
     return rows
