@@ -26,8 +26,8 @@ from jada.cli.ui.console import all_visible, emit_json, err, escape, named, out,
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
+from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import RELEASES
 from jada.tasks.settings import Member, SettingsError, members
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
