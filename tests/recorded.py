@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -64,12 +65,13 @@ def as_data(value: object) -> Any:
 
 
 def record(host: str, name: str, command: str = "") -> None:
-    """Looks at a host of the lab that is up, as `jada history` would."""
+    """Looks at a host of the lab of JADA_LAB, as `jada history` would."""
     from jada.inventory.lab import fleet, machine
-    from jada.inventory.lab.named import Lab
+    from jada.inventory.lab.named import DEFAULT, Lab
 
+    lab = Lab(os.environ.get("JADA_LAB") or DEFAULT)
     service = replace(SERVICE, model_check=replace(SERVICE.model_check, command=command))
-    (there,) = (one for one in fleet.current(Lab("lab")) if one.name == host)
+    (there,) = (one for one in fleet.current(lab) if one.name == host)
     said = machine.inside(there, "sh", stdin=look_script(service, history=True, evidence=True)).stdout
     root, user = read_frames(said.splitlines())
     if isinstance(user, LookError):

@@ -29,7 +29,7 @@ def facts(name: str, state: State) -> dict[str, Any]:
         "next_start": _effect(fresh),
         "running": {
             "model": checks.running_model(state) or None,
-            "reported_by": "health" if state.health.model else "probe" if state.probe.model else None,
+            "reported_by": "url" if state.health.model else "command" if state.probe.model else None,
             "pid": process.pid,
             "started_at": iso(process.started),
             "uptime_seconds": state.now - process.started,
