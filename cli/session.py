@@ -25,7 +25,7 @@ from jada.cli.ui.given import GIVEN
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
-    from jada.tasks.engines.ssh import Connection, Session
+    from jada.tasks.engine import Connection, Engine
     from jada.tasks.plan import Request
     from jada.tasks.state import State
 
@@ -47,7 +47,7 @@ class Opened:
 
     fleet: Fleet
     hosts: tuple[Host, ...]
-    session: Session
+    engine: Engine
     ends: float
 
     def role(self, name: str) -> str:
@@ -86,7 +86,7 @@ class Opened:
                 yield name
 
         with progress(text, len(wanted)) as advance:
-            for name, result in self.session.each(in_time(), act):
+            for name, result in self.engine.imap(in_time(), act):
                 found[name] = result
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
@@ -161,15 +161,15 @@ def open_fleet(
         first = [host for host in hosts if not host.trouble][:AT_ONCE] if login.is_direct(fleet) else []
         lines = {host.name: dial(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
-        from jada.tasks.engines.ssh import Session
+        from jada.tasks.engines.ssh import SshEngine
 
     with signals.cleaned_up(), scratch() as folder:
         data = login.ssh_data(fleet, hosts, folder)
-        session = Session(data, fleet.service, lines)
+        engine: Engine = SshEngine(data, fleet.service, lines)
         try:
-            yield Opened(fleet, hosts, session, time.monotonic() + fleet.deadline)
+            yield Opened(fleet, hosts, engine, time.monotonic() + fleet.deadline)
         finally:
-            session.close()
+            engine.close()
 
 
 def find(fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMIT) -> tuple[Host, ...]:

@@ -96,7 +96,7 @@ def unlock(force: bool, as_json: bool, fleet_file: str | None, role: str | None,
 def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
     verb, lock = "lock" if request.lock.reason else "unlock", request.lock
     names = (host.name for host in opened.hosts)
-    results = opened.visit(f"{verb.capitalize()}ing", names, lambda _, connection: connection.hold(request))
+    results = opened.visit(f"{verb.capitalize()}ing", names, lambda _, connection: connection.set_lock(request))
     reports = [_report(name, result, verb) for name, result in results.items()]
     with open_records(needed=False) as records:
         records.add_locks(

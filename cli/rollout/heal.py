@@ -44,7 +44,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
         # An unfinished change was undone first, and the host looked at again.
         now = rows if state is seen[name] else {row.host: row for row in _judged_again(opened, known, name, state)}
         wanted = wanted_on(hosts[name], state, peers, recorded, opened.fleet, datetime.now(UTC))
-        return heal_plan(request, now[name], state, wanted, opened.session.service)
+        return heal_plan(request, now[name], state, wanted, opened.engine.service)
 
     if not how.as_json:
         show(found)

@@ -34,7 +34,7 @@ from jada.tasks.transaction import Outcome, Result
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
-    from jada.tasks.engines.ssh import Connection
+    from jada.tasks.engine import Connection
 
 K = TypeVar("K")
 V = TypeVar("V")

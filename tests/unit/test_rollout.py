@@ -28,13 +28,11 @@ from jada.cli.session import NotBegunError, Opened
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import plan, release
-from jada.tasks.engines.ssh import Session
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Outcome, Transaction
-from jada.tasks.transaction import Result as Outcomes
+from tests.fakes import FakeEngine
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),))
@@ -42,31 +40,6 @@ SERVICE = Service("jada-agent.service", "~/.claude/settings.json")
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 4096)
 HOW = How(dry_run=False, yes=True, as_json=False, verbose=False)
 ANN = OperatorLock("ann@ops", "2027-01-01T10:00:00+00:00", "", "incident 4711")
-
-
-class FakeSession:
-    """Hosts that do as they are told: after a change, each runs what its release asks for."""
-
-    def __init__(self, states: dict[str, State]) -> None:
-        self.states, self.service = states, SERVICE
-
-    def each(self, names: Iterator[str], visit: Callable[[str, Any], Any]) -> Iterator[tuple[str, Any]]:
-        for name in names:
-            yield name, visit(name, self._connection(name))
-
-    def _connection(self, name: str) -> Any:
-        def apply(transaction: Transaction, *_: object) -> Outcome:
-            made, state = transaction.release, self.states[name]
-            self.states[name] = replace(
-                state,
-                release=made,
-                history=(*state.history, Past(made, "")),
-                settings=replace(state.settings, text=json.dumps({"model": made.wanted.model})),
-                health=replace(state.health, model=made.wanted.model),
-            )
-            return Outcome(Outcomes.DONE, "", ())
-
-        return SimpleNamespace(apply=apply, look=lambda *_, **__: self.states[name])
 
 
 Command = Callable[..., Result]
@@ -93,7 +66,7 @@ def command(states: dict[str, State], tmp_path: Path, monkeypatch: pytest.Monkey
 
     @contextmanager
     def open_fleet(*_: object, **__: object) -> Iterator[Opened]:
-        yield Opened(FLEET, hosts, cast("Session", FakeSession(states)), time.monotonic() + 1000)
+        yield Opened(FLEET, hosts, FakeEngine(states, service=SERVICE), time.monotonic() + 1000)
 
     for module in (rollback, upgrade):
         monkeypatch.setattr(module, "open_fleet", open_fleet)
