@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from jada import HostError, attempt
 from jada.cli.records.model import AHEAD
 from jada.cli.records.sqlite import Records
-from jada.cli.rollout.run import Plans, on_models
+from jada.cli.rollout.outcome import Plans
+from jada.cli.rollout.show import on_models
 from jada.cli.ui.console import plural
 from jada.tasks import checks
 from jada.tasks.plan import Plan, last_release

@@ -25,7 +25,8 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.rollout import run
 from jada.cli.rollout.options import How
-from jada.cli.rollout.run import model_lines, roll_out
+from jada.cli.rollout.run import roll_out
+from jada.cli.rollout.show import model_lines
 from jada.cli.session import Opened, each_judged
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks
@@ -209,7 +210,7 @@ def test_the_deadline_counts_from_the_answer_to_the_question(
 ) -> None:
     """An agreed change begins, however late the answer came; with --yes there is nothing to wait for."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(run, "_agree", lambda _, __, how: not how.yes)
+    monkeypatch.setattr(run, "agree", lambda _, __, how: not how.yes)
     made = cast("Release", done.release)
     request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
     for yes, code in ((True, Exit.FAILED), (False, Exit.OK)):

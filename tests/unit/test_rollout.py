@@ -21,9 +21,11 @@ from jada.cli.commands import rollback, upgrade
 from jada.cli.records import sqlite
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
-from jada.cli.rollout import run
 from jada.cli.rollout.options import How
-from jada.cli.rollout.run import Report, roll_out, show_plan
+from jada.cli.rollout.outcome import Report, exit_code
+from jada.cli.rollout.record import as_entry
+from jada.cli.rollout.run import roll_out
+from jada.cli.rollout.show import show_plan
 from jada.cli.session import NotBegunError, Opened
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
@@ -118,7 +120,7 @@ def test_a_change_that_was_cut_off_makes_no_other_thing_of_a_rollback(
 ) -> None:
     if redo:
         command("rollback", "--yes")
-    entry = run._entry(
+    entry = as_entry(
         REQUEST,
         "rollback",
         {
@@ -195,9 +197,9 @@ def test_one_exit_code_tells_of_many_hosts(
     """README.md, Exit codes. Ctrl-C that came too late to leave a host out changes nothing."""
     monkeypatch.setattr(signals, "stopped", lambda: stopped)
     reports = {str(number): Report(outcome) for number, outcome in enumerate(outcomes)}
-    assert run._exit(reports) is code
+    assert exit_code(reports) is code
     reports["late"] = Report(HostOutcome.NOT_STARTED)
-    assert run._exit(reports) is (Exit.STOPPED if stopped else Exit.FAILED)
+    assert exit_code(reports) is (Exit.STOPPED if stopped else Exit.FAILED)
 
 
 def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
