@@ -14,8 +14,8 @@ from jada.tasks.state import Past, State
 from jada.tasks.transaction import Outcome, Result, Transaction
 
 T = TypeVar("T")
-# What a host answers; an exception is raised.
-Answer = State | BaseException
+# What a look at a host sees; an exception is raised.
+Seen = State | BaseException
 DONE = Outcome(Result.DONE, "", ())
 SERVICE = Service()
 
@@ -43,7 +43,7 @@ class FakeConnection:
         name: str,
         states: MutableMapping[str, Any],
         outcomes: Iterable[Outcome | BaseException] = (),
-        after: Answer | None = None,
+        after: Seen | None = None,
     ) -> None:
         self.log: list[str] = []
         self._name, self._states = name, states
@@ -94,7 +94,7 @@ class FakeEngine:
         self,
         states: MutableMapping[str, Any],
         outcomes: Mapping[str, Sequence[Outcome | BaseException]] | None = None,
-        after: Mapping[str, Answer] | None = None,
+        after: Mapping[str, Seen] | None = None,
         service: Service = SERVICE,
     ) -> None:
         self.service = service

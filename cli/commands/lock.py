@@ -14,7 +14,8 @@ import click
 from jada import Exit, HostError
 from jada.cli.records.model import LockEntry
 from jada.cli.records.sqlite import open_records
-from jada.cli.session import Opened, host_options, open_fleet, worst
+from jada.cli.results import worst
+from jada.cli.session import Opened, host_options, open_fleet
 from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
 from jada.cli.ui.duration import span
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock

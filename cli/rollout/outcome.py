@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from jada import Exit, HostError, attempt
 from jada.cli import signals
 from jada.cli.records.model import HostOutcome
-from jada.cli.session import NotBegunError, worst
+from jada.cli.results import worst
+from jada.cli.session import NotBegunError
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan

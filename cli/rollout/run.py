@@ -13,6 +13,7 @@ from jada import Exit, HostError, UnforeseenError, attempt
 from jada.cli import signals
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import Records, open_records, told_only
+from jada.cli.results import HostResults, each_judged
 from jada.cli.rollout.as_json import as_json
 from jada.cli.rollout.ask import agree
 from jada.cli.rollout.exclusive import LockedError, alone
@@ -21,7 +22,7 @@ from jada.cli.rollout.outcome import Plans, Report, exit_code, model_now, withou
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_plan, show_reports
 from jada.cli.rollout.verify import verify
-from jada.cli.session import NotBegunError, Opened, each_judged
+from jada.cli.session import NotBegunError, Opened
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
@@ -54,7 +55,7 @@ def roll_out(
     if locked and not how.dry_run:
         raise locked
     plans = each_judged(seen, planner)
-    todo = {name: plan for name, plan in plans.items() if isinstance(plan, Plan) and plan.transaction}
+    todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
@@ -106,7 +107,7 @@ def _tell_stopping() -> None:
 
 def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) -> LockedError | None:
     """Why people's locks on these hosts stop a rollout, if they do; where it is forced, that they don't is told."""
-    held = grouped((state.held, name) for name, state in seen.items() if isinstance(state, State) and state.held)
+    held = grouped((state.held, name) for name, state in HostResults(seen).ok.items() if state.held)
     if not held:
         return None
     told = "; ".join(f"{named(names)} by {by}" for by, names in sorted(held.items()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
 from jada.cli.records.model import HostOutcome
+from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import Plans, Report
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
 from jada.tasks import checks
@@ -30,7 +31,7 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
     out.print(f"[bold]{escape(title)}[/]")
     for note in notes:
         out.print(f"\n  [yellow]Note[/] {escape(note)}")
-    made = {name: plan for name, plan in plans.items() if isinstance(plan, Plan)}
+    made = HostResults(plans).ok
     usable = {name: plan for name, plan in made.items() if not (plan.refusal or plan.lock)}
     _show_changes(usable)
     for why, names in grouped((plan.idle, name) for name, plan in usable.items() if not plan.transaction).items():
@@ -38,9 +39,8 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
         out.print(f"\n  {escape(told)}")
     for note, names in grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
         out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(named(names))})")
-    for plan in plans.values():
-        if isinstance(plan, HostError):
-            out.print(f"\n  [red]Unreachable[/] {escape(plan.message)}")
+    for error in HostResults(plans).failed.values():
+        out.print(f"\n  [red]Unreachable[/] {escape(error.message)}")
     for why, names in grouped((plan.refusal, name) for name, plan in made.items() if plan.refusal).items():
         out.print(f"\n  [red]Refused[/] {escape(', '.join(names))}: {escape(why)}")
     for by, names in grouped((plan.lock, name) for name, plan in made.items() if plan.lock).items():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
 from jada.cli.records.model import HostOutcome
+from jada.cli.results import each_judged
 from jada.cli.rollout.outcome import OUTCOMES, Report
-from jada.cli.session import each_judged
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan

@@ -23,11 +23,12 @@ from jada.cli.commands.history import each_read
 from jada.cli.drift.evaluate import Standing, judge
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
+from jada.cli.results import each_judged
 from jada.cli.rollout import run
 from jada.cli.rollout.options import How
 from jada.cli.rollout.run import roll_out
 from jada.cli.rollout.show import model_lines
-from jada.cli.session import Opened, each_judged
+from jada.cli.session import Opened
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks
 from jada.tasks.engines.ssh import SshConnection, SshEngine
