@@ -77,10 +77,11 @@ check: lint types ## lint and types
 lint: .venv/ready ## ruff and shellcheck
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	cat files/host.sh files/transaction.sh | shellcheck --shell=sh --severity=warning -
-	cat files/look-shared.sh files/instance.sh files/look.sh | shellcheck --shell=sh --severity=warning -
-	cat files/look-shared.sh files/look-user.sh | shellcheck --shell=sh --severity=warning -
-	shellcheck --shell=sh --severity=warning files/settings.sh files/hold.sh docs/demo.sh benchmarks/change.sh tests/apart
+	cat files/change/host.sh files/change/transaction.sh | shellcheck --shell=sh --severity=warning -
+	cat $(filter-out files/look/user.sh,$(wildcard files/look/*.sh)) | shellcheck --shell=sh --severity=warning -
+	cat files/look/shared.sh files/look/user.sh | shellcheck --shell=sh --severity=warning -
+	shellcheck --shell=sh --severity=warning files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh \
+	    tests/apart
 
 types: .venv/ready ## mypy --strict
 	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jada import LONG_CONTEXT
-from jada.tasks import codes, effective
+from jada.tasks import codes, effective, paths
 from jada.tasks.codes import ERROR, NOTE, SEVERITIES, FindingCode, Fix
 from jada.tasks.release import Wanted
-from jada.tasks.state import MANAGED, NO_LIMIT, File, OpenSession, Setting, State
+from jada.tasks.state import NO_LIMIT, File, OpenSession, Setting, State
 
 # A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
 SAME_INSTANT = 0.05
@@ -24,7 +24,6 @@ LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 MOST_UNREAD = 20
 # Findings of a service that does not run, or not for long.
 NOT_RUNNING = frozenset({codes.SERVICE_MISSING, codes.SERVICE_NOT_RUNNING, codes.SERVICE_RESTARTING})
-LIMITS = "/etc/security/limits.d/50-jada.conf"
 _OWNER = re.compile(r"[0-9]+:[0-9]+")
 _MODE = re.compile(r"[0-7]{3,4}")
 _COUNT = re.compile(r"[0-9]{1,19}")
@@ -171,7 +170,7 @@ def obstacles(state: State, wanted: Wanted) -> Iterator[Finding]:
         return
     fresh = effective.resolve(state, effective.fresh(state))
     for layer in state.layers:
-        if layer.path.startswith(f"{MANAGED}/") and layer.error:
+        if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
     if fresh.moved:
@@ -376,7 +375,7 @@ def stale_sessions(state: State) -> tuple[OpenSession, ...]:
 def _files(state: State, wanted: Wanted) -> Iterator[Finding]:
     if state.release is None or state.release.wanted != wanted:
         return
-    ours = {"dropin": _dropin(state), "limits": LIMITS}
+    ours = {"dropin": _dropin(state), "limits": paths.LIMITS}
     for (name, path), seen in zip(ours.items(), (state.dropin, state.limits), strict=True):
         expected = state.after.get(name)
         if expected is not None and expected != seen:
@@ -426,7 +425,7 @@ def _unread(state: State, _: Wanted) -> Iterator[Finding]:
 
 
 def _dropin(state: State) -> str:
-    return f"/etc/systemd/system/{state.unit.name}.d/50-jada.conf"
+    return paths.dropin(state.unit.name)
 
 
 def _tell(file: File) -> str:

@@ -15,7 +15,8 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from jada import LONG_CONTEXT
-from jada.tasks.state import INLINE, MANAGED, UNREADABLE, Agent, Launch, Settings, State
+from jada.tasks.paths import MANAGED
+from jada.tasks.state import INLINE, UNREADABLE, Agent, Launch, Settings, State
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""The frames in which a look leaves a host (files/look-shared.sh): unpacked, bounded, checked at the border. Pure."""
+"""The frames in which a look leaves a host (files/look/shared.sh): unpacked, bounded, checked at the border. Pure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,46 @@ MOST_PACKED = 16 * 2**20
 MOST_UNPACKED = 26 * 2**20
 # Values of one field that may come more than once, that are kept: no host has a tenth of that.
 MOST_VALUES = 5000
-# Bytes of a value, and of a settings file's text; files/look-shared.sh stops before that.
+# Bytes of a value, and of a settings file's text; files/look/shared.sh stops before that.
 MOST_OF_VALUE = 2**16
 MOST_OF_TEXT = 9 * 2**20
 
 _HEAD = re.compile(rb"([a-z][A-Za-z0-9_.]{0,63}\+?) (\d{1,8})\n")
-_FILE = r"(owner|mode|links|size|changed|problem|masked|sha256)"
-_BOTH = rf"layer[1-9]\d{{0,2}}\.(path|{_FILE})|fresh\.env\+|over\+|end"
-# The fields that root says, and those that are the word of the service's user; no others are taken from either.
-_OF_ROOT = re.compile(
-    rf"{_BOTH}|unit\.[A-Za-z]+|unit\.sets\+|status\+|fresh\.(unset\+|cwd|argv\+)|settings\.path|user|uid|gid|home|home\.real|now|uptime"
-    r"|boot|nr_open|can_raise|hard_pid1|hard_login|process\.(soft|hard|ticks)|login\.(nofile|error)"
-    r"|login\.env\.[A-Z_]+|running\.(cwd|argv\+|env\.[A-Z_]+)|inline\.(path|size|masked)|managed\.changed"
-    r"|(dropin|limits)\.(owner|mode|sha256)|(health|probe)\.(size|masked|code|http)|session\+"
-    r"|instance|release\.(id|manifest\.json|place|result|after|previous)|held|transaction|lock"
-    r"|history[1-9]\d{0,3}\.(id|manifest|place|result)|whole\+"
-    r"|unit\.lacks\+|process\.pid|running\.wrapped|speaker\.(pid|ticks)|main\.env\.[A-Z_]+"
+# The fields that root says, and those that are the word of the service's user; no others are taken from either. A name
+# that ends with + may come more than once; N is a number, NAME a variable's and PROPERTY one of systemd's.
+_FILE = ("owner", "mode", "links", "size", "changed", "problem", "masked")
+_OF_BOTH = ("end", "over+", "fresh.env+", "layerN.path", *(f"layerN.{name}" for name in _FILE))
+OF_ROOT = (
+    *_OF_BOTH,
+    *("instance", "unit.PROPERTY", "status+", "settings.path", "user", "uid", "gid", "home", "home.real"),
+    *("process.pid", "speaker.pid", "running.cwd", "running.wrapped", "running.env.NAME", "main.env.NAME"),
+    *("running.argv+", "inline.path", "inline.size", "inline.masked"),
+    *("fresh.cwd", "fresh.argv+", "fresh.unset+", "unit.lacks+", "unit.sets+", "managed.changed"),
+    *("now", "uptime", "boot", "nr_open", "can_raise", "hard_pid1", "hard_login"),
+    *("process.soft", "process.hard", "process.ticks", "speaker.ticks", "login.env.NAME"),
+    *("dropin.owner", "dropin.mode", "dropin.sha256", "limits.owner", "limits.mode", "limits.sha256"),
+    *("health.size", "health.masked", "health.code", "health.http", "probe.size", "probe.masked", "probe.code"),
+    *("login.nofile", "login.error", "session+"),
+    *("release.id", "release.manifest.json", "release.place", "release.result", "release.after", "release.previous"),
+    *("held", "transaction", "lock", "historyN.id", "historyN.manifest", "historyN.place", "historyN.result", "whole+"),
 )
-_OF_USER = re.compile(rf"{_BOTH}|settings\.(real|dangling|{_FILE})|link\+|folder\+|agent\+")
+OF_USER = (
+    *_OF_BOTH,
+    *("settings.real", "settings.dangling", "settings.sha256", *(f"settings.{name}" for name in _FILE)),
+    *("link+", "folder+", "agent+"),
+)
+_PARTS = {r"\.NAME": r"\.[A-Z_]+", r"\.PROPERTY": r"\.[A-Za-z]+", "N\\.": r"[1-9]\d{0,3}\."}
+
+
+def pattern_of(names: Iterable[str]) -> re.Pattern[str]:
+    """The pattern of the fields with these names."""
+    pattern = "|".join(map(re.escape, names))
+    for part, anything in _PARTS.items():
+        pattern = pattern.replace(part, anything)
+    return re.compile(pattern)
+
+
+_KNOWN_OF_ROOT, _KNOWN_OF_USER = pattern_of(OF_ROOT), pattern_of(OF_USER)
 
 
 class LookError(ValueError):
@@ -102,9 +124,9 @@ def read_frames(output: Iterable[str]) -> tuple[Fields, Fields | LookError]:
     The other half is a process of that user, who can have it say anything or nothing: where it is not whole, why.
     """
     data = _unpacked("".join(output))
-    root, at = _fields(data, 0, _OF_ROOT)
+    root, at = _fields(data, 0, _KNOWN_OF_ROOT)
     try:
-        user, at = _fields(data, at, _OF_USER)
+        user, at = _fields(data, at, _KNOWN_OF_USER)
         if at < len(data):
             raise LookError("it goes on after its end")
     except LookError as error:

@@ -9,7 +9,7 @@ from jada.tasks.release import REASON, told
 
 # In place of a time: no line of the file is empty.
 NEVER = "-"
-# files/hold.sh and transaction.sh read the same as a time that can be.
+# files/lock.sh and transaction.sh read the same as a time that can be.
 _SECONDS = re.compile(r"[1-9][0-9]{0,11}")
 
 

@@ -1,7 +1,8 @@
 """Where settings.json lies, and why nothing is written there: root follows no path that somebody else owns. Pure.
 
-The service's user has the last word in its home, so none of this keeps a hostile one from anything: files/settings.sh
-does, which works there as that user. This says beforehand, with the link or folder by name, what would be refused.
+The service's user has the last word in its home, so none of this keeps a hostile one from anything:
+files/change/settings.sh does, which works there as that user. This says beforehand, with the link or folder by name,
+what would be refused.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def is_linked(state: State) -> bool:
 
 def by_look(state: State, unit: str) -> tuple[str, ...]:
     """Whose settings.json it is, of which service, and where a look says it is: what a snapshot is bound to, as
-    files/host.sh has it.
+    files/change/host.sh has it.
     """
     return _place(state, unit, state.settings.real, "yes" if is_linked(state) else "")
 

@@ -10,7 +10,7 @@ from math import inf
 from operator import attrgetter
 
 from jada import LONG_CONTEXT, Service
-from jada.tasks import checks, codes, effective, place, release
+from jada.tasks import checks, codes, effective, paths, place, release
 from jada.tasks.release import Release, ReleaseError, Wanted
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
@@ -200,7 +200,7 @@ def _by_a_whole_snapshot(
     older = [past.release for past in state.history if not past.error and past.release.id < undone.id]
     kept = [one for one in (undone, *sorted(older, key=attrgetter("id"), reverse=True)) if one.id in state.whole]
     if not kept:
-        why = f"{state.damage}, and no snapshot in {release.RELEASES} is whole"
+        why = f"{state.damage}, and no snapshot in {paths.RELEASES} is whole"
         return Plan(refusal=f"{why}: jada upgrade puts a release in its place")
     made = _way_back(request, role, state, current, kept[0], service)
     which = f"its snapshot, of before release {undone.id}, is whole and goes back"
@@ -264,7 +264,7 @@ def _of_other_place(transaction: Transaction, undone: Release) -> str:
         return f"{odd}; nothing was touched"
     if kept == now or (kept[3] and kept[:3] == now[:3]):
         return ""
-    copy = f"{release.RELEASES}/{undone.id}/before/settings"
+    copy = f"{paths.RELEASES}/{undone.id}/before/settings"
     return (
         f"its snapshot is of {_whose(kept)}, and the service now reads {_whose(now)}: nothing was touched; the copy is "
         f"{copy}"
@@ -360,7 +360,7 @@ def _unverifiable(state: State, wanted: Wanted) -> str:
         )
     if later := checks.later_limit(state, wanted.nofile):
         return (
-            f"{later.path} is read after jada's own 50-jada.conf and sets LimitNOFILE={later.value}, where "
+            f"{later.path} is read after jada's own {paths.OURS} and sets LimitNOFILE={later.value}, where "
             f"{wanted.nofile} is to be given; take the line out of it"
         )
     if unit.active == "active" and state.process is None:
@@ -423,14 +423,14 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     ours = state.release is not None and state.release.wanted.base != ""
     known = state.release if ours and state.dropin.sha256 != "absent" else None
     old = _as_it_was(partial(release.dropin, known.wanted)) if known else ""
-    diffs.append(_file_diff(f"{service.unit}.d/50-jada.conf", old, release.dropin(made.wanted)))
+    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, release.dropin(made.wanted)))
     nofile = min(made.wanted.nofile, state.capacity.login)
     old_nofile = min(state.release.wanted.nofile, state.capacity.login) if state.release else 0
     new = release.login_limits(state.user, nofile)
     if state.limits.sha256 == "absent" or nofile != old_nofile:
         are_known = ours and state.limits.sha256 != "absent"
         old = _as_it_was(partial(release.login_limits, state.user, old_nofile)) if are_known else ""
-        diffs.append(_file_diff("/etc/security/limits.d/50-jada.conf", old, new))
+        diffs.append(_file_diff(paths.LIMITS, old, new))
     return (*filter(None, diffs), (f"restart {service.unit}",))
 
 

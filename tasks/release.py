@@ -20,9 +20,6 @@ from jada import EXACT_ID, LEAST_NOFILE, UNPRINTABLE
 NOTICE = "# Written by jada; `jada rollback` takes it back.\n"
 KINDS = ("upgrade", "heal", "rollback")
 
-# Where a host keeps its releases, see files/host.sh.
-RELEASES = "/var/lib/jada/releases"
-
 # What new_id() makes, as a regular expression; times that can't be never were an id.
 RELEASE_ID = (
     r"(?:19[7-9][0-9]|20[0-9]{2})(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
@@ -154,7 +151,7 @@ def found(current: Release | None, model: str, is_edited: Mapping[str, bool]) ->
 
 
 def dropin(wanted: Wanted) -> str:
-    """The unit's drop-in 50-jada.conf (systemd.exec(5)): the limit, and both names on every line of the journal.
+    """The unit's drop-in (systemd.exec(5)): the limit, and both names on every line of the journal.
 
     Raises ReleaseError for what systemd could read as more than a value.
     """

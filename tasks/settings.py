@@ -1,12 +1,14 @@
-"""Claude's settings.json as bytes: find the model, and the smallest edit that changes it. Pure.
+"""Claude's settings.json as bytes: what the Claude CLI takes from it, where the model is, and the smallest edit that
+changes it. Pure.
 
-All work on the masked text of files/mask.awk: it has the length of the real file, so every offset, line and column
+All work on the masked text of files/look/mask.awk: it has the length of the real file, so every offset, line and column
 found here holds there. The text is read as latin-1, which makes one character of each byte.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
@@ -18,6 +20,8 @@ WHITESPACE = " \t\n\r"
 LARGE, LARGE_KEPT = 2**17, 4
 # The Claude CLI's numbers are JavaScript's: Python's own integers have a limit of digits, and raise beyond it.
 DECODER = json.JSONDecoder(parse_int=float)
+# What the Claude CLI takes for a value of the wrong type: then it drops the file as a whole.
+_TYPES = {"env": (dict, "an object"), "agent": (str, "a string"), "permissions": (dict, "an object")}
 
 
 class SettingsError(ValueError):
@@ -55,6 +59,38 @@ def parse(text: str) -> dict[str, Any]:
         values = None
     # Where each member stands, or what is wrong and where, takes ten times as long to find out.
     return values if isinstance(values, dict) else {member.key: member.value for member in members(text)}
+
+
+def judged(text: str, managed: bool) -> tuple[Mapping[str, object], str]:
+    """The values that the Claude CLI takes from a settings file, and why it can't be used, or ""."""
+    return (_judgements if len(text) < LARGE else _large_judgements)(text, managed)
+
+
+def _judgement(text: str, managed: bool) -> tuple[Mapping[str, object], str]:
+    try:
+        values = parse(text)
+    except SettingsError as error:
+        return {}, str(error)
+    # Of the administrator's files the CLI leaves out only the part that is wrong.
+    wrong = "" if managed else _wrong_type(values)
+    return {} if wrong or not isinstance(values.get("model", ""), str) else values, wrong
+
+
+# A dozen checks of one host ask for its few files, one after the other.
+_judgements, _large_judgements = lru_cache(maxsize=64)(_judgement), lru_cache(maxsize=LARGE_KEPT)(_judgement)
+
+
+def _wrong_type(values: Mapping[str, object]) -> str:
+    for key, (kind, expected) in _TYPES.items():
+        if key in values and not isinstance(values[key], kind):
+            return f"{key} is not {expected}"
+    available = values.get("availableModels", [])
+    if not isinstance(available, list) or not all(isinstance(model, str) for model in available):
+        return "availableModels is not a list of strings"
+    overrides = values.get("modelOverrides", {})
+    if not isinstance(overrides, dict) or not all(isinstance(model, str) for model in overrides.values()):
+        return "modelOverrides is not an object of strings"
+    return ""
 
 
 def set_model(text: str, model: str) -> Splice | None:

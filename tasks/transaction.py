@@ -1,7 +1,8 @@
-"""One change of one host as a value: what files/transaction.sh is to do there, and how to read what it did. Pure."""
+"""One change of one host as a value: what files/change/ is to do there, and how to read what it did. Pure."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
 from jada import Service
-from jada.tasks import FILES, operator_lock, place, release
+from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
@@ -21,6 +22,8 @@ LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
 # Lines and characters of a journal that are shown of a start that failed.
 MOST_LOG, LONGEST_LOG = 20, 300
 LOG = "log "
+# Stands between the words of a process in a look: no white space, which shells fold, and no byte that one uses itself.
+BETWEEN = "\x1e"
 # Lines of an answer; a transaction has some twenty and the look behind it is one.
 MOST_LINES = 1000
 
@@ -87,6 +90,7 @@ class Transaction:
             "CURRENT": current.id if current else "",
             "RESTORES": self.release.restores,
             "UNIT": self.service.unit,
+            **paths.assigned(self.service.unit),
             "SETTINGS": state.settings.path,
             **_place(self.place),
             "EXPECTED": state.settings.file.sha256 if upgrade else "",
@@ -108,12 +112,14 @@ class Transaction:
             "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
             "MOST_LOG": str(MOST_LOG),
-            "MASK_LOG": _file("mask-log.awk"),
+            "MASK_LOG": _file("change/mask-log.awk"),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
-            "RECOVER_UNIT": _file("jada-recover.service").replace("{{ unit }}", self.service.unit),
+            "RECOVER_UNIT": _file("units/jada-recover.service")
+            .replace("{{ unit }}", self.service.unit)
+            .replace("{{ home }}", paths.HOME),
         }
-        return assignments(values) + _file("host.sh") + _file("transaction.sh")
+        return assignments(values) + _file("change/host.sh") + _file("change/transaction.sh")
 
     @property
     def longest(self) -> float:
@@ -122,21 +128,20 @@ class Transaction:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (files/host.sh)."""
+        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (change/host.sh)."""
         return self.kept or place.by_look(self.state, self.service.unit)
 
     def _recover(self) -> str:
         """The script that jada-recover.service runs if the host goes down in the middle."""
-        values = {"RELEASE": self.release.id, "UNIT": self.service.unit, **_place(self.place)}
-        return assignments(values) + _file("host.sh") + "recover_at_boot\n"
+        unit = self.service.unit
+        values = {"RELEASE": self.release.id, "UNIT": unit, **paths.assigned(unit), **_place(self.place)}
+        return assignments(values) + _file("change/host.sh") + "recover_at_boot\n"
 
 
 def look_script(service: Service, history: bool = False, evidence: bool = False) -> str:
     """The script of one look, as root; with the releases the host remembers, and with what systemctl says to people, if
     asked.
     """
-    mask = assignments({"MASK": _file("mask.awk")})
-    shared = _file("look-shared.sh")
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
@@ -145,9 +150,33 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
         "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
         "EVIDENCE": "yes" if evidence else "",
-        "AS_USER": mask + shared + _file("look-user.sh"),
+        **paths.assigned(service.unit),
+        "ROOT": "",
+        "AS_USER": half_of_user() + 'look_as_user "$@"\n',
     }
-    return assignments(values) + mask + shared + _file("instance.sh") + _file("look.sh")
+    return assignments(values) + half_of_root() + "look | gzip -c | base64 -w0\n"
+
+
+def half_of_root() -> str:
+    """What a look does as root: functions, which by themselves look at nothing."""
+    names = ("shared", "instance", "look", "unit", "process", "start", "owner", "answers", "sessions", "releases")
+    scripts = "".join(_code(f"look/{name}.sh") for name in names)
+    return _programs("say", "mask", "environment", "kernel", "unit-sets") + assignments({"BETWEEN": BETWEEN}) + scripts
+
+
+def half_of_user() -> str:
+    """What a look does as the service's user: functions too."""
+    return _programs("say", "mask", "environment", "agents") + _code("look/shared.sh") + _code("look/user.sh")
+
+
+def _programs(*names: str) -> str:
+    """The awk programs, as the scripts know them."""
+    return assignments({f"{name.replace('-', '_').upper()}_AWK": _code(f"look/{name}.awk") for name in names})
+
+
+def _code(name: str) -> str:
+    """A file without its comments, a third of what would be sent to each host for each look."""
+    return re.sub(r"^[ \t]*#.*\n", "", _file(name), flags=re.M)
 
 
 def journal_script(state: State, service: Service, count: int) -> str:
@@ -155,15 +184,22 @@ def journal_script(state: State, service: Service, count: int) -> str:
     # Of a unit that systemd can't load, nobody knows where its settings are: masked by what secrets look like alone.
     nowhere = {"USER_ID": "0", "FOLDER": "/", "NAME": "none", "PLACED": "", "LINKED": "", "SETTINGS_SH": ":"}
     where = _place(place.by_look(state, service.unit)) if state.settings.real else nowhere
-    values = {"RELEASE": "", "UNIT": service.unit, **where, "MASK_LOG": _file("mask-log.awk")}
+    values = {
+        "RELEASE": "",
+        "UNIT": service.unit,
+        **paths.assigned(service.unit),
+        **where,
+        "MASK_LOG": _file("change/mask-log.awk"),
+    }
     look = "see\nsee_settings\n" if state.settings.real else "see\n"
-    return assignments(values) + _file("host.sh") + f"{look}journal {count}\n"
+    return assignments(values) + _file("change/host.sh") + f"{look}journal {count}\n"
 
 
 def hold_script(request: LockRequest) -> str:
-    """The script, as root, that locks a host or frees it, see files/hold.sh."""
+    """The script, as root, that locks a host or frees it, see files/lock.sh."""
     lock = request.lock
     values = {
+        "HOME_OF_JADA": paths.HOME,
         "WHO": lock.who,
         "SINCE": lock.since,
         "UNTIL": lock.until or operator_lock.NEVER,
@@ -171,12 +207,12 @@ def hold_script(request: LockRequest) -> str:
         "LASTS": str(request.seconds or ""),
         "FORCE": "yes" if request.force else "",
     }
-    return assignments(values) + _file("hold.sh")
+    return assignments(values) + _file("lock.sh")
 
 
 def only_on(instance: str, script: str) -> str:
     """The script, to be run on this EC2 instance ("" where none is known) and on no other."""
-    return _file("instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
+    return _file("look/instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
 
 
 # Runs the script that comes on stdin. Nothing of it is on a command line, which everybody on the host can read in `ps`
@@ -313,7 +349,7 @@ def _place(at: tuple[str, ...]) -> dict[str, str]:
         "NAME": name,
         "PLACED": "",
         "LINKED": linked,
-        "SETTINGS_SH": _file("settings.sh"),
+        "SETTINGS_SH": _file("change/settings.sh"),
     }
 
 

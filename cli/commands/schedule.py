@@ -113,7 +113,7 @@ def units(job: Job, seconds: int, every: str) -> dict[str, str]:
         "every": every,
         "seconds": str(seconds),
     }
-    texts = {name: (FILES / name).read_text() for name in ("jada-drift.service", "jada-drift.timer")}
+    texts = {name: (FILES / "units" / name).read_text() for name in ("jada-drift.service", "jada-drift.timer")}
     return {name: _filled(text, given) for name, text in texts.items()}
 
 
@@ -146,7 +146,7 @@ def workflow(seconds: int, every: str, command: Sequence[str]) -> str:
     _check_words(command)
     if seconds < GITHUB_LEAST:
         raise ConfigError(f"GitHub can't run something every {every}", f"{GITHUB_LEAST // 60}m or more")
-    text = (FILES / "jada-drift.github.yml").read_text()
+    text = (FILES / "units" / "jada-drift.github.yml").read_text()
     return text.replace("CRON", cron_time(seconds, every)).replace("COMMAND", shlex.join(command))
 
 

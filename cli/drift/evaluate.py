@@ -16,7 +16,7 @@ from jada.cli.records.model import AHEAD
 from jada.cli.results import HostResults
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
-from jada.tasks import checks, codes
+from jada.tasks import checks, codes, paths
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES, Fix
 from jada.tasks.release import ReleaseError, moment
@@ -151,7 +151,7 @@ def _unless_hung(name: str, seen: State | HostError, at: datetime, longest: time
         return seen
     return HostError(
         f"{name} can't be judged: being changed by {seen.lock}, which no change is for so long, or ahead of its time",
-        "log in there and see what holds the lock, such as with: fuser -v /var/lib/jada/lock",
+        f"log in there and see what holds the lock, such as with: fuser -v {paths.HOME}/lock",
     )
 
 

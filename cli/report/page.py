@@ -107,9 +107,9 @@ def html(page: Page) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    style = (FILES / "report.css").read_text(encoding="utf-8")
+    style = (FILES / "report" / "report.css").read_text(encoding="utf-8")
     environment = Environment(
-        loader=FileSystemLoader(FILES),
+        loader=FileSystemLoader(FILES / "report"),
         autoescape=True,
         finalize=_shown,
         undefined=StrictUndefined,

@@ -14,8 +14,8 @@ from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import Plans, Report
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
 from jada.tasks import checks
+from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
-from jada.tasks.release import RELEASES
 from jada.tasks.settings import Member, SettingsError, members
 from jada.tasks.state import State
 

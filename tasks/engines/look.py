@@ -6,7 +6,8 @@ from pyinfra.api import FactBase
 
 from jada import Service
 from jada.tasks.frames import LookError
-from jada.tasks.state import State, read
+from jada.tasks.look_reader import read
+from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
     FirstPart,

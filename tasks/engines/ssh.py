@@ -61,7 +61,7 @@ DEAD_LINK = 20
 # Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
 
-# Characters of a line of a journal; as many are masked (files/mask-log.awk).
+# Characters of a line of a journal; as many are masked (files/change/mask-log.awk).
 LONGEST_LINE = 2000
 
 T = TypeVar("T")

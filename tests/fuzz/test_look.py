@@ -33,9 +33,10 @@ from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
+from jada.tasks.look_reader import LONGEST_MODEL, read
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import INLINE, LONGEST_MODEL, State, read
+from jada.tasks.state import INLINE, State
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
 from tests.unit.conftest import back_alone

@@ -194,7 +194,7 @@ def test_what_a_bad_file_does_is_told_as_far_as_it_is_known(host: Host, changes:
 
 
 def test_a_look_says_it_in_the_words_that_are_known_here() -> None:
-    assert f'"{UNREADABLE}"' in (FILES / "look-shared.sh").read_text()
+    assert f'"{UNREADABLE}"' in (FILES / "look" / "shared.sh").read_text()
 
 
 def test_an_agent_outranks_the_environment(host: Host) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jada.tasks import FILES
+from jada.tasks.transaction import half_of_user
 
 AWKS = [awk for awk in (["mawk"], ["gawk"], ["busybox", "awk"], ["original-awk"]) if shutil.which(awk[0])]
 # The text, and what is read of it: A stands for a variable that matters, N for another.
@@ -46,9 +46,7 @@ CASES = [
 
 def read(text: str, awk: list[str], folder: Path, comments_go_on: str = "") -> list[str]:
     (folder / "file").write_text(text, newline="")
-    script = (
-        FILES / "look-shared.sh"
-    ).read_text() + f'NAMES=A COMMENTS_GO_ON={comments_go_on}\nenvironment_file "$1"\n'
+    script = f'{half_of_user()}NAMES=A COMMENTS_GO_ON={comments_go_on}\nenvironment_file "$1"\n'
     if awk != ["awk"]:
         script = f'awk() {{ {shutil.which(awk[0])} {" ".join(awk[1:])} "$@"; }}\n{script}'
     argv = ["sh", "-c", script, "sh", str(folder / "file")]

@@ -1,4 +1,4 @@
-"""files/mask.awk: no secret passes it, and every offset stays."""
+"""files/look/mask.awk: no secret passes it, and every offset stays."""
 
 import json
 import random
@@ -10,7 +10,7 @@ import pytest
 
 import jada
 
-MASK = Path(jada.__file__).parent / "files" / "mask.awk"
+MASK = Path(jada.__file__).parent / "files" / "look" / "mask.awk"
 AWKS = [awk for awk in (["mawk"], ["gawk"], ["busybox", "awk"], ["original-awk"]) if shutil.which(awk[0])]
 SECRET = "sk-ant-Secret"
 

@@ -1,4 +1,4 @@
-"""files/mask-log.awk: a log tells why a start failed, and no secret."""
+"""files/change/mask-log.awk: a log tells why a start failed, and no secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import jada
 
-MASK = Path(jada.__file__).parent / "files" / "mask-log.awk"
+MASK = Path(jada.__file__).parent / "files" / "change" / "mask-log.awk"
 AWKS = [awk for awk in (["mawk"], ["gawk"], ["busybox", "awk"], ["original-awk"]) if shutil.which(awk[0])]
 each_awk = pytest.mark.parametrize("awk", AWKS, ids=" ".join)
 # As a journal's own lines: what a service may write to keep the host busy.
@@ -33,7 +33,7 @@ ENVIRONMENT = "PATH=/usr/bin:/bin\nAPP_PASSWORD=correct horse\nHOME=/home/agent\
 
 
 def mask(line: str, awk: list[str], settings: str = "", environment: str = "") -> str:
-    """As files/host.sh has it done; the environment is given as env(1) shows it."""
+    """As files/change/host.sh has it done; the environment is given as env(1) shows it."""
     known = settings.replace("\n", "\1") + "\n" + environment.replace("\n", "\2") + "\n"
     command = [shutil.which(awk[0]) or awk[0], *awk[1:], "-f", str(MASK)]
     env = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}

@@ -95,7 +95,7 @@ def test_what_is_no_lock_of_this_jada_is_somebodys_and_never_ends(tmp_path: Path
 
 def is_held(folder: Path) -> tuple[bool, str]:
     """What a transaction makes of the lock, and by whom it says that it is held."""
-    (function,) = re.findall(r"^is_held\(\) \{.*?^\}", (FILES / "transaction.sh").read_text(), re.M | re.S)
+    (function,) = re.findall(r"^is_held\(\) \{.*?^\}", (FILES / "change" / "transaction.sh").read_text(), re.M | re.S)
     script = f'set -u\nHOME_OF_JADA={folder}\n{function}\nis_held || exit 1\necho "$by since $since: $why"\n'
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
     assert done.stderr == ""

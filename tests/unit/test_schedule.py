@@ -173,7 +173,7 @@ def test_github_runs_nothing_every_minute() -> None:
 
 
 def test_the_templates_are_installed_with_jada() -> None:
-    files = Path(jada.__file__).parent / "files"
+    files = Path(jada.__file__).parent / "files" / "units"
     assert {"jada-drift.service", "jada-drift.timer", "jada-drift.github.yml"} <= {one.name for one in files.iterdir()}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jada.tasks import checks, settings, state
+from jada.tasks import checks, settings
 from jada.tasks.settings import BOM, SettingsError, Splice, parse, set_model
 from jada.tasks.state import State
 
@@ -81,16 +81,16 @@ def test_a_number_may_have_more_digits_than_python_takes_for_an_integer() -> Non
 
 def test_one_host_is_parsed_once(host: Callable[..., State]) -> None:
     """Ten thousand hosts are judged within a second only if a dozen checks don't parse each file a dozen times."""
-    state._kept.cache_clear()
+    settings._judgements.cache_clear()
     checks.drift(host())
-    assert state._kept.cache_info().misses == 1
+    assert settings._judgements.cache_info().misses == 1
 
 
 def test_of_files_that_are_no_persons_few_are_kept(host: Callable[..., State]) -> None:
     """A user may lay some of several MB, which take fifty times that as values, on each of a hundred hosts."""
-    state._kept.cache_clear()
+    settings._judgements.cache_clear()
     for number in range(20):
         text = f'{{"n": "{number}", "model": "claude-sonnet-4.6", "x": "{"*" * settings.LARGE}"}}'
         assert checks.drift(host(settings={"text": text})) == ()
-    assert state._kept.cache_info().currsize == 0
-    assert state._large_kept.cache_info().currsize <= settings.LARGE_KEPT
+    assert settings._judgements.cache_info().currsize == 0
+    assert settings._large_judgements.cache_info().currsize <= settings.LARGE_KEPT

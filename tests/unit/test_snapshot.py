@@ -11,9 +11,10 @@ import pytest
 
 from jada import Service
 from jada.tasks import checks, effective, plan, release
+from jada.tasks.look_reader import _duration
 from jada.tasks.plan import Request
 from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Answer, File, Folder, Past, State, Way, _duration
+from jada.tasks.state import Answer, File, Folder, Past, State, Way
 from tests.unit.conftest import back_alone
 
 Host = Callable[..., State]

@@ -8,8 +8,9 @@ import pytest
 
 from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
+from jada.tasks.look_reader import read
 from jada.tasks.release import TEXT, Release, Wanted
-from jada.tasks.state import INLINE, Answer, OpenSession, State, read
+from jada.tasks.state import INLINE, Answer, OpenSession, State
 from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 
 UNIT = "jada-agent.service"
@@ -92,7 +93,7 @@ def test_an_older_manifest_that_cannot_be_read_is_named_by_its_path() -> None:
         (b"user=root\n", "no value begins"),
         (b"held 9999\nx\n", "cut off in the middle of held"),
         (b"held 99999999\nx\n", "longer than any value"),
-        (b"layer1000.path 1\n/\n", r"layer1000\.path is no field"),
+        (b"layer10000.path 1\n/\n", r"layer10000\.path is no field"),
     ],
 )
 def test_what_no_look_says_is_refused(said: bytes, why: str) -> None:

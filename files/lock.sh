@@ -3,10 +3,10 @@
 # another than WHO has put on stays, unless FORCE. Runs as root. Prints the lock that there was, and at last what came of
 # it: jada-held or jada-refused.
 #
-# /var/lib/jada/held has five lines: when it ends in Unix seconds or 0, who, since, until, why. What else is there is a
+# The file `held` in HOME_OF_JADA has five lines: when it ends in Unix seconds or 0, who, since, until, why. What else is there is a
 # lock of somebody unknown, and never ends: transaction.sh and tasks/operator_lock.py read it likewise.
 umask 077
-held=/var/lib/jada/held
+held=$HOME_OF_JADA/held
 # One at a time looks and writes. The lock of a transaction is another one: people may lock a host that is being changed.
 unwritable() {
     echo "${held%/*} can't be written: is the disk full or read-only?"

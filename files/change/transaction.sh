@@ -65,7 +65,7 @@ lock() {
     fi
 }
 
-# Whether people have locked the host (files/hold.sh); one that is to end by itself does so by this host's clock.
+# Whether people have locked the host (files/lock.sh); one that is to end by itself does so by this host's clock.
 is_held() {
     ends='' by='' since='' why=''
     [ -e "$HOME_OF_JADA/held" ] || return 1
@@ -115,7 +115,7 @@ keep() {
         settings read >"$DIR/before/settings" || return 1
         set -- "$DIR/before/settings"
     fi
-    for pair in dropin:"$DROPIN" limits:"$LIMITS"; do
+    for pair in $OWN_FILES; do
         path=${pair#*:} copy=$DIR/before/${pair%%:*}
         [ -e "$path" ] || continue
         cp -a "$path" "$copy" || return 1
@@ -129,7 +129,7 @@ keep() {
         shift
     fi
     printf 'settings %s %s %s %s %s\n' "$SETTINGS_HASH" "$owner" "$mode" "${time:-0}" "$NAME" >"$DIR/before/files" || return 1
-    for pair in dropin:"$DROPIN" limits:"$LIMITS"; do
+    for pair in $OWN_FILES; do
         path=${pair#*:} hash=absent
         if [ -e "$path" ]; then
             [ -n "${1:-}" ] && [ "$1" = "${2:-}" ] || return 1
@@ -144,7 +144,8 @@ keep() {
 # A second name for each file, which stays with the old one when another takes its place: that makes the way back a mere
 # rename, which works on a full disk too.
 keep_beside() {
-    for path in "$DROPIN" "$LIMITS"; do
+    for pair in $OWN_FILES; do
+        path=${pair#*:}
         [ ! -e "$path" ] || ln -f "$path" "$path.jada-old" 2>/dev/null || cp -a "$path" "$path.jada-old" || return 1
     done
     # A file that root placed comes back from the snapshot alone.
@@ -246,7 +247,7 @@ runs() {
 # What each file is once the release stands: name, hash, owner, mode.
 keep_hashes() {
     set --
-    for path in "$DROPIN" "$LIMITS"; do [ ! -e "$path" ] || set -- "$@" "$path"; done
+    for pair in $OWN_FILES; do [ ! -e "${pair#*:}" ] || set -- "$@" "${pair#*:}"; done
     [ $# -eq 0 ] || { hashes=$(hashes_of "$@") && owners=$(stat -c '%u:%g %a' "$@"); } || return 1
     see_settings
     if [ "$kind" = file ]; then
@@ -254,7 +255,7 @@ keep_hashes() {
     else
         echo 'settings absent'
     fi >"$DIR/after" || return 1
-    for pair in dropin:"$DROPIN" limits:"$LIMITS"; do
+    for pair in $OWN_FILES; do
         if [ -e "${pair#*:}" ]; then
             printf '%s %s %s\n' "${pair%%:*}" "${hashes%%"$NL"*}" "${owners%%"$NL"*}"
             hashes=${hashes#*"$NL"} owners=${owners#*"$NL"}

@@ -2,7 +2,7 @@
 # anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep` and those
 # of modelOverrides, which say which model is asked for. So secrets stay on the host, while line, column and offset of
 # all that is shown are those of the real file. One pass, split at the quotes; needs LC_ALL=C (bytes) and any POSIX awk.
-# With label=NAME before a file, it leaves as one frame of that name (look-shared.sh). The text ends with a quote of this
+# With label=NAME before a file, it leaves as one frame of that name (shared.sh). The text ends with a quote of this
 # program's own.
 BEGIN {
     RS = "\""

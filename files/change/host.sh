@@ -1,13 +1,15 @@
 # What a transaction and the recovery from one that was cut off share. POSIX sh with coreutils, flock and systemd;
-# needs root. tasks/transaction.py puts assignments before it and transaction.sh or a call of recover_at_boot behind it.
+# needs root. tasks/transaction.py puts assignments before it, of what is wanted and of jada's places (tasks/paths.py), and
+# transaction.sh or a call of recover_at_boot behind it.
 #
-# /var/lib/jada/lock                  held (flock) while a transaction runs; says by whom and why
-# /var/lib/jada/held                  there while people have locked the host (`jada lock`); says by whom and why
-# /var/lib/jada/held.lock             held (flock) while somebody does so, or frees it
-# /var/lib/jada/transaction           the id of the release being made; there only while it is not finished
-# /var/lib/jada/current, previous     the ids of the last two releases that were completed
-# /var/lib/jada/releases/ID/          manifest.json, place (whose file the snapshot is of, and where), before/ (the bytes
-#                                     there were), written and after (hashes), recover, result, log
+# In HOME_OF_JADA:
+#   lock                  held (flock) while a transaction runs; says by whom and why
+#   held                  there while people have locked the host (`jada lock`); says by whom and why
+#   held.lock             held (flock) while somebody does so, or frees it
+#   transaction           the id of the release being made; there only while it is not finished
+#   current, previous     the ids of the last two releases that were completed
+#   releases/ID/          manifest.json, place (whose file the snapshot is of, and where), before/ (the bytes there were),
+#                         written and after (hashes), recover, result, log
 # What is in the folder of settings.json belongs to the service's user: settings.sh works there, as that user. All else is
 # root's own.
 export LC_ALL=C
@@ -16,11 +18,10 @@ set -u
 # The link to the controller may die at any moment: that is no reason to stop half-way.
 trap '' HUP PIPE
 
-HOME_OF_JADA=/var/lib/jada
 RELEASES=$HOME_OF_JADA/releases
 DIR=$RELEASES/$RELEASE
-DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
-LIMITS=/etc/security/limits.d/50-jada.conf
+# Jada's own files beside settings.json, by the names that a snapshot has for them.
+OWN_FILES="dropin:$DROPIN limits:$LIMITS"
 # Seconds for a verb of settings.sh, whose process is the user's and may be stopped by it.
 LONGEST_VERB=20
 # Bytes of a settings.json that are kept; a look takes no longer one.
@@ -231,7 +232,7 @@ answers() {
 }
 
 # The last lines of the service's journal, with secrets masked: what settings.json and the process's environment hold
-# goes before it, a line each (files/mask-log.awk).
+# goes before it, a line each (files/change/mask-log.awk).
 journal() { # COUNT OPTION...
     count=$1
     shift
@@ -325,7 +326,7 @@ put_back_file() { # COPY
 
 sweep() {
     set --
-    for path in "$DROPIN" "$LIMITS" "$RECOVERY"; do set -- "$@" "$path.jada-new" "$path.jada-old"; done
+    for pair in $OWN_FILES recovery:"$RECOVERY"; do set -- "$@" "${pair#*:}.jada-new" "${pair#*:}.jada-old"; done
     rm -f "$@"
     [ -e "$DROPIN" ] || rmdir "${DROPIN%/*}" 2>/dev/null || :
     # The folder that jada made for settings.json, where neither is wanted any more.
@@ -411,7 +412,8 @@ recover() {
     (
         DIR=$RELEASES/$unfinished RESTORES=
         place_of "$DIR"
-        DROPIN=/etc/systemd/system/$UNIT.d/50-jada.conf
+        # It may have been of another unit.
+        DROPIN=${DROPIN%/*/*}/$UNIT.d/${DROPIN##*/} OWN_FILES="dropin:$DROPIN limits:$LIMITS"
         touch_file "$DIR/restarting"
         restore "it was cut off half-way" || :
     ) || exit $?

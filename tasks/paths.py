@@ -1,0 +1,22 @@
+"""The places on a host that jada knows by name; the scripts of files/ get them by assignment. Pure."""
+
+from __future__ import annotations
+
+# Root's own: the releases, the locks, and what is under way.
+HOME = "/var/lib/jada"
+RELEASES = f"{HOME}/releases"
+# The name of both files that jada puts beside other people's.
+OURS = "50-jada.conf"
+LIMITS = f"/etc/security/limits.d/{OURS}"
+# The folder of the settings that an administrator sets for everybody.
+MANAGED = "/etc/claude-code"
+
+
+def dropin(unit: str) -> str:
+    """The file that jada puts beside those of the unit."""
+    return f"/etc/systemd/system/{unit}.d/{OURS}"
+
+
+def assigned(unit: str) -> dict[str, str]:
+    """What the scripts that look at a host or change it call these places."""
+    return {"HOME_OF_JADA": HOME, "DROPIN": dropin(unit), "LIMITS": LIMITS, "MANAGED": MANAGED}

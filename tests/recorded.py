@@ -1,0 +1,82 @@
+"""A look at a lab host, kept as data with the State that it is: `python -m tests.recorded HOST NAME [PROBE]`."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jada import Service
+from jada.tasks import look_reader
+from jada.tasks.frames import LookError, read_frames
+from jada.tasks.state import State
+from jada.tasks.transaction import look_script
+from tests.frames import Pair, framed, packed
+
+LOOKS = Path(__file__).parent / "unit" / "looks"
+# As the lab's fleet.yml has it.
+SERVICE = Service(unit="jada-agent.service", settings="~/.claude/settings.json", health="http://127.0.0.1:8787/healthz")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What both halves said, in their order, to a jada that asked for these."""
+
+    unit: str
+    health: bool
+    probe: bool
+    root: tuple[Pair, ...]
+    user: tuple[Pair, ...]
+
+    def output(self) -> list[str]:
+        """The look as it left the host, but for the packing."""
+        return packed(framed(self.root) + framed(self.user))
+
+    def state(self) -> State:
+        return look_reader.read(self.unit, self.output(), self.health, self.probe)
+
+    @staticmethod
+    def load(file: Path) -> Recorded:
+        look = json.loads(file.read_text())["look"]
+        halves = {half: tuple((name, text) for name, text in look[half]) for half in ("root", "user")}
+        return Recorded(look["unit"], look["health"], look["probe"], **halves)
+
+    def save(self, file: Path) -> None:
+        look = {"unit": self.unit, "health": self.health, "probe": self.probe, "root": self.root, "user": self.user}
+        file.write_text(json.dumps({"look": look, "state": as_data(self.state())}, indent=1, ensure_ascii=False) + "\n")
+
+
+def as_data(value: object) -> Any:
+    """A value of the State as JSON has it."""
+    if is_dataclass(value):
+        return {one.name: as_data(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_data(one) for key, one in value.items()}
+    if isinstance(value, Set):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [as_data(one) for one in value]
+    return "infinity" if value == math.inf else value
+
+
+def record(host: str, name: str, probe: str = "") -> None:
+    """Looks at a host of the lab that is up, as `jada history` would."""
+    from jada.inventory.lab import fleet, machine
+
+    service = replace(SERVICE, probe=probe)
+    (there,) = (one for one in fleet.current() if one.name == host)
+    said = machine.inside(there, "sh", stdin=look_script(service, history=True, evidence=True)).stdout
+    root, user = read_frames(said.splitlines())
+    if isinstance(user, LookError):
+        raise user
+    halves = [[(one, text) for one, values in half.values.items() if one != "end" for text in values]
+              for half in (root, user)]  # fmt: skip
+    Recorded(service.unit, True, bool(probe), tuple(halves[0]), tuple(halves[1])).save(LOOKS / f"{name}.json")
+
+
+if __name__ == "__main__":
+    record(*sys.argv[1:])

@@ -1,0 +1,68 @@
+"""What a look is made of: functions that do nothing by themselves, and names that both ends know."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jada.tasks import FILES
+from jada.tasks.frames import OF_ROOT, OF_USER
+
+if TYPE_CHECKING:
+    from tests.unit.look.conftest import Tree
+
+FOLDER = FILES / "look"
+ROOTS = sorted({file.name for file in FOLDER.glob("*.sh")} - {"user.sh"})
+USERS = ["shared.sh", "user.sh"]
+# A function: the comment above it, and its body.
+FUNCTION = re.compile(r"((?:^#.*\n)*)^([a-z_]+)\(\) (\{.*\}(?: #.*)?|\{.*\n(?:.*\n)*?\})$", re.M)
+LONGEST = 40
+
+
+def functions(names: list[str]) -> list[tuple[str, str, str]]:
+    """The comment, name and body of each."""
+    return [match.groups() for name in names for match in FUNCTION.finditer((FOLDER / name).read_text())]  # type: ignore[misc]
+
+
+def printed(comment: str, head: str = "prints") -> set[str]:
+    """The names of the frames that a comment tells."""
+    told = re.findall(rf"^# {head}: (.*(?:\n#  .*)*)", comment, re.M)
+    return {name for text in told for name in text.replace("#", " ").split()}
+
+
+def of(names: list[str], *heads: str) -> set[str]:
+    return {name for comment, _, _ in functions(names) for head in heads for name in printed(comment, head)}
+
+
+@pytest.mark.parametrize("half", ["root", "user"])
+def test_to_source_it_runs_nothing(tree: Tree, half: str) -> None:
+    assert tree.run("", half) == ""
+
+
+def test_the_names_that_are_printed_are_those_that_are_taken() -> None:
+    assert of(ROOTS, "prints") == set(OF_ROOT)
+    assert of(USERS, "prints", "prints as user") == set(OF_USER)
+
+
+def test_each_function_tells_the_frames_that_it_prints() -> None:
+    said = re.compile(r"\bsay (?:\"([a-z][a-z0-9_.+]*)\"|([a-z][a-z0-9_.+]*)) ")
+    for comment, name, body in functions([*ROOTS, "user.sh"]):
+        literal = {quoted or plain for quoted, plain in said.findall(body)}
+        told = printed(comment) | printed(comment, "prints as user")
+        assert literal <= told, name
+        if not re.search(r"\b(say|say_file|awk) ", body):
+            assert not told, name
+
+
+def test_awk_says_what_the_function_that_runs_it_tells() -> None:
+    said = {match for file in FOLDER.glob("*.awk") for match in re.findall(r'\bsay\("([^"]+)"', file.read_text())}
+    taken = {name.removesuffix("NAME") for name in (*OF_ROOT, *OF_USER)}
+    assert said <= taken
+
+
+@pytest.mark.parametrize("name", [*ROOTS, "user.sh"])
+def test_functions_are_short(name: str) -> None:
+    long = {function: body.count("\n") for _, function, body in functions([name]) if body.count("\n") > LONGEST}
+    assert not long

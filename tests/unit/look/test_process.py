@@ -1,0 +1,144 @@
+"""Which process of a unit asks for a model, and with what (files/look/process.sh)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.look.conftest import Tree
+
+CLAUDE = ("claude", "--model", "m")
+TELL = 'running_process >/dev/null; printf "%s/%s" "$speaker" "$wrapped"'
+
+
+def speaker(tree: Tree, *pids: int, program: str = "/usr/bin/agent") -> str:
+    members = "".join(f"\n{pid}" for pid in pids)
+    return tree.run(TELL, members=members, pid=str(pids[0]), program=program, home="/home/agent")
+
+
+def running(tree: Tree, *pids: int, program: str = "/usr/bin/agent") -> list[tuple[str, str]]:
+    members = "".join(f"\n{pid}" for pid in pids)
+    (tree.root / "work").mkdir(exist_ok=True)
+    for pid in pids:
+        (tree.root / f"proc/{pid}/cwd").symlink_to(tree.root / "work")
+    return tree.said("running_process", members=members, pid=str(pids[0]), program=program, home="/home/agent")
+
+
+@pytest.mark.parametrize(
+    ("processes", "expected"),
+    [
+        ([CLAUDE], "1/yes"),
+        ([("/usr/bin/agent",)], "1/"),
+        ([("/bin/sh", "/usr/bin/agent")], "1/"),
+        ([("/bin/sh", "/usr/bin/agent"), CLAUDE], "2/"),
+        ([("/bin/sh", "/usr/bin/agent"), ("python3", "x"), CLAUDE], "3/"),
+        # Behind what only starts others, the first that does more.
+        ([("sh", "-c", "x"), ("sudo", "x"), ("python3", "x"), ("perl", "x")], "3/yes"),
+        ([("node", "/opt/claude.js")], "1/yes"),
+        ([("node", "--no-warnings", "/opt/claude-code/cli.js")], "1/yes"),
+        ([("node", "server.js"), ("node", "a", "b", "claude")], "1/yes"),
+        # A word that is empty is a word.
+        ([("node", "", "", "claude")], "1/yes"),
+        ([("node", "", "claude")], "1/yes"),
+    ],
+)
+def test_the_process_that_asks_for_a_model(tree: Tree, processes: list[tuple[str, ...]], expected: str) -> None:
+    for pid, words in enumerate(processes, 1):
+        tree.process(pid, *words)
+    assert speaker(tree, *range(1, len(processes) + 1)) == expected
+
+
+def test_node_with_four_words_is_the_cli_by_the_first_three_alone(tree: Tree) -> None:
+    tree.process(1, "sh", "/usr/bin/agent")
+    tree.process(2, "node", "a", "b", "claude")
+    tree.process(3, "node", "claude")
+    assert speaker(tree, 1, 2, 3) == "3/"
+
+
+def test_its_options_environment_and_folder(tree: Tree) -> None:
+    env = {"HOME": "/srv", "TOKEN": "secret", "ANTHROPIC_MODEL": "a\nb"}
+    tree.process(
+        1, "claude", "--model", "", "--settings=/x.json", "-p", "two words *", "--agent=one", "--model", env=env
+    )
+    said = running(tree, 1)
+    assert said == [
+        ("home.real", "/home/agent"),
+        ("process.pid", "1"),
+        ("running.cwd", str(tree.root / "work")),
+        ("running.wrapped", "yes"),
+        ("running.env.HOME", "/srv"),
+        # A list has an item a line: a line break is a blank there.
+        ("running.env.ANTHROPIC_MODEL", "a b"),
+        ("running.argv+", "model\n"),
+        ("running.argv+", "settings\n/x.json"),
+        ("running.argv+", "agent\none"),
+    ]
+
+
+def test_a_child_that_asks_is_told_beside_what_the_main_process_has(tree: Tree) -> None:
+    tree.process(1, "/bin/sh", "/usr/bin/agent", env={"ANTHROPIC_MODEL": "unit", "HOME": "/h"})
+    tree.process(2, "claude", "--model=m", env={"HOME": "/other"})
+    told = dict(running(tree, 1, 2))
+    assert (told["process.pid"], told["speaker.pid"]) == ("1", "2")
+    assert (told["running.env.HOME"], told["main.env.HOME"]) == ("/other", "/h")
+    assert "running.env.ANTHROPIC_MODEL" not in told
+    assert told["main.env.ANTHROPIC_MODEL"] == "unit"
+    assert told["running.argv+"] == "model\nm"
+
+
+def test_of_two_variables_with_one_name_the_first_counts_and_the_settings_are_there(tree: Tree) -> None:
+    tree.process(1, "claude")
+    tree.file("/proc/1/environ", "HOME=/first\0HOME=/second\0CLAUDE_CONFIG_DIR=/config\0")
+    (tree.root / "proc/1/cwd").symlink_to("/")
+    script = 'running_process >/dev/null; printf "%s" "$configs"'
+    configs = tree.run(script, members="\n1", pid="1", program="", home="/home/agent")
+    assert configs.split() == ["/home/agent/.claude", "/first/.claude", "/config"]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--model=m"] * 51, "process 1: more than 50 options"),
+        (["x"] * 10_001, "process 1: more than 10000 words"),
+        (["--model=" + "m" * 5000], "process 1: an option is longer than 4096 bytes"),
+        (["--settings={" + "x" * 131_072], "process 1: an option is longer than 131072 bytes"),
+    ],
+)
+def test_what_is_too_much_is_told_and_the_environment_is_read_all_the_same(
+    tree: Tree, words: list[str], why: str
+) -> None:
+    tree.process(1, "claude", *words, env={"HOME": "/srv"})
+    said = running(tree, 1)
+    assert ("over+", why) in said
+    assert ("running.env.HOME", "/srv") in said
+
+
+def test_a_command_line_that_has_no_end_is_cut_and_the_environment_follows(tree: Tree) -> None:
+    tree.process(1, "claude", "--model", "m", env={"HOME": "/srv"})
+    tree.file("/proc/1/cmdline", "claude\0--model\0" + "m" * 30)
+    assert ("running.argv+", "model\n" + "m" * 30) in running(tree, 1)
+
+
+def test_settings_on_the_command_line_are_masked(tree: Tree) -> None:
+    tree.process(1, "claude", "--settings", '{"model": "m", "env": {"T": "secret"}}')
+    said = dict(running(tree, 1))
+    assert said["running.argv+"] == "settings\n(on the command line)"
+    assert said["inline.masked"][: int(said["inline.size"])] == '{"model": "m", "env": {"T": "******"}}'
+
+
+def test_the_processes_of_a_control_group_and_of_those_in_it(tree: Tree) -> None:
+    tree.file("/sys/fs/cgroup/a.service/cgroup.procs", "7\n5\n")
+    tree.file("/sys/fs/cgroup/a.service/sub/cgroup.procs", "9\n0\nx\n5\n")
+    tell = 'members; printf "%s:" "$pid" $members'
+    assert tree.run(tell, group="/a.service", pid="5", UNIT="a.service") == "5:5:7:9:"
+    # Where systemd knows no main process.
+    assert tree.run(tell, group="/a.service", pid="0", UNIT="a.service") == "7:7:5:9:"
+    assert tree.run(tell, group="", pid="5", UNIT="a.service") == "5:5:"
+
+
+def test_more_processes_than_a_unit_can_have_are_told(tree: Tree) -> None:
+    tree.file("/sys/fs/cgroup/a.service/cgroup.procs", "".join(f"{pid}\n" for pid in range(1, 502)))
+    said = tree.said("members", group="/a.service", pid="1", UNIT="a.service")
+    assert said == [("over+", "a.service: more than 500 processes")]
