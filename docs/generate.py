@@ -66,7 +66,7 @@ def _help(command: click.Command, context: click.Context) -> str:
 def _findings() -> Iterator[str]:
     yield from ("# Findings", "", MADE.format("tasks/codes.py"), "")
     yield (
-        "What `jada drift` finds; `jada drift --explain J103` tells one of them. Codes are stable. In a mend, HOST is "
+        "What `jada drift` finds; `jada drift --explain J103` tells one of them. Codes are stable. In a fix, HOST is "
         "the host's name and UNIT the service."
     )
     yield from (
@@ -75,11 +75,11 @@ def _findings() -> Iterator[str]:
         "- *warning*: something beside the service is not as it should be.",
         "- *note*: told, but no drift: a host with notes alone is in sync.",
         "",
-        "| code | name | severity | meaning | what mends it |",
+        "| code | name | severity | meaning | fix |",
         "| --- | --- | --- | --- | --- |",
     )
     for one in CODES.values():
-        yield f"| {one.code} | {one.name} | {one.severity} | {one.meaning} | {one.mend} |"
+        yield f"| {one.code} | {one.name} | {one.severity} | {one.meaning} | {one.fix} |"
     yield ""
 
 

@@ -74,7 +74,7 @@ def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
 
 def refusal(exact: str) -> str:
     """Why this can't be the id of a fleet's model, or ""."""
-    if exact.removesuffix(LONG_CONTEXT) in _moving():
+    if exact.removesuffix(LONG_CONTEXT) in _floating():
         return f"{exact} is an alias that means another model after an update of the CLI; a fleet is pinned to one"
     if not EXACT_ID.fullmatch(exact):
         allowed = f"letters, digits and . _ : / @ - only, at most 500, and {LONG_CONTEXT} at its end"
@@ -97,8 +97,8 @@ def _listed() -> tuple[Model, ...]:
     )
 
 
-def _moving() -> frozenset[str]:
-    return frozenset(_file()["moving"])
+def _floating() -> frozenset[str]:
+    return frozenset(_file()["floating"])
 
 
 @cache

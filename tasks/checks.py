@@ -31,26 +31,26 @@ _COUNT = re.compile(r"[0-9]{1,19}")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it was asked for, and what an operator does about it: see mend_on."""
+    """One thing that is not as it was asked for, and what an operator does about it: see fix_on."""
 
     kind: FindingCode
     expected: str
-    seen: str
+    actual: str
     fixed_by: Fix
     # With HOST in the place of the host's name.
-    _mend: str
+    _fix: str
 
     @classmethod
-    def of(cls, kind: FindingCode, expected: str, seen: str, mend: str = "", fixed_by: Fix | None = None) -> Finding:
-        """The finding with what the catalogue says mends it, unless `mend` says it better."""
-        return cls(kind, expected, seen, fixed_by or kind.fixed_by, mend or kind.mend)
+    def of(cls, kind: FindingCode, expected: str, actual: str, fix: str = "", fixed_by: Fix | None = None) -> Finding:
+        """The finding with what the catalogue says fixes it, unless `fix` says it better."""
+        return cls(kind, expected, actual, fixed_by or kind.fixed_by, fix or kind.fix)
 
-    def mend_on(self, host: str) -> str:
-        """What mends it, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
-        return self._mend.replace("HOST", shlex.quote(host))
+    def fix_on(self, host: str) -> str:
+        """How to fix it, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
+        return self._fix.replace("HOST", shlex.quote(host))
 
     def __str__(self) -> str:
-        return f"{self.code} {self.name}: expected {self.expected}, saw {self.seen}"
+        return f"{self.code} {self.name}: expected {self.expected}, saw {self.actual}"
 
     @property
     def code(self) -> str:
@@ -110,12 +110,12 @@ def unusable(state: State) -> Finding | None:
             f"User={unit.user} of {unit.name} is no user of this host",
         )
     if unit.load == "masked":
-        mend = f"on HOST: systemctl unmask {word}; then: jada heal --limit HOST"
-        return Finding.of(codes.SERVICE_NOT_LOADED, f"{unit.name} loaded", f"{unit.name} is masked", mend)
+        fix = f"on HOST: systemctl unmask {word}; then: jada heal --limit HOST"
+        return Finding.of(codes.SERVICE_NOT_LOADED, f"{unit.name} loaded", f"{unit.name} is masked", fix)
     if unit.load in LOAD_PROBLEMS:
         seen = f"systemd calls it {unit.load}: {unit.error}" if unit.error else f"systemd calls it {unit.load}"
         return Finding.of(
-            codes.SERVICE_NOT_LOADED, f"{unit.name} loaded", seen, codes.SERVICE_NOT_LOADED.mend.replace("UNIT", word)
+            codes.SERVICE_NOT_LOADED, f"{unit.name} loaded", seen, codes.SERVICE_NOT_LOADED.fix.replace("UNIT", word)
         )
     return Finding.of(codes.SERVICE_MISSING, f"{unit.name} installed", "unknown to systemd")
 
@@ -206,7 +206,7 @@ def _service(state: State, _: Wanted) -> Iterator[Finding]:
     unit = state.unit
 
     def finding(kind: FindingCode, expected: str, seen: str) -> Finding:
-        return Finding.of(kind, expected, seen, kind.mend.replace("UNIT", _word(unit.name)))
+        return Finding.of(kind, expected, seen, kind.fix.replace("UNIT", _word(unit.name)))
 
     if unit.active != "active":
         yield finding(codes.SERVICE_NOT_RUNNING, "active", f"{unit.active} ({unit.sub}, {unit.result})")
@@ -403,7 +403,7 @@ def _give_back(file: File, path: str) -> str:
 
 
 def _word(text: str) -> str:
-    """A host's own text as one word of a command that mends, and never the place of the host's name (mend_on)."""
+    """A host's own text as one word of a command that fixes, and never the place of the host's name (fix_on)."""
     return shlex.quote(text).replace("HOST", "HO''ST")
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of findings: what each code means, how grave it is and what mends it. Pure.
+"""The catalogue of findings: what each code means, how grave it is and how to fix it. Pure.
 
 Codes are for good: alert rules, accepted findings and people's notes name them. A new finding takes a new number, and
 a number that is no longer used is not given out again.
@@ -35,9 +35,9 @@ class Fix(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FindingCode:
-    """One kind of finding. `mend` is a command or what a person has to do; HOST in it stands for the host's name.
+    """One kind of finding. `fix` is a command or what a person has to do; HOST in it stands for the host's name.
 
-    UNIT stands for the service's unit; a finding on a host has that put in. `fixed_by` is what `mend` comes to, for
+    UNIT stands for the service's unit; a finding on a host has that put in. `fixed_by` is what `fix` comes to, for
     jada itself.
     """
 
@@ -45,7 +45,7 @@ class FindingCode:
     name: str
     severity: str
     meaning: str
-    mend: str
+    fix: str
     fixed_by: Fix
 
 
@@ -57,7 +57,7 @@ SETTINGS_UNREADABLE = FindingCode(
     "The service's settings.json is not a JSON object, or its user may not read it. The Claude CLI then drops the "
     "whole file without a word and runs on with its built-in default model. Or it is no regular file, or larger "
     "than jada reads, and what the CLI makes of it is not known.",
-    "mend the file on HOST",
+    "fix the file on HOST",
     Fix.HAND,
 )
 MODEL_ON_DISK = FindingCode(
@@ -361,7 +361,7 @@ LOOK_INCOMPLETE = FindingCode(
     WARNING,
     "Something on the host was not looked at, because it is too large, too many, too slow, or could be led "
     "elsewhere by others than root. Nothing is known of it, so it may hide what other findings would tell.",
-    "mend that on HOST, then: jada drift --limit HOST",
+    "fix that on HOST, then: jada drift --limit HOST",
     Fix.HAND,
 )
 USER_HALF_UNSEEN = FindingCode(

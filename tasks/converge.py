@@ -44,7 +44,7 @@ def _verify(service: Service, model: str) -> None:
     state = _look(service)
     found = [finding for finding in checks.drift(state) if finding.is_error]
     if found or state.release is None or state.release.wanted.model != model:
-        told = "; ".join(f"{finding.code} {finding.name}: {finding.seen}" for finding in found) or "no release of it"
+        told = "; ".join(f"{finding.code} {finding.name}: {finding.actual}" for finding in found) or "no release of it"
         raise OperationError(f"{host.name} does not run {model}: {told}")
 
 

@@ -32,11 +32,11 @@ VENDOR_ID = re.compile(r"claude(-[a-z]+)?(-\d+)+(-[a-z]+)?(-\d+)*")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One place that names a model. `lost` says why it does not count; "" for the one that does."""
+    """One place that names a model. `rejected_because` says why it does not count; "" for the one that does."""
 
     model: str
     where: str
-    lost: str = ""
+    rejected_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _resolve(state: State, launch: Launch, known: _Known) -> Effective:
     if state.unseen:
         slots[-1] = _Slot(AT_END, UNKNOWN, f"what {state.user} owns, which could not be looked at")
     winner = next(slot for slot in slots if slot.model and _first_of_group(slots, slot) is slot)
-    chain = [Origin(slot.model, slot.where, _lost(slots, slot, winner)) for slot in slots if slot.model]
+    chain = [Origin(slot.model, slot.where, _rejected_because(slots, slot, winner)) for slot in slots if slot.model]
     chain += _unread(state, files, moved)
     asked = winner.model
     barred = "" if asked in (DEFAULT, UNKNOWN) else _barred(asked, files)
@@ -271,7 +271,7 @@ def _first_of_group(slots: list[_Slot], slot: _Slot) -> _Slot:
     return next(one for one in slots if one.group == slot.group)
 
 
-def _lost(slots: list[_Slot], slot: _Slot, winner: _Slot) -> str:
+def _rejected_because(slots: list[_Slot], slot: _Slot, winner: _Slot) -> str:
     if slot is winner:
         return ""
     before = slots.index(slot) < slots.index(winner)

@@ -187,7 +187,7 @@ def _idle(state: State, why: str) -> Plan:
     wrong = next((finding for finding in checks.drift(state) if finding.is_error), None)
     if wrong is None:
         return Plan(idle=why)
-    told = f"{wrong.code} {wrong.name}: expected {wrong.expected}, saw {wrong.seen}"
+    told = f"{wrong.code} {wrong.name}: expected {wrong.expected}, saw {wrong.actual}"
     base = state.release.before if state.release else Wanted("", 0)
     back = f", or jada rollback --to {target}" if (target := base.release or base.model) else ""
     return Plan(refusal=f"{why}, but {told}. With --limit for this host: jada heal{back}")
@@ -314,8 +314,8 @@ def _refusal(state: State) -> str:
     if problem := checks.unusable(state):
         if problem.kind is codes.SERVICE_MISSING:
             return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
-        what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "mend that"
-        return f"{problem.seen}; {what} first, nothing was touched"
+        what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "fix that"
+        return f"{problem.actual}; {what} first, nothing was touched"
     return ""
 
 
@@ -336,7 +336,7 @@ def _unusable(state: State, wanted: Wanted) -> str:
         back, made = "", state.release
         if made and (target := made.before.release or made.before.model):
             back = f", or put back what stood there before release {made.id}: jada rollback --to {target} --limit …"
-        return f"{state.settings.path}: {error}; nothing was touched; mend it first{back}"
+        return f"{state.settings.path}: {error}; nothing was touched; fix it first{back}"
     text = state.settings.text
     splice = None if text is None else set_model(text, wanted.model)
     written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
@@ -347,7 +347,7 @@ def _unusable(state: State, wanted: Wanted) -> str:
         restart = (
             ", or restart the service if nothing sets it any more" if changed.fresh != effective.fresh(changed) else ""
         )
-        return f"changing {state.settings.path} would not do: {obstacle.seen}; mend that first{restart}"
+        return f"changing {state.settings.path} would not do: {obstacle.actual}; fix that first{restart}"
     return _unverifiable(state, wanted)
 
 
@@ -371,7 +371,7 @@ def _unverifiable(state: State, wanted: Wanted) -> str:
     for key, answer in (("health", state.health), ("probe", state.probe)):
         if answer.unable:
             return (
-                f"what runs after the change could not be told: `{key}:` of fleet.yml, {answer.unable}; mend that first"
+                f"what runs after the change could not be told: `{key}:` of fleet.yml, {answer.unable}; fix that first"
             )
     return ""
 

@@ -19,6 +19,7 @@ import pytest
 
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
+from tests.forms import checked
 
 # A shell's background ignores Ctrl-C, nohup a terminal that is closed, and all that is started from there does.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -68,7 +69,7 @@ class Lab:
 
     def json(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> dict[str, Any]:
         told = self.jada(*argv, "--json", exit_code=exit_code, env=env)
-        return dict(json.loads(told[told.index("{") :]))
+        return checked(told[told.index("{") :])
 
     def reset(self) -> None:
         """Puts every host back to its first condition."""

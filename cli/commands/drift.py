@@ -22,14 +22,14 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON; its form is in docs/drift.schema.json.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON; its form is in docs/schemas/drift.json.")
 @click.option("--github", is_flag=True, help="Report as annotations of GitHub Actions.")
 @click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML too, for a CI's test report.")
 @click.option("--sarif", metavar="FILE", type=FILE, help="Write SARIF 2.1.0 too, for code scanning.")
 @click.option("--prometheus", metavar="FILE", type=FILE, help="Write metrics too, for node_exporter's textfile folder.")
-@click.option("--since", metavar="SPAN", type=span, help="Look at no host: list what was found and resolved since.")
+@click.option("--since", metavar="DURATION", type=span, help="Look at no host: list what was found and resolved since.")
 @click.option(
-    "--explain", "code", metavar="CODE", type=GIVEN, help="Look at no host: tell what a code means and what mends it."
+    "--explain", "code", metavar="CODE", type=GIVEN, help="Look at no host: tell what a code means and how to fix it."
 )
 @host_options
 def drift(
@@ -95,7 +95,7 @@ def _print(found: Drift, as_json: bool, github: bool) -> None:
     from jada.cli.drift import check, formats
 
     if as_json:
-        emit_json("drift", formats.as_json(found))
+        emit_json("drift", found.fleet, found.exit, formats.as_json(found), found.at)
     elif github:
         put(formats.github(found))
     else:

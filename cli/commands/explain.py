@@ -27,7 +27,7 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     \b
     Examples:
       jada explain web-3
-      jada explain 'web-*' --json | jq '.hosts[] | {host, model: .fresh.model}'
+      jada explain 'web-*' --json | jq '.hosts[] | {host, model: .next_start.model}'
     """
     # Not for completion, which wants the options alone.
     from jada.cli.ui import explanation
@@ -36,16 +36,22 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
         seen = opened.look()
     if as_json:
         facts = each_judged(seen, explanation.facts)
-        rows = [
-            {"host": name, **({"error": one.message} if isinstance(one, HostError) else one)}
-            for name, one in facts.items()
-        ]
-        emit_json("explain", {"hosts": rows})
+        roles = {one.name: one.role or None for one in opened.hosts}
+        rows = [{"host": name, "role": roles[name], **_row(one)} for name, one in facts.items()]
+        emit_json("explain", opened.fleet.name, _exit(facts), {"hosts": rows})
         return _exit(facts)
     told = each_judged(seen, lambda name, state: "\n".join(explanation.lines(name, state)))
     for one in told.values():
         out.print(f"[red]✗[/] {escape(one.message)}\n" if isinstance(one, HostError) else one)
     return _exit(told)
+
+
+def _row(facts: dict[str, Any] | HostError) -> dict[str, Any]:
+    from jada.cli.ui.explanation import FACTS
+
+    if isinstance(facts, HostError):
+        return {"error": facts.message, **dict.fromkeys(FACTS)}
+    return {"error": None, **facts}
 
 
 def _exit(told: HostResults[Any]) -> Exit:

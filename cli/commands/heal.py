@@ -24,7 +24,7 @@ def heal(
     Each is changed and verified as by `jada upgrade`. A host without a release, or with another role than at its
     release, gets what this machine's record says that it or its role runs, or else the model of its role in fleet.yml.
     Only where neither says anything, the word of other hosts counts, for models of the catalogue. What no release can
-    mend (see `jada drift`) is refused, with what does. Accepted findings are left alone.
+    fix (see `jada drift`) is refused, with what does. Accepted findings are left alone.
 
     \b
     Examples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -16,7 +16,7 @@ from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, L
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, each_judged
 from jada.cli.session import Opened, choose_recorded, host_options, load, open_fleet
-from jada.cli.ui.console import all_visible, emit_json, err, escape, out, plural
+from jada.cli.ui.console import all_visible, emit_json, err, escape, nulled, out, plural
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks.release import first_id
@@ -96,8 +96,9 @@ def history(
         outcomes = {entry.id: records.outcomes(entry.id, hosts) for entry in entries}
         locks = _by_lock(records.locks(config.name, hosts))[:last]
     if as_json:
-        releases = [{**asdict(entry), "hosts": outcomes[entry.id]} for entry in entries]
-        emit_json("history", {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]})
+        releases = [{**_entry_as_json(entry), "outcomes": outcomes[entry.id]} for entry in entries]
+        facts = {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]}
+        emit_json("history", config.name, code, facts)
     elif not entries and not locks:
         what = "Nothing" if hosts is None else "Nothing of these hosts"
         out.print(f"{what} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
@@ -125,7 +126,41 @@ def _lock_cells(lock: LockEntry, hosts: Sequence[str]) -> list[str]:
 
 
 def _lock_as_json(lock: LockEntry, hosts: Sequence[str]) -> dict[str, Any]:
-    return {**{key: value for key, value in asdict(lock).items() if key != "host"}, "hosts": sorted(hosts, key=natural)}
+    facts = {
+        "kind": lock.kind,
+        "made_at": lock.at,
+        "who": lock.who,
+        "reason": lock.reason,
+        "until": lock.until,
+        "taken_from": lock.before,
+    }
+    return {**nulled(facts), "hosts": [{"host": host} for host in sorted(hosts, key=natural)]}
+
+
+def _entry_as_json(entry: Entry) -> dict[str, Any]:
+    return nulled(
+        {
+            "release": entry.id,
+            "kind": entry.kind,
+            "made_at": entry.at,
+            "who": entry.who,
+            "reason": entry.reason,
+            "model": entry.model,
+        }
+    )
+
+
+def _host_as_json(host: HostEntry) -> dict[str, Any]:
+    return nulled(
+        {
+            "host": host.host,
+            "outcome": host.outcome,
+            "detail": host.detail,
+            "model_before": host.model_before,
+            "model_after": host.model_after,
+            "duration_seconds": host.seconds or None,
+        }
+    )
 
 
 def _when(at: str) -> str:
@@ -144,7 +179,8 @@ def show(release: str, as_json: bool) -> int:
         err.print(f"No release {escape(release)} is recorded here. Try: jada history --rebuild")
         return Exit.FAILED
     if as_json:
-        emit_json("show", {**asdict(entry), "hosts": [asdict(host) for host in hosts]})
+        facts = {**_entry_as_json(entry), "hosts": [_host_as_json(host) for host in hosts]}
+        emit_json("show", entry.fleet, Exit.OK, facts)
         return Exit.OK
     what, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, entry.at, entry.who))
     out.print(f"[bold]{what}[/] of {fleet}, {at}, by {who}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from jada import Exit, Host
 from jada.cli.session import find, host_options, load
-from jada.cli.ui.console import emit_json, escape, out, plural
+from jada.cli.ui.console import emit_json, escape, nulled, out, plural
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.inventory.access.known_hosts import known_name
 
@@ -21,8 +20,6 @@ COLUMNS = (
     Column("source", 2),
     Column("id", 3),
 )
-# Fields of a host that JSON does not have: it has the `source` that the provider and the region make, and an `error`.
-INTERNAL = ("provider", "trouble", "own_name", "instance")
 
 
 @click.command()
@@ -48,7 +45,7 @@ def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | N
     troubles = [host.trouble for host in found if host.trouble]
     code = Exit.FAILED if troubles else Exit.OK
     if as_json:
-        emit_json("hosts", {"fleet": config.name, "hosts": [_as_json(host) for host in found]})
+        emit_json("hosts", config.name, code, {"hosts": [_as_json(host) for host in found]})
         return code
     rows = ((host.name, host.role or "–", _place(host), host.user or "–", host.source, host.id) for host in found)
     show_table(COLUMNS, ([escape(cell) for cell in row] for row in rows), form == "wide")
@@ -63,6 +60,20 @@ def _place(host: Host) -> str:
 
 
 def _as_json(host: Host) -> dict[str, Any]:
-    told = {"error": host.trouble.message} if host.trouble else {}
-    facts = {name: value for name, value in asdict(host).items() if name not in INTERNAL}
-    return {**facts, "source": host.source, "tags": dict(host.tags), **told}
+    return {
+        **nulled(
+            {
+                "host": host.name,
+                "role": host.role,
+                "provider": host.provider,
+                "region": host.region,
+                "account": host.account,
+                "id": host.id,
+                "address": host.address,
+                "port": host.port,
+                "user": host.user,
+            }
+        ),
+        "tags": dict(host.tags),
+        "error": host.trouble.message if host.trouble else None,
+    }

@@ -13,12 +13,14 @@ from typing import Any
 import click
 
 from jada import Exit, JadaError
-from jada.cli.ui.console import emit_json, err, escape, out
+from jada.cli.ui.console import emit_json, err, escape, nulled, out
 from jada.cli.ui.tables import Column, show_table
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import Machine, Tell
 from jada.inventory.lab.shell import PackagesLackingError, require_lab_machine
 
+# As the fleet.yml has it that the lab writes.
+FLEET = "rehearsal"
 COLUMNS = (
     Column("host"),
     Column("cloud", 3),
@@ -87,12 +89,17 @@ def status(as_json: bool) -> int:
     with ThreadPoolExecutor(max(1, len(hosts))) as pool:
         rows = list(pool.map(_facts, hosts))
     if as_json:
-        emit_json("lab-status", {"fleet_file": str(fleet.FLEET_FILE), "endpoint": fleet.endpoint(), "hosts": rows})
+        facts = {"fleet_file": str(fleet.FLEET_FILE), "endpoint": fleet.endpoint() or None}
+        code = Exit.OK if rows else Exit.FAILED
+        emit_json("lab-status", FLEET, code, {**facts, "hosts": [nulled(row) for row in rows]})
     elif not rows:
         out.print("The lab is not up. Start it with: jada lab up")
     else:
-        columns = ("host", "cloud", "address", "login", "user", "power", "model")
-        cells = ([escape(str(row[column])) for column in columns] for row in rows)
+        columns = ("address", "login", "user", "power", "model")
+        cells = (
+            [escape(text) for text in (row["host"], f"{row['provider']} {row['region']}", *map(row.get, columns))]
+            for row in rows
+        )
         show_table(COLUMNS, cells, hint="--json")
         out.print(f"\nAWS endpoint: {fleet.endpoint() or 'not running; start afresh with: jada lab up'}")
         out.print(f"Select it with: export JADA_FLEET={fleet.FLEET_FILE}")
@@ -166,7 +173,8 @@ def _require_lab_machine() -> None:
 def _facts(host: Machine) -> dict[str, Any]:
     return {
         "host": host.name,
-        "cloud": f"{host.cloud} {host.region}",
+        "provider": host.cloud,
+        "region": host.region,
         "address": host.address,
         "login": host.login,
         "user": host.user or "root",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -18,6 +18,7 @@ from jada.cli.results import worst
 from jada.cli.session import Opened, host_options, open_fleet
 from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
 from jada.cli.ui.duration import span
+from jada.cli.ui.locks import lock_as_json
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 
 
@@ -47,7 +48,9 @@ class Report:
 
 @click.command()
 @click.option("--reason", required=True, help="What others read when the lock stops them.")
-@click.option("--for", "lasts", metavar="SPAN", type=span, default=None, help="End the lock by itself: 30m, 2h, 1d.")
+@click.option(
+    "--for", "lasts", metavar="DURATION", type=span, default=None, help="End the lock by itself: 30m, 2h, 1d."
+)
 @click.option("--force", is_flag=True, help="Take over what another has locked; that is recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @host_options
@@ -116,13 +119,12 @@ def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
         )
     code = worst({EXIT.get(one.outcome, Exit.OK) for one in reports})
     if as_json:
+        roles = {host.name: host.role for host in opened.hosts}
         facts = {
-            "fleet": opened.fleet.name,
-            "at": lock.since,
-            "exit": int(code),
-            "lock": asdict(lock) if verb == "lock" else None,
+            "operator_lock": lock_as_json(lock) if verb == "lock" else None,
+            "hosts": [_as_json(one, roles[one.host]) for one in reports],
         }
-        emit_json(verb, {**facts, "hosts": [_as_json(one) for one in reports]})
+        emit_json(verb, opened.fleet.name, code, facts)
     else:
         _show(reports, verb, lock)
     return code
@@ -138,9 +140,14 @@ def _report(name: str, result: LockAnswer | HostError, verb: str) -> Report:
     return Report(name, LockOutcome.UNLOCKED if result.before else LockOutcome.NOT_LOCKED, result.before)
 
 
-def _as_json(report: Report) -> dict[str, Any]:
-    before = asdict(report.before) if report.before else None
-    return {"host": report.host, "outcome": report.outcome, "before": before, "error": report.error or None}
+def _as_json(report: Report, role: str) -> dict[str, Any]:
+    return {
+        "host": report.host,
+        "role": role or None,
+        "outcome": report.outcome,
+        "operator_lock_before": lock_as_json(report.before) if report.before else None,
+        "error": report.error or None,
+    }
 
 
 def _show(reports: Iterable[Report], verb: str, lock: OperatorLock) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from jada import ConfigError
+from jada import ConfigError, Exit, Model
 from jada.cli.session import fleet_option
 from jada.cli.ui.console import emit_json, escape
 from jada.cli.ui.tables import Column, show_table
@@ -36,7 +36,7 @@ def models(as_json: bool, fleet_file: str | None) -> None:
         fleet = None
     listed = catalogue.catalogue(fleet.models if fleet else {})
     if as_json:
-        emit_json("models", {"models": [asdict(model) for model in listed]})
+        emit_json("models", fleet.name if fleet else None, Exit.OK, {"models": [_as_json(model) for model in listed]})
         return
     today = f"{datetime.now(UTC):%F}"
     rows = (
@@ -49,3 +49,13 @@ def models(as_json: bool, fleet_file: str | None) -> None:
         for model in listed
     )
     show_table(COLUMNS, rows, hint="--json")
+
+
+def _as_json(model: Model) -> dict[str, Any]:
+    return {
+        "model": model.id,
+        "name": model.name,
+        "input_price_usd": model.input_price or None,
+        "output_price_usd": model.output_price or None,
+        "retires": model.retires or None,
+    }

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--since",
-    metavar="SPAN",
+    metavar="DURATION",
     type=span,
     default="30d",
     show_default=True,

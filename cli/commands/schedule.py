@@ -49,7 +49,7 @@ class Job:
 
 
 @click.command()
-@click.option("--every", metavar="SPAN", required=True, help="How often: 15m, 6h, 1d.")
+@click.option("--every", metavar="DURATION", required=True, help="How often: 15m, 6h, 1d.")
 @click.option(
     "--print",
     "kind",

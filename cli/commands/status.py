@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jada import Exit, HostError
+from jada import Exit, Host, HostError
 from jada.cli.results import each_judged
 from jada.cli.session import host_options, open_fleet
-from jada.cli.ui.console import emit_json, escape, named, out, plural, since
+from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since
+from jada.cli.ui.duration import iso
+from jada.cli.ui.locks import lock_as_json
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks import checks, codes
 from jada.tasks.release import told
@@ -23,6 +25,23 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 ON_DISK = "model on disk"
+# In the place of systemd's word for the unit, while a release or rollback is under way.
+CHANGING = "changing"
+IN_WORDS = {CHANGING: "being changed", "not-found": "no such service"}
+# Of one host in JSON; each is null where it could not be looked at.
+FACTS = (
+    "state",
+    "changing_by",
+    "model_on_disk",
+    "model_running",
+    "open_files_in_force",
+    "open_files_requested",
+    "release",
+    "started_at",
+    "uptime_seconds",
+    "drift",
+    "operator_lock",
+)
 COLUMNS = (
     Column("host"),
     Column("role", 3),
@@ -59,36 +78,42 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
     roles = {host.name: host.role for host in opened.hosts}
     today = datetime.now(UTC).date()
     facts = each_judged(seen, lambda name, state: _facts(state, opened.fleet, roles[name], today))
-    rows: list[dict[str, Any]] = []
-    for host in opened.hosts:
-        one = facts[host.name]
-        told = {"error": one.message} if isinstance(one, HostError) else one
-        rows.append({"host": host.name, "role": host.role, "source": host.source, **told})
+    rows = [_row(host, facts[host.name]) for host in opened.hosts]
+    code = Exit.FAILED if any(row["error"] for row in rows) else Exit.OK
     if as_json:
-        emit_json("status", {"hosts": rows})
+        emit_json("status", opened.fleet.name, code, {"hosts": [nulled(row) for row in rows]})
     else:
-        show_table(_columns(rows), [_cells(row) for row in rows], form == "wide")
+        sources = (host.source for host in opened.hosts)
+        cells = [_cells(row, source) for row, source in zip(rows, sources, strict=True)]
+        show_table(_columns(rows), cells, form == "wide")
         for row in rows:
-            if "error" in row:
+            if row["error"]:
                 out.print(f"[red]✗[/] {escape(row['error'])}")
         for line in _about(rows):
             out.print(line)
         out.print(f"\n{escape(total(rows))}")
-    return Exit.FAILED if any("error" in row for row in rows) else Exit.OK
+    return code
+
+
+def _row(host: Host, facts: Mapping[str, Any] | HostError) -> dict[str, Any]:
+    about = {"host": host.name, "role": host.role, "provider": host.provider, "region": host.region}
+    if isinstance(facts, HostError):
+        return {**about, "error": facts.message, **dict.fromkeys(FACTS), "notes": []}
+    return {**about, "error": None, **facts}
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
     """The model on disk is the least of all to tell where it is the one that runs, and among the first where not."""
-    differs = any(row["model_on_disk"] != row["model_running"] for row in rows if "error" not in row)
+    differs = any(row["model_on_disk"] != row["model_running"] for row in rows if not row["error"])
     return [replace(one, rank=9) if one.name == ON_DISK and not differs else one for one in COLUMNS]
 
 
 def total(rows: Sequence[Mapping[str, Any]]) -> str:
     """The hosts, counted by state, by the model that runs and by drift. Pure."""
-    seen = [row for row in rows if "error" not in row]
+    seen = [row for row in rows if not row["error"]]
     drifted = sum(bool(row["drift"]) for row in seen)
     parts = (
-        _counted(Counter(row["state"] if "error" not in row else "unreachable" for row in rows)),
+        _counted(Counter("unreachable" if row["error"] else _in_words(row["state"]) for row in rows)),
         _counted(Counter(row["model_running"] or "a model that is not known" for row in seen), "on "),
         f"{drifted} drifted" if drifted else "",
     )
@@ -103,54 +128,58 @@ def _about(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """What is told of hosts below the table, once for all that it is said of."""
     hosts: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        for text in row.get("told", ()):
+        for text in row["notes"]:
             hosts[text].append(row["host"])
     for text, names in hosts.items():
         yield f"[yellow]![/] {escape(text)} ({escape(named(names))})"
+
+
+def _in_words(state: str) -> str:
+    return IN_WORDS.get(state, state)
 
 
 def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]:
     from jada.cli.drift import evaluate
 
     process, held = state.process, state.held
-    unit = state.unit.active if state.unit.loaded else state.unit.load.replace("not-found", "no such service")
+    unit = state.unit.active if state.unit.loaded else state.unit.load
     beside = () if state.lock else tuple(evaluate.of_fleet(fleet, role, state, today))
     drift = () if state.lock else checks.drift(state)
     return {
-        "state": "being changed" if state.lock else unit,
-        "being_changed_by": told(state.lock) or None,
+        "state": CHANGING if state.lock else unit,
+        "changing_by": told(state.lock) or None,
         "model_on_disk": None if state.unseen else state.settings.model,
         "model_running": checks.running_model(state),
-        "open_files": process.soft if process else None,
-        "open_files_asked": state.release.wanted.nofile_asked if state.release else None,
+        "open_files_in_force": process.soft if process else None,
+        "open_files_requested": state.release.wanted.nofile_asked if state.release else None,
         "release": state.release.id if state.release else "",
-        "started": datetime.fromtimestamp(process.started, UTC).isoformat(timespec="seconds") if process else None,
-        "since": since(process.started, state.now) if process else "",
+        "started_at": iso(process.started) if process else None,
+        "uptime_seconds": state.now - process.started if process else None,
         "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
-        "locked": asdict(held) if held else None,
-        "told": [
+        "operator_lock": lock_as_json(held) if held else None,
+        "notes": [
             *([f"being changed by {told(state.lock)}"] if state.lock else []),
-            *(f"{one.code} {one.name}: {one.seen}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
+            *(f"{one.code} {one.name}: {one.actual}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
         ],
     }
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    first = [escape(row["host"]), escape(row["role"] or "–"), escape(row["source"])]
-    if "error" in row:
+def _cells(row: Mapping[str, Any], source: str) -> list[str]:
+    first = [escape(row["host"]), escape(row["role"] or "–"), escape(source)]
+    if row["error"]:
         return [*first, "[red]unreachable[/]", *["–"] * (len(COLUMNS) - 4)]
-    locked = " [yellow]locked[/]" if row["locked"] else ""
+    locked = " [yellow]locked[/]" if row["operator_lock"] else ""
     drifted = f" [red]({', '.join(row['drift'])})[/]" if row["drift"] else ""
-    colour = "green" if row["state"] == "active" else "yellow" if row["being_changed_by"] else "red"
+    colour = "green" if row["state"] == "active" else "yellow" if row["state"] == CHANGING else "red"
     on_disk = "unknown" if row["model_on_disk"] is None else row["model_on_disk"] or "none"
     running = row["model_running"]
     same = running == row["model_on_disk"]
     return [
         *first,
-        f"[{colour}]{escape(row['state'])}[/]{locked}{drifted}",
+        f"[{colour}]{escape(_in_words(row['state']))}[/]{locked}{drifted}",
         escape(on_disk),
         escape(running or "unknown") if same else f"[red]{escape(running or 'unknown')}[/]",
-        str(row["open_files"] or "–"),
+        str(row["open_files_in_force"] or "–"),
         escape(row["release"] or "none"),
-        row["since"] or "–",
+        "–" if row["uptime_seconds"] is None else since(0, row["uptime_seconds"]),
     ]

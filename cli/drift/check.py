@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from jada import Exit, HostError, JadaError
 from jada.cli.drift import formats, notices
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge, unmatched
-from jada.cli.drift.log import Episode, open_log
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge, unmatched
+from jada.cli.drift.log import Check, Episode, open_log
 from jada.cli.records.sqlite import open_records
 from jada.cli.session import Opened, choose_recorded
-from jada.cli.ui.console import emit_json, err, escape, named, out, plural
+from jada.cli.ui.console import emit_json, err, escape, named, nulled, out, plural
 from jada.cli.ui.tables import Column, show_table
 from jada.tasks.state import State
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 IN_WORDS = {
-    Standing.IN_SYNC: "in sync",
-    Standing.DRIFTED: "drifted",
-    Standing.NOT_CHECKED: "not checked",
-    Standing.CHANGING: "being changed",
-    Standing.GONE: "gone",
+    Status.IN_SYNC: "in sync",
+    Status.DRIFTED: "drifted",
+    Status.NOT_CHECKED: "not checked",
+    Status.CHANGING: "being changed",
+    Status.GONE: "gone",
 }
 
 EPISODES = (
-    Column("found"),
-    Column("ended", wraps=True),
+    Column("opened"),
+    Column("closed", wraps=True),
     Column("host"),
     Column("finding"),
     Column("expected", 1, wraps=True),
-    Column("seen", wraps=True),
+    Column("actual", wraps=True),
 )
 
 
@@ -72,7 +72,7 @@ def show(found: Drift) -> None:
     noted: dict[str, list[str]] = defaultdict(list)
     for row in found.hosts:
         for one in row.findings:
-            if one.counts:
+            if one.is_drift:
                 out.print(_line(row, one))
             else:
                 noted[formats.told(one)].append(row.host)
@@ -83,16 +83,16 @@ def show(found: Drift) -> None:
 
 def summary(found: Drift) -> str:
     """The hosts, counted by what is known of them."""
-    counts = {words: found.count(standing) for standing, words in IN_WORDS.items()}
+    counts = {words: found.count(status) for status, words in IN_WORDS.items()}
     hosts = len(found.hosts) - counts["gone"]
     return f"{plural(hosts, 'host')}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}."
 
 
 def _line(row: HostDrift, one: Judged) -> str:
     what = escape(formats.told(one))
-    if row.standing is Standing.NOT_CHECKED:
-        what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.seen)}"
-    return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Mend: {escape(one.finding.mend_on(row.host))}"
+    if row.status is Status.NOT_CHECKED:
+        what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.actual)}"
+    return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Fix: {escape(one.finding.fix_on(row.host))}"
 
 
 def remember_and_tell(opened: Opened, found: Drift, unread: JadaError | None = None) -> None:
@@ -123,9 +123,8 @@ def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit:
         checks, episodes = log.since(config.name, at)
     episodes = [one for one in episodes if hosts is None or one.host in hosts]
     if as_json:
-        data: dict[str, Any] = {"fleet": config.name, "since": at}
-        lists = {"checks": [asdict(one) for one in checks], "episodes": [asdict(one) for one in episodes]}
-        emit_json("drift-history", data | lists)
+        lists = {"checks": [_as_json(one) for one in checks], "episodes": [_as_json(one) for one in episodes]}
+        emit_json("drift-history", config.name, Exit.OK, {"since": at, **lists})
         return Exit.OK
     if episodes:
         show_table(EPISODES, [_cells(one) for one in episodes], hint="--json")
@@ -135,6 +134,10 @@ def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit:
     told += "" if hosts is None else " on these hosts"
     out.print(f"{escape(config.name)} since {at}: {plural(len(checks), 'check')} from this machine{missed}; {told}.")
     return Exit.OK
+
+
+def _as_json(one: Check | Episode) -> dict[str, Any]:
+    return nulled({key: value for key, value in asdict(one).items() if key != "fleet"})
 
 
 def _cells(one: Episode) -> list[str]:

@@ -36,7 +36,7 @@ LONGEST_CHANGE = timedelta(hours=1)
 HOLDER = re.compile(r".* since (\S+) for release \S+")
 
 
-class Standing(StrEnum):
+class Status(StrEnum):
     """What is known of a host. Only IN_SYNC is fine; a host that is gone or just being changed was not checked."""
 
     IN_SYNC = "in_sync"
@@ -59,7 +59,7 @@ class Judged:
         return self.acceptance is not None and not self.expired
 
     @property
-    def counts(self) -> bool:
+    def is_drift(self) -> bool:
         """Whether it makes its host one that is not in sync."""
         return self.finding.is_drift and not self.is_accepted
 
@@ -70,7 +70,7 @@ class HostDrift:
 
     host: str
     role: str
-    standing: Standing
+    status: Status
     findings: tuple[Judged, ...] = ()
 
 
@@ -83,14 +83,14 @@ class Drift:
     hosts: tuple[HostDrift, ...]
     whole: bool = True
 
-    def count(self, standing: Standing) -> int:
-        return sum(host.standing is standing for host in self.hosts)
+    def count(self, status: Status) -> int:
+        return sum(host.status is status for host in self.hosts)
 
     @property
     def exit(self) -> Exit:
-        if self.count(Standing.NOT_CHECKED):
+        if self.count(Status.NOT_CHECKED):
             return Exit.FAILED
-        return Exit.DRIFT if self.count(Standing.DRIFTED) else Exit.OK
+        return Exit.DRIFT if self.count(Status.DRIFTED) else Exit.OK
 
 
 def judge(
@@ -138,7 +138,7 @@ def explain(code: str) -> str:
             "codes are " + ", ".join(CODES),
         )
     drift = "" if found.severity != "note" else " (told, but not drift)"
-    return f"{found.code} {found.name}: {found.severity}{drift}\n{found.meaning}\nMend: {found.mend}"
+    return f"{found.code} {found.name}: {found.severity}{drift}\n{found.meaning}\nFix: {found.fix}"
 
 
 def _states(seen: Mapping[str, State | HostError]) -> Iterable[State]:
@@ -186,13 +186,13 @@ def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> H
     if isinstance(seen, HostError):
         kind = next((kind for error, kind in WHY_NOT.items() if isinstance(seen, error)), codes.NOT_CHECKED)
         finding = Finding.of(kind, "an answer from the host", seen.message, seen.hint)
-        return HostDrift(host.name, host.role, Standing.NOT_CHECKED, (Judged(finding),))
+        return HostDrift(host.name, host.role, Status.NOT_CHECKED, (Judged(finding),))
     if change := checks.under_way(seen):
-        return HostDrift(host.name, host.role, Standing.CHANGING, (Judged(change),))
+        return HostDrift(host.name, host.role, Status.CHANGING, (Judged(change),))
     membership = tuple(_membership(host, seen, known, beside.latest))
     own = (one for one in checks.drift(seen) if not (membership and one.kind is codes.NO_RELEASE))
     others = (*of_fleet(beside.fleet, host.role, seen, beside.today), *_mixed(host, seen, beside))
-    return HostDrift(host.name, host.role, Standing.IN_SYNC, tuple(map(Judged, (*membership, *own, *others))))
+    return HostDrift(host.name, host.role, Status.IN_SYNC, tuple(map(Judged, (*membership, *own, *others))))
 
 
 def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Finding]:
@@ -265,14 +265,14 @@ def _gone(
     for name, release in sorted(released.items(), key=lambda one: natural(one[0])):
         if name not in here and release >= oldest:
             finding = Finding.of(codes.HOST_GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
-            yield HostDrift(name, "", Standing.GONE, (Judged(finding),))
+            yield HostDrift(name, "", Status.GONE, (Judged(finding),))
 
 
 def _accepted(row: HostDrift, host: Host | None, accept: Sequence[Acceptance], today: date) -> HostDrift:
     own = [one for one in accept if any(_is_about(pattern, row, host) for pattern in one.hosts)]
     found = tuple(_judged(one.finding, own, today) for one in row.findings)
-    drifted = row.standing is Standing.IN_SYNC and any(one.counts for one in found)
-    return replace(row, findings=found, standing=Standing.DRIFTED if drifted else row.standing)
+    drifted = row.status is Status.IN_SYNC and any(one.is_drift for one in found)
+    return replace(row, findings=found, status=Status.DRIFTED if drifted else row.status)
 
 
 def _is_about(pattern: str, row: HostDrift, host: Host | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from jada import __version__
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
 from jada.cli.ui.console import json_text, visible
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks.codes import CODES, NOTE
@@ -20,18 +20,15 @@ SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schem
 
 
 def as_json(drift: Drift) -> dict[str, Any]:
-    """The value of `jada drift --json`, described by docs/drift.schema.json."""
+    """The hosts of `jada drift --json`, described by docs/schemas/drift.json."""
     return {
-        "exit": int(drift.exit),
-        "fleet": drift.fleet,
-        "at": drift.at.isoformat(timespec="seconds"),
         "hosts": [
             {
                 "host": row.host,
-                "role": row.role,
-                "standing": str(row.standing),
-                "in_sync": {Standing.IN_SYNC: True, Standing.DRIFTED: False}.get(row.standing),
-                "error": row.findings[0].finding.seen if row.standing is Standing.NOT_CHECKED else None,
+                "role": row.role or None,
+                "status": str(row.status),
+                "in_sync": {Status.IN_SYNC: True, Status.DRIFTED: False}.get(row.status),
+                "error": row.findings[0].finding.actual if row.status is Status.NOT_CHECKED else None,
                 "findings": [_finding(row, one) for one in row.findings],
             }
             for row in drift.hosts
@@ -44,7 +41,7 @@ def junit(drift: Drift) -> str:
     root = ElementTree.Element("testsuites", name=visible(f"jada drift: {drift.fleet}"))
     for row in drift.hosts:
         cases = [_case(row, one) for one in row.findings]
-        cases += [_empty_case(row, "in sync")] if row.standing is Standing.IN_SYNC else []
+        cases += [_empty_case(row, "in sync")] if row.status is Status.IN_SYNC else []
         kinds = Counter(child.tag for case in cases for child in case)
         suite = ElementTree.SubElement(
             root,
@@ -68,7 +65,7 @@ def sarif(drift: Drift, place: Path) -> str:
     `place` is the fleet.yml, as a path in the repository: GitHub takes only results that are in a file. The host is
     the logical location.
     """
-    unchecked = [row for row in drift.hosts if row.standing is Standing.NOT_CHECKED]
+    unchecked = [row for row in drift.hosts if row.status is Status.NOT_CHECKED]
     invocation: dict[str, Any] = {
         "executionSuccessful": not unchecked,
         "exitCode": int(drift.exit),
@@ -76,7 +73,7 @@ def sarif(drift: Drift, place: Path) -> str:
     }
     if unchecked:
         invocation["toolExecutionNotifications"] = [
-            {"level": "error", "message": {"text": visible(row.findings[0].finding.seen)}} for row in unchecked
+            {"level": "error", "message": {"text": visible(row.findings[0].finding.actual)}} for row in unchecked
         ]
     driver = {
         "name": "jada",
@@ -87,7 +84,7 @@ def sarif(drift: Drift, place: Path) -> str:
                 "name": code.name,
                 "shortDescription": {"text": code.name},
                 "fullDescription": {"text": code.meaning},
-                "help": {"text": code.mend},
+                "help": {"text": code.fix},
                 "defaultConfiguration": {"level": code.severity},
             }
             for code in CODES.values()
@@ -115,7 +112,7 @@ def prometheus(drift: Drift) -> str:
         (
             "jada_drift_hosts",
             "Hosts by what is known of them; not_checked ones are not fine.",
-            [({**fleet, "standing": str(one)}, drift.count(one)) for one in Standing],
+            [({**fleet, "status": str(one)}, drift.count(one)) for one in Status],
         ),
         (
             "jada_drift_findings",
@@ -161,7 +158,7 @@ def _finding(row: HostDrift, one: Judged) -> dict[str, Any]:
     accepted = one.acceptance
     return {
         **finding_as_json(one.finding, row.host),
-        "counts": one.counts,
+        "is_drift": one.is_drift,
         "acceptance": accepted
         and {"reason": accepted.reason, "until": accepted.until.isoformat(), "expired": one.expired},
     }
@@ -170,10 +167,10 @@ def _finding(row: HostDrift, one: Judged) -> dict[str, Any]:
 def _case(row: HostDrift, one: Judged) -> ElementTree.Element:
     finding = one.finding
     case = _empty_case(row, f"{finding.code} {finding.name}")
-    if one.counts:
-        kind = "error" if row.standing is Standing.NOT_CHECKED else "failure"
-        told_by = ElementTree.SubElement(case, kind, type=finding.code, message=visible(finding.seen))
-        told_by.text = f"{visible(told(one))}\nMend: {visible(finding.mend_on(row.host))}"
+    if one.is_drift:
+        kind = "error" if row.status is Status.NOT_CHECKED else "failure"
+        told_by = ElementTree.SubElement(case, kind, type=finding.code, message=visible(finding.actual))
+        told_by.text = f"{visible(told(one))}\nFix: {visible(finding.fix_on(row.host))}"
     else:
         ElementTree.SubElement(case, "skipped", message=visible(told(one)))
     return case
@@ -190,7 +187,7 @@ def _result(row: HostDrift, one: Judged, place: Path) -> dict[str, Any]:
         "ruleId": finding.code,
         "ruleIndex": list(CODES).index(finding.code),
         "level": finding.severity,
-        "message": {"text": visible(f"{row.host}: {told(one)}. Mend: {finding.mend_on(row.host)}")},
+        "message": {"text": visible(f"{row.host}: {told(one)}. Fix: {finding.fix_on(row.host)}")},
         "locations": [
             {
                 "physicalLocation": {
@@ -221,7 +218,7 @@ def _annotation(row: HostDrift, one: Judged) -> str:
     finding = one.finding
     level = "notice" if one.is_accepted or finding.severity == NOTE else finding.severity
     title = _command(f"{row.host}: {finding.code} {finding.name}").replace(":", "%3A").replace(",", "%2C")
-    text = f"expected {finding.expected}, saw {finding.seen}{acceptance(one)}. Mend: {finding.mend_on(row.host)}"
+    text = f"expected {finding.expected}, saw {finding.actual}{acceptance(one)}. Fix: {finding.fix_on(row.host)}"
     return f"::{level} title={title}::{_command(text)}\n"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jada import natural
-from jada.cli.drift.evaluate import UNCHECKED, Drift, HostDrift, Standing
+from jada.cli.drift.evaluate import UNCHECKED, Drift, HostDrift, Status
 from jada.cli.records.sqlite import open_database, read, write
 from jada.cli.ui.console import visible
 from jada.tasks.checks import Finding
@@ -62,7 +62,7 @@ def compare(drift: Drift, known: Sequence[Episode]) -> tuple[list[Episode], list
     at = drift.at.isoformat(timespec="seconds")
     rows = {row.host: row for row in drift.hosts}
     # What is there half-way through a change begins nothing and ends nothing.
-    settled = [row for row in drift.hosts if row.standing is not Standing.CHANGING]
+    settled = [row for row in drift.hosts if row.status is not Status.CHANGING]
     now = {(one.host, one.code): one for row in settled for one in _episodes(drift.fleet, row, at)}
     was = {(one.host, one.code) for one in known}
     ended = [
@@ -84,9 +84,9 @@ class DriftLog:
         check = Check(
             fleet=drift.fleet,
             at=drift.at.isoformat(timespec="seconds"),
-            in_sync=drift.count(Standing.IN_SYNC),
-            drifted=drift.count(Standing.DRIFTED),
-            not_checked=drift.count(Standing.NOT_CHECKED),
+            in_sync=drift.count(Status.IN_SYNC),
+            drifted=drift.count(Status.DRIFTED),
+            not_checked=drift.count(Status.NOT_CHECKED),
         )
         with self._connection as db:
             # Taken before the comparison: of two checks at once, one alone finds a thing new.
@@ -156,8 +156,8 @@ def _episodes(fleet: str, row: HostDrift, at: str) -> Iterator[Episode]:
             opened_at=at,
             severity=found[0].severity,
             expected=_joined(one.expected for one in found),
-            actual=_joined(one.seen for one in found),
-            fix=visible(found[0].mend_on(row.host)),
+            actual=_joined(one.actual for one in found),
+            fix=visible(found[0].fix_on(row.host)),
         )
 
 
@@ -169,11 +169,11 @@ def _resolution(episode: Episode, row: HostDrift | None, whole: bool) -> str:
     """How an episode ended that this check did not find; "" where it may well go on, unseen."""
     if row is None:
         return "gone" if whole else ""
-    if row.standing is Standing.GONE:
+    if row.status is Status.GONE:
         return "gone"
-    if row.standing is Standing.CHANGING:
+    if row.status is Status.CHANGING:
         return ""
-    if row.standing is Standing.NOT_CHECKED and CODES.get(episode.code) not in UNCHECKED:
+    if row.status is Status.NOT_CHECKED and CODES.get(episode.code) not in UNCHECKED:
         return ""
     return "accepted" if any(one.finding.code == episode.code for one in row.findings) else "resolved"
 

@@ -70,10 +70,10 @@ def _line(notice: Notice) -> str:
     what = f"{_short(one.host)} {one.code} {name}"
     if notice.event != NEW:
         return visible(f"{one.resolution.upper()}: {what}, found {one.opened_at}")
-    mend = visible(one.fix)
+    fix = visible(one.fix)
     # Half a command is another command.
-    mend = mend if len(mend) <= MOST_CHARACTERS // 2 else "jada drift tells it whole"
-    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.actual)}. Mend: {mend}"
+    fix = fix if len(fix) <= MOST_CHARACTERS // 2 else "jada drift tells it whole"
+    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.actual)}. Fix: {fix}"
 
 
 def _short(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jada import __version__, natural
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
 from jada.cli.drift.formats import acceptance
 from jada.cli.drift.log import Check, Episode, compare
 from jada.cli.records.model import Entry, HostOutcome
@@ -86,12 +86,12 @@ class Event:
     told: tuple[tuple[str, str], ...] = field(default=())
 
 
-STANDINGS = {
-    Standing.IN_SYNC: Mark("fine", "✓", "in sync"),
-    Standing.DRIFTED: Mark("error", "✗", "drifted"),
-    Standing.NOT_CHECKED: Mark("unknown", "?", "not checked"),
-    Standing.CHANGING: Mark("note", "↻", "being changed"),
-    Standing.GONE: Mark("gone", "–", "gone"),
+STATUSES = {
+    Status.IN_SYNC: Mark("fine", "✓", "in sync"),
+    Status.DRIFTED: Mark("error", "✗", "drifted"),
+    Status.NOT_CHECKED: Mark("unknown", "?", "not checked"),
+    Status.CHANGING: Mark("note", "↻", "being changed"),
+    Status.GONE: Mark("gone", "–", "gone"),
 }
 ACCEPTED = Mark("accepted", "○", "accepted")
 NOTHING, UNKNOWN = Mark("nothing", "·", "not found"), Mark("unknown", "?", "not known")
@@ -116,17 +116,17 @@ def html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(anchor=_anchor, mark=_mark, plural=plural, time=_time, unix=_unix, until=acceptance)
+    environment.filters.update(anchor=_anchor, mark=_mark, plural=plural, time=_time, until=acceptance)
     rows = _by_need(page.drift.hosts)
     codes = _codes(rows)
-    plain = [row for row in rows if row.standing is Standing.IN_SYNC and not row.findings]
+    plain = [row for row in rows if row.status is Status.IN_SYNC and not row.findings]
     return environment.get_template("report.html.j2").render(
         page=page,
         version=__version__,
         style=Markup(style),  # noqa: S704 - ours
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        counts=[(STANDINGS[one], count) for one, count in _counts(page.drift)],
-        standings=STANDINGS,
+        counts=[(STATUSES[one], count) for one, count in _counts(page.drift)],
+        statuses=STATUSES,
         codes=codes,
         matrix=[(row, _cells(row, page.states.get(row.host), codes)) for row in rows if row not in plain],
         plain=plain,
@@ -139,10 +139,10 @@ def html(page: Page) -> str:
     )
 
 
-def _counts(drift: Drift) -> list[tuple[Standing, int]]:
+def _counts(drift: Drift) -> list[tuple[Status, int]]:
     """How many hosts stand how; that none is being changed is nothing to tell."""
-    counts = [(one, drift.count(one)) for one in Standing]
-    return [(one, count) for one, count in counts if count or one is not Standing.CHANGING]
+    counts = [(one, drift.count(one)) for one in Status]
+    return [(one, count) for one, count in counts if count or one is not Status.CHANGING]
 
 
 def _shown(value: Any) -> Any:
@@ -162,7 +162,7 @@ def _cells(row: HostDrift, state: State | None, codes: Sequence[FindingCode]) ->
     A host without a release has nothing to be compared with, so nothing is known of most codes there; nor of one that
     is being changed, just now or for too long.
     """
-    is_judged = state and state.release and row.standing in (Standing.IN_SYNC, Standing.DRIFTED)
+    is_judged = state and state.release and row.status in (Status.IN_SYNC, Status.DRIFTED)
     none = NOTHING if is_judged else UNKNOWN
     return [
         min((_mark(one) for one in row.findings if one.finding.code == code.code), key=_grave, default=none)
@@ -180,8 +180,8 @@ def _grave(mark: Mark) -> int:
 
 def _by_need(rows: Sequence[HostDrift]) -> list[HostDrift]:
     """Those that need somebody first; otherwise as they came."""
-    order = [Standing.NOT_CHECKED, Standing.DRIFTED, Standing.CHANGING, Standing.IN_SYNC, Standing.GONE]
-    return sorted(rows, key=lambda row: order.index(row.standing))
+    order = [Status.NOT_CHECKED, Status.DRIFTED, Status.CHANGING, Status.IN_SYNC, Status.GONE]
+    return sorted(rows, key=lambda row: order.index(row.status))
 
 
 def _facts(name: str, state: State | None) -> dict[str, Any] | None:
@@ -259,17 +259,12 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _unix(seconds: float) -> datetime | str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return str(seconds)
-
-
-def _time(at: datetime | str) -> Any:
+def _time(at: datetime | str | None) -> Any:
     """A moment for people and for programs; the words themselves where they tell none."""
     from markupsafe import Markup
 
+    if at is None:
+        return "not known"
     utc = _moment(at) if isinstance(at, str) else at.astimezone(UTC)
     if utc is None:
         return at

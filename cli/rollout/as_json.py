@@ -7,29 +7,35 @@ from typing import Any
 
 from jada import HostError
 from jada.cli.rollout.outcome import Report, model_seen
+from jada.cli.ui.console import shorten_masks
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks.plan import Plan
 
 
-def as_json(reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError]) -> list[dict[str, Any]]:
+def as_json(
+    reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError], roles: Mapping[str, str]
+) -> list[dict[str, Any]]:
     rows = []
     for name, report in reports.items():
         plan = plans[name]
         state = report.state
         made = plan.transaction.release if isinstance(plan, Plan) and plan.transaction else None
+        made_diff = plan.diff if isinstance(plan, Plan) else ()
         rows.append(
             {
                 "host": name,
+                "role": roles[name] or None,
                 "outcome": report.outcome,
-                "detail": report.detail,
-                "model_before": made.before.model if made else None,
-                "model_wanted": made.wanted.model if made else None,
-                "model_running": model_seen(name, report) if state else None,
-                "open_files": state.process.soft if state and state.process else None,
+                "detail": report.detail or None,
+                "model_before": (made.before.model or None) if made else None,
+                "model_desired": (made.wanted.model or None) if made else None,
+                "model_after": model_seen(name, report) or None,
+                "open_files_in_force": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding, name) for finding in report.findings],
                 "notes": list(report.notes),
-                "seconds": report.seconds,
+                "duration_seconds": report.seconds or None,
                 "log": list(report.log),
+                "diff": [shorten_masks(line) for diff in made_diff for line in diff],
             }
         )
     return rows

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jada import Exit, Host, HostError, Service
 from jada.cli.drift.check import judged, show
-from jada.cli.drift.evaluate import BESIDE, HostDrift, Standing
+from jada.cli.drift.evaluate import BESIDE, HostDrift, Status
 from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
@@ -50,7 +50,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
     if not how.as_json:
         show(found)
     if found.exit is Exit.OK and not how.as_json:
-        return Exit.LOCKED if found.count(Standing.CHANGING) else Exit.OK
+        return Exit.LOCKED if found.count(Status.CHANGING) else Exit.OK
     return roll_out(
         opened,
         request,
@@ -66,13 +66,13 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
     """What brings one host back to `wanted`. Pure."""
     if state.lock:
         return Plan(lock=state.lock)
-    drift = [one.finding for one in row.findings if one.counts and one.finding.kind not in BESIDE]
+    drift = [one.finding for one in row.findings if one.is_drift and one.finding.kind not in BESIDE]
     # What its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
-    if row.standing is Standing.IN_SYNC or (row.standing is Standing.DRIFTED and not drift):
+    if row.status is Status.IN_SYNC or (row.status is Status.DRIFTED and not drift):
         return Plan()
     if not any(one.fixed_by.is_by_heal for one in drift):
-        told = "; ".join(f"{one.code} {one.name}: {one.mend_on(row.host)}" for one in drift)
-        return Plan(refusal=f"to release the same again would mend nothing here. {told}")
+        told = "; ".join(f"{one.code} {one.name}: {one.fix_on(row.host)}" for one in drift)
+        return Plan(refusal=f"to release the same again would fix nothing here. {told}")
     if wanted is None:
         why = "neither a release nor its role in fleet.yml says which model it is to run"
         if state.release:

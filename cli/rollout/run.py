@@ -87,10 +87,10 @@ def roll_out(
     code = Exit.LOCKED if locked else exit_code(reports)
     models = {name: model_now(name, report, seen[name]) for name, report in reports.items()}
     if how.as_json:
-        rows = as_json(reports, plans)
+        rows = as_json(reports, plans, {host.name: host.role for host in opened.hosts})
         counts = Counter(filter(None, models.values()))
-        facts = {"release": request.id, "dry_run": how.dry_run, "exit": int(code), "notes": list(notes)}
-        emit_json(kind, {**facts, "models": counts, "hosts": rows})
+        facts = {"release": request.id, "dry_run": how.dry_run, "notes": list(notes)}
+        emit_json(kind, opened.fleet.name, code, {**facts, "models": counts, "hosts": rows})
     elif how.dry_run:
         out.print("Dry run: nothing was changed.")
     elif todo:

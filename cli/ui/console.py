@@ -7,16 +7,17 @@ import os
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jada import JadaError
+from jada import Exit, JadaError
 from jada.cli.ui.streams import is_utf8
 
 if TYPE_CHECKING:
@@ -182,9 +183,16 @@ def spinner() -> str:
     return "dots" if is_utf8(sys.stderr) else "line"
 
 
-def emit_json(command: str, data: dict[str, Any]) -> None:
-    """Prints one JSON object; `schema` names the command and the version of its form."""
-    put(json_text({"schema": f"jada.{command}/1", **data}, ascii_only=not is_utf8(sys.stdout)) + "\n")
+def emit_json(command: str, fleet: str | None, code: Exit, data: Mapping[str, Any], at: datetime | None = None) -> None:
+    """Prints one JSON object of the form that docs/schemas/ has for the command, told now or `at` a moment in UTC."""
+    told_at = (at or datetime.now(UTC)).isoformat(timespec="seconds")
+    facts = {"schema": f"jada.{command}/1", "fleet": fleet, "at": told_at, "exit": int(code), **data}
+    put(json_text(facts, ascii_only=not is_utf8(sys.stdout)) + "\n")
+
+
+def nulled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of JSON with null for each value that is "": absent has one form there."""
+    return {key: None if value == "" else value for key, value in row.items()}
 
 
 def put(text: str) -> None:
@@ -290,7 +298,7 @@ def print_diff(lines: Iterable[str]) -> None:
     styles = {"-": "red", "+": "green"}
     for line in lines:
         style = "bold" if line.startswith("---") else styles.get(line[:1], "")
-        out.print(out.folded(Text("    " + _shorten_masks(visible(line)), style=style)))
+        out.print(out.folded(Text("    " + shorten_masks(visible(line)), style=style)))
 
 
 def debugged() -> bool:
@@ -326,7 +334,8 @@ def since(started: float, now: float) -> str:
     return f"{age:.0f} s"
 
 
-def _shorten_masks(line: str) -> str:
+def shorten_masks(line: str) -> str:
+    """A line with each run of masked characters as three dots."""
     parts = line.split("*")
     if len(parts) < 4:
         return line

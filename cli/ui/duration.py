@@ -1,8 +1,9 @@
-"""A span of time as an option: 15m, 6h, 7d."""
+"""A duration as an option (15m, 6h, 7d), and moments as programs read them."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import click
 
@@ -15,3 +16,11 @@ def span(text: str) -> int:
     if found is None:
         raise click.BadParameter(f"{text} is no span of time: write 15m, 6h or 7d")
     return int(found[1]) * UNITS[found[2]]
+
+
+def iso(seconds: float) -> str | None:
+    """A Unix time as ISO 8601 UTC; None where no clock can tell it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from jada.cli.ui.console import escape, plural, since, visible
+from jada.cli.ui.duration import iso
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, effective
 from jada.tasks.effective import Effective
 from jada.tasks.state import State
 
+# Of one host in JSON; each is null where it could not be looked at.
+FACTS = ("release", "model_desired", "next_start", "running", "open_files", "restarts", "sessions", "findings")
 # A longer model moves its own line alone.
 WIDEST = 60
 
@@ -21,15 +24,15 @@ def facts(name: str, state: State) -> dict[str, Any]:
     stale = checks.stale_sessions(state)
     process = state.process
     return {
-        "error": None,
         "release": state.release.id if state.release else None,
-        "model_wanted": state.release.wanted.model if state.release else None,
-        "fresh": _effect(fresh),
+        "model_desired": (state.release.wanted.model or None) if state.release else None,
+        "next_start": _effect(fresh),
         "running": {
             "model": checks.running_model(state) or None,
-            "told_by": "health" if state.health.model else "probe" if state.probe.model else None,
+            "reported_by": "health" if state.health.model else "probe" if state.probe.model else None,
             "pid": process.pid,
-            "started": process.started,
+            "started_at": iso(process.started),
+            "uptime_seconds": state.now - process.started,
             "chain": _effect(running)["chain"],
         }
         if process and running
@@ -41,7 +44,7 @@ def facts(name: str, state: State) -> dict[str, Any]:
                 "pid": session.pid,
                 "user": session.user,
                 "tty": session.tty or None,
-                "started": session.started,
+                "started_at": iso(session.started),
                 "stale": session in stale,
             }
             for session in state.sessions
@@ -60,7 +63,7 @@ def lines(name: str, state: State) -> Iterator[str]:
     for finding in checks.drift(state):
         mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
         yield f"  {mark} {escape(str(finding))}"
-        yield f"    mend: {escape(finding.mend_on(name))}"
+        yield f"    fix: {escape(finding.fix_on(name))}"
     yield ""
 
 
@@ -97,8 +100,8 @@ def _chain(title: str, effect: Effective) -> Iterator[str]:
     yield f"\n  {escape(title)}:"
     width = min(max(len(visible(origin.model)) for origin in effect.chain), WIDEST)
     for origin in effect.chain:
-        mark = "[green]→[/]" if not origin.lost else " "
-        why = f"  ({escape(origin.lost)})" if origin.lost else ""
+        mark = "[green]→[/]" if not origin.rejected_because else " "
+        why = f"  ({escape(origin.rejected_because)})" if origin.rejected_because else ""
         yield f"  {mark} {escape(visible(origin.model).ljust(width))}  {escape(origin.where)}{why}"
     if effect.barred:
         yield f"    but availableModels of {escape(effect.barred)} leaves {escape(effect.winner.model)} out"
@@ -121,11 +124,11 @@ def _how(state: State) -> str:
 def _limits(state: State) -> dict[str, int | None]:
     wanted = state.release.wanted if state.release else None
     return {
-        "asked": wanted.nofile_asked if wanted else None,
+        "requested": wanted.nofile_asked if wanted else None,
         "released": wanted.nofile if wanted else None,
-        "set_in_the_unit": state.unit.nofile,
+        "set_in_unit": state.unit.nofile,
         "in_force": state.process.soft if state.process else None,
-        "at_a_login": None if state.login.error else state.login.nofile,
+        "at_login": None if state.login.error else state.login.nofile,
     }
 
 
@@ -135,7 +138,12 @@ def _effect(effect: Effective) -> dict[str, Any]:
         "barred_by": effect.barred or None,
         "overridden_by": effect.overridden or None,
         "chain": [
-            {"model": origin.model, "where": origin.where, "wins": not origin.lost, "lost": origin.lost or None}
+            {
+                "model": origin.model,
+                "where": origin.where,
+                "wins": not origin.rejected_because,
+                "reason": origin.rejected_because or None,
+            }
             for origin in effect.chain
         ],
     }

@@ -12,6 +12,6 @@ def finding_as_json(finding: Finding, host: str) -> dict[str, str]:
         "name": finding.name,
         "severity": finding.severity,
         "expected": finding.expected,
-        "seen": finding.seen,
-        "mend": finding.mend_on(host),
+        "actual": finding.actual,
+        "fix": finding.fix_on(host),
     }

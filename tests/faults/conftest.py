@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import time
@@ -18,6 +17,7 @@ from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.shell import LAB
 from tests.conftest import JADA, asking_no_model, reset
+from tests.forms import checked
 
 NEW = "claude-sonnet-4.6"
 DROPIN = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
@@ -164,13 +164,13 @@ class Rig:
         """The outcome of the newest release for the host, by this machine's own record."""
         command = [str(JADA), "history", "--last", "1", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
-        return str(next(iter(json.loads(done.stdout)["releases"][0]["hosts"])))
+        return str(next(iter(checked(done.stdout)["releases"][0]["outcomes"])))
 
     def outcomes(self) -> set[str]:
         """The outcomes of all releases for the host, by this machine's own record."""
         command = [str(JADA), "history", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
-        return {outcome for release in json.loads(done.stdout)["releases"] for outcome in release["hosts"]}
+        return {outcome for release in checked(done.stdout)["releases"] for outcome in release["outcomes"]}
 
 
 def texts(host: Machine) -> tuple[str, str]:
@@ -186,7 +186,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     out, err = process.communicate(timeout=300)
     assert "lab-secret" not in out + err
     assert "Traceback" not in out + err, err
-    report = json.loads(out) if out.startswith("{") else {}
+    report = checked(out) if out.startswith("{") else {}
     return process.returncode, report, out + err
 
 

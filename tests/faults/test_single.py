@@ -76,7 +76,7 @@ def test_an_operator_whose_clock_is_wrong(rig: Rig, skew: str) -> None:
     assert rig.upgrade()[0] == 0
     code, report, told = rig.jada("rollback", "--yes")
     assert code == 0, told
-    assert report["hosts"][0]["model_running"] == "claude-haiku-4.5"
+    assert report["hosts"][0]["model_after"] == "claude-haiku-4.5"
     code, report, told = rig.jada("rollback", "--redo", "--yes")
     assert code == 0, told
     assert rig.observe() == DONE
@@ -245,7 +245,7 @@ def test_old_releases_are_pruned_but_never_the_current_or_the_one_before(rig: Ri
     assert set(kept) == links
     code, report, told = rig.jada("rollback", "--yes")
     assert code == 0, told
-    assert report["hosts"][0]["model_running"] == NEW
+    assert report["hosts"][0]["model_after"] == NEW
 
 
 def test_a_lost_record_is_read_back_from_the_hosts(rig: Rig) -> None:
@@ -260,12 +260,12 @@ def test_a_lost_record_is_read_back_from_the_hosts(rig: Rig) -> None:
     code, _report, told = rig.jada("history", "--rebuild")
     assert code == 0, told
     assert history(rig) == before
-    assert [entry[4] for entry in before] == ["", "", "incident 4711"]
+    assert [entry[4] for entry in before] == [None, None, "incident 4711"]
 
 
-def history(rig: Rig) -> list[tuple[str, ...]]:
+def history(rig: Rig) -> list[tuple[str | None, ...]]:
     done = subprocess.run([JADA, "history", "--json"], capture_output=True, text=True, env=rig.env, check=True)
-    keys = ("id", "kind", "at", "who", "reason", "model")
+    keys = ("release", "kind", "made_at", "who", "reason", "model")
     return [tuple(entry[key] for key in keys) for entry in json.loads(done.stdout)["releases"]]
 
 

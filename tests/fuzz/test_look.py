@@ -176,7 +176,7 @@ def looked(output: list[str]) -> State | None:
 def told(state: State, is_whole_page: bool = False) -> None:
     """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
     found = (*checks.drift(state), *checks.findings(state, Wanted(MODEL, 1024, 4096)))
-    assert all(finding.mend_on("web-1") for finding in found)
+    assert all(finding.fix_on("web-1") for finding in found)
     for launch in (state.fresh, *([state.process.launch] if state.process else [])):
         assert effective.resolve(state, launch).model
     assert all(one.model for _, one in effective.of_sessions(state))
@@ -201,8 +201,8 @@ def _change(made: Plan) -> None:
 def _show(state: State) -> None:
     facts = status._facts(state, FLEET, "r", AT.date())
     json.loads(json_text([facts, explanation.facts("web-1", state)]))
-    row = {"host": "web-1", "role": "r", "source": "s", **facts}
-    cells = (*status._cells(row), *status._about([row]), status.total([row]))
+    row = {"host": "web-1", "role": "r", "error": None, **facts}
+    cells = (*status._cells(row, "s"), *status._about([row]), status.total([row]))
     report = Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
     for line in (*cells, *explanation.lines("web-1", state), *show._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
@@ -212,7 +212,7 @@ def _judge(state: State, is_whole_page: bool) -> None:
     host = Host("web-1", "192.0.2.1", "static", role="r")
     models = evaluate._models_of_roles([host], {host.name: state})
     row = evaluate._host(host, state, ID, evaluate._Beside(FLEET, AT.date(), ID, models))
-    assert row.standing is not evaluate.Standing.NOT_CHECKED
+    assert row.status is not evaluate.Status.NOT_CHECKED
     drift = evaluate.Drift("f", AT, (evaluate._accepted(row, host, (), AT.date()),))
     json.loads(json_text(formats.as_json(drift)))
     assert all(line.startswith("::") for line in formats.github(drift).splitlines())

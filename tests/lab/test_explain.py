@@ -86,16 +86,16 @@ def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
 
     hosts: Any = lab.json("explain", HOST)["hosts"]
     row = hosts[0]
-    assert (row["model_wanted"], row["fresh"]["model"], row["running"]["model"]) == (
+    assert (row["model_desired"], row["next_start"]["model"], row["running"]["model"]) == (
         "claude-opus-5",
         "claude-x",
         "claude-opus-5",
     )
-    assert [one["where"] for one in row["fresh"]["chain"] if one["wins"]] == [
+    assert [one["where"] for one in row["next_start"]["chain"] if one["wins"]] == [
         "ANTHROPIC_MODEL in /etc/default/jada-agent"
     ]
-    assert row["open_files"]["asked"] == 2_147_483_646
-    assert row["open_files"]["in_force"] == row["open_files"]["at_a_login"] == row["open_files"]["released"]
+    assert row["open_files"]["requested"] == 2_147_483_646
+    assert row["open_files"]["in_force"] == row["open_files"]["at_login"] == row["open_files"]["released"]
 
 
 def test_the_probe_and_the_projects_of_the_fleet_are_looked_at(lab: Lab) -> None:

@@ -22,13 +22,13 @@ IS_NOT = "mv /run/container /run/systemd/container; rm -r /run/cloud-init"
 def unchecked(lab: Lab) -> dict[str, list[str]]:
     """Why hosts were not checked."""
     rows: Any = lab.json("drift", exit_code=None)["hosts"]
-    return {row["host"]: [one["code"] for one in row["findings"]] for row in rows if row["standing"] == "not_checked"}
+    return {row["host"]: [one["code"] for one in row["findings"]] for row in rows if row["status"] == "not_checked"}
 
 
 def test_another_instance_at_the_address_is_neither_judged_nor_changed(lab: Lab) -> None:
     lab.jada("upgrade", "--to", "opus-5", "--yes")
     rows = lab.json("hosts")["hosts"]
-    (meant,) = (row["id"] for row in rows if row["name"] == HOST)
+    (meant,) = (row["id"] for row in rows if row["host"] == HOST)
     before, on_host = lab.model(HOST), "find /var/lib/jada | sort"
     files = lab.run(HOST, on_host)
     try:

@@ -74,7 +74,7 @@ def test_ctrl_c_at_any_moment_leaves_whole_hosts_and_a_true_record(lab: Lab, tmp
         if changed:
             assert code == 0 or "Stopping" in told
             (release,) = lab.json("history", "--last", "1", env=env)["releases"]
-            hosts: Any = lab.json("show", release["id"], env=env)["hosts"]
+            hosts: Any = lab.json("show", release["release"], env=env)["hosts"]
             assert {host["host"] for host in hosts if host["outcome"] == "verified"} == changed, told
         if code == 0:
             assert {lab.model(name) for name in names} == {model}, told

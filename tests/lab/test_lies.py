@@ -439,7 +439,7 @@ def test_a_host_that_lies_is_found_out(seen: dict[str, Any], case: Lie) -> None:
 def test_sessions_left_open_are_found(seen: dict[str, Any]) -> None:
     found = seen["sessions left open"]
     assert [(one.code, one.is_drift) for one in found] == [("J111", False)] * 2
-    told = sorted(re.sub(r"\d+", "N", one.seen) for one in found)
+    told = sorted(re.sub(r"\d+", "N", one.actual) for one in found)
     assert told == [
         "claude N of bitnami on pts/N, open for N.N h",
         "claude N of root without a terminal, open for N.N h",

@@ -26,10 +26,14 @@ HOST = "specialist-1"
 
 def test_hosts_are_found_in_ec2_and_lightsail(lab: Lab) -> None:
     found: Any = lab.json("hosts")
-    assert {(host["name"], host["address"]) for host in found["hosts"]} == {
+    assert {(host["host"], host["address"]) for host in found["hosts"]} == {
         (host.name, host.address) for host in lab.hosts
     }
-    assert {host["source"] for host in found["hosts"]} == {"ec2 us-east-1", "ec2 eu-west-1", "lightsail us-east-1"}
+    assert {(host["provider"], host["region"]) for host in found["hosts"]} == {
+        ("ec2", "us-east-1"),
+        ("ec2", "eu-west-1"),
+        ("lightsail", "us-east-1"),
+    }
     assert {host["user"] for host in found["hosts"]} == {"admin", "bitnami"}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import pty
 import re
@@ -21,6 +20,7 @@ from jada import ConfigError, JadaError
 from jada.inventory.cloud.errors import ATTEMPTS
 from jada.inventory.discover import discover
 from jada.inventory.fleet.config import Fleet
+from tests.forms import checked
 
 FleetOf = Callable[..., Fleet]
 
@@ -256,11 +256,14 @@ def test_one_instance_without_an_address_stops_no_command(fleet_of: FleetOf, tmp
     fleet = fleet_of(f"[{ORCHESTRATOR}, {hosts}]", ssh="{known_hosts: kh}")
     listed = jada(fleet, "hosts", "--json")
     assert listed.returncode == 1
-    rows = {row["name"]: row for row in json.loads(listed.stdout)["hosts"]}
+    rows = {row["host"]: row for row in checked(listed.stdout)["hosts"]}
     assert "has no address of the wanted kind" in rows["orch-1"]["error"]
-    assert not any("error" in row for name, row in rows.items() if name != "orch-1")
+    assert not any(row["error"] for name, row in rows.items() if name != "orch-1")
     assert [rows[name]["port"] for name in "st"] == [1, 2]
-    assert [rows[name]["source"] for name in ("orch-1", "s")] == ["ec2 us-east-1", "static"]
+    assert [(rows[name]["provider"], rows[name]["region"]) for name in ("orch-1", "s")] == [
+        ("ec2", "us-east-1"),
+        ("static", None),
+    ]
     drift = jada(fleet, "drift", XDG_STATE_HOME=str(tmp_path))
     assert drift.returncode == 1
     assert "orch-1 not checked J408 not-checked: orch-1 (ec2 us-east-1" in drift.stdout

@@ -69,11 +69,11 @@ def test_a_forged_manifest_is_its_hosts_own_trouble(victim: Victim) -> None:
     for name, (change, _) in FORGED.items():
         forge(victim, change)
         code, report, told = victim.jada("drift", "--json")
-        standing = {row["host"]: row["standing"] for row in report["hosts"]}
-        assert code == {"in_sync": 0, "drifted": 3}[standing[victim.host.name]], told
+        status = {row["host"]: row["status"] for row in report["hosts"]}
+        assert code == {"in_sync": 0, "drifted": 3}[status[victim.host.name]], told
         assert ("J412" in told) == (code == 3)
-        seen[name] = standing.pop(victim.host.name) == "in_sync"
-        assert set(standing.values()) == {"in_sync"}
+        seen[name] = status.pop(victim.host.name) == "in_sync"
+        assert set(status.values()) == {"in_sync"}
         victim.root(f"mv /run/manifest {MANIFEST}")
     assert seen == {name: judged for name, (_, judged) in FORGED.items()}
 
@@ -102,7 +102,7 @@ def test_an_old_release_that_is_forged_spoils_no_history(victim: Victim) -> None
     code, report, told = victim.jada("history", "--json")
     assert (code, len(report["releases"])) == (0, 2), told
     for release in report["releases"]:
-        assert victim.jada("show", release["id"])[0] == 0
+        assert victim.jada("show", release["release"])[0] == 0
     assert victim.jada("rollback", "--yes")[0] == 0
 
 

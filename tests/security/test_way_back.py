@@ -92,7 +92,7 @@ def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path
     code, host, told = victim.one("rollback", fleet_file=file)
     assert (code, host["outcome"], host["detail"]) == (1, "unproven", "what runs is not known"), told
     assert {"J411", "J112"} <= {finding["code"] for finding in host["findings"]}
-    assert host["model_running"] == ""
+    assert host["model_after"] is None
     assert victim.model() == OLD_MODEL
 
 

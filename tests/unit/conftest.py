@@ -15,6 +15,7 @@ from jada.cli.drift.evaluate import judge
 from jada.cli.drift.log import Check, Episode
 from jada.cli.records.model import Entry, HostOutcome
 from jada.cli.report.page import Done, Page
+from jada.cli.ui import console
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan
@@ -34,6 +35,7 @@ from jada.tasks.state import (
     Unit,
     Way,
 )
+from tests.forms import checked
 
 MODEL = "claude-sonnet-4.6"
 ID = "20261124-120000-aaaa"
@@ -103,6 +105,19 @@ HEALTHY = State(
 )
 
 
+@pytest.fixture(autouse=True)
+def _forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holds every JSON that a command prints to the form that docs/schemas/ has for it."""
+    as_text = console.json_text
+
+    def json_text(data: Any, ascii_only: bool = False) -> str:
+        text = as_text(data, ascii_only)
+        checked(text)
+        return text
+
+    monkeypatch.setattr(console, "json_text", json_text)
+
+
 @pytest.fixture
 def host() -> Callable[..., State]:
     """host(unit={"active": "failed"}, lock="ann"): HEALTHY, changed where the test says; dicts reach one level down."""
@@ -126,7 +141,7 @@ def back_alone(request: Request, state: State, service: Service, to: str = "") -
 
 @pytest.fixture
 def page(host: Callable[..., State]) -> Page:
-    """A page with a host of every standing, a past, and words that try to be more than words."""
+    """A page with a host of every status, a past, and words that try to be more than words."""
     at = datetime(2027, 1, 15, 8, 10, tzinfo=UTC)
     nasty = "<script>alert(1)</script>"
     layer = Settings("/etc/claude-code/managed-settings.json", "", File("0:0", "644", "a"), NOW - 500,
@@ -159,7 +174,7 @@ def page(host: Callable[..., State]) -> Page:
             severity="error",
             expected="<i>that</i>",
             actual="</svg>this",
-            fix="mend it",
+            fix="fix it",
         )
 
     def entry(id: str, kind: str, days: float, who: str, reason: str, model: str) -> Entry:

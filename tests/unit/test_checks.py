@@ -121,12 +121,12 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
 def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[str]) -> None:
     found = checks.drift(host(**changes))
     assert [finding.code for finding in found] == expected
-    assert not any(word in finding.mend_on("web-1") for finding in found for word in ("UNIT", "HOST"))
-    assert not any("HOST" in finding_as_json(finding, "web-1")["mend"] for finding in found)
+    assert not any(word in finding.fix_on("web-1") for finding in found for word in ("UNIT", "HOST"))
+    assert not any("HOST" in finding_as_json(finding, "web-1")["fix"] for finding in found)
 
 
 @pytest.mark.parametrize(
-    ("changes", "code", "mend"),
+    ("changes", "code", "fix"),
     [
         ({"unit": {"loaded": False, "load": "not-found"}}, "J201", "install the service on h"),
         (
@@ -148,13 +148,13 @@ def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[s
 )
 @pytest.mark.parametrize("is_released", [True, False])
 def test_of_a_unit_that_is_none_nothing_else_is_judged(
-    host: Host, changes: dict[str, Any], code: str, mend: str, is_released: bool
+    host: Host, changes: dict[str, Any], code: str, fix: str, is_released: bool
 ) -> None:
     """Of such a one systemd tells no user: what would follow from that is no advice to give."""
     nothing = {"settings": Settings(""), "process": None, "dropin": File(), "user": "", "home": "", "uid": 2**32 - 1}
     found = checks.drift(host(**changes, **nothing, **({} if is_released else {"release": None})))
     assert [finding.code for finding in found] == [*([] if is_released else ["J401"]), code]
-    assert found[-1].mend_on("h") == mend
+    assert found[-1].fix_on("h") == fix
 
 
 def test_a_process_that_the_main_one_started_later_has_read_the_files_then(host: Host) -> None:
@@ -168,10 +168,10 @@ def test_a_process_that_the_main_one_started_later_has_read_the_files_then(host:
 
 def test_what_was_not_read_is_told_and_thousands_are_counted(host: Host) -> None:
     (finding,) = checks.drift(host(unread=("agents: not all",)))
-    assert (finding.expected, finding.seen, finding.severity) == ("all of it read", "agents: not all", "warning")
+    assert (finding.expected, finding.actual, finding.severity) == ("all of it read", "agents: not all", "warning")
     many = checks.drift(host(unread=tuple(f"agents: {number}" for number in range(5000))))
     assert len(many) == checks.MOST_UNREAD + 1
-    assert many[-1].seen == "4980 more of the kind"
+    assert many[-1].actual == "4980 more of the kind"
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_what_a_bad_file_does_is_told_as_far_as_it_is_known(host: Host, changes:
     settings = host(settings=changes).settings
     found = checks.drift(host(layers=(settings,)) if settings.path == MANAGED else host(settings=changes))
     assert [finding.code for finding in found] == ["J101"]
-    assert found[0].seen.endswith(effect)
-    assert found[0].seen.startswith(f"{settings.path}: {settings.error}; ")
+    assert found[0].actual.endswith(effect)
+    assert found[0].actual.startswith(f"{settings.path}: {settings.error}; ")
 
 
 def test_a_look_says_it_in_the_words_that_are_known_here() -> None:
@@ -307,14 +307,14 @@ def test_a_long_context_that_nobody_asked_for_is_another_model(host: Host) -> No
 HOSTILE = "/home/a b/$(id)`id`'\"; reboot #/HOST/settings.json"
 
 
-def mend_of_owner(state: State, host: str) -> str:
-    return next(one.mend_on(host) for one in checks.drift(state) if one.code == "J107")
+def fix_of_owner(state: State, host: str) -> str:
+    return next(one.fix_on(host) for one in checks.drift(state) if one.code == "J107")
 
 
 def test_the_command_that_gives_settings_back_is_safe_to_paste(host: Host, tmp_path: Path) -> None:
     """Read by a real shell, with the host's name and the file's path as an attacker would choose them."""
     state = host(settings={"path": HOSTILE, "real": HOSTILE, "file": File("0:0", "644", "a" * 64)})
-    told = mend_of_owner(state, "web'; touch owned; '")
+    told = fix_of_owner(state, "web'; touch owned; '")
     command = told.partition(": chown ")[2]
     script = 'chown() { printf "%s\\n" "$@"; }; setpriv() { printf "%s\\n" "$@"; }; chown ' + command
     done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -338,10 +338,10 @@ def test_the_command_that_gives_settings_back_is_safe_to_paste(host: Host, tmp_p
 )
 def test_no_command_is_made_of_what_is_no_owner_mode_or_path(host: Host, file: File, path: str) -> None:
     state = host(after={"settings": file}, settings={"path": path, "real": path})
-    assert mend_of_owner(state, "web-1") == "chown and chmod it on web-1"
+    assert fix_of_owner(state, "web-1") == "chown and chmod it on web-1"
 
 
-def test_a_units_name_is_one_word_of_the_command_that_mends(host: Host) -> None:
+def test_a_units_name_is_one_word_of_the_command_that_fixes(host: Host) -> None:
     state = host(unit={"name": "a\\x2db HOST.service", "active": "failed"})
     found = next(one for one in checks.drift(state) if one.code == "J202")
-    assert "journalctl -u 'a\\x2db HO''ST.service' -n 50" in found.mend_on("web-1")
+    assert "journalctl -u 'a\\x2db HO''ST.service' -n 50" in found.fix_on("web-1")

@@ -11,13 +11,13 @@ def test_codes_and_names_are_unique_and_in_order() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_every_code_says_what_it_means_and_what_mends_it() -> None:
+def test_every_code_says_what_it_means_and_what_fixes_it() -> None:
     for code in CODES.values():
         assert re.fullmatch(r"J[1-4]\d\d", code.code)
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code.name)
         assert code.severity in ("error", "warning", "note")
         assert code.meaning.endswith(".")
-        assert code.mend
-        assert code.fixed_by.is_by_heal == ("jada heal" in code.mend)
-        assert (code.fixed_by is Fix.UPGRADE) == ("jada upgrade" in code.mend)
-        assert not code.mend.endswith(".")
+        assert code.fix
+        assert code.fixed_by.is_by_heal == ("jada heal" in code.fix)
+        assert (code.fixed_by is Fix.UPGRADE) == ("jada upgrade" in code.fix)
+        assert not code.fix.endswith(".")

@@ -10,19 +10,19 @@ from typing import Any
 
 import pysarif
 import pytest
-from jsonschema import Draft202012Validator
 from lxml import etree
 from prometheus_client.parser import text_string_to_metric_families
 
 from jada.cli.drift import formats
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
+from jada.cli.ui import console
 from jada.inventory.fleet.accept import Acceptance
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES
+from tests.forms import checked, schema
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = json.loads((ROOT / "docs/drift.schema.json").read_text())
 XSD = etree.XMLSchema(etree.parse(Path(__file__).with_name("junit-10.xsd")))
 AT = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 UNTIL = Acceptance("J301", ("*",), "new image soon", date(2026, 12, 31), 3)
@@ -31,7 +31,7 @@ NASTY = "a, b: \"c\" <d> & 'e' 100%\r\n\x1b[31m\\ ]]> Grüße 世界 ::error::"
 DRIFTED = HostDrift(
     "web-1",
     "specialist",
-    Standing.DRIFTED,
+    Status.DRIFTED,
     (
         Judged(Finding.of(codes.MODEL_ON_DISK, "claude-sonnet-4.6", NASTY)),
         Judged(Finding.of(codes.LIMIT_IN_FORCE, "1048576 open files", "1024"), UNTIL),
@@ -42,16 +42,16 @@ DRIFTED = HostDrift(
     ),
 )
 UNREACHABLE = HostDrift(
-    "web-2", "", Standing.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", "web-2: timeout")),)
+    "web-2", "", Status.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", "web-2: timeout")),)
 )
-IN_SYNC = HostDrift("web-3", "specialist", Standing.IN_SYNC)
+IN_SYNC = HostDrift("web-3", "specialist", Status.IN_SYNC)
 CHANGING = HostDrift(
     "web-5",
     "specialist",
-    Standing.CHANGING,
+    Status.CHANGING,
     (Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", f"being changed by {NASTY}")),),
 )
-GONE = HostDrift("web-4", "", Standing.GONE, (Judged(Finding.of(codes.HOST_GONE, "a host", "not found")),))
+GONE = HostDrift("web-4", "", Status.GONE, (Judged(Finding.of(codes.HOST_GONE, "a host", "not found")),))
 DRIFT = Drift('the "fleet"', AT, (DRIFTED, UNREACHABLE, IN_SYNC, GONE))
 EVERY_CODE = Drift(
     "all", AT, (replace(DRIFTED, findings=tuple(Judged(Finding.of(code, "a", "b")) for code in CODES.values())),)
@@ -61,22 +61,32 @@ HEALTHY = Drift("fine", AT, (IN_SYNC,))
 all_reports = pytest.mark.parametrize("drift", [DRIFT, EVERY_CODE, HEALTHY], ids=["mixed", "every code", "healthy"])
 
 
+def printed(drift: Drift) -> str:
+    return console.json_text(
+        {
+            "schema": "jada.drift/1",
+            "fleet": drift.fleet,
+            "at": drift.at.isoformat(),
+            "exit": drift.exit,
+            **formats.as_json(drift),
+        }
+    )
+
+
 @all_reports
 def test_json_keeps_to_its_schema(drift: Drift) -> None:
-    Draft202012Validator.check_schema(SCHEMA)
-    validator = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    validator.validate(json.loads(json.dumps({"schema": "jada.drift/1", **formats.as_json(drift)})))
+    assert checked(printed(drift))["fleet"] == drift.fleet
 
 
-@pytest.mark.parametrize(("key", "value"), [("in_sync", True), ("error", None), ("findings", []), ("standing", "fine")])
+@pytest.mark.parametrize(("key", "value"), [("in_sync", True), ("error", None), ("findings", []), ("status", "fine")])
 def test_the_schema_refuses_an_unchecked_host_that_looks_fine(key: str, value: object) -> None:
-    told = {"schema": "jada.drift/1", **formats.as_json(replace(DRIFT, hosts=(UNREACHABLE,)))}
+    told = checked(printed(replace(DRIFT, hosts=(UNREACHABLE,))))
     told["hosts"][0][key] = value
-    assert not Draft202012Validator(SCHEMA).is_valid(told)
+    assert not schema("drift").is_valid(told)
 
 
 def test_json_says_what_counts_and_what_is_accepted() -> None:
-    told = formats.as_json(DRIFT)
+    told = checked(printed(DRIFT))
     assert [(row["host"], row["in_sync"], row["error"]) for row in told["hosts"]] == [
         ("web-1", False, None),
         ("web-2", None, "web-2: timeout"),
@@ -84,10 +94,10 @@ def test_json_says_what_counts_and_what_is_accepted() -> None:
         ("web-4", None, None),
     ]
     found = told["hosts"][0]["findings"]
-    assert [(one["code"], one["counts"]) for one in found] == [
+    assert [(one["code"], one["is_drift"]) for one in found] == [
         ("J102", True), ("J301", False), ("J302", True), ("J111", False)
     ]  # fmt: skip
-    assert found[0]["mend"] == "jada heal --limit web-1"
+    assert found[0]["fix"] == "jada heal --limit web-1"
     assert found[1]["acceptance"] == {"reason": "new image soon", "until": "2026-12-31", "expired": False}
     assert told["exit"] == 1
 
@@ -149,7 +159,7 @@ def test_sarif_has_a_result_for_each_finding_and_suppresses_what_is_accepted() -
 def samples(drift: Drift) -> dict[tuple[str, ...], float]:
     families = text_string_to_metric_families(formats.prometheus(drift))
     return {
-        (one.name, *(value for key, value in one.labels.items() if key in ("standing", "code"))): one.value
+        (one.name, *(value for key, value in one.labels.items() if key in ("status", "code"))): one.value
         for family in families
         for one in family.samples
     }
@@ -179,7 +189,7 @@ def test_github_annotations_are_escaped_as_github_documents() -> None:
     # The rules of escapeData and escapeProperty in GitHub's @actions/core (packages/core/src/command.ts).
     assert lines[0] == (
         "::error title=web-1%3A J102 model-on-disk::expected claude-sonnet-4.6, saw "
-        "a, b: \"c\" <d> & 'e' 100%25\\r\\n\\x1b[31m\\ ]]> Grüße 世界 ::error::. Mend: jada heal --limit web-1"
+        "a, b: \"c\" <d> & 'e' 100%25\\r\\n\\x1b[31m\\ ]]> Grüße 世界 ::error::. Fix: jada heal --limit web-1"
     )
     assert [line.split()[0] for line in lines] == [
         "::error", "::notice", "::warning", "::notice", "::error", "::notice"
@@ -193,10 +203,9 @@ def test_a_healthy_fleet_needs_no_annotation() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("in_sync", True), ("in_sync", False), ("findings", [])])
 def test_the_schema_refuses_a_host_in_the_middle_of_a_change_that_looks_judged(key: str, value: object) -> None:
-    told = {"schema": "jada.drift/1", **formats.as_json(replace(DRIFT, hosts=(CHANGING,)))}
-    Draft202012Validator(SCHEMA).validate(told)
+    told = checked(printed(replace(DRIFT, hosts=(CHANGING,))))
     told["hosts"][0][key] = value
-    assert not Draft202012Validator(SCHEMA).is_valid(told)
+    assert not schema("drift").is_valid(told)
 
 
 def test_a_host_in_the_middle_of_a_change_passes_and_fails_nothing() -> None:
@@ -205,5 +214,5 @@ def test_a_host_in_the_middle_of_a_change_passes_and_fails_nothing() -> None:
     assert suite is not None
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["1", "0", "0", "1"]
     assert json.loads(formats.sarif(drift, Path("fleet.yml")))["runs"][0]["results"][0]["level"] == "note"
-    assert 'jada_drift_hosts{fleet="the \\"fleet\\"",standing="changing"} 1\n' in formats.prometheus(drift)
+    assert 'jada_drift_hosts{fleet="the \\"fleet\\"",status="changing"} 1\n' in formats.prometheus(drift)
     assert formats.github(drift).startswith("::notice title=web-5%3A J409 change-under-way::")

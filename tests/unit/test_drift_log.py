@@ -12,7 +12,7 @@ import pytest
 
 from jada import JadaError
 from jada.cli.drift import notices
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
 from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
 from jada.cli.records.sqlite import prepare
 from jada.inventory.fleet.accept import Acceptance
@@ -36,9 +36,9 @@ def log() -> Iterator[DriftLog]:
         yield DriftLog(connection)
 
 
-def check(minute: int, *findings: Judged, standing: Standing = Standing.DRIFTED, whole: bool = True) -> Drift:
+def check(minute: int, *findings: Judged, status: Status = Status.DRIFTED, whole: bool = True) -> Drift:
     """A check of web-1 so many minutes past noon."""
-    return Drift("f", AT + timedelta(minutes=minute), (HostDrift("web-1", "r", standing, findings),), whole)
+    return Drift("f", AT + timedelta(minutes=minute), (HostDrift("web-1", "r", status, findings),), whole)
 
 
 def events(log: DriftLog, target: str = "webhook") -> list[tuple[str, str, str]]:
@@ -59,58 +59,58 @@ def run(log: DriftLog, *checks: Drift) -> list[tuple[str, str, str]]:
 def test_a_finding_is_told_once_for_as_long_as_it_lasts(log: DriftLog) -> None:
     assert run(log, check(0, MODEL)) == [(NEW, "J102", "")]
     assert run(log, check(15, MODEL), check(30, MODEL)) == []
-    assert run(log, check(45, standing=Standing.IN_SYNC)) == [(RESOLVED, "J102", "resolved")]
-    assert run(log, check(60, standing=Standing.IN_SYNC)) == []
+    assert run(log, check(45, status=Status.IN_SYNC)) == [(RESOLVED, "J102", "resolved")]
+    assert run(log, check(60, status=Status.IN_SYNC)) == []
     assert run(log, check(75, MODEL)) == [(NEW, "J102", "")]
 
 
 def test_what_changes_in_a_finding_is_no_news(log: DriftLog) -> None:
-    other = Judged(replace(MODEL.finding, seen="claude-c"))
+    other = Judged(replace(MODEL.finding, actual="claude-c"))
     assert run(log, check(0, MODEL), check(15, other)) == []
 
 
 def test_a_host_that_can_not_be_checked_keeps_its_findings(log: DriftLog) -> None:
-    assert run(log, check(0, MODEL), check(15, UNREACHABLE, standing=Standing.NOT_CHECKED)) == [(NEW, "J408", "")]
+    assert run(log, check(0, MODEL), check(15, UNREACHABLE, status=Status.NOT_CHECKED)) == [(NEW, "J408", "")]
     assert run(log, check(30, MODEL)) == [(RESOLVED, "J408", "resolved")]
 
 
 def test_another_reason_for_not_being_checked_is_news(log: DriftLog) -> None:
-    unreachable = check(0, UNREACHABLE, standing=Standing.NOT_CHECKED)
-    found = run(log, unreachable, check(15, KEY_CHANGED, standing=Standing.NOT_CHECKED))
+    unreachable = check(0, UNREACHABLE, status=Status.NOT_CHECKED)
+    found = run(log, unreachable, check(15, KEY_CHANGED, status=Status.NOT_CHECKED))
     assert found == [(NEW, "J406", ""), (RESOLVED, "J408", "resolved")]
 
 
 def test_an_accepted_finding_ends_as_accepted_and_begins_again_when_that_expires(log: DriftLog) -> None:
     accepted = replace(LIMIT, acceptance=ACCEPTANCE)
-    assert run(log, check(0, LIMIT), check(15, accepted, standing=Standing.IN_SYNC)) == [(RESOLVED, "J301", "accepted")]
+    assert run(log, check(0, LIMIT), check(15, accepted, status=Status.IN_SYNC)) == [(RESOLVED, "J301", "accepted")]
     assert run(log, check(30, replace(accepted, expired=True))) == [(NEW, "J301", "")]
 
 
 def test_notes_are_kept_and_not_told(log: DriftLog) -> None:
-    assert run(log, check(0, SESSION, standing=Standing.IN_SYNC)) == []
-    assert run(log, check(15, standing=Standing.IN_SYNC)) == []
+    assert run(log, check(0, SESSION, status=Status.IN_SYNC)) == []
+    assert run(log, check(15, status=Status.IN_SYNC)) == []
     _, episodes = log.since("f", "")
     assert [(one.code, one.resolution) for one in episodes] == [("J111", "resolved")]
 
 
 def test_a_host_that_is_gone_takes_its_findings_with_it(log: DriftLog) -> None:
-    assert run(log, check(0, MODEL), check(15, GONE, standing=Standing.GONE)) == [(RESOLVED, "J102", "gone")]
+    assert run(log, check(0, MODEL), check(15, GONE, status=Status.GONE)) == [(RESOLVED, "J102", "gone")]
 
 
 @pytest.mark.parametrize(("whole", "expected"), [(True, [(RESOLVED, "J102", "gone")]), (False, [])])
 def test_a_check_of_other_hosts_ends_nothing(log: DriftLog, whole: bool, expected: list[tuple[str, str, str]]) -> None:
-    others = Drift("f", AT + timedelta(minutes=15), (HostDrift("web-2", "r", Standing.IN_SYNC),), whole)
+    others = Drift("f", AT + timedelta(minutes=15), (HostDrift("web-2", "r", Status.IN_SYNC),), whole)
     assert run(log, check(0, MODEL), others) == expected
 
 
 def test_other_fleets_have_their_own_history(log: DriftLog) -> None:
-    other = replace(check(15, standing=Standing.IN_SYNC), fleet="g")
+    other = replace(check(15, status=Status.IN_SYNC), fleet="g")
     assert run(log, check(0, MODEL), other) == []
     assert log.since("g", "") == ([log.since("g", "")[0][0]], [])
 
 
 def test_several_findings_of_one_code_are_one_episode(log: DriftLog) -> None:
-    second = Judged(replace(MODEL.finding, seen="claude-c"))
+    second = Judged(replace(MODEL.finding, actual="claude-c"))
     log.add(check(0, MODEL, second), [])
     (episode,) = log.since("f", "")[1]
     assert (episode.expected, episode.actual) == ("claude-a", "claude-b; claude-c")
@@ -123,7 +123,7 @@ def test_each_target_is_told_by_itself(log: DriftLog) -> None:
 
 
 def test_since_has_what_was_open_at_some_time_since(log: DriftLog) -> None:
-    run(log, check(0, MODEL), check(15, LIMIT), check(30, LIMIT), check(45, standing=Standing.IN_SYNC))
+    run(log, check(0, MODEL), check(15, LIMIT), check(30, LIMIT), check(45, status=Status.IN_SYNC))
     checks, episodes = log.since("f", (AT + timedelta(minutes=20)).isoformat(timespec="seconds"))
     assert [(one.code, one.opened_at[11:16], one.closed_at[11:16]) for one in episodes] == [("J301", "12:15", "12:45")]
     assert [(one.at[11:16], one.in_sync, one.drifted, one.not_checked) for one in checks] == [
@@ -154,7 +154,7 @@ def test_a_message_says_what_is_new_and_what_is_over(log: DriftLog) -> None:
     subject, text = notices.message("f", log.pending("f", "webhook"))
     assert subject == "jada drift: f: 1 new, 1 resolved"
     assert text.splitlines() == [
-        "NEW error: web-1 J301 limit-in-force: expected 1048576 open files, saw 1024. Mend: jada heal --limit web-1",
+        "NEW error: web-1 J301 limit-in-force: expected 1048576 open files, saw 1024. Fix: jada heal --limit web-1",
         "RESOLVED: web-1 J102 model-on-disk, found 2026-11-24T12:00:00+00:00",
     ]
 
@@ -180,7 +180,7 @@ def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
         severity="error",
         expected=said,
         actual=said,
-        fix="mend " + "z" * 10_000,
+        fix="fix " + "z" * 10_000,
     )
     subject, text = notices.message("f\nBcc: all", [Notice(NEW, episode), Notice(RESOLVED, episode)])
     assert len(subject.splitlines()) == 1
@@ -190,15 +190,15 @@ def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
 
 
 def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> None:
-    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), standing=Standing.CHANGING)
+    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), status=Status.CHANGING)
     log.add(check(0, MODEL, SESSION), ["webhook"])
     before = log.since("f", "")[1]
     assert run(log, changing) == []
     assert log.since("f", "")[1] == before
-    assert run(log, check(30, standing=Standing.IN_SYNC)) == [(RESOLVED, "J102", "resolved")]
+    assert run(log, check(30, status=Status.IN_SYNC)) == [(RESOLVED, "J102", "resolved")]
 
 
 def test_an_unreachable_host_that_is_then_being_changed_waits_for_the_next_check_too(log: DriftLog) -> None:
-    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), standing=Standing.CHANGING)
-    assert run(log, check(0, UNREACHABLE, standing=Standing.NOT_CHECKED), changing) == []
-    assert run(log, check(30, standing=Standing.IN_SYNC)) == [(RESOLVED, "J408", "resolved")]
+    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), status=Status.CHANGING)
+    assert run(log, check(0, UNREACHABLE, status=Status.NOT_CHECKED), changing) == []
+    assert run(log, check(30, status=Status.IN_SYNC)) == [(RESOLVED, "J408", "resolved")]

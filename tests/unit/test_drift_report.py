@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
-from jada.cli.drift.evaluate import Drift, Standing, explain, judge, unmatched
+from jada.cli.drift.evaluate import Drift, Status, explain, judge, unmatched
 from jada.cli.records import sqlite
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.inventory.fleet.accept import Acceptance
@@ -49,27 +49,27 @@ def codes(drift: Drift, host: str = "web-1") -> list[str]:
     return next([one.finding.code for one in row.findings] for row in drift.hosts if row.host == host)
 
 
-def standing(drift: Drift, host: str = "web-1") -> Standing:
-    return next(row.standing for row in drift.hosts if row.host == host)
+def status(drift: Drift, host: str = "web-1") -> Status:
+    return next(row.status for row in drift.hosts if row.host == host)
 
 
 def test_a_fleet_in_sync(host: MakeHost) -> None:
     found = check({"web-1": host(), "web-2": host()})
-    assert [row.standing for row in found.hosts] == [Standing.IN_SYNC] * 2
+    assert [row.status for row in found.hosts] == [Status.IN_SYNC] * 2
     assert found.exit == Exit.OK
 
 
 def test_one_finding_is_drift(host: MakeHost) -> None:
     found = check({"web-1": host(process={"soft": 1024}), "web-2": host()})
-    assert (standing(found), standing(found, "web-2")) == (Standing.DRIFTED, Standing.IN_SYNC)
+    assert (status(found), status(found, "web-2")) == (Status.DRIFTED, Status.IN_SYNC)
     assert found.exit == Exit.DRIFT
 
 
 def test_a_host_that_was_not_checked_is_never_fine(host: MakeHost) -> None:
     found = check({"web-1": HostError("web-1 can't be reached: no route"), "web-2": host(process={"soft": 1024})})
-    assert standing(found) is Standing.NOT_CHECKED
+    assert status(found) is Status.NOT_CHECKED
     assert codes(found) == ["J408"]
-    assert found.count(Standing.IN_SYNC) == 0
+    assert found.count(Status.IN_SYNC) == 0
     assert found.exit == Exit.FAILED
 
 
@@ -79,9 +79,9 @@ HOLDER = "ann@ops since 2026-11-24T11:59:00+00:00 for release 20261124-115900-cc
 
 def test_a_host_in_the_middle_of_a_change_is_neither_in_sync_nor_drift(host: MakeHost) -> None:
     found = check({"web-1": host(**HALF_WAY, lock=HOLDER), "web-2": host()})
-    assert (standing(found), codes(found)) == (Standing.CHANGING, ["J409"])
-    assert found.hosts[0].findings[0].finding.seen == f"being changed by {HOLDER}"
-    assert found.count(Standing.IN_SYNC) == 1
+    assert (status(found), codes(found)) == (Status.CHANGING, ["J409"])
+    assert found.hosts[0].findings[0].finding.actual == f"being changed by {HOLDER}"
+    assert found.count(Status.IN_SYNC) == 1
     assert found.exit == Exit.OK
 
 
@@ -96,10 +96,10 @@ def holder(since: str) -> str:
 def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_ever(host: MakeHost, since: str) -> None:
     """A transaction that hangs, or a lock that somebody holds by hand: nobody knows what the host runs."""
     found = check({"web-1": host(**HALF_WAY, lock=holder(since)), "web-2": host()})
-    assert (standing(found), codes(found)) == (Standing.NOT_CHECKED, ["J408"])
+    assert (status(found), codes(found)) == (Status.NOT_CHECKED, ["J408"])
     (one,) = found.hosts[0].findings
-    assert one.finding.seen.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
-    assert "--force" not in one.finding.mend_on("web-1")
+    assert one.finding.actual.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
+    assert "--force" not in one.finding.fix_on("web-1")
     assert found.exit == Exit.FAILED
 
 
@@ -117,7 +117,7 @@ def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_eve
 )
 def test_a_change_that_may_still_last_or_is_of_no_known_time_goes_on(host: MakeHost, lock: str) -> None:
     """Hosts are begun up to fleet.yml's deadline; and the holder may not have been written down yet."""
-    assert standing(check({"web-1": host(lock=lock)})) is Standing.CHANGING
+    assert status(check({"web-1": host(lock=lock)})) is Status.CHANGING
 
 
 def test_a_change_under_way_hides_no_other_hosts_drift_and_no_unreachable_one(host: MakeHost) -> None:
@@ -133,13 +133,13 @@ def test_a_new_host_in_its_first_change_is_not_told_as_new(host: MakeHost) -> No
 
 def test_what_is_half_way_without_a_change_that_runs_is_drift(host: MakeHost) -> None:
     """The kernel says whether one runs: the text that a change left in its lock file is not even read."""
-    assert standing(check({"web-1": host(**HALF_WAY)})) is Standing.DRIFTED
+    assert status(check({"web-1": host(**HALF_WAY)})) is Status.DRIFTED
 
 
 def test_a_changed_host_key_is_no_plain_unreachable(host: MakeHost) -> None:
     found = check({"web-1": HostKeyError("web-1 shows another key", "compare it"), "web-2": host()})
     assert codes(found) == ["J406"]
-    assert found.hosts[0].findings[0].finding.mend_on("web-1") == "compare it"
+    assert found.hosts[0].findings[0].finding.fix_on("web-1") == "compare it"
     assert found.exit == Exit.FAILED
 
 
@@ -163,14 +163,14 @@ def test_hosts_without_a_release(
 def test_a_reinstalled_host_names_the_release_it_had(host: MakeHost) -> None:
     found = check({"web-1": host(release=None)}, released={"web-1": RELEASE}).hosts[0].findings[0].finding
     assert RELEASE in found.expected
-    assert "reinstalled" in found.seen
-    assert found.mend_on("web-1") == "jada heal --limit web-1"
+    assert "reinstalled" in found.actual
+    assert found.fix_on("web-1") == "jada heal --limit web-1"
 
 
-def test_a_hosts_name_in_what_mends_it_is_one_word_to_a_shell(host: MakeHost) -> None:
+def test_a_hosts_name_in_what_fixes_it_is_one_word_to_a_shell(host: MakeHost) -> None:
     name = "web-1; rm -rf $HOME"
     found = check({name: host(release=None)}, released={name: RELEASE}).hosts[0].findings[0].finding
-    assert found.mend_on(name) == f"jada heal --limit '{name}'"
+    assert found.fix_on(name) == f"jada heal --limit '{name}'"
 
 
 def test_a_new_host_that_is_down_too_is_both(host: MakeHost) -> None:
@@ -186,12 +186,12 @@ def test_another_role_than_at_its_release(host: MakeHost, role: str, expected: l
 def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
     released = {"web-1": RELEASE, "old": "20250101-120000-cccc", "gone": RELEASE, "gone-too": LATER}
     found = check({"web-1": host()}, released=released)
-    gone = [row.host for row in found.hosts if row.standing is Standing.GONE]
+    gone = [row.host for row in found.hosts if row.status is Status.GONE]
     # The release of `old` is older than any that is current somewhere: that is history.
     assert gone == ["gone", "gone-too"]
     assert codes(found, "gone") == ["J405"]
     assert found.exit == Exit.OK
-    assert found.count(Standing.IN_SYNC) == 1
+    assert found.count(Status.IN_SYNC) == 1
 
 
 def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
@@ -235,8 +235,8 @@ def test_accepted_findings_do_not_count_until_they_expire(
 ) -> None:
     found = check({"web-1": host(process={"soft": 1024})}, fleet(acceptance))
     one = found.hosts[0].findings[0]
-    assert (one.counts, one.expired) == (counts, expired)
-    assert standing(found) is (Standing.DRIFTED if counts else Standing.IN_SYNC)
+    assert (one.is_drift, one.expired) == (counts, expired)
+    assert status(found) is (Status.DRIFTED if counts else Status.IN_SYNC)
 
 
 @pytest.mark.parametrize(("pattern", "counts"), [("web", False), ("i-a", False), ("web-i-a", True), ("x/web", False)])
@@ -244,7 +244,7 @@ def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, coun
     own = "x/web" if "/" in pattern else "web"
     one = Host("web-i-a", "192.0.2.1", "ec2", region="us-east-1", id="i-a", role="r", own_name=own)
     found = judge(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
-    assert [one.counts for one in found.hosts[0].findings] == [counts]
+    assert [one.is_drift for one in found.hosts[0].findings] == [counts]
 
 
 def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -> None:
@@ -259,7 +259,7 @@ def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gon
         Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")
     ]
     found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
-    assert found.count(Standing.GONE) == 0
+    assert found.count(Status.GONE) == 0
 
 
 def test_of_two_acceptances_the_longer_one_holds(host: MakeHost) -> None:
@@ -275,7 +275,7 @@ def test_what_is_not_accepted_still_counts(host: MakeHost) -> None:
 def test_another_machine_at_the_address_is_no_plain_unreachable(host: MakeHost) -> None:
     found = check({"web-1": OtherMachineError("web-1 is i-a, but i-b answers"), "web-2": host()})
     assert codes(found) == ["J420"]
-    assert standing(found) is Standing.NOT_CHECKED
+    assert status(found) is Status.NOT_CHECKED
 
 
 @pytest.mark.parametrize("code", ["J406", "J408", "J420"])
@@ -290,11 +290,11 @@ def test_an_unknown_code_is_told_with_its_line(host: MakeHost) -> None:
 
 
 @pytest.mark.parametrize("word", ["J103", "j103", "model-shadowed"])
-def test_explain_tells_what_a_code_means_and_what_mends_it(word: str) -> None:
+def test_explain_tells_what_a_code_means_and_what_fixes_it(word: str) -> None:
     told = explain(word)
     assert told.startswith("J103 model-shadowed: error\n")
     assert kinds.MODEL_SHADOWED.meaning in told
-    assert kinds.MODEL_SHADOWED.mend in told
+    assert kinds.MODEL_SHADOWED.fix in told
 
 
 def test_explain_says_that_a_note_is_no_drift() -> None:
@@ -323,10 +323,10 @@ def test_a_fleet_yml_that_asks_for_another_model_is_drift(host: MakeHost) -> Non
     seen = {"web-1": released_to(host, HAIKU), "web-2": host()}
     found = check(seen, asking("sonnet-4.6"))
     assert (codes(found), codes(found, "web-2")) == (["J422"], [])
-    assert (standing(found), standing(found, "web-2")) == (Standing.DRIFTED, Standing.IN_SYNC)
+    assert (status(found), status(found, "web-2")) == (Status.DRIFTED, Status.IN_SYNC)
     (one,) = found.hosts[0].findings
     assert one.finding.expected == f"{SONNET}, as fleet.yml asks of role r"
-    assert one.finding.seen == f"{HAIKU} by release {RELEASE}"
+    assert one.finding.actual == f"{HAIKU} by release {RELEASE}"
     accept = replace(asking("sonnet-4.6"), accept=(accepted("J422"),))
     assert check(seen, accept).exit == Exit.OK
 
@@ -341,8 +341,8 @@ def test_a_role_of_two_models_is_told_where_fleet_yml_names_none(host: MakeHost)
     seen = {"web-1": released_to(host, HAIKU), "web-2": host(), "web-3": host(), "new-1": host(release=None)}
     found = check(seen)
     assert [codes(found, name) for name in ("web-1", "web-2", "web-3")] == [["J423"], [], []]
-    assert standing(found) is Standing.IN_SYNC
-    assert found.hosts[0].findings[0].finding.seen == f"{HAIKU}; of that role: 2 on {SONNET}, 1 on {HAIKU}"
+    assert status(found) is Status.IN_SYNC
+    assert found.hosts[0].findings[0].finding.actual == f"{HAIKU}; of that role: 2 on {SONNET}, 1 on {HAIKU}"
     # None is the right one of as many.
     even = check({"web-1": released_to(host, HAIKU), "web-2": host()})
     assert (codes(even), codes(even, "web-2")) == (["J423"], ["J423"])
@@ -358,14 +358,14 @@ def test_a_model_that_retires_is_told_while_there_is_time(host: MakeHost) -> Non
     assert codes(check({"web-1": released_to(host, RETIRES)})) == ["J121"]
     found = check({"web-1": released_to(host, RETIRES), "web-2": host()}, asking("sonnet-4.5"))
     assert (codes(found), codes(found, "web-2")) == (["J121"], ["J422", "J121"])
-    assert found.hosts[0].findings[0].finding.seen == (
+    assert found.hosts[0].findings[0].finding.actual == (
         f"{RETIRES} retires on 2026-11-30, in 6 days (runs there, released there, asked for by fleet.yml)"
     )
-    assert found.hosts[1].findings[1].finding.seen.endswith("in 6 days (asked for by fleet.yml)")
+    assert found.hosts[1].findings[1].finding.actual.endswith("in 6 days (asked for by fleet.yml)")
 
 
 def test_a_lock_is_told_and_is_no_drift(host: MakeHost) -> None:
     held = OperatorLock("bob@ops", "2026-11-24T11:00:00+00:00", "", "incident 4711")
     found = check({"web-1": host(held=held), "web-2": host()})
     assert (codes(found), found.exit) == (["J421"], Exit.OK)
-    assert found.hosts[0].findings[0].finding.seen == f"locked by {held}"
+    assert found.hosts[0].findings[0].finding.actual == f"locked by {held}"

@@ -173,7 +173,7 @@ def resolve(with_files: Callable[[Case], State]) -> Resolve:
 def test_it_answers_as_the_cli_did(resolve: Resolve, case: Case) -> None:
     found = resolve(case)
     assert found.model == case.model
-    assert [origin.model for origin in found.chain if not origin.lost] == [case.model]
+    assert [origin.model for origin in found.chain if not origin.rejected_because] == [case.model]
 
 
 @pytest.mark.parametrize(("model", "listed", "used"), AVAILABLE)
@@ -205,7 +205,7 @@ def test_the_strongest_override_wins(resolve: Resolve) -> None:
 
 def test_the_chain_says_why_each_lost(resolve: Resolve) -> None:
     files = {USER: MODEL, MANAGED: {"model": "m-m"}, PROJECT: '{"model": "m-p",}', LOCAL: env("ANTHROPIC_MODEL", "")}
-    assert [(origin.model, origin.lost) for origin in resolve(Case("", files, ENV)).chain] == [
+    assert [(origin.model, origin.rejected_because) for origin in resolve(Case("", files, ENV)).chain] == [
         ("m-env", f"hidden by the empty ANTHROPIC_MODEL in the env of {LOCAL}"),
         ("m-m", ""),
         ("m-user", "outranked"),
@@ -226,14 +226,18 @@ def test_of_a_file_that_jada_could_not_read_it_does_not_say_what_becomes(
 ) -> None:
     state = with_files(Case("", {USER: MODEL}))
     state = replace(state, settings=replace(state.settings, text="", problem=problem))
-    assert effective.resolve(state, state.fresh).chain[-1].lost == lost
+    assert effective.resolve(state, state.fresh).chain[-1].rejected_because == lost
 
 
 def test_settings_that_are_not_read_are_told(resolve: Resolve) -> None:
     found = resolve(Case("", {USER: MODEL}, argv={"setting-sources": "project"}))
-    assert found.chain[-1].lost == "not read: --setting-sources on the command line"
+    assert found.chain[-1].rejected_because == "not read: --setting-sources on the command line"
     found = resolve(Case("", {USER: MODEL}, {"CLAUDE_CONFIG_DIR": "/srv/c"}))
-    assert found.chain[-1].lost == f"not read: {found.moved}" == "not read: CLAUDE_CONFIG_DIR=/srv/c in the unit"
+    assert (
+        found.chain[-1].rejected_because
+        == f"not read: {found.moved}"
+        == "not read: CLAUDE_CONFIG_DIR=/srv/c in the unit"
+    )
 
 
 def test_sessions_by_hand_are_at_home_and_in_projects(with_files: Callable[[Case], State]) -> None:

@@ -1,4 +1,4 @@
-"""What heals a host: what it is to run, what a release can mend, and what is left to people."""
+"""What heals a host: what it is to run, what a release can fix, and what is left to people."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_accepted_drift_is_left_alone(host: MakeHost) -> None:
     ],
     ids=["another model", "stopped", "another limit", "no drop-in", "cut off"],
 )
-def test_what_a_release_mends_gets_one_of_what_the_current_one_asks_for(
+def test_what_a_release_fixes_gets_one_of_what_the_current_one_asks_for(
     host: MakeHost, changes: dict[str, Any]
 ) -> None:
     made = healed(host(**changes)).transaction
@@ -115,10 +115,10 @@ def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
     assert made.release.wanted.nofile_asked == REQUEST.nofile
 
 
-def test_what_no_release_mends_is_refused_with_what_does(host: MakeHost) -> None:
+def test_what_no_release_fixes_is_refused_with_what_does(host: MakeHost) -> None:
     plan = healed(host(settings={"file": File("0:0", "644", "b" * 64)}))
     assert plan.transaction is None
-    told = "to release the same again would mend nothing here. J107 settings-owner: on web-1: chown 1000:1000"
+    told = "to release the same again would fix nothing here. J107 settings-owner: on web-1: chown 1000:1000"
     assert plan.refusal.startswith(told)
 
 

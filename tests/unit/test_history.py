@@ -56,7 +56,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_tells_of_the_chosen_hosts_alone(recorded: None, argv: tuple[str, ...], told: dict[str, int]) -> None:
     done = CliRunner().invoke(history.history, [*argv, "--json"], standalone_mode=False)
     assert done.exception is None
-    assert {one["id"]: sum(one["hosts"].values()) for one in json.loads(done.stdout)["releases"]} == told
+    assert {one["release"]: sum(one["outcomes"].values()) for one in json.loads(done.stdout)["releases"]} == told
 
 
 def test_that_nothing_is_told_of_them_is_said(recorded: None) -> None:
@@ -104,4 +104,4 @@ def test_hosts_stand_in_the_order_in_which_people_count(recorded: None) -> None:
     with open_records() as records:
         records.add_locks(replace(lock, host=f"web-{number}") for number in (10, 9, 11))
     done = CliRunner().invoke(history.history, ["--json"], standalone_mode=False)
-    assert json.loads(done.stdout)["locks"][0]["hosts"] == ["web-9", "web-10", "web-11"]
+    assert json.loads(done.stdout)["locks"][0]["hosts"] == [{"host": f"web-{number}"} for number in (9, 10, 11)]

@@ -60,7 +60,7 @@ def test_what_is_recorded_is_told_in_that_order() -> None:
                 severity="error",
                 expected="a",
                 actual="b",
-                fix="mend",
+                fix="fix",
             )
             write(connection, "drift_episode", [row])
             connection.execute(

@@ -21,6 +21,7 @@ from jada.inventory.fleet.config import Fleet
 from jada.tasks import FILES, operator_lock
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 from jada.tasks.transaction import hold_script
+from tests.forms import checked
 
 ANN = OperatorLock("ann@ops", "2026-11-25T10:00:00+00:00", "", "incident 4711")
 BOB = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "2026-11-25T13:00:00+00:00", "a; rm -rf $(x) \"'")
@@ -191,25 +192,25 @@ def test_a_host_that_was_not_locked_is_told_as_that_and_not_recorded(command: Co
     assert command("unlock", "--limit", "web-1").stdout == "web-1 was not locked\n0 hosts unlocked.\n"
     assert command("unlock", "--limit", "web-1").return_value == Exit.OK
     unlocks = [one for one in json.loads(command("history", "--json").stdout)["locks"] if one["kind"] == "unlock"]
-    assert [one["hosts"] for one in unlocks] == [["web-1"]]
+    assert [one["hosts"] for one in unlocks] == [[{"host": "web-1"}]]
 
 
 def test_scripts_are_told_what_came_of_each_host(command: Command) -> None:
     command("lock", "--reason", "incident 4711", "--limit", "web-1")
     done = command("lock", "--reason", "mine", "--for", "2h", "--json", by="bob@ops")
-    told = json.loads(done.stdout)
+    told = checked(done.stdout)
     assert done.return_value == told["exit"] == Exit.FAILED  # off-1
-    ann = {"who": "ann@ops", "since": "2026-11-25T12:00:00+00:00", "until": "", "reason": "incident 4711"}
-    bob = {"who": "bob@ops", "since": ann["since"], "until": "2026-11-25T14:00:00+00:00", "reason": "mine"}
-    assert (told["schema"], told["fleet"], told["at"], told["lock"]) == ("jada.lock/1", "f", ann["since"], bob)
+    ann = {"who": "ann@ops", "locked_at": "2026-11-25T12:00:00+00:00", "until": None, "reason": "incident 4711"}
+    bob = {"who": "bob@ops", "locked_at": ann["locked_at"], "until": "2026-11-25T14:00:00+00:00", "reason": "mine"}
+    assert (told["schema"], told["fleet"], told["operator_lock"]) == ("jada.lock/1", "f", bob)
     assert told["hosts"] == [
-        {"host": "web-1", "outcome": "rejected", "before": ann, "error": None},
-        {"host": "web-2", "outcome": "locked", "before": None, "error": None},
-        {"host": "off-1", "outcome": "failed", "before": None, "error": "off-1 is off"},
+        {"host": "web-1", "role": None, "outcome": "rejected", "operator_lock_before": ann, "error": None},
+        {"host": "web-2", "role": None, "outcome": "locked", "operator_lock_before": None, "error": None},
+        {"host": "off-1", "role": None, "outcome": "failed", "operator_lock_before": None, "error": "off-1 is off"},
     ]
     told = json.loads(command("unlock", "--json").stdout)
-    assert (told["schema"], told["lock"]) == ("jada.unlock/1", None)
-    outcomes = {one["host"]: (one["outcome"], one["before"]) for one in told["hosts"]}
+    assert (told["schema"], told["operator_lock"]) == ("jada.unlock/1", None)
+    outcomes = {one["host"]: (one["outcome"], one["operator_lock_before"]) for one in told["hosts"]}
     assert outcomes == {"web-1": ("unlocked", ann), "web-2": ("rejected", bob), "off-1": ("failed", None)}
     (told,) = json.loads(command("unlock", "--json", "--limit", "web-1").stdout)["hosts"]
     assert told["outcome"] == "not_locked"

@@ -20,7 +20,7 @@ import pytest
 
 from jada import Exit, Host, HostError, JadaError, Service, attempt
 from jada.cli.commands.history import each_read
-from jada.cli.drift.evaluate import Standing, judge
+from jada.cli.drift.evaluate import Status, judge
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import each_judged
@@ -133,10 +133,10 @@ def test_a_host_that_can_not_be_judged_was_not_checked_and_the_others_were(
     seen = {"a": host(), "b": host(**change), "c": host()}
     hosts = [Host(name, "192.0.2.1", "static", role="r") for name in seen]
     found = judge(FLEET, hosts, seen, {}, datetime(2027, 1, 1, tzinfo=UTC))
-    standings = {row.host: row.standing for row in found.hosts}
-    assert standings["a"] is standings["c"] is Standing.IN_SYNC
+    statuses = {row.host: row.status for row in found.hosts}
+    assert statuses["a"] is statuses["c"] is Status.IN_SYNC
     # Some nonsense is judged as it should be: as drift.
-    assert standings["b"] in (Standing.NOT_CHECKED, Standing.DRIFTED, Standing.IN_SYNC)
+    assert statuses["b"] in (Status.NOT_CHECKED, Status.DRIFTED, Status.IN_SYNC)
 
 
 def test_why_a_host_could_not_be_judged_is_a_finding(host: Callable[..., State]) -> None:
@@ -144,8 +144,8 @@ def test_why_a_host_could_not_be_judged_is_a_finding(host: Callable[..., State])
     found = judge(FLEET, [Host("a", "x", "static", role="r")], {"a": state}, {}, datetime(2027, 1, 1, tzinfo=UTC))
     (one,) = found.hosts[0].findings
     assert one.finding.code == "J408"
-    assert one.finding.seen == "a: jada could not judge what it saw there (TypeError)"
-    assert "report" in one.finding.mend_on("a")
+    assert one.finding.actual == "a: jada could not judge what it saw there (TypeError)"
+    assert "report" in one.finding.fix_on("a")
 
 
 def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:

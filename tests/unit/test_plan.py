@@ -188,16 +188,16 @@ def test_a_missing_file_is_made(host: Host) -> None:
         ),
         (
             {"unit": {"loaded": False, "load": "bad-setting", "error": "Unit has a bad setting."}, "user": ""},
-            "systemd calls it bad-setting: Unit has a bad setting.; mend that first",
+            "systemd calls it bad-setting: Unit has a bad setting.; fix that first",
         ),
         ({"unit": {"user": "ghost"}, "user": ""}, "User=ghost of jada-agent.service is no user of this host"),
         (
             {"reloaded": Launch({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": f"Environment= of {DROPINS}/60-x.conf"})},
-            f"would not do: x from ANTHROPIC_MODEL in Environment= of {DROPINS}/60-x.conf; mend that first",
+            f"would not do: x from ANTHROPIC_MODEL in Environment= of {DROPINS}/60-x.conf; fix that first",
         ),
         (
             {"process": {"again": WRAPPED}, "health": Answer()},
-            "would not do: x from ANTHROPIC_MODEL in the environment of process 301, which its unit does not set; mend "
+            "would not do: x from ANTHROPIC_MODEL in the environment of process 301, which its unit does not set; fix "
             "that first, or restart the service if nothing sets it any more",
         ),
     ],
@@ -218,7 +218,7 @@ def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, 
         {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "infinity"),)}},
         {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", ""),)}},
         {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "5000:4000"),)}},
-        # The service does not answer now, which a restart may mend.
+        # The service does not answer now, which a restart may fix.
         {"health": Answer(True, error="nothing accepts connections there")},
         # It says that it does not use what the script sets.
         {"process": {"launch": WRAPPED, "again": WRAPPED}},

@@ -14,7 +14,7 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from jada import Host, HostError
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge
 from jada.cli.drift.log import Episode
 from jada.cli.report.page import Page, html
 from jada.inventory.fleet.config import Fleet
@@ -235,9 +235,7 @@ def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHos
     findings = tuple(
         Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES.values()
     )
-    rows = tuple(
-        HostDrift(f"web-{number}", "web", Standing.DRIFTED, findings[number % 5 :: 5]) for number in range(500)
-    )
+    rows = tuple(HostDrift(f"web-{number}", "web", Status.DRIFTED, findings[number % 5 :: 5]) for number in range(500))
     at = datetime(2027, 1, 15, tzinfo=UTC)
     page = Page(Drift("f", at, rows), {row.host: host() for row in rows}, at - timedelta(days=30))
     assert len(matrix(page)) == 500

@@ -195,13 +195,13 @@ def test_a_torn_manifest_leaves_the_way_back(host: Host, whole: tuple[str, ...],
     assert told in back.notes[0]
 
 
-def test_a_torn_manifest_is_a_finding_and_an_upgrade_mends_it(host: Host) -> None:
+def test_a_torn_manifest_is_a_finding_and_an_upgrade_fixes_it(host: Host) -> None:
     state = damaged(host)
     refused = back_alone(REQUEST, state, SERVICE).refusal
     assert "and no snapshot in /var/lib/jada/releases is whole: jada upgrade puts" in refused
     found = {finding.code: finding for finding in checks.drift(state)}
     assert found["J412"].is_error
-    assert f"releases/{ID}/manifest.json" in found["J412"].seen
+    assert f"releases/{ID}/manifest.json" in found["J412"].actual
     made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
     assert made
     assert Release.from_json(made.release.to_json()) == made.release

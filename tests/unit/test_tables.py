@@ -74,17 +74,17 @@ def test_o_wide_and_a_pipe_leave_nothing_out(screen: io.StringIO) -> None:
 
 def test_a_long_line_goes_on_at_a_word_as_far_in_as_it_began(screen: io.StringIO) -> None:
     on(screen, 40)
-    out.print(f"    [bold]Mend:[/] jada heal --limit specialist-1, then look at {MODEL} there\nx")
+    out.print(f"    [bold]Fix:[/] jada heal --limit specialist-1, then look at {MODEL} there\nx")
     assert screen.getvalue().splitlines() == [
-        "    Mend: jada heal --limit",
-        "    specialist-1, then look at",
+        "    Fix: jada heal --limit specialist-1,",
+        "    then look at",
         f"    {MODEL} there",
         "x",
     ]
 
 
 def test_the_status_ends_with_a_total() -> None:
-    active: dict[str, object] = {"state": "active", "model_running": MODEL, "drift": []}
+    active: dict[str, object] = {"error": None, "state": "active", "model_running": MODEL, "drift": []}
     rows: list[dict[str, object]] = [
         active,
         active,
@@ -97,7 +97,7 @@ def test_the_status_ends_with_a_total() -> None:
 
 
 def test_the_model_on_disk_has_to_be_seen_where_it_is_not_the_one_that_runs() -> None:
-    row = {"model_on_disk": MODEL, "model_running": MODEL}
+    row = {"error": None, "model_on_disk": MODEL, "model_running": MODEL}
     ranks = {one.name: one.rank for one in status._columns([row, {"error": "x"}])}
     assert ranks[status.ON_DISK] > ranks["up"]
     ranks = {one.name: one.rank for one in status._columns([row, {**row, "model_running": "other"}])}
@@ -109,11 +109,11 @@ def test_a_host_that_is_being_changed_says_so_and_by_whom(host: Callable[..., St
     rows = []
     for lock in ("", holder):
         facts = status._facts(host(lock=lock, process={"soft": 1}), fleet, "r", date(2026, 11, 24))
-        rows.append({"host": "web-1", "role": "r", "source": "s", **facts})
+        rows.append({"host": "web-1", "role": "r", "error": None, **facts})
     found, changing = rows
-    assert (found["state"], found["being_changed_by"], found["drift"]) == ("active", None, ["J301"])
-    assert (changing["state"], changing["being_changed_by"], changing["drift"]) == ("being changed", holder, [])
-    assert status._cells(changing)[3] == "[yellow]being changed[/]"
+    assert (found["state"], found["changing_by"], found["drift"]) == ("active", None, ["J301"])
+    assert (changing["state"], changing["changing_by"], changing["drift"]) == ("changing", holder, [])
+    assert status._cells(changing, "s")[3] == "[yellow]being changed[/]"
     assert list(status._about(rows)) == [f"[yellow]![/] being changed by {holder} (web-1)"]
     assert "1 being changed" in status.total(rows)
 
@@ -122,7 +122,7 @@ def test_a_model_on_disk_that_could_not_be_seen_is_not_none(host: Callable[..., 
     blind = host(unseen="it was cut off", settings={"text": None})
     facts = status._facts(blind, Fleet("f", Path("fleet.yml"), (), ()), "r", date(2026, 11, 24))
     assert facts["model_on_disk"] is None
-    assert status._cells({"host": "web-1", "role": "r", "source": "s", **facts})[4] == "unknown"
+    assert status._cells({"host": "web-1", "role": "r", "error": None, **facts}, "s")[4] == "unknown"
 
 
 def test_few_hosts_are_named_and_many_counted() -> None:

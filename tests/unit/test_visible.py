@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jada import Host, HostError
+from jada import Exit, Host, HostError
 from jada.cli.drift import check, formats
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Standing, judge
+from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge
 from jada.cli.drift.log import DriftLog
 from jada.cli.records.sqlite import prepare
 from jada.cli.report.page import Page, html
@@ -30,6 +30,7 @@ from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.release import Wanted
 from jada.tasks.state import State
+from tests.forms import checked
 
 MODEL = "claude-sonnet-4.6"
 
@@ -125,8 +126,8 @@ def test_json_says_everything_and_every_parser_reads_it(ascii_only: bool) -> Non
 
 
 def test_json_on_stdout_is_one_object_that_can_be_written(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    emit_json("status", {"hosts": [EVIL]})
-    assert json.loads(capsysbinary.readouterr().out.decode())["schema"] == "jada.status/1"
+    emit_json("models", EVIL, Exit.OK, {"models": []})
+    assert checked(capsysbinary.readouterr().out.decode())["schema"] == "jada.models/1"
 
 
 def test_an_age_that_no_clock_tells_is_not_known() -> None:
@@ -169,7 +170,7 @@ def test_two_colons_within_a_line_stay(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_no_json_is_an_order_to_a_runner(capsys: pytest.CaptureFixture[str]) -> None:
-    emit_json("status", {one: [one, {one: one}] for one in ORDERS})
+    put(json_text({one: [one, {one: one}] for one in ORDERS}))
     text = capsys.readouterr().out
     assert not orders(text)
     assert json.loads(text)["##[stop-commands]pwn"][1] == {"##[stop-commands]pwn": "##[stop-commands]pwn"}
@@ -187,7 +188,7 @@ def test_an_explanation_is_no_order_to_a_runner(host: Callable[..., State], caps
 
 def test_annotations_of_ours_are_orders_and_nothing_in_them_is(capsys: pytest.CaptureFixture[str]) -> None:
     found = (Judged(Finding.of(codes.MODEL_ON_DISK, "##[error]x", "::error::y")),)
-    put(formats.github(Drift("f", AT, (HostDrift("::a", "", Standing.DRIFTED, found),))))
+    put(formats.github(Drift("f", AT, (HostDrift("::a", "", Status.DRIFTED, found),))))
     text = capsys.readouterr().out
     assert text.startswith("::error title=%3A%3Aa")
     assert "##[" not in text
@@ -199,9 +200,9 @@ def evil_drift() -> Drift:
         Judged(Finding.of(codes.SESSION_STALE, EVIL, EVIL)),
     )
     unreachable = HostDrift(
-        EVIL + "2", "", Standing.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", EVIL)),)
+        EVIL + "2", "", Status.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", EVIL)),)
     )
-    return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Standing.DRIFTED, findings), unreachable))
+    return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Status.DRIFTED, findings), unreachable))
 
 
 def test_what_hosts_say_is_kept_as_it_is_shown() -> None:
@@ -258,7 +259,8 @@ def test_an_explanation_shows_what_hosts_say_as_text(
     for line in told:
         out.print(line)
     assert not dangers(capsys.readouterr().out)
-    emit_json("explain", explanation.facts("web-1", state))
+    row = {"host": "web-1", "role": EVIL, "error": None, **explanation.facts("web-1", state)}
+    emit_json("explain", EVIL, Exit.OK, {"hosts": [row]})
     assert not dangers(capsys.readouterr().out)
 
 
