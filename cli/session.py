@@ -8,29 +8,28 @@ import glob
 import socket
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jada import ConfigError, Exit, Host, HostError, JadaError, UnforeseenError, attempt
+from jada import ConfigError, Host, HostError, JadaError, UnforeseenError
 from jada.cli import signals
+from jada.cli.results import HostResults
 from jada.cli.ui.complete import role_names
 from jada.cli.ui.console import debugged, err, escape, plural, progress, visible
 from jada.cli.ui.given import GIVEN
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
-    from jada.tasks.engines.ssh import Connection, Session
+    from jada.tasks.engine import Connection, Engine
     from jada.tasks.plan import Request
     from jada.tasks.state import State
 
 F = TypeVar("F", bound=Callable[..., Any])
-S = TypeVar("S")
 T = TypeVar("T")
 
 # What chooses hosts by their names, where that is an option; some commands take a name as an argument.
@@ -47,7 +46,7 @@ class Opened:
 
     fleet: Fleet
     hosts: tuple[Host, ...]
-    session: Session
+    engine: Engine
     ends: float
 
     def role(self, name: str) -> str:
@@ -57,9 +56,7 @@ class Opened:
         """The same with all the time that fleet.yml gives, as after a question that waited for its answer."""
         return replace(self, ends=time.monotonic() + self.fleet.deadline)
 
-    def look(
-        self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False
-    ) -> dict[str, State | HostError]:
+    def look(self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False) -> HostResults[State]:
         """One look at every host, side by side, in the order of the hosts; it `goes_on` if changes follow at once."""
         names = (host.name for host in self.hosts)
         return self.visit(text, names, lambda _, connection: connection.look(history, goes_on=goes_on))
@@ -69,7 +66,7 @@ class Opened:
         text: str,
         names: Iterable[str],
         act: Callable[[str, Connection], T],
-    ) -> dict[str, T | HostError]:
+    ) -> HostResults[T]:
         """Does one thing on each named host, side by side, and shows how far it is.
 
         Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotBegunError.
@@ -86,7 +83,7 @@ class Opened:
                 yield name
 
         with progress(text, len(wanted)) as advance:
-            for name, result in self.session.each(in_time(), act):
+            for name, result in self.engine.imap(in_time(), act):
                 found[name] = result
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
@@ -94,7 +91,7 @@ class Opened:
         signals.check()
         late = f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
         why = "jada was told to stop" if signals.stopped() else late
-        return {name: found.get(name, NotBegunError(f"{name} was not begun: {why}")) for name in wanted}
+        return HostResults((name, found.get(name, NotBegunError(f"{name} was not begun: {why}"))) for name in wanted)
 
     def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
         from jada.tasks.plan import Request
@@ -153,23 +150,32 @@ def open_fleet(
 
     with lasting():
         fleet = load(fleet_file, needs_all)
+        hosts = find(fleet, role, limit, limit_by)
+    with open_engine(fleet, hosts) as engine:
+        yield Opened(fleet, hosts, engine, time.monotonic() + fleet.deadline)
+
+
+@contextmanager
+def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[Engine]:
+    """The engine that reaches these hosts, which is decided here alone; so far there is one, over ssh."""
+    from jada.cli.startup import lasting
+
+    with lasting():
         from jada.inventory.access import login
         from jada.inventory.access.scratch import scratch
         from jada.tasks.engines.dial import AT_ONCE, dial
 
-        hosts = find(fleet, role, limit, limit_by)
         first = [host for host in hosts if not host.trouble][:AT_ONCE] if login.is_direct(fleet) else []
         lines = {host.name: dial(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
-        from jada.tasks.engines.ssh import Session
+        from jada.tasks.engines.ssh import SshEngine
 
     with signals.cleaned_up(), scratch() as folder:
-        data = login.ssh_data(fleet, hosts, folder)
-        session = Session(data, fleet.service, lines)
+        engine = SshEngine(login.ssh_data(fleet, hosts, folder), fleet.service, lines)
         try:
-            yield Opened(fleet, hosts, session, time.monotonic() + fleet.deadline)
+            yield engine
         finally:
-            session.close()
+            engine.close()
 
 
 def find(fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMIT) -> tuple[Host, ...]:
@@ -254,16 +260,3 @@ def one_host(hosts: tuple[Host, ...], wanted: str) -> Host:
             f"{wanted} matches {plural(len(hosts), 'host')}", "name one of: " + ", ".join(one.name for one in hosts)
         )
     return exact[0]
-
-
-def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> dict[str, T | HostError]:
-    """What `judge` makes of each host that was seen; where it fails, that host's trouble."""
-    return {
-        name: state if isinstance(state, HostError) else attempt(name, partial(judge, name, state))
-        for name, state in seen.items()
-    }
-
-
-def worst(codes: set[Exit]) -> Exit:
-    """One exit code for many hosts: a failure says more than a rollback, that more than a lock."""
-    return next((code for code in (Exit.FAILED, Exit.ROLLED_BACK, Exit.LOCKED, Exit.DRIFT) if code in codes), Exit.OK)

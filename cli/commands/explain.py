@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from jada import Exit, HostError
-from jada.cli.session import HOST, each_judged, fleet_option, open_fleet
+from jada.cli.results import HostResults, each_judged
+from jada.cli.session import HOST, fleet_option, open_fleet
 from jada.cli.ui.console import emit_json, escape, out
 from jada.cli.ui.given import GIVEN
 
@@ -54,5 +54,5 @@ def _row(facts: dict[str, Any] | HostError) -> dict[str, Any]:
     return {"error": None, **facts}
 
 
-def _exit(told: Mapping[str, object]) -> Exit:
-    return Exit.FAILED if any(isinstance(one, HostError) for one in told.values()) else Exit.OK
+def _exit(told: HostResults[Any]) -> Exit:
+    return Exit.FAILED if told.failed else Exit.OK

@@ -14,7 +14,8 @@ import click
 from jada import Exit, HostError, natural
 from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.records.sqlite import Records, open_records
-from jada.cli.session import Opened, choose_recorded, each_judged, host_options, load, open_fleet
+from jada.cli.results import HostResults, each_judged
+from jada.cli.session import Opened, choose_recorded, host_options, load, open_fleet
 from jada.cli.ui.console import all_visible, emit_json, err, escape, nulled, out, plural
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
@@ -202,18 +203,17 @@ def read_back(opened: Opened, records: Records, now: datetime) -> Exit:
         lambda _, connection: connection.look(history=True).history,
     )
     told = each_read(seen)
-    failed = [error for error in told.values() if isinstance(error, HostError)]
-    for error in failed:
+    for error in told.failed.values():
         err.print(f"[red]✗[/] not read: {escape(error.message)}")
-    words = [word for one in told.values() if not isinstance(one, HostError) for word in one]
+    words = [word for one in told.ok.values() for word in one]
     recorded = {entry.id: known for entry, _ in words if (known := records.entry(entry.id))}
     kept, left_out = agreed(words, recorded, opened.fleet.name, now)
     for entry, hosts in kept.items():
         ended = {host.host for host in records.hosts(entry.id) if host.outcome is not HostOutcome.IN_PROGRESS}
         records.add(entry, [host for host in hosts if host.host not in ended])
     _tell_left_out(left_out)
-    err.print(f"Read {plural(len(kept), 'release')} back from {plural(len(seen) - len(failed), 'host')}.")
-    return Exit.FAILED if failed else Exit.OK
+    err.print(f"Read {plural(len(kept), 'release')} back from {plural(len(told.ok), 'host')}.")
+    return Exit.FAILED if told.failed else Exit.OK
 
 
 def agreed(
@@ -286,7 +286,7 @@ def _tell_left_out(left_out: Iterable[LeftOut]) -> None:
         err.print(f"[yellow]Left out[/] of {escape(host)}, because {escape(why)}: {escape(told)}")
 
 
-def each_read(seen: Mapping[str, tuple[Past, ...] | HostError]) -> dict[str, list[tuple[Entry, HostEntry]] | HostError]:
+def each_read(seen: Mapping[str, tuple[Past, ...] | HostError]) -> HostResults[list[tuple[Entry, HostEntry]]]:
     """What of each host's own record can be kept; a host whose record can't is that host's trouble."""
 
     def read(name: str, pasts: tuple[Past, ...]) -> list[tuple[Entry, HostEntry]]:

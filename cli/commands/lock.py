@@ -14,7 +14,8 @@ import click
 from jada import Exit, HostError
 from jada.cli.records.model import LockEntry
 from jada.cli.records.sqlite import open_records
-from jada.cli.session import Opened, host_options, open_fleet, worst
+from jada.cli.results import worst
+from jada.cli.session import Opened, host_options, open_fleet
 from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
 from jada.cli.ui.duration import span
 from jada.cli.ui.locks import lock_as_json
@@ -99,7 +100,7 @@ def unlock(force: bool, as_json: bool, fleet_file: str | None, role: str | None,
 def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
     verb, lock = "lock" if request.lock.reason else "unlock", request.lock
     names = (host.name for host in opened.hosts)
-    results = opened.visit(f"{verb.capitalize()}ing", names, lambda _, connection: connection.hold(request))
+    results = opened.visit(f"{verb.capitalize()}ing", names, lambda _, connection: connection.set_lock(request))
     reports = [_report(name, result, verb) for name, result in results.items()]
     with open_records(needed=False) as records:
         records.add_locks(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jada import HostError
-from jada.cli.session import each_judged, host_options, open_fleet
+from jada.cli.results import each_judged
+from jada.cli.session import host_options, open_fleet
 from jada.cli.ui.console import escape, out, write_file
 from jada.cli.ui.duration import span
 
@@ -66,8 +66,7 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
         seen = each_judged(opened.look("Checking hosts"), _explainable)
         found = judged(opened, seen, whole=role is None and limit is None)
     words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
-    states = {name: state for name, state in seen.items() if not isinstance(state, HostError)}
-    write_file(file, html(_page(found, states, since, " ".join(filter(None, words)))), for_all=False)
+    write_file(file, html(_page(found, seen.ok, since, " ".join(filter(None, words)))), for_all=False)
     out.print(f"Wrote {escape(str(file))}. {summary(found)}")
     return found.exit
 

@@ -71,7 +71,7 @@ def rollback(
             change = last.change if last else ""
 
             def planner(name: str, state: State) -> Plan:
-                role, service = opened.role(name), opened.session.service
+                role, service = opened.role(name), opened.engine.service
                 if redo:
                     return plan.redo(request, role, state, service, change)
                 return plan.rollback(request, role, target, state, service, change)

@@ -66,7 +66,7 @@ def upgrade(
 
         def planner(name: str, state: State) -> Plan:
             role, model = opened.role(name), wanted[name].id
-            made = plan.upgrade(request, role, model, state, opened.session.service)
+            made = plan.upgrade(request, role, model, state, opened.engine.service)
             note = "" if to else plan.of_the_file(made, role, state)
             return replace(made, notes=(*made.notes, note)) if note else made
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt, natural
 from jada.cli.records.model import AHEAD
+from jada.cli.results import HostResults
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
 from jada.tasks import checks, codes, paths
@@ -140,8 +141,8 @@ def explain(code: str) -> str:
     return f"{found.code} {found.name}: {found.severity}{drift}\n{found.meaning}\nFix: {found.fix}"
 
 
-def _states(seen: Mapping[str, State | HostError]) -> Iterator[State]:
-    return (one for one in seen.values() if isinstance(one, State))
+def _states(seen: Mapping[str, State | HostError]) -> Iterable[State]:
+    return HostResults(seen).ok.values()
 
 
 def _unless_hung(name: str, seen: State | HostError, at: datetime, longest: timedelta) -> State | HostError:

@@ -14,6 +14,7 @@ from jada.cli.drift.check import judged, show
 from jada.cli.drift.evaluate import BESIDE, HostDrift, Status
 from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
 from jada.cli.records.sqlite import open_records
+from jada.cli.results import HostResults
 from jada.cli.rollout.options import How
 from jada.cli.rollout.run import roll_out
 from jada.cli.session import Opened, choose
@@ -44,7 +45,7 @@ def bring_back(everything: Opened, role: str | None, limit: str | None, reason: 
         # An unfinished change was undone first, and the host looked at again.
         now = rows if state is seen[name] else {row.host: row for row in _judged_again(opened, known, name, state)}
         wanted = wanted_on(hosts[name], state, peers, recorded, opened.fleet, datetime.now(UTC))
-        return heal_plan(request, now[name], state, wanted, opened.session.service)
+        return heal_plan(request, now[name], state, wanted, opened.engine.service)
 
     if not how.as_json:
         show(found)
@@ -87,7 +88,7 @@ def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> d
     manifest names. Pure.
     """
     roles = {host.name: host.role for host in hosts}
-    releases = {name: one.release for name, one in known.items() if isinstance(one, State) and one.release}
+    releases = {name: one.release for name, one in HostResults(known).ok.items() if one.release}
     return {name: release for name, release in releases.items() if release.role == roles.get(name)}
 
 
@@ -146,9 +147,8 @@ def _others(
     everything: Opened, opened: Opened, seen: Mapping[str, State | HostError]
 ) -> Mapping[str, State | HostError]:
     """A look at the other hosts of a role, where a host has to be told what its role runs."""
-    roles = {
-        host.role for host in opened.hosts if isinstance(one := seen[host.name], State) and _is_stranger(host, one)
-    }
+    states = HostResults(seen).ok
+    roles = {host.role for host in opened.hosts if host.name in states and _is_stranger(host, states[host.name])}
     rest = tuple(host for host in everything.hosts if host.role in roles and host.name not in seen)
     return replace(everything, hosts=rest).look("Looking at what their role runs") if rest else {}
 

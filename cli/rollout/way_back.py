@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from jada import HostError, attempt
 from jada.cli.records.model import AHEAD
 from jada.cli.records.sqlite import Records
-from jada.cli.rollout.run import Plans, on_models
+from jada.cli.results import HostResults
+from jada.cli.rollout.outcome import Plans
+from jada.cli.rollout.show import on_models
 from jada.cli.ui.console import plural
 from jada.tasks import checks
 from jada.tasks.plan import Plan, last_release
@@ -91,7 +93,7 @@ def described(fleet: Fleet, seen: Seen, plans: Plans, last: Release | None, redo
 
 def _unsure(seen: Seen, plans: Plans, last: Release) -> Iterator[str]:
     """What else may have been the last change."""
-    gone = [name for name, state in seen.items() if isinstance(state, HostError)]
+    gone = HostResults(seen).failed
     moving = any(isinstance(plan, Plan) and plan.transaction for plan in plans.values())
     if gone and not moving:
         yield f"The last change was release {last.id}. Unreachable: {', '.join(gone)}. To send others back: {FURTHER}"
@@ -117,7 +119,7 @@ def _nothing(last: Release, redo: bool) -> str:
 
 
 def _states(seen: Seen) -> dict[str, State]:
-    return {name: state for name, state in seen.items() if isinstance(state, State)}
+    return HostResults(seen).ok
 
 
 def _made(states: Mapping[str, State], change: str) -> str:

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     D = TypeVar("D", bound=DataclassInstance)
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 # Letters and marks that nobody sees (Unicode's Default_Ignorable_Code_Point), beside those that Python escapes itself.
 INVISIBLE = re.compile(
@@ -309,6 +313,14 @@ def plural(count: int, noun: str) -> str:
 def named(hosts: Sequence[str]) -> str:
     """The hosts by name, or how many they are where nobody would read them all."""
     return ", ".join(hosts) if len(hosts) <= MOST_NAMES else plural(len(hosts), "host")
+
+
+def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    """The second of each pair by the first, in the order they come."""
+    groups: dict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return groups
 
 
 def since(started: float, now: float) -> str:

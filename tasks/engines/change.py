@@ -33,7 +33,7 @@ def journal(state: State, service: Service, count: int) -> Generator[StringComma
 
 
 @operation(is_idempotent=False)
-def hold(request: LockRequest, instance: str = "") -> Generator[StringCommand, None, None]:
+def set_lock(request: LockRequest, instance: str = "") -> Generator[StringCommand, None, None]:
     """Locks the host against changes by jada, or frees it; prints the lock there was, and what came of it. On another
     EC2 instance than `instance`, an error is printed instead.
     """

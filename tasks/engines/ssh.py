@@ -25,9 +25,10 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, JadaError, OtherMachineError, Service, UnforeseenError, attempt, reason
+from jada import HostError, OtherMachineError, Service, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
-from jada.tasks.engines.change import change, hold, journal
+from jada.tasks.engine import act_on
+from jada.tasks.engines.change import change, journal, set_lock
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.dial import AT_ONCE, is_connected
 from jada.tasks.engines.look import LONGEST, Look, look_first, look_on_stdin, read_look
@@ -66,7 +67,7 @@ LONGEST_LINE = 2000
 T = TypeVar("T")
 
 
-class Connection:
+class SshConnection:
     """One host, by its ssh connection. Its data may name the EC2 instance that it is (`jada_instance`)."""
 
     def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, line: socket.socket | None = None) -> None:
@@ -165,9 +166,9 @@ class Connection:
         self._was_begun = False
         return self._change(transaction, evidence) or self._find_out(transaction)
 
-    def hold(self, request: LockRequest) -> LockAnswer:
+    def set_lock(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
-        done = self._run(hold, request=request, instance=self._instance, name="lock")
+        done = self._run(set_lock, request=request, instance=self._instance, name="lock")
         *before, last = done.stdout_lines or ["nothing was answered"]
         if last not in ("jada-held", "jada-refused"):
             raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
@@ -262,7 +263,7 @@ def _may_pass(error: BaseException) -> bool:
     )
 
 
-class Session:
+class SshEngine:
     """Connections to the hosts of one command. `data` is pyinfra's host data by host name, or why there is none, and
     `lines` what was dialed.
     """
@@ -286,15 +287,15 @@ class Session:
             host.connector_cls = BoundedConnector
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
         self._connections = {
-            name: Connection(self._state, inventory.get_host(name), service, lines.get(name)) for name in usable
+            name: SshConnection(self._state, inventory.get_host(name), service, lines.get(name)) for name in usable
         }
 
-    def each(
-        self, names: Iterable[str], visit: Callable[[str, Connection], T], at_once: int = AT_ONCE
+    def imap(
+        self, names: Iterable[str], act: Callable[[str, SshConnection], T], at_once: int = AT_ONCE
     ) -> Iterator[tuple[str, T | HostError]]:
-        """Runs `visit` for the named hosts, `at_once` of them side by side, and yields each result as it comes.
+        """Runs `act` for the named hosts, `at_once` of them side by side, and yields each result as it comes.
 
-        Whatever trouble one host makes is its result. A link that died since the last visit is made anew.
+        Whatever trouble one host makes is its result. A link that died since the last one is made anew.
         """
 
         def run(name: str) -> tuple[str, T | HostError]:
@@ -302,11 +303,11 @@ class Session:
                 return name, self._troubles[name]
             connection = self._connections[name]
 
-            def act() -> T:
+            def run_act() -> T:
                 if (transport := connection._transport()) and not transport.is_active():
                     connection.close()
                 try:
-                    return visit(name, connection)
+                    return act(name, connection)
                 except HostError:
                     # Some are paramiko's errors too, so that pyinfra takes them for trouble of ssh.
                     raise
@@ -315,9 +316,7 @@ class Session:
                     raise UnforeseenError(why, f"look again: jada status --limit {name}") from error
 
             try:
-                return name, attempt(name, act, "go on with it")
-            except JadaError as error:
-                return name, HostError(f"{name}: {error.message}", error.hint)
+                return name, act_on(name, run_act)
             except gevent.Timeout:
                 return name, HostError(f"{name} gave no answer in time")
 

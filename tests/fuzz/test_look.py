@@ -25,7 +25,8 @@ from jada.cli.drift import evaluate, formats
 from jada.cli.records.model import HostOutcome
 from jada.cli.report import page
 from jada.cli.report.page import Page
-from jada.cli.rollout import run
+from jada.cli.rollout import show
+from jada.cli.rollout.outcome import Report
 from jada.cli.ui import explanation
 from jada.cli.ui.console import json_text, styled
 from jada.inventory.fleet.config import Fleet
@@ -194,7 +195,7 @@ def _change(made: Plan) -> None:
         return
     assert Release.from_json(transaction.release.to_json()) == transaction.release
     assert "\0" not in transaction.script()
-    run.show_plan("x", {"web-1": made})
+    show.show_plan("x", {"web-1": made})
 
 
 def _show(state: State) -> None:
@@ -202,8 +203,8 @@ def _show(state: State) -> None:
     json.loads(json_text([facts, explanation.facts("web-1", state)]))
     row = {"host": "web-1", "role": "r", "error": None, **facts}
     cells = (*status._cells(row, "s"), *status._about([row]), status.total([row]))
-    report = run.Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
-    for line in (*cells, *explanation.lines("web-1", state), *run._lines("web-1", report, True, ID)):
+    report = Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
+    for line in (*cells, *explanation.lines("web-1", state), *show._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
 

@@ -18,7 +18,7 @@ from jada.inventory.discover import discover
 from jada.inventory.fleet import config
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
-from jada.tasks.engines.ssh import Session
+from jada.tasks.engines.ssh import SshEngine
 from jada.tasks.operator_lock import LockRequest, OperatorLock
 
 if TYPE_CHECKING:
@@ -95,23 +95,23 @@ def operator(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @contextmanager
-def jada(address: str, scratch: Path, more: str = "") -> Iterator[Session]:
+def jada(address: str, scratch: Path, more: str = "") -> Iterator[SshEngine]:
     """A session of jada's to the host of this name or address, which it calls `web-1`."""
     file = scratch / "fleet.yml"
     source = f"{{static: {{hosts: {{web-1: {{address: '{address}'}}}}}}}}"
     file.write_text(f"fleet: x\nsources: [{source}]\nroles: {{agents: {{model: sonnet-4.5}}}}\n{more}")
     fleet = config.load(str(file))
-    session = Session(ssh_data(fleet, discover(fleet), scratch / "scratch"), SERVICE, {})
+    engine = SshEngine(ssh_data(fleet, discover(fleet), scratch / "scratch"), SERVICE, {})
     try:
-        yield session
+        yield engine
     finally:
-        session.close()
+        engine.close()
 
 
-def outcome(session: Session) -> str:
+def outcome(engine: SshEngine) -> str:
     """ "" when the host was looked at, what is told otherwise."""
 
-    ((_, seen),) = session.each(["web-1"], lambda _, connection: connection.look())
+    ((_, seen),) = engine.imap(["web-1"], lambda _, connection: connection.look())
     return str(seen) if isinstance(seen, HostError) else ""
 
 
@@ -199,8 +199,8 @@ def compare(operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("SSH_AUTH_SOCK", str(operator.agent))
     argv = ["ssh", "-F", str(operator.home / ".ssh/config"), "-o", "BatchMode=yes", address, "true"]
     ssh = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    with jada(address, tmp_path) as session:
-        ended = outcome(session)
+    with jada(address, tmp_path) as engine:
+        ended = outcome(engine)
     assert (ssh.returncode == 0) == (not case.told), ssh.stderr
     assert case.told in ended if case.told else not ended, f"ssh: {ssh.returncode} {ssh.stderr}\njada: {ended}"
 
@@ -224,8 +224,8 @@ def test_what_fleet_yml_says_goes_before_an_ssh_configuration(
     monkeypatch.setenv("SSH_AUTH_SOCK", str(operator.agent))
     more = f"ssh: {{{operator.put_in(section)}, user: admin}}\n"
     for _ in range(2):
-        with jada(operator.target.address, tmp_path, more) as session:
-            assert outcome(session) == ""
+        with jada(operator.target.address, tmp_path, more) as engine:
+            assert outcome(engine) == ""
     # Learnt once.
     assert (operator.home / "known").read_text() == operator.put_in(known or KNOWN)
 
@@ -336,9 +336,9 @@ def test_a_host_that_runs_nothing_is_told_with_its_own_words(
     monkeypatch.setenv("HOME", str(operator.home))
     machine.inside(operator.target, command)
     try:
-        with jada(operator.target.address, tmp_path) as session:
-            assert told in outcome(session)
-            ((_, held),) = session.each(["web-1"], lambda _, connection: connection.hold(LOCK))
+        with jada(operator.target.address, tmp_path) as engine:
+            assert told in outcome(engine)
+            ((_, held),) = engine.imap(["web-1"], lambda _, connection: connection.set_lock(LOCK))
             assert told in str(held)
     finally:
         undo = "usermod -s /bin/bash admin; rm -f /etc/sudoers.d/test; chmod 4755 /usr/bin/sudo"

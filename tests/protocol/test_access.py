@@ -31,7 +31,7 @@ from jada.inventory.discover import discover
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.sources.lightsail import granted
-from jada.tasks.engines.ssh import Session
+from jada.tasks.engines.ssh import SshEngine
 
 FleetOf = Callable[..., Fleet]
 
@@ -436,9 +436,9 @@ def serving(listening: socket.socket) -> Iterator[Shown]:
 def connected(fleet: Fleet, scratch: Path, port: int, address: str = "127.0.0.1") -> HostError:
     """How a connection to the server ends: always in an error, as it lets nobody in."""
     host = Host("web-1", address, "static", user="agent", port=port)
-    session = Session(ssh_data(fleet, [host], scratch), Service(unit="a.service", settings="~/s"), {})
-    ((_, ended),) = session.each(["web-1"], lambda _, connection: connection.connect())
-    session.close()
+    engine = SshEngine(ssh_data(fleet, [host], scratch), Service(unit="a.service", settings="~/s"), {})
+    ((_, ended),) = engine.imap(["web-1"], lambda _, connection: connection.connect())
+    engine.close()
     assert isinstance(ended, HostError)
     return ended
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from jada import Exit, Host, HostError, Service
+from jada import Exit, Host, HostError
 from jada.cli.commands import drift, explain, heal, history, hosts, lab, models, rollback, status, upgrade
 from jada.cli.main import COMMANDS
 from jada.cli.main import jada as program
@@ -28,9 +28,9 @@ from jada.inventory.fleet.config import Fleet
 from jada.inventory.lab import fleet as lab_fleet
 from jada.inventory.lab import machine
 from jada.inventory.roles import Role
-from jada.tasks.engines.ssh import Session
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import OpenSession, State
+from tests.fakes import FakeEngine
 from tests.forms import SCHEMAS, checked, schema
 
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),))
@@ -64,13 +64,9 @@ def run(states: dict[str, State | HostError], tmp_path: Path, monkeypatch: pytes
     """run(command, …): what it prints with --json of these hosts, in the form that is described."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
-    def each(names: Iterator[str], _: Callable[[str, Any], Any]) -> Iterator[tuple[str, Any]]:
-        return ((name, states[name]) for name in names)
-
     @contextmanager
     def open_fleet(*_: object, **__: object) -> Iterator[Opened]:
-        session = SimpleNamespace(each=each, service=Service())
-        yield Opened(FLEET, HOSTS, cast("Session", session), time.monotonic() + 1000)
+        yield Opened(FLEET, HOSTS, FakeEngine(states), time.monotonic() + 1000)
 
     for module in (drift, explain, heal, rollback, status, upgrade):
         monkeypatch.setattr(module, "open_fleet", open_fleet)

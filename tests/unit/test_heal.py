@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,10 @@ from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import checks
-from jada.tasks.engines.ssh import Session
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Answer, File, Settings, State
+from tests.fakes import FakeEngine
 
 MakeHost = Callable[..., State]
 MODEL = "claude-sonnet-4.6"
@@ -289,9 +290,8 @@ def test_heal_exits_alike_in_words_and_as_json(
     """A host that is being changed was not healed."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     seen = {"web-1": host(), "web-2": host(lock=lock, unit={"active": active})}
-    opened: Any = Opened(
-        FLEET, (HERE, replace(HERE, name="web-2")), cast("Session", SimpleNamespace(service=SERVICE)), 0
+    opened = Opened(
+        FLEET, (HERE, replace(HERE, name="web-2")), FakeEngine(seen, service=SERVICE), time.monotonic() + 1000
     )
-    monkeypatch.setattr(Opened, "look", lambda *_, **__: seen)
     how = How(dry_run=True, yes=False, as_json=as_json, verbose=False)
     assert bring_back(opened, None, None, "", how) is code

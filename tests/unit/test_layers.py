@@ -25,6 +25,7 @@ ORDER = {
         {"cli/drift"},
         {"cli/records", "cli/session.py"},
         {"cli/ui", "cli/startup.py"},
+        {"cli/results.py"},
         {"cli/signals.py"},
     ),
     "tasks": (

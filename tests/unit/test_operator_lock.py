@@ -135,7 +135,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 
     def visit(_: str, names: Iterator[str], act: Callable[[str, Any], Any]) -> dict[str, Any]:
         on = {
-            name: SimpleNamespace(hold=lambda request, name=name: on_host(tmp_path / name, request)) for name in names
+            name: SimpleNamespace(set_lock=lambda request, name=name: on_host(tmp_path / name, request))
+            for name in names
         }
         return {name: HostError("off-1 is off") if name == "off-1" else act(name, one) for name, one in on.items()}
 

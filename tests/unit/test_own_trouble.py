@@ -8,7 +8,7 @@ import pty
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,17 +23,20 @@ from jada.cli.commands.history import each_read
 from jada.cli.drift.evaluate import Status, judge
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
+from jada.cli.results import each_judged
 from jada.cli.rollout import run
 from jada.cli.rollout.options import How
-from jada.cli.rollout.run import model_lines, roll_out
-from jada.cli.session import Opened, each_judged
+from jada.cli.rollout.run import roll_out
+from jada.cli.rollout.show import model_lines
+from jada.cli.session import Opened
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks
-from jada.tasks.engines.ssh import Connection, Session
+from jada.tasks.engines.ssh import SshConnection, SshEngine
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Outcome, Result, Transaction
+from jada.tasks.transaction import Transaction
+from tests.fakes import DONE, FakeEngine
 
 # What one host may bring about; none may pass.
 TROUBLES = [
@@ -68,13 +71,13 @@ def test_what_is_of_no_one_host_and_what_the_user_wants_pass() -> None:
 
 @each_trouble
 def test_a_visit_that_fails_in_any_way_is_that_hosts_result(trouble: BaseException) -> None:
-    def visit(name: str, _: Connection) -> str:
+    def visit(name: str, _: SshConnection) -> str:
         if name == "b":
             raise trouble
         return name
 
-    session = Session({name: {"ssh_hostname": "192.0.2.1"} for name in "abc"}, SERVICE, {})
-    results = dict(session.each("abc", visit, at_once=1))
+    engine = SshEngine({name: {"ssh_hostname": "192.0.2.1"} for name in "abc"}, SERVICE, {})
+    results = dict(engine.imap("abc", visit, at_once=1))
     error = results.pop("b")
     assert results == {"a": "a", "c": "c"}
     assert isinstance(error, HostError)
@@ -84,11 +87,11 @@ def test_a_visit_that_fails_in_any_way_is_that_hosts_result(trouble: BaseExcepti
 
 @pytest.mark.parametrize("error", [JadaError("no record", "a hint"), gevent.Timeout(1)])
 def test_errors_of_ours_and_time_limits_are_a_hosts_own_during_a_visit(error: BaseException) -> None:
-    def visit(name: str, _: Connection) -> str:
+    def visit(name: str, _: SshConnection) -> str:
         raise error
 
-    session = Session({"a": {"ssh_hostname": "192.0.2.1"}}, SERVICE, {})
-    ((_, told),) = session.each("a", visit)
+    engine = SshEngine({"a": {"ssh_hostname": "192.0.2.1"}}, SERVICE, {})
+    ((_, told),) = engine.imap("a", visit)
     assert isinstance(told, HostError)
     assert told.message.startswith("a")
 
@@ -104,10 +107,10 @@ def test_a_link_that_died_since_the_last_visit_is_made_anew(
             return is_active
 
     seen: list[str] = []
-    session = Session({"a": {"ssh_hostname": "192.0.2.1"}}, SERVICE, {})
-    monkeypatch.setattr(Connection, "_transport", lambda _: Transport())
-    monkeypatch.setattr(Connection, "close", lambda _: seen.append("a"))
-    assert list(session.each("a", lambda _, __: list(seen))) == [("a", closed)]
+    engine = SshEngine({"a": {"ssh_hostname": "192.0.2.1"}}, SERVICE, {})
+    monkeypatch.setattr(SshConnection, "_transport", lambda _: Transport())
+    monkeypatch.setattr(SshConnection, "close", lambda _: seen.append("a"))
+    assert list(engine.imap("a", lambda _, __: list(seen))) == [("a", closed)]
 
 
 @pytest.mark.parametrize(
@@ -168,38 +171,10 @@ def test_a_forged_record_of_a_host_is_kept_as_words_or_is_that_hosts_trouble() -
     assert (entry.id, entry.model, entry.who, result.detail) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")
 
 
-class FakeConnection:
-    """A host that answers as the test says: each of `apply` and `look` is a value or an error."""
-
-    def __init__(self, apply: Any, look: Any) -> None:
-        self._apply, self._look = apply, look
-        self.closed = False
-
-    def apply(self, *_: object) -> Outcome:
-        return cast("Outcome", self._answer(self._apply))
-
-    def look(self, *_: object, **__: object) -> State:
-        return cast("State", self._answer(self._look))
-
-    def close(self) -> None:
-        self.closed = True
-
-    def _answer(self, answer: Any) -> Any:
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-
-class FakeSession:
-    """Hosts that are visited one after the other; trouble is treated by the real one's rule."""
-
-    def __init__(self, connections: dict[str, FakeConnection]) -> None:
-        self.connections = connections
-        self.service = SERVICE
-
-    def each(self, names: Iterable[str], visit: Callable[[str, Any], Any]) -> Iterator[tuple[str, Any]]:
-        for name in names:
-            yield name, attempt(name, lambda name=name: visit(name, self.connections[name]), "go on with it")  # type: ignore[misc]
+def answering(answers: Mapping[str, tuple[Any, Any]]) -> FakeEngine:
+    """Hosts by name: what a change there comes to, and what a look after it sees."""
+    seen = {name: look for name, (_, look) in answers.items()}
+    return FakeEngine(dict(seen), {name: [outcome] for name, (outcome, _) in answers.items()}, seen, SERVICE)
 
 
 @pytest.fixture
@@ -212,10 +187,8 @@ def rolled(
     made = Release(request.id, "upgrade", Wanted("claude-sonnet-4.6", 1), Wanted("old", 0))
 
     def roll(planner: Callable[[str, State], Plan] | None = None, **answers: tuple[Any, Any]) -> Any:
-        connections = {name: FakeConnection(*answer) for name, answer in answers.items()}
         hosts = tuple(Host(name, "192.0.2.1", "static") for name in answers)
-        session = cast("Session", FakeSession(connections))
-        opened = Opened(FLEET, hosts, session, time.monotonic() + 1000)
+        opened = Opened(FLEET, hosts, answering(answers), time.monotonic() + 1000)
         seen: dict[str, State | HostError] = {name: host() for name in answers}
 
         def plan(name: str, state: State) -> Plan:
@@ -233,20 +206,16 @@ def done(host: Callable[..., State]) -> State:
     return host(release={"id": "20270101-120000-aaaa", "wanted": replace(host().release.wanted, release="x")})  # type: ignore[union-attr]
 
 
-DONE = Outcome(Result.DONE, "", ())
-
-
 def test_the_deadline_counts_from_the_answer_to_the_question(
     done: State, host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agreed change begins, however late the answer came; with --yes there is nothing to wait for."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(run, "_agree", lambda _, __, how: not how.yes)
+    monkeypatch.setattr(run, "agree", lambda _, __, how: not how.yes)
     made = cast("Release", done.release)
     request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
     for yes, code in ((True, Exit.FAILED), (False, Exit.OK)):
-        session = cast("Session", FakeSession({"a": FakeConnection(DONE, done)}))
-        late = Opened(FLEET, (Host("a", "x", "static"),), session, time.monotonic() - 1)
+        late = Opened(FLEET, (Host("a", "x", "static"),), answering({"a": (DONE, done)}), time.monotonic() - 1)
         plan = Plan(Transaction(made, host(), SERVICE, "ann"))
         how = replace(HOW, yes=yes)
         made_plan = cast("Any", lambda *_, plan=plan: plan)
@@ -345,8 +314,7 @@ def test_only_the_way_back_goes_on_without_a_record(
         cast("Any", records)._connection.execute("PRAGMA user_version = 99")
     for state_home in (newer.parent, corrupt.parent, tmp_path / "file"):
         monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
-        session = cast("Session", FakeSession({"a": FakeConnection(DONE, done)}))
-        opened = Opened(FLEET, (Host("a", "x", "static"),), session, time.monotonic() + 1000)
+        opened = Opened(FLEET, (Host("a", "x", "static"),), answering({"a": (DONE, done)}), time.monotonic() + 1000)
         request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
 
         def run(opened: Opened = opened, request: Request = request) -> Exit:

@@ -20,7 +20,8 @@ from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, open_records, prepare, write
 from jada.cli.rollout.exclusive import LockedError, alone
 from jada.cli.rollout.options import How
-from jada.cli.rollout.run import Report, roll_out
+from jada.cli.rollout.outcome import Report
+from jada.cli.rollout.run import roll_out
 from jada.cli.session import Opened
 from jada.tasks import plan
 from jada.tasks.plan import Request

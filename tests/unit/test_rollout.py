@@ -21,20 +21,20 @@ from jada.cli.commands import rollback, upgrade
 from jada.cli.records import sqlite
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
-from jada.cli.rollout import run
 from jada.cli.rollout.options import How
-from jada.cli.rollout.run import Report, roll_out, show_plan
+from jada.cli.rollout.outcome import Report, exit_code
+from jada.cli.rollout.record import as_entry
+from jada.cli.rollout.run import roll_out
+from jada.cli.rollout.show import show_plan
 from jada.cli.session import NotBegunError, Opened
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import plan, release
-from jada.tasks.engines.ssh import Session
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past, State
-from jada.tasks.transaction import Outcome, Transaction
-from jada.tasks.transaction import Result as Outcomes
+from tests.fakes import FakeEngine
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),))
@@ -42,31 +42,6 @@ SERVICE = Service()
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 4096)
 HOW = How(dry_run=False, yes=True, as_json=False, verbose=False)
 ANN = OperatorLock("ann@ops", "2027-01-01T10:00:00+00:00", "", "incident 4711")
-
-
-class FakeSession:
-    """Hosts that do as they are told: after a change, each runs what its release asks for."""
-
-    def __init__(self, states: dict[str, State]) -> None:
-        self.states, self.service = states, SERVICE
-
-    def each(self, names: Iterator[str], visit: Callable[[str, Any], Any]) -> Iterator[tuple[str, Any]]:
-        for name in names:
-            yield name, visit(name, self._connection(name))
-
-    def _connection(self, name: str) -> Any:
-        def apply(transaction: Transaction, *_: object) -> Outcome:
-            made, state = transaction.release, self.states[name]
-            self.states[name] = replace(
-                state,
-                release=made,
-                history=(*state.history, Past(made, "")),
-                settings=replace(state.settings, text=json.dumps({"model": made.wanted.model})),
-                health=replace(state.health, model=made.wanted.model),
-            )
-            return Outcome(Outcomes.DONE, "", ())
-
-        return SimpleNamespace(apply=apply, look=lambda *_, **__: self.states[name])
 
 
 Command = Callable[..., Result]
@@ -93,7 +68,7 @@ def command(states: dict[str, State], tmp_path: Path, monkeypatch: pytest.Monkey
 
     @contextmanager
     def open_fleet(*_: object, **__: object) -> Iterator[Opened]:
-        yield Opened(FLEET, hosts, cast("Session", FakeSession(states)), time.monotonic() + 1000)
+        yield Opened(FLEET, hosts, FakeEngine(states, service=SERVICE), time.monotonic() + 1000)
 
     for module in (rollback, upgrade):
         monkeypatch.setattr(module, "open_fleet", open_fleet)
@@ -145,7 +120,7 @@ def test_a_change_that_was_cut_off_makes_no_other_thing_of_a_rollback(
 ) -> None:
     if redo:
         command("rollback", "--yes")
-    entry = run._entry(
+    entry = as_entry(
         REQUEST,
         "rollback",
         {
@@ -222,9 +197,9 @@ def test_one_exit_code_tells_of_many_hosts(
     """README.md, Exit codes. Ctrl-C that came too late to leave a host out changes nothing."""
     monkeypatch.setattr(signals, "stopped", lambda: stopped)
     reports = {str(number): Report(outcome) for number, outcome in enumerate(outcomes)}
-    assert run._exit(reports) is code
+    assert exit_code(reports) is code
     reports["late"] = Report(HostOutcome.NOT_STARTED)
-    assert run._exit(reports) is (Exit.STOPPED if stopped else Exit.FAILED)
+    assert exit_code(reports) is (Exit.STOPPED if stopped else Exit.FAILED)
 
 
 def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(

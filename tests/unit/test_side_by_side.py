@@ -6,22 +6,22 @@ import gevent
 from gevent.event import Event
 
 from jada import HostError, Service
-from jada.tasks.engines.ssh import Connection, Session
+from jada.tasks.engines.ssh import SshConnection, SshEngine
 
 # What is waited for comes at once, or never.
 PATIENCE = 20
 SERVICE = Service()
 
 
-def session(*names: str) -> Session:
-    return Session({name: {"ssh_hostname": "192.0.2.1"} for name in names}, SERVICE, {})
+def engine(*names: str) -> SshEngine:
+    return SshEngine({name: {"ssh_hostname": "192.0.2.1"} for name in names}, SERVICE, {})
 
 
 def test_the_next_host_starts_as_soon_as_a_slot_is_free() -> None:
     """No barrier: while the slow host of the first two still works, all the others are done one after the other."""
     others_done, seen = Event(), []
 
-    def visit(name: str, _: Connection) -> str:
+    def visit(name: str, _: SshConnection) -> str:
         if name == "slow":
             others_done.wait()
         elif name == "last":
@@ -29,7 +29,7 @@ def test_the_next_host_starts_as_soon_as_a_slot_is_free() -> None:
         return name.upper()
 
     with gevent.Timeout(PATIENCE):
-        for name, result in session("slow", "b", "c", "d", "last").each(
+        for name, result in engine("slow", "b", "c", "d", "last").imap(
             ["slow", "b", "c", "d", "last"], visit, at_once=2
         ):
             seen.append((name, result))
@@ -41,7 +41,7 @@ def test_the_next_host_starts_as_soon_as_a_slot_is_free() -> None:
 def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
     running, most = 0, 0
 
-    def visit(_: str, __: Connection) -> None:
+    def visit(_: str, __: SshConnection) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -49,23 +49,23 @@ def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
         running -= 1
 
     names = [f"host-{number}" for number in range(20)]
-    assert len(list(session(*names).each(names, visit, at_once=3))) == 20
+    assert len(list(engine(*names).imap(names, visit, at_once=3))) == 20
     assert most == 3
 
 
 def test_a_host_that_is_in_trouble_already_is_not_visited() -> None:
     trouble = HostError("b has no address")
-    both = Session({"a": {"ssh_hostname": "192.0.2.1"}, "b": trouble}, SERVICE, {})
-    assert dict(both.each(["b", "a"], lambda name, _: name)) == {"a": "a", "b": trouble}
+    both = SshEngine({"a": {"ssh_hostname": "192.0.2.1"}, "b": trouble}, SERVICE, {})
+    assert dict(both.imap(["b", "a"], lambda name, _: name)) == {"a": "a", "b": trouble}
     both.close()
 
 
 def test_a_host_that_fails_does_not_stop_the_others() -> None:
-    def visit(name: str, _: Connection) -> str:
+    def visit(name: str, _: SshConnection) -> str:
         if name == "b":
             raise HostError("b is broken")
         return name
 
-    results = dict(session("a", "b", "c").each(["a", "b", "c"], visit, at_once=1))
+    results = dict(engine("a", "b", "c").imap(["a", "b", "c"], visit, at_once=1))
     assert isinstance(results.pop("b"), HostError)
     assert results == {"a": "a", "c": "c"}

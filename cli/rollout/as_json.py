@@ -1,0 +1,41 @@
+"""A rollout for scripts: one row for each host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jada import HostError
+from jada.cli.rollout.outcome import Report, model_seen
+from jada.cli.ui.console import shorten_masks
+from jada.cli.ui.findings import finding_as_json
+from jada.tasks.plan import Plan
+
+
+def as_json(
+    reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError], roles: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    rows = []
+    for name, report in reports.items():
+        plan = plans[name]
+        state = report.state
+        made = plan.transaction.release if isinstance(plan, Plan) and plan.transaction else None
+        made_diff = plan.diff if isinstance(plan, Plan) else ()
+        rows.append(
+            {
+                "host": name,
+                "role": roles[name] or None,
+                "outcome": report.outcome,
+                "detail": report.detail or None,
+                "model_before": (made.before.model or None) if made else None,
+                "model_desired": (made.wanted.model or None) if made else None,
+                "model_after": model_seen(name, report) or None,
+                "open_files_in_force": state.process.soft if state and state.process else None,
+                "findings": [finding_as_json(finding, name) for finding in report.findings],
+                "notes": list(report.notes),
+                "duration_seconds": report.seconds or None,
+                "log": list(report.log),
+                "diff": [shorten_masks(line) for diff in made_diff for line in diff],
+            }
+        )
+    return rows

@@ -1,0 +1,43 @@
+"""The question before hosts are changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from jada.cli.rollout.options import How
+from jada.cli.ui.ask import confirm
+from jada.cli.ui.console import plural, visible
+from jada.tasks.plan import Plan
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
+
+def agree(fleet: Fleet, todo: Mapping[str, Plan], how: How) -> bool:
+    """Goes on where somebody said so; True where that was asked for here. Raises click.Abort, click.UsageError."""
+    if how.yes:
+        return False
+    if how.as_json or not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
+    confirm(question(fleet, todo))
+    return True
+
+
+def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
+    """What is asked before hosts are changed: what it will do to how many of them. Pure."""
+    from jada.inventory import models
+
+    names = {model.id: model.name for model in models.catalogue(fleet.models)}
+    made = [plan.transaction.release for plan in todo.values() if plan.transaction]
+
+    def told(ids: Iterable[str]) -> str:
+        return visible(" and ".join(sorted({names.get(one, one) or "no model of their own" for one in ids})))
+
+    before, after = told(one.before.model for one in made), told(one.wanted.model for one in made)
+    what = f"from {before} to {after}" if before != after else f"(the model stays {after})"
+    agents = "restart its agent" if len(todo) == 1 else "restart their agents"
+    return f"Change {plural(len(todo), 'host')} of {visible(fleet.name)} {what} and {agents}?"

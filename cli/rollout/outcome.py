@@ -1,0 +1,71 @@
+"""What came of each host in a rollout, and the exit code that tells of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from jada import Exit, HostError, attempt
+from jada.cli import signals
+from jada.cli.records.model import HostOutcome
+from jada.cli.results import worst
+from jada.cli.session import NotBegunError
+from jada.tasks import checks
+from jada.tasks.checks import Finding
+from jada.tasks.plan import Plan
+from jada.tasks.state import State
+from jada.tasks.transaction import Result
+
+Plans = Mapping[str, Plan | HostError]
+
+OUTCOMES = {
+    Result.RESTORED: HostOutcome.ROLLED_BACK,
+    Result.RECOVERED: HostOutcome.ROLLED_BACK,
+    Result.BROKEN: HostOutcome.ROLLBACK_FAILED,
+    Result.REFUSED: HostOutcome.REJECTED,
+    Result.LOCKED: HostOutcome.LOCKED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One host's part in a rollout. `state` is what the last look saw, if there was one."""
+
+    outcome: HostOutcome
+    detail: str = ""
+    state: State | None = None
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    log: tuple[str, ...] = ()
+
+
+def exit_code(reports: Mapping[str, Report]) -> Exit:
+    """One code for all: that hosts were not begun because of Ctrl-C comes first, whatever became of the others."""
+    outcomes = {report.outcome for report in reports.values()}
+    if signals.stopped() and HostOutcome.NOT_STARTED in outcomes:
+        return Exit.STOPPED
+    return worst({outcome.exit for outcome in outcomes})
+
+
+def without_change(plan: Plan | HostError) -> Report:
+    if isinstance(plan, HostError):
+        outcome = HostOutcome.NOT_STARTED if isinstance(plan, NotBegunError) else HostOutcome.UNREACHABLE
+        return Report(outcome, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
+    if plan.lock:
+        return Report(HostOutcome.LOCKED, f"by {plan.lock}")
+    if plan.refusal:
+        return Report(HostOutcome.REJECTED, plan.refusal)
+    return Report(HostOutcome.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
+
+
+def model_now(name: str, report: Report, seen: State | HostError) -> str:
+    """The model a host runs by the last look at it, "" where that is not known."""
+    before = seen if isinstance(seen, State) and report.outcome.is_untouched else None
+    return model_seen(name, replace(report, state=report.state or before))
+
+
+def model_seen(name: str, report: Report) -> str:
+    state = report.state
+    model = attempt(name, lambda: checks.running_model(state)) if state else ""
+    return "" if isinstance(model, HostError) else model

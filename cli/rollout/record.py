@@ -1,0 +1,48 @@
+"""A rollout as the record keeps it: one entry, and a part of it for each host. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jada import HostError
+from jada.cli.records.model import REDO, Entry, HostEntry
+from jada.cli.rollout.outcome import Report, model_seen
+from jada.cli.ui.console import all_visible
+from jada.tasks.plan import Plan, Request
+
+
+def as_entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
+    transactions = [plan.transaction for plan in todo.values() if plan.transaction]
+    models = {one.release.wanted.model for one in transactions}
+    model = models.pop() if len(models) == 1 else ""
+    # A change that was cut off is undone first, whatever comes then.
+    forward = {bool(one.release.redoes) for one in transactions if not one.state.interrupted}
+    return Entry(
+        id=request.id,
+        fleet=request.fleet,
+        kind=REDO if forward == {True} else kind,
+        at=request.at,
+        who=request.who,
+        reason=request.reason,
+        model=model,
+    )
+
+
+def as_host_entries(
+    request: Request, plans: Mapping[str, Plan | HostError], reports: Mapping[str, Report]
+) -> list[HostEntry]:
+    entries = []
+    for name, report in reports.items():
+        plan = plans[name]
+        before = plan.transaction.state.settings.model if isinstance(plan, Plan) and plan.transaction else ""
+        entry = HostEntry(
+            release=request.id,
+            host=name,
+            outcome=report.outcome,
+            detail=report.detail,
+            model_before=before,
+            model_after=model_seen(name, report),
+            seconds=report.seconds,
+        )
+        entries.append(all_visible(entry))
+    return entries

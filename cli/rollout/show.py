@@ -1,0 +1,142 @@
+"""A rollout for people: its plan as a diff, and what came of each host with what was seen there."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jada import HostError, attempt
+from jada.cli.records.model import HostOutcome
+from jada.cli.results import HostResults
+from jada.cli.rollout.outcome import Plans, Report
+from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
+from jada.tasks import checks
+from jada.tasks.paths import RELEASES
+from jada.tasks.plan import Plan
+from jada.tasks.settings import Member, SettingsError, members
+from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
+# Of these, the end of the service's journal tells more.
+FAILED_THERE = (HostOutcome.ROLLED_BACK, HostOutcome.ROLLBACK_FAILED)
+
+
+def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
+    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed."""
+    out.print(f"[bold]{escape(title)}[/]")
+    for note in notes:
+        out.print(f"\n  [yellow]Note[/] {escape(note)}")
+    made = HostResults(plans).ok
+    usable = {name: plan for name, plan in made.items() if not (plan.refusal or plan.lock)}
+    _show_changes(usable)
+    for why, names in grouped((plan.idle, name) for name, plan in usable.items() if not plan.transaction).items():
+        told = f"Nothing to do on {plural(len(names), 'host')}: {', '.join(names)}{f' ({why})' if why else ''}"
+        out.print(f"\n  {escape(told)}")
+    for note, names in grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
+        out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(named(names))})")
+    for error in HostResults(plans).failed.values():
+        out.print(f"\n  [red]Unreachable[/] {escape(error.message)}")
+    for why, names in grouped((plan.refusal, name) for name, plan in made.items() if plan.refusal).items():
+        out.print(f"\n  [red]Refused[/] {escape(', '.join(names))}: {escape(why)}")
+    for by, names in grouped((plan.lock, name) for name, plan in made.items() if plan.lock).items():
+        out.print(f"\n  [red]Locked[/] {escape(', '.join(names))} by {escape(by)}")
+    out.print()
+
+
+def show_reports(reports: Mapping[str, Report], verbose: bool, release: str, models: str) -> None:
+    """Prints one line for each host, with what was seen running, and a line that counts them and their models."""
+    for name, report in reports.items():
+        lines = attempt(name, partial(_lines, name, report, verbose, release), "show what it saw there")
+        if isinstance(lines, HostError):
+            lines = [f"{report.outcome.label}: {escape(lines.message)}"]
+        mark = "[green]✓[/]" if report.outcome.ok else "[red]✗[/]"
+        out.print(f"{mark} [bold]{escape(name)}[/] " + "\n".join(lines))
+    counts = {one: sum(report.outcome is one for report in reports.values()) for one in HostOutcome}
+    told = ", ".join(f"{count} {outcome.label}" for outcome, count in counts.items() if count)
+    out.print(f"\n{plural(len(reports), 'host')}: {told}; {escape(models)}.")
+    if broken := [name for name, report in reports.items() if report.outcome is HostOutcome.ROLLBACK_FAILED]:
+        out.print(f"[red]Needs you[/]: {escape(named(broken))}")
+
+
+def on_models(models: Iterable[str], fleet: Fleet) -> str:
+    """How many hosts are on which model, by its short name: "3 on opus-5, 1 on sonnet-4.6"."""
+    from jada.inventory.models import catalogue
+
+    short = {model.id: model.name for model in catalogue(fleet.models)}
+    counts = Counter(short.get(model, model) or "a model that is not known" for model in models)
+    return ", ".join(f"{count} on {model}" for model, count in counts.most_common())
+
+
+def _show_changes(plans: Mapping[str, Plan]) -> None:
+    """Changes of the same hosts stand together under one heading."""
+    hosts_of = grouped((diff, name) for name, plan in plans.items() for diff in plan.diff)
+    for hosts, diffs in grouped((tuple(names), diff) for diff, names in hosts_of.items()).items():
+        out.print(f"\n  [bold]{plural(len(hosts), 'host')}[/]: {escape(', '.join(hosts))}")
+        for diff in diffs:
+            print_diff(diff)
+
+
+def _lines(name: str, report: Report, verbose: bool, release: str) -> list[str]:
+    told = _seen_running(report.state) if report.outcome.ok and report.state else report.detail
+    outcome = _rolled_back(report) if report.outcome is HostOutcome.ROLLED_BACK else report.outcome.label
+    return [
+        f"{escape(outcome)}: {escape(told)}" if told else escape(outcome),
+        *(f"    {escape(str(finding))}" for finding in report.findings),
+        *(_log(name, report.log, release) if report.outcome in FAILED_THERE else ()),
+        *(_evidence(report.state) if verbose and report.state else ()),
+    ]
+
+
+def _rolled_back(report: Report) -> str:
+    model = checks.running_model(report.state) if report.state else ""
+    return f"failed, rolled back and runs {f'{model} again' if model else 'again'}"
+
+
+def _log(name: str, log: Iterable[str], release: str) -> Iterator[str]:
+    more = escape(f"jada logs {shlex.quote(name)}")
+    if lines := [f"      {escape(line)}" for line in log]:
+        yield f"    The end of that start's journal, with secrets masked; more: {more}"
+        yield from lines
+    yield f"    What was done there, step by step: {escape(f'{RELEASES}/{release}/log')}"
+
+
+def _seen_running(state: State) -> str:
+    process = state.process
+    if process is None:
+        return "no process"
+    model = checks.running_model(state) or "model unknown"
+    how = "says its model check" if state.told else f"in {state.settings.path}, older than the process"
+    age = max(0, state.now - process.started)
+    return f"runs {model} ({how}); pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
+
+
+def _evidence(state: State) -> Iterator[str]:
+    yield f"    $ grep -n '\"model\"' {escape(state.settings.path)}"
+    for line in model_lines(state.settings.text or ""):
+        yield f"      {escape(line)}"
+    yield f"    $ systemctl status {escape(state.unit.name)}"
+    for line in state.unit.status.splitlines():
+        yield f"      {escape(line.strip())}"
+
+
+def model_lines(text: str) -> list[str]:
+    """The lines of a settings file that name its model, with their numbers, and of each no more than that."""
+    try:
+        found = [one for one in members(text) if one.key == "model"] if text else []
+    except SettingsError:
+        # Which key is whose can't be told, nor what of such a line may be shown.
+        return []
+    return [_model_line(text, one) for one in found]
+
+
+def _model_line(text: str, model: Member) -> str:
+    rest = text[model.end :].partition("\n")[0].strip()
+    begun = text[: model.key_start].rpartition("\n")[2].strip()
+    value = text[model.key_start : model.end] if isinstance(model.value, str) else '"model": …'
+    number = text.count("\n", 0, model.key_start) + 1
+    return f"{number}:{'… ' if begun else ''}{value}{rest if rest in ('', ',') else ' …'}"

@@ -1,0 +1,78 @@
+"""Judging a host after its change: only what a look sees is believed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jada import HostError, attempt
+from jada.cli.records.model import HostOutcome
+from jada.cli.results import each_judged
+from jada.cli.rollout.outcome import OUTCOMES, Report
+from jada.tasks import checks, codes
+from jada.tasks.checks import Finding
+from jada.tasks.plan import Plan
+from jada.tasks.state import State
+from jada.tasks.transaction import Outcome, Result
+
+if TYPE_CHECKING:
+    from jada.tasks.engine import Connection
+
+
+def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostError, evidence: bool) -> Report:
+    """A transaction that says "done" is believed only after a look, which tells too where nothing was said."""
+    if isinstance(told, HostError):
+        connection.close()
+        report = verify(name, connection, plan, Outcome(Result.DONE, "", ()), evidence)
+        return report if report.outcome is HostOutcome.VERIFIED else replace(report, detail=told.message)
+    if OUTCOMES.get(told.result) is HostOutcome.ROLLED_BACK:
+        return _verify_restored(name, connection, plan, told, evidence)
+    if told.result is not Result.DONE:
+        reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
+        return Report(OUTCOMES[told.result], reason, log=told.log)
+    look = partial(connection.look, evidence=evidence)
+    seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
+    judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
+    if isinstance(judged, HostError):
+        return Report(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
+    state, found = judged
+    if any(finding.is_error for finding in found):
+        why = "what runs is not known" if state.unseen and not state.told else "what runs is not what was asked for"
+        return Report(HostOutcome.UNPROVEN, why, state, found)
+    return Report(HostOutcome.VERIFIED, state=state, findings=found)
+
+
+def _verify_restored(name: str, connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> Report:
+    """A host that went back is looked at and judged like any other: what it ran before may crash too."""
+    seen = attempt(name, partial(connection.look, evidence=evidence), "look at it again")
+    judged = each_judged({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
+    if isinstance(judged, HostError):
+        detail = f"{told.reason}; it says that it rolled back, but {judged.message}"
+        return Report(HostOutcome.ROLLBACK_FAILED, detail, log=told.log)
+    state, found = judged
+    if found:
+        detail = f"rolled back, but it does NOT run. {told.reason}"
+        return Report(HostOutcome.ROLLBACK_FAILED, detail, state, found, log=told.log)
+    return Report(HostOutcome.ROLLED_BACK, told.reason, state, log=told.log)
+
+
+def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
+    """Why a service does not run as it did before the change; what was wrong with its files then is no news."""
+    before = plan.transaction.state if plan.transaction else state
+    was_stopped = before.unit.active in ("inactive", "failed")
+    news = checks.NOT_RUNNING - {codes.SERVICE_NOT_RUNNING} if was_stopped else checks.NOT_RUNNING
+    known = {finding.kind for finding in checks.drift(before)} - news
+    found = [one for one in checks.drift(state) if one.is_error and one.kind not in known]
+    if state.release is None:
+        found += checks.unanswered(state)
+    return tuple(found)
+
+
+def _found(plan: Plan, state: State) -> tuple[Finding, ...]:
+    found = checks.drift(state)
+    wanted = plan.transaction.release.id if plan.transaction else None
+    if wanted and (state.release is None or state.release.id != wanted):
+        seen = state.release.id if state.release else "none"
+        return (Finding.of(codes.OTHER_RELEASE, wanted, seen), *found)
+    return found

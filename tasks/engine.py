@@ -1,0 +1,58 @@
+"""The engine: how a command reaches its hosts. The rest of jada knows these protocols alone, not what speaks ssh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from jada import HostError, JadaError, Service, attempt
+from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.state import State
+from jada.tasks.transaction import Outcome, Transaction
+
+T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """One host. Every method but close() raises HostError for trouble with it."""
+
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
+        """One look, with the releases the host remembers and what systemctl tells people if asked. Where it `goes_on`,
+        an `apply` follows at once.
+        """
+
+    def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
+        """Runs the transaction and a look after it; an outcome that was lost on the way is found out."""
+
+    def set_lock(self, request: LockRequest) -> LockAnswer:
+        """Puts the operator lock on the host or takes it off, unless another has locked it."""
+
+    def journal(self, count: int) -> list[str]:
+        """The last lines of the service's journal, with secrets masked."""
+
+    def close(self) -> None:
+        """Lets the host go; the next call reaches it anew."""
+
+
+class Engine(Protocol):
+    """The hosts of one command, and the service that it is about."""
+
+    @property
+    def service(self) -> Service: ...
+
+    def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
+        """Runs `act` for the named hosts, side by side as far as it can, and yields each result as it comes.
+
+        A name is taken only when its turn has come. Whatever trouble one host makes is its result.
+        """
+
+    def close(self) -> None:
+        """Lets all hosts go."""
+
+
+def act_on(name: str, act: Callable[[], T]) -> T | HostError:
+    """Returns the result of `act`, or whatever trouble it came to as this host's: the others go on."""
+    try:
+        return attempt(name, act, "go on with it")
+    except JadaError as error:
+        return HostError(f"{name}: {error.message}", error.hint)

@@ -1,0 +1,117 @@
+"""A fleet that answers as a test says, through the rule that the real engine has for one host's trouble."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+from jada import HostError, Service
+from jada.tasks.engine import Connection, act_on
+from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.state import Past, State
+from jada.tasks.transaction import Outcome, Result, Transaction
+
+T = TypeVar("T")
+# What a look at a host sees; an exception is raised.
+Seen = State | BaseException
+DONE = Outcome(Result.DONE, "", ())
+SERVICE = Service()
+
+
+def changed(state: State, transaction: Transaction) -> State:
+    """The host once the transaction is done: it runs what the release asks for."""
+    release = transaction.release
+    model = release.wanted.model
+    return replace(
+        state,
+        release=release,
+        history=(*state.history, Past(release, "")),
+        settings=replace(state.settings, text=json.dumps({"model": model})),
+        health=replace(state.health, model=model),
+    )
+
+
+class FakeConnection:
+    """One host: its looks see what `states` has for it, which its changes put there. `outcomes` are what these come to,
+    one after the other, and `after` is what is seen once one was tried; without them the host does as it is told.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        states: MutableMapping[str, Any],
+        outcomes: Iterable[Outcome | BaseException] = (),
+        after: Seen | None = None,
+    ) -> None:
+        self.log: list[str] = []
+        self._name, self._states = name, states
+        self._outcomes, self._after = list(outcomes), after
+
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
+        self.log.append("look")
+        return self._state()
+
+    def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
+        self.log.append("apply")
+        outcome = self._outcomes.pop(0) if self._outcomes else DONE
+        if self._after is not None:
+            self._states[self._name] = self._after
+        elif outcome is DONE:
+            self._states[self._name] = changed(self._state(), transaction)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def set_lock(self, request: LockRequest) -> LockAnswer:
+        self.log.append("set_lock")
+        state = self._state()
+        may = request.force or state.held is None or state.held.who == request.lock.who
+        if may:
+            self._states[self._name] = replace(state, held=request.lock if request.lock.reason else None)
+        return LockAnswer(may, state.held)
+
+    def journal(self, count: int) -> list[str]:
+        self.log.append("journal")
+        self._state()
+        return ["one line", "another"][-count:]
+
+    def close(self) -> None:
+        self.log.append("close")
+
+    def _state(self) -> State:
+        state = self._states[self._name]
+        if isinstance(state, BaseException):
+            raise state
+        return cast(State, state)
+
+
+class FakeEngine:
+    """Hosts that are reached one after the other; `states`, `outcomes` and `after` are theirs by name."""
+
+    def __init__(
+        self,
+        states: MutableMapping[str, Any],
+        outcomes: Mapping[str, Sequence[Outcome | BaseException]] | None = None,
+        after: Mapping[str, Seen] | None = None,
+        service: Service = SERVICE,
+    ) -> None:
+        self.service = service
+        outcomes, after = outcomes or {}, after or {}
+        self.connections = {
+            name: FakeConnection(name, states, outcomes.get(name, ()), after.get(name)) for name in states
+        }
+        self.is_closed = False
+
+    @property
+    def changed(self) -> list[str]:
+        """The hosts on which a change was tried."""
+        return [name for name, one in self.connections.items() if "apply" in one.log]
+
+    def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
+        for name in names:
+            yield name, act_on(name, lambda name=name: act(name, self.connections[name]))  # type: ignore[misc]
+
+    def close(self) -> None:
+        self.is_closed = True
