@@ -14,10 +14,10 @@ from tests.conftest import eventually
 from tests.security.conftest import Victim
 
 pytestmark = pytest.mark.lab
-# What the user does to every half of a look, as long as it goes on. [N]AME.LENGTH is in that half's command line.
+# What the user does to every half of a look, as long as it goes on. look_as_user is in that half's command line.
 ATTACKS = {
-    "stopped": "pkill -STOP -u agent -f [N]AME.LENGTH",
-    "killed": "pkill -KILL -u agent -f [N]AME.LENGTH",
+    "stopped": "pkill -STOP -u agent -f look_as_use[r]",
+    "killed": "pkill -KILL -u agent -f look_as_use[r]",
 }
 # In place of the user's half, which that user may trace: it says what it likes.
 SPEAKER = """#!/bin/sh
