@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs jada; every failure ends as one or two sentences on stderr and an exit code."""
     try:
         streams.prepare()
-        code = _run(argv)
+        code = run(argv)
         streams.let_go()
         signals.over(code)
     except KeyboardInterrupt:
@@ -127,7 +127,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def run(argv: Sequence[str] | None) -> int:
+    """Runs a command to its end and tells why it failed; its exit code."""
     try:
         code = int(jada.main(argv, prog_name="jada", standalone_mode=False) or 0)
         with written():

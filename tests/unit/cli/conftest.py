@@ -1,0 +1,96 @@
+"""`jada` as people type it, on a fleet.yml with static hosts that a fake engine reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jada import Host, HostError
+from jada.cli import main, session, startup
+from jada.inventory.fleet.config import Fleet
+from jada.tasks.state import State
+from tests.fakes import FakeEngine
+from tests.forms import checked
+
+FLEET = """\
+fleet: f
+sources:
+  - static:
+      hosts:
+        web-1: {address: 192.0.2.1}
+        web-2: {address: 192.0.2.2}
+        db-1: {address: 192.0.2.3}
+roles:
+  keepers: {names: ["db-*"], model: opus-5}
+  r: {model: sonnet-4.6}
+"""
+
+
+@dataclass
+class Done:
+    """How a command ended: its exit code, and what it printed on stdout and stderr."""
+
+    exit: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        """What it printed, which has the form that docs/schemas/ has for it."""
+        told = checked(self.out)
+        assert told["exit"] == self.exit
+        return told
+
+
+@dataclass
+class Jada:
+    """`jada(*argv)`: the command, of hosts that look as `states` says; `changed` those that it tried to change."""
+
+    states: dict[str, State | HostError]
+    capsys: pytest.CaptureFixture[str]
+    fleet_file: Path
+    engines: list[FakeEngine] = field(default_factory=list)
+
+    def __call__(self, *argv: str) -> Done:
+        code = main.run(argv)
+        told = self.capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        assert all(engine.is_closed for engine in self.engines)
+        return Done(code, told.out, told.err)
+
+    @property
+    def changed(self) -> list[str]:
+        return [name for engine in self.engines for name in engine.changed]
+
+    @contextmanager
+    def open_engine(self, fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FakeEngine]:
+        self.engines.append(FakeEngine(self.states, service=fleet.service))
+        assert {host.name for host in hosts} <= self.states.keys()
+        try:
+            yield self.engines[-1]
+        finally:
+            self.engines[-1].close()
+
+
+@pytest.fixture
+def jada(
+    host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Jada:
+    """web-1 and web-2 with role r, db-1 with role keepers; all on sonnet-4.6 by jada, in sync with their release."""
+    file = tmp_path / "fleet.yml"
+    file.write_text(FLEET)
+    monkeypatch.setenv("JADA_FLEET", str(file))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # The process of the tests is not jada's to patch.
+    monkeypatch.setattr(startup, "patch", lambda: None)
+    monkeypatch.setattr(startup, "lasting", nullcontext)
+    states: dict[str, State | HostError] = {
+        "web-1": host(), "web-2": host(), "db-1": host(release={"role": "keepers"}),
+    }  # fmt: skip
+    made = Jada(states, capsys, file)
+    monkeypatch.setattr(session, "open_engine", made.open_engine)
+    return made

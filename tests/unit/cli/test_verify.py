@@ -1,0 +1,43 @@
+"""Judging a host after its change, and the row that scripts get of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from jada import HostError, Service
+from jada.cli.records.model import HostOutcome
+from jada.cli.rollout.as_json import as_json
+from jada.cli.rollout.verify import verify
+from jada.tasks import plan
+from jada.tasks.plan import Request
+from jada.tasks.state import State
+from tests.fakes import DONE, FakeConnection, changed
+
+REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 2_147_483_646)
+
+
+def test_a_look_behind_the_change_needs_no_second_one(host: Callable[..., State]) -> None:
+    made = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
+    assert made.transaction
+    after = changed(host(), made.transaction)
+    connection = FakeConnection("web-1", {"web-1": after})
+    assert verify("web-1", connection, made, replace(DONE, seen=after), False).outcome is HostOutcome.VERIFIED
+    assert connection.log == []
+    assert verify("web-1", connection, made, DONE, False).outcome is HostOutcome.VERIFIED
+    assert connection.log == ["look"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_row_of_a_host_tells_what_was_seen_and_null_for_the_rest(
+    host: Callable[..., State], is_there: bool
+) -> None:
+    made = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
+    assert made.transaction
+    connection = FakeConnection("web-1", {"web-1": changed(host(), made.transaction) if is_there else HostError("off")})
+    result = verify("web-1", connection, made, DONE, False)
+    (row,) = as_json({"web-1": result}, {"web-1": made}, {"web-1": ""})
+    assert (row["host"], row["role"], row["model_desired"]) == ("web-1", None, "claude-opus-5")
+    assert (row["outcome"], row["model_after"]) == (("verified", "claude-opus-5") if is_there else ("unproven", None))
