@@ -23,7 +23,8 @@ HOST = "specialist-1"
 # Runs jada with every channel counted that it opens inside an ssh connection, by address.
 COUNTED = """
 import collections, json, sys
-from jada.cli import fleet  # gevent's patches come first
+from jada.cli.startup import patch
+patch()  # gevent's patches come first
 import paramiko
 opened = collections.Counter()
 real = paramiko.Transport.open_channel
