@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from jada.cli import startup
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.named import Lab as NamedLab
@@ -157,6 +159,13 @@ def reset(host: Machine) -> None:
         fleet.power_on(host)
     command = RESET.format(home=host.home, owner=host.user or "root")
     machine.inside(host, command, stdin=host.first_settings)
+
+
+@pytest.fixture(autouse=True)
+def _own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of the tests is not jada's to patch: under gevent, what xdist runs in it would never end."""
+    monkeypatch.setattr(startup, "patch", lambda: None)
+    monkeypatch.setattr(startup, "lasting", nullcontext)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,7 @@ import click
 
 from jada import Exit, JadaError
 from jada.cli.ui.console import emit_json, err, escape, nulled, out
+from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import Machine, Tell
@@ -42,13 +43,23 @@ def _choose(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
 
 def _of_lab(command: Callable[Concatenate[Lab, P], R]) -> Callable[P, R]:
     """Hands a command its lab, and lets --name stand behind the verb too."""
-    option = click.option("--name", metavar="NAME", callback=_choose, expose_value=False, help="Which lab.")
+    option = click.option("--name", metavar="NAME", type=GIVEN, callback=_choose, expose_value=False, help="Which lab.")
     return option(click.pass_obj(command))
 
 
 @click.group()
-@click.option("--name", metavar="NAME", envvar="JADA_LAB", show_envvar=True, default=DEFAULT, show_default=True,
-              callback=_choose, expose_value=False, help="Which lab; may stand behind the verb too.")  # fmt: skip
+@click.option(
+    "--name",
+    metavar="NAME",
+    type=GIVEN,
+    envvar="JADA_LAB",
+    show_envvar=True,
+    default=DEFAULT,
+    show_default=True,
+    callback=_choose,
+    expose_value=False,
+    help="Which lab; may stand behind the verb too.",
+)
 def lab() -> None:
     """Rehearse on real systemd hosts on this machine. They stand behind an emulated AWS endpoint.
 

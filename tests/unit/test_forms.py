@@ -186,10 +186,10 @@ def test_a_dry_run_carries_the_diff_as_people_are_shown_it(
 def test_the_lab_is_told_in_the_same_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     one = SimpleNamespace(name="specialist-1", cloud="ec2", region="us-east-1", address="10.77.1.1", login="admin",
                           user="agent", leader=None, console=tmp_path / "console")  # fmt: skip
-    monkeypatch.setattr(lab, "require_lab_machine", lambda: None)
-    monkeypatch.setattr(lab_fleet, "current", lambda: [one])
-    monkeypatch.setattr(lab_fleet, "endpoint", lambda: "")
+    monkeypatch.setattr(lab, "_require_lab_machine", lambda: None)
+    monkeypatch.setattr(lab_fleet, "current", lambda _: [one])
+    monkeypatch.setattr(lab_fleet, "endpoint", lambda _: "")
     monkeypatch.setattr(machine, "healthz", lambda _: {})
-    told = checked(CliRunner().invoke(lab.status, ["--json"]).stdout)
+    told = checked(CliRunner().invoke(lab.lab, ["status", "--json"]).stdout)
     assert told["endpoint"] is None
     assert (told["hosts"][0]["provider"], told["hosts"][0]["model"], told["hosts"][0]["power"]) == ("ec2", None, "off")

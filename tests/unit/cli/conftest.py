@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jada import Host, HostError
-from jada.cli import main, session, startup
+from jada.cli import main, session
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.state import State
 from tests.fakes import FakeEngine
@@ -85,9 +85,6 @@ def jada(
     file.write_text(FLEET)
     monkeypatch.setenv("JADA_FLEET", str(file))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    # The process of the tests is not jada's to patch.
-    monkeypatch.setattr(startup, "patch", lambda: None)
-    monkeypatch.setattr(startup, "lasting", nullcontext)
     states: dict[str, State | HostError] = {
         "web-1": host(), "web-2": host(), "db-1": host(release={"role": "keepers"}),
     }  # fmt: skip
