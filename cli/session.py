@@ -1,4 +1,4 @@
-"""From the options every command shares to the hosts it is about, with a session open to them."""
+"""From the options every command shares to the hosts it is about, with an engine that reaches them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class NotBegunError(HostError):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A fleet with its hosts found and a session to reach them; after `ends` (monotonic) no host is begun."""
+    """A fleet with its hosts found and an engine to reach them; after `ends` (monotonic) no host is begun."""
 
     fleet: Fleet
     hosts: tuple[Host, ...]
@@ -145,7 +145,7 @@ def _tell_unneeded(error: JadaError) -> None:
 def open_fleet(
     fleet_file: str | None, role: str | None, limit: str | None, needs_all: bool = True, limit_by: str = LIMIT
 ) -> Iterator[Opened]:
-    """Reads fleet.yml, finds the hosts, and opens a session to those that --role and --limit leave."""
+    """Reads fleet.yml, finds the hosts, and opens an engine to those that --role and --limit leave."""
     from jada.cli.startup import lasting
 
     with lasting():

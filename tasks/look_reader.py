@@ -398,6 +398,9 @@ def _environment(root: Fields, user: Fields) -> Iterator[tuple[str, ...]]:
 def _login(root: Fields) -> Login:
     if "login.nofile" not in root:
         return Login(error=root.get("login.error") or "it gave no answer")
+    # A shell of the service's user says it, and may say anything.
+    if not re.fullmatch(r"\d{1,19}|unlimited", root["login.nofile"], re.ASCII):
+        return Login(error="it gave no answer that could be read")
     return Login(_limit(root["login.nofile"]), root.with_prefix("login.env."))
 
 

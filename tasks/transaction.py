@@ -128,7 +128,10 @@ class Transaction:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Whose settings.json it is, of which service, and where: what a snapshot is bound to (change/host.sh)."""
+        """Whose settings.json it is, of which service, and where: what a snapshot is bound to.
+
+        See `place` in files/change/host.sh.
+        """
         return self.kept or place.by_look(self.state, self.service.unit)
 
     def _recover(self) -> str:

@@ -1,4 +1,4 @@
-"""A look at a lab host, kept as data with the State that it is: `python -m tests.recorded HOST NAME [PROBE]`."""
+"""A look at a lab host, kept as data with the State that it is: `python -m tests.recorded HOST NAME [COMMAND]`."""
 
 from __future__ import annotations
 

@@ -23,8 +23,6 @@ from jada.inventory.lab.shell import PackagesLackingError, require_lab_machine
 
 P = ParamSpec("P")
 R = TypeVar("R")
-# As the fleet.yml has it that the lab writes.
-FLEET = "rehearsal"
 COLUMNS = (
     Column("host"),
     Column("cloud", 3),
@@ -132,7 +130,7 @@ def status(lab: Lab, as_json: bool) -> int:
             "hosts": [nulled(row) for row in rows],
             "other_labs": others,
         }
-        emit_json("lab-status", FLEET, code, facts)
+        emit_json("lab-status", lab.fleet, code, facts)
         return code
     if not rows:
         out.print(f"{lab.title} is not up. Start it with: {lab.command('up')}")

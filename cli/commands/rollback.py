@@ -55,7 +55,7 @@ def rollback(
       jada rollback --to sonnet-4.5     to the last release with this model
       jada rollback --redo              the rollback was a mistake
     """
-    from jada.cli.records.sqlite import open_records
+    from jada.cli.records.sqlite import open_records, told_only
     from jada.cli.rollout.run import roll_out
     from jada.cli.rollout.way_back import described, last_change, recorded
     from jada.tasks import plan
@@ -67,7 +67,10 @@ def rollback(
         target = _target(to, opened) if to else ""
         seen = opened.look(history=True, goes_on=how.yes and not how.dry_run)
         with open_records(needed=False) as records:
-            last = last_change(seen, recorded(records, opened.fleet.name))
+            mine = None
+            with told_only():
+                mine = recorded(records, opened.fleet.name)
+            last = last_change(seen, mine)
             change = last.change if last else ""
 
             def planner(name: str, state: State) -> Plan:

@@ -154,7 +154,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "open_files_requested": state.release.wanted.nofile_asked if state.release else None,
         "release": state.release.id if state.release else "",
         "started_at": iso(process.started) if process else None,
-        "uptime_seconds": state.now - process.started if process else None,
+        "uptime_seconds": max(0.0, state.now - process.started) if process else None,
         "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
         "operator_lock": lock_as_json(held) if held else None,
         "notes": [

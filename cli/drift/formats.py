@@ -169,8 +169,8 @@ def _case(row: HostDrift, one: Judged) -> ElementTree.Element:
     case = _empty_case(row, f"{finding.code} {finding.name}")
     if one.is_drift:
         kind = "error" if row.status is Status.NOT_CHECKED else "failure"
-        told_by = ElementTree.SubElement(case, kind, type=finding.code, message=visible(finding.actual))
-        told_by.text = f"{visible(told(one))}\nFix: {visible(finding.fix_on(row.host))}"
+        child = ElementTree.SubElement(case, kind, type=finding.code, message=visible(finding.actual))
+        child.text = f"{visible(told(one))}\nFix: {visible(finding.fix_on(row.host))}"
     else:
         ElementTree.SubElement(case, "skipped", message=visible(told(one)))
     return case

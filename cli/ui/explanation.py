@@ -32,7 +32,7 @@ def facts(name: str, state: State) -> dict[str, Any]:
             "reported_by": "url" if state.health.model else "command" if state.probe.model else None,
             "pid": process.pid,
             "started_at": iso(process.started),
-            "uptime_seconds": state.now - process.started,
+            "uptime_seconds": max(0.0, state.now - process.started),
             "chain": _effect(running)["chain"],
         }
         if process and running
@@ -63,7 +63,7 @@ def lines(name: str, state: State) -> Iterator[str]:
     for finding in checks.drift(state):
         mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
         yield f"  {mark} {escape(str(finding))}"
-        yield f"    fix: {escape(finding.fix_on(name))}"
+        yield f"    Fix: {escape(finding.fix_on(name))}"
     yield ""
 
 
@@ -116,9 +116,7 @@ def _both(state: State) -> tuple[Effective, Effective | None]:
 
 
 def _how(state: State) -> str:
-    if not state.told:
-        return ""
-    return " (says its model check)"
+    return " (says its model check)" if state.told else ""
 
 
 def _limits(state: State) -> dict[str, int | None]:

@@ -87,7 +87,8 @@ settings() { # VERB ...
     set -- sh -c "$SETTINGS_SH" settings "$verb" "$FOLDER" "$NAME" "$@"
     [ "$USER_ID" = 0 ] || [ -n "$PLACED" ] ||
         set -- setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --init-groups --no-new-privs "$@"
-    set -- timeout -k 2 "$LONGEST_VERB" "$@"
+    # One that can't be killed, for it waits for a file system of its user's, keeps the inner timeout, but not the outer.
+    set -- timeout -k 1 "$((LONGEST_VERB + 4))" timeout -k 2 "$LONGEST_VERB" "$@"
     case $verb in
         hash | read)
             PLACED=$PLACED USER_ID=$USER_ID MOST=$MOST_OF_SETTINGS "$@" 2>/dev/null 9>&- </dev/null |

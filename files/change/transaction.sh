@@ -95,6 +95,7 @@ check() {
     else
         unchanged || refuse "$SETTINGS was changed by someone else since it was looked at"
     fi
+    [ "$kind" != absent ] || [ "$EXPECTED" = absent ] || refuse "$SETTINGS is not changed: it comes and goes"
     [ "$kind $EXPECTED" != "file absent" ] || refuse "$SETTINGS is not changed: its own user can't get to it"
     [ -z "$RESTORES" ] || [ "$(cat "$RELEASES/$RESTORES/place")" = "$(place)" ] || refuse_other_place
 }

@@ -64,6 +64,7 @@ half_of_user() {
     set -- sh -c "$AS_USER" look "$SETTINGS" "$home" "$configs" "$folders" "$PROJECTS" "$named" "$foreign"
     [ "$uid" = 0 ] || set -- setpriv --reuid "$uid" --regid "$gid" --init-groups --no-new-privs "$@"
     # It gets a pipe of its own, for it could take from one what root said before.
-    timeout -k 1 "$LONGEST_OF_USER" "$@" </dev/null 2>/dev/null |
+    # One that can't be killed, for it waits for a file system of its user's, keeps the inner timeout, but not the outer.
+    timeout -k 1 "$((LONGEST_OF_USER + 2))" timeout -k 1 "$LONGEST_OF_USER" "$@" </dev/null 2>/dev/null |
         timeout -k 1 "$((LONGEST_OF_USER + 2))" head -c "$MOST_OF_USER"
 }

@@ -88,11 +88,17 @@ find_speaker() {
 # reads: words member comm pid program
 # sets: of_this, and as it comes to them: speaker first wrapped variables
 one_process() {
-    last='' of_this='' options=0 count=0 is_command=yes
+    last='' of_this='' options=0 count=0 names=0 is_command=yes
     IFS=$BETWEEN
     for word in $words; do
         if [ "$is_command" = no ]; then
-            ! names_what_matters "$word" || variables=$variables$NL$member:$word
+            if [ $((names += 1)) -gt "$MOST_WORDS" ]; then
+                over "process $member: more than $MOST_WORDS variables"
+                break
+            fi
+            names_what_matters "$word" || continue
+            # The first of a name is what counts (getenv(3)).
+            has_name "$member:${word%%=*}" || variables=$variables$NL$member:$word
             continue
         fi
         case $word in
@@ -105,6 +111,11 @@ one_process() {
         esac
     done
     IFS=$NL
+}
+
+# reads: variables
+has_name() { # PID:NAME
+    case $variables in *"$NL$1="*) ;; *) return 1 ;; esac
 }
 
 # Fails where a process has more words or options than it can have need of.

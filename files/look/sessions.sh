@@ -24,7 +24,10 @@ session() { # FOLDER
     [ "$comm" != claude ] || is_cli=yes
     IFS=$BETWEEN
     for word in $(head -c "$MOST_OF_COMMAND" "$1/cmdline" 2>/dev/null | tr "\n$BETWEEN\\0" "  $BETWEEN"); do
-        count=$((count + 1))
+        if [ $((count += 1)) -gt "$MOST_WORDS" ]; then
+            over "process ${1##*/}: more than $MOST_WORDS words"
+            break
+        fi
         case $count in [23]) ! is_claude "$word" || is_cli=yes ;; esac
         option_in "$word"
         case $option in model=*) model=${option#model=} ;; esac

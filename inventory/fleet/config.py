@@ -76,13 +76,14 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "models": lambda _: ids,
         "limits": or_default(tell, limits.read, Limits()),
         **service.READERS,
+        **{key: or_default(tell, reader, None) for key, reader in service.RENAMED.items()},
         "deadline": lambda deadline: deadline.integer(1, 86400),
         "ssh": ssh.read,
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
     }
     found = top.fields(readers, required=("fleet", "sources", "roles"))
-    others = {key: value for key, value in found.items() if key not in service.READERS}
+    others = {key: value for key, value in found.items() if key not in (*service.READERS, *service.RENAMED)}
     return Fleet(name=others.pop("fleet"), path=file, service=service.from_values(found), **others)
 
 

@@ -83,12 +83,13 @@ READERS: Readers = {
     "service": _unit,
     "settings": _settings,
     "model_check": _model_check,
-    "health": _renamed("url"),
-    "probe": _renamed("command"),
     "projects": _projects,
     "settle": lambda settle: settle.integer(0, 600),
     "keep": lambda keep: keep.integer(2, 1000),
 }
+
+# Keys of an earlier fleet.yml, which name the new one.
+RENAMED: Readers = {"health": _renamed("url"), "probe": _renamed("command")}
 
 
 def from_values(values: Mapping[str, Any]) -> Service:

@@ -20,7 +20,7 @@ from jada.tasks.transaction import (
 )
 
 # Seconds a look may take on the host: it is some forty small commands, and what the service's user can draw out, each
-# with a limit of its own: an HTTP request of 3 s, a probe of 25, a login of 8, and that user's half of the look of 20.
+# with a limit of its own: a model check by URL of 3 s and by command of 25, a login of 8, and that user's half of 20.
 LONGEST = 65
 
 

@@ -103,7 +103,7 @@ PLACES = {
         """{"model": "x", "env": {f"K{n}": "s" * 90 for n in range(50000)}}))' >settings.json""",
         "verified",
     ),
-    # The lab's agent can't read it, and says so in its health check.
+    # The lab's agent can't read it, and says so in its answer to the model check.
     "not UTF-8": ("""printf '{"note": "caf\\351", "model": "x"}' >settings.json""", "rolled_back"),
     "UTF-16": ("""printf '{"model": "x"}' | iconv -t UTF-16 >settings.json""", "rejected"),
     "of another user": ("chown root:root settings.json; chmod 644 settings.json", "verified"),
@@ -196,7 +196,7 @@ def test_past_the_deadline_no_host_is_begun(rig: Rig) -> None:
     late = LAB.folder / "late.yml"
     late.write_text((LAB.folder / "faults.yml").read_text() + "deadline: 1\n")
     rig.env["JADA_FLEET"] = str(late)
-    # The look alone takes longer: it waits for a health check that does not answer.
+    # The look alone takes longer: it waits for a model check that does not answer.
     rig.run("systemctl kill -s STOP jada-agent")
     try:
         code, report, told = rig.upgrade()

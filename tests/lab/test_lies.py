@@ -212,9 +212,9 @@ LIES = [
     lie("the limit at login", "J302", 'echo "$U soft nofile 512" >/etc/security/limits.d/zz.conf'),
     lie("our limits file is edited", "J204 J302", "sed -i s/20000/600/ /etc/security/limits.d/50-jada.conf"),
     # What runs.
-    lie("the probe says another model", "J105", ":", model_check=ModelCheck(command="echo claude-x")),
-    lie("the probe fails", "J105", ":", model_check=ModelCheck(command="echo claude-opus-5; exit 3")),
-    lie("the health check is dead", "J105", ":", model_check=ModelCheck(url="http://127.0.0.1:1/")),
+    lie("the command says another model", "J105", ":", model_check=ModelCheck(command="echo claude-x")),
+    lie("the command fails", "J105", ":", model_check=ModelCheck(command="echo claude-opus-5; exit 3")),
+    lie("the URL is dead", "J105", ":", model_check=ModelCheck(url="http://127.0.0.1:1/")),
     lie("the service is stopped", "J202", "systemctl stop jada-agent", restarts=True),
     lie(
         "the service was killed",
@@ -366,7 +366,7 @@ HARMLESS = [
         projects=("~/Documents/repos",),
     ),
     lie("a session begun after the change", "", CLAUDE),
-    lie("the probe says it", "", ":", model_check=ModelCheck(command="echo claude-opus-5")),
+    lie("the command says it", "", ":", model_check=ModelCheck(command="echo claude-opus-5")),
     lie(
         "the probe says it in JSON",
         "",

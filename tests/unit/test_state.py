@@ -333,6 +333,13 @@ def test_a_login_that_is_refused_says_why() -> None:
     assert look({"login.error": "su: Permission denied"}).login.error == "su: Permission denied"
 
 
+@pytest.mark.parametrize("said", ["x", "", "-1", "9" * 30, "4096Killed"])
+def test_a_users_shell_that_says_no_number_hides_nothing_else(said: str) -> None:
+    seen = look({"login.nofile": said})
+    assert seen.login.error == "it gave no answer that could be read"
+    assert not seen.unseen
+
+
 @pytest.mark.parametrize(
     ("told", "meant", "other"),
     [

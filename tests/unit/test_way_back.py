@@ -39,6 +39,7 @@ UNNEEDED = {
     "models as a list": (GOOD + "models: [a]\n", "models"),
     "too few open files": (GOOD + "limits: {nofile: 10}\n", "limits.nofile"),
     "limits as a text": (GOOD + "limits: many\n", "limits"),
+    "a key of an earlier file": (GOOD + "health: http://127.0.0.1/\n", "health"),
 }
 NEEDED = {
     "where": GOOD.replace("static", "statik"),

@@ -142,3 +142,14 @@ def test_more_processes_than_a_unit_can_have_are_told(tree: Tree) -> None:
     tree.file("/sys/fs/cgroup/a.service/cgroup.procs", "".join(f"{pid}\n" for pid in range(1, 502)))
     said = tree.said("members", group="/a.service", pid="1", UNIT="a.service")
     assert said == [("over+", "a.service: more than 500 processes")]
+
+
+def test_of_a_variable_that_is_there_often_the_first_counts_and_no_more_are_read_than_a_process_needs(
+    tree: Tree,
+) -> None:
+    """Their user can give a process hundreds of thousands, each of which root would join to all before."""
+    tree.process(1, "claude")
+    tree.file("/proc/1/environ", "HOME=/first\0" + "HOME=/other\0" * 20_000 + "ANTHROPIC_MODEL=late\0")
+    said = running(tree, 1)
+    assert [value for name, value in said if name.startswith("running.env.")] == ["/first"]
+    assert ("over+", "process 1: more than 10000 variables") in said

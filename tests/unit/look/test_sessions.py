@@ -62,3 +62,11 @@ def test_a_model_longer_than_any_is_told_as_that(tree: Tree) -> None:
         ("over+", "process 6: an option is longer than 4096 bytes"),
         ("session+", f"6\n22\n34816\n{owner(tree)}\n"),
     ]
+
+
+def test_no_more_words_are_read_than_a_session_needs(tree: Tree) -> None:
+    tree.process(6, "claude", *[""] * 20_000, "--model", "late")
+    assert sessions(tree) == [
+        ("over+", "process 6: more than 10000 words"),
+        ("session+", f"6\n22\n34816\n{owner(tree)}\n"),
+    ]
