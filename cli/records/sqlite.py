@@ -194,9 +194,10 @@ def open_records(needed: bool = True) -> Iterator[Records]:
 
 @contextmanager
 def told_only(only: bool = True) -> Iterator[None]:
-    """Where something can't be written down here, says so on stderr and goes on; raises JadaError if not `only`."""
+    """Where the record can't be read or written, says so on stderr and goes on; raises JadaError if not `only`."""
     try:
-        yield
+        with _told():
+            yield
     except JadaError as error:
         if not only:
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jada import Exit
 from tests.unit.cli.conftest import Jada
 
@@ -30,3 +32,15 @@ def test_people_s_lock_stops_it_unless_by_force(jada: Jada) -> None:
     assert stopped.exit == Exit.LOCKED
     assert "incident" in stopped.err
     assert jada("rollback", "--yes", "--force").exit == Exit.OK
+
+
+def test_a_record_with_damaged_pages_does_not_stop_it(jada: Jada, tmp_path: Path) -> None:
+    """It opens well, for its first page is good: what hosts say has to do."""
+    assert jada("upgrade", "--to", "opus-5", "--limit", "web-1", "--yes").exit == Exit.OK
+    file = tmp_path / "state/jada/history.db"
+    pages = file.read_bytes()
+    first = int.from_bytes(pages[16:18], "big")
+    file.write_bytes(pages[:first] + b"\xff" * (len(pages) - first))
+    done = jada("rollback", "--limit", "web-1", "--yes")
+    assert (done.exit, "web-1" in done.out) == (Exit.OK, True), done
+    assert "malformed" in done.err
