@@ -29,6 +29,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,8 @@ class Faults:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._text = ""
+        # Of the file as it was read last: the same text written anew counts anew.
+        self._stamp: tuple[int, int] | None = None
         self._used: Counter[tuple[str, str]] = Counter()
 
     def next(self, operation: str, region: str) -> dict[str, Any] | None:
@@ -163,9 +165,12 @@ class Faults:
 
     def _read(self) -> dict[str, dict[str, dict[str, Any]]]:
         with self._lock:
-            text = self._path.read_text() if self._path.exists() else "{}"
-            if text != self._text:
-                self._text = text
+            text, stamp = "{}", None
+            with suppress(FileNotFoundError), self._path.open() as file:
+                about = os.fstat(file.fileno())
+                text, stamp = file.read(), (about.st_ino, about.st_mtime_ns)
+            if stamp != self._stamp:
+                self._stamp = stamp
                 self._used.clear()
         faults: dict[str, dict[str, dict[str, Any]]] = json.loads(text)
         return faults

@@ -216,7 +216,8 @@ def test_every_journal_line_names_the_model(lab: Lab) -> None:
 
 
 def test_a_rollback_leaves_hosts_that_were_not_changed(lab: Lab) -> None:
-    assert "orchestrator-1: it has no earlier release" in lab.jada("rollback", "--yes", exit_code=1)
+    never = "Refused jada-agent, orchestrator-1, specialist-1: it has no earlier release"
+    assert never in lab.jada("rollback", "--yes", exit_code=1)
     lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes")
     told = lab.jada("rollback", "--yes")
     assert "jada-agent, orchestrator-1 (never changed by jada)" in told

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from jada import ConfigError, JadaError
+from jada import ConfigError, JadaError, natural
 from jada.inventory.cloud.errors import ATTEMPTS
 from jada.inventory.discover import discover
 from jada.inventory.fleet.config import Fleet
@@ -66,7 +66,7 @@ def test_hosts_are_complete_unique_and_sorted(fleet_of: FleetOf) -> None:
     hosts = discover(fleet_of(f"[{BOTH}]", ssh="{user: debian, port: 2222}"))
     by_name = {host.name: host for host in hosts}
     assert len(by_name) == len(hosts) == 9
-    assert list(by_name) == sorted(by_name)
+    assert list(by_name) == sorted(by_name, key=natural)
     one = by_name["orch-1"]
     assert (one.address, one.source, one.user, one.port, one.role) == (
         "10.77.0.11",

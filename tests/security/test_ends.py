@@ -148,7 +148,7 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
 
 def test_a_half_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
     """The half that runs as the user can be stopped by that user at any time; here for good. Root's is told."""
-    end = victim.in_background("pkill -STOP -u agent -f [N]AME.LENGTH")
+    end = victim.in_background("pkill -STOP -u agent -f look_as_use[r]")
     try:
         # Now and then the attacker comes too late.
         seen = next((one for one in (victim.look() for _ in range(20)) if one.unseen), None)
@@ -156,7 +156,7 @@ def test_a_half_that_its_user_stops_ends_with_all_its_processes(victim: Victim) 
         end()
     assert seen
     assert (seen.unseen, seen.user, seen.process is None) == ("it was cut off", "agent", False)
-    assert victim.root("pgrep -f [N]AME.LENGTH", check=False) == ""
+    assert victim.root("pgrep -u agent -f look_as_use[r]", check=False) == ""
 
 
 # A host whose root answers every command of jada's with this.
@@ -182,7 +182,7 @@ def test_what_a_host_floods_ends_here_too(victim: Victim, flood: str) -> None:
         victim.root("rm /usr/local/sbin/sh")
     assert code == 1, told
     assert "password:" not in told
-    rows = {row["host"]: row.get("error", "") for row in report["hosts"]}
+    rows = {row["host"]: row["error"] for row in report["hosts"]}
     assert rows.pop(victim.host.name), told
-    assert set(rows.values()) == {""}
+    assert set(rows.values()) == {None}
     assert json.dumps(report)

@@ -133,7 +133,7 @@ def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim
     assert f"{victim.host.name} verified" in told
     assert victim.model() == "claude-opus-5"
     code, report, _ = victim.jada("history", "--json")
-    assert report["releases"][0]["hosts"] == {"verified": 1}
+    assert report["releases"][0]["outcomes"] == {"verified": 1}
 
 
 def asked(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:

@@ -136,9 +136,11 @@ def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, 
         victim.user(
             "[ ! -e aside ] || { rm -rf .claude; mv aside .claude; }; [ ! -e aside.json ] || mv -f aside.json " + S
         )
-        assert victim.user(f"[ -f {S} ] && [ ! -L {S} ] && echo whole") == "whole\n"
-        assert victim.upgrade(to="sonnet-4.6")[1]["outcome"] in ("verified", "unchanged")
+        # Where the race was won even against the way back, that is made good first.
+        _, host, told = victim.upgrade(to="sonnet-4.6")
+        assert host["outcome"] in ("verified", "unchanged"), told
         assert victim.model() == "claude-sonnet-4.6"
+        assert victim.user(f"[ -f {S} ] && [ ! -L {S} ] && echo whole") == "whole\n"
     finally:
         victim.root("rm -rf /etc/jada-trap")
 

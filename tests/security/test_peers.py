@@ -41,11 +41,10 @@ def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[s
     process = victim.start("heal", "--yes", "--json", "--limit", victim.host.name, env=fresh)
     out, err = process.communicate(timeout=120)
     reset(peer)
-    # fleet.yml's own word for that role; or nothing, where no release of the fleet can be read at all.
-    outcome = json.loads(out)["hosts"][0]["outcome"]
-    assert outcome == ("rejected" if "id" in forged or "User=" in str(forged) else "verified"), out + err
+    # fleet.yml's own word for that role.
+    assert json.loads(out)["hosts"][0]["outcome"] == "verified", out + err
     assert victim.model() == OLD_MODEL
-    unit = victim.root("cat /etc/systemd/system/jada-agent.service.d/50-jada.conf", check=outcome == "verified")
+    unit = victim.root("cat /etc/systemd/system/jada-agent.service.d/50-jada.conf")
     assert "User=" not in unit
-    assert outcome == "rejected" or "LimitNOFILE=20000" in unit
+    assert "LimitNOFILE=20000" in unit
     assert victim.root("ls /etc/owned 2>/dev/null", check=False) == ""

@@ -134,7 +134,7 @@ def status(*argv: str, env: dict[str, str | None] | None = None) -> tuple[int, s
         (["status", "--name", "a"], "b", "The lab a is not up"),
         (["ssh", "--name", "a", "specialist-1", "uptime"], None, "The lab a is not up"),
         (["status"], "/var/lib/jada-lab", "'/var/lib/jada-lab' can't be a lab's name"),
-        (["--name", "", "status"], None, "'' can't be a lab's name"),
+        (["--name", "", "status"], None, "it is empty; is a variable not set?"),
     ],
 )
 def test_the_lab_is_the_one_that_is_named(folders: Path, argv: list[str], env: str | None, title: str) -> None:
