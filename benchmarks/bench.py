@@ -80,6 +80,7 @@ Job = Callable[[Series | None], None]
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one round, 100 endpoints: for development")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default: 5)")
     parser.add_argument("--endpoints", type=int, default=HOSTS * ADDRESSES, help="how many to read (default: 500)")
     parser.add_argument("--only", default="", help="only the parts whose names begin so, such as reads")
     parser.add_argument("--out", type=Path, default=HERE, help="the folder for RESULTS.md (without --only)")
@@ -90,7 +91,9 @@ def main() -> None:
     hosts = fleet.up(LAB, HOSTS + 1, say)[1:]
     for host in hosts:
         prepare(host)
-    results = Results(rounds=1 if options.quick else 5, endpoints=100 if options.quick else options.endpoints)
+    results = Results(
+        rounds=1 if options.quick else options.rounds, endpoints=100 if options.quick else options.endpoints
+    )
     with tempfile.TemporaryDirectory(prefix="jada-bench-") as scratch:
         for name, part in PARTS.items():
             if name.startswith(options.only):
