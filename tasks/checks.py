@@ -50,7 +50,12 @@ class Finding:
         return self._fix.replace("HOST", shlex.quote(host))
 
     def __str__(self) -> str:
-        return f"{self.code} {self.name}: expected {self.expected}, saw {self.actual}"
+        return f"{self.code} {self.name}: {self.difference}"
+
+    @property
+    def difference(self) -> str:
+        """What was expected and what was seen, on one line."""
+        return f"expected {self.expected}, saw {self.actual}"
 
     @property
     def code(self) -> str:

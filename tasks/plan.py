@@ -187,10 +187,9 @@ def _idle(state: State, why: str) -> Plan:
     wrong = next((finding for finding in checks.drift(state) if finding.is_error), None)
     if wrong is None:
         return Plan(idle=why)
-    told = f"{wrong.code} {wrong.name}: expected {wrong.expected}, saw {wrong.actual}"
     base = state.release.before if state.release else Wanted("", 0)
     back = f", or jada rollback --to {target}" if (target := base.release or base.model) else ""
-    return Plan(refusal=f"{why}, but {told}. With --limit for this host: jada heal{back}")
+    return Plan(refusal=f"{why}, but {wrong}. With --limit for this host: jada heal{back}")
 
 
 def _by_a_whole_snapshot(

@@ -218,7 +218,7 @@ def _annotation(row: HostDrift, one: Judged) -> str:
     finding = one.finding
     level = "notice" if one.is_accepted or finding.severity == NOTE else finding.severity
     title = _command(f"{row.host}: {finding.code} {finding.name}").replace(":", "%3A").replace(",", "%2C")
-    text = f"expected {finding.expected}, saw {finding.actual}{acceptance(one)}. Fix: {finding.fix_on(row.host)}"
+    text = f"{finding.difference}{acceptance(one)}. Fix: {finding.fix_on(row.host)}"
     return f"::{level} title={title}::{_command(text)}\n"
 
 
