@@ -26,7 +26,7 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.report import page
 from jada.cli.report.page import Page
 from jada.cli.rollout import show
-from jada.cli.rollout.outcome import Report
+from jada.cli.rollout.outcome import HostResult
 from jada.cli.ui import explanation
 from jada.cli.ui.console import json_text, styled
 from jada.inventory.fleet.config import Fleet
@@ -35,7 +35,7 @@ from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.look_reader import LONGEST_MODEL, read
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted
+from jada.tasks.release import Desired, Release
 from jada.tasks.state import INLINE, State
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
@@ -43,7 +43,7 @@ from tests.unit.conftest import back_alone
 
 ID, LATER, MODEL = "20261124-120000-aaaa", "20261125-120000-bbbb", "claude-opus-5"
 UNIT = "jada-agent.service"
-UP = Release(ID, "upgrade", Wanted("claude-sonnet-4.6", 4096, 4096, ID), Wanted("opus[1m]", 0), "", "f", "r",
+UP = Release(ID, "upgrade", Desired("claude-sonnet-4.6", 4096, 4096, ID), Desired("opus[1m]", 0), "", "f", "r",
              "ann@box", "2026-11-24T12:00:00+00:00")  # fmt: skip
 SETTINGS = {
     "model": "claude-sonnet-4.6",
@@ -175,11 +175,11 @@ def looked(output: list[str]) -> State | None:
 
 def told(state: State, is_whole_page: bool = False) -> None:
     """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
-    found = (*checks.drift(state), *checks.findings(state, Wanted(MODEL, 1024, 4096)))
+    found = (*checks.drift(state), *checks.findings(state, Desired(MODEL, 1024, 4096)))
     assert all(finding.fix_on("web-1") for finding in found)
-    for launch in (state.fresh, *([state.process.launch] if state.process else [])):
+    for launch in (state.next_start, *([state.process.spec] if state.process else [])):
         assert effective.resolve(state, launch).model
-    assert all(one.model for _, one in effective.of_sessions(state))
+    assert all(one.model for _, one in effective.of_open_sessions(state))
     place.unsafe(state)
     _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
     for to in ("", ID, "opus[1m]"):
@@ -200,10 +200,10 @@ def _change(made: Plan) -> None:
 
 def _show(state: State) -> None:
     facts = status._facts(state, FLEET, "r", AT.date())
-    json.loads(json_text([facts, explanation.facts("web-1", state)]))
+    json.loads(json_text([facts, explanation.explanation_dict("web-1", state)]))
     row = {"host": "web-1", "role": "r", "error": None, **facts}
     cells = (*status._cells(row, "s"), *status._about([row]), status.total([row]))
-    report = Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
+    report = HostResult(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
     for line in (*cells, *explanation.lines("web-1", state), *show._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
@@ -213,7 +213,7 @@ def _judge(state: State, is_whole_page: bool) -> None:
     models = evaluate._models_of_roles([host], {host.name: state})
     row = evaluate._host(host, state, ID, evaluate._Beside(FLEET, AT.date(), ID, models))
     assert row.status is not evaluate.Status.NOT_CHECKED
-    drift = evaluate.Drift("f", AT, (evaluate._accepted(row, host, (), AT.date()),))
+    drift = evaluate.DriftReport("f", AT, (evaluate._accepted(row, host, (), AT.date()),))
     json.loads(json_text(formats.as_json(drift)))
     assert all(line.startswith("::") for line in formats.github(drift).splitlines())
     if is_whole_page:

@@ -10,7 +10,18 @@ import pytest
 
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks import FILES, checks
-from jada.tasks.state import UNREADABLE, Agent, Answer, File, Launch, Login, OpenSession, Setting, Settings, State
+from jada.tasks.state import (
+    UNREADABLE,
+    Agent,
+    File,
+    Login,
+    ModelReport,
+    OpenSession,
+    ProcessSpec,
+    Settings,
+    State,
+    UnitSetting,
+)
 
 Host = Callable[..., State]
 MODEL, OPUS = "claude-sonnet-4.6", "claude-opus-5"
@@ -19,7 +30,7 @@ MANAGED = "/etc/claude-code/managed-settings.json"
 HOME = "/home/agent"
 OURS = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
 THEIRS = "/etc/systemd/system/jada-agent.service.d/60-theirs.conf"
-UNASKED = {"health": Answer()}
+UNASKED = {"health": ModelReport()}
 # The process is not the one the release started: somebody restarted the service since.
 RESTARTED = {"process": {"ticks": 6000}}
 ENV = {"ANTHROPIC_MODEL": OPUS}
@@ -30,8 +41,8 @@ def codes(state: State) -> list[str]:
     return [finding.code for finding in checks.drift(state)]
 
 
-def fresh(env: dict[str, str] | None = None, argv: dict[str, str] | None = None, cwd: str = "/srv") -> Launch:
-    return Launch(env or {}, WHERE, argv or {}, cwd)
+def fresh(env: dict[str, str] | None = None, argv: dict[str, str] | None = None, cwd: str = "/srv") -> ProcessSpec:
+    return ProcessSpec(env or {}, WHERE, argv or {}, cwd)
 
 
 def layer(path: str, text: str, changed: float = 0.0) -> tuple[Settings, ...]:
@@ -85,9 +96,9 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
             ["J104"],
         ),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": ["haiku"]}'}}, ["J108"]),
-        ({"health": Answer(True, "claude-haiku-4.5")}, ["J105"]),
-        ({"health": Answer(True, error="connection refused")}, ["J105"]),
-        ({"probe": Answer(True, "claude-haiku-4.5")}, ["J105"]),
+        ({"health": ModelReport(True, "claude-haiku-4.5")}, ["J105"]),
+        ({"health": ModelReport(True, error="connection refused")}, ["J105"]),
+        ({"probe": ModelReport(True, "claude-haiku-4.5")}, ["J105"]),
         # The process has what the unit no longer gives.
         ({**UNASKED, "process": {"launch": fresh(env=ENV)}}, ["J105"]),
         ({**UNASKED, "process": {"launch": fresh(argv={"model": OPUS})}}, ["J105"]),
@@ -105,7 +116,7 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
             {
                 "unit": {
                     "nofile": 512,
-                    "sets": (Setting(OURS, "LimitNOFILE", "1048576"), Setting(THEIRS, "LimitNOFILE", "512")),
+                    "sets": (UnitSetting(OURS, "LimitNOFILE", "1048576"), UnitSetting(THEIRS, "LimitNOFILE", "512")),
                 }
             },
             ["J206"],
@@ -209,7 +220,7 @@ def test_an_override_counts_for_the_vendors_ids_alone(host: Host) -> None:
     def overridden(model: str) -> State:
         state = host(settings={"text": f'{{"model": "{model}", "modelOverrides": {{"{model}": "arn:x"}}}}'}, **UNASKED)
         assert state.release is not None
-        return replace(state, release=replace(state.release, wanted=replace(state.release.wanted, model=model)))
+        return replace(state, release=replace(state.release, desired=replace(state.release.desired, model=model)))
 
     assert codes(overridden("claude-sonnet-4-6")) == ["J109"]
     assert codes(overridden("claude-sonnet-4.6")) == []
@@ -231,7 +242,7 @@ def test_the_host_can_give_more_by_now(host: Host) -> None:
         # The settings of a project the service does not work in, which name no model.
         {"layers": layer(f"{HOME}/Documents/repos/x/.claude/settings.json", '{"env": {"X": "y"}}')},
         # A lower-ranking default.
-        {"fresh": Launch({"ANTHROPIC_DEFAULT_MODEL": "x"}, {"ANTHROPIC_DEFAULT_MODEL": "somewhere"})},
+        {"fresh": ProcessSpec({"ANTHROPIC_DEFAULT_MODEL": "x"}, {"ANTHROPIC_DEFAULT_MODEL": "somewhere"})},
         {"fresh": fresh(env={"CLAUDE_CONFIG_DIR": "/home/agent/.claude/"})},
         {"fresh": fresh(env={"ANTHROPIC_MODEL": ""})},
         # An agent's file that nothing chooses.
@@ -241,7 +252,7 @@ def test_the_host_can_give_more_by_now(host: Host) -> None:
         {
             "unit": {
                 "nofile": 2_147_483_646,
-                "sets": (Setting(OURS, "LimitNOFILE", "1048576"), Setting(THEIRS, "LimitNOFILE", "infinity")),
+                "sets": (UnitSetting(OURS, "LimitNOFILE", "1048576"), UnitSetting(THEIRS, "LimitNOFILE", "infinity")),
             }
         },
         {"sessions": (session(age=60),)},
@@ -292,16 +303,16 @@ def test_a_long_context_is_not_seen_in_what_answers(host: Host, answer: str, exp
     release = host().release
     assert release is not None
     state = host(
-        release=replace(release, wanted=replace(release.wanted, model=long)),
+        release=replace(release, desired=replace(release.desired, model=long)),
         settings={"text": f'{{"model": "{long}"}}'},
-        health=Answer(True, answer),
+        health=ModelReport(True, answer),
     )
     assert codes(state) == expected
     assert checks.running_model(state) == (MODEL if expected else long)
 
 
 def test_a_long_context_that_nobody_asked_for_is_another_model(host: Host) -> None:
-    assert codes(host(health=Answer(True, f"{MODEL}[1m]"))) == ["J105"]
+    assert codes(host(health=ModelReport(True, f"{MODEL}[1m]"))) == ["J105"]
 
 
 HOSTILE = "/home/a b/$(id)`id`'\"; reboot #/HOST/settings.json"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
-from jada.cli.drift.evaluate import Drift, Status, explain, judge, unmatched
+from jada.cli.drift.evaluate import DriftReport, Status, evaluate, explain, unmatched
 from jada.cli.records import sqlite
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.inventory.fleet.accept import Acceptance
@@ -38,18 +38,18 @@ def accepted(code: str, hosts: str = "*", until: str = "2026-12-31") -> Acceptan
     return Acceptance(code, (hosts,), "known", date.fromisoformat(until), 7)
 
 
-def check(seen: Mapping[str, State | HostError], fleet: Fleet = FLEET, **given: Any) -> Drift:
+def check(seen: Mapping[str, State | HostError], fleet: Fleet = FLEET, **given: Any) -> DriftReport:
     """A check of hosts that all play the role that HEALTHY was released to for."""
     roles = given.pop("roles", {})
     hosts = [Host(name, "192.0.2.1", "static", role=roles.get(name, "r")) for name in seen]
-    return judge(fleet, hosts, seen, given.pop("released", {}), AT, **given)
+    return evaluate(fleet, hosts, seen, given.pop("released", {}), AT, **given)
 
 
-def codes(drift: Drift, host: str = "web-1") -> list[str]:
+def codes(drift: DriftReport, host: str = "web-1") -> list[str]:
     return next([one.finding.code for one in row.findings] for row in drift.hosts if row.host == host)
 
 
-def status(drift: Drift, host: str = "web-1") -> Status:
+def status(drift: DriftReport, host: str = "web-1") -> Status:
     return next(row.status for row in drift.hosts if row.host == host)
 
 
@@ -243,14 +243,14 @@ def test_accepted_findings_do_not_count_until_they_expire(
 def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, counts: bool) -> None:
     own = "x/web" if "/" in pattern else "web"
     one = Host("web-i-a", "192.0.2.1", "ec2", region="us-east-1", id="i-a", role="r", own_name=own)
-    found = judge(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
+    found = evaluate(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
     assert [one.is_drift for one in found.hosts[0].findings] == [counts]
 
 
 def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -> None:
     config = replace(FLEET, accept=(accepted("J301", "web-*"), Acceptance("J302", ("wbe-1", "old"), "x", AT.date(), 8)))
     hosts = [Host("web-1", "192.0.2.1", "static", role="r")]
-    found = judge(config, hosts, {"web-1": host()}, {"old": LATER}, AT)
+    found = evaluate(config, hosts, {"web-1": host()}, {"old": LATER}, AT)
     assert list(unmatched(config, hosts, found)) == ["accept[1] (J302): no host has a Name or an id like wbe-1"]
 
 
@@ -258,7 +258,7 @@ def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gon
     hosts = [
         Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")
     ]
-    found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
+    found = evaluate(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
     assert found.count(Status.GONE) == 0
 
 
@@ -312,7 +312,7 @@ SONNET, HAIKU = "claude-sonnet-4.6", "claude-haiku-4.5"
 def released_to(host: MakeHost, model: str, **changes: Any) -> State:
     state = host(settings={"text": f'{{"model": "{model}"}}'}, health={"model": model}, **changes)
     assert state.release
-    return replace(state, release=replace(state.release, wanted=replace(state.release.wanted, model=model)))
+    return replace(state, release=replace(state.release, desired=replace(state.release.desired, model=model)))
 
 
 def asking(model: str) -> Fleet:

@@ -155,12 +155,12 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     )
     keys += ("- static", "hosts", "build-1")
     keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
-    opened = []
+    session = []
     for line in lines:
         indent, hash_, rest = line.partition("# ")
         is_key = not indent.strip() and hash_ and rest.strip().startswith(tuple(f"{key}:" for key in keys))
-        opened.append(indent + rest if is_key else line)
-    found = load(tmp_path, "\n".join(opened))
+        session.append(indent + rest if is_key else line)
+    found = load(tmp_path, "\n".join(session))
     lightsail, ec2, static = found.sources
     here, out = ("us-east-1",), ("eu-south-1",)
     assert lightsail == LightsailSource(here, ("jada-agent",), not_regions=out)

@@ -22,7 +22,7 @@ from jada.cli.main import COMMANDS
 from jada.cli.main import jada as program
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import open_records
-from jada.cli.session import Opened
+from jada.cli.session import FleetSession
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.lab import fleet as lab_fleet
@@ -65,8 +65,8 @@ def run(states: dict[str, State | HostError], tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     @contextmanager
-    def open_fleet(*_: object, **__: object) -> Iterator[Opened]:
-        yield Opened(FLEET, HOSTS, FakeEngine(states), time.monotonic() + 1000)
+    def open_fleet(*_: object, **__: object) -> Iterator[FleetSession]:
+        yield FleetSession(FLEET, HOSTS, FakeEngine(states), time.monotonic() + 1000)
 
     for module in (drift, explain, heal, rollback, status, upgrade):
         monkeypatch.setattr(module, "open_fleet", open_fleet)

@@ -9,15 +9,15 @@ import pytest
 from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
 from jada.tasks.look_reader import read
-from jada.tasks.release import TEXT, Release, Wanted
-from jada.tasks.state import INLINE, Answer, OpenSession, State
+from jada.tasks.release import TEXT, Desired, Release
+from jada.tasks.state import INLINE, ModelReport, OpenSession, State
 from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 
 UNIT = "jada-agent.service"
 
 
 ID = "20261124-120000-aaaa"
-MADE = Release(ID, "upgrade", Wanted("claude-sonnet-4.6", 4096, 4096, ID), Wanted("claude-haiku-4.5", 0))
+MADE = Release(ID, "upgrade", Desired("claude-sonnet-4.6", 4096, 4096, ID), Desired("claude-haiku-4.5", 0))
 ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
 
 
@@ -64,13 +64,13 @@ def test_what_the_user_says_that_makes_no_sense_is_not_known(said: Said) -> None
 
 def test_a_manifest_that_cannot_be_read_leaves_the_host_usable() -> None:
     """The id comes from elsewhere, and so does what there was before."""
-    older = replace(MADE, id="20261123-120000-aaaa", wanted=Wanted("claude-x", 4096, 4096, "20261123-120000-aaaa"))
+    older = replace(MADE, id="20261123-120000-aaaa", desired=Desired("claude-x", 4096, 4096, "20261123-120000-aaaa"))
     for text in ("", "{", "[]", MADE.to_json()[:40]):
         said = {"release.id": ID, "release.manifest.json": text, "release.previous": older.to_json(), "whole+": ID}
         found = look(said)
         assert found.damage.startswith(f"/var/lib/jada/releases/{ID}/manifest.json: the manifest ")
         assert found.release
-        assert (found.release.id, found.release.change, found.release.before) == (ID, ID, older.wanted)
+        assert (found.release.id, found.release.change, found.release.before) == (ID, ID, older.desired)
         assert found.whole == {ID}
     with pytest.raises(LookError, match="/var/lib/jada/current does not hold the id of a release; put"):
         look({"release.id": "../x", "release.manifest.json": ""})
@@ -116,7 +116,7 @@ def test_a_value_is_one_value_whatever_is_in_it() -> None:
     found = look(user={"settings.real": nasty, "agent+": row("/a.md | one | m")}, root={"running.cwd": nasty})
     assert (found.user, found.settings.real) == ("agent", nasty)
     assert found.process is not None
-    assert found.process.launch.cwd == nasty
+    assert found.process.spec.cwd == nasty
 
 
 def test_a_look_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
     rows = ("Environment= | ANTHROPIC_MODEL | a", "Environment= | HOME | /x", "/etc/default/x | HOME | /y")
     found = look(
         {"unit.sets+": row(f"{drop_in} | ANTHROPIC_MODEL | a"), "fresh.env+": tuple(row(text) for text in rows)}
-    ).fresh
+    ).next_start
     assert found.env == {"ANTHROPIC_MODEL": "a", "HOME": "/y"}
     assert found.where == {"ANTHROPIC_MODEL": f"Environment= of {drop_in}", "HOME": "/etc/default/x"}
 
@@ -205,7 +205,7 @@ def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
     read_already = (row(f"{fragment} | HOME | /u"), row(f"{ours} | LimitNOFILE | 5"))
     assert look({**said, "unit.sets+": read_already}).reloaded is None
     anew = look({**said, "unit.sets+": (*read_already, row(f"{theirs} | HOME | /x"))})
-    assert anew.fresh.env == {"HOME": "/u", "ANTHROPIC_MODEL": "e"}
+    assert anew.next_start.env == {"HOME": "/u", "ANTHROPIC_MODEL": "e"}
     assert anew.reloaded is not None
     assert anew.reloaded.env == {"HOME": "/x", "ANTHROPIC_MODEL": "e"}
     assert anew.reloaded.where == {"HOME": f"Environment= of {theirs}", "ANTHROPIC_MODEL": "/etc/e"}
@@ -226,15 +226,15 @@ def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
 )
 def test_unset_environment_takes_back(unset: tuple[str, ...], left: dict[str, str]) -> None:
     rows = row("Environment= | ANTHROPIC_MODEL | a")
-    assert look({"fresh.env+": rows, "fresh.unset+": unset}).fresh.env == left
+    assert look({"fresh.env+": rows, "fresh.unset+": unset}).next_start.env == left
 
 
 def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -> None:
     theirs = row("/home/agent/env | HOME | /theirs")
     root: Said = {"fresh.env+": (row("/etc/a | HOME | /a"), "/home/agent/env\n\n", row("/etc/b | ANTHROPIC_MODEL | b"))}
-    assert look(root, {"fresh.env+": theirs}).fresh.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
+    assert look(root, {"fresh.env+": theirs}).next_start.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
     # One that no unit names does not count.
-    assert look({}, {"fresh.env+": theirs}).fresh.env == {}
+    assert look({}, {"fresh.env+": theirs}).next_start.env == {}
 
 
 WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
@@ -262,14 +262,14 @@ WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
 def test_what_stands_between_systemd_and_the_process_does_it_again(said: Said, again: dict[str, str] | None) -> None:
     process = look({"fresh.env+": row("Environment= | ANTHROPIC_MODEL | unit"), **said}).process
     assert process is not None
-    assert (process.again.env if process.again else None) == again
+    assert (process.respawn.env if process.respawn else None) == again
 
 
 def test_files_of_a_unit_are_read_in_the_order_of_their_names() -> None:
     rows = ("/etc/a.d/90.conf", "/run/service.d/10.conf", "/etc/a.service", "/etc/a.d/20.conf")
     sets = tuple(row(f"{path} | LimitNOFILE | 1") for path in rows)
     unit = look({"unit.sets+": sets, "unit.FragmentPath": "/etc/a.service"}).unit
-    assert [one.path for one in unit.sets] == [rows[2], rows[1], rows[3], rows[0]]
+    assert [one.path for one in unit.settings] == [rows[2], rows[1], rows[3], rows[0]]
 
 
 def test_a_unit_that_is_none_has_no_user() -> None:
@@ -289,8 +289,8 @@ def test_a_unit_that_is_none_has_no_user() -> None:
 
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
     hint: Said = {"fresh.argv+": "model\n$MODEL", "running.argv+": ("model\nclaude-x", f"settings\n{INLINE}")}
-    assert look(hint).fresh.argv == {"model": "claude-x", "settings": INLINE}
-    assert look({"fresh.argv+": "model\n$MODEL"}).fresh.argv == {}
+    assert look(hint).next_start.argv == {"model": "claude-x", "settings": INLINE}
+    assert look({"fresh.argv+": "model\n$MODEL"}).next_start.argv == {}
 
 
 @pytest.mark.parametrize(
@@ -305,12 +305,12 @@ def test_open_sessions(device: str, tty: str) -> None:
 
 
 def test_what_a_probe_answers() -> None:
-    def asked(answer: str) -> Answer:
+    def asked(answer: str) -> ModelReport:
         return look({"probe.masked": f'{answer}"', "probe.size": str(len(answer.encode()))}).probe
 
-    assert asked('{"model": "m"}') == Answer(asked=True, model="m")
-    assert look({"probe.code": "3"}).probe == Answer(asked=True, error="exit code 3")
-    assert look({"probe.code": "long"}).probe == Answer(asked=True, error="an answer of more than 64 KB")
+    assert asked('{"model": "m"}') == ModelReport(asked=True, model="m")
+    assert look({"probe.code": "3"}).probe == ModelReport(asked=True, error="exit code 3")
+    assert look({"probe.code": "long"}).probe == ModelReport(asked=True, error="an answer of more than 64 KB")
     for nonsense in ('{"model": "\\ud800"}', '{"model": "a\\nb"}', "[" * 50000, "9" * 5000, "{", '{"model": ["m"]}'):
         assert asked(nonsense).model == ""
 
