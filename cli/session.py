@@ -69,7 +69,7 @@ class FleetSession:
     ) -> HostResults[T]:
         """Does one thing on each named host, side by side, and shows how far it is.
 
-        Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotBegunError.
+        Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotStartedError.
         Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
         """
         signals.check()

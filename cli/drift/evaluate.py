@@ -150,8 +150,8 @@ def _unless_hung(name: str, seen: State | HostError, at: datetime, longest: time
     if isinstance(seen, HostError) or -AHEAD <= _lasts(seen.running_transaction, at) <= longest:
         return seen
     return HostError(
-        f"{name} can't be judged: being changed by {seen.running_transaction}, which no change is for so long, or ahead of "
-        "its time",
+        f"{name} can't be judged: being changed by {seen.running_transaction}, which no change is for so long, or "
+        "ahead of its time",
         f"log in there and see what holds the lock, such as with: fuser -v {paths.HOME}/lock",
     )
 

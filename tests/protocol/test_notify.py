@@ -200,8 +200,8 @@ def test_an_answer_that_drips_ends_at_the_deadline(start: bytes) -> None:
 PATCHED = """
 import sys
 from pathlib import Path
-from jada.cli.startup import patch
-patch()
+from jada.cli.startup import patch_gevent
+patch_gevent()
 from jada import JadaError
 from jada.cli.drift.in_time import in_time
 from jada.cli.drift.webhook import post

@@ -61,7 +61,7 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
     ("changes", "expected"),
     [
         ({"release": None}, ["J401"]),
-        ({"interrupted": "r2"}, ["J402"]),
+        ({"unfinished_transaction": "r2"}, ["J402"]),
         ({"unit": {"loaded": False}}, ["J201"]),
         ({"unit": {"active": "failed"}}, ["J202"]),
         ({"unit": {"active": "activating", "sub": "auto-restart"}}, ["J202"]),
@@ -72,8 +72,8 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"process": None}, ["J210"]),
         ({"process": None, "release": None}, ["J401", "J210"]),
         # What a script sets each time that it starts the service, as the process shows it.
-        ({**UNASKED, "process": {"launch": fresh(env=ENV), "again": fresh(env=ENV)}}, ["J103", "J105"]),
-        ({"process": {"again": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}}, ["J104"]),
+        ({**UNASKED, "process": {"spec": fresh(env=ENV), "respawn": fresh(env=ENV)}}, ["J103", "J105"]),
+        ({"process": {"respawn": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}}, ["J104"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6",}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "env": []}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": "x"}'}}, ["J101"]),
@@ -88,9 +88,9 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"layers": layer(MANAGED, '{"model": "claude-opus-5"}')}, ["J103"]),
         ({"layers": layer(MANAGED, '{"env": {"ANTHROPIC_MODEL": "x"}}')}, ["J103"]),
         ({"layers": layer("/srv/.claude/settings.json", '{"model": ""}')}, ["J103"]),
-        ({"fresh": fresh(env=ENV)}, ["J103"]),
-        ({"fresh": fresh(argv={"model": OPUS})}, ["J103"]),
-        ({"fresh": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}, ["J104"]),
+        ({"next_start": fresh(env=ENV)}, ["J103"]),
+        ({"next_start": fresh(argv={"model": OPUS})}, ["J103"]),
+        ({"next_start": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}, ["J104"]),
         (
             {"settings": {"text": '{"model": "claude-sonnet-4.6", "env": {"CLAUDE_CONFIG_DIR": "/srv/claude"}}'}},
             ["J104"],
@@ -100,8 +100,8 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"health": ModelReport(True, error="connection refused")}, ["J105"]),
         ({"probe": ModelReport(True, "claude-haiku-4.5")}, ["J105"]),
         # The process has what the unit no longer gives.
-        ({**UNASKED, "process": {"launch": fresh(env=ENV)}}, ["J105"]),
-        ({**UNASKED, "process": {"launch": fresh(argv={"model": OPUS})}}, ["J105"]),
+        ({**UNASKED, "process": {"spec": fresh(env=ENV)}}, ["J105"]),
+        ({**UNASKED, "process": {"spec": fresh(argv={"model": OPUS})}}, ["J105"]),
         # Restarted while a managed file was there that is gone now, or while the file said something else.
         ({**UNASKED, **RESTARTED, "managed_changed": NOW - 50}, ["J106"]),
         ({**UNASKED, "process": {"ticks": 6000}, "settings": {"changed": NOW - 50}}, ["J106"]),
@@ -116,7 +116,10 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
             {
                 "unit": {
                     "nofile": 512,
-                    "sets": (UnitSetting(OURS, "LimitNOFILE", "1048576"), UnitSetting(THEIRS, "LimitNOFILE", "512")),
+                    "settings": (
+                        UnitSetting(OURS, "LimitNOFILE", "1048576"),
+                        UnitSetting(THEIRS, "LimitNOFILE", "512"),
+                    ),
                 }
             },
             ["J206"],
@@ -242,9 +245,9 @@ def test_the_host_can_give_more_by_now(host: Host) -> None:
         # The settings of a project the service does not work in, which name no model.
         {"layers": layer(f"{HOME}/Documents/repos/x/.claude/settings.json", '{"env": {"X": "y"}}')},
         # A lower-ranking default.
-        {"fresh": ProcessSpec({"ANTHROPIC_DEFAULT_MODEL": "x"}, {"ANTHROPIC_DEFAULT_MODEL": "somewhere"})},
-        {"fresh": fresh(env={"CLAUDE_CONFIG_DIR": "/home/agent/.claude/"})},
-        {"fresh": fresh(env={"ANTHROPIC_MODEL": ""})},
+        {"next_start": ProcessSpec({"ANTHROPIC_DEFAULT_MODEL": "x"}, {"ANTHROPIC_DEFAULT_MODEL": "somewhere"})},
+        {"next_start": fresh(env={"CLAUDE_CONFIG_DIR": "/home/agent/.claude/"})},
+        {"next_start": fresh(env={"ANTHROPIC_MODEL": ""})},
         # An agent's file that nothing chooses.
         {"agents": (Agent(f"{HOME}/.claude/agents/x.md", "reviewer", OPUS),)},
         {"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": ["sonnet", "opus"]}'}},
@@ -252,16 +255,19 @@ def test_the_host_can_give_more_by_now(host: Host) -> None:
         {
             "unit": {
                 "nofile": 2_147_483_646,
-                "sets": (UnitSetting(OURS, "LimitNOFILE", "1048576"), UnitSetting(THEIRS, "LimitNOFILE", "infinity")),
+                "settings": (
+                    UnitSetting(OURS, "LimitNOFILE", "1048576"),
+                    UnitSetting(THEIRS, "LimitNOFILE", "infinity"),
+                ),
             }
         },
         {"sessions": (session(age=60),)},
         # A script sets it, and the service says that it runs another.
-        {"process": {"launch": fresh(env=ENV), "again": fresh(env=ENV)}},
+        {"process": {"spec": fresh(env=ENV), "respawn": fresh(env=ENV)}},
         # A script takes it away.
-        {"fresh": fresh(env=ENV), "process": {"again": fresh()}},
+        {"next_start": fresh(env=ENV), "process": {"respawn": fresh()}},
         # A transaction is at work right now.
-        {"interrupted": "r2", "lock": "ann"},
+        {"unfinished_transaction": "r2", "running_transaction": "ann"},
     ],
 )
 def test_the_harmless_is_not_drift(host: Host, changes: dict[str, Any]) -> None:
@@ -291,7 +297,7 @@ def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
     assert checks.running_model(host(process=None)) == ""
     stale = host(process={"started": 1.0, "ticks": 1}, **UNASKED)
     assert checks.running_model(stale) == ""
-    shadowed = host(process={"launch": fresh(env=ENV)}, **UNASKED)
+    shadowed = host(process={"spec": fresh(env=ENV)}, **UNASKED)
     assert checks.running_model(shadowed) == OPUS
     changed = host(settings={"text": '{"model": "x"}', "changed": NOW}, **UNASKED)
     assert checks.running_model(changed) == MODEL

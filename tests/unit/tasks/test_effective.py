@@ -277,13 +277,13 @@ def test_how_a_service_would_start_is_worked_out_once_for_a_look(
 ) -> None:
     """To judge a host, and to tell of it, asks for that many times."""
     again = ProcessSpec(cwd="/srv", env={"X": "y"}, where={"X": "the unit"})
-    state, other = host(process={"again": again}), host(process={"again": again})
+    state, other = host(process={"respawn": again}), host(process={"respawn": again})
     assert effective.next_start(state) is again
     work = Mock(wraps=effective._resolve)
     monkeypatch.setattr(effective, "_resolve", work)
     list(effective.of_open_sessions(state))
     assert effective.next_start(state) is again
-    assert not [call for call in work.call_args_list if call.args[1] is state.process.launch]  # type: ignore[union-attr]
+    assert not [call for call in work.call_args_list if call.args[1] is state.process.spec]  # type: ignore[union-attr]
     # Of another look nothing is known, though it saw the same.
     effective.next_start(other)
     assert work.call_args.args[0] is other

@@ -152,21 +152,25 @@ def test_a_missing_file_is_made(host: Host) -> None:
         ({"unit": {"loaded": False}}, "knows no jada-agent.service"),
         ({"settings": {"text": ""}}, "the file is empty"),
         (
-            {"fresh": ProcessSpec({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": "/etc/default/a"})},
+            {"next_start": ProcessSpec({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": "/etc/default/a"})},
             "changing /home/agent/.claude/settings.json would not do: x from ANTHROPIC_MODEL in /etc/default/a",
         ),
         (
-            {"fresh": ProcessSpec({"CLAUDE_CONFIG_DIR": "/srv"}, {"CLAUDE_CONFIG_DIR": "/etc/default/a"})},
+            {"next_start": ProcessSpec({"CLAUDE_CONFIG_DIR": "/srv"}, {"CLAUDE_CONFIG_DIR": "/etc/default/a"})},
             "CLAUDE_CONFIG_DIR=/srv in /etc/default/a",
         ),
         ({"settings": {"text": '{"availableModels": ["haiku"]}'}}, "not in availableModels"),
         # What the look shows is refused before anything is restarted.
         (
-            {"unit": {"sets": (UnitSetting(f"{DROPINS}/override.conf", "LimitNOFILE", "4096"),)}},
+            {"unit": {"settings": (UnitSetting(f"{DROPINS}/override.conf", "LimitNOFILE", "4096"),)}},
             f"{DROPINS}/override.conf is read after jada's own 50-jada.conf and sets LimitNOFILE=4096, where 1048576",
         ),
         (
-            {"unit": {"sets": (UnitSetting("/run/systemd/system/service.d/60-x.conf", "LimitNOFILE", "1:infinity"),)}},
+            {
+                "unit": {
+                    "settings": (UnitSetting("/run/systemd/system/service.d/60-x.conf", "LimitNOFILE", "1:infinity"),)
+                }
+            },
             "service.d/60-x.conf is read after",
         ),
         (
@@ -200,7 +204,7 @@ def test_a_missing_file_is_made(host: Host) -> None:
             f"would not do: x from ANTHROPIC_MODEL in Environment= of {DROPINS}/60-x.conf; fix that first",
         ),
         (
-            {"process": {"again": WRAPPED}, "health": ModelReport()},
+            {"process": {"respawn": WRAPPED}, "health": ModelReport()},
             "would not do: x from ANTHROPIC_MODEL in the environment of process 301, which its unit does not set; fix "
             "that first, or restart the service if nothing sets it any more",
         ),
@@ -216,16 +220,16 @@ def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, 
     "changes",
     [
         # Ours is read after it; it gives what ours gives; it is clamped to that; systemd ignores it.
-        {"unit": {"sets": (UnitSetting(f"{DROPINS}/40-x.conf", "LimitNOFILE", "4096"),)}},
-        {"unit": {"sets": (UnitSetting("/etc/systemd/system/jada-agent.service", "LimitNOFILE", "4096"),)}},
-        {"unit": {"sets": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "1048576:infinity"),)}},
-        {"unit": {"sets": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "infinity"),)}},
-        {"unit": {"sets": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", ""),)}},
-        {"unit": {"sets": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "5000:4000"),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/40-x.conf", "LimitNOFILE", "4096"),)}},
+        {"unit": {"settings": (UnitSetting("/etc/systemd/system/jada-agent.service", "LimitNOFILE", "4096"),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "1048576:infinity"),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "infinity"),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", ""),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "5000:4000"),)}},
         # The service does not answer now, which a restart may fix.
         {"health": ModelReport(True, error="nothing accepts connections there")},
         # It says that it does not use what the script sets.
-        {"process": {"launch": WRAPPED, "again": WRAPPED}},
+        {"process": {"spec": WRAPPED, "respawn": WRAPPED}},
     ],
     ids=str,
 )

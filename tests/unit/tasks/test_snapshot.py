@@ -144,7 +144,7 @@ def test_what_could_not_be_seen_is_told_and_proves_nothing(host: Host) -> None:
     )
     # Nobody knows of an edit.
     assert back.transaction
-    assert back.transaction.release.before == host(**blind).release.wanted  # type: ignore[union-attr]
+    assert back.transaction.release.before == host(**blind).release.desired  # type: ignore[union-attr]
     refused = plan.upgrade(REQUEST, "r", OPUS, host(**blind), SERVICE).refusal
     assert refused.startswith("what agent owns could not be seen (it was cut off), so nothing tells what would run")
     assert effective.resolve(host(**blind), effective.next_start(host(**blind))).model == effective.UNKNOWN

@@ -39,11 +39,11 @@ def run(host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return {"web-1": host()}
 
     @contextmanager
-    def open_fleet(*_: object) -> Iterator[Any]:
+    def open_session(*_: object) -> Iterator[Any]:
         fleet = Fleet("f", tmp_path / "fleet.yml", (), ())
         yield SimpleNamespace(fleet=fleet, hosts=[Host("web-1", "192.0.2.1", "static", role="r")], look=look)
 
-    monkeypatch.setattr(drift, "open_fleet", open_fleet)
+    monkeypatch.setattr(drift, "open_session", open_session)
     return lambda *argv: CliRunner().invoke(drift.drift, argv, standalone_mode=False)
 
 

@@ -141,14 +141,14 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
         return {name: HostError("off-1 is off") if name == "off-1" else act(name, one) for name, one in on.items()}
 
     @contextmanager
-    def open_fleet(_: object, __: object, limit: str | None) -> Iterator[Any]:
+    def open_session(_: object, __: object, limit: str | None) -> Iterator[Any]:
         chosen = [host for host in hosts if limit in (None, host.name)]
         request = SimpleNamespace(who=who[0], at="2026-11-25T12:00:00+00:00")
-        yield SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=chosen, visit=visit,
+        yield SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=chosen, run_on_each=visit,
                               request=lambda: request)  # fmt: skip
 
     who = ["ann@ops"]
-    monkeypatch.setattr(lock, "open_fleet", open_fleet)
+    monkeypatch.setattr(lock, "open_session", open_session)
     monkeypatch.setattr(history, "load", lambda _: Fleet("f", Path("fleet.yml"), (), ()))
 
     def run(name: str, *argv: str, by: str = "ann@ops") -> Result:

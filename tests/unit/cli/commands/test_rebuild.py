@@ -46,7 +46,9 @@ def rebuilt(records: Records, **releases: list[Release] | HostError) -> Exit:
         for name, one in releases.items()
     }
     hosts = [SimpleNamespace(name=name) for name in releases]
-    session: Any = SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=hosts, visit=lambda *_: told)
+    session: Any = SimpleNamespace(
+        fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=hosts, run_on_each=lambda *_: told
+    )
     return read_back(cast("FleetSession", session), records, NOW)
 
 

@@ -73,12 +73,17 @@ def test_a_host_that_was_not_checked_is_never_fine(host: MakeHost) -> None:
     assert found.exit == Exit.FAILED
 
 
-HALF_WAY = {"unit": {"active": "activating"}, "process": {"soft": 1024}, "settings": {"text": "{}"}, "interrupted": "r"}
+HALF_WAY = {
+    "unit": {"active": "activating"},
+    "process": {"soft": 1024},
+    "settings": {"text": "{}"},
+    "unfinished_transaction": "r",
+}
 HOLDER = "ann@ops since 2026-11-24T11:59:00+00:00 for release 20261124-115900-cccc"
 
 
 def test_a_host_in_the_middle_of_a_change_is_neither_in_sync_nor_drift(host: MakeHost) -> None:
-    found = check({"web-1": host(**HALF_WAY, lock=HOLDER), "web-2": host()})
+    found = check({"web-1": host(**HALF_WAY, running_transaction=HOLDER), "web-2": host()})
     assert (status(found), codes(found)) == (Status.CHANGING, ["J409"])
     assert found.hosts[0].findings[0].finding.actual == f"being changed by {HOLDER}"
     assert found.count(Status.IN_SYNC) == 1
@@ -95,7 +100,7 @@ def holder(since: str) -> str:
 )
 def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_ever(host: MakeHost, since: str) -> None:
     """A transaction that hangs, or a lock that somebody holds by hand: nobody knows what the host runs."""
-    found = check({"web-1": host(**HALF_WAY, lock=holder(since)), "web-2": host()})
+    found = check({"web-1": host(**HALF_WAY, running_transaction=holder(since)), "web-2": host()})
     assert (status(found), codes(found)) == (Status.NOT_CHECKED, ["J408"])
     (one,) = found.hosts[0].findings
     assert one.finding.actual.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
@@ -117,17 +122,17 @@ def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_eve
 )
 def test_a_change_that_may_still_last_or_is_of_no_known_time_goes_on(host: MakeHost, lock: str) -> None:
     """Hosts are begun up to fleet.yml's deadline; and the holder may not have been written down yet."""
-    assert status(check({"web-1": host(lock=lock)})) is Status.CHANGING
+    assert status(check({"web-1": host(running_transaction=lock)})) is Status.CHANGING
 
 
 def test_a_change_under_way_hides_no_other_hosts_drift_and_no_unreachable_one(host: MakeHost) -> None:
-    changing = host(lock=HOLDER)
+    changing = host(running_transaction=HOLDER)
     assert check({"web-1": changing, "web-2": host(process={"soft": 1024})}).exit == Exit.DRIFT
     assert check({"web-1": changing, "web-2": HostError("gone")}).exit == Exit.FAILED
 
 
 def test_a_new_host_in_its_first_change_is_not_told_as_new(host: MakeHost) -> None:
-    seen = {"web-1": host(release=None, lock=HOLDER), "web-2": host()}
+    seen = {"web-1": host(release=None, running_transaction=HOLDER), "web-2": host()}
     assert codes(check(seen)) == ["J409"]
 
 
@@ -366,6 +371,6 @@ def test_a_model_that_retires_is_told_while_there_is_time(host: MakeHost) -> Non
 
 def test_a_lock_is_told_and_is_no_drift(host: MakeHost) -> None:
     held = OperatorLock("bob@ops", "2026-11-24T11:00:00+00:00", "", "incident 4711")
-    found = check({"web-1": host(held=held), "web-2": host()})
+    found = check({"web-1": host(operator_lock=held), "web-2": host()})
     assert (codes(found), found.exit) == (["J421"], Exit.OK)
     assert found.hosts[0].findings[0].finding.actual == f"locked by {held}"

@@ -254,7 +254,7 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
         return {"web-1": HostResult(HostOutcome.VERIFIED, state=state)}
 
     session = SimpleNamespace(
-        fleet=SimpleNamespace(name="f", models={}), hosts=[SimpleNamespace(name="web-1")], visit=visit
+        fleet=SimpleNamespace(name="f", models={}), hosts=[SimpleNamespace(name="web-1")], run_on_each=visit
     )
     options: Any = RolloutOptions(yes=True, dry_run=False, as_json=False, verbose=False)
     return run_rollout(

@@ -147,7 +147,7 @@ def test_the_running_process_has_a_chain_of_its_own_where_it_differs(page: Page,
     state = host()
     assert state.process
     launch = replace(state.process.spec, argv={"model": "claude-opus-5"})
-    changed = host(process={"launch": launch})
+    changed = host(process={"spec": launch})
     told = about(replace(page, states={**page.states, "fine-1": changed}), "fine-1")
     assert "Where the process that runs would take its model from, if it read the files again" in told
     assert "claude-opus-5--model on the command line" in told
@@ -244,7 +244,7 @@ def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHos
 
 
 def test_a_host_that_is_being_changed_is_nowhere_fine(host: MakeHost, page: Page) -> None:
-    states = {"web-1": host(lock="ann@<b>ops</b>"), "web-2": host(process={"soft": 1024})}
+    states = {"web-1": host(running_transaction="ann@<b>ops</b>"), "web-2": host(process={"soft": 1024})}
     hosts = [Host(name, "192.0.2.1", "static", role="r") for name in states]
     fleet = Fleet("f", None, (), ())  # type: ignore[arg-type]
     page = replace(page, drift=evaluate(fleet, hosts, states, {}, page.drift.at), states=states)
@@ -258,7 +258,7 @@ def test_a_host_that_is_being_changed_is_nowhere_fine(host: MakeHost, page: Page
 
 
 def test_a_host_that_is_being_changed_for_ever_is_not_known(host: MakeHost, page: Page) -> None:
-    locked = host(lock="ann@ops since 2026-01-01T00:00:00Z for release r")
+    locked = host(running_transaction="ann@ops since 2026-01-01T00:00:00Z for release r")
     states = {"web-1": locked, "web-2": host(process={"soft": 1024})}
     hosts = [Host(name, "192.0.2.1", "static", role="r") for name in states]
     page = replace(page, drift=evaluate(Fleet("f", Path(), (), ()), hosts, states, {}, page.drift.at), states=states)

@@ -81,7 +81,7 @@ def test_accepted_drift_is_left_alone(host: MakeHost) -> None:
         {"unit": {"active": "inactive"}},
         {"process": {"soft": 1024}},
         {"dropin": File()},
-        {"interrupted": "r2"},
+        {"unfinished_transaction": "r2"},
     ],
     ids=["another model", "stopped", "another limit", "no drop-in", "cut off"],
 )
@@ -129,7 +129,7 @@ def test_a_limit_that_can_be_raised_now_is_for_an_upgrade(host: MakeHost) -> Non
 
 
 def test_a_host_that_is_being_changed_is_left_to_whoever_does_it(host: MakeHost) -> None:
-    plan = healed(host(lock="ann@ops since noon for release r", process={"soft": 1024}))
+    plan = healed(host(running_transaction="ann@ops since noon for release r", process={"soft": 1024}))
     assert (plan.lock, plan.transaction, plan.refusal) == ("ann@ops since noon for release r", None, "")
 
 
@@ -289,7 +289,7 @@ def test_heal_exits_alike_in_words_and_as_json(
 ) -> None:
     """A host that is being changed was not healed."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    seen = {"web-1": host(), "web-2": host(lock=lock, unit={"active": active})}
+    seen = {"web-1": host(), "web-2": host(running_transaction=lock, unit={"active": active})}
     session = FleetSession(
         FLEET, (HERE, replace(HERE, name="web-2")), FakeEngine(seen, service=SERVICE), time.monotonic() + 1000
     )

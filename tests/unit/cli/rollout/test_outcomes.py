@@ -121,7 +121,7 @@ def test_an_earlier_change_that_was_undone_first_is_planned_for_anew(
     assert done.engine.connections["web-1"].log == ["apply", "look", "apply", "look"]
     again = rolled(recovered, recovered)
     assert (again.exit, again.recorded) == (Exit.ROLLED_BACK, {"web-1": HostOutcome.ROLLED_BACK})
-    locked = rolled(recovered, after=host(lock="bob@ops"))
+    locked = rolled(recovered, after=host(running_transaction="bob@ops"))
     assert (locked.exit, locked.recorded) == (Exit.LOCKED, {"web-1": HostOutcome.LOCKED})
     assert locked.engine.connections["web-1"].log == ["apply", "look"]
 
@@ -195,7 +195,7 @@ def test_one_hosts_trouble_leaves_the_others_to_be_changed(rolled: Callable[...,
 
 
 def test_a_host_that_is_being_changed_is_left_alone(rolled: Callable[..., Rollout], host: Callable[..., State]) -> None:
-    done = rolled(before=host(lock="bob@ops since noon"))
+    done = rolled(before=host(running_transaction="bob@ops since noon"))
     assert (done.exit, done.recorded) == (Exit.LOCKED, {"web-1": HostOutcome.LOCKED})
     assert done.engine.changed == []
 

@@ -203,7 +203,7 @@ def rolled(
 
 @pytest.fixture
 def done(host: Callable[..., State]) -> State:
-    return host(release={"id": "20270101-120000-aaaa", "desired": replace(host().release.wanted, release="x")})  # type: ignore[union-attr]
+    return host(release={"id": "20270101-120000-aaaa", "desired": replace(host().release.desired, release="x")})  # type: ignore[union-attr]
 
 
 def test_the_deadline_counts_from_the_answer_to_the_question(
@@ -351,9 +351,9 @@ def test_the_evidence_shows_no_value_but_the_models() -> None:
 
 ASK = """
 from jada.cli import signals
-from jada.cli.startup import patch
+from jada.cli.startup import patch_gevent
 signals.begin()
-patch()
+patch_gevent()
 import gevent, sys
 from jada.cli.ui.ask import confirm
 ticks = []

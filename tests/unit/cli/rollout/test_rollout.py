@@ -69,11 +69,11 @@ def command(states: dict[str, State], tmp_path: Path, monkeypatch: pytest.Monkey
     hosts = tuple(Host(name, "192.0.2.1", "static", role="r") for name in states)
 
     @contextmanager
-    def open_fleet(*_: object, **__: object) -> Iterator[FleetSession]:
+    def open_session(*_: object, **__: object) -> Iterator[FleetSession]:
         yield FleetSession(FLEET, hosts, FakeEngine(states, service=SERVICE), time.monotonic() + 1000)
 
     for module in (rollback, upgrade):
-        monkeypatch.setattr(module, "open_fleet", open_fleet)
+        monkeypatch.setattr(module, "open_session", open_session)
     commands = {"rollback": rollback.rollback, "upgrade": upgrade.upgrade}
     return lambda name, *argv: CliRunner().invoke(commands[name], argv, standalone_mode=False)
 
@@ -214,7 +214,7 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
         "web-10": NotStartedError("web-10 was not begun"),
     }
     session: Any = SimpleNamespace(
-        fleet=FLEET, hosts=[Host(name, "192.0.2.1", "static") for name in states], visit=lambda *_: ended
+        fleet=FLEET, hosts=[Host(name, "192.0.2.1", "static") for name in states], run_on_each=lambda *_: ended
     )
 
     def planner(_: str, state: State) -> Plan:
