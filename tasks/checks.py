@@ -19,6 +19,7 @@ SAME_INSTANT = 0.05
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
 # systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
+NO_MODEL = "an answer without a model"
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
@@ -144,11 +145,9 @@ def under_way(state: State) -> Finding | None:
 
 def unanswered(state: State) -> Iterator[Finding]:
     """That the service does not say which model it runs, though it is asked; whichever one that should be."""
-    for answer in (state.health, state.probe):
-        if answer.asked and not answer.model:
-            yield Finding.of(
-                codes.MODEL_RUNNING, "an answer that names a model", answer.error or "an answer without a model"
-            )
+    report = state.report
+    if report.by and not report.model:
+        yield Finding.of(codes.MODEL_RUNNING, "an answer that names a model", report.error or NO_MODEL)
 
 
 def running_model(state: State) -> str:
@@ -156,15 +155,9 @@ def running_model(state: State) -> str:
 
     Where nothing is known of the files that decide it, only the service itself can tell.
     """
-    if state.process is None or state.reported_model:
+    if state.process is None or state.report.model:
         desired = state.release.desired.model if state.release else ""
-        return (
-            ""
-            if state.process is None
-            else desired
-            if _answers(state.reported_model, desired)
-            else state.reported_model
-        )
+        return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
     if state.unseen:
         return ""
     process, now = state.process, effective.resolve(state, state.process.spec)
@@ -263,16 +256,11 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
         )
     if not desired.model:
         return
-    asked = [
-        (how, one)
-        for how, one in (("model_check.url", state.health), ("model_check.command", state.probe))
-        if one.asked
-    ]
-    for how, answer in asked:
-        if not _answers(answer.model, desired.model):
-            seen = answer.model or answer.error or "an answer without a model"
-            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} ({how})")
-    if asked or state.unseen or model == desired.model:
+    report = state.report
+    if report.by and not _answers(report.model, desired.model):
+        seen = report.model or report.error or NO_MODEL
+        yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
+    if report.by or state.unseen or model == desired.model:
         return
     if model:
         where = effective.resolve(state, process.spec).winner.where

@@ -117,7 +117,7 @@ def next_start(state: State) -> ProcessSpec:
     if process is None or process.respawn is None:
         return state.next_start
     now = resolve(state, process.spec)
-    is_denied = now.pinned and state.reported_model not in ("", now.model, now.model.removesuffix(LONG_CONTEXT))
+    is_denied = now.pinned and state.report.model not in ("", now.model, now.model.removesuffix(LONG_CONTEXT))
     return state.next_start if is_denied else process.respawn
 
 

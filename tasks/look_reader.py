@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 from typing import Any
 
+from jada import ModelCheck
 from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
 from jada.tasks.paths import HOME, MANAGED, RELEASES
@@ -63,7 +64,7 @@ SECONDS = {
 }
 
 
-def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool = False) -> State:
+def read(unit: str, output: Iterable[str], check: ModelCheck) -> State:
     """The State that a look printed. Raises LookError when root's half of it is not whole, or makes no sense.
 
     Without the half of the service's user there is still a way back, which asks that user for nothing.
@@ -72,7 +73,7 @@ def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool
 
     def state(user: Fields, unseen: str = "") -> State:
         try:
-            return _state(unit, root, user, unseen, health_asked, probe_asked)
+            return _state(unit, root, user, unseen, check)
         except LookError:
             raise
         except (ValueError, OverflowError, RecursionError) as error:
@@ -87,7 +88,7 @@ def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool
         return state(Fields({}), str(error))
 
 
-def _state(name: str, root: Fields, user: Fields, unseen: str, health_asked: bool, probe_asked: bool) -> State:
+def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck) -> State:
     unit = _unit(name, root)
     rows = tuple(_environment(root, user))
     fresh = _fresh(unit, root, rows)
@@ -119,8 +120,7 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, health_asked: boo
         process=process,
         login=_login(root),
         sessions=tuple(_open_session(root, row) for row in root.rows("session+", 5)),
-        health=_answer(root, "health", health_asked),
-        probe=_answer(root, "probe", probe_asked),
+        report=_report(root, "url" if check.url else "command" if check.command else ""),
         release=current,
         previous=previous,
         place=_place(root.get("release.place")),
@@ -439,41 +439,43 @@ _CURL = {
 }
 # No restart of the service makes these go away.
 _UNABLE = {
-    "health": {
+    "url": {
         "1": "the curl there does not know the protocol of its URL",
         "3": "its URL is malformed",
         "126": "curl can't be run there",
         "127": "curl is not installed there",
     },
-    "probe": {"126": "its command can't be run there", "127": "its command is not found there"},
+    "command": {"126": "its command can't be run there", "127": "its command is not found there"},
 }
 
 
-def _answer(root: Fields, kind: str, asked: bool) -> ModelReport:
-    if f"{kind}.masked" not in root:
-        code = root.get(f"{kind}.code")
-        unable = _UNABLE[kind].get(code, "")
-        return ModelReport(asked, error=unable or _no_answer(kind, code, root.get(f"{kind}.http")), unable=unable)
+def _report(root: Fields, by: str) -> ModelReport:
+    if not by:
+        return ModelReport()
+    if "report.masked" not in root:
+        code = root.get("report.code")
+        unable = _UNABLE[by].get(code, "")
+        return ModelReport(by, error=unable or _no_answer(by, code, root.get("report.http")), unable=unable)
     try:
-        answer = json.loads(root[f"{kind}.masked"][: root.number(f"{kind}.size")])
+        answer = json.loads(root["report.masked"][: root.number("report.size")])
     except (ValueError, RecursionError):
-        return ModelReport(asked, error="an answer that is no JSON")
+        return ModelReport(by, error="an answer that is no JSON")
     model = answer.get("model") if isinstance(answer, dict) else None
     if not isinstance(model, str):
-        return ModelReport(asked)
+        return ModelReport(by)
     if not model.isprintable() or len(model) > LONGEST_MODEL:
-        return ModelReport(asked, error="an answer whose model can't be the id of one")
-    return ModelReport(asked, model)
+        return ModelReport(by, error="an answer whose model can't be the id of one")
+    return ModelReport(by, model)
 
 
-def _no_answer(kind: str, code: str, http: str) -> str:
+def _no_answer(by: str, code: str, http: str) -> str:
     if not code:
         return ""
     if code == "long":
         return "an answer of more than 64 KB"
     if not re.fullmatch(r"\d{1,3}", code, re.ASCII):
         return "no answer that could be read"
-    if kind == "health":
+    if by == "url":
         status = f"it answered HTTP {int(http)}" if code == "22" and http.isdecimal() else f"curl ended with {code}"
         return _CURL.get(code, status)
     return "it took longer than 20 s" if code == "124" else f"exit code {code}"

@@ -375,10 +375,9 @@ def _unverifiable(state: State, desired: Desired) -> str:
             f"{unit.name} is active without a process (Type={unit.kind}), so nothing could be seen to run; have it "
             "start the agent itself, as Type=simple does"
         )
-    for key, answer in (("url", state.health), ("command", state.probe)):
-        if answer.unable:
-            asked = f"`model_check.{key}` of fleet.yml, {answer.unable}"
-            return f"what runs after the change could not be told: {asked}; fix that first"
+    if state.report.unable:
+        asked = f"`model_check.{state.report.by}` of fleet.yml, {state.report.unable}"
+        return f"what runs after the change could not be told: {asked}; fix that first"
     return ""
 
 

@@ -132,12 +132,12 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """What the service said when it was asked which model it uses: by a URL (`health`) or a command (`probe`).
+    """The answer of the service to its model check, asked `by` its url or its command; "" where it has none.
 
     `unable` says that it could not even be asked, and why; `error` is then that too.
     """
 
-    asked: bool = False
+    by: str = ""
     model: str = ""
     error: str = ""
     unable: str = ""
@@ -300,8 +300,7 @@ class State:
     process: Process | None
     login: Login
     sessions: tuple[OpenSession, ...]
-    health: ModelReport
-    probe: ModelReport
+    report: ModelReport
     release: Release | None
     previous: Release | None
     place: tuple[str, ...]
@@ -323,8 +322,3 @@ class State:
     def other_than(self, meant: str) -> str:
         """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""
         return self.instance if self.instance and meant and self.instance != meant else ""
-
-    @property
-    def reported_model(self) -> str:
-        """The model that the service itself says it uses, "" when it was not asked or did not say."""
-        return self.health.model or self.probe.model

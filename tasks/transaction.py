@@ -106,8 +106,8 @@ class Transaction:
             # A rollback is judged by the look that follows: an incident is no time to refuse the way back.
             "MODEL": desired.model if upgrade else "",
             "NOFILE": str(desired.nofile) if upgrade else "",
-            "HEALTH": self.service.model_check.url,
-            "HEALTH_TOLD": without_secrets(self.service.model_check.url),
+            "CHECK_URL": self.service.model_check.url,
+            "CHECK_URL_TOLD": without_secrets(self.service.model_check.url),
             "SETTLE": str(self.service.settle),
             "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
@@ -148,8 +148,8 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
-        "HEALTH": service.model_check.url,
-        "PROBE": service.model_check.command,
+        "CHECK_URL": service.model_check.url,
+        "CHECK_COMMAND": service.model_check.command,
         "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
         "EVIDENCE": "yes" if evidence else "",

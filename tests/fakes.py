@@ -29,7 +29,7 @@ def changed(state: State, transaction: Transaction) -> State:
         release=release,
         history=(*state.history, HistoryEntry(release, "")),
         settings=replace(state.settings, text=json.dumps({"model": model})),
-        health=replace(state.health, model=model),
+        report=replace(state.report, model=model),
     )
 
 

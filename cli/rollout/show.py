@@ -110,7 +110,7 @@ def _seen_running(state: State) -> str:
     if process is None:
         return "no process"
     model = checks.running_model(state) or "model unknown"
-    how = "says its model check" if state.reported_model else f"in {state.settings.path}, older than the process"
+    how = "says its model check" if state.report.model else f"in {state.settings.path}, older than the process"
     age = max(0, state.now - process.started)
     return f"runs {model} ({how}); pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
 

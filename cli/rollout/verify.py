@@ -40,7 +40,7 @@ def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
     if any(finding.is_error for finding in found):
         why = (
             "what runs is not known"
-            if state.unseen and not state.reported_model
+            if state.unseen and not state.report.model
             else "what runs is not what was asked for"
         )
         return HostResult(HostOutcome.UNPROVEN, why, state, found)

@@ -29,7 +29,7 @@ def explanation_dict(name: str, state: State) -> dict[str, Any]:
         "next_start": _effect(fresh),
         "running": {
             "model": checks.running_model(state) or None,
-            "reported_by": "url" if state.health.model else "command" if state.probe.model else None,
+            "reported_by": state.report.by if state.report.model else None,
             "pid": process.pid,
             "started_at": iso(process.started),
             "uptime_seconds": max(0.0, state.now - process.started),
@@ -116,7 +116,7 @@ def _both(state: State) -> tuple[Effective, Effective | None]:
 
 
 def _how(state: State) -> str:
-    return " (says its model check)" if state.reported_model else ""
+    return " (says its model check)" if state.report.model else ""
 
 
 def _limits(state: State) -> dict[str, int | None]:

@@ -43,6 +43,7 @@ from tests.unit.conftest import back_alone
 
 ID, LATER, MODEL = "20261124-120000-aaaa", "20261125-120000-bbbb", "claude-opus-5"
 UNIT = "jada-agent.service"
+CHECK = ModelCheck(url="http://127.0.0.1:8787/healthz")
 UP = Release(ID, "upgrade", Desired("claude-sonnet-4.6", 4096, 4096, ID), Desired("opus[1m]", 0), "", "f", "r",
              "ann@box", "2026-11-24T12:00:00+00:00")  # fmt: skip
 SETTINGS = {
@@ -103,9 +104,9 @@ ROOT: Said = {
     "limits.owner": "0:0",
     "limits.mode": "644",
     "limits.sha256": "e" * 64,
-    "health.size": "14",
-    "health.masked": '{"model": "m"}"',
-    "probe.code": "22",
+    "report.size": "14",
+    "report.masked": '{"model": "m"}"',
+    "report.code": "22",
     "session+": (row("77 | 95000 | 34816 | bob | m"), row("78 | 80000 | 0 | ann | ")),
     "release.id": ID,
     "release.manifest.json": UP.to_json(),
@@ -156,7 +157,7 @@ PLAIN: Halves = [
 ]
 WHOLE = framed(RICH[0]) + framed(RICH[1])
 NAMES = sorted({name for half in RICH for name, _ in half} | {"end", "lock", "held", "transaction", "login.error",
-                "settings.dangling", "settings.problem", "layer1.problem", "health.code", "health.http"})  # fmt: skip
+                "settings.dangling", "settings.problem", "layer1.problem", "report.code", "report.http"})  # fmt: skip
 SERVICE = Service(unit=UNIT, model_check=ModelCheck(command="x"))
 REQUEST = Request(LATER, "f", "ann@box", "2026-11-25T12:00:00+00:00", nofile=65536)
 AT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -169,7 +170,7 @@ def drawn(data: st.DataObject) -> Halves:
 
 def looked(output: list[str]) -> State | None:
     with suppress(LookError):
-        return read(UNIT, output, health_asked=True, probe_asked=True)
+        return read(UNIT, output, CHECK)
     return None
 
 
@@ -224,10 +225,10 @@ def _judge(state: State, is_whole_page: bool) -> None:
 
 
 def test_the_look_itself_is_whole() -> None:
-    state = read(UNIT, packed(WHOLE), health_asked=True, probe_asked=True)
-    assert (state.health.model, len(state.history), len(state.layers), len(state.unread)) == ("m", 2, 4, 2)
+    state = read(UNIT, packed(WHOLE), CHECK)
+    assert (state.report.model, len(state.history), len(state.layers), len(state.unread)) == ("m", 2, 4, 2)
     told(state, is_whole_page=True)
-    plain = read(UNIT, packed(framed(PLAIN[0]) + framed(PLAIN[1])), health_asked=False)
+    plain = read(UNIT, packed(framed(PLAIN[0]) + framed(PLAIN[1])), ModelCheck())
     assert plan.upgrade(REQUEST, "r", MODEL, plain, SERVICE).transaction
     assert not [finding for finding in checks.drift(plain) if finding.is_error]
 
@@ -353,7 +354,7 @@ def test_settings_of_any_values(data: st.DataObject) -> None:
     halves = drawn(data)
     for half in halves:
         for at, (name, _) in enumerate(half):
-            if name.endswith(".masked") and not name.startswith("health") and data.draw(st.booleans()):
+            if name.endswith(".masked") and not name.startswith("report") and data.draw(st.booleans()):
                 text = json.dumps(data.draw(regrafted(SETTINGS)))
                 half[at] = (name, f'{text}"')
                 size = name.replace(".masked", ".size")
@@ -378,12 +379,12 @@ def test_manifests_of_any_values(name: str, manifest: Any) -> None:
 def test_an_answer_of_the_service(answer: str, size: str | None) -> None:
     """Nothing but the id of a model is taken from it."""
     count = str(len(answer.encode("utf-8", "surrogatepass"))) if size is None else size
-    about = {"health.masked": f'{answer}"', "health.size": count}
+    about = {"report.masked": f'{answer}"', "report.size": count}
     said = [(name, about.get(name, text)) for name, text in RICH[0]]
     if state := looked(packed(framed(said) + framed(RICH[1]))):
-        assert state.health.model.isprintable()
-        assert len(state.health.model) <= LONGEST_MODEL
-        assert not UNPRINTABLE.search(state.health.error)
+        assert state.report.model.isprintable()
+        assert len(state.report.model) <= LONGEST_MODEL
+        assert not UNPRINTABLE.search(state.report.error)
         told(state)
 
 

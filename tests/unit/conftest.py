@@ -84,8 +84,7 @@ HEALTHY = State(
     ),
     login=Login(1_048_576),
     sessions=(),
-    health=ModelReport(asked=True, model=MODEL),
-    probe=ModelReport(),
+    report=ModelReport(by="url", model=MODEL),
     release=Release(
         ID, "upgrade", Desired(MODEL, 1_048_576, 2_147_483_646, ID), Desired("claude-haiku-4.5", 0), fleet="f", role="r"
     ),

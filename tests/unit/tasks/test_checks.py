@@ -30,7 +30,7 @@ MANAGED = "/etc/claude-code/managed-settings.json"
 HOME = "/home/agent"
 OURS = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
 THEIRS = "/etc/systemd/system/jada-agent.service.d/60-theirs.conf"
-UNASKED = {"health": ModelReport()}
+UNASKED = {"report": ModelReport()}
 # The process is not the one the release started: somebody restarted the service since.
 RESTARTED = {"process": {"ticks": 6000}}
 ENV = {"ANTHROPIC_MODEL": OPUS}
@@ -96,9 +96,9 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
             ["J104"],
         ),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": ["haiku"]}'}}, ["J108"]),
-        ({"health": ModelReport(True, "claude-haiku-4.5")}, ["J105"]),
-        ({"health": ModelReport(True, error="connection refused")}, ["J105"]),
-        ({"probe": ModelReport(True, "claude-haiku-4.5")}, ["J105"]),
+        ({"report": ModelReport("url", "claude-haiku-4.5")}, ["J105"]),
+        ({"report": ModelReport("url", error="connection refused")}, ["J105"]),
+        ({"report": ModelReport("command", "claude-haiku-4.5")}, ["J105"]),
         # The process has what the unit no longer gives.
         ({**UNASKED, "process": {"spec": fresh(env=ENV)}}, ["J105"]),
         ({**UNASKED, "process": {"spec": fresh(argv={"model": OPUS})}}, ["J105"]),
@@ -311,14 +311,14 @@ def test_a_long_context_is_not_seen_in_what_answers(host: Host, answer: str, exp
     state = host(
         release=replace(release, desired=replace(release.desired, model=long)),
         settings={"text": f'{{"model": "{long}"}}'},
-        health=ModelReport(True, answer),
+        report=ModelReport("url", answer),
     )
     assert codes(state) == expected
     assert checks.running_model(state) == (MODEL if expected else long)
 
 
 def test_a_long_context_that_nobody_asked_for_is_another_model(host: Host) -> None:
-    assert codes(host(health=ModelReport(True, f"{MODEL}[1m]"))) == ["J105"]
+    assert codes(host(report=ModelReport("url", f"{MODEL}[1m]"))) == ["J105"]
 
 
 HOSTILE = "/home/a b/$(id)`id`'\"; reboot #/HOST/settings.json"

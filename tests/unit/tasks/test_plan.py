@@ -43,7 +43,7 @@ def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"health": ModelReport(True, "x")},
+        {"report": ModelReport("url", "x")},
         {"dropin": File()},
         {"process": {"soft": 1}},
         {"release": None},
@@ -174,11 +174,11 @@ def test_a_missing_file_is_made(host: Host) -> None:
             "service.d/60-x.conf is read after",
         ),
         (
-            {"health": ModelReport(True, error="x", unable="curl is not installed there")},
+            {"report": ModelReport("url", error="x", unable="curl is not installed there")},
             "`model_check.url` of fleet.yml, curl is not",
         ),
         (
-            {"probe": ModelReport(True, error="x", unable="its command is not found there")},
+            {"report": ModelReport("command", error="x", unable="its command is not found there")},
             "`model_check.command` of fleet.yml, its command",
         ),
         ({"process": None, "unit": {"kind": "oneshot"}}, "active without a process (Type=oneshot)"),
@@ -204,7 +204,7 @@ def test_a_missing_file_is_made(host: Host) -> None:
             f"would not do: x from ANTHROPIC_MODEL in Environment= of {DROPINS}/60-x.conf; fix that first",
         ),
         (
-            {"process": {"respawn": WRAPPED}, "health": ModelReport()},
+            {"process": {"respawn": WRAPPED}, "report": ModelReport()},
             "would not do: x from ANTHROPIC_MODEL in the environment of process 301, which its unit does not set; fix "
             "that first, or restart the service if nothing sets it any more",
         ),
@@ -227,7 +227,7 @@ def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, 
         {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", ""),)}},
         {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "5000:4000"),)}},
         # The service does not answer now, which a restart may fix.
-        {"health": ModelReport(True, error="nothing accepts connections there")},
+        {"report": ModelReport("url", error="nothing accepts connections there")},
         # It says that it does not use what the script sets.
         {"process": {"spec": WRAPPED, "respawn": WRAPPED}},
     ],
@@ -338,7 +338,7 @@ def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
     assert (back.kind, back.desired.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
     again = replace(REQUEST, id="20261124-140000-cccc")
-    there = host(release=back, settings={"text": '{"model": "claude-haiku-4.5"}'}, health={"model": "claude-haiku-4.5"})
+    there = host(release=back, settings={"text": '{"model": "claude-haiku-4.5"}'}, report={"model": "claude-haiku-4.5"})
     assert back_alone(again, there, SERVICE) == Plan(idle="already on claude-haiku-4.5")
     second = plan.redo(again, "r", host(release=back), SERVICE, back.change)
     assert second.transaction

@@ -51,7 +51,7 @@ def test_a_hand_edit_is_what_the_way_back_leads_to(host: Host) -> None:
     # And judged by what it is: the host that runs it is in sync.
     assert back.transaction
     there = by_hand(host)
-    runs = replace(there, release=back.transaction.release, after={}, health=replace(there.health, model=HAIKU))
+    runs = replace(there, release=back.transaction.release, after={}, report=replace(there.report, model=HAIKU))
     assert not [finding for finding in checks.drift(runs) if finding.is_error]
 
 
@@ -152,10 +152,10 @@ def test_what_could_not_be_seen_is_told_and_proves_nothing(host: Host) -> None:
     codes = {finding.code: finding.is_error for finding in checks.drift(host(**blind))}
     assert codes == {"J411": False}
     for release_of in (host().release, replace(host().release, desired=Desired("", 0))):  # type: ignore[type-var]
-        silent = host(**blind, release=release_of, health=ModelReport())
+        silent = host(**blind, release=release_of, report=ModelReport())
         assert checks.running_model(silent) == ""
         assert {finding.code: finding.is_error for finding in checks.drift(silent)} == {"J411": False, "J112": True}
-    dumb = host(**blind, health=ModelReport(asked=True, error="curl ended with 7"))
+    dumb = host(**blind, report=ModelReport(by="url", error="curl ended with 7"))
     assert {finding.code for finding in checks.drift(dumb)} == {"J411", "J112", "J105"}
 
 

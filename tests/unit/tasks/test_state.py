@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from jada import ModelCheck
 from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
 from jada.tasks.look_reader import read
@@ -14,6 +15,7 @@ from jada.tasks.state import INLINE, ModelReport, OpenSession, State
 from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 
 UNIT = "jada-agent.service"
+BY_COMMAND = ModelCheck(command="x")
 
 
 ID = "20261124-120000-aaaa"
@@ -21,30 +23,30 @@ MADE = Release(ID, "upgrade", Desired("claude-sonnet-4.6", 4096, 4096, ID), Desi
 ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
 
 
-def look(root: Said | None = None, user: Said | None = None) -> State:
+def look(root: Said | None = None, user: Said | None = None, check: ModelCheck = BY_COMMAND) -> State:
     """A look that saw this too."""
     data = frames({**OF_ROOT, **(root or {})}) + frames({**OF_USER, **(user or {})})
-    return read(UNIT, packed(data), health_asked=False, probe_asked=True)
+    return read(UNIT, packed(data), check)
 
 
 def test_a_look_that_was_cut_off_is_no_look() -> None:
     whole = frames(OF_ROOT)
     for size in range(len(whole)):
         with pytest.raises(LookError):
-            read(UNIT, packed(whole[:size]), health_asked=False)
+            read(UNIT, packed(whole[:size]), ModelCheck())
     (packed_whole,) = packed(whole + frames(OF_USER))
     with pytest.raises(LookError, match="cut off"):
-        read(UNIT, [packed_whole[: len(packed_whole) // 8 * 4]], health_asked=False)
+        read(UNIT, [packed_whole[: len(packed_whole) // 8 * 4]], ModelCheck())
 
 
 def test_a_users_half_that_is_not_whole_leaves_roots() -> None:
     """The user can stop, kill, flood and forge it: what root saw is none the less so."""
     root, user = frames({**OF_ROOT, "release.manifest.json": MADE.to_json()}), frames(OF_USER)
     for half in (*(user[:size] for size in range(len(user))), user + b"x", user + user, b"\0" * 5000, b"x" * 5000):
-        found = read(UNIT, packed(root + half), health_asked=False)
+        found = read(UNIT, packed(root + half), ModelCheck())
         assert found.unseen
         assert (found.release, found.user, found.settings.real, found.way.folders) == (MADE, "agent", "", ())
-    assert read(UNIT, packed(root + user), health_asked=False).unseen == ""
+    assert read(UNIT, packed(root + user), ModelCheck()).unseen == ""
 
 
 @pytest.mark.parametrize(
@@ -98,11 +100,11 @@ def test_an_older_manifest_that_cannot_be_read_is_named_by_its_path() -> None:
 )
 def test_what_no_look_says_is_refused(said: bytes, why: str) -> None:
     with pytest.raises(LookError, match=why):
-        read(UNIT, packed(frames(OF_ROOT).replace(b"end 2", said + b"end 2") + frames(OF_USER)), health_asked=False)
+        read(UNIT, packed(frames(OF_ROOT).replace(b"end 2", said + b"end 2") + frames(OF_USER)), ModelCheck())
 
 
 @pytest.mark.parametrize(
-    "name", ["user", "uid", "home", "unit.sets+", "release.result", "fresh.argv+", "health.masked"]
+    "name", ["user", "uid", "home", "unit.sets+", "release.result", "fresh.argv+", "report.masked"]
 )
 def test_the_services_user_does_not_speak_for_root(name: str) -> None:
     assert "is no field of a look" in look(user={name: "x"}).unseen
@@ -122,7 +124,7 @@ def test_a_value_is_one_value_whatever_is_in_it() -> None:
 def test_a_look_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = packed(b"\0" * (frames_module.MOST_UNPACKED + 1))
     with pytest.raises(LookError, match="unpacked, it is longer"):
-        read(UNIT, bomb, health_asked=False)
+        read(UNIT, bomb, ModelCheck())
     monkeypatch.setattr(frames_module, "MOST_PACKED", 10)
     with pytest.raises(LookError, match="longer than the 10 bytes"):
         look()
@@ -276,7 +278,7 @@ def test_a_unit_that_is_none_has_no_user() -> None:
     said = {name: text for name, text in OF_ROOT.items() if name not in ("user", "uid", "gid", "home", "home.real")}
     error = 'org.freedesktop.systemd1.UnitMasked "Unit a.service is masked."'
     data = frames({**said, "unit.LoadState": "masked", "unit.LoadError": error}) + frames({})
-    state = read(UNIT, packed(data), health_asked=False)
+    state = read(UNIT, packed(data), ModelCheck())
     assert (state.user, state.home, state.unit.load, state.unit.error) == (
         "",
         "",
@@ -284,7 +286,7 @@ def test_a_unit_that_is_none_has_no_user() -> None:
         "Unit a.service is masked.",
     )
     with pytest.raises(LookError, match="systemctl tells nothing"):
-        read(UNIT, packed(frames({**said, "unit.LoadState": "loaded"}) + frames({})), health_asked=False)
+        read(UNIT, packed(frames({**said, "unit.LoadState": "loaded"}) + frames({})), ModelCheck())
 
 
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
@@ -306,11 +308,11 @@ def test_open_sessions(device: str, tty: str) -> None:
 
 def test_what_a_probe_answers() -> None:
     def asked(answer: str) -> ModelReport:
-        return look({"probe.masked": f'{answer}"', "probe.size": str(len(answer.encode()))}).probe
+        return look({"report.masked": f'{answer}"', "report.size": str(len(answer.encode()))}).report
 
-    assert asked('{"model": "m"}') == ModelReport(asked=True, model="m")
-    assert look({"probe.code": "3"}).probe == ModelReport(asked=True, error="exit code 3")
-    assert look({"probe.code": "long"}).probe == ModelReport(asked=True, error="an answer of more than 64 KB")
+    assert asked('{"model": "m"}') == ModelReport(by="command", model="m")
+    assert look({"report.code": "3"}).report == ModelReport(by="command", error="exit code 3")
+    assert look({"report.code": "long"}).report == ModelReport(by="command", error="an answer of more than 64 KB")
     for nonsense in ('{"model": "\\ud800"}', '{"model": "a\\nb"}', "[" * 50000, "9" * 5000, "{", '{"model": ["m"]}'):
         assert asked(nonsense).model == ""
 
@@ -325,7 +327,7 @@ def test_what_a_probe_answers() -> None:
     ],
 )
 def test_why_there_was_no_answer(code: str, http: str, told: str) -> None:
-    assert look({"health.code": code, "health.http": http}).health.error == told
+    assert look({"report.code": code, "report.http": http}, check=ModelCheck(url="http://x/")).report.error == told
 
 
 def test_a_login_that_is_refused_says_why() -> None:

@@ -315,7 +315,7 @@ SONNET, HAIKU = "claude-sonnet-4.6", "claude-haiku-4.5"
 
 
 def released_to(host: MakeHost, model: str, **changes: Any) -> State:
-    state = host(settings={"text": f'{{"model": "{model}"}}'}, health={"model": model}, **changes)
+    state = host(settings={"text": f'{{"model": "{model}"}}'}, report={"model": model}, **changes)
     assert state.release
     return replace(state, release=replace(state.release, desired=replace(state.release.desired, model=model)))
 

@@ -103,7 +103,7 @@ def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:
     upgrade = replace(made, release=replace(made.release, kind="upgrade"))
     assert made.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
     assert checks.drift(host(release={"kind": "heal"})) == checks.drift(host()) == ()
-    quiet = {"health": ModelReport(), "release": {"kind": "heal"}}
+    quiet = {"report": ModelReport(), "release": {"kind": "heal"}}
     assert checks.running_model(host(**quiet)) == MODEL
     assert (made.release.is_undo, made.release.change) == (False, REQUEST.id)
 

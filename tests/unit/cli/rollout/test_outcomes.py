@@ -253,7 +253,7 @@ def test_where_all_run_what_was_asked_for_there_is_nothing_to_do(
     settled = host(
         release=replace(release, desired=replace(release.desired, model=OPUS)),
         settings={"text": f'{{"model": "{OPUS}"}}'},
-        health=ModelReport(asked=True, model=OPUS),
+        report=ModelReport(by="url", model=OPUS),
     )
     done = rolled(before=settled)
     assert (done.exit, done.recorded, done.engine.changed) == (Exit.OK, {}, [])

@@ -279,7 +279,7 @@ def test_a_host_that_can_not_be_shown_or_recorded_in_full_ends_nothing(
     rolled: Callable[..., tuple[Exit, dict[str, str]]], done: State, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd = replace(
-        done, health=replace(done.health, model="\ud800"), unit=replace(done.unit, active="[/x]", status="[/y]")
+        done, report=replace(done.report, model="\ud800"), unit=replace(done.unit, active="[/x]", status="[/y]")
     )
     broken = replace(done, process=replace(done.process, started="x"))  # type: ignore[type-var]
     _, outcomes = rolled(a=(DONE, odd), b=(DONE, done), c=(DONE, broken))

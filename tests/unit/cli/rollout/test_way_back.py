@@ -77,7 +77,7 @@ def _running(state: State, model: str) -> State:
     return replace(
         state,
         settings=replace(state.settings, text=f'{{"model": "{model}"}}'),
-        health=replace(state.health, model=model),
+        report=replace(state.report, model=model),
         process=replace(state.process, soft=4096, hard=4096) if state.process else None,
     )
 

@@ -178,7 +178,7 @@ def test_no_json_is_an_order_to_a_runner(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_an_explanation_is_no_order_to_a_runner(host: Callable[..., State], capsys: pytest.CaptureFixture[str]) -> None:
     for order in ORDERS:
-        state = host(settings={"text": json.dumps({"model": order})}, health={"model": order})
+        state = host(settings={"text": json.dumps({"model": order})}, report={"model": order})
         name = "ANTHROPIC_MODEL"
         outranked = replace(state, next_start=replace(state.next_start, env={name: "m"}, where={name: order}))
         for line in explanation.lines("a", outranked):
@@ -236,7 +236,7 @@ def test_the_page_shows_what_hosts_say_as_text(host: Callable[..., State], page:
     state = host(
         unit={"active": EVIL},
         settings={"text": json.dumps({"model": EVIL})},
-        health={"model": EVIL},
+        report={"model": EVIL},
         process={"started": float("inf")},
         release={"at": EVIL, "who": EVIL, "reason": EVIL, "before": Desired(MODEL, 1)},
     )
@@ -254,7 +254,7 @@ def test_the_page_shows_what_hosts_say_as_text(host: Callable[..., State], page:
 def test_an_explanation_shows_what_hosts_say_as_text(
     host: Callable[..., State], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = host(settings={"text": json.dumps({"model": EVIL})}, health={"model": EVIL}, login={"error": EVIL})
+    state = host(settings={"text": json.dumps({"model": EVIL})}, report={"model": EVIL}, login={"error": EVIL})
     told = list(explanation.lines("a", state))
     for line in told:
         out.print(line)

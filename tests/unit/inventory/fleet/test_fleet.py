@@ -348,6 +348,8 @@ WRONG = {
     "a folder for settings": (LEAST + "settings: ~/x.json/\n", 6, "settings", "no / too many"),
     "all as a project": (LEAST + "projects: [/.]\n", 6, "projects[0]", "without . and .."),
     "processes as a project": (LEAST + "projects: [~/a, /proc]\n", 6, "projects[1]", "root's own files"),
+    "a model check of neither": (LEAST + "model_check: {}\n", 6, "model_check", "says neither"),
+    "a model check of both": (LEAST + "model_check: {url: 'http://a/', command: a}\n", 6, "model_check", "says both"),
     "a quote in a URL": (LEAST + "model_check: {url: 'http://a/''x'}\n", 6, "model_check.url", "holds no quotes"),
     "a backslash in a URL": (LEAST + "model_check: {url: 'http://a/\\x'}\n", 6, "model_check.url", "holds no quotes"),
     "a file for a URL": (
