@@ -194,7 +194,7 @@ def journal_script(state: State, service: Service, count: int) -> str:
         **where,
         "MASK_LOG": _file("change/mask-log.awk"),
     }
-    look = "see\nsee_settings\n" if state.settings.real else "see\n"
+    look = "read_unit\nread_settings_facts\n" if state.settings.real else "read_unit\n"
     return assignments(values) + _file("change/host.sh") + f"{look}journal {count}\n"
 
 

@@ -4,27 +4,27 @@
 # reads: DROPIN LIMITS
 # sets: owned
 sort_by_owner() { # PATH ...
-    ways='' unsafe='' owned='' told=''
+    ways='' unsafe='' owned='' printed=''
     for path in "$@"; do
         walk "$path" || unsafe=$unsafe$NL$path
-        for at in $steps; do has "$ways" "$at" || ways=$ways$NL$at; done
+        for step in $steps; do has "$ways" "$step" || ways=$ways$NL$step; done
     done
     # shellcheck disable=SC2086 # a path a line
     for line in $(stat -c '%u:%g/%A %a %n' $ways $DROPIN $LIMITS 2>/dev/null); do
-        at=${line#* * }
-        case $at in
-            "$DROPIN") say_owner dropin "${line%" $at"}" ;;
-            "$LIMITS") say_owner limits "${line%" $at"}" ;;
+        path=${line#* * }
+        case $path in
+            "$DROPIN") say_owner dropin "${line%" $path"}" ;;
+            "$LIMITS") say_owner limits "${line%" $path"}" ;;
         esac
         case ${line%% *} in
             # A link; a folder like /tmp, where others can't take away what is root's; what no others may write to.
             0:*/l* | 0:*/d????????[tT] | 0:0/????????[!w]? | 0:*/?????[!w]??[!w]?) ;;
-            *) unsafe=$unsafe$NL$at ;;
+            *) unsafe=$unsafe$NL$path ;;
         esac
     done
     for path in "$@"; do
         walk "$path" || continue
-        for at in $steps; do ! has "$unsafe" "$at" || continue 2; done
+        for step in $steps; do ! has "$unsafe" "$step" || continue 2; done
         owned=$owned$NL$path
     done
 }
@@ -32,32 +32,32 @@ sort_by_owner() { # PATH ...
 # Every folder and link on the way to a file, and the file: a link is followed part by part. Fails where it leads nowhere.
 # sets: steps
 walk() { # PATH
-    steps='' at='' rest=${1#/} hops=0
+    steps='' place='' rest=${1#/} hops=0
     while [ -n "$rest" ]; do
         part=${rest%%/*}
         case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
-        case $part in '' | .) continue ;; ..) at=${at%/*}; continue ;; esac
-        at=$at/$part
-        steps=$steps$NL$at
-        [ -L "$at" ] || continue
+        case $part in '' | .) continue ;; ..) place=${place%/*}; continue ;; esac
+        place=$place/$part
+        steps=$steps$NL$place
+        [ -L "$place" ] || continue
         # As many as the kernel follows (path_resolution(7)).
         [ $((hops += 1)) -le 40 ] || return 1
-        target=$(readlink "$at")
+        target=$(readlink "$place")
         case $target in
             *"$NL"*) return 1 ;;
-            /*) at='' rest=${target#/}${rest:+/$rest} ;;
-            *) at=${at%/*} rest=$target${rest:+/$rest} ;;
+            /*) place='' rest=${target#/}${rest:+/$rest} ;;
+            *) place=${place%/*} rest=$target${rest:+/$rest} ;;
         esac
     done
 }
 
 # Of one of our files, once, unless it is none.
-# reads: told
+# reads: printed
 # prints: dropin.owner dropin.mode limits.owner limits.mode
 say_owner() { # NAME "UID:GID/PERMISSIONS MODE"
     case $2 in */-*) ;; *) return ;; esac
-    has "$told" "$1" && return
-    told=$told$NL$1
+    has "$printed" "$1" && return
+    printed=$printed$NL$1
     say "$1.owner" "${2%%/*}"
     say "$1.mode" "${2##* }"
 }

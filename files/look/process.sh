@@ -172,11 +172,11 @@ option_in() { # WORD
 # sets: configs, by those of the process that asks for a model
 # prints: running.env.NAME main.env.NAME
 say_variables() { # FIELD PID
-    said=
+    names=
     for variable in $variables; do
         case $variable in "$2:"*) variable=${variable#*:} ;; *) continue ;; esac
-        ! has "$said" "${variable%%=*}" || continue
-        said=$said$NL${variable%%=*}
+        ! has "$names" "${variable%%=*}" || continue
+        names=$names$NL${variable%%=*}
         say "$1.${variable%%=*}" "${variable#*=}"
         [ "$1" = main.env ] || moves "$variable"
     done

@@ -35,7 +35,7 @@ history() {
 }
 
 # The releases that have a whole snapshot: all three lines of what there was, and each copy with the hash that its line has
-# (files/change/transaction.sh, keep). What could not be read has no copy.
+# (files/change/transaction.sh, copy_originals). What could not be read has no copy.
 # prints: whole+
 snapshots() {
     whole='' copies='' torn=''

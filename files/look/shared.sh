@@ -49,10 +49,10 @@ moves() { # NAME=VALUE
 
 # What a fresh start of the service would get.
 # sets: configs
-# prints: fresh.env+
-fresh() { # PLACE NAME=VALUE
+# prints: next_start.env+
+next_variable() { # PLACE NAME=VALUE
     names_what_matters "$2" || return 0
-    say fresh.env+ "$1$NL${2%%=*}$NL${2#*=}"
+    say next_start.env+ "$1$NL${2%%=*}$NL${2#*=}"
     moves "$2"
 }
 

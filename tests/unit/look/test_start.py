@@ -43,10 +43,10 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
     )
     said = tree.said('next_command_lines; say over+ "$named"', commands=given, start="/srv", named="")
     assert said == [
-        ("fresh.argv+", "model\nm"),
-        ("fresh.argv+", "agent\na"),
-        ("fresh.argv+", "model\n$MODEL"),
-        ("fresh.argv+", "settings\ns.json"),
+        ("next_start.argv+", "model\nm"),
+        ("next_start.argv+", "agent\na"),
+        ("next_start.argv+", "model\n$MODEL"),
+        ("next_start.argv+", "settings\ns.json"),
         ("over+", "\n/srv/s.json"),
     ]
 
@@ -62,11 +62,11 @@ def test_the_environment_of_a_start_weakest_first(tree: Tree) -> None:
         configs="",
     )
     assert said == [
-        ("fresh.env+", "systemctl show-environment\nHOME\n/m"),
-        ("fresh.env+", "PassEnvironment=\nANTHROPIC_MODEL\npassed"),
-        ("fresh.env+", "Environment=\nANTHROPIC_MODEL\nunit"),
-        ("fresh.unset+", "HOME"),
-        ("fresh.unset+", "ANTHROPIC_MODEL=x"),
+        ("next_start.env+", "systemctl show-environment\nHOME\n/m"),
+        ("next_start.env+", "PassEnvironment=\nANTHROPIC_MODEL\npassed"),
+        ("next_start.env+", "Environment=\nANTHROPIC_MODEL\nunit"),
+        ("next_start.unset+", "HOME"),
+        ("next_start.unset+", "ANTHROPIC_MODEL=x"),
     ]
 
 
