@@ -1,20 +1,30 @@
 # Files of root's own: which those are, jada's among them, and what the kernel and the unit's files say.
 
-# Those paths that nobody but root can change or lead elsewhere: root reads no others. Our own two are asked for with them.
-# reads: DROPIN LIMITS
+# Owners of files, in one process for all that root asks: of the paths, it reads those that nobody but root can change or
+# lead elsewhere, and no others. A managed settings file that is gone shows in the time of its folder alone. A process's
+# folder in /proc is as old as the first look at it: that is now.
+# reads: DROPIN LIMITS MANAGED home
 # sets: owned
-sort_by_owner() { # PATH ...
-    ways='' unsafe='' owned='' printed=''
+# prints: now managed.changed
+stat_files() { # PATH ...
+    ways='' unsafe='' owned='' printed='' managed_changed=''
+    way_to_home
     for path in "$@"; do
         walk "$path" || unsafe=$unsafe$NL$path
-        for step in $steps; do has "$ways" "$step" || ways=$ways$NL$step; done
+        add_steps
     done
     # shellcheck disable=SC2086 # a path a line
-    for line in $(stat -c '%u:%g/%A %a %n' $ways $DROPIN $LIMITS 2>/dev/null); do
-        path=${line#* * }
+    for line in $(stat -c '%u:%g/%A %a %.9Z %n' $ways $DROPIN $LIMITS $MANAGED $MANAGED/managed-settings.d /proc/self/ \
+        2>/dev/null); do
+        path=${line#* * * } line=${line%" $path"}
+        time=${line##* } line=${line% *}
         case $path in
-            "$DROPIN") say_owner dropin "${line%" $path"}" ;;
-            "$LIMITS") say_owner limits "${line%" $path"}" ;;
+            "$DROPIN") say_owner dropin "$line" ;;
+            "$LIMITS") say_owner limits "$line" ;;
+            "$MANAGED" | "$MANAGED/managed-settings.d")
+                [ "${time%.*}${time#*.}" -le "${managed_changed%.*}${managed_changed#*.}" ] 2>/dev/null ||
+                    managed_changed=$time ;;
+            /proc/self/) say now "$time"; continue ;;
         esac
         case ${line%% *} in
             # A link; a folder like /tmp, where others can't take away what is root's; what no others may write to.
@@ -22,12 +32,20 @@ sort_by_owner() { # PATH ...
             *) unsafe=$unsafe$NL$path ;;
         esac
     done
+    [ -z "$managed_changed" ] || say managed.changed "$managed_changed"
+    say_home
     for path in "$@"; do
-        walk "$path" || continue
-        for step in $steps; do ! has "$unsafe" "$step" || continue 2; done
+        walk "$path" && is_safe || continue
         owned=$owned$NL$path
     done
 }
+
+# reads: steps
+# sets: ways
+add_steps() { for step in $steps; do has "$ways" "$step" || ways=$ways$NL$step; done; }
+
+# reads: steps unsafe
+is_safe() { for step in $steps; do ! has "$unsafe" "$step" || return 1; done; }
 
 # Every folder and link on the way to a file, and the file: a link is followed part by part. Fails where it leads nowhere.
 # sets: steps
@@ -49,6 +67,26 @@ walk() { # PATH
             *) place=${place%/*} rest=$target${rest:+/$rest} ;;
         esac
     done
+}
+
+# The home is where links lead, if those and the folders above are root's: else its user would lead root elsewhere.
+# reads: home
+# sets: steps_of_home real_home ways
+way_to_home() {
+    steps_of_home='' real_home=$home
+    walk "$home" || return 0
+    real_home=${place:-/} steps=${steps%"$NL$place"}
+    steps_of_home=$steps
+    add_steps
+}
+
+# reads: uid home steps_of_home real_home unsafe
+# prints: home.real
+say_home() {
+    [ -n "$uid" ] || return 0
+    steps=$steps_of_home
+    is_safe || real_home=$home
+    say home.real "$real_home"
 }
 
 # Of one of our files, once, unless it is none.
@@ -77,13 +115,20 @@ own_files() {
     done
 }
 
-# In one process for both (kernel.awk, unit-sets.awk).
-# reads: pid speaker units
-# prints: now uptime boot nr_open can_raise hard_pid1 hard_login process.soft process.hard process.ticks speaker.ticks
-#         login.env.NAME unit.sets+
-kernel_and_unit_files() {
-    say now "$(date +%s.%N)"
+# What awk says, all in one process (root-files.awk, kernel.awk, health.awk, unit-sets.awk).
+# reads: HEALTH uid files_to_say pid speaker units
+# prints: release.manifest.json release.place release.result release.after release.previous held transaction
+#         historyN.manifest historyN.place historyN.result uptime boot nr_open can_raise hard_pid1 hard_login process.soft
+#         process.hard process.ticks speaker.ticks login.env.NAME health.size health.masked health.code health.http
+#         unit.sets+
+kernel_files_and_health() {
     # shellcheck disable=SC2086 # a path a line
-    awk -v pid="$pid" -v speaker="$speaker" -v shell="$$" -v names="^($NAMES)=" -v root="$ROOT" \
-        "$SAY_AWK$KERNEL_AWK$UNIT_SETS_AWK" $units /dev/null 2>/dev/null
+    set -- awk -v pid="$pid" -v speaker="$speaker" -v shell="$$" -v names="^($NAMES)=" -v root="$ROOT" \
+        -v most_of_value="$MOST_OF_VALUE" -v most_of_answer="$MOST_OF_ANSWER" \
+        "$SAY_AWK$MASK_AWK$KERNEL_AWK$ROOT_FILES_AWK$HEALTH_AWK$UNIT_SETS_AWK" $units
+    if [ -n "$uid" ] && [ -n "$HEALTH" ]; then
+        ask_health | head -c "$((MOST_OF_ANSWER + 100))" | FILES=$files_to_say "$@" answers=1 -
+    else
+        FILES=$files_to_say "$@" /dev/null
+    fi 2>/dev/null
 }

@@ -91,7 +91,7 @@ settings_files() { # SETTINGS or nothing
         settings_text "$1" "$5"
     done
     # shellcheck disable=SC2086 # a label or a path a line
-    [ -z "$to_mask" ] || awk "$MASK_AWK" $to_mask
+    [ -z "$to_mask" ] || awk "$MASK_AWK$MASK_FILES_AWK" $to_mask
 }
 
 # reads: name path

@@ -11,7 +11,7 @@ next_start() {
     next_start_lacks
     list_unit_files
     # shellcheck disable=SC2086 # a path a line
-    sort_by_owner $unit_files $environments $managed
+    stat_files $unit_files $environments $managed
     for file in $unit_files $managed; do
         has "$owned" "$file" || over "$file: others than root can change it or lead it elsewhere, so root does not read it"
     done
@@ -117,10 +117,9 @@ list_environment_files() {
     set -f
 }
 
-# The administrator's settings. A file of them that is gone shows in its folder alone.
+# The administrator's settings.
 # reads: MANAGED
 # sets: managed
-# prints: managed.changed
 list_managed() {
     managed=''
     [ -d "$MANAGED" ] || return 0
@@ -129,7 +128,6 @@ list_managed() {
         [ ! -f "$file" ] || managed=$managed$NL$file
     done
     set -f
-    say managed.changed "$(stat -c %.9Z "$MANAGED" "$MANAGED/managed-settings.d" 2>/dev/null | sort -n | tail -n 1)"
 }
 
 # A folder or a program is looked for where the process sees it: what a start makes, such as RuntimeDirectory=, is there.
