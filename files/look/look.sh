@@ -40,8 +40,8 @@ look() {
     if service_user; then manager; members; running_process; next_start; else stat_files; fi
     own_files
     releases
-    kernel_files_and_health
-    [ -z "$uid" ] || { settings_files; probe; login; sessions; }
+    kernel_files_and_report
+    [ -z "$uid" ] || { settings_files; ask_command; login; sessions; }
     transaction_lock
     say end ok
     half_of_user

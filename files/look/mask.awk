@@ -2,7 +2,7 @@
 # anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep` and those
 # of modelOverrides, which say which model is asked for. So secrets stay on the host, while line, column and offset of
 # all that is shown are those of the real file. One pass, piece by piece between the quotes; needs LC_ALL=C (bytes) and
-# any POSIX awk. Functions for mask-files.awk and health.awk: take() each piece, then finish(); with a name, the text
+# any POSIX awk. Functions for mask-files.awk and report.awk: take() each piece, then finish(); with a name, the text
 # leaves as one frame (shared.sh). It ends with a quote of this program's own.
 BEGIN {
     split("model agent availableModels ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL ANTHROPIC_SMALL_FAST_MODEL " \

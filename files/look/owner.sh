@@ -115,19 +115,19 @@ own_files() {
     done
 }
 
-# What awk says, all in one process (root-files.awk, kernel.awk, health.awk, unit-sets.awk).
-# reads: HEALTH uid files_to_say pid speaker units
+# What awk says, all in one process (root-files.awk, kernel.awk, report.awk, unit-sets.awk).
+# reads: CHECK_URL uid files_to_say pid speaker units
 # prints: release.manifest.json release.place release.result release.after release.previous held transaction
 #         historyN.manifest historyN.place historyN.result uptime boot nr_open can_raise hard_pid1 hard_login process.soft
-#         process.hard process.ticks speaker.ticks login.env.NAME health.size health.masked health.code health.http
+#         process.hard process.ticks speaker.ticks login.env.NAME report.size report.masked report.code report.http
 #         unit.sets+
-kernel_files_and_health() {
+kernel_files_and_report() {
     # shellcheck disable=SC2086 # a path a line
     set -- awk -v pid="$pid" -v speaker="$speaker" -v shell="$$" -v names="^($NAMES)=" -v root="$ROOT" \
         -v most_of_value="$MOST_OF_VALUE" -v most_of_answer="$MOST_OF_ANSWER" \
-        "$SAY_AWK$MASK_AWK$KERNEL_AWK$ROOT_FILES_AWK$HEALTH_AWK$UNIT_SETS_AWK" $units
-    if [ -n "$uid" ] && [ -n "$HEALTH" ]; then
-        ask_health | head -c "$((MOST_OF_ANSWER + 100))" | FILES=$files_to_say "$@" answers=1 -
+        "$SAY_AWK$MASK_AWK$KERNEL_AWK$ROOT_FILES_AWK$REPORT_AWK$UNIT_SETS_AWK" $units
+    if [ -n "$uid" ] && [ -n "$CHECK_URL" ]; then
+        ask_url | head -c "$((MOST_OF_ANSWER + 100))" | FILES=$files_to_say "$@" answers=1 -
     else
         FILES=$files_to_say "$@" /dev/null
     fi 2>/dev/null

@@ -20,7 +20,7 @@ from jada.tasks.transaction import (
 )
 
 # Seconds a look may take on the host. What the service and its user can draw out has limits of its own (files/look): a
-# model check by URL 3 s or by command 26, a login 6, and that user's half 19, which makes 51. The rest is for some thirty
+# model check by URL 3 s or by command 26, a login 6, that user's half 19, which makes 51. The rest is for some thirty
 # small commands, and for systemd, on a host that is busy.
 LONGEST = 90
 
@@ -66,4 +66,4 @@ def look_first(service: Service, history: bool = False) -> FirstPart:
 
 def read_look(service: Service, output: list[str]) -> State:
     """What a look at the service of a host printed. Raises LookError."""
-    return read(service.unit, output, bool(service.model_check.url), bool(service.model_check.command))
+    return read(service.unit, output, service.model_check)

@@ -229,8 +229,8 @@ def test_the_kernel_and_the_units_files_in_one_go(tree: Tree) -> None:
     tree.file("/proc/8/stat", f"8 (c) S {' '.join(map(str, range(5, 54)))}\n")
     tree.file("/etc/environment", '# x\nexport ANTHROPIC_MODEL="m" # why\nTOKEN=secret\n')
     unit = tree.file("/etc/a.service", UNIT)
-    values = {"files_to_say": "", "HEALTH": "", "uid": ""}
-    said = tree.said("kernel_files_and_health", pid="7", speaker="8", units=f"\n{unit}", **values)
+    values = {"files_to_say": "", "CHECK_URL": "", "uid": ""}
+    said = tree.said("kernel_files_and_report", pid="7", speaker="8", units=f"\n{unit}", **values)
     about = {name: value for name, value in said if not name.endswith("+")}
     assert about == {
         "uptime": "1000.5", "boot": "boot", "nr_open": "1048576", "can_raise": "1", "hard_pid1": "524288",

@@ -3,17 +3,17 @@
 # and mask.awk, before unit-sets.awk.
 answers { line_of[lines = FNR] = $0; answered += length($0) + 1; next }
 
-END { if (lines) say_health(line_of[lines], line_of[lines - 1]) }
+END { if (lines) say_report(line_of[lines], line_of[lines - 1]) }
 
-function say_health(code, http) {
-    if (answered > most_of_answer || code !~ /^[0-9]+$/) say("health.code", "long")
+function say_report(code, http) {
+    if (answered > most_of_answer || code !~ /^[0-9]+$/) say("report.code", "long")
     else if (code == 0) mask_lines(lines - 2)
-    else { say("health.code", code); say("health.http", http) }
+    else { say("report.code", code); say("report.http", http) }
 }
 
 # Split line by line: some awks split at line breaks too.
 function mask_lines(last,   i, j, count, between, piece, bytes) {
-    name = "health.masked"
+    name = "report.masked"
     for (i = 1; i <= last; i++) {
         bytes += length(line_of[i]) + (i < last)
         between[1] = ""
@@ -22,7 +22,7 @@ function mask_lines(last,   i, j, count, between, piece, bytes) {
         for (j = 2; j <= count; j++) { take(piece); piece = between[j] }
         if (i < last) piece = piece "\n"
     }
-    say("health.size", bytes)
+    say("report.size", bytes)
     take(piece)
     finish()
 }
