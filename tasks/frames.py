@@ -22,13 +22,13 @@ _HEAD = re.compile(rb"([a-z][A-Za-z0-9_.]{0,63}\+?) (\d{1,8})\n")
 # The fields that root says, and those that are the word of the service's user; no others are taken from either. A name
 # that ends with + may come more than once; N is a number, NAME a variable's and PROPERTY one of systemd's.
 _FILE = ("owner", "mode", "links", "size", "changed", "problem", "masked")
-_OF_BOTH = ("end", "over+", "fresh.env+", "layerN.path", *(f"layerN.{name}" for name in _FILE))
+_OF_BOTH = ("end", "over+", "next_start.env+", "layerN.path", *(f"layerN.{name}" for name in _FILE))
 OF_ROOT = (
     *_OF_BOTH,
     *("instance", "unit.PROPERTY", "status+", "settings.path", "user", "uid", "gid", "home", "home.real"),
     *("process.pid", "speaker.pid", "running.cwd", "running.wrapped", "running.env.NAME", "main.env.NAME"),
     *("running.argv+", "inline.path", "inline.size", "inline.masked"),
-    *("fresh.cwd", "fresh.argv+", "fresh.unset+", "unit.lacks+", "unit.sets+", "managed.changed"),
+    *("next_start.cwd", "next_start.argv+", "next_start.unset+", "unit.lacks+", "unit.sets+", "managed.changed"),
     *("now", "uptime", "boot", "nr_open", "can_raise", "hard_pid1", "hard_login"),
     *("process.soft", "process.hard", "process.ticks", "speaker.ticks", "login.env.NAME"),
     *("dropin.owner", "dropin.mode", "dropin.sha256", "limits.owner", "limits.mode", "limits.sha256"),
