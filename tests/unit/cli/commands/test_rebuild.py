@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -17,10 +15,10 @@ from jada import Exit, HostError
 from jada.cli.commands.history import read_back
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
-from jada.cli.session import Opened
-from jada.inventory.fleet.config import Fleet
 from jada.tasks.release import Release, Wanted
 from jada.tasks.state import Past
+from tests.fakes import opened
+from tests.unit.conftest import HEALTHY
 
 ID = "20261124-120000-aaaa"
 NOW = datetime(2026, 11, 24, 13, tzinfo=UTC)
@@ -41,13 +39,11 @@ def records() -> Iterator[Records]:
 
 def rebuilt(records: Records, **releases: list[Release] | HostError) -> Exit:
     """The exit code of reading back what these hosts remember."""
-    told = {
-        name: one if isinstance(one, HostError) else tuple(Past(release, "") for release in one)
-        for name, one in releases.items()
+    states = {
+        name: told if isinstance(told, HostError) else replace(HEALTHY, history=tuple(Past(one, "") for one in told))
+        for name, told in releases.items()
     }
-    hosts = [SimpleNamespace(name=name) for name in releases]
-    opened: Any = SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=hosts, visit=lambda *_: told)
-    return read_back(cast("Opened", opened), records, NOW)
+    return read_back(opened(states), records, NOW)
 
 
 def hosts_of(records: Records, release: str = ID) -> list[str]:

@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -20,12 +18,11 @@ from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, open_records, prepare, write
 from jada.cli.rollout.exclusive import LockedError, alone
 from jada.cli.rollout.options import How
-from jada.cli.rollout.outcome import Report
 from jada.cli.rollout.run import roll_out
-from jada.cli.session import Opened
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
+from tests.fakes import opened
 from tests.unit.conftest import back_alone
 
 ENTRY = Entry(
@@ -189,13 +186,6 @@ def no_folder(file: Path) -> None:
 BROKEN = [corrupt, newer, otherwise, folder, no_folder]
 
 
-@pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    (tmp_path / "jada").mkdir()
-    return tmp_path / "jada/history.db"
-
-
 def held(file: Path) -> sqlite3.Connection:
     """A connection that keeps everybody else from writing."""
     connection = sqlite3.connect(file, isolation_level=None)
@@ -250,14 +240,9 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
             return back_alone(request, seen, SERVICE)
         return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
 
-    def visit(*_: object) -> dict[str, Report]:
-        return {"web-1": Report(HostOutcome.VERIFIED, state=state)}
-
-    opened = SimpleNamespace(
-        fleet=SimpleNamespace(name="f", models={}), hosts=[SimpleNamespace(name="web-1")], visit=visit
-    )
-    how: Any = How(yes=True, dry_run=False, as_json=False, verbose=False)
-    return roll_out(cast(Opened, opened), request, planner, kind=kind, title="t", how=how, seen={"web-1": state})
+    states = {"web-1": state}
+    how = How(yes=True, dry_run=False, as_json=False, verbose=False)
+    return roll_out(opened(states), request, planner, kind=kind, title="t", how=how, seen=states)
 
 
 @pytest.mark.parametrize("broken", BROKEN)
