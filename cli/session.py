@@ -36,32 +36,32 @@ T = TypeVar("T")
 LIMIT, HOST = "--limit", "HOST"
 
 
-class NotBegunError(HostError):
+class NotStartedError(HostError):
     """Nothing was done on a host, because the command had to end before its turn came."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A fleet with its hosts found and an engine to reach them; after `ends` (monotonic) no host is begun."""
+class FleetSession:
+    """A fleet with its hosts found and an engine to reach them; after `deadline` (monotonic) no host is begun."""
 
     fleet: Fleet
     hosts: tuple[Host, ...]
     engine: Engine
-    ends: float
+    deadline: float
 
     def role(self, name: str) -> str:
         return next(host.role for host in self.hosts if host.name == name)
 
-    def begun_anew(self) -> Opened:
+    def with_new_deadline(self) -> FleetSession:
         """The same with all the time that fleet.yml gives, as after a question that waited for its answer."""
-        return replace(self, ends=time.monotonic() + self.fleet.deadline)
+        return replace(self, deadline=time.monotonic() + self.fleet.deadline)
 
     def look(self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False) -> HostResults[State]:
         """One look at every host, side by side, in the order of the hosts; it `goes_on` if changes follow at once."""
         names = (host.name for host in self.hosts)
-        return self.visit(text, names, lambda _, connection: connection.look(history, goes_on=goes_on))
+        return self.run_on_each(text, names, lambda _, connection: connection.look(history, goes_on=goes_on))
 
-    def visit(
+    def run_on_each(
         self,
         text: str,
         names: Iterable[str],
@@ -69,7 +69,7 @@ class Opened:
     ) -> HostResults[T]:
         """Does one thing on each named host, side by side, and shows how far it is.
 
-        Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotBegunError.
+        Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotStartedError.
         Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
         """
         signals.check()
@@ -78,7 +78,7 @@ class Opened:
 
         def in_time() -> Iterator[str]:
             for name in wanted:
-                if signals.stopped() or time.monotonic() > self.ends:
+                if signals.stopped() or time.monotonic() > self.deadline:
                     return
                 yield name
 
@@ -91,7 +91,7 @@ class Opened:
         signals.check()
         late = f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
         why = "jada was told to stop" if signals.stopped() else late
-        return HostResults((name, found.get(name, NotBegunError(f"{name} was not begun: {why}"))) for name in wanted)
+        return HostResults((name, found.get(name, NotStartedError(f"{name} was not begun: {why}"))) for name in wanted)
 
     def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
         from jada.tasks.plan import Request
@@ -129,9 +129,9 @@ def host_options(command: F) -> F:
 
 def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:
     """The fleet.yml that a command about hosts is to use; a rollback needs not all of it to be good."""
-    from jada.cli.startup import patch
+    from jada.cli.startup import patch_gevent
 
-    patch()
+    patch_gevent()
     from jada.inventory.fleet import config
 
     return config.load(fleet_file) if needs_all else config.load(fleet_file, tell=_tell_unneeded)
@@ -142,25 +142,25 @@ def _tell_unneeded(error: JadaError) -> None:
 
 
 @contextmanager
-def open_fleet(
+def open_session(
     fleet_file: str | None, role: str | None, limit: str | None, needs_all: bool = True, limit_by: str = LIMIT
-) -> Iterator[Opened]:
+) -> Iterator[FleetSession]:
     """Reads fleet.yml, finds the hosts, and opens an engine to those that --role and --limit leave."""
-    from jada.cli.startup import lasting
+    from jada.cli.startup import frozen_imports
 
-    with lasting():
+    with frozen_imports():
         fleet = load(fleet_file, needs_all)
         hosts = find(fleet, role, limit, limit_by)
     with open_engine(fleet, hosts) as engine:
-        yield Opened(fleet, hosts, engine, time.monotonic() + fleet.deadline)
+        yield FleetSession(fleet, hosts, engine, time.monotonic() + fleet.deadline)
 
 
 @contextmanager
 def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[Engine]:
     """The engine that reaches these hosts, which is decided here alone; so far there is one, over ssh."""
-    from jada.cli.startup import lasting
+    from jada.cli.startup import frozen_imports
 
-    with lasting():
+    with frozen_imports():
         from jada.inventory.access import login
         from jada.inventory.access.scratch import scratch
         from jada.tasks.engines.dial import AT_ONCE, dial

@@ -14,17 +14,17 @@ from click.testing import CliRunner, Result
 from jada import ConfigError, Host, JadaError
 from jada.cli.commands import drift
 from jada.cli.drift import check
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.log import open_log
 from jada.cli.records.sqlite import open_records
-from jada.cli.session import Opened
+from jada.cli.session import FleetSession
 from jada.inventory import discover
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.state import State
-from tests.fakes import opened
+from tests.fakes import fake_session
 
 Run = Callable[..., Result]
 
@@ -36,10 +36,10 @@ def run(host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
 
     @contextmanager
-    def open_fleet(*_: object) -> Iterator[Opened]:
-        yield opened({"web-1": host()})
+    def open_session(*_: object) -> Iterator[FleetSession]:
+        yield fake_session({"web-1": host()})
 
-    monkeypatch.setattr(drift, "open_fleet", open_fleet)
+    monkeypatch.setattr(drift, "open_session", open_session)
     return lambda *argv: CliRunner().invoke(drift.drift, argv, standalone_mode=False)
 
 
@@ -122,10 +122,10 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(drift, "load", lambda _: Fleet("f", tmp_path / "fleet.yml", (), roles))
     hosts = (Host("web-1", "192.0.2.1", "static", role="s"), Host("web-2", "192.0.2.2", "static", role="r"))
     monkeypatch.setattr(discover, "discover", lambda _: hosts)
-    found = (Judged(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b")),)
+    found = (EvaluatedFinding(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b")),)
     rows = tuple(HostDrift(name, "r", Status.DRIFTED, found) for name in ("web-10", "web-2"))
     with open_log() as log:
-        log.add(Drift("f", datetime.now(UTC), rows, True), ())
+        log.add(DriftReport("f", datetime.now(UTC), rows, True), ())
     return lambda *argv: CliRunner().invoke(drift.drift, ("--since", "1d", *argv), standalone_mode=False)
 
 

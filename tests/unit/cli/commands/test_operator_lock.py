@@ -16,12 +16,12 @@ from click.testing import CliRunner, Result
 
 from jada import Exit, HostError
 from jada.cli.commands import history, lock
-from jada.cli.session import Opened
+from jada.cli.session import FleetSession
 from jada.tasks import FILES, operator_lock
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 from jada.tasks.plan import Request
-from jada.tasks.transaction import hold_script
-from tests.fakes import FLEET, FakeEngine, opened
+from jada.tasks.transaction import lock_script
+from tests.fakes import FLEET, FakeEngine, fake_session
 from tests.forms import checked
 from tests.unit.conftest import HEALTHY
 
@@ -32,7 +32,7 @@ OFF = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "", "")
 
 def on_host(folder: Path, request: LockRequest) -> LockAnswer:
     """What the script makes of a host whose own folder is this."""
-    script = hold_script(request).replace("/var/lib/jada", str(folder))
+    script = lock_script(request).replace("/var/lib/jada", str(folder))
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
     *before, last = done.stdout.splitlines()
     assert last in ("jada-held", "jada-refused"), done
@@ -79,7 +79,7 @@ def test_who_can_not_have_the_hosts_lock_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = subprocess.run(
         ["sh", "-s"],
-        input=hold_script(LockRequest(ANN)).replace("/var/lib/jada", str(tmp_path / "file")),
+        input=lock_script(LockRequest(ANN)).replace("/var/lib/jada", str(tmp_path / "file")),
         capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 2
     assert "can't be written" in done.stdout
@@ -136,19 +136,19 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     states = {"web-1": HEALTHY, "web-2": HEALTHY, "off-1": HostError("off-1 is off")}
 
     @contextmanager
-    def open_fleet(_: object, __: object, limit: str | None) -> Iterator[Opened]:
+    def open_session(_: object, __: object, limit: str | None) -> Iterator[FleetSession]:
         chosen = {name: state for name, state in states.items() if limit in (None, name)}
         engine = FakeEngine(chosen)
         for name in chosen.keys() - {"off-1"}:
             monkeypatch.setattr(engine.connections[name], "set_lock", partial(on_host, tmp_path / name))
-        yield opened(chosen, engine=engine)
+        yield fake_session(chosen, engine=engine)
 
-    def request(_: Opened) -> Request:
+    def request(_: FleetSession) -> Request:
         return Request("20261125-120000-aaaa", "f", who[0], "2026-11-25T12:00:00+00:00", 4096)
 
     who = ["ann@ops"]
-    monkeypatch.setattr(Opened, "request", request)
-    monkeypatch.setattr(lock, "open_fleet", open_fleet)
+    monkeypatch.setattr(FleetSession, "request", request)
+    monkeypatch.setattr(lock, "open_session", open_session)
     monkeypatch.setattr(history, "load", lambda _: FLEET)
 
     def run(name: str, *argv: str, by: str = "ann@ops") -> Result:

@@ -15,15 +15,15 @@ from jada import Exit, HostError
 from jada.cli.commands.history import read_back
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
-from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Past
-from tests.fakes import opened
+from jada.tasks.release import Desired, Release
+from jada.tasks.state import HistoryEntry
+from tests.fakes import fake_session
 from tests.unit.conftest import HEALTHY
 
 ID = "20261124-120000-aaaa"
 NOW = datetime(2026, 11, 24, 13, tzinfo=UTC)
 MADE = Release(
-    ID, "upgrade", Wanted("claude-opus-5", 4096, 4096, ID), Wanted("old", 0), fleet="f", role="r", who="ann@box",
+    ID, "upgrade", Desired("claude-opus-5", 4096, 4096, ID), Desired("old", 0), fleet="f", role="r", who="ann@box",
     at="2026-11-24T12:00:00+00:00", reason="why",
 )  # fmt: skip
 ENTRY = Entry(id=ID, fleet="f", kind="upgrade", at=MADE.at, who="ann@box", reason="why", model="claude-opus-5")
@@ -40,10 +40,12 @@ def records() -> Iterator[Records]:
 def rebuilt(records: Records, **releases: list[Release] | HostError) -> Exit:
     """The exit code of reading back what these hosts remember."""
     states = {
-        name: told if isinstance(told, HostError) else replace(HEALTHY, history=tuple(Past(one, "") for one in told))
+        name: told
+        if isinstance(told, HostError)
+        else replace(HEALTHY, history=tuple(HistoryEntry(one, "") for one in told))
         for name, told in releases.items()
     }
-    return read_back(opened(states), records, NOW)
+    return read_back(fake_session(states), records, NOW)
 
 
 def hosts_of(records: Records, release: str = ID) -> list[str]:
@@ -51,7 +53,7 @@ def hosts_of(records: Records, release: str = ID) -> list[str]:
 
 
 def test_what_hosts_agree_on_is_read_back(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
-    other = replace(MADE, wanted=replace(MADE.wanted, model="claude-haiku-4.5"))
+    other = replace(MADE, desired=replace(MADE.desired, model="claude-haiku-4.5"))
     assert rebuilt(records, a=[MADE], b=[MADE], c=HostError("c is off")) is Exit.FAILED
     assert records.entry(ID) == ENTRY
     assert hosts_of(records) == ["a", "b"]
@@ -137,8 +139,8 @@ def test_one_manifest_twice_is_one_word(records: Records) -> None:
     assert records.entry(ID) == ENTRY
 
 
-UNDO = Release(ID, "rollback", Wanted("claude-opus-5", 4096, 4096, "20261124-110000-aaaa"), Wanted("old", 0), fleet="f",
-               at=MADE.at)  # fmt: skip
+BACK = Desired("claude-opus-5", 4096, 4096, "20261124-110000-aaaa")
+UNDO = Release(ID, "rollback", BACK, Desired("old", 0), fleet="f", at=MADE.at)
 FORWARD = replace(UNDO, redoes="20261124-110000-aaaa")
 
 

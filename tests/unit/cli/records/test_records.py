@@ -16,13 +16,13 @@ from jada.cli.records import sqlite as module
 from jada.cli.records.migrations import VERSION
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, open_records, prepare, write
-from jada.cli.rollout.exclusive import LockedError, alone
-from jada.cli.rollout.options import How
-from jada.cli.rollout.run import roll_out
+from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.run import run_rollout
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
-from tests.fakes import opened
+from tests.fakes import fake_session
 from tests.unit.conftest import back_alone
 
 ENTRY = Entry(
@@ -69,7 +69,7 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     for query in asked:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], (query, steps)
-        # How many had which outcome is counted and sorted within one release, never over the whole record.
+        # RolloutOptions many had which outcome is counted and sorted within one release, never over the whole record.
         sorted_here = [step for step in steps if "TEMP B-TREE" in step]
         assert not sorted_here or "GROUP BY outcome" in query, (query, steps)
 
@@ -241,8 +241,8 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
         return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
 
     states = {"web-1": state}
-    how = How(yes=True, dry_run=False, as_json=False, verbose=False)
-    return roll_out(opened(states), request, planner, kind=kind, title="t", how=how, seen=states)
+    options = RolloutOptions(yes=True, dry_run=False, as_json=False, verbose=False)
+    return run_rollout(fake_session(states), request, planner, kind=kind, title="t", options=options, seen=states)
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -270,11 +270,15 @@ def test_a_rollback_is_recorded_where_it_can_be(
 
 
 def test_a_second_rollout_is_locked_out_and_told_by_whom(file: Path) -> None:
-    with alone("f", "ann"), pytest.raises(LockedError, match="locked by ann"), alone("f", "bob"):
+    with (
+        exclusive_rollout("f", "ann"),
+        pytest.raises(LockedError, match="locked by ann"),
+        exclusive_rollout("f", "bob"),
+    ):
         pass
-    with alone("f", "ann"), pytest.raises(LockedError), alone("f", "bob", needed=False):
+    with exclusive_rollout("f", "ann"), pytest.raises(LockedError), exclusive_rollout("f", "bob", needed=False):
         pass
-    with alone("f", "\udcff"), pytest.raises(LockedError), alone("f", "bob"):
+    with exclusive_rollout("f", "\udcff"), pytest.raises(LockedError), exclusive_rollout("f", "bob"):
         pass
 
 
@@ -282,7 +286,7 @@ def test_another_jada_that_hangs_stops_no_rollback_by_force(
     file: Path, host: Callable[..., State], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The lock of each host still lets one change run at a time; without force the hint says what goes on."""
-    with alone("f", "ann\x1b[2J"):
+    with exclusive_rollout("f", "ann\x1b[2J"):
         for kind in ("rollback", "upgrade"):
             with pytest.raises(LockedError, match="locked by ann") as caught:
                 rolled(kind, host())
@@ -300,8 +304,8 @@ def test_a_lock_that_can_not_be_had_stops_an_upgrade_and_no_rollback(
     file: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.with_name("f.lock").mkdir()
-    with pytest.raises(JadaError, match="can't be taken"), alone(name, "ann"):
+    with pytest.raises(JadaError, match="can't be taken"), exclusive_rollout(name, "ann"):
         pass
-    with alone(name, "ann", needed=False):
+    with exclusive_rollout(name, "ann", needed=False):
         pass
     assert "Not locked here" in capsys.readouterr().err
