@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada.inventory.lab import machine
-from tests.conftest import LAB, asking_no_model
+from tests.conftest import LAB, short_fleet
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -31,7 +31,7 @@ BECAME = (
 def quick(lab: Lab) -> dict[str, str]:
     """The environment with a fleet.yml whose services settle in a second."""
     file = LAB.folder / "way-back.yml"
-    file.write_text(asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1"))
+    file.write_text(short_fleet(is_static=False))
     return {"JADA_FLEET": str(file)}
 
 

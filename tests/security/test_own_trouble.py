@@ -22,10 +22,9 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(autouse=True)
-def others(whole_lab: Lab, victim: Victim) -> None:
-    """The other hosts in their first condition too."""
-    for host in whole_lab.hosts[:-1]:
-        reset(host)
+def other(whole_lab: Lab, victim: Victim) -> None:
+    """The fleet's other host in its first condition too."""
+    reset(whole_lab["orchestrator-1"])
 
 
 EDIT = f"""python3 - {MANIFEST} <<'EOF'
@@ -114,10 +113,10 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
         code, _, told = victim.jada("explain", victim.host.name)
         assert (code, "\x1b" in told, "\n::" in told) == (0, False, False)
         code, report, told = victim.jada("drift", "--json")
-        assert (code, len(report["hosts"])) == (3, 3), told
+        assert (code, len(report["hosts"])) == (3, 2), told
     code, report, told = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json")
     outcomes = [row["outcome"] for row in report["hosts"]]
-    assert len(outcomes) == 3 and set(outcomes) <= {"planned", "rejected"}, told
+    assert len(outcomes) == 2 and set(outcomes) <= {"planned", "rejected"}, told
     machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {MODELS[0]}}}')
     assert victim.upgrade()[1]["outcome"] == "verified"
     for command in ("status", "drift", "history"):

@@ -87,6 +87,8 @@ def jada(
     file.write_text(FLEET + f"ssh: {{known_hosts: {tmp_path}/known_hosts}}\n")
     monkeypatch.setenv("JADA_FLEET", str(file))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # Not that of whoever runs the tests, with their ssh configuration.
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     states: dict[str, State | HostError] = {
         "web-1": host(), "web-2": host(), "db-1": host(release={"role": "keepers"}),
     }  # fmt: skip

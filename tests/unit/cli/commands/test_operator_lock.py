@@ -8,20 +8,22 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from jada import Exit, Host, HostError
+from jada import Exit, HostError
 from jada.cli.commands import history, lock
-from jada.inventory.fleet.config import Fleet
+from jada.cli.session import FleetSession
 from jada.tasks import FILES, operator_lock
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
+from jada.tasks.plan import Request
 from jada.tasks.transaction import lock_script
+from tests.fakes import FLEET, FakeEngine, fake_session
 from tests.forms import checked
+from tests.unit.conftest import HEALTHY
 
 ANN = OperatorLock("ann@ops", "2026-11-25T10:00:00+00:00", "", "incident 4711")
 BOB = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "2026-11-25T13:00:00+00:00", "a; rm -rf $(x) \"'")
@@ -131,25 +133,23 @@ Command = Callable[..., Result]
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """command("lock", "--reason", …): of two hosts and one that is off, by ann@ops."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    hosts = [Host(name, "192.0.2.1", "static") for name in ("web-1", "web-2", "off-1")]
-
-    def visit(_: str, names: Iterator[str], act: Callable[[str, Any], Any]) -> dict[str, Any]:
-        on = {
-            name: SimpleNamespace(set_lock=lambda request, name=name: on_host(tmp_path / name, request))
-            for name in names
-        }
-        return {name: HostError("off-1 is off") if name == "off-1" else act(name, one) for name, one in on.items()}
+    states = {"web-1": HEALTHY, "web-2": HEALTHY, "off-1": HostError("off-1 is off")}
 
     @contextmanager
-    def open_session(_: object, __: object, limit: str | None) -> Iterator[Any]:
-        chosen = [host for host in hosts if limit in (None, host.name)]
-        request = SimpleNamespace(who=who[0], at="2026-11-25T12:00:00+00:00")
-        yield SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=chosen, run_on_each=visit,
-                              request=lambda: request)  # fmt: skip
+    def open_session(_: object, __: object, limit: str | None) -> Iterator[FleetSession]:
+        chosen = {name: state for name, state in states.items() if limit in (None, name)}
+        engine = FakeEngine(chosen)
+        for name in chosen.keys() - {"off-1"}:
+            monkeypatch.setattr(engine.connections[name], "set_lock", partial(on_host, tmp_path / name))
+        yield fake_session(chosen, engine=engine)
+
+    def request(_: FleetSession) -> Request:
+        return Request("20261125-120000-aaaa", "f", who[0], "2026-11-25T12:00:00+00:00", 4096)
 
     who = ["ann@ops"]
+    monkeypatch.setattr(FleetSession, "request", request)
     monkeypatch.setattr(lock, "open_session", open_session)
-    monkeypatch.setattr(history, "load", lambda _: Fleet("f", Path("fleet.yml"), (), ()))
+    monkeypatch.setattr(history, "load", lambda _: FLEET)
 
     def run(name: str, *argv: str, by: str = "ann@ops") -> Result:
         who[0] = by
@@ -204,9 +204,9 @@ def test_scripts_are_told_what_came_of_each_host(command: Command) -> None:
     bob = {"who": "bob@ops", "locked_at": ann["locked_at"], "until": "2026-11-25T14:00:00+00:00", "reason": "mine"}
     assert (told["schema"], told["fleet"], told["operator_lock"]) == ("jada.lock/1", "f", bob)
     assert told["hosts"] == [
-        {"host": "web-1", "role": None, "outcome": "rejected", "operator_lock_before": ann, "error": None},
-        {"host": "web-2", "role": None, "outcome": "locked", "operator_lock_before": None, "error": None},
-        {"host": "off-1", "role": None, "outcome": "failed", "operator_lock_before": None, "error": "off-1 is off"},
+        {"host": "web-1", "role": "r", "outcome": "rejected", "operator_lock_before": ann, "error": None},
+        {"host": "web-2", "role": "r", "outcome": "locked", "operator_lock_before": None, "error": None},
+        {"host": "off-1", "role": "r", "outcome": "failed", "operator_lock_before": None, "error": "off-1 is off"},
     ]
     told = json.loads(command("unlock", "--json").stdout)
     assert (told["schema"], told["operator_lock"]) == ("jada.unlock/1", None)

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -17,10 +15,10 @@ from jada import Exit, HostError
 from jada.cli.commands.history import read_back
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
-from jada.cli.session import FleetSession
-from jada.inventory.fleet.config import Fleet
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import HistoryEntry
+from tests.fakes import fake_session
+from tests.unit.conftest import HEALTHY
 
 ID = "20261124-120000-aaaa"
 NOW = datetime(2026, 11, 24, 13, tzinfo=UTC)
@@ -41,15 +39,13 @@ def records() -> Iterator[Records]:
 
 def rebuilt(records: Records, **releases: list[Release] | HostError) -> Exit:
     """The exit code of reading back what these hosts remember."""
-    told = {
-        name: one if isinstance(one, HostError) else tuple(HistoryEntry(release, "") for release in one)
-        for name, one in releases.items()
+    states = {
+        name: told
+        if isinstance(told, HostError)
+        else replace(HEALTHY, history=tuple(HistoryEntry(one, "") for one in told))
+        for name, told in releases.items()
     }
-    hosts = [SimpleNamespace(name=name) for name in releases]
-    session: Any = SimpleNamespace(
-        fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=hosts, run_on_each=lambda *_: told
-    )
-    return read_back(cast("FleetSession", session), records, NOW)
+    return read_back(fake_session(states), records, NOW)
 
 
 def hosts_of(records: Records, release: str = ID) -> list[str]:

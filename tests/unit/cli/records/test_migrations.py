@@ -31,14 +31,6 @@ OUTCOMES = {
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the record is kept; none is there."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    (tmp_path / "jada").mkdir()
-    return tmp_path / "jada/history.db"
-
-
-@pytest.fixture
 def old(file: Path) -> Path:
     shutil.copy(OLD, file)
     return file

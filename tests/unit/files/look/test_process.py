@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tests.unit.files.look.conftest import Tree
 
 CLAUDE = ("claude", "--model", "m")
+# As much as a word of a command line can have.
+LONG = "x" * 131_000
 TELL = 'running_process >/dev/null; printf "%s/%s" "$speaker" "$wrapped"'
 
 
@@ -112,6 +114,14 @@ def test_what_is_too_much_is_told_and_the_environment_is_read_all_the_same(
     said = running(tree, 1)
     assert ("over+", why) in said
     assert ("running.env.HOME", "/srv") in said
+
+
+@pytest.mark.parametrize("words", [("agent", LONG, LONG), (LONG, LONG, LONG)], ids=["prompts", "a name"])
+def test_a_long_command_line_keeps_no_host_busy(tree: Tree, words: tuple[str, ...]) -> None:
+    """A prompt may be one. Whole words are not searched for their last part: shells do that in quadratic time."""
+    tree.process(1, *words, comm="agent", env={"HOME": "/srv"})
+    # Seconds of the processor's time, of which it took ten to thirty.
+    assert tree.run(f"ulimit -t 3; {TELL}", members="\n1", pid="1", program="/usr/bin/agent", home="/home/agent")
 
 
 def test_a_command_line_that_has_no_end_is_cut_and_the_environment_follows(tree: Tree) -> None:
