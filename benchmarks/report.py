@@ -31,10 +31,10 @@ COLOURS = {"jada": "#2f6f4f", "whole": "#6d7882", "least": "#b9c1c8"}
 TESTS = (
     ("drift, upgrade and rollback with --yes: one connection and one exec a host",
      "tests/lab/test_round_trips.py"),
-    ("no boto3, pyinfra, rich or yaml is imported for help and completion", "tests/unit/test_startup.py"),
+    ("no boto3, pyinfra, rich or yaml is imported for help and completion", "tests/unit/cli/test_startup.py"),
     ("16 regions are asked at once", "tests/protocol/test_regions_side_by_side.py"),
-    ("a wave starts its next host as soon as a slot is free", "tests/unit/test_side_by_side.py"),
-    ("each query of the history uses an index (EXPLAIN QUERY PLAN)", "tests/unit/test_records.py"),
+    ("a wave starts its next host as soon as a slot is free", "tests/unit/tasks/engines/test_side_by_side.py"),
+    ("each query of the history uses an index (EXPLAIN QUERY PLAN)", "tests/unit/cli/records/test_records.py"),
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from jada.tasks.state import State
 from jada.tasks.transaction import look_script
 from tests.frames import Pair, framed, packed
 
-LOOKS = Path(__file__).parent / "unit" / "looks"
+LOOKS = Path(__file__).parent / "unit/tasks/looks"
 # As the lab's fleet.yml has it.
 SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"))
 

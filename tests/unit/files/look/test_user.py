@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.unit.look.conftest import Tree
+    from tests.unit.files.look.conftest import Tree
 
 AGENT = "---\nname: %s\ndescription: d\nmodel: %s\n---\ntext\nmodel: no\n"
 

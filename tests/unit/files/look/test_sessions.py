@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.unit.look.conftest import Tree
+    from tests.unit.files.look.conftest import Tree
 
 
 def sessions(tree: Tree) -> list[tuple[str, str]]:

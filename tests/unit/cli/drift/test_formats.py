@@ -22,7 +22,7 @@ from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES
 from tests.forms import checked, schema
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 XSD = etree.XMLSchema(etree.parse(Path(__file__).with_name("junit-10.xsd")))
 AT = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 UNTIL = Acceptance("J301", ("*",), "new image soon", date(2026, 12, 31), 3)

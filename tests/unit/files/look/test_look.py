@@ -11,7 +11,7 @@ from jada.tasks import FILES
 from jada.tasks.frames import OF_ROOT, OF_USER
 
 if TYPE_CHECKING:
-    from tests.unit.look.conftest import Tree
+    from tests.unit.files.look.conftest import Tree
 
 FOLDER = FILES / "look"
 ROOTS = sorted({file.name for file in FOLDER.glob("*.sh")} - {"user.sh"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.unit.look.conftest import Tree
+    from tests.unit.files.look.conftest import Tree
 
 CLAUDE = ("claude", "--model", "m")
 TELL = 'running_process >/dev/null; printf "%s/%s" "$speaker" "$wrapped"'
