@@ -84,6 +84,11 @@ types: .venv/ready ## mypy --strict
 	$(UV) sync --frozen --quiet
 	@touch $@
 
+# The Claude CLI that the lock file pins; uv links it from its cache.
+.claude-cli/ready: uv.lock pyproject.toml | tools
+	UV_PROJECT_ENVIRONMENT=.claude-cli $(UV) sync --frozen --quiet --only-group claude --no-install-project
+	@touch $@
+
 tools:
 ifneq ($(strip $(LACKING)),)
 	apt-get update -qq
@@ -99,4 +104,4 @@ browser:
 	echo "No Chromium, so no test of the page in a browser." >&2
 
 clean: ## remove what make made here (the rehearsal fleet's base image stays: /var/cache/jada-lab)
-	rm -rf .venv benchmarks/.venv $(TOOLS) .mypy-path build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .claude-cli benchmarks/.venv $(TOOLS) .mypy-path build *.egg-info .pytest_cache .mypy_cache .ruff_cache
