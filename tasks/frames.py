@@ -33,6 +33,7 @@ OF_ROOT = (
     *("process.soft", "process.hard", "process.ticks", "speaker.ticks", "login.env.NAME"),
     *("dropin.owner", "dropin.mode", "dropin.sha256", "limits.owner", "limits.mode", "limits.sha256"),
     *("report.size", "report.masked", "report.code", "report.http"),
+    *("asked.by", "asked.size", "asked.masked", "asked.code"),
     *("login.nofile", "login.error", "session+"),
     *("release.id", "release.manifest.json", "release.place", "release.result", "release.after", "release.previous"),
     *("held", "transaction", "lock", "historyN.id", "historyN.manifest", "historyN.place", "historyN.result", "whole+"),

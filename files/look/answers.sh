@@ -11,7 +11,7 @@ ask_url() {
             curl -q -fsS --max-time 3 --proto '=http,https' -w '\n%{http_code}' -K - 2>/dev/null
         printf '\n%s' "$?"
     } | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
-    split_answer || return 0
+    split_answer report || return 0
     http=${answer##*"$NL"} answer=${answer%"$NL"*}
     if [ "$code" = 0 ]; then say_masked report "$answer"; return; fi
     say report.code "$code"
@@ -29,7 +29,7 @@ ask_command() {
             'cd "$START" && unset START && eval "$(cat)" </dev/null' 2>/dev/null
         printf '\n%s' "$?"
     } | timeout -k 1 25 cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
-    split_answer || return 0
+    split_answer report || return 0
     if [ "$code" != 0 ]; then say report.code "$code"; return; fi
     answer=${answer%"$NL"}
     case $answer in
@@ -44,9 +44,9 @@ ask_command() {
 # reads: answer, with an exit code as its last line, and a line behind that
 # sets: answer code
 # prints: report.code
-split_answer() {
+split_answer() { # NAME
     answer=${answer%?x}
-    if [ "${#answer}" -gt "$MOST_OF_ANSWER" ]; then say report.code long; return 1; fi
+    if [ "${#answer}" -gt "$MOST_OF_ANSWER" ]; then say "$1.code" long; return 1; fi
     code=${answer##*"$NL"} answer=${answer%"$NL"*}
     # Bytes that the shell drops count for head.
     case $code in *[!0-9]* | '') code=long ;; esac

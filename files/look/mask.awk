@@ -1,6 +1,6 @@
 # Masks a JSON text without changing its length: every byte of a string value becomes "*", every digit "1",
 # anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep` and those
-# of modelOverrides, which say which model is asked for. So secrets stay on the host, while line, column and offset of
+# of modelOverrides, which say which model is asked for, and by which CLI. So secrets stay on the host, while line, column and offset of
 # all that is shown are those of the real file. One pass, split at the quotes; needs LC_ALL=C (bytes) and any POSIX awk.
 # With label=NAME before a file, it leaves as one frame of that name (shared.sh). The text ends with a quote of this
 # program's own.
@@ -8,7 +8,7 @@ BEGIN {
     RS = "\""
     split("model agent availableModels ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL ANTHROPIC_SMALL_FAST_MODEL " \
           "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_SONNET_MODEL ANTHROPIC_DEFAULT_HAIKU_MODEL " \
-          "CLAUDE_CONFIG_DIR", names, " ")
+          "CLAUDE_CONFIG_DIR claude_code_version", names, " ")
     for (i in names) keep[names[i]] = 1
 }
 
