@@ -11,7 +11,7 @@ from typing import Any
 
 from jada import ModelCheck
 from jada.tasks import operator_lock
-from jada.tasks.frames import Fields, LookError, read_frames, whole
+from jada.tasks.frames import Fields, LookError, read_frames, seconds, whole
 from jada.tasks.paths import HOME, MANAGED, RELEASES
 from jada.tasks.release import RELEASE_ID, Desired, Release, told
 from jada.tasks.state import (
@@ -105,7 +105,7 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck
         unit=unit,
         settings=_settings(user, "settings", root["settings.path"]) if "user" in root else Settings(""),
         layers=tuple(_layers(root, user)),
-        managed_changed=root.seconds("managed.changed"),
+        managed_changed=max((seconds(time, "managed.changed+") for time in root.all("managed.changed+")), default=0.0),
         way=_way(user),
         agents=tuple(sorted({Agent(*row) for row in user.rows("agent+", 3)}, key=lambda agent: agent.path)),
         dropin=_file(root, "dropin"),

@@ -97,7 +97,7 @@ ROOT: Said = {
     "inline.size": str(len(MASKED)),
     "inline.masked": f'{MASKED}"',
     **layer("layer1", "/etc/claude-code/managed-settings.json"),
-    "managed.changed": "4100.25",
+    "managed.changed+": "4100.25",
     "process.soft": "4096",
     "process.hard": "unlimited",
     "login.nofile": "4096",
