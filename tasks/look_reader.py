@@ -12,7 +12,7 @@ from typing import Any
 from jada import ModelCheck
 from jada.tasks import operator_lock
 from jada.tasks.asked import LONGEST_MODEL, read_answer
-from jada.tasks.frames import Fields, LookError, read_frames, whole
+from jada.tasks.frames import Fields, LookError, read_frames, seconds, whole
 from jada.tasks.paths import HOME, MANAGED, RELEASES
 from jada.tasks.release import RELEASE_ID, Desired, Release, told
 from jada.tasks.state import (
@@ -104,7 +104,7 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck
         unit=unit,
         settings=_settings(user, "settings", root["settings.path"]) if "user" in root else Settings(""),
         layers=tuple(_layers(root, user)),
-        managed_changed=root.seconds("managed.changed"),
+        managed_changed=max((seconds(time, "managed.changed+") for time in root.all("managed.changed+")), default=0.0),
         way=_way(user),
         agents=tuple(sorted({Agent(*row) for row in user.rows("agent+", 3)}, key=lambda agent: agent.path)),
         dropin=_file(root, "dropin"),
@@ -368,11 +368,11 @@ def _fresh(unit: Unit, root: Fields, rows: Iterable[tuple[str, ...]]) -> Process
         if place == IN_UNIT:
             files = [one.path for one in unit.settings if (one.name, one.value) == (name, value)]
             where[name] = f"Environment= of {files[-1] if files else unit.name}"
-    for entry in root.all("fresh.unset+"):
+    for entry in root.all("next_start.unset+"):
         name, equals, value = entry.partition("=")
         if not equals or env.get(name) == value:
             env.pop(name, None)
-    return ProcessSpec(env, where, _options(root, "fresh.argv+"), root.get("fresh.cwd") or "/")
+    return ProcessSpec(env, where, _options(root, "next_start.argv+"), root.get("next_start.cwd") or "/")
 
 
 def _with_what_runs(fresh: ProcessSpec, process: Process | None) -> ProcessSpec:
@@ -390,11 +390,11 @@ def _environment(root: Fields, user: Fields) -> Iterator[tuple[str, ...]]:
 
     Of an EnvironmentFile that is not root's alone, root says only where it stands; its lines are the user's word.
     """
-    for place, name, value in root.rows("fresh.env+", 3):
+    for place, name, value in root.rows("next_start.env+", 3):
         if name:
             yield place, name, value
         else:
-            yield from (row for row in user.rows("fresh.env+", 3) if row[0] == place)
+            yield from (row for row in user.rows("next_start.env+", 3) if row[0] == place)
 
 
 def _login(root: Fields) -> Login:

@@ -178,7 +178,8 @@ def half_of_root() -> str:
     """What a look does as root: functions, which by themselves look at nothing."""
     names = ("shared", "instance", "look", "unit", "process", "start", "owner", "answers", "sessions", "releases")
     scripts = "".join(_code(f"look/{name}.sh") for name in names)
-    return _programs("say", "mask", "environment", "kernel", "unit-sets") + assignments({"BETWEEN": BETWEEN}) + scripts
+    programs = _programs("say", "mask", "mask-files", "environment", "kernel", "root-files", "report", "unit-sets")
+    return programs + assignments({"BETWEEN": BETWEEN}) + scripts
 
 
 def question(service: Service, splice: Splice | None = None) -> str:
@@ -202,7 +203,8 @@ def as_service() -> str:
 
 def half_of_user() -> str:
     """What a look does as the service's user: functions too."""
-    return _programs("say", "mask", "environment", "agents") + _code("look/shared.sh") + _code("look/user.sh")
+    programs = _programs("say", "mask", "mask-files", "environment", "agents")
+    return programs + _code("look/shared.sh") + _code("look/user.sh")
 
 
 def _programs(*names: str) -> str:
@@ -227,7 +229,7 @@ def journal_script(state: State, service: Service, count: int) -> str:
         **where,
         "MASK_LOG": _file("change/mask-log.awk"),
     }
-    look = "see\nsee_settings\n" if state.settings.real else "see\n"
+    look = "read_unit\nread_settings_facts\n" if state.settings.real else "read_unit\n"
     return assignments(values) + _file("change/host.sh") + f"{look}journal {count}\n"
 
 

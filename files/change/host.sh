@@ -108,11 +108,16 @@ settings_hash() {
 }
 
 # Owner, mode and time of the file by root's own look at the name, which opens nothing; $why it is none to write to.
-see_settings() {
-    kind=absent owner=$USER_ID:$GROUP_ID mode=600 time='' size=0 why=
-    # shellcheck disable=SC2046 # fields without blanks
-    set -- $(CDPATH='' cd -P -- "$FOLDER" 2>/dev/null && [ "$(readlink /proc/self/cwd)" = "$FOLDER" ] &&
-        stat -c '%f %u:%g %a %h %.9Y %s' . "./$NAME" 2>/dev/null)
+read_settings_facts() {
+    kind=absent owner=$USER_ID:$GROUP_ID mode=600 time='' size=0 why='' folder_owner=
+    # A file system of the user's own may let this wait for ever: the limit is that of a shell which waits for none.
+    # shellcheck disable=SC2016 # for the shell within
+    facts=$(timeout -k 1 "$LONGEST_VERB" sh -c '{
+        CDPATH="" cd -P -- "$1" && [ "$(readlink /proc/self/cwd)" = "$1" ] && stat -c "%f %u:%g %a %h %.9Y %s" . "./$2"
+    } | cat' facts "$FOLDER" "$NAME" 2>/dev/null 9>&-)
+    case $? in 124 | 137) why="its folder can't be looked at within $LONGEST_VERB s"; return 1 ;; esac
+    # shellcheck disable=SC2086 # fields without blanks
+    set -- $facts
     folder_owner=${2-}
     folder_owner=${folder_owner%%:*}
     case ${folder_owner:-0} in 0 | "$USER_ID") ;; *) why="its folder belongs to another user, $folder_owner"; return 1 ;; esac
@@ -154,7 +159,7 @@ place_of() { # RELEASE-FOLDER
 # --- the service ------------------------------------------------------------------------------------------------
 
 # All that is asked of systemd, in one call and read by the shell itself: a process more costs the host a few ms.
-see() {
+read_unit() {
     loaded='' active='' result='' pid=0 restarts='' needs_reload='' group=''
     # No here-document: some shells write those to a file, and the disk may be full. No value has a space.
     for pair in $(systemctl show "$UNIT" --property=LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload,ControlGroup); do
@@ -185,7 +190,7 @@ restart_service() {
 
 # The service counts as settled when the same process has been active for SETTLE seconds, and says the right model.
 settled() {
-    see
+    read_unit
     first=$pid/$restarts
     left=$(( $1 * 2 ))
     while :; do
@@ -195,7 +200,7 @@ settled() {
         [ "$left" -gt 0 ] || return 0
         left=$((left - 1))
         sleep 0.5 9>&-
-        see
+        read_unit
     done
 }
 
@@ -208,7 +213,7 @@ birth_of() {
 }
 
 # A service that is rolled back is waited for too, but not judged: that is done by the look that follows.
-answers() {
+wait_for_model() {
     [ -n "$CHECK_URL" ] || return 0
     # Often at first, for most services answer within a second; none does at once.
     tries=28
@@ -270,7 +275,7 @@ hashes_of() (
 )
 
 # Whether both are there with the same bytes, owner and mode.
-same() {
+same_file() {
     [ -e "$1" ] && [ -e "$2" ] || return 1
     # shellcheck disable=SC2046 # a hash and an owner each
     set -- $(hashes_of "$1" "$2") $(stat -c %u:%g:%a "$1" "$2")
@@ -288,20 +293,20 @@ keep_edit() {
 }
 
 # Puts the files of a snapshot back: content, owner, mode and times. One that can't be put back keeps no other from it.
-put_back() { # FOLDER
+restore_files() { # FOLDER
     bad=
     while read -r name hash was was_mode was_time path; do
         case $name in
             # Not changed yet by this release: it is as it was, or somebody else's.
-            settings) [ ! -e "$DIR/written" ] || put_back_settings "$1/settings" ;;
-            *) put_back_file "$1/$name" ;;
+            settings) [ ! -e "$DIR/written" ] || restore_settings "$1/settings" ;;
+            *) restore_file "$1/$name" ;;
         esac || bad=yes
     done <"$1/files"
     [ -z "$bad" ]
 }
 
-put_back_settings() { # COPY
-    see_settings && place_for "$was" || return 1
+restore_settings() { # COPY
+    read_settings_facts && place_for "$was" || return 1
     if [ "$hash" = absent ]; then
         settings remove </dev/null
     elif [ "$(settings_hash) $owner $mode" != "$hash $was $was_mode" ]; then
@@ -310,12 +315,12 @@ put_back_settings() { # COPY
 }
 
 # One of root's own.
-put_back_file() { # COPY
+restore_file() { # COPY
     folder=${path%/*}
     if [ "$hash" = absent ]; then
         [ ! -e "$path" ] || { rm -f "$path" && flush "$folder"; } || return 1
-    elif ! same "$path" "$1"; then
-        if same "$path.jada-old" "$1"; then
+    elif ! same_file "$path" "$1"; then
+        if same_file "$path.jada-old" "$1"; then
             mv -fT "$path.jada-old" "$path"
         else
             { [ -d "$folder" ] || mkdir -p "$folder"; } && cp -a "$1" "$path.jada-new" && flush "$path.jada-new" &&
@@ -325,7 +330,7 @@ put_back_file() { # COPY
     [ "$(hash_of "$path")" = "$hash" ]
 }
 
-sweep() {
+remove_temp_files() {
     set --
     for pair in $OWN_FILES recovery:"$RECOVERY"; do set -- "$@" "${pair#*:}.jada-new" "${pair#*:}.jada-old"; done
     rm -f "$@"
@@ -335,19 +340,19 @@ sweep() {
     for snapshot in "$DIR" "$RELEASES/${RESTORES:-none}"; do
         [ ! -e "$snapshot/before/no-folder" ] || ours=yes
     done
-    settings sweep "$ours" </dev/null || :
+    settings remove_temp_files "$ours" </dev/null || :
 }
 
 # What is left to do once a release stands or has been undone: the transaction is over.
 close_transaction() {
-    sweep
+    remove_temp_files
     rm -f "$HOME_OF_JADA/transaction"
     flush "$HOME_OF_JADA"
 }
 
 # NeedDaemonReload alone does not tell: systemd 252 answers "no" when the drop-in's folder is new to it.
 reload_if_needed() {
-    if [ "$(hash_of "$DROPIN")" != "$DROPIN_LOADED" ] || { see && [ "$needs_reload" = yes ]; }; then
+    if [ "$(hash_of "$DROPIN")" != "$DROPIN_LOADED" ] || { read_unit && [ "$needs_reload" = yes ]; }; then
         systemctl daemon-reload 9>&-
     fi
 }
@@ -361,7 +366,7 @@ restore() {
     step restore
     touch_file "$DIR/restored" || :
     keep_edit
-    put_back "$DIR/before" || {
+    restore_files "$DIR/before" || {
         say "result broken"
         say "reason $1; and the snapshot in $DIR/before could not be put back"
         exit 11
@@ -373,7 +378,7 @@ restore() {
             active)
                 # Waited for as long as any start, and then judged by the look that follows.
                 MODEL=
-                restart_service && settled "$SETTLE" && answers || runs= ;;
+                restart_service && settled "$SETTLE" && wait_for_model || runs= ;;
             inactive | failed) systemctl stop "$UNIT" 9>&- ;;
             *) restart_service ;;
         esac
@@ -426,11 +431,11 @@ recover_at_boot() {
     flock -w 60 9 || exit 11
     is_unfinished || exit 0
     DIR=$RELEASES/$(pointed transaction)
-    see_settings
+    read_settings_facts
     [ "$(pointed current)" = "${DIR##*/}" ] || {
         step recover
         keep_edit
-        put_back "$DIR/before" || exit 11
+        restore_files "$DIR/before" || exit 11
         systemctl daemon-reload
         printf 'failed the host went down in the middle\n' >"$DIR/result"
     }

@@ -88,7 +88,7 @@ case $verb in
         if [ "$PLACED" = yes ]; then take cat; else enter "$folder" && is_file "$name" && exec cat <"./$name"; fi ;;
     # A second name, which stays with the file when another takes its place: that makes the way back a mere rename, which
     # works on a full disk too.
-    keep)
+    link_original)
         enter "$folder" && rm -f "./$old" && is_file "$name" &&
             { ln -T "./$name" "./$old" 2>/dev/null || cp -aT "./$name" "./$old"; } ;;
     # EXPECTED OWNER MODE: the text on stdin takes the place of the file with that hash.
@@ -111,7 +111,7 @@ case $verb in
         make "$@" && finish ;;
     remove) ! enter "$folder" || { rm -f "./$name" && sync .; } ;;
     # Nothing of ours stays behind; nor does the folder, if OURS is yes and the file is not there.
-    sweep) # OURS
+    remove_temp_files) # OURS
         enter "$folder" || exit 0
         rm -f "./$old"
         if [ "$PLACED" != yes ]; then rm -f "./$new"; elif enter_ours; then leave_ours; fi

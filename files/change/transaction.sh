@@ -74,7 +74,7 @@ is_held() {
 }
 
 check() {
-    see
+    read_unit
     [ -n "$loaded" ] || refuse "systemctl does not work there"
     [ "$loaded" = loaded ] || refuse "$UNIT is not a service of this host"
     if is_unfinished; then
@@ -87,7 +87,7 @@ check() {
     fi
     [ "$(pointed current)" = "${CURRENT:-none}" ] ||
         refuse "another release was made on this host since it was looked at"
-    see_settings || refuse "$SETTINGS is not changed: $why"
+    read_settings_facts || refuse "$SETTINGS is not changed: $why"
     [ -n "$folder_owner" ] || [ ! -e "$FOLDER" ] || refuse "$SETTINGS is not changed: a link leads to its folder, $FOLDER"
     if [ -n "$RESTORES" ]; then
         # A way back takes the file as it finds it: nothing that its user said of it before decides.
@@ -107,7 +107,7 @@ refuse_other_place() {
 }
 
 # Keeps the bytes, owner, mode and times of the files in DIR/before, or the fact that there was none, with their hashes.
-keep() {
+copy_originals() {
     set --
     # What its user may not read, or nobody would want to keep, has its second name for the way back, and no copy.
     SETTINGS_HASH=$EXPECTED copied=
@@ -144,13 +144,13 @@ keep() {
 
 # A second name for each file, which stays with the old one when another takes its place: that makes the way back a mere
 # rename, which works on a full disk too.
-keep_beside() {
+link_originals() {
     for pair in $OWN_FILES; do
         path=${pair#*:}
         [ ! -e "$path" ] || ln -f "$path" "$path.jada-old" 2>/dev/null || cp -a "$path" "$path.jada-old" || return 1
     done
     # A file that root placed comes back from the snapshot alone.
-    [ "$kind" = absent ] || [ -n "$PLACED" ] || settings keep </dev/null || {
+    [ "$kind" = absent ] || [ -n "$PLACED" ] || settings link_original </dev/null || {
         why="what its user's processes do in $FOLDER fails, or takes too long"
         return 1
     }
@@ -161,9 +161,9 @@ keep_beside() {
 snapshot() {
     mkdir "$DIR" "$DIR/before" && { [ -n "$folder_owner" ] || touch_file "$DIR/before/no-folder"; } &&
         printf '%s\n' "$active" >"$DIR/was" && place >"$DIR/place" &&
-        printf %s "$MANIFEST" >"$DIR/manifest.json" && printf %s "$RECOVER" >"$DIR/recover" && keep &&
+        printf %s "$MANIFEST" >"$DIR/manifest.json" && printf %s "$RECOVER" >"$DIR/recover" && copy_originals &&
         flush "$DIR/before"/* "$DIR"/* "$DIR" "$RELEASES" && point transaction "$RELEASE" &&
-        flush "$HOME_OF_JADA" && watch_over_boot && keep_beside
+        flush "$HOME_OF_JADA" && watch_over_boot && link_originals
 }
 
 # The unit that undoes the change should the host go down in the middle of it; most hosts have it from the release before.
@@ -175,7 +175,7 @@ watch_over_boot() {
 }
 
 # Nothing has been changed yet: takes the snapshot away again.
-give_up() {
+abort_untouched() {
     close_transaction
     refuse "$*"
 }
@@ -187,7 +187,7 @@ change_files() {
         hash_of "$RELEASES/$RESTORES/before/settings" >"$DIR/written" && flush "$DIR/written" "$DIR" ||
             fail "$DIR can't be written"
         # The copies beside the files are for the way back from this change, not for this change.
-        put_back "$RELEASES/$RESTORES/before" || fail "the files from before release $RESTORES could not be put back"
+        restore_files "$RELEASES/$RESTORES/before" || fail "the files from before release $RESTORES could not be put back"
         return 0
     fi
     step settings
@@ -210,10 +210,10 @@ main() {
     lock
     step check
     check
-    trap 'give_up "the transaction was stopped by a signal"' INT TERM
+    trap 'abort_untouched "the transaction was stopped by a signal"' INT TERM
     step snapshot
     why="is the disk full or read-only?"
-    snapshot || give_up "the snapshot could not be made: $why"
+    snapshot || abort_untouched "the snapshot could not be made: $why"
     trap 'fail "the transaction was stopped by a signal"' INT TERM
     trap 'fail "the transaction ended unexpectedly"' EXIT
     change_files
@@ -236,12 +236,12 @@ main() {
 }
 
 runs() {
-    restart_service || { see; why="systemctl restart $UNIT failed (it is $active, $result)"; return 1; }
+    restart_service || { read_unit; why="systemctl restart $UNIT failed (it is $active, $result)"; return 1; }
     step settle
     settled "$SETTLE" || return 1
     settled_as=$first
     step verify
-    answers && has_limit || return 1
+    wait_for_model && has_limit || return 1
     settled 0 && [ "$first" = "$settled_as" ] || { why="$UNIT crashed while it was being verified"; return 1; }
 }
 
@@ -250,7 +250,7 @@ keep_hashes() {
     set --
     for pair in $OWN_FILES; do [ ! -e "${pair#*:}" ] || set -- "$@" "${pair#*:}"; done
     [ $# -eq 0 ] || { hashes=$(hashes_of "$@") && owners=$(stat -c '%u:%g %a' "$@"); } || return 1
-    see_settings
+    read_settings_facts
     if [ "$kind" = file ]; then
         printf 'settings %s %s %s\n' "$(settings_hash)" "$owner" "$mode"
     else
@@ -278,7 +278,7 @@ prune() {
 # Why a start failed: what the service said until the way back began.
 tell_journal() {
     [ -e "$DIR/restarting" ] || return 0
-    see
+    read_unit
     set -- --since "@$(stat -c %.6Y "$DIR/restarting")"
     [ ! -e "$DIR/restored" ] || set -- "$@" --until "@$(stat -c %.6Y "$DIR/restored")"
     journal "$MOST_LOG" "$@" | while IFS= read -r line; do say "log $line"; done

@@ -1,21 +1,12 @@
 # What the service says when it is asked, and what its user's login gets.
 
-# Masked; curl's own words are numbers, which the controller puts into words.
+# The answer as it is, for report.awk, which masks it; curl's own words are numbers, which the controller puts into words.
 # reads: CHECK_URL
-# prints: report.code report.http
 ask_url() {
-    [ -n "$CHECK_URL" ] || return 0
     # The URL may hold a password: curl reads it from stdin, for its command line is for everybody to see.
-    answer=$({
-        printf 'url = "%s"\n' "$CHECK_URL" |
-            curl -q -fsS --max-time 3 --proto '=http,https' -w '\n%{http_code}' -K - 2>/dev/null
-        printf '\n%s' "$?"
-    } | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
-    split_answer report || return 0
-    http=${answer##*"$NL"} answer=${answer%"$NL"*}
-    if [ "$code" = 0 ]; then say_masked report "$answer"; return; fi
-    say report.code "$code"
-    say report.http "$http"
+    printf 'url = "%s"\n' "$CHECK_URL" |
+        curl -q -fsS --max-time 3 --proto '=http,https' -w '\n%{http_code}' -K - 2>/dev/null
+    printf '\n%s' "$?"
 }
 
 # What the command leaves behind may hold its pipe for as long as it likes; nobody waits for that.
@@ -43,7 +34,7 @@ ask_command() {
 # Fails, and says so, where an answer is too long.
 # reads: answer, with an exit code as its last line, and a line behind that
 # sets: answer code
-# prints: report.code
+# prints: report.code asked.code
 split_answer() { # NAME
     answer=${answer%?x}
     if [ "${#answer}" -gt "$MOST_OF_ANSWER" ]; then say "$1.code" long; return 1; fi
@@ -55,7 +46,7 @@ split_answer() { # NAME
 # prints: report.size report.masked inline.size inline.masked
 say_masked() { # NAME TEXT
     say "$1.size" "${#2}"
-    printf %s "$2" | awk "$MASK_AWK" label="$1.masked" -
+    printf %s "$2" | awk "$MASK_AWK$MASK_FILES_AWK" label="$1.masked" -
 }
 
 # Limits through PAM, by runuser and not by su, which would have logind and the user's own systemd begin a session at each
@@ -63,8 +54,10 @@ say_masked() { # NAME TEXT
 # reads: user
 # prints: login.nofile login.error
 login() {
-    words=$(timeout -k 1 5 runuser -s /bin/sh "$user" -c 'printf nofile=; ulimit -n' 2>&1 </dev/null |
-        timeout -k 1 8 head -c 4096)
+    # One limit for both ends of the pipe: what the user's processes keep open is waited for no longer.
+    # shellcheck disable=SC2016 # for the shell within
+    words=$(timeout -k 1 5 sh -c \
+        'runuser -s /bin/sh "$1" -c "printf nofile=; ulimit -n" 2>&1 </dev/null | head -c 4096' look "$user")
     case $words in
         *nofile=*) words=${words##*nofile=}; say login.nofile "${words%%"$NL"*}" ;;
         *) say login.error "${words##*"$NL"}" ;;

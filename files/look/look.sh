@@ -37,11 +37,12 @@ look() {
     is_free || busy=yes
     machine
     unit
-    service_user && { manager; members; running_process; next_start; }
-    kernel_and_unit_files
+    if service_user; then manager; members; running_process; next_start; else stat_files; fi
     own_files
-    [ -z "$uid" ] || { settings_files; ask_url; ask_command; [ -z "$ASK" ] || ask_cli; login; sessions; }
     releases
+    kernel_files_and_report
+    [ -z "$uid" ] || { settings_files; ask_command; [ -z "$ASK" ] || ask_cli; login; sessions; }
+    transaction_lock
     say end ok
     half_of_user
 }
@@ -63,8 +64,9 @@ half_of_user() {
     done
     set -- sh -c "$AS_USER" look "$SETTINGS" "$home" "$configs" "$folders" "$PROJECTS" "$named" "$foreign"
     [ "$uid" = 0 ] || set -- setpriv --reuid "$uid" --regid "$gid" --init-groups --no-new-privs "$@"
-    # It gets a pipe of its own, for it could take from one what root said before.
-    # One that can't be killed, for it waits for a file system of its user's, keeps the inner timeout, but not the outer.
-    timeout -k 1 "$((LONGEST_OF_USER + 2))" timeout -k 1 "$LONGEST_OF_USER" "$@" </dev/null 2>/dev/null |
-        timeout -k 1 "$((LONGEST_OF_USER + 2))" head -c "$MOST_OF_USER"
+    # It gets a pipe of its own, for it could take from one what root said before. The limit is that of the shell between,
+    # which can always be killed: the user's process may wait for a file system of its user's.
+    # shellcheck disable=SC2016 # for the shell within
+    timeout -k 1 "$LONGEST_OF_USER" sh -c 'most=$1; shift; "$@" | head -c "$most"' look "$MOST_OF_USER" "$@" \
+        </dev/null 2>/dev/null
 }

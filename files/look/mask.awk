@@ -1,15 +1,14 @@
 # Masks a JSON text without changing its length: every byte of a string value becomes "*", every digit "1",
 # anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep` and those
-# of modelOverrides, which say which model is asked for, and by which CLI. So secrets stay on the host, while line, column and offset of
-# all that is shown are those of the real file. One pass, split at the quotes; needs LC_ALL=C (bytes) and any POSIX awk.
-# With label=NAME before a file, it leaves as one frame of that name (shared.sh). The text ends with a quote of this
-# program's own.
+# of modelOverrides, which say which model is asked for, and by which CLI. So secrets stay on the host, while line,
+# column and offset of all that is shown are those of the real file. One pass, piece by piece between the quotes; needs
+# LC_ALL=C (bytes) and any POSIX awk. Functions for mask-files.awk and report.awk: take() each piece, then finish(); with a name, the text
+# leaves as one frame (shared.sh). It ends with a quote of this program's own.
 BEGIN {
-    RS = "\""
     split("model agent availableModels ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL ANTHROPIC_SMALL_FAST_MODEL " \
           "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_SONNET_MODEL ANTHROPIC_DEFAULT_HAIKU_MODEL " \
-          "CLAUDE_CONFIG_DIR claude_code_version", names, " ")
-    for (i in names) keep[names[i]] = 1
+          "CLAUDE_CONFIG_DIR claude_code_version", kept, " ")
+    for (i in kept) keep[kept[i]] = 1
 }
 
 # The key that a string is: "mod\u0065l" is "model" to every reader of JSON. No key of ours has a backslash in it.
@@ -39,7 +38,7 @@ function finish(   i) {
         for (i = 1; i <= parts; i++) printf "%s", part[i]
         print ""
     }
-    parts = size = 0
+    parts = size = pieces = 0
     held = inside = listing = 0
     key = string = ""
 }
@@ -51,7 +50,7 @@ function outside(text,   shape) {
     gsub(/[0-9]/, "1", text)
     shape = text
     gsub(/true|false|null/, "", shape)
-    if (shape ~ /[^][{}:,+.eE1 \t\r\n-]/ && !(FNR == 1 && substr(shape, 1, 3) == "\357\273\277" && shape !~ /[A-Za-z]/))
+    if (shape ~ /[^][{}:,+.eE1 \t\r\n-]/ && !(pieces == 0 && substr(shape, 1, 3) == "\357\273\277" && shape !~ /[A-Za-z]/))
         gsub(/[^][{}:,+.1 \t\r\n-]/, "?", text)
     return text
 }
@@ -68,26 +67,19 @@ function flush(follows) {
     string = ""
 }
 
-FNR == 1 {
-    finish()
-    name = label
-}
-
-{
+function take(piece,   slashes, i) {
     if (inside) {
-        string = string $0
-        slashes = 0
-        for (i = length($0); i > 0 && substr($0, i, 1) == "\\"; i--) slashes++
-        if (slashes % 2) { string = string "\""; next }
+        string = string piece
+        for (i = length(piece); i > 0 && substr(piece, i, 1) == "\\"; i--) slashes++
+        if (slashes % 2) { string = string "\""; return }
         inside = 0
         held = 1
-        next
+        return
     }
-    flush($0)
-    if ($0 !~ /^[ \t\r\n,:]*$/) listing = key == "modelOverrides" && $0 ~ /^[ \t\r\n]*:[ \t\r\n]*[{][ \t\r\n]*$/
-    if ($0 ~ /[{}\]]/) key = ""
-    put(outside($0) "\"")
+    flush(piece)
+    if (piece !~ /^[ \t\r\n,:]*$/) listing = key == "modelOverrides" && piece ~ /^[ \t\r\n]*:[ \t\r\n]*[{][ \t\r\n]*$/
+    if (piece ~ /[{}\]]/) key = ""
+    put(outside(piece) "\"")
+    pieces++
     inside = 1
 }
-
-END { finish() }

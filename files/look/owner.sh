@@ -1,63 +1,101 @@
 # Files of root's own: which those are, jada's among them, and what the kernel and the unit's files say.
 
-# Those paths that nobody but root can change or lead elsewhere: root reads no others. Our own two are asked for with them.
-# reads: DROPIN LIMITS
+# Owners of files, in one process for all that root asks: of the paths, it reads those that nobody but root can change or
+# lead elsewhere, and no others. A managed settings file that is gone shows in the time of its folder alone. A process's
+# folder in /proc is as old as the first look at it: that is now (by %Y, for uutils' %Z has whole seconds).
+# reads: DROPIN LIMITS MANAGED home
 # sets: owned
-sort_by_owner() { # PATH ...
-    ways='' unsafe='' owned='' told=''
+# prints: now managed.changed+
+stat_files() { # PATH ...
+    ways='' unsafe='' owned='' printed=''
+    way_to_home
     for path in "$@"; do
         walk "$path" || unsafe=$unsafe$NL$path
-        for at in $steps; do has "$ways" "$at" || ways=$ways$NL$at; done
+        add_steps
     done
     # shellcheck disable=SC2086 # a path a line
-    for line in $(stat -c '%u:%g/%A %a %n' $ways $DROPIN $LIMITS 2>/dev/null); do
-        at=${line#* * }
-        case $at in
-            "$DROPIN") say_owner dropin "${line%" $at"}" ;;
-            "$LIMITS") say_owner limits "${line%" $at"}" ;;
+    for line in $(stat -c '%u:%g/%A %a %.9Z %.9Y %n' $ways $DROPIN $LIMITS $MANAGED $MANAGED/managed-settings.d /proc/self/ \
+        2>/dev/null); do
+        path=${line#* * * * } line=${line%" $path"}
+        modified=${line##* } line=${line% *}
+        changed=${line##* } line=${line% *}
+        case $path in
+            "$DROPIN") say_owner dropin "$line" ;;
+            "$LIMITS") say_owner limits "$line" ;;
+            "$MANAGED" | "$MANAGED/managed-settings.d")
+                has "$printed" "$path" || say managed.changed+ "$changed"
+                printed=$printed$NL$path ;;
+            /proc/self/) say now "$modified"; continue ;;
         esac
         case ${line%% *} in
             # A link; a folder like /tmp, where others can't take away what is root's; what no others may write to.
             0:*/l* | 0:*/d????????[tT] | 0:0/????????[!w]? | 0:*/?????[!w]??[!w]?) ;;
-            *) unsafe=$unsafe$NL$at ;;
+            *) unsafe=$unsafe$NL$path ;;
         esac
     done
+    say_home
     for path in "$@"; do
-        walk "$path" || continue
-        for at in $steps; do ! has "$unsafe" "$at" || continue 2; done
+        walk "$path" && is_safe || continue
         owned=$owned$NL$path
     done
 }
 
+# reads: steps
+# sets: ways
+add_steps() { for step in $steps; do has "$ways" "$step" || ways=$ways$NL$step; done; }
+
+# reads: steps unsafe
+is_safe() { for step in $steps; do ! has "$unsafe" "$step" || return 1; done; }
+
 # Every folder and link on the way to a file, and the file: a link is followed part by part. Fails where it leads nowhere.
 # sets: steps
 walk() { # PATH
-    steps='' at='' rest=${1#/} hops=0
+    steps='' place='' rest=${1#/} hops=0
     while [ -n "$rest" ]; do
         part=${rest%%/*}
         case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
-        case $part in '' | .) continue ;; ..) at=${at%/*}; continue ;; esac
-        at=$at/$part
-        steps=$steps$NL$at
-        [ -L "$at" ] || continue
+        case $part in '' | .) continue ;; ..) place=${place%/*}; continue ;; esac
+        place=$place/$part
+        steps=$steps$NL$place
+        [ -L "$place" ] || continue
         # As many as the kernel follows (path_resolution(7)).
         [ $((hops += 1)) -le 40 ] || return 1
-        target=$(readlink "$at")
+        target=$(readlink "$place")
         case $target in
             *"$NL"*) return 1 ;;
-            /*) at='' rest=${target#/}${rest:+/$rest} ;;
-            *) at=${at%/*} rest=$target${rest:+/$rest} ;;
+            /*) place='' rest=${target#/}${rest:+/$rest} ;;
+            *) place=${place%/*} rest=$target${rest:+/$rest} ;;
         esac
     done
 }
 
+# The home is where links lead, if those and the folders above are root's: else its user would lead root elsewhere.
+# reads: home
+# sets: steps_of_home real_home ways
+way_to_home() {
+    steps_of_home='' real_home=$home
+    walk "$home" || return 0
+    real_home=${place:-/} steps=${steps%"$NL$place"}
+    steps_of_home=$steps
+    add_steps
+}
+
+# reads: uid home steps_of_home real_home unsafe
+# prints: home.real
+say_home() {
+    [ -n "$uid" ] || return 0
+    steps=$steps_of_home
+    is_safe || real_home=$home
+    say home.real "$real_home"
+}
+
 # Of one of our files, once, unless it is none.
-# reads: told
+# reads: printed
 # prints: dropin.owner dropin.mode limits.owner limits.mode
 say_owner() { # NAME "UID:GID/PERMISSIONS MODE"
     case $2 in */-*) ;; *) return ;; esac
-    has "$told" "$1" && return
-    told=$told$NL$1
+    has "$printed" "$1" && return
+    printed=$printed$NL$1
     say "$1.owner" "${2%%/*}"
     say "$1.mode" "${2##* }"
 }
@@ -77,13 +115,20 @@ own_files() {
     done
 }
 
-# In one process for both (kernel.awk, unit-sets.awk).
-# reads: pid speaker units
-# prints: now uptime boot nr_open can_raise hard_pid1 hard_login process.soft process.hard process.ticks speaker.ticks
-#         login.env.NAME unit.sets+
-kernel_and_unit_files() {
-    say now "$(date +%s.%N)"
+# What awk says, all in one process (root-files.awk, kernel.awk, report.awk, unit-sets.awk).
+# reads: CHECK_URL uid files_to_say pid speaker units
+# prints: release.manifest.json release.place release.result release.after release.previous held transaction
+#         historyN.manifest historyN.place historyN.result uptime boot nr_open can_raise hard_pid1 hard_login process.soft
+#         process.hard process.ticks speaker.ticks login.env.NAME report.size report.masked report.code report.http
+#         unit.sets+
+kernel_files_and_report() {
     # shellcheck disable=SC2086 # a path a line
-    awk -v pid="$pid" -v speaker="$speaker" -v shell="$$" -v names="^($NAMES)=" -v root="$ROOT" \
-        "$SAY_AWK$KERNEL_AWK$UNIT_SETS_AWK" $units /dev/null 2>/dev/null
+    set -- awk -v pid="$pid" -v speaker="$speaker" -v shell="$$" -v names="^($NAMES)=" -v root="$ROOT" \
+        -v most_of_value="$MOST_OF_VALUE" -v most_of_answer="$MOST_OF_ANSWER" \
+        "$SAY_AWK$MASK_AWK$KERNEL_AWK$ROOT_FILES_AWK$REPORT_AWK$UNIT_SETS_AWK" $units
+    if [ -n "$uid" ] && [ -n "$CHECK_URL" ]; then
+        ask_url | head -c "$((MOST_OF_ANSWER + 100))" | FILES=$files_to_say "$@" answers=1 -
+    else
+        FILES=$files_to_say "$@" /dev/null
+    fi 2>/dev/null
 }

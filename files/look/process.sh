@@ -32,19 +32,18 @@ members() {
 # How the process that asks for a model was started, and in what it differs from the main one.
 # reads: members pid program home
 # sets: configs speaker cwd named
-# prints: home.real process.pid speaker.pid running.cwd running.wrapped
+# prints: process.pid speaker.pid running.cwd running.wrapped
 running_process() {
     configs=$NL$home/.claude speaker=$pid wrapped='' flags='' variables='' cwd='' named=''
     [ -z "$members" ] || find_speaker
-    # shellcheck disable=SC2046 # two lines
-    set -- $(readlink -f "$home" "$ROOT/proc/$speaker/cwd")
-    say home.real "$1"
     { [ "$pid" -gt 0 ] && [ -r "$ROOT/proc/$pid/stat" ]; } || return 0
-    if [ $# -eq 2 ]; then
-        cwd=$2
-    else
-        over "the process works in a folder that is gone, or has a line break in its name"
-    fi
+    # By the kernel's own word, which asks no file system for it.
+    cwd=$(readlink "$ROOT/proc/$speaker/cwd")
+    case $cwd in
+        /*"$NL"* | *' (deleted)' | [!/]* | '')
+            over "the process works in a folder that is gone, or has a line break in its name"
+            cwd='' ;;
+    esac
     say process.pid "$pid"
     say running.cwd "$cwd"
     [ -z "$wrapped" ] || say running.wrapped yes
@@ -56,7 +55,8 @@ running_process() {
 }
 
 # The process that asks for a model: the Claude CLI's or, behind what only starts others, the first that does more. Their
-# user can have them say anything here.
+# user can have them say anything here; or nothing, where their memory is a file of that user's own file system: then the
+# limit of the whole look ends this (tasks/engines/look.py), and stopping the service lets the next one see the rest.
 # reads: members pid program
 # sets: speaker wrapped; flags and variables to PID:OPTION and PID:NAME=VALUE of those that come into question
 find_speaker() {
@@ -69,11 +69,9 @@ find_speaker() {
             *) [ -z "$first" ] || [ "$member" = "$pid" ] || continue ;;
         esac
         # A process's own separator, a zero byte, is none that a shell can hold; with this one, an empty word stays a word.
-        words=$({
-            head -c "$MOST_OF_PROCESS" "$ROOT/proc/$member/cmdline" 2>/dev/null
-            printf '%s\0' "$ENVIRONMENT_OF_IT"
-            head -c "$MOST_OF_PROCESS" "$ROOT/proc/$member/environ" 2>/dev/null
-        } | tr "\n$BETWEEN\\0" "  $BETWEEN")
+        words=$(printf '%s\0' "$ENVIRONMENT_OF_IT" |
+            head -q -c "$MOST_OF_PROCESS" "$ROOT/proc/$member/cmdline" - "$ROOT/proc/$member/environ" 2>/dev/null |
+            tr "\n$BETWEEN\\0" "  $BETWEEN")
         if [ $((of_all += ${#words})) -gt "$MOST_OF_PROCESSES" ]; then
             over "$UNIT: more than $MOST_OF_PROCESSES bytes of command lines and environments"
             break
@@ -172,11 +170,11 @@ option_in() { # WORD
 # sets: configs, by those of the process that asks for a model
 # prints: running.env.NAME main.env.NAME
 say_variables() { # FIELD PID
-    said=
+    names=
     for variable in $variables; do
         case $variable in "$2:"*) variable=${variable#*:} ;; *) continue ;; esac
-        ! has "$said" "${variable%%=*}" || continue
-        said=$said$NL${variable%%=*}
+        ! has "$names" "${variable%%=*}" || continue
+        names=$names$NL${variable%%=*}
         say "$1.${variable%%=*}" "${variable#*=}"
         [ "$1" = main.env ] || moves "$variable"
     done

@@ -49,10 +49,10 @@ moves() { # NAME=VALUE
 
 # What a fresh start of the service would get.
 # sets: configs
-# prints: fresh.env+
-fresh() { # PLACE NAME=VALUE
+# prints: next_start.env+
+next_variable() { # PLACE NAME=VALUE
     names_what_matters "$2" || return 0
-    say fresh.env+ "$1$NL${2%%=*}$NL${2#*=}"
+    say next_start.env+ "$1$NL${2%%=*}$NL${2#*=}"
     moves "$2"
 }
 
@@ -91,7 +91,7 @@ settings_files() { # SETTINGS or nothing
         settings_text "$1" "$5"
     done
     # shellcheck disable=SC2086 # a label or a path a line
-    [ -z "$to_mask" ] || awk "$MASK_AWK" $to_mask
+    [ -z "$to_mask" ] || awk "$MASK_AWK$MASK_FILES_AWK" $to_mask
 }
 
 # reads: name path

@@ -2,7 +2,7 @@
 
 # reads: all that unit and manager set, pid home cwd
 # sets: units (its files), layers (settings files), foreign (EnvironmentFiles), of which root reads its own alone
-# prints: fresh.env+
+# prints: next_start.env+
 next_start() {
     next_command_lines
     next_environment
@@ -11,17 +11,17 @@ next_start() {
     next_start_lacks
     list_unit_files
     # shellcheck disable=SC2086 # a path a line
-    sort_by_owner $unit_files $environments $managed
+    stat_files $unit_files $environments $managed
     for file in $unit_files $managed; do
         has "$owned" "$file" || over "$file: others than root can change it or lead it elsewhere, so root does not read it"
     done
     foreign=''
     for file in $environments; do
         if has "$owned" "$file"; then
-            for line in $(environment_file "$file"); do fresh "$file" "$line"; done
+            for line in $(environment_file "$file"); do next_variable "$file" "$line"; done
         else
             # Read as the user; this says where in the order its lines belong.
-            say fresh.env+ "$file$NL$NL"
+            say next_start.env+ "$file$NL$NL"
             foreign=$foreign$NL$file
         fi
     done
@@ -32,7 +32,7 @@ next_start() {
 
 # reads: commands start
 # sets: named
-# prints: fresh.argv+
+# prints: next_start.argv+
 next_command_lines() {
     for command in $commands; do
         words=${command##*" argv[]="}
@@ -47,7 +47,7 @@ next_command_lines() {
                 '' | settings= | settings=*[{}\"]*) continue ;;
                 settings=*) named_from "$start" "${option#settings=}" ;;
             esac
-            say fresh.argv+ "${option%%=*}$NL${option#*=}"
+            say next_start.argv+ "${option%%=*}$NL${option#*=}"
         done
         IFS=$NL
     done
@@ -55,25 +55,25 @@ next_command_lines() {
 
 # Weakest first: systemd's own environment, what it passes on of its own process, the unit's; EnvironmentFiles follow.
 # reads: manager_environment passed environment unset
-# prints: fresh.unset+
+# prints: next_start.unset+
 next_environment() {
     unquote "$manager_environment"
-    for word in $words; do fresh 'systemctl show-environment' "$word"; done
+    for word in $words; do next_variable 'systemctl show-environment' "$word"; done
     IFS=' '
     for name in $passed; do
         names_what_matters "$name=" || continue
         IFS=$NL
         for word in $(tr '\n\0' ' \n' <"$ROOT/proc/1/environ"); do
-            case $word in "$name="*) fresh PassEnvironment= "$word" ;; esac
+            case $word in "$name="*) next_variable PassEnvironment= "$word" ;; esac
         done
     done
     IFS=$NL
     unquote "$environment"
-    for word in $words; do fresh Environment= "$word"; done
+    for word in $words; do next_variable Environment= "$word"; done
     unquote "$unset"
     for word in $words; do
         case $word in *=*) name=$word ;; *) name=$word= ;; esac
-        ! names_what_matters "$name" || say fresh.unset+ "$word"
+        ! names_what_matters "$name" || say next_start.unset+ "$word"
     done
 }
 
@@ -109,18 +109,17 @@ list_environment_files() {
     environments=''
     set +f
     for file in $environment_files; do
-        may_lack=${file##*" (ignore_errors="} file=${file%" (ignore_errors="*} several=
-        for each in $file; do [ ! -f "$each" ] || several=$several$NL$each; done
-        environments=$environments$several
-        [ -n "$several" ] || [ "$may_lack" = 'yes)' ] || [ "$pid" = 0 ] || lacks EnvironmentFile "$file"
+        may_lack=${file##*" (ignore_errors="} file=${file%" (ignore_errors="*} matches=
+        for match in $file; do [ ! -f "$match" ] || matches=$matches$NL$match; done
+        environments=$environments$matches
+        [ -n "$matches" ] || [ "$may_lack" = 'yes)' ] || [ "$pid" = 0 ] || lacks EnvironmentFile "$file"
     done
     set -f
 }
 
-# The administrator's settings. A file of them that is gone shows in its folder alone.
+# The administrator's settings.
 # reads: MANAGED
 # sets: managed
-# prints: managed.changed
 list_managed() {
     managed=''
     [ -d "$MANAGED" ] || return 0
@@ -129,7 +128,6 @@ list_managed() {
         [ ! -f "$file" ] || managed=$managed$NL$file
     done
     set -f
-    say managed.changed "$(stat -c %.9Z "$MANAGED" "$MANAGED/managed-settings.d" 2>/dev/null | sort -n | tail -n 1)"
 }
 
 # A folder or a program is looked for where the process sees it: what a start makes, such as RuntimeDirectory=, is there.

@@ -51,7 +51,7 @@ status() {
 # Fails where this very unit has no user: of one that systemd can't load, it knows none.
 # reads: loaded user start SETTINGS
 # sets: user uid gid home SETTINGS start may_lack_start; where there is none, uid to nothing, no process and no file
-# prints: settings.path user uid gid home fresh.cwd
+# prints: settings.path user uid gid home next_start.cwd
 service_user() {
     uid=''
     set --
@@ -73,7 +73,7 @@ service_user() {
     say uid "$uid"
     say gid "$gid"
     say home "$home"
-    say fresh.cwd "$start"
+    say next_start.cwd "$start"
 }
 
 # What systemd has for every service, and where it looks for units.

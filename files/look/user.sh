@@ -32,7 +32,7 @@ users_environment_files() {
         [ -f "$file" ] || continue
         text=$(head -c "$((MOST_OF_VALUE + 1))" "$file")
         [ "${#text}" -le "$MOST_OF_VALUE" ] || { over "$file has more than $MOST_OF_VALUE bytes"; continue; }
-        for line in $(printf '%s\n' "$text" | environment_file -); do fresh "$file" "$line"; done
+        for line in $(printf '%s\n' "$text" | environment_file -); do next_variable "$file" "$line"; done
     done
 }
 
@@ -41,21 +41,22 @@ users_environment_files() {
 # sets: folders_above
 # prints: link+ settings.real
 way_to_settings() {
-    at='' rest=${SETTINGS#/} real=$SETTINGS
+    folder='' rest=${SETTINGS#/} real=$SETTINGS
     # No process where there is nothing to follow.
     case $SETTINGS/ in [!/]* | *//* | */./* | */../*) real= ;; esac
     while [ -n "$rest" ]; do
-        at=$at/${rest%%/*}
-        if [ -L "$at" ]; then
+        folder=$folder/${rest%%/*}
+        if [ -L "$folder" ]; then
             real=
-            say link+ "$at"
+            say link+ "$folder"
         fi
         case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
     done
     [ -n "$real" ] || real=$(readlink -m "$SETTINGS")
     say settings.real "$real"
-    folders_above=$NL/ at=${real%/*}
-    ! is_plain "$at" || while [ -n "$at" ]; do folders_above=$folders_above$NL$at at=${at%/*}; done
+    folders_above=$NL/ folder=${real%/*}
+    is_plain "$folder" || return 0
+    while [ -n "$folder" ]; do folders_above=$folders_above$NL$folder folder=${folder%/*}; done
 }
 
 # What lies in a folder that may not be entered is not known to be absent.
@@ -63,9 +64,9 @@ way_to_settings() {
 # prints: settings.dangling settings.problem
 no_settings() {
     [ ! -L "$SETTINGS" ] || say settings.dangling yes
-    at=${SETTINGS%/*}
-    while [ ! -d "${at:-/}" ]; do at=${at%/*}; done
-    [ -x "${at:-/}" ] || say settings.problem "its user may not enter ${at:-/}"
+    folder=${SETTINGS%/*}
+    while [ ! -d "${folder:-/}" ]; do folder=${folder%/*}; done
+    [ -x "${folder:-/}" ] || say settings.problem "its user may not enter ${folder:-/}"
 }
 
 # reads: PROJECTS home
@@ -75,11 +76,11 @@ list_projects() {
     set +f
     for folder in $PROJECTS; do
         case $folder in \~/*) folder=$home/${folder#\~/} ;; esac
-        for each in "$folder" "$folder"/*/; do
-            each=${each%/}
-            [ -d "$each/.claude" ] && is_plain "$each" || continue
+        for project in "$folder" "$folder"/*/; do
+            project=${project%/}
+            [ -d "$project/.claude" ] && is_plain "$project" || continue
             [ $((count += 1)) -le "$MOST_PROJECTS" ] || { over "projects: more than $MOST_PROJECTS"; break 2; }
-            projects=$projects$NL$each
+            projects=$projects$NL$project
         done
     done
     set -f

@@ -54,7 +54,7 @@ def test_a_users_half_that_is_not_whole_leaves_roots() -> None:
     [
         {"settings.size": "many"}, {"settings.changed": "soon"}, {"folder+": row("x | drwx | /")},
         {"folder+": "one column"}, {"settings.links": "9" * 30}, {"layer1.path": "/etc/claude-code/managed.json"},
-        {"user": "root"}, {"release.result": "done"}, {"fresh.argv+": row("model | x")},
+        {"user": "root"}, {"release.result": "done"}, {"next_start.argv+": row("model | x")},
     ],
     ids=str,
 )  # fmt: skip
@@ -104,7 +104,7 @@ def test_what_no_look_says_is_refused(said: bytes, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["user", "uid", "home", "unit.sets+", "release.result", "fresh.argv+", "report.masked"]
+    "name", ["user", "uid", "home", "unit.sets+", "release.result", "next_start.argv+", "report.masked"]
 )
 def test_the_services_user_does_not_speak_for_root(name: str) -> None:
     assert "is no field of a look" in look(user={name: "x"}).unseen
@@ -184,7 +184,7 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
     drop_in = "/etc/systemd/system/jada-agent.service.d/60-x.conf"
     rows = ("Environment= | ANTHROPIC_MODEL | a", "Environment= | HOME | /x", "/etc/default/x | HOME | /y")
     found = look(
-        {"unit.sets+": row(f"{drop_in} | ANTHROPIC_MODEL | a"), "fresh.env+": tuple(row(text) for text in rows)}
+        {"unit.sets+": row(f"{drop_in} | ANTHROPIC_MODEL | a"), "next_start.env+": tuple(row(text) for text in rows)}
     ).next_start
     assert found.env == {"ANTHROPIC_MODEL": "a", "HOME": "/y"}
     assert found.where == {"ANTHROPIC_MODEL": f"Environment= of {drop_in}", "HOME": "/etc/default/x"}
@@ -195,7 +195,7 @@ def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
     said: Said = {
         "unit.FragmentPath": fragment,
         "unit.DropInPaths": ours,
-        "fresh.env+": tuple(
+        "next_start.env+": tuple(
             row(text)
             for text in (
                 "systemctl show-environment | HOME | /s",
@@ -228,15 +228,17 @@ def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
 )
 def test_unset_environment_takes_back(unset: tuple[str, ...], left: dict[str, str]) -> None:
     rows = row("Environment= | ANTHROPIC_MODEL | a")
-    assert look({"fresh.env+": rows, "fresh.unset+": unset}).next_start.env == left
+    assert look({"next_start.env+": rows, "next_start.unset+": unset}).next_start.env == left
 
 
 def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -> None:
     theirs = row("/home/agent/env | HOME | /theirs")
-    root: Said = {"fresh.env+": (row("/etc/a | HOME | /a"), "/home/agent/env\n\n", row("/etc/b | ANTHROPIC_MODEL | b"))}
-    assert look(root, {"fresh.env+": theirs}).next_start.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
+    root: Said = {
+        "next_start.env+": (row("/etc/a | HOME | /a"), "/home/agent/env\n\n", row("/etc/b | ANTHROPIC_MODEL | b"))
+    }
+    assert look(root, {"next_start.env+": theirs}).next_start.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
     # One that no unit names does not count.
-    assert look({}, {"fresh.env+": theirs}).next_start.env == {}
+    assert look({}, {"next_start.env+": theirs}).next_start.env == {}
 
 
 WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
@@ -262,7 +264,7 @@ WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
     ],
 )
 def test_what_stands_between_systemd_and_the_process_does_it_again(said: Said, again: dict[str, str] | None) -> None:
-    process = look({"fresh.env+": row("Environment= | ANTHROPIC_MODEL | unit"), **said}).process
+    process = look({"next_start.env+": row("Environment= | ANTHROPIC_MODEL | unit"), **said}).process
     assert process is not None
     assert (process.respawn.env if process.respawn else None) == again
 
@@ -290,9 +292,9 @@ def test_a_unit_that_is_none_has_no_user() -> None:
 
 
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
-    hint: Said = {"fresh.argv+": "model\n$MODEL", "running.argv+": ("model\nclaude-x", f"settings\n{INLINE}")}
+    hint: Said = {"next_start.argv+": "model\n$MODEL", "running.argv+": ("model\nclaude-x", f"settings\n{INLINE}")}
     assert look(hint).next_start.argv == {"model": "claude-x", "settings": INLINE}
-    assert look({"fresh.argv+": "model\n$MODEL"}).next_start.argv == {}
+    assert look({"next_start.argv+": "model\n$MODEL"}).next_start.argv == {}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""files/look/mask.awk: no secret passes it, and every offset stays."""
+"""files/look/mask.awk: no secret passes it, and every offset stays; nor by the ways it is used."""
 
 import json
 import random
@@ -10,20 +10,42 @@ import pytest
 
 import jada
 
-MASK = Path(jada.__file__).parent / "files" / "look" / "mask.awk"
+PROGRAMS = Path(jada.__file__).parent / "files" / "look"
+MASK = "".join((PROGRAMS / f"{name}.awk").read_text() for name in ("mask", "mask-files"))
+REPORT = "".join((PROGRAMS / f"{name}.awk").read_text() for name in ("say", "mask", "report"))
+MOST = 100
+ENV = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 AWKS = [awk for awk in (["mawk"], ["gawk"], ["busybox", "awk"], ["original-awk"]) if shutil.which(awk[0])]
 SECRET = "sk-ant-Secret"
 
 
 def mask(text: str, awk: list[str]) -> str:
-    done = subprocess.run(
-        [*awk, "-f", str(MASK)],
-        input=text.encode(),
-        capture_output=True,
-        check=True,
-        env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
-    )
-    return done.stdout[: len(text.encode())].decode("latin-1")
+    done = subprocess.run([*awk, MASK], input=text.encode(), capture_output=True, check=True, env=ENV)
+    masked = done.stdout[: len(text.encode())]
+    of_service = answered(awk, text.encode(), most=10**6)
+    assert of_service["report.size"] == b"%d" % len(text.encode())
+    assert of_service["report.masked"][: len(text.encode())] == masked
+    return masked.decode("latin-1")
+
+
+def answered(awk: list[str], answer: bytes, http: str = "200", code: str = "0", most: int = MOST) -> dict[str, bytes]:
+    """The frames for what curl says in answer to a health check, between root's own."""
+    words = [*awk, "-v", f"most_of_answer={most}", REPORT, "/dev/null", "answers=1", "-"]
+    said = answer + f"\n{http}\n{code}".encode()
+    done = subprocess.run(words, input=said[: most + 100], capture_output=True, check=True, env=ENV)
+    assert not done.stderr
+    return framed(done.stdout)
+
+
+def framed(rest: bytes) -> dict[str, bytes]:
+    """Frames by name; nothing may be between them."""
+    found: dict[str, bytes] = {}
+    while rest:
+        head, _, rest = rest.partition(b"\n")
+        name, size = head.decode().split()
+        found[name], end, rest = rest[: int(size)], rest[int(size) : int(size) + 1], rest[int(size) + 1 :]
+        assert end == b"\n"
+    return found
 
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
@@ -109,17 +131,32 @@ def test_files_in_a_row_do_not_touch_one_another(awk: list[str], tmp_path: Path)
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
         words += [f"label={name}.masked", str(tmp_path / name)]
-    env = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([*awk, "-f", str(MASK), *words], capture_output=True, check=True, env=env)
-    told: dict[str, str] = {}
-    rest = done.stdout
-    while rest:
-        head, _, rest = rest.partition(b"\n")
-        label, size = head.decode().split()
-        told[label], end, rest = rest[: int(size)].decode(), rest[int(size) : int(size) + 1], rest[int(size) + 1 :]
-        assert end == b"\n"
-    assert {label: text.encode()[: len(texts[label[0]].encode())].decode() for label, text in told.items()} == {
+    told = framed(subprocess.run([*awk, MASK, *words], capture_output=True, check=True, env=ENV).stdout)
+    assert {label: text[: len(texts[label[0]].encode())].decode() for label, text in told.items()} == {
         "a.masked": '{"x":\n "*\n*',
         "b.masked": '{"x": "*************"}\n',
         "d.masked": '\ufeff{"model": "m"}',
     }
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+def test_why_a_service_did_not_answer_is_told_in_numbers(awk: list[str]) -> None:
+    assert answered(awk, b"", "000", "7") == {"report.code": b"7", "report.http": b"000"}
+    assert answered(awk, b"{}\n404\n22", "503", "22") == {"report.code": b"22", "report.http": b"503"}
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+def test_an_answer_without_end_is_no_answer(awk: list[str]) -> None:
+    assert answered(awk, b"x" * (MOST + 1)) == {"report.code": b"long"}
+    assert answered(awk, b"x" * 1000) == {"report.code": b"long"}
+    # It ends, where it is cut off, as if it were a code.
+    assert answered(awk, b"\n" * (MOST + 99) + b"0") == {"report.code": b"long"}
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"\n", b'"', b'"\n"\n', b"\0", b'{"model": "a\0b"}\0', b'"\xff\0\xfe"\n\0', b"end 2\nok\n", b"\r\n\r\n"],
+)
+def test_whatever_a_service_answers_stays_within_its_frames(awk: list[str], answer: bytes) -> None:
+    assert answered(awk, answer).keys() == {"report.size", "report.masked"}

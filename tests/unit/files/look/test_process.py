@@ -64,7 +64,6 @@ def test_its_options_environment_and_folder(tree: Tree) -> None:
     )
     said = running(tree, 1)
     assert said == [
-        ("home.real", "/home/agent"),
         ("process.pid", "1"),
         ("running.cwd", str(tree.root / "work")),
         ("running.wrapped", "yes"),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.unit.files.look.conftest import Tree
+
+
+# Nothing of these is there.
+PLACES = {"DROPIN": "/none", "LIMITS": "/none", "MANAGED": "/none", "home": "", "uid": ""}
 
 
 def lines(text: str) -> list[str]:
@@ -43,10 +48,10 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
     )
     said = tree.said('next_command_lines; say over+ "$named"', commands=given, start="/srv", named="")
     assert said == [
-        ("fresh.argv+", "model\nm"),
-        ("fresh.argv+", "agent\na"),
-        ("fresh.argv+", "model\n$MODEL"),
-        ("fresh.argv+", "settings\ns.json"),
+        ("next_start.argv+", "model\nm"),
+        ("next_start.argv+", "agent\na"),
+        ("next_start.argv+", "model\n$MODEL"),
+        ("next_start.argv+", "settings\ns.json"),
         ("over+", "\n/srv/s.json"),
     ]
 
@@ -62,11 +67,11 @@ def test_the_environment_of_a_start_weakest_first(tree: Tree) -> None:
         configs="",
     )
     assert said == [
-        ("fresh.env+", "systemctl show-environment\nHOME\n/m"),
-        ("fresh.env+", "PassEnvironment=\nANTHROPIC_MODEL\npassed"),
-        ("fresh.env+", "Environment=\nANTHROPIC_MODEL\nunit"),
-        ("fresh.unset+", "HOME"),
-        ("fresh.unset+", "ANTHROPIC_MODEL=x"),
+        ("next_start.env+", "systemctl show-environment\nHOME\n/m"),
+        ("next_start.env+", "PassEnvironment=\nANTHROPIC_MODEL\npassed"),
+        ("next_start.env+", "Environment=\nANTHROPIC_MODEL\nunit"),
+        ("next_start.unset+", "HOME"),
+        ("next_start.unset+", "ANTHROPIC_MODEL=x"),
     ]
 
 
@@ -159,8 +164,45 @@ def test_root_reads_no_file_that_others_can_change(tree: Tree) -> None:
     """The folder of the tests is root's or another's: then nothing in it is root's own."""
     file = tree.file("/file")
     file.chmod(0o666)
-    assert tree.run(f'sort_by_owner {file}; printf "%s" "$owned"', DROPIN="/none", LIMITS="/none") == ""
-    assert tree.run('sort_by_owner /etc/passwd; printf "%s" $owned', DROPIN="/none", LIMITS="/none") == "/etc/passwd"
+    assert tree.run(f'stat_files {file} >/dev/null; printf "%s" "$owned"', **PLACES) == ""
+    assert tree.run('stat_files /etc/passwd >/dev/null; printf "%s" $owned', **PLACES) == "/etc/passwd"
+
+
+def test_the_clock_is_told_with_the_owners(tree: Tree) -> None:
+    before = time.time()
+    said = dict(tree.said("stat_files", **{**PLACES, "LIMITS": "/etc/passwd", "MANAGED": str(tree.root)}))
+    # The kernel's clock for files goes by ticks, the longest of which are 10 ms.
+    assert before - 0.01 <= float(said.pop("now")) <= time.time()
+    changed = tree.root.stat().st_ctime_ns
+    assert said == {
+        "limits.owner": "0:0", "limits.mode": "644", "managed.changed+": f"{changed // 10**9}.{changed % 10**9:09}",
+    }  # fmt: skip
+
+
+def test_both_managed_folders_say_when_they_changed(tree: Tree) -> None:
+    folder = tree.root / "managed-settings.d"
+    folder.mkdir()
+    values = {**PLACES, "MANAGED": str(tree.root)}
+    # Once each, also where a file in them is on its way.
+    said = tree.said(f"stat_files {tree.file('managed-settings.d/a.json')}", **values)
+    told = sorted(value.replace(".", "") for name, value in said if name == "managed.changed+")
+    assert told == sorted(str(path.stat().st_ctime_ns) for path in (tree.root, folder))
+
+
+def test_a_home_is_where_roots_own_links_lead_and_no_others(tree: Tree) -> None:
+    """Root itself works in a home, where the file or its folder is root's."""
+
+    def real(home: str) -> str:
+        return dict(tree.said("stat_files", **{**PLACES, "home": home, "uid": "1000"}))["home.real"]
+
+    open_folder = tree.root / "open"
+    open_folder.mkdir()
+    open_folder.chmod(0o777)
+    (open_folder / "agent").symlink_to("/etc")
+    assert real(f"{open_folder}/agent") == f"{open_folder}/agent"
+    assert real("/proc/self/../../etc") == "/etc"
+    assert real("/etc") == "/etc"
+    assert real("/") == "/"
 
 
 UNIT = """[Unit]
@@ -188,9 +230,9 @@ def test_the_kernel_and_the_units_files_in_one_go(tree: Tree) -> None:
     tree.file("/proc/8/stat", f"8 (c) S {' '.join(map(str, range(5, 54)))}\n")
     tree.file("/etc/environment", '# x\nexport ANTHROPIC_MODEL="m" # why\nTOKEN=secret\n')
     unit = tree.file("/etc/a.service", UNIT)
-    said = tree.said("kernel_and_unit_files", pid="7", speaker="8", units=f"\n{unit}")
+    values = {"files_to_say": "", "CHECK_URL": "", "uid": ""}
+    said = tree.said("kernel_files_and_report", pid="7", speaker="8", units=f"\n{unit}", **values)
     about = {name: value for name, value in said if not name.endswith("+")}
-    assert about.pop("now")
     assert about == {
         "uptime": "1000.5", "boot": "boot", "nr_open": "1048576", "can_raise": "1", "hard_pid1": "524288",
         "process.soft": "4096", "process.hard": "524288", "process.ticks": "22", "speaker.ticks": "23",

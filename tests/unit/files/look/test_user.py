@@ -123,7 +123,7 @@ def test_environment_files_of_the_user_and_where_they_lead(tree: Tree) -> None:
     file = tree.file("home/env", f"HOME={tree.root}/other\nTOKEN=secret\n")
     tree.file("other/.claude/settings.json", "{}")
     said = look(tree, ENVIRONMENTS=f"\n{file}\n{tree.root}/none")
-    assert of(said, "fresh.env+") == [f"{file}\nHOME\n{tree.root}/other"]
+    assert of(said, "next_start.env+") == [f"{file}\nHOME\n{tree.root}/other"]
     assert f"{tree.root}/other/.claude/settings.json" in [value for name, value in said if name.endswith(".path")]
 
 
