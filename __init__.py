@@ -153,7 +153,8 @@ class ModelCheck:
 class Service:
     """The service of a fleet and how to know that it runs: `settle` is in seconds, `settings` a path on the host.
 
-    `projects` are folders there. `keep` is how many releases a host remembers.
+    `projects` are folders there. `keep` is how many releases a host remembers. `cli` is the Claude CLI there, for a
+    service that can't be seen to run it and does not find it in its PATH.
     """
 
     unit: str = "jada-agent.service"
@@ -162,6 +163,7 @@ class Service:
     settle: int = 5
     keep: int = 10
     projects: tuple[str, ...] = ()
+    cli: str = ""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Service:

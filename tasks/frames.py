@@ -28,11 +28,12 @@ OF_ROOT = (
     *("instance", "unit.PROPERTY", "status+", "settings.path", "user", "uid", "gid", "home", "home.real"),
     *("process.pid", "speaker.pid", "running.cwd", "running.wrapped", "running.env.NAME", "main.env.NAME"),
     *("running.argv+", "inline.path", "inline.size", "inline.masked"),
-    *("next_start.cwd", "next_start.argv+", "next_start.unset+", "unit.lacks+", "unit.sets+", "managed.changed"),
+    *("next_start.cwd", "next_start.argv+", "next_start.unset+", "unit.lacks+", "unit.sets+", "managed.changed+"),
     *("now", "uptime", "boot", "nr_open", "can_raise", "hard_pid1", "hard_login"),
     *("process.soft", "process.hard", "process.ticks", "speaker.ticks", "login.env.NAME"),
     *("dropin.owner", "dropin.mode", "dropin.sha256", "limits.owner", "limits.mode", "limits.sha256"),
     *("report.size", "report.masked", "report.code", "report.http"),
+    *("asked.by", "asked.size", "asked.masked", "asked.code"),
     *("login.nofile", "login.error", "session+"),
     *("release.id", "release.manifest.json", "release.place", "release.result", "release.after", "release.previous"),
     *("held", "transaction", "lock", "historyN.id", "historyN.manifest", "historyN.place", "historyN.result", "whole+"),
@@ -105,10 +106,7 @@ class Fields:
 
     def seconds(self, name: str) -> float:
         """A time: 0 when it was not said. Raises LookError for what is none that a computer's clock shows."""
-        text = self.get(name) or "0"
-        if not re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text, re.ASCII):
-            raise LookError(f"{name} is no time in seconds")
-        return float(text)
+        return seconds(self.get(name) or "0", name)
 
 
 def whole(text: str, name: str, most: int = 2**63) -> int:
@@ -116,6 +114,13 @@ def whole(text: str, name: str, most: int = 2**63) -> int:
     if not re.fullmatch(r"\d{1,20}", text, re.ASCII) or int(text) > most:
         raise LookError(f"{name} is no number from 0 to {most}")
     return int(text)
+
+
+def seconds(text: str, name: str) -> float:
+    """The time that a text is. Raises LookError for what is none that a computer's clock shows."""
+    if not re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text, re.ASCII):
+        raise LookError(f"{name} is no time in seconds")
+    return float(text)
 
 
 def read_frames(output: Iterable[str]) -> tuple[Fields, Fields | LookError]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from jada import ModelCheck
 from jada.tasks import operator_lock
-from jada.tasks.frames import Fields, LookError, read_frames, whole
+from jada.tasks.asked import LONGEST_MODEL, read_answer
+from jada.tasks.frames import Fields, LookError, read_frames, seconds, whole
 from jada.tasks.paths import HOME, MANAGED, RELEASES
 from jada.tasks.release import RELEASE_ID, Desired, Release, told
 from jada.tasks.state import (
@@ -48,8 +49,6 @@ NOBODY = 2**32 - 1
 LATEST = 2**37
 # The lines of what a snapshot is bound to (files/change/host.sh).
 PLACE = ("user id", "group id", "unit", "linked", "folder", "name")
-# Characters: an ARN of a cloud's inference profile has a hundred.
-LONGEST_MODEL = 256
 # Seconds of systemd's words for times (systemd.time(7)).
 SECONDS = {
     "y": 31557600,
@@ -105,7 +104,7 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck
         unit=unit,
         settings=_settings(user, "settings", root["settings.path"]) if "user" in root else Settings(""),
         layers=tuple(_layers(root, user)),
-        managed_changed=root.seconds("managed.changed"),
+        managed_changed=max((seconds(time, "managed.changed+") for time in root.all("managed.changed+")), default=0.0),
         way=_way(user),
         agents=tuple(sorted({Agent(*row) for row in user.rows("agent+", 3)}, key=lambda agent: agent.path)),
         dropin=_file(root, "dropin"),
@@ -139,6 +138,7 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck
         unseen=told(unseen),
         damage=told(damage),
         whole=frozenset(root.all("whole+")),
+        asked=read_answer(root),
     )
 
 

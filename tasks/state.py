@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
+from jada.tasks.asked import Asked
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.paths import MANAGED
 from jada.tasks.release import Release
@@ -279,7 +280,8 @@ class State:
 
     `unseen` says why nothing is known of what the service's user says, "" where it is; and `damage` why the manifest of
     the current release can't be read: `release` is then made up from what else root has written there. `whole` are the
-    ids of those releases whose snapshots are whole, with the history.
+    ids of those releases whose snapshots are whole, with the history. `asked` is what the service's own CLI says, where
+    it was asked.
     """
 
     user: str
@@ -318,6 +320,7 @@ class State:
     unseen: str = ""
     damage: str = ""
     whole: Set[str] = frozenset()
+    asked: Asked = field(default_factory=Asked)
 
     def other_than(self, meant: str) -> str:
         """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""

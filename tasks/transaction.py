@@ -141,23 +141,37 @@ class Transaction:
         return assignments(values) + _file("change/host.sh") + "recover_at_boot\n"
 
 
-def look_script(service: Service, history: bool = False, evidence: bool = False) -> str:
-    """The script of one look, as root; with the releases the host remembers, and with what systemctl says to people, if
-    asked.
+def look_script(service: Service, history: bool = False, evidence: bool = False, ask: bool = False) -> str:
+    """The script of one look, as root; with the releases the host remembers, what systemctl says to people, and what
+    the service's own CLI says, if asked.
     """
     values = {
+        **_asked_for(service),
+        "HISTORY": "yes" if history else "",
+        "EVIDENCE": "yes" if evidence else "",
+        "ASK": "yes" if ask else "",
+        "AS_USER": half_of_user() + 'look_as_user "$@"\n',
+    }
+    asking = question(service) if ask else ""
+    return assignments(values) + half_of_root() + asking + "look | gzip -c | base64 -w0\n"
+
+
+def ask_script(service: Service, splice: Splice | None = None) -> str:
+    """The script that asks the service's own CLI alone, as root; where the splice is given, as if it had been made."""
+    values = {**_asked_for(service), "EVIDENCE": ""}
+    return assignments(values) + half_of_root() + question(service, splice) + "ask_alone | gzip -c | base64 -w0\n"
+
+
+def _asked_for(service: Service) -> dict[str, str]:
+    return {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
         "CHECK_URL": service.model_check.url,
         "CHECK_COMMAND": service.model_check.command,
         "PROJECTS": "\n".join(service.projects),
-        "HISTORY": "yes" if history else "",
-        "EVIDENCE": "yes" if evidence else "",
         **paths.assigned(service.unit),
         "ROOT": "",
-        "AS_USER": half_of_user() + 'look_as_user "$@"\n',
     }
-    return assignments(values) + half_of_root() + "look | gzip -c | base64 -w0\n"
 
 
 def half_of_root() -> str:
@@ -166,6 +180,25 @@ def half_of_root() -> str:
     scripts = "".join(_code(f"look/{name}.sh") for name in names)
     programs = _programs("say", "mask", "mask-files", "environment", "kernel", "root-files", "report", "unit-sets")
     return programs + assignments({"BETWEEN": BETWEEN}) + scripts
+
+
+def question(service: Service, splice: Splice | None = None) -> str:
+    """What asks the CLI: functions, which go behind those of root's half."""
+    values = {
+        "CLI": service.cli,
+        "OFFSET": str(splice.offset) if splice else "",
+        "LENGTH": str(splice.length) if splice else "",
+        "INSERT": splice.insert if splice else "",
+        "IN_SANDBOX": _code("look/sandbox.sh") + 'in_sandbox "$@"\n',
+        "AS_SERVICE": as_service() + 'ask_as_service "$@"\n',
+    }
+    return assignments(values) + _code("look/ask.sh")
+
+
+def as_service() -> str:
+    """What asks the CLI as the service's user: functions too."""
+    names = ("shared", "owner", "ask-as-service")
+    return assignments({"BETWEEN": BETWEEN}) + "".join(_code(f"look/{name}.sh") for name in names)
 
 
 def half_of_user() -> str:

@@ -109,10 +109,15 @@ settings_hash() {
 
 # Owner, mode and time of the file by root's own look at the name, which opens nothing; $why it is none to write to.
 read_settings_facts() {
-    kind=absent owner=$USER_ID:$GROUP_ID mode=600 time='' size=0 why=
-    # shellcheck disable=SC2046 # fields without blanks
-    set -- $(CDPATH='' cd -P -- "$FOLDER" 2>/dev/null && [ "$(readlink /proc/self/cwd)" = "$FOLDER" ] &&
-        stat -c '%f %u:%g %a %h %.9Y %s' . "./$NAME" 2>/dev/null)
+    kind=absent owner=$USER_ID:$GROUP_ID mode=600 time='' size=0 why='' folder_owner=
+    # A file system of the user's own may let this wait for ever: the limit is that of a shell which waits for none.
+    # shellcheck disable=SC2016 # for the shell within
+    facts=$(timeout -k 1 "$LONGEST_VERB" sh -c '{
+        CDPATH="" cd -P -- "$1" && [ "$(readlink /proc/self/cwd)" = "$1" ] && stat -c "%f %u:%g %a %h %.9Y %s" . "./$2"
+    } | cat' facts "$FOLDER" "$NAME" 2>/dev/null 9>&-)
+    case $? in 124 | 137) why="its folder can't be looked at within $LONGEST_VERB s"; return 1 ;; esac
+    # shellcheck disable=SC2086 # fields without blanks
+    set -- $facts
     folder_owner=${2-}
     folder_owner=${folder_owner%%:*}
     case ${folder_owner:-0} in 0 | "$USER_ID") ;; *) why="its folder belongs to another user, $folder_owner"; return 1 ;; esac

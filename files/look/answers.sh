@@ -20,11 +20,7 @@ ask_command() {
             'cd "$START" && unset START && eval "$(cat)" </dev/null' 2>/dev/null
         printf '\n%s' "$?"
     } | timeout -k 1 25 cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
-    answer=${answer%?x}
-    if [ "${#answer}" -gt "$MOST_OF_ANSWER" ]; then say report.code long; return; fi
-    code=${answer##*"$NL"} answer=${answer%"$NL"*}
-    # Bytes that the shell drops count for head.
-    case $code in *[!0-9]* | '') code=long ;; esac
+    split_answer report || return 0
     if [ "$code" != 0 ]; then say report.code "$code"; return; fi
     answer=${answer%"$NL"}
     case $answer in
@@ -33,6 +29,18 @@ ask_command() {
         *) answer="{\"model\":\"$answer\"}" ;;
     esac
     say_masked report "$answer"
+}
+
+# Fails, and says so, where an answer is too long.
+# reads: answer, with an exit code as its last line, and a line behind that
+# sets: answer code
+# prints: report.code asked.code
+split_answer() { # NAME
+    answer=${answer%?x}
+    if [ "${#answer}" -gt "$MOST_OF_ANSWER" ]; then say "$1.code" long; return 1; fi
+    code=${answer##*"$NL"} answer=${answer%"$NL"*}
+    # Bytes that the shell drops count for head.
+    case $code in *[!0-9]* | '') code=long ;; esac
 }
 
 # prints: report.size report.masked inline.size inline.masked

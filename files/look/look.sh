@@ -41,7 +41,7 @@ look() {
     own_files
     releases
     kernel_files_and_report
-    [ -z "$uid" ] || { settings_files; ask_command; login; sessions; }
+    [ -z "$uid" ] || { settings_files; ask_command; [ -z "$ASK" ] || ask_cli; login; sessions; }
     transaction_lock
     say end ok
     half_of_user

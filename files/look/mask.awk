@@ -1,13 +1,13 @@
 # Masks a JSON text without changing its length: every byte of a string value becomes "*", every digit "1",
 # anything that can't stand outside a string "?". Keys stay, and so do the values of the few keys in `keep` and those
-# of modelOverrides, which say which model is asked for. So secrets stay on the host, while line, column and offset of
-# all that is shown are those of the real file. One pass, piece by piece between the quotes; needs LC_ALL=C (bytes) and
-# any POSIX awk. Functions for mask-files.awk and report.awk: take() each piece, then finish(); with a name, the text
+# of modelOverrides, which say which model is asked for, and by which CLI. So secrets stay on the host, while line,
+# column and offset of all that is shown are those of the real file. One pass, piece by piece between the quotes; needs
+# LC_ALL=C (bytes) and any POSIX awk. Functions for mask-files.awk and report.awk: take() each piece, then finish(); with a name, the text
 # leaves as one frame (shared.sh). It ends with a quote of this program's own.
 BEGIN {
     split("model agent availableModels ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL ANTHROPIC_SMALL_FAST_MODEL " \
           "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_SONNET_MODEL ANTHROPIC_DEFAULT_HAIKU_MODEL " \
-          "CLAUDE_CONFIG_DIR", kept, " ")
+          "CLAUDE_CONFIG_DIR claude_code_version", kept, " ")
     for (i in kept) keep[kept[i]] = 1
 }
 

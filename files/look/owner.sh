@@ -2,29 +2,30 @@
 
 # Owners of files, in one process for all that root asks: of the paths, it reads those that nobody but root can change or
 # lead elsewhere, and no others. A managed settings file that is gone shows in the time of its folder alone. A process's
-# folder in /proc is as old as the first look at it: that is now.
+# folder in /proc is as old as the first look at it: that is now (by %Y, for uutils' %Z has whole seconds).
 # reads: DROPIN LIMITS MANAGED home
 # sets: owned
-# prints: now managed.changed
+# prints: now managed.changed+
 stat_files() { # PATH ...
-    ways='' unsafe='' owned='' printed='' managed_changed=''
+    ways='' unsafe='' owned='' printed=''
     way_to_home
     for path in "$@"; do
         walk "$path" || unsafe=$unsafe$NL$path
         add_steps
     done
     # shellcheck disable=SC2086 # a path a line
-    for line in $(stat -c '%u:%g/%A %a %.9Z %n' $ways $DROPIN $LIMITS $MANAGED $MANAGED/managed-settings.d /proc/self/ \
+    for line in $(stat -c '%u:%g/%A %a %.9Z %.9Y %n' $ways $DROPIN $LIMITS $MANAGED $MANAGED/managed-settings.d /proc/self/ \
         2>/dev/null); do
-        path=${line#* * * } line=${line%" $path"}
-        time=${line##* } line=${line% *}
+        path=${line#* * * * } line=${line%" $path"}
+        modified=${line##* } line=${line% *}
+        changed=${line##* } line=${line% *}
         case $path in
             "$DROPIN") say_owner dropin "$line" ;;
             "$LIMITS") say_owner limits "$line" ;;
             "$MANAGED" | "$MANAGED/managed-settings.d")
-                [ "${time%.*}${time#*.}" -le "${managed_changed%.*}${managed_changed#*.}" ] 2>/dev/null ||
-                    managed_changed=$time ;;
-            /proc/self/) say now "$time"; continue ;;
+                has "$printed" "$path" || say managed.changed+ "$changed"
+                printed=$printed$NL$path ;;
+            /proc/self/) say now "$modified"; continue ;;
         esac
         case ${line%% *} in
             # A link; a folder like /tmp, where others can't take away what is root's; what no others may write to.
@@ -32,7 +33,6 @@ stat_files() { # PATH ...
             *) unsafe=$unsafe$NL$path ;;
         esac
     done
-    [ -z "$managed_changed" ] || say managed.changed "$managed_changed"
     say_home
     for path in "$@"; do
         walk "$path" && is_safe || continue

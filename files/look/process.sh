@@ -55,7 +55,8 @@ running_process() {
 }
 
 # The process that asks for a model: the Claude CLI's or, behind what only starts others, the first that does more. Their
-# user can have them say anything here.
+# user can have them say anything here; or nothing, where their memory is a file of that user's own file system: then the
+# limit of the whole look ends this (tasks/engines/look.py), and stopping the service lets the next one see the rest.
 # reads: members pid program
 # sets: speaker wrapped; flags and variables to PID:OPTION and PID:NAME=VALUE of those that come into question
 find_speaker() {

@@ -53,6 +53,10 @@ def _host_path(value: Value) -> str:
     return path
 
 
+def _program(value: Value) -> str:
+    return matching(value, re.compile(r"~?(/[^/\n]+)+"), "the path of a program on the host that begins with ~/ or /")
+
+
 def _model_check(value: Value) -> ModelCheck:
     found = ModelCheck(**value.fields({"url": _url, "command": Value.text}))
     if found == ModelCheck():
@@ -86,6 +90,7 @@ READERS: Readers = {
     "settings": _settings,
     "model_check": _model_check,
     "projects": _projects,
+    "cli": _program,
     "settle": lambda settle: settle.integer(0, 600),
     "keep": lambda keep: keep.integer(2, 1000),
 }

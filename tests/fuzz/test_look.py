@@ -32,8 +32,9 @@ from jada.cli.ui.console import json_text, styled
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import checks, effective, place, plan
+from jada.tasks.asked import LONGEST_MODEL
 from jada.tasks.frames import LookError, read_frames
-from jada.tasks.look_reader import LONGEST_MODEL, read
+from jada.tasks.look_reader import read
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import INLINE, State
@@ -97,7 +98,7 @@ ROOT: Said = {
     "inline.size": str(len(MASKED)),
     "inline.masked": f'{MASKED}"',
     **layer("layer1", "/etc/claude-code/managed-settings.json"),
-    "managed.changed": "4100.25",
+    "managed.changed+": "4100.25",
     "process.soft": "4096",
     "process.hard": "unlimited",
     "login.nofile": "4096",

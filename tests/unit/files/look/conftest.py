@@ -12,10 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from jada.tasks.transaction import half_of_root, half_of_user
+from jada import Service
+from jada.tasks.transaction import as_service, half_of_root, half_of_user, question
 
 # What /bin/sh is on Debian and Ubuntu, on Amazon Linux, and in small images.
 SHELLS = [words for words in (("dash",), ("bash", "--posix"), ("busybox", "sh")) if shutil.which(words[0])]
+# What the parts of a look consist of.
+HALVES = {
+    "root": half_of_root,
+    "user": half_of_user,
+    "ask": lambda: half_of_root() + question(Service()),
+    "service": as_service,
+}
 _FRAME = re.compile(r"([A-Za-z][\w.]*\+?) (\d+)\n")
 # As look() and look_as_user() begin.
 _BEGIN = "set -f\nIFS=$NL\n"
@@ -44,7 +52,7 @@ class Tree:
 
     def run(self, script: str, half: str = "root", **values: str) -> str:
         """What the script prints after the functions of this half, with these variables."""
-        functions = half_of_root() if half == "root" else half_of_user()
+        functions = HALVES[half]()
         given = "".join(f"{name}={shlex.quote(text)}\n" for name, text in {"ROOT": str(self.root), **values}.items())
         text = functions + given + _BEGIN + script + "\n"
         done = subprocess.run(self.shell, input=text.encode(), capture_output=True, check=False, cwd=self.root)

@@ -9,12 +9,15 @@ import pytest
 
 from jada.tasks import FILES
 from jada.tasks.frames import OF_ROOT, OF_USER
+from tests.unit.files.look.conftest import HALVES
 
 if TYPE_CHECKING:
     from tests.unit.files.look.conftest import Tree
 
 FOLDER = FILES / "look"
-ROOTS = sorted({file.name for file in FOLDER.glob("*.sh")} - {"user.sh"})
+# What runs by itself, and frames nothing: in the sandbox, and as the service there.
+ASKING = ["ask-as-service.sh", "sandbox.sh"]
+ROOTS = sorted({file.name for file in FOLDER.glob("*.sh")} - {"user.sh", *ASKING})
 USERS = ["shared.sh", "user.sh"]
 # A function: the comment above it, and its body.
 FUNCTION = re.compile(r"((?:^#.*\n)*)^([a-z_]+)\(\) (\{.*\}(?: #.*)?|\{.*\n(?:.*\n)*?\})$", re.M)
@@ -36,7 +39,7 @@ def of(names: list[str], *heads: str) -> set[str]:
     return {name for comment, _, _ in functions(names) for head in heads for name in printed(comment, head)}
 
 
-@pytest.mark.parametrize("half", ["root", "user"])
+@pytest.mark.parametrize("half", HALVES)
 def test_to_source_it_runs_nothing(tree: Tree, half: str) -> None:
     assert tree.run("", half) == ""
 
@@ -48,7 +51,7 @@ def test_the_names_that_are_printed_are_those_that_are_taken() -> None:
 
 def test_each_function_tells_the_frames_that_it_prints() -> None:
     said = re.compile(r"\bsay (?:\"([a-z][a-z0-9_.+]*)\"|([a-z][a-z0-9_.+]*)) ")
-    for comment, name, body in functions([*ROOTS, "user.sh"]):
+    for comment, name, body in functions([*ROOTS, "user.sh", *ASKING]):
         literal = {quoted or plain for quoted, plain in said.findall(body)}
         told = printed(comment) | printed(comment, "prints as user")
         assert literal <= told, name
@@ -62,7 +65,7 @@ def test_awk_says_what_the_function_that_runs_it_tells() -> None:
     assert said <= taken
 
 
-@pytest.mark.parametrize("name", [*ROOTS, "user.sh"])
+@pytest.mark.parametrize("name", [*ROOTS, "user.sh", *ASKING])
 def test_functions_are_short(name: str) -> None:
     long = {function: body.count("\n") for _, function, body in functions([name]) if body.count("\n") > LONGEST}
     assert not long

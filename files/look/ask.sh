@@ -1,0 +1,90 @@
+# Asks the service's own Claude CLI which model it would ask for, as the service: with the user, environment, folder, options
+# and mount namespace of the process that asks for a model. The CLI names its model before it asks anybody for anything.
+# It runs in a sandbox (sandbox.sh) from which nothing is written, and which ends with it; what it says is its user's word.
+# Seconds: with the vendor's own endpoint, and no network, the CLI tries for 18 to get settings from there.
+LONGEST_OF_ASK=30
+# Exit codes: what keeps it from being asked (tasks/asked.py).
+NO_PROCESS=50
+OF_OTHER_USERS=51
+OTHER_TOOLS=52
+
+# reads: speaker
+# prints: asked.by asked.size asked.masked asked.code
+ask_cli() {
+    answer=$({ ask_as_process; printf '\n%s' "$?"; } 8<"$ROOT/proc/$speaker/ns/mnt" 2>/dev/null |
+        head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
+    # There was nothing to open.
+    [ "$answer" != "${NL}x" ] || answer="$NL$NO_PROCESS${NL}x"
+    split_answer asked || return 0
+    if [ "$code" != 0 ]; then say asked.code "$code"; return; fi
+    say asked.by "${answer%%"$NL"*}"
+    answer=${answer#*"$NL"}
+    say_masked asked "${answer%"$NL"}"
+}
+
+# Root enters a mount namespace only where it then runs what it would run here, and none of a user's own making.
+# reads: speaker cwd home configs CLI SETTINGS OFFSET LENGTH INSERT IN_SANDBOX AS_SERVICE
+ask_as_process() {
+    process=$ROOT/proc/$speaker enter='' comm=''
+    case $CLI in \~/*) CLI=$home/${CLI#\~/} ;; esac
+    # shellcheck disable=SC2046 # a link a line
+    set -- $(readlink /proc/self/ns/user "$process/ns/user" /proc/self/ns/mnt /proc/self/fd/8 "$process/ns/mnt" "$process/exe")
+    [ $# -eq 6 ] && [ "$4" = "$5" ] && read_ids || return "$NO_PROCESS"
+    [ "$1" = "$2" ] || return "$OF_OTHER_USERS"
+    [ "$3" = "$4" ] || { has_same_tools || return "$OTHER_TOOLS"; enter='nsenter --mount=/proc/self/fd/8 --'; }
+    { read -r comm; } <"$process/comm"
+    set -- sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" "$home$configs$NL/tmp" \
+        sh -c "$AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$comm" "$6" "$CLI" "${cwd:-/}" "$SETTINGS" "$OFFSET" "$LENGTH" "$INSERT"
+    IFS=' '
+    # By stdin, for some of it is secret.
+    {
+        head -c "$MOST_OF_PROCESS" "$process/cmdline"
+        printf '%s\0' "$ENVIRONMENT_OF_IT"
+        head -c "$MOST_OF_PROCESS" "$process/environ"
+    } | tr "$BETWEEN\\0" " $BETWEEN" |
+        timeout -k 1 "$LONGEST_OF_ASK" $enter unshare -m -n -p -i -f --kill-child "$@"
+}
+
+# Fails where the process is gone.
+# reads: process
+# sets: user_id group_id groups
+read_ids() {
+    user_id='' group_id='' groups=''
+    unset IFS
+    while read -r name real effective rest; do
+        # shellcheck disable=SC2086 # numbers
+        case $name in
+            Uid:) user_id=$effective ;;
+            Gid:) group_id=$effective ;;
+            Groups:) set -- $real $effective $rest; IFS=, groups=$* ;;
+        esac
+    done <"$process/status"
+    IFS=$NL
+    [ -n "$group_id" ]
+}
+
+# Whether what root runs in the process's view of files, and the libraries of it, are the very files that it runs here.
+# reads: process
+has_same_tools() {
+    set -- / /usr /usr/bin /usr/sbin /usr/lib /usr/lib64 /bin /sbin /lib /lib64 /etc/ld.so.cache /etc/ld.so.preload
+    IFS=' '
+    while read -r _ _ _ _ at _; do
+        case $at in /usr/* | /bin/* | /sbin/* | /lib*) set -- "$@" "$at" ;; esac
+    done <"$process/mountinfo"
+    IFS=$NL
+    here=$(stat -L -c %d:%i "$@" 2>/dev/null)
+    for at in "$@"; do set -- "$@" "$process/root$at"; shift; done
+    [ "$here" = "$(stat -L -c %d:%i "$@" 2>/dev/null)" ]
+}
+
+# The same question alone.
+# prints: end
+ask_alone() {
+    set -f
+    IFS=$NL
+    speaker=0
+    { unit; ! service_user || { members; running_process; }; } >/dev/null
+    ask_cli
+    say end ok
+    say end ok
+}

@@ -1,0 +1,80 @@
+# A place from which nothing is written to the host: every file system in it is read-only, and over the folders that a process
+# has to write to, and over what is mounted below them, lie overlays that are gone when it ends. Runs as root, in namespaces of
+# its own (ask.sh). POSIX sh with coreutils and util-linux.
+NL='
+'
+# Bytes that may be written to the overlays, and exit codes: what could not be done (tasks/asked.py).
+MOST_WRITTEN=64m
+NOT_READ_ONLY=60
+NO_OVERLAY=61
+NO_PROC=62
+
+# Runs a command as that user, which can leave nothing behind in those folders, a line each, nor anywhere else.
+in_sandbox() { # UID GID GROUPS FOLDERS COMMAND ...
+    user_id=$1 group_id=$2 groups=--clear-groups folders=$4
+    [ -z "$3" ] || groups=--groups=$3
+    shift 4
+    set -f
+    mount -a -o remount,bind,ro || exit "$NOT_READ_ONLY"
+    mounts=''
+    while IFS=' ' read -r _ _ _ _ at _; do mounts=$mounts$NL$at; done </proc/self/mountinfo
+    # There, for nobody's files are in /proc; /proc itself comes over it.
+    mount -t tmpfs -o "mode=700,size=$MOST_WRITTEN" jada /proc || exit "$NO_OVERLAY"
+    number=0 covered=''
+    IFS=$NL
+    for folder in $folders; do cover "$folder" || [ "$folder" = /tmp ] || exit "$NO_OVERLAY"; done
+    cd /
+    mount -t proc proc /proc || exit "$NO_PROC"
+    # It is the first to go where memory is short.
+    echo 1000 >/proc/self/oom_score_adj
+    set -- --reuid="$user_id" --regid="$group_id" "$groups" --no-new-privs env -i PATH="$PATH" "$@"
+    # It may read what root may, and can do no more.
+    [ "$user_id" != 0 ] || set -- --bounding-set=-all,+dac_read_search --inh-caps=-all "$@"
+    setpriv "$@"
+}
+
+# Lays an overlay over a folder in its very place, and over each mount below it, which comes on top again: it is given another
+# name before.
+# reads: mounts
+# sets: number covered
+cover() { # FOLDER
+    cd -P "$1" 2>/dev/null || return 0
+    top=$(env pwd -P)
+    # Over / itself nothing can be laid.
+    [ "$top" != / ] || return 0
+    for other in $covered; do case $top/ in "$other"/*) return 0 ;; esac; done
+    taken=''
+    for at in $mounts; do
+        case $at in "$top"/*) ! is_in "$taken" "$at" || continue ;; *) continue ;; esac
+        enter "${at%/*}" && take "./${at##*/}" || return 1
+        taken=$taken$NL$at
+    done
+    enter "$top" && overlay . . || return 1
+    covered=$covered$NL$top
+    for at in $taken; do
+        enter "${at%/*}" || return 1
+        overlay "/proc/taken$at" "./${at##*/}" || mount -c --bind "/proc/taken$at" "./${at##*/}" || return 1
+    done
+}
+
+is_in() { case $1$NL in *"$NL$2$NL"*) ;; *) return 1 ;; esac } # LIST ITEM
+
+# Fails where the way leads elsewhere: names below are then of this very folder. Asked of the kernel: bash works out $PWD
+# before it goes there.
+enter() { cd -P "${1:-/}" 2>/dev/null && [ "$(env pwd -P)" = "${1:-/}" ]; } # FOLDER
+
+# A mount by another name.
+# reads: at
+take() { # NAME
+    mkdir -p "/proc/taken${at%/*}" && { [ -e "/proc/taken$at" ] || if [ -d "$1" ]; then mkdir "/proc/taken$at"; else : >"/proc/taken$at"; fi; } &&
+        mount -c --bind "$1" "/proc/taken$at"
+}
+
+# sets: number
+overlay() { # LOWER FOLDER
+    [ -d "$2" ] || return 1
+    number=$((number + 1))
+    mkdir "/proc/$number" "/proc/$number/upper" "/proc/$number/work" && chown --reference="$2" "/proc/$number/upper" &&
+        chmod --reference="$2" "/proc/$number/upper" &&
+        mount -c -t overlay -o "lowerdir=$1,upperdir=/proc/$number/upper,workdir=/proc/$number/work" jada "$2"
+}

@@ -1,0 +1,51 @@
+"""What a transaction itself looks at (files/change/host.sh)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jada.tasks import FILES
+from jada.tasks.transaction import assignments
+from tests.unit.files.look.conftest import SHELLS
+
+FACTS = 'LONGEST_VERB=1; read_settings_facts; echo "$?|$kind|$owner|$mode|$folder_owner|$why"'
+
+
+@pytest.fixture(params=SHELLS, ids=" ".join)
+def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    words: tuple[str, ...] = request.param
+    return words
+
+
+def facts(shell: tuple[str, ...], folder: Path, path: str = os.environ["PATH"]) -> str:
+    values = {"HOME_OF_JADA": "/none", "RELEASE": "r", "DROPIN": "/none", "LIMITS": "/none", "UNIT": "a.service",
+              "FOLDER": str(folder), "NAME": "settings.json", "USER_ID": str(os.getuid()), "GROUP_ID": str(os.getgid()),
+              "LINKED": ""}  # fmt: skip
+    script = assignments(values) + (FILES / "change/host.sh").read_text() + FACTS
+    environ = {**os.environ, "PATH": path}
+    done = subprocess.run(shell, input=script, capture_output=True, text=True, check=True, env=environ, timeout=300)
+    assert not done.stderr
+    return done.stdout.strip()
+
+
+def test_a_file_is_known_by_the_name_it_has_in_its_folder(shell: tuple[str, ...], tmp_path: Path) -> None:
+    user, group = os.getuid(), os.getgid()
+    assert facts(shell, tmp_path) == f"0|absent|{user}:{group}|600|{user}|"
+    (tmp_path / "settings.json").touch(0o640)
+    assert facts(shell, tmp_path) == f"0|file|{user}:{group}|640|{user}|"
+    # Root follows no link to it.
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert facts(shell, tmp_path / "link") == f"0|absent|{user}:{group}|600||"
+
+
+def test_a_file_system_that_never_answers_keeps_no_transaction(shell: tuple[str, ...], tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("#!/bin/sh\nexec sleep 1000\n")
+    stat.chmod(0o755)
+    told = facts(shell, tmp_path, f"{tmp_path}:{os.environ['PATH']}")
+    assert told.startswith("1|absent|")
+    assert told.endswith("|its folder can't be looked at within 1 s")
