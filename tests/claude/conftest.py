@@ -1,0 +1,99 @@
+"""A lab whose hosts have the real Claude CLI as their agent, each with a release of DESIRED."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from jada import JadaError
+from jada.inventory.lab import claude, fleet
+from jada.inventory.lab.machine import Machine
+from jada.inventory.lab.named import Lab
+from tests import conftest
+from tests.claude import hosts
+from tests.claude.hosts import DESIRED, Configuration
+
+LAB = Lab(f"c{conftest.LAB.name[-8:]}")
+HOSTS = int(os.environ.get("JADA_CLAUDE_HOSTS", "4"))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The models that the CLI asked for with one configuration, and what `jada explain --json` told of that host."""
+
+    asked: tuple[str, ...]
+    told: Mapping[str, Any]
+
+    @property
+    def truth(self) -> str | None:
+        return self.asked[0] if self.asked else None
+
+
+class ClaudeLab:
+    """The hosts of the lab, and the `jada` command pointed at them."""
+
+    @property
+    def hosts(self) -> tuple[Machine, ...]:
+        return fleet.current(LAB)
+
+    def jada(self, *argv: str) -> str:
+        """Runs jada, whatever its exit code, and returns its stdout."""
+        environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file)}
+        done = subprocess.run([conftest.JADA, *argv], capture_output=True, text=True, env=environ, check=False)
+        assert "lab-secret" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout
+
+    def try_out(self, configurations: Iterable[Configuration]) -> Iterator[tuple[str, Seen | BaseException]]:
+        """Lays each on some host, as many side by side as there are hosts, and looks."""
+        waiting: dict[bool, list[Configuration]] = {True: [], False: []}
+        for configuration in configurations:
+            waiting[configuration.is_root].append(configuration)
+        with ThreadPoolExecutor(len(self.hosts)) as pool:
+            while any(waiting.values()):
+                laid = [(host, waiting[not host.user].pop(0)) for host in self.hosts if waiting[not host.user]]
+                futures = [pool.submit(hosts.lay, *pair) for pair in laid]
+                wait(futures)
+                told = {row["host"]: row for row in json.loads(self.jada("explain", "*", "--json"))["hosts"]}
+                for (host, configuration), asked in zip(laid, futures, strict=True):
+                    yield configuration.name, asked.exception() or Seen(asked.result(), told[host.name])
+
+
+@pytest.fixture(scope="session")
+def claude_lab(tests_record: None) -> Iterator[ClaudeLab]:
+    try:
+        cli = claude.find_cli()
+    except JadaError as error:
+        # In CI, make has installed it: there its absence is a failure.
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    lab = ClaudeLab()
+    fleet.up(LAB, HOSTS, print, conftest.SUITE, cli)
+    for host in lab.hosts:
+        hosts.put_back(host)
+    lab.jada("upgrade", "--to", DESIRED, "--yes")
+    for host in lab.hosts:
+        hosts.keep(host)
+    yield lab
+    if not os.environ.get("JADA_LAB_KEEP"):
+        fleet.down(LAB, print)
+
+
+@pytest.fixture(scope="session")
+def seen(claude_lab: ClaudeLab, request: pytest.FixtureRequest) -> dict[str, Seen | BaseException]:
+    """What was seen of each configuration that a test of this run is about."""
+    chosen: dict[str, Configuration] = {}
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and "seen" in item.fixturenames:
+            configuration = item.callspec.params["configuration"]
+            assert isinstance(configuration, Configuration)
+            chosen[configuration.name] = configuration
+    return dict(claude_lab.try_out(chosen.values()))
