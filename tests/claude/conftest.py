@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,15 @@ LAB = Lab(f"c{conftest.LAB.name[-8:]}")
 HOSTS = int(os.environ.get("JADA_CLAUDE_HOSTS", "4"))
 
 
+# The models that were asked for, in order.
+Asked = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """The models that the CLI asked for with one configuration, and what `jada explain --json` told of that host."""
 
-    asked: tuple[str, ...]
+    asked: Asked
     told: Mapping[str, Any]
 
     @property
@@ -45,25 +49,29 @@ class ClaudeLab:
 
     def jada(self, *argv: str) -> str:
         """Runs jada, whatever its exit code, and returns its stdout."""
-        environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file)}
+        environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file), "JADA_LAB": LAB.name}
         done = subprocess.run([conftest.JADA, *argv], capture_output=True, text=True, env=environ, check=False)
         assert "lab-secret" not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout
 
-    def try_out(self, configurations: Iterable[Configuration]) -> Iterator[tuple[str, Seen | BaseException]]:
-        """Lays each on some host, as many side by side as there are hosts, and looks."""
+    def rounds(self, configurations: Iterable[Configuration]) -> Iterator[dict[Configuration, Machine]]:
+        """As many at a time as there are hosts, each with the host to lay it on."""
         waiting: dict[bool, list[Configuration]] = {True: [], False: []}
         for configuration in configurations:
             waiting[configuration.is_root].append(configuration)
-        with ThreadPoolExecutor(len(self.hosts)) as pool:
-            while any(waiting.values()):
-                laid = [(host, waiting[not host.user].pop(0)) for host in self.hosts if waiting[not host.user]]
-                futures = [pool.submit(hosts.lay, *pair) for pair in laid]
-                wait(futures)
-                told = {row["host"]: row for row in json.loads(self.jada("explain", "*", "--json"))["hosts"]}
-                for (host, configuration), asked in zip(laid, futures, strict=True):
-                    yield configuration.name, asked.exception() or Seen(asked.result(), told[host.name])
+        while any(waiting.values()):
+            yield {waiting[not host.user].pop(0): host for host in self.hosts if waiting[not host.user]}
+
+    def lay(self, side_by_side: Mapping[Configuration, Machine]) -> dict[Configuration, Asked | BaseException]:
+        """The models that are asked for with each."""
+        with ThreadPoolExecutor(len(side_by_side)) as pool:
+            futures = {each: pool.submit(hosts.lay, host, each) for each, host in side_by_side.items()}
+        return {each: future.exception() or future.result() for each, future in futures.items()}
+
+    def explain(self) -> dict[str, Any]:
+        """What jada tells of each host."""
+        return {row["host"]: row for row in json.loads(self.jada("explain", "*", "--json"))["hosts"]}
 
 
 @pytest.fixture(scope="session")
@@ -90,10 +98,22 @@ def claude_lab(tests_record: None) -> Iterator[ClaudeLab]:
 @pytest.fixture(scope="session")
 def seen(claude_lab: ClaudeLab, request: pytest.FixtureRequest) -> dict[str, Seen | BaseException]:
     """What was seen of each configuration that a test of this run is about."""
-    chosen: dict[str, Configuration] = {}
+    found: dict[str, Seen | BaseException] = {}
+    for side_by_side in claude_lab.rounds(chosen(request, "seen")):
+        laid = claude_lab.lay(side_by_side)
+        told = claude_lab.explain()
+        for configuration, asked in laid.items():
+            row = told[side_by_side[configuration].name]
+            found[configuration.name] = asked if isinstance(asked, BaseException) else Seen(asked, row)
+    return found
+
+
+def chosen(request: pytest.FixtureRequest, fixture: str) -> list[Configuration]:
+    """The configurations that tests of this run want this fixture to be about."""
+    found: dict[str, Configuration] = {}
     for item in request.session.items:
-        if isinstance(item, pytest.Function) and "seen" in item.fixturenames:
+        if isinstance(item, pytest.Function) and fixture in item.fixturenames:
             configuration = item.callspec.params["configuration"]
             assert isinstance(configuration, Configuration)
-            chosen[configuration.name] = configuration
-    return dict(claude_lab.try_out(chosen.values()))
+            found[configuration.name] = configuration
+    return list(found.values())

@@ -29,13 +29,16 @@ set -e
 systemctl stop $UNIT
 rm -rf /var/lib/kept; mkdir /var/lib/kept
 cp -a $H /var/lib/kept/home; cp -a $D /var/lib/kept/dropins; cp -a /etc/environment /var/lib/kept/environment
+cp -a /var/lib/jada /var/lib/kept/jada; cp -a /etc/security/limits.d /var/lib/kept/limits
 """
 PUT_BACK = """
+[ -d /var/lib/kept ] || exit 0
 systemctl stop $UNIT feeder 2>/dev/null
-rm -rf /etc/claude-code /etc/default/$UNIT /srv/* /.claude /run/prompts $D /tmp/* /opt/*
+rm -rf /etc/claude-code /etc/default/$UNIT /etc/security/limits.d /srv/* /.claude /run/prompts $D /tmp/* /var/lib/jada
 find $H -mindepth 1 -delete
 set -e
 cp -aT /var/lib/kept/home $H; cp -aT /var/lib/kept/dropins $D; cp -a /var/lib/kept/environment /etc/environment
+cp -a /var/lib/kept/jada /var/lib/jada; cp -a /var/lib/kept/limits /etc/security/limits.d
 systemctl unset-environment ANTHROPIC_MODEL ANTHROPIC_DEFAULT_MODEL CLAUDE_CONFIG_DIR
 systemctl reset-failed
 """
@@ -71,7 +74,7 @@ direct() {
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Configuration:
     """One way to configure a service of the Claude CLI, and the model that it then asks for, as measured with 2.1.332.
 
@@ -103,6 +106,13 @@ def lay(host: Machine, configuration: Configuration) -> tuple[str, ...]:
     script = "\n".join((_variables(host), PUT_BACK, WORDS, *_files(host, configuration), configuration.script, START))
     lines = (json.loads(line) for line in machine.inside(host, script).stdout.splitlines())
     return tuple(line["model"] for line in lines if line["path"] == "/v1/messages")
+
+
+def asked_since(host: Machine, moment: float) -> tuple[str, ...]:
+    """The models that the service has asked for since then, Unix seconds."""
+    log = machine.inside(host, f"cat {claude.API_LOG}").stdout
+    lines = (json.loads(line) for line in log.splitlines())
+    return tuple(line["model"] for line in lines if line["path"] == "/v1/messages" and line["at"] > moment)
 
 
 def put_back(host: Machine) -> None:

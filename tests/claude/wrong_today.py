@@ -3,3 +3,4 @@
 CALLED_IN_SYNC: dict[str, str] = {}
 FALSE_FINDING: dict[str, str] = {}
 OTHER_WORD: dict[str, str] = {}
+VERIFIED_WRONGLY: dict[str, str] = {}
