@@ -15,7 +15,7 @@ from types import ModuleType
 from jada.cli import signals
 
 
-class Later:
+class LazyInvokeFinder:
     """Finds invoke, and lets it be run when it is first used: paramiko imports it for `Match exec` of an ssh config,
     which pyinfra answers by itself. It takes as long as four connections.
     """
@@ -29,7 +29,7 @@ class Later:
 
 
 @contextmanager
-def lasting() -> Iterator[None]:
+def frozen_imports() -> Iterator[None]:
     """What is imported meanwhile is in use to the end: the garbage collector looks at it neither now nor later."""
     gc.disable()
     try:
@@ -39,12 +39,12 @@ def lasting() -> Iterator[None]:
         gc.enable()
 
 
-def patch() -> None:
+def patch_gevent() -> None:
     """pyinfra's ssh runs on gevent: its patches have to come before boto3, ssl or threading are used."""
     from gevent import monkey
 
-    if Later not in sys.meta_path:
-        sys.meta_path.insert(0, Later)
+    if LazyInvokeFinder not in sys.meta_path:
+        sys.meta_path.insert(0, LazyInvokeFinder)
     # gevent asks all installed packages for plugins 25 times while it patches: the same answer each time.
     asked = metadata.entry_points
     metadata.entry_points = functools.cache(asked)  # type: ignore[assignment]

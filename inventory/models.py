@@ -24,7 +24,7 @@ def read(value: Value) -> dict[str, str]:
     """fleet.yml's `models`: exact ids by short name."""
     found = {name: (entry, entry.text()) for name, entry in value.entries().items()}
     for entry, exact in found.values():
-        if problem := refusal(exact):
+        if problem := why_rejected(exact):
             raise entry.error(f"can't be used. {problem}")
     return {name: exact for name, (_, exact) in found.items()}
 
@@ -47,7 +47,7 @@ def resolve(name: str, catalogue: Sequence[Model], allow_unlisted: bool = False)
     """
     if model := _find(name, catalogue):
         return model
-    if problem := refusal(name):
+    if problem := why_rejected(name):
         raise ConfigError(problem, _alternatives(name, catalogue))
     short = name.removesuffix(LONG_CONTEXT)
     if short != name and (model := _find(short, catalogue)):
@@ -72,7 +72,7 @@ def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
     return f"retires on {day}, in {left.days} day{'s' if left.days > 1 else ''}"
 
 
-def refusal(exact: str) -> str:
+def why_rejected(exact: str) -> str:
     """Why this can't be the id of a fleet's model, or ""."""
     if exact.removesuffix(LONG_CONTEXT) in _floating():
         return f"{exact} is an alias that means another model after an update of the CLI; a fleet is pinned to one"

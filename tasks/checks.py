@@ -11,14 +11,15 @@ from datetime import datetime
 from jada import LONG_CONTEXT
 from jada.tasks import codes, effective, paths
 from jada.tasks.codes import ERROR, NOTE, SEVERITIES, FindingCode, Fix
-from jada.tasks.release import Wanted
-from jada.tasks.state import NO_LIMIT, File, OpenSession, Setting, State
+from jada.tasks.release import Desired
+from jada.tasks.state import NO_LIMIT, File, OpenSession, State, UnitSetting
 
 # A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
 SAME_INSTANT = 0.05
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
 # systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
+NO_MODEL = "an answer without a model"
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
@@ -80,25 +81,25 @@ class Finding:
         return self.severity == ERROR
 
 
-def findings(state: State, wanted: Wanted) -> tuple[Finding, ...]:
-    """Everything in which the host differs from `wanted`, the gravest first."""
+def findings(state: State, desired: Desired) -> tuple[Finding, ...]:
+    """Everything in which the host differs from `desired`, the gravest first."""
     if problem := unusable(state):
-        return (*_interrupted(state, wanted), problem)
-    of_user = () if state.unseen else (_settings, _model, obstacles, _hand_sessions)
+        return (*_interrupted(state, desired), problem)
+    of_user = () if state.unseen else (_settings, _model, shadowing_findings, _hand_sessions)
     checks = (
         _interrupted, _damage, _service, *of_user, _running, _limit, _dropins, _files, _reload,
         _login_limit, _open_sessions, _start, _unseen, _unread,
     )  # fmt: skip
-    found = (finding for check in checks for finding in check(state, wanted))
+    found = (finding for check in checks for finding in check(state, desired))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def drift(state: State) -> tuple[Finding, ...]:
     """The findings against the host's current release; a host without one has drifted, for nobody released to it."""
     if state.release is not None:
-        return findings(state, state.release.wanted)
+        return findings(state, state.release.desired)
     unreleased = Finding.of(codes.NO_RELEASE, "a release made by jada", "none on this host")
-    nothing = Wanted("", 0)
+    nothing = Desired("", 0)
     return (unreleased, *_interrupted(state, nothing), *_unreleased(state, nothing))
 
 
@@ -125,7 +126,7 @@ def unusable(state: State) -> Finding | None:
     return Finding.of(codes.SERVICE_MISSING, f"{unit.name} installed", "unknown to systemd")
 
 
-def _unreleased(state: State, nothing: Wanted) -> Iterator[Finding]:
+def _unreleased(state: State, nothing: Desired) -> Iterator[Finding]:
     if problem := unusable(state):
         yield problem
         return
@@ -136,19 +137,17 @@ def _unreleased(state: State, nothing: Wanted) -> Iterator[Finding]:
 def under_way(state: State) -> Finding | None:
     """The finding that a transaction runs on the host just now; while it does, nothing else can be judged there."""
     return (
-        Finding.of(codes.CHANGE_UNDER_WAY, "no change under way", f"being changed by {state.lock}")
-        if state.lock
+        Finding.of(codes.CHANGE_UNDER_WAY, "no change under way", f"being changed by {state.running_transaction}")
+        if state.running_transaction
         else None
     )
 
 
 def unanswered(state: State) -> Iterator[Finding]:
     """That the service does not say which model it runs, though it is asked; whichever one that should be."""
-    for answer in (state.health, state.probe):
-        if answer.asked and not answer.model:
-            yield Finding.of(
-                codes.MODEL_RUNNING, "an answer that names a model", answer.error or "an answer without a model"
-            )
+    report = state.report
+    if report.by and not report.model:
+        yield Finding.of(codes.MODEL_RUNNING, "an answer that names a model", report.error or NO_MODEL)
 
 
 def running_model(state: State) -> str:
@@ -156,58 +155,62 @@ def running_model(state: State) -> str:
 
     Where nothing is known of the files that decide it, only the service itself can tell.
     """
-    if state.process is None or state.told:
-        wanted = state.release.wanted.model if state.release else ""
-        return "" if state.process is None else wanted if _answers(state.told, wanted) else state.told
+    if state.process is None or state.report.model:
+        desired = state.release.desired.model if state.release else ""
+        return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
     if state.unseen:
         return ""
-    process, now = state.process, effective.resolve(state, state.process.launch)
+    process, now = state.process, effective.resolve(state, state.process.spec)
     if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
         return now.model
-    if state.release and _is_of_release(state) and (state.release.kind != "rollback" or not now.outranks):
-        return state.release.wanted.model
+    if state.release and _started_by_current_release(state) and (state.release.kind != "rollback" or not now.outranks):
+        return state.release.desired.model
     return now.model if process.started + SAME_INSTANT >= now.changed else ""
 
 
-def obstacles(state: State, wanted: Wanted) -> Iterator[Finding]:
+def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
     """What keeps a process that is started now from the model in the service's settings.json."""
-    if not wanted.model:
+    if not desired.model:
         return
-    fresh = effective.resolve(state, effective.fresh(state))
+    fresh = effective.resolve(state, effective.next_start(state))
     for layer in state.layers:
         if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
-    if fresh.moved:
-        yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.moved)
-    elif fresh.outranks and fresh.winner.model != wanted.model:
-        yield Finding.of(codes.MODEL_SHADOWED, wanted.model, f"{fresh.winner.model} from {fresh.winner.where}")
-    elif fresh.winner.model == wanted.model and fresh.barred:
+    if fresh.relocated_by:
+        yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.relocated_by)
+    elif fresh.outranks and fresh.winner.model != desired.model:
+        yield Finding.of(codes.MODEL_SHADOWED, desired.model, f"{fresh.winner.model} from {fresh.winner.where}")
+    elif fresh.winner.model == desired.model and fresh.blocked_by:
         yield Finding.of(
-            codes.MODEL_NOT_AVAILABLE, wanted.model, f"{fresh.model}: not in availableModels of {fresh.barred}"
+            codes.MODEL_NOT_AVAILABLE, desired.model, f"{fresh.model}: not in availableModels of {fresh.blocked_by}"
         )
-    elif fresh.winner.model == wanted.model and fresh.overridden:
-        yield Finding.of(codes.MODEL_OVERRIDDEN, wanted.model, f"{fresh.model} by modelOverrides of {fresh.overridden}")
-
-
-def _interrupted(state: State, _: Wanted) -> Iterator[Finding]:
-    if state.interrupted and not state.lock:
+    elif fresh.winner.model == desired.model and fresh.replaced_by:
         yield Finding.of(
-            codes.TRANSACTION_CUT_OFF, "no unfinished change", f"release {state.interrupted} was cut off half-way"
+            codes.MODEL_OVERRIDDEN, desired.model, f"{fresh.model} by modelOverrides of {fresh.replaced_by}"
         )
 
 
-def _damage(state: State, _: Wanted) -> Iterator[Finding]:
+def _interrupted(state: State, _: Desired) -> Iterator[Finding]:
+    if state.unfinished_transaction and not state.running_transaction:
+        yield Finding.of(
+            codes.TRANSACTION_CUT_OFF,
+            "no unfinished change",
+            f"release {state.unfinished_transaction} was cut off half-way",
+        )
+
+
+def _damage(state: State, _: Desired) -> Iterator[Finding]:
     if state.damage:
         yield Finding.of(codes.RELEASE_UNREADABLE, "the manifest of the current release", state.damage)
 
 
-def _unseen(state: State, _: Wanted) -> Iterator[Finding]:
+def _unseen(state: State, _: Desired) -> Iterator[Finding]:
     if state.unseen:
         yield Finding.of(codes.USER_HALF_UNSEEN, "what the service's user owns looked at", f"not known: {state.unseen}")
 
 
-def _service(state: State, _: Wanted) -> Iterator[Finding]:
+def _service(state: State, _: Desired) -> Iterator[Finding]:
     unit = state.unit
 
     def finding(kind: FindingCode, expected: str, seen: str) -> Finding:
@@ -223,48 +226,45 @@ def _service(state: State, _: Wanted) -> Iterator[Finding]:
         yield Finding.of(codes.PROCESS_NOT_FOUND, "a process", f"{unit.name} is active ({unit.sub}) without one")
 
 
-def _start(state: State, _: Wanted) -> Iterator[Finding]:
+def _start(state: State, _: Desired) -> Iterator[Finding]:
     for setting, path in state.unit.lacks:
         yield Finding.of(codes.SERVICE_CANNOT_START, f"{setting}={path}", "not there")
 
 
-def _settings(state: State, _: Wanted) -> Iterator[Finding]:
+def _settings(state: State, _: Desired) -> Iterator[Finding]:
     settings = state.settings
     if settings.error:
         seen = f"{settings.path}: {settings.error}; {settings.effect}"
         yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
 
 
-def _model(state: State, wanted: Wanted) -> Iterator[Finding]:
-    if wanted.model and not state.settings.error and state.settings.model != wanted.model:
+def _model(state: State, desired: Desired) -> Iterator[Finding]:
+    if desired.model and not state.settings.error and state.settings.model != desired.model:
         seen = state.settings.model or "no model"
-        yield Finding.of(codes.MODEL_ON_DISK, wanted.model, f"{seen} in {state.settings.path}")
+        yield Finding.of(codes.MODEL_ON_DISK, desired.model, f"{seen} in {state.settings.path}")
 
 
-def _running(state: State, wanted: Wanted) -> Iterator[Finding]:
+def _running(state: State, desired: Desired) -> Iterator[Finding]:
     process, model = state.process, running_model(state)
     if process is None:
         return
     if state.unseen and not model:
         yield Finding.of(
-            codes.MODEL_UNKNOWN, wanted.model or "a model that is known", f"nothing tells that of process {process.pid}"
+            codes.MODEL_UNKNOWN,
+            desired.model or "a model that is known",
+            f"nothing tells that of process {process.pid}",
         )
-    if not wanted.model:
+    if not desired.model:
         return
-    asked = [
-        (how, one)
-        for how, one in (("model_check.url", state.health), ("model_check.command", state.probe))
-        if one.asked
-    ]
-    for how, answer in asked:
-        if not _answers(answer.model, wanted.model):
-            seen = answer.model or answer.error or "an answer without a model"
-            yield Finding.of(codes.MODEL_RUNNING, wanted.model, f"{seen} ({how})")
-    if asked or state.unseen or model == wanted.model:
+    report = state.report
+    if report.by and not _answers(report.model, desired.model):
+        seen = report.model or report.error or NO_MODEL
+        yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
+    if report.by or state.unseen or model == desired.model:
         return
     if model:
-        where = effective.resolve(state, process.launch).winner.where
-        yield Finding.of(codes.MODEL_RUNNING, wanted.model, f"{model} from {where}")
+        where = effective.resolve(state, process.spec).winner.where
+        yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model} from {where}")
     else:
         yield Finding.of(
             codes.PROCESS_STALE,
@@ -280,7 +280,7 @@ def _answers(told: str, model: str) -> bool:
     return told in (model, model.removesuffix(LONG_CONTEXT))
 
 
-def _is_of_release(state: State) -> bool:
+def _started_by_current_release(state: State) -> bool:
     """Whether the process is the very one that the current release started, which was seen to run its model then.
 
     So it does not matter that the CLI rewrites the file at times. A process that came later, by a crash or by hand, may
@@ -292,29 +292,31 @@ def _is_of_release(state: State) -> bool:
     return (done, boot, ticks) == ("done", state.boot, str(state.process.ticks))
 
 
-def _limit(state: State, wanted: Wanted) -> Iterator[Finding]:
-    if wanted.nofile and state.process and state.process.soft != wanted.nofile:
+def _limit(state: State, desired: Desired) -> Iterator[Finding]:
+    if desired.nofile and state.process and state.process.soft != desired.nofile:
         seen = f"{state.process.soft} in /proc/{state.process.pid}/limits"
-        yield Finding.of(codes.LIMIT_IN_FORCE, f"{wanted.nofile} open files", seen)
-    most = min(wanted.nofile_asked, state.capacity.service)
-    if wanted.nofile and most > wanted.nofile:
+        yield Finding.of(codes.LIMIT_IN_FORCE, f"{desired.nofile} open files", seen)
+    most = min(desired.nofile_requested, state.capacity.service)
+    if desired.nofile and most > desired.nofile:
         yield Finding.of(
-            codes.LIMIT_RAISABLE, f"{most} open files, of {wanted.nofile_asked} asked", f"{wanted.nofile} released"
+            codes.LIMIT_RAISABLE,
+            f"{most} open files, of {desired.nofile_requested} asked",
+            f"{desired.nofile} released",
         )
 
 
-def _dropins(state: State, wanted: Wanted) -> Iterator[Finding]:
+def _dropins(state: State, desired: Desired) -> Iterator[Finding]:
     """The limit that a restart would give."""
-    ours = f"LimitNOFILE={wanted.nofile} in {_dropin(state)}"
-    if wanted.nofile and state.dropin.sha256 != "absent" and (later := later_limit(state, wanted.nofile)):
+    ours = f"LimitNOFILE={desired.nofile} in {_dropin(state)}"
+    if desired.nofile and state.dropin.sha256 != "absent" and (later := later_limit(state, desired.nofile)):
         yield Finding.of(codes.DROPIN_OVERRIDDEN, ours, f"LimitNOFILE={later.value} in {later.path}")
 
 
-def later_limit(state: State, nofile: int) -> Setting | None:
+def later_limit(state: State, nofile: int) -> UnitSetting | None:
     """The line of the unit's files that systemd reads after our drop-in and that would give another limit than ours."""
     name = _dropin(state).rpartition("/")[2]
     soft = -1
-    for one in state.unit.sets:
+    for one in state.unit.settings:
         folder, _, file = one.path.rpartition("/")
         if one.name == "LimitNOFILE" and folder.endswith(".d") and file > name and (limit := _soft(one.value)) >= 0:
             soft, last = limit, one
@@ -330,9 +332,9 @@ def _soft(value: str) -> int:
     return words[0] if len(words) <= 2 and -1 < words[0] <= words[-1] else -1
 
 
-def _login_limit(state: State, wanted: Wanted) -> Iterator[Finding]:
-    expected = min(wanted.nofile, state.capacity.login)
-    if not wanted.nofile:
+def _login_limit(state: State, desired: Desired) -> Iterator[Finding]:
+    expected = min(desired.nofile, state.capacity.login)
+    if not desired.nofile:
         return
     if state.login.error:
         yield Finding.of(
@@ -344,18 +346,22 @@ def _login_limit(state: State, wanted: Wanted) -> Iterator[Finding]:
         )
 
 
-def _hand_sessions(state: State, wanted: Wanted) -> Iterator[Finding]:
-    if not wanted.model or state.settings.error or state.settings.model != wanted.model:
+def _hand_sessions(state: State, desired: Desired) -> Iterator[Finding]:
+    if not desired.model or state.settings.error or state.settings.model != desired.model:
         return
     # What the service suffers from as well has been told.
-    told = (wanted.model, effective.resolve(state, effective.fresh(state)).model)
-    for launch, one in effective.of_sessions(state):
+    told = (desired.model, effective.resolve(state, effective.next_start(state)).model)
+    for launch, one in effective.of_open_sessions(state):
         if one.model not in told:
-            why = f"from {one.winner.where}" if one.winner.model == one.model else f"by {one.barred or one.overridden}"
-            yield Finding.of(codes.SESSION_MODEL, wanted.model, f"{one.model} {why}, for a session in {launch.cwd}")
+            why = (
+                f"from {one.winner.where}"
+                if one.winner.model == one.model
+                else f"by {one.blocked_by or one.replaced_by}"
+            )
+            yield Finding.of(codes.SESSION_MODEL, desired.model, f"{one.model} {why}, for a session in {launch.cwd}")
 
 
-def _open_sessions(state: State, _: Wanted) -> Iterator[Finding]:
+def _open_sessions(state: State, _: Desired) -> Iterator[Finding]:
     for session in stale_sessions(state):
         where = f"on {session.tty}" if session.tty else "without a terminal"
         age = f"open for {(state.now - session.started) / 3600:.1f} h"
@@ -374,15 +380,15 @@ def stale_sessions(state: State) -> tuple[OpenSession, ...]:
     """
     changed = 0.0
     for release in (state.previous, state.release):
-        if release and release.wanted.model != release.before.model:
+        if release and release.desired.model != release.before.model:
             changed = datetime.fromisoformat(release.at).timestamp() if release.at else changed
-            if release is state.release and _is_of_release(state) and state.process:
+            if release is state.release and _started_by_current_release(state) and state.process:
                 changed = state.process.started
     return tuple(session for session in state.sessions if session.started < changed)
 
 
-def _files(state: State, wanted: Wanted) -> Iterator[Finding]:
-    if state.release is None or state.release.wanted != wanted:
+def _files(state: State, desired: Desired) -> Iterator[Finding]:
+    if state.release is None or state.release.desired != desired:
         return
     ours = {"dropin": _dropin(state), "limits": paths.LIMITS}
     for (name, path), seen in zip(ours.items(), (state.dropin, state.limits), strict=True):
@@ -416,7 +422,7 @@ def _word(text: str) -> str:
     return shlex.quote(text).replace("HOST", "HO''ST")
 
 
-def _reload(state: State, _: Wanted) -> Iterator[Finding]:
+def _reload(state: State, _: Desired) -> Iterator[Finding]:
     # systemd 252 does not notice a drop-in whose folder is new to it: what it has loaded is in DropInPaths.
     if state.unit.needs_reload or (state.dropin.sha256 == "absent") == (_dropin(state) in state.unit.dropins):
         yield Finding.of(
@@ -426,7 +432,7 @@ def _reload(state: State, _: Wanted) -> Iterator[Finding]:
         )
 
 
-def _unread(state: State, _: Wanted) -> Iterator[Finding]:
+def _unread(state: State, _: Desired) -> Iterator[Finding]:
     """A finding for each text, of which a host's user may have made thousands."""
     rest = len(state.unread) - MOST_UNREAD
     for text in (*state.unread[:MOST_UNREAD], *([f"{rest} more of the kind"] if rest > 0 else [])):

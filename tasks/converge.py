@@ -24,8 +24,8 @@ def converge(request: Request, role: str, model: str, service: Service) -> None:
     """Brings the current pyinfra host to `model`, and fails the host unless it is then seen running on it."""
     seen = _look(service)
     todo = plan.upgrade(request, role, model, seen, service)
-    if seen.held:
-        raise OperationError(f"{host.name} is locked by {seen.held}")
+    if seen.operator_lock:
+        raise OperationError(f"{host.name} is locked by {seen.operator_lock}")
     if todo.refusal:
         raise OperationError(f"{host.name}: {todo.refusal}")
     if todo.transaction is not None:
@@ -43,7 +43,7 @@ def request_from(fleet: str, nofile: int) -> Request:
 def _verify(service: Service, model: str) -> None:
     state = _look(service)
     found = [finding for finding in checks.drift(state) if finding.is_error]
-    if found or state.release is None or state.release.wanted.model != model:
+    if found or state.release is None or state.release.desired.model != model:
         told = "; ".join(f"{finding.code} {finding.name}: {finding.actual}" for finding in found) or "no release of it"
         raise OperationError(f"{host.name} does not run {model}: {told}")
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from jada import LONG_CONTEXT
 from jada.tasks.paths import MANAGED
-from jada.tasks.state import INLINE, UNREADABLE, Agent, Launch, Settings, State
+from jada.tasks.state import INLINE, UNREADABLE, Agent, ProcessSpec, Settings, State
 
 T = TypeVar("T")
 
@@ -53,9 +53,9 @@ class Effective:
     chain: tuple[Origin, ...]
     outranks: bool
     pinned: bool
-    barred: str
-    overridden: str
-    moved: str
+    blocked_by: str
+    replaced_by: str
+    relocated_by: str
     changed: float
 
 
@@ -101,27 +101,27 @@ def _once(work: Callable[[State], T]) -> Callable[[State], T]:
     return ask
 
 
-def resolve(state: State, launch: Launch) -> Effective:
+def resolve(state: State, launch: ProcessSpec) -> Effective:
     """The model that a process with this launch asks for when it reads the files as they are now."""
     return _resolve(state, launch, _known(state))
 
 
 @_once
-def fresh(state: State) -> Launch:
+def next_start(state: State) -> ProcessSpec:
     """How the service would be started now: by systemd, and by a script that stands between it and the CLI.
 
     What a script adds shows in the process that runs, as it is now; where the service itself tells that it uses another
     model than that would make it, it counts for nothing.
     """
     process = state.process
-    if process is None or process.again is None:
-        return state.fresh
-    now = resolve(state, process.launch)
-    is_denied = now.pinned and state.told not in ("", now.model, now.model.removesuffix(LONG_CONTEXT))
-    return state.fresh if is_denied else process.again
+    if process is None or process.respawn is None:
+        return state.next_start
+    now = resolve(state, process.spec)
+    is_denied = now.pinned and state.report.model not in ("", now.model, now.model.removesuffix(LONG_CONTEXT))
+    return state.next_start if is_denied else process.respawn
 
 
-def of_sessions(state: State) -> Iterator[tuple[Launch, Effective]]:
+def of_open_sessions(state: State) -> Iterator[tuple[ProcessSpec, Effective]]:
     """The `claude` sessions that the service's user may open by hand, at home and in every project looked at, each with
     what it would ask for.
 
@@ -146,7 +146,7 @@ def _known(state: State) -> _Known:
     )
 
 
-def _resolve(state: State, launch: Launch, known: _Known) -> Effective:
+def _resolve(state: State, launch: ProcessSpec, known: _Known) -> Effective:
     config, moved, files = _reads(state, launch, known)
     slots = list(_slots(known, launch, files, config))
     if state.unseen:
@@ -164,30 +164,30 @@ def _resolve(state: State, launch: Launch, known: _Known) -> Effective:
         chain=tuple(chain),
         outranks=winner.group < AT_FILE or (named != [] and named[0].where != f"model in {state.settings.path}"),
         pinned=winner.of_process,
-        barred=barred,
-        overridden=overridden,
-        moved=moved,
+        blocked_by=barred,
+        replaced_by=overridden,
+        relocated_by=moved,
         changed=max([state.managed_changed, *(file.changed for file in files)]),
     )
 
 
-def _sessions(state: State, known: _Known) -> Iterator[Launch]:
+def _sessions(state: State, known: _Known) -> Iterator[ProcessSpec]:
     taken = {_spelling(config) for config in _configs(state, known)} if state.layers else set()
     held = {_folder_of(layer.path) for layer in state.layers} - taken
     folders = {state.home, *(_folder_of(folder) for folder in held if folder.endswith("/.claude"))}
-    works_in = {fresh(state).cwd, state.process.launch.cwd if state.process else ""}
+    works_in = {next_start(state).cwd, state.process.spec.cwd if state.process else ""}
     where = dict.fromkeys(state.login.env, f"the environment that {state.user} gets at login")
     for folder in sorted(folders - works_in):
-        yield Launch(state.login.env, where, cwd=folder)
+        yield ProcessSpec(state.login.env, where, cwd=folder)
 
 
 def _configs(state: State, known: _Known) -> Iterator[str]:
     yield f"{state.home}/.claude"
-    for launch in (fresh(state), *([state.process.launch] if state.process else [])):
+    for launch in (next_start(state), *([state.process.spec] if state.process else [])):
         yield _reads(state, launch, known)[0]
 
 
-def _reads(state: State, launch: Launch, known: _Known) -> tuple[str, str, list[Settings]]:
+def _reads(state: State, launch: ProcessSpec, known: _Known) -> tuple[str, str, list[Settings]]:
     """The folder of the user's settings, what moved it there ("" if nothing did), and all files that are read."""
     usual = _folder_of(state.settings.path)
     folder, by = usual, ""
@@ -205,7 +205,7 @@ def _reads(state: State, launch: Launch, known: _Known) -> tuple[str, str, list[
     return (usual, "", files) if same else (folder, by, files)
 
 
-def _files(state: State, launch: Launch, config: str, known: _Known) -> list[Settings]:
+def _files(state: State, launch: ProcessSpec, config: str, known: _Known) -> list[Settings]:
     """The settings files that such a process reads, the strongest first."""
     flag = launch.argv.get("settings", "")
     usual = _spelling(config) == _folder_of(state.settings.path)
@@ -223,7 +223,7 @@ def _files(state: State, launch: Launch, config: str, known: _Known) -> list[Set
     return [*reversed(known.managed), *(known.files[path] for path in paths if path in known.files)]
 
 
-def _slots(known: _Known, launch: Launch, files: list[Settings], config: str) -> Iterator[_Slot]:
+def _slots(known: _Known, launch: ProcessSpec, files: list[Settings], config: str) -> Iterator[_Slot]:
     if "model" in launch.argv:
         yield _Slot(AT_ARGV, launch.argv["model"], "--model on the command line", of_process=True)
     yield from _agent(known, launch, files, config)
@@ -236,7 +236,7 @@ def _slots(known: _Known, launch: Launch, files: list[Settings], config: str) ->
     yield _Slot(AT_END, DEFAULT, "no place that names one")
 
 
-def _variable(group: int, name: str, launch: Launch, files: list[Settings]) -> Iterator[_Slot]:
+def _variable(group: int, name: str, launch: ProcessSpec, files: list[Settings]) -> Iterator[_Slot]:
     for file in files:
         if (model := _env(file, name)) is not None:
             yield _Slot(group, model, f"{name} in the env of {file.path}")
@@ -244,7 +244,7 @@ def _variable(group: int, name: str, launch: Launch, files: list[Settings]) -> I
         yield _Slot(group, launch.env[name], f"{name} in {launch.where[name]}", of_process=True)
 
 
-def _agent(known: _Known, launch: Launch, files: list[Settings], config: str) -> Iterator[_Slot]:
+def _agent(known: _Known, launch: ProcessSpec, files: list[Settings], config: str) -> Iterator[_Slot]:
     """The model of the agent that the process plays; its name is in the frontmatter, not in the name of its file."""
     chosen = [(launch.argv["agent"], "--agent on the command line")] if "agent" in launch.argv else []
     chosen += [

@@ -32,7 +32,7 @@ OF_ROOT = (
     *("now", "uptime", "boot", "nr_open", "can_raise", "hard_pid1", "hard_login"),
     *("process.soft", "process.hard", "process.ticks", "speaker.ticks", "login.env.NAME"),
     *("dropin.owner", "dropin.mode", "dropin.sha256", "limits.owner", "limits.mode", "limits.sha256"),
-    *("health.size", "health.masked", "health.code", "health.http", "probe.size", "probe.masked", "probe.code"),
+    *("report.size", "report.masked", "report.code", "report.http"),
     *("login.nofile", "login.error", "session+"),
     *("release.id", "release.manifest.json", "release.place", "release.result", "release.after", "release.previous"),
     *("held", "transaction", "lock", "historyN.id", "historyN.manifest", "historyN.place", "historyN.result", "whole+"),

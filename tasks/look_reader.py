@@ -9,28 +9,29 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 from typing import Any
 
+from jada import ModelCheck
 from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
 from jada.tasks.paths import HOME, MANAGED, RELEASES
-from jada.tasks.release import RELEASE_ID, Release, Wanted, told
+from jada.tasks.release import RELEASE_ID, Desired, Release, told
 from jada.tasks.state import (
     INLINE,
     NO_LIMIT,
     USUAL_TIMEOUT,
     Agent,
-    Answer,
     Capacity,
     File,
     Folder,
-    Launch,
+    HistoryEntry,
     Login,
+    ModelReport,
     OpenSession,
-    Past,
     Process,
-    Setting,
+    ProcessSpec,
     Settings,
     State,
     Unit,
+    UnitSetting,
     Way,
 )
 
@@ -63,7 +64,7 @@ SECONDS = {
 }
 
 
-def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool = False) -> State:
+def read(unit: str, output: Iterable[str], check: ModelCheck) -> State:
     """The State that a look printed. Raises LookError when root's half of it is not whole, or makes no sense.
 
     Without the half of the service's user there is still a way back, which asks that user for nothing.
@@ -72,7 +73,7 @@ def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool
 
     def state(user: Fields, unseen: str = "") -> State:
         try:
-            return _state(unit, root, user, unseen, health_asked, probe_asked)
+            return _state(unit, root, user, unseen, check)
         except LookError:
             raise
         except (ValueError, OverflowError, RecursionError) as error:
@@ -87,7 +88,7 @@ def read(unit: str, output: Iterable[str], health_asked: bool, probe_asked: bool
         return state(Fields({}), str(error))
 
 
-def _state(name: str, root: Fields, user: Fields, unseen: str, health_asked: bool, probe_asked: bool) -> State:
+def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck) -> State:
     unit = _unit(name, root)
     rows = tuple(_environment(root, user))
     fresh = _fresh(unit, root, rows)
@@ -115,22 +116,21 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, health_asked: boo
             hard_pid1=_limit(root["hard_pid1"]),
             hard_login=_limit(root["hard_login"]),
         ),
-        fresh=_with_what_runs(fresh, process),
+        next_start=_with_what_runs(fresh, process),
         process=process,
         login=_login(root),
         sessions=tuple(_open_session(root, row) for row in root.rows("session+", 5)),
-        health=_answer(root, "health", health_asked),
-        probe=_answer(root, "probe", probe_asked),
+        report=_report(root, "url" if check.url else "command" if check.command else ""),
         release=current,
         previous=previous,
         place=_place(root.get("release.place")),
         after={name: _after(rest) for name, *rest in map(str.split, root.get("release.after").splitlines()) if rest},
         result=tuple(root.get("release.result").split()),
         history=history,
-        interrupted=root.get("transaction").strip(),
-        held=operator_lock.read(root["held"], root.seconds("now")) if "held" in root else None,
+        unfinished_transaction=root.get("transaction").strip(),
+        operator_lock=operator_lock.read(root["held"], root.seconds("now")) if "held" in root else None,
         # Held, but not yet written to.
-        lock=root.get("lock").strip() or "somebody" if "lock" in root else "",
+        running_transaction=root.get("lock").strip() or "somebody" if "lock" in root else "",
         boot=root["boot"],
         now=root.seconds("now"),
         reloaded=_fresh(unit, root, _reloaded(unit, rows)) if _waits_for_reload(unit, root) else None,
@@ -174,19 +174,19 @@ def _current(root: Fields, previous: Release | None) -> tuple[Release | None, st
         if not re.fullmatch(RELEASE_ID, name):
             hint = f"put the name of the newest folder in {RELEASES} into it, or take it away"
             raise LookError(f"{HOME}/current does not hold the id of a release; {hint}") from None
-        before = previous.wanted if previous and previous.id != name else Wanted("", 0)
-        made = Release(name, "upgrade", Wanted("", 0, edited=name), before)
+        before = previous.desired if previous and previous.id != name else Desired("", 0)
+        made = Release(name, "upgrade", Desired("", 0, edited=name), before)
         return made, f"{RELEASES}/{name}/manifest.json: {error}"
 
 
-def _history(root: Fields) -> tuple[tuple[Past, ...], tuple[str, ...]]:
+def _history(root: Fields) -> tuple[tuple[HistoryEntry, ...], tuple[str, ...]]:
     """The releases that the host remembers, and a word for each that can't be read."""
-    found: list[Past] = []
+    found: list[HistoryEntry] = []
     unreadable: list[str] = []
     for key in root.numbered("history", ".manifest"):
         try:
             made, error = Release.from_json(root[f"{key}.manifest"]), _error(root.get(f"{key}.result"))
-            found.append(Past(made, error, _place(root.get(f"{key}.place"))))
+            found.append(HistoryEntry(made, error, _place(root.get(f"{key}.place"))))
         except (ValueError, RecursionError) as error:
             name = root.get(f"{key}.id")
             unreadable.append(f"{RELEASES}/{name}/manifest.json: {error}" if name else f"its history: {error}")
@@ -232,7 +232,9 @@ def _unit(name: str, root: Fields) -> Unit:
         needs_reload=root.get("unit.NeedDaemonReload") == "yes",
         dropins=tuple(root.get("unit.DropInPaths").split()),
         status="\n".join(root.all("status+")).rstrip(),
-        sets=_in_order(tuple(Setting(*row) for row in root.rows("unit.sets+", 3)), root.get("unit.FragmentPath")),
+        settings=_in_order(
+            tuple(UnitSetting(*row) for row in root.rows("unit.sets+", 3)), root.get("unit.FragmentPath")
+        ),
         nofile=_limit(root.get("unit.LimitNOFILESoft", "0")),
         load=root.get("unit.LoadState"),
         error=root.get("unit.LoadError").partition(" ")[2].strip('"'),
@@ -252,7 +254,7 @@ def _duration(text: str) -> float:
     return sum(int(number) * SECONDS[unit] for number, unit in parts) if parts or text == "0" else USUAL_TIMEOUT
 
 
-def _in_order(sets: tuple[Setting, ...], fragment: str) -> tuple[Setting, ...]:
+def _in_order(sets: tuple[UnitSetting, ...], fragment: str) -> tuple[UnitSetting, ...]:
     """As systemd reads them: the unit's own file, then the drop-ins by their names, whichever folder they are in."""
     return tuple(sorted(sets, key=lambda one: (one.path != fragment, one.path.rpartition("/")[2])))
 
@@ -286,7 +288,7 @@ def _settings(seen: Fields, name: str, path: str = "") -> Settings:
     )
 
 
-def _process(root: Fields, fresh: Launch) -> Process | None:
+def _process(root: Fields, fresh: ProcessSpec) -> Process | None:
     if not root.get("process.ticks") or "process.pid" not in root:
         return None
     ticks, pid = root.number("process.ticks"), root.number("process.pid")
@@ -299,24 +301,24 @@ def _process(root: Fields, fresh: Launch) -> Process | None:
     added = {name for name in env if given.get(name) != env[name]} if is_wrapped or speaker else set()
     where = dict.fromkeys(env, f"the environment of process {speaker or pid}")
     where |= dict.fromkeys(added, f"the environment of process {speaker or pid}, which its unit does not set")
-    launch = Launch(env, where, _options(root, "running.argv+"), cwd)
+    launch = ProcessSpec(env, where, _options(root, "running.argv+"), cwd)
     return Process(
         pid=pid,
         started=_born(root, ticks),
         ticks=ticks,
         soft=_limit(root.get("process.soft", "0")),
         hard=_limit(root.get("process.hard", "0")),
-        launch=launch,
+        spec=launch,
         speaker=speaker,
         spoke=_born(root, root.number("speaker.ticks")) if speaker else 0.0,
-        again=_again(fresh, launch, added, taken) if is_wrapped or speaker else None,
+        respawn=_again(fresh, launch, added, taken) if is_wrapped or speaker else None,
     )
 
 
-def _again(fresh: Launch, launch: Launch, added: Set[str], taken: Set[str]) -> Launch:
+def _again(fresh: ProcessSpec, launch: ProcessSpec, added: Set[str], taken: Set[str]) -> ProcessSpec:
     """A process started again by what is between it and systemd, which adds some variables and takes others away."""
     env = {name: value for name, value in fresh.env.items() if name not in taken}
-    return Launch(
+    return ProcessSpec(
         env | {name: launch.env[name] for name in added},
         {**fresh.where, **{name: launch.where[name] for name in added}},
         {**fresh.argv, **launch.argv},
@@ -339,14 +341,14 @@ def _born(root: Fields, ticks: int) -> float:
 def _waits_for_reload(unit: Unit, root: Fields) -> bool:
     """Whether files of the unit are other ones than systemd has read; of a new folder it does not notice."""
     read = (root.get("unit.FragmentPath"), *unit.dropins)
-    return unit.needs_reload or any(one.path not in read for one in unit.sets)
+    return unit.needs_reload or any(one.path not in read for one in unit.settings)
 
 
 def _reloaded(unit: Unit, rows: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, ...]]:
     """The rows with Environment= as the unit's files have it now; a value with a specifier stays as systemd has it."""
     known = {name: value for place, name, value in rows if place == IN_UNIT}
     said: dict[str, str] = {}
-    for one in unit.sets:
+    for one in unit.settings:
         if one.name == "Environment":
             said.clear()
         elif one.name != "LimitNOFILE" and "%" not in one.value:
@@ -358,24 +360,24 @@ def _reloaded(unit: Unit, rows: tuple[tuple[str, ...], ...]) -> Iterator[tuple[s
     yield from (row for row in rows if row[0] not in (*BEFORE_UNIT, IN_UNIT))
 
 
-def _fresh(unit: Unit, root: Fields, rows: Iterable[tuple[str, ...]]) -> Launch:
+def _fresh(unit: Unit, root: Fields, rows: Iterable[tuple[str, ...]]) -> ProcessSpec:
     env, where = {}, {}
     for place, name, value in rows:
         env[name] = value
         where[name] = place
         if place == IN_UNIT:
-            files = [one.path for one in unit.sets if (one.name, one.value) == (name, value)]
+            files = [one.path for one in unit.settings if (one.name, one.value) == (name, value)]
             where[name] = f"Environment= of {files[-1] if files else unit.name}"
     for entry in root.all("fresh.unset+"):
         name, equals, value = entry.partition("=")
         if not equals or env.get(name) == value:
             env.pop(name, None)
-    return Launch(env, where, _options(root, "fresh.argv+"), root.get("fresh.cwd") or "/")
+    return ProcessSpec(env, where, _options(root, "fresh.argv+"), root.get("fresh.cwd") or "/")
 
 
-def _with_what_runs(fresh: Launch, process: Process | None) -> Launch:
+def _with_what_runs(fresh: ProcessSpec, process: Process | None) -> ProcessSpec:
     """A variable on the unit's command line, and settings in quotes, can be read only from what it became."""
-    running = process.launch.argv if process else {}
+    running = process.spec.argv if process else {}
     known = {name: value for name, value in fresh.argv.items() if "$" not in value}
     for name in fresh.argv.keys() | ({"settings"} if running.get("settings") == INLINE else set()):
         if name not in known and name in running:
@@ -437,41 +439,43 @@ _CURL = {
 }
 # No restart of the service makes these go away.
 _UNABLE = {
-    "health": {
+    "url": {
         "1": "the curl there does not know the protocol of its URL",
         "3": "its URL is malformed",
         "126": "curl can't be run there",
         "127": "curl is not installed there",
     },
-    "probe": {"126": "its command can't be run there", "127": "its command is not found there"},
+    "command": {"126": "its command can't be run there", "127": "its command is not found there"},
 }
 
 
-def _answer(root: Fields, kind: str, asked: bool) -> Answer:
-    if f"{kind}.masked" not in root:
-        code = root.get(f"{kind}.code")
-        unable = _UNABLE[kind].get(code, "")
-        return Answer(asked, error=unable or _no_answer(kind, code, root.get(f"{kind}.http")), unable=unable)
+def _report(root: Fields, by: str) -> ModelReport:
+    if not by:
+        return ModelReport()
+    if "report.masked" not in root:
+        code = root.get("report.code")
+        unable = _UNABLE[by].get(code, "")
+        return ModelReport(by, error=unable or _no_answer(by, code, root.get("report.http")), unable=unable)
     try:
-        answer = json.loads(root[f"{kind}.masked"][: root.number(f"{kind}.size")])
+        answer = json.loads(root["report.masked"][: root.number("report.size")])
     except (ValueError, RecursionError):
-        return Answer(asked, error="an answer that is no JSON")
+        return ModelReport(by, error="an answer that is no JSON")
     model = answer.get("model") if isinstance(answer, dict) else None
     if not isinstance(model, str):
-        return Answer(asked)
+        return ModelReport(by)
     if not model.isprintable() or len(model) > LONGEST_MODEL:
-        return Answer(asked, error="an answer whose model can't be the id of one")
-    return Answer(asked, model)
+        return ModelReport(by, error="an answer whose model can't be the id of one")
+    return ModelReport(by, model)
 
 
-def _no_answer(kind: str, code: str, http: str) -> str:
+def _no_answer(by: str, code: str, http: str) -> str:
     if not code:
         return ""
     if code == "long":
         return "an answer of more than 64 KB"
     if not re.fullmatch(r"\d{1,3}", code, re.ASCII):
         return "no answer that could be read"
-    if kind == "health":
+    if by == "url":
         status = f"it answered HTTP {int(http)}" if code == "22" and http.isdecimal() else f"curl ended with {code}"
         return _CURL.get(code, status)
     return "it took longer than 20 s" if code == "124" else f"exit code {code}"

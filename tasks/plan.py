@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from jada import LONG_CONTEXT, Service
 from jada.tasks import checks, codes, effective, paths, place, release
-from jada.tasks.release import Release, ReleaseError, Wanted
+from jada.tasks.release import Desired, Release, ReleaseError
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
 from jada.tasks.transaction import Transaction
@@ -72,30 +72,30 @@ def upgrade(request: Request, role: str, model: str, state: State, service: Serv
 
 def of_the_file(made: Plan, role: str, state: State) -> str:
     """What an upgrade to what fleet.yml asks for takes from a host whose release was to another model, or ""."""
-    current, new = state.release, made.transaction.release.wanted.model if made.transaction else ""
-    if current is None or not current.wanted.base or current.wanted.model in ("", new) or not new:
+    current, new = state.release, made.transaction.release.desired.model if made.transaction else ""
+    if current is None or not current.desired.base or current.desired.model in ("", new) or not new:
         return ""
     told = ", ".join(filter(None, (current.who, current.at)))
     by = f" ({told}{f': {current.reason}' if current.reason else ''})" if told else ""
     return (
-        f"this takes {current.wanted.model} away, which release {current.wanted.base}{by} gave: fleet.yml asks for "
+        f"this takes {current.desired.model} away, which release {current.desired.base}{by} gave: fleet.yml asks for "
         f"{new} of role {role}. To keep it, name it there, or with --to"
     )
 
 
 def _upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str) -> Plan:
     given = min(request.nofile, state.capacity.service)
-    wanted = Wanted(model, given, request.nofile)
-    if state.lock:
-        return Plan(lock=state.lock)
-    if refusal := _refusal(state) or _unsafe(state) or _unusable(state, wanted):
+    desired = Desired(model, given, request.nofile)
+    if state.running_transaction:
+        return Plan(lock=state.running_transaction)
+    if refusal := _refusal(state) or _unsafe(state) or _unusable(state, desired):
         return Plan(refusal=refusal)
-    notes = (*_limit_notes(state, wanted), *_slow(state), *_starts(state), *_notes(state, wanted))
+    notes = (*_limit_notes(state, desired), *_slow(state), *_starts(state), *_notes(state, desired))
     current = state.release
-    same = current is not None and current.wanted.is_like(wanted)
+    same = current is not None and current.desired.is_like(desired)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
-    made = release.upgrade(request.id, _found(state), wanted, kind, **request.about(role))
+    made = release.upgrade(request.id, _found(state), desired, kind, **request.about(role))
     transaction = Transaction(made, state, service, request.holder)
     try:
         return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
@@ -127,9 +127,9 @@ def rollback(request: Request, role: str, to: str, state: State, service: Servic
     if current is None:
         refused = to or not change
         return Plan(refusal="it has no earlier release: jada never changed this host") if refused else Plan(idle=NEVER)
-    if to and to in (current.wanted.base, current.wanted.model):
+    if to and to in (current.desired.base, current.desired.model):
         return _idle(state, f"already on {to}")
-    if not to and (not change or current.wanted.base != change):
+    if not to and (not change or current.desired.base != change):
         return _idle(state, _elsewhere(state, current, change))
     undone = _undone(state, to) if to else _made(state, current, change)
     if undone is None:
@@ -161,8 +161,8 @@ def _kept(state: State) -> str:
 
 
 def _hindrance(state: State) -> Plan | None:
-    if state.lock:
-        return Plan(lock=state.lock)
+    if state.running_transaction:
+        return Plan(lock=state.running_transaction)
     if refusal := _refusal(state):
         return Plan(refusal=refusal)
     return None
@@ -170,15 +170,19 @@ def _hindrance(state: State) -> Plan | None:
 
 def _half_way(request: Request, role: str, state: State, service: Service) -> Plan | None:
     """What undoes a change that was cut off: any transaction does that first, and the rest is planned anew."""
-    if not state.interrupted:
+    if not state.unfinished_transaction:
         return None
-    unfinished = next((past.release for past in state.history if past.release.id == state.interrupted), state.release)
+    unfinished = next(
+        (past.release for past in state.history if past.release.id == state.unfinished_transaction), state.release
+    )
     if unfinished is None:
-        return Plan(refusal=f"release {state.interrupted} was cut off half-way there; jada upgrade undoes it first")
+        return Plan(
+            refusal=f"release {state.unfinished_transaction} was cut off half-way there; jada upgrade undoes it first"
+        )
     transaction = _restoring(request, role, state, unfinished, service)
     if odd := place.odd(_path(transaction.kept)):
         return Plan(refusal=f"{odd}; nothing was touched")
-    undoes = f"undo release {state.interrupted}, which was cut off half-way, and plan the rest anew"
+    undoes = f"undo release {state.unfinished_transaction}, which was cut off half-way, and plan the rest anew"
     return Plan(transaction, diff=((undoes,),))
 
 
@@ -187,7 +191,7 @@ def _idle(state: State, why: str) -> Plan:
     wrong = next((finding for finding in checks.drift(state) if finding.is_error), None)
     if wrong is None:
         return Plan(idle=why)
-    base = state.release.before if state.release else Wanted("", 0)
+    base = state.release.before if state.release else Desired("", 0)
     back = f", or jada rollback --to {target}" if (target := base.release or base.model) else ""
     return Plan(refusal=f"{why}, but {wrong}. With --limit for this host: jada heal{back}")
 
@@ -230,7 +234,7 @@ def _restoring(
 
 def _elsewhere(state: State, current: Release, change: str) -> str:
     """Why the last change of the fleet is not this host's."""
-    on = f"on {current.wanted.model or 'what it had before jada'}"
+    on = f"on {current.desired.model or 'what it had before jada'}"
     if any(past.error and past.release.id == change for past in state.history):
         return f"{on} again already: release {change} failed there and was undone"
     return f"already {on}"
@@ -244,7 +248,7 @@ def _undone(state: State, to: str) -> Release | None:
     )
 
 
-def _found(state: State) -> Wanted:
+def _found(state: State) -> Desired:
     files = {"settings": state.settings.file, "dropin": state.dropin, "limits": state.limits}
     if state.unseen:
         files["settings"] = state.after.get("settings", state.settings.file)
@@ -329,7 +333,7 @@ def _unsafe(state: State) -> str:
     return f"{unsafe}; nothing was touched" if unsafe else ""
 
 
-def _unusable(state: State, wanted: Wanted) -> str:
+def _unusable(state: State, desired: Desired) -> str:
     """Why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
         back, made = "", state.release
@@ -337,40 +341,43 @@ def _unusable(state: State, wanted: Wanted) -> str:
             back = f", or put back what stood there before release {made.id}: jada rollback --to {target} --limit …"
         return f"{state.settings.path}: {error}; nothing was touched; fix it first{back}"
     text = state.settings.text
-    splice = None if text is None else set_model(text, wanted.model)
-    written = json.dumps({"model": wanted.model}) if text is None else splice.apply(text) if splice else text
+    splice = None if text is None else set_model(text, desired.model)
+    written = json.dumps({"model": desired.model}) if text is None else splice.apply(text) if splice else text
     # A change has systemd read the unit's files.
-    changed = replace(state, settings=replace(state.settings, text=written), fresh=state.reloaded or state.fresh)
-    for obstacle in checks.obstacles(changed, wanted):
+    changed = replace(
+        state, settings=replace(state.settings, text=written), next_start=state.reloaded or state.next_start
+    )
+    for obstacle in checks.shadowing_findings(changed, desired):
         # What such a script set may be gone from it by now: the process still shows it.
         restart = (
-            ", or restart the service if nothing sets it any more" if changed.fresh != effective.fresh(changed) else ""
+            ", or restart the service if nothing sets it any more"
+            if changed.next_start != effective.next_start(changed)
+            else ""
         )
         return f"changing {state.settings.path} would not do: {obstacle.actual}; fix that first{restart}"
-    return _unverifiable(state, wanted)
+    return _unverifiable(state, desired)
 
 
-def _unverifiable(state: State, wanted: Wanted) -> str:
+def _unverifiable(state: State, desired: Desired) -> str:
     """Why the service would not start again, or not be seen to run as it is wanted."""
     unit = state.unit
     for setting, path in unit.lacks:
         return (
             f"{unit.name} would not start again: {setting}={path} is not there; put it back, or take it out of the unit"
         )
-    if later := checks.later_limit(state, wanted.nofile):
+    if later := checks.later_limit(state, desired.nofile):
         return (
             f"{later.path} is read after jada's own {paths.OURS} and sets LimitNOFILE={later.value}, where "
-            f"{wanted.nofile} is to be given; take the line out of it"
+            f"{desired.nofile} is to be given; take the line out of it"
         )
     if unit.active == "active" and state.process is None:
         return (
             f"{unit.name} is active without a process (Type={unit.kind}), so nothing could be seen to run; have it "
             "start the agent itself, as Type=simple does"
         )
-    for key, answer in (("url", state.health), ("command", state.probe)):
-        if answer.unable:
-            asked = f"`model_check.{key}` of fleet.yml, {answer.unable}"
-            return f"what runs after the change could not be told: {asked}; fix that first"
+    if state.report.unable:
+        asked = f"`model_check.{state.report.by}` of fleet.yml, {state.report.unable}"
+        return f"what runs after the change could not be told: {asked}; fix that first"
     return ""
 
 
@@ -381,7 +388,7 @@ def _starts(state: State) -> tuple[str, ...]:
     return (f"{unit.name} does not run now ({unit.active}, {unit.result}): this starts it",)
 
 
-def _notes(state: State, wanted: Wanted) -> Iterator[str]:
+def _notes(state: State, desired: Desired) -> Iterator[str]:
     """What an operator should know beforehand of a change that can be made."""
     settings = state.settings
     if settings.names > 1:
@@ -389,19 +396,19 @@ def _notes(state: State, wanted: Wanted) -> Iterator[str]:
             f"{settings.path} has {settings.names} names (hard links): a new file takes its place under this one, and "
             "the others keep the old text"
         )
-    if settings.model.endswith(LONG_CONTEXT) and not wanted.model.endswith(LONG_CONTEXT):
+    if settings.model.endswith(LONG_CONTEXT) and not desired.model.endswith(LONG_CONTEXT):
         yield (
-            f"settings.json asks for {settings.model}, with a context of a million tokens, and {wanted.model} is "
-            f"asked for without; '{wanted.model}{LONG_CONTEXT}' would keep it, where that model has one"
+            f"settings.json asks for {settings.model}, with a context of a million tokens, and {desired.model} is "
+            f"asked for without; '{desired.model}{LONG_CONTEXT}' would keep it, where that model has one"
         )
 
 
-def _limit_notes(state: State, wanted: Wanted) -> tuple[str, ...]:
+def _limit_notes(state: State, desired: Desired) -> tuple[str, ...]:
     """That the host gives fewer open files than were asked for, where that is news."""
-    known = state.release and (state.release.wanted.nofile, state.release.wanted.nofile_asked)
-    if wanted.nofile == wanted.nofile_asked or known == (wanted.nofile, wanted.nofile_asked):
+    known = state.release and (state.release.desired.nofile, state.release.desired.nofile_requested)
+    if desired.nofile == desired.nofile_requested or known == (desired.nofile, desired.nofile_requested):
         return ()
-    return (f"open files: {wanted.nofile}, the most that the host can give ({state.capacity.bound})",)
+    return (f"open files: {desired.nofile}, the most that the host can give ({state.capacity.bound})",)
 
 
 def _lost(state: State, current: Release) -> tuple[str, ...]:
@@ -418,12 +425,12 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     state, made, service = transaction.state, transaction.release, transaction.service
     diffs = [_settings_diff(service.settings, state.settings.text, transaction.splice)]
     # What stands there without a release behind it is not ours.
-    ours = state.release is not None and state.release.wanted.base != ""
+    ours = state.release is not None and state.release.desired.base != ""
     known = state.release if ours and state.dropin.sha256 != "absent" else None
-    old = _as_it_was(partial(release.dropin, known.wanted)) if known else ""
-    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, release.dropin(made.wanted)))
-    nofile = min(made.wanted.nofile, state.capacity.login)
-    old_nofile = min(state.release.wanted.nofile, state.capacity.login) if state.release else 0
+    old = _as_it_was(partial(release.dropin, known.desired)) if known else ""
+    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, release.dropin(made.desired)))
+    nofile = min(made.desired.nofile, state.capacity.login)
+    old_nofile = min(state.release.desired.nofile, state.capacity.login) if state.release else 0
     new = release.login_limits(state.user, nofile)
     if state.limits.sha256 == "absent" or nofile != old_nofile:
         are_known = ours and state.limits.sha256 != "absent"
@@ -442,23 +449,23 @@ def _as_it_was(text: Callable[[], str]) -> str:
 
 def _rollback_diff(made: Release) -> tuple[Diff, ...]:
     kind = "forward again to" if made.redoes else "back to"
-    target = f"release {made.wanted.release}" if made.wanted.release else "what it had before jada"
-    if made.wanted.edited:
-        target = f"release {made.wanted.edited} as it was edited by hand before release {made.restores}"
+    target = f"release {made.desired.release}" if made.desired.release else "what it had before jada"
+    if made.desired.edited:
+        target = f"release {made.desired.edited} as it was edited by hand before release {made.restores}"
     return (
         (
             f"{kind} {target}, byte for byte, and restart",
             f"-model {made.before.model or _unsaid(made.before)}",
-            f"+model {made.wanted.model or _unsaid(made.wanted)}",
+            f"+model {made.desired.model or _unsaid(made.desired)}",
             f"-open files {made.before.nofile or _unsaid(made.before)}",
-            f"+open files {made.wanted.nofile or _unsaid(made.wanted)}",
+            f"+open files {made.desired.nofile or _unsaid(made.desired)}",
         ),
     )
 
 
-def _unsaid(wanted: Wanted) -> str:
+def _unsaid(desired: Desired) -> str:
     """In place of a model or limit that nobody asked for by jada."""
-    return "as edited by hand" if wanted.edited else "as before jada"
+    return "as edited by hand" if desired.edited else "as before jada"
 
 
 def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:

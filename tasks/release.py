@@ -42,7 +42,7 @@ class ReleaseError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Desired:
     """What a host is to run. `model` "" and `nofile` 0 mean that nobody asked for one (the time before jada).
 
     `release` is the id of the release whose files these are, "" for files of none: those the host had before jada, or
@@ -51,7 +51,7 @@ class Wanted:
 
     model: str
     nofile: int
-    nofile_asked: int = 0
+    nofile_requested: int = 0
     release: str = ""
     edited: str = ""
 
@@ -60,9 +60,9 @@ class Wanted:
         """The release that its files are of, edited since or not."""
         return self.release or self.edited
 
-    def is_like(self, other: Wanted) -> bool:
+    def is_like(self, other: Desired) -> bool:
         """Whether both ask for the same, whichever releases they are of."""
-        return (self.model, self.nofile, self.nofile_asked) == (other.model, other.nofile, other.nofile_asked)
+        return (self.model, self.nofile, self.nofile_requested) == (other.model, other.nofile, other.nofile_requested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Release:
 
     id: str
     kind: str
-    wanted: Wanted
-    before: Wanted
+    desired: Desired
+    before: Desired
     restores: str = ""
     fleet: str = ""
     role: str = ""
@@ -93,7 +93,7 @@ class Release:
     @property
     def change(self) -> str:
         """The id of the release that it put in place, or took back."""
-        return self.before.base if self.is_undo else self.wanted.base
+        return self.before.base if self.is_undo else self.desired.base
 
     def to_json(self) -> str:
         """The manifest, which from_json() reads. Raises ReleaseError."""
@@ -124,44 +124,44 @@ def first_id(moment: datetime) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-"
 
 
-def upgrade(release_id: str, before: Wanted, wanted: Wanted, kind: str = "upgrade", **about: str) -> Release:
-    """The release that brings a host to `wanted`; of `kind` heal, where it drifted from that."""
-    return Release(release_id, kind, replace(wanted, release=release_id), before, **about)
+def upgrade(release_id: str, before: Desired, desired: Desired, kind: str = "upgrade", **about: str) -> Release:
+    """The release that brings a host to `desired`; of `kind` heal, where it drifted from that."""
+    return Release(release_id, kind, replace(desired, release=release_id), before, **about)
 
 
-def rollback(release_id: str, before: Wanted, undone: Release, **about: str) -> Release:
+def rollback(release_id: str, before: Desired, undone: Release, **about: str) -> Release:
     """The release that puts back what the host had before `undone`, which is most often the current one."""
     return Release(release_id, "rollback", undone.before, before, restores=undone.id, **about)
 
 
-def found(current: Release | None, model: str, is_edited: Mapping[str, bool]) -> Wanted:
+def found(current: Release | None, model: str, is_edited: Mapping[str, bool]) -> Desired:
     """What a host has now: what its current release asked for, or what the files say that were edited since.
 
     A model that can't be told as it is (its user may have written anything there) stands as none: else a host that was
     put back would be asked for another one.
     """
     if current is None:
-        return Wanted(_told_whole(model), 0)
+        return Desired(_told_whole(model), 0)
     if not any(is_edited.values()):
-        return current.wanted
-    wanted = replace(current.wanted, release="", edited=current.id)
+        return current.desired
+    desired = replace(current.desired, release="", edited=current.id)
     if is_edited["settings"]:
-        wanted = replace(wanted, model=_told_whole(model))
-    return replace(wanted, nofile=0, nofile_asked=0) if is_edited["dropin"] or is_edited["limits"] else wanted
+        desired = replace(desired, model=_told_whole(model))
+    return replace(desired, nofile=0, nofile_requested=0) if is_edited["dropin"] or is_edited["limits"] else desired
 
 
-def dropin(wanted: Wanted) -> str:
+def dropin(desired: Desired) -> str:
     """The unit's drop-in (systemd.exec(5)): the limit, and both names on every line of the journal.
 
     Raises ReleaseError for what systemd could read as more than a value.
     """
-    asked, given = _number(wanted.nofile_asked, "nofile_asked"), _limit(wanted.nofile)
+    asked, given = _number(desired.nofile_requested, "nofile_requested"), _limit(desired.nofile)
     return (
         NOTICE
         + "[Service]\n"
         + (f"# {asked} was asked for; this is the most the host can give.\n" if given != asked else "")
         + f"LimitNOFILE={given}\n"
-        + f"LogExtraFields=JADA_MODEL={_model(wanted.model, 'model')} JADA_RELEASE={_id(wanted.release, 'release')}\n"
+        + f"LogExtraFields=JADA_MODEL={_model(desired.model, 'model')} JADA_RELEASE={_id(desired.release, 'release')}\n"
     )
 
 
@@ -207,12 +207,12 @@ def _told_whole(text: str) -> str:
 
 
 def _release(data: object) -> Release:
-    return Release(**_read(data, "the manifest", _READERS, ("id", "kind", "wanted", "before")))
+    return Release(**_read(data, "the manifest", _READERS, ("id", "kind", "desired", "before")))
 
 
-def _wanted(data: object, name: str) -> Wanted:
-    read = _read(data, name, _WANTED_READERS, ("model", "nofile"))
-    return Wanted(**{**read, "model": (_model if read.get("release") else told)(read["model"], "model")})
+def _desired(data: object, name: str) -> Desired:
+    read = _read(data, name, _DESIRED_READERS, ("model", "nofile"))
+    return Desired(**{**read, "model": (_model if read.get("release") else told)(read["model"], "model")})
 
 
 def _read(data: object, name: str, readers: Readers, required: tuple[str, ...]) -> dict[str, Any]:
@@ -294,13 +294,13 @@ def _no_number(word: str) -> None:
 
 
 Readers = Mapping[str, Callable[[Any, str], Any]]
-_WANTED_READERS: Readers = {"model": _text, "nofile": _number, "nofile_asked": _number,
+_DESIRED_READERS: Readers = {"model": _text, "nofile": _number, "nofile_requested": _number,
                           "release": _id_or_none, "edited": _id_or_none}  # fmt: skip
 _READERS: Readers = {
     "id": _id,
     "kind": _kind,
-    "wanted": _wanted,
-    "before": _wanted,
+    "desired": _desired,
+    "before": _desired,
     "restores": _id_or_none,
     "fleet": told,
     "role": told,

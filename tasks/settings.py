@@ -58,7 +58,7 @@ def parse(text: str) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError):
         values = None
     # Where each member stands, or what is wrong and where, takes ten times as long to find out.
-    return values if isinstance(values, dict) else {member.key: member.value for member in members(text)}
+    return values if isinstance(values, dict) else {member.key: member.value for member in top_level_members(text)}
 
 
 def judged(text: str, managed: bool) -> tuple[Mapping[str, object], str]:
@@ -95,7 +95,7 @@ def _wrong_type(values: Mapping[str, object]) -> str:
 
 def set_model(text: str, model: str) -> Splice | None:
     """The edit that makes `model` the model, or None if it is already. Raises SettingsError."""
-    found = members(text)
+    found = top_level_members(text)
     value = json.dumps(model)
     current = next((member for member in reversed(found) if member.key == "model"), None)
     if current is not None:
@@ -109,7 +109,7 @@ def set_model(text: str, model: str) -> Splice | None:
     return Splice(found[0].key_start, 0, f'"model{colon}{value},{indent or (" " if colon[-1] == " " else "")}')
 
 
-def members(text: str) -> tuple[Member, ...]:
+def top_level_members(text: str) -> tuple[Member, ...]:
     """The members of the top-level object, in the order of the file. Raises SettingsError."""
     return (_kept if len(text) < LARGE else _large_kept)(text)
 

@@ -78,7 +78,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class ProcessSpec:
     """What a process is started with, as far as it decides the model.
 
     `where` says where each variable of `env` is set; `argv` holds the options model, settings, agent and
@@ -101,7 +101,7 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class UnitSetting:
     """A line of one of the unit's files, in the order systemd reads them: LimitNOFILE or a variable of Environment."""
 
     path: str
@@ -131,13 +131,13 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the service said when it was asked which model it uses: by a URL (`health`) or a command (`probe`).
+class ModelReport:
+    """The answer of the service to its model check, asked `by` its url or its command; "" where it has none.
 
     `unable` says that it could not even be asked, and why; `error` is then that too.
     """
 
-    asked: bool = False
+    by: str = ""
     model: str = ""
     error: str = ""
     unable: str = ""
@@ -148,8 +148,8 @@ class Unit:
     """The service as systemd sees it (`systemctl show`).
 
     `load` is systemd's word for whether it could be loaded, and `error` its sentence where not; `user` is its User=,
-    `kind` its Type=. `sets` has what its files say now, in the order in which systemd would read them; `dropins` are
-    those that it has read. `lacks` are a setting and a path each: what a start needs and is not there. `stop` and
+    `kind` its Type=. `settings` has what its files say now, in the order in which systemd would read them; `dropins`
+    are those that it has read. `lacks` are a setting and a path each: what a start needs and is not there. `stop` and
     `start` are the seconds that it gives each of them.
     """
 
@@ -163,7 +163,7 @@ class Unit:
     needs_reload: bool
     dropins: tuple[str, ...]
     status: str = ""
-    sets: tuple[Setting, ...] = ()
+    settings: tuple[UnitSetting, ...] = ()
     nofile: int = 0
     load: str = "loaded"
     error: str = ""
@@ -186,9 +186,9 @@ class Unit:
 class Process:
     """The service's main process, or the first of its control group where systemd knows none.
 
-    `started` is Unix seconds, `ticks` its birth on the kernel's own clock. `launch` is that of the process that asks
+    `started` is Unix seconds, `ticks` its birth on the kernel's own clock. `spec` is that of the process that asks
     for a model: of `speaker`, begun at `spoke`, where the main one has started another for that (0: it is the same).
-    `again` is how that one would be started again by what stands between it and systemd; None where nothing does.
+    `respawn` is how that one would be started again by what stands between it and systemd; None where nothing does.
     """
 
     pid: int
@@ -196,10 +196,10 @@ class Process:
     ticks: int
     soft: int
     hard: int
-    launch: Launch = field(default_factory=Launch)
+    spec: ProcessSpec = field(default_factory=ProcessSpec)
     speaker: int = 0
     spoke: float = 0.0
-    again: Launch | None = None
+    respawn: ProcessSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class HistoryEntry:
     """One entry of the history a host keeps itself. `error` is "" when the release was completed; `place` is what its
     snapshot was taken of, as Transaction.place has it.
     """
@@ -264,18 +264,18 @@ class State:
     """All that one look at a host saw; `history` only where it was asked for, oldest first.
 
     `layers` are the settings files other than the service's own, of which only some count for any one process, and
-    `managed_changed` when a file was last put into or taken out of the folder of managed ones. `fresh` is how systemd
-    would start the service now; `reloaded` how it would once it has read the unit's files anew, None where that is the
-    same. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other
-    folders of the service's user is that user's word. `unread` says what was too large or too odd to be looked at.
+    `managed_changed` when a file was last put into or taken out of the folder of managed ones. `next_start` is how
+    systemd would start the service now; `reloaded` how it would once it has read the unit's files anew, None where that
+    is the same. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other folders of the
+    service's user is that user's word. `unread` says what was too large or too odd to be looked at.
 
     Where systemd could not load the unit, or the host does not know its user, `user` is "" and nothing of the service
     was looked at.
 
-    `place` is what the snapshot of the current release was taken of, as Transaction.place has it. `lock` says whose
-    transaction is running there just now, and `interrupted` is the release of a transaction that has not finished; each
-    is "" when there is none. `held` is the lock that people have put on the host by `jada lock`. `instance` is the
-    id of the EC2 instance that it was, "" where that is not known.
+    `place` is what the snapshot of the current release was taken of, as Transaction.place has it. `running_transaction`
+    says whose transaction is running there just now, and `unfinished_transaction` is the release of a transaction that
+    has not finished; each is "" when there is none. `operator_lock` is the lock that people have put on the host by
+    `jada lock`. `instance` is the id of the EC2 instance that it was, "" where that is not known.
 
     `unseen` says why nothing is known of what the service's user says, "" where it is; and `damage` why the manifest of
     the current release can't be read: `release` is then made up from what else root has written there. `whole` are the
@@ -296,26 +296,25 @@ class State:
     dropin: File
     limits: File
     capacity: Capacity
-    fresh: Launch
+    next_start: ProcessSpec
     process: Process | None
     login: Login
     sessions: tuple[OpenSession, ...]
-    health: Answer
-    probe: Answer
+    report: ModelReport
     release: Release | None
     previous: Release | None
     place: tuple[str, ...]
     after: Mapping[str, File]
     result: tuple[str, ...]
-    history: tuple[Past, ...]
-    interrupted: str
-    held: OperatorLock | None
-    lock: str
+    history: tuple[HistoryEntry, ...]
+    unfinished_transaction: str
+    operator_lock: OperatorLock | None
+    running_transaction: str
     boot: str
     now: float
     unread: tuple[str, ...]
     instance: str = ""
-    reloaded: Launch | None = None
+    reloaded: ProcessSpec | None = None
     unseen: str = ""
     damage: str = ""
     whole: Set[str] = frozenset()
@@ -323,8 +322,3 @@ class State:
     def other_than(self, meant: str) -> str:
         """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""
         return self.instance if self.instance and meant and self.instance != meant else ""
-
-    @property
-    def told(self) -> str:
-        """The model that the service itself says it uses, "" when it was not asked or did not say."""
-        return self.health.model or self.probe.model

@@ -76,15 +76,15 @@ class Transaction:
         if self.release.kind == "rollback":
             return Splice(0, 0, "")
         if text is None:
-            return Splice(0, 0, '{\n  "model": "' + self.release.wanted.model + '"\n}\n')
-        return set_model(text, self.release.wanted.model) or Splice(0, 0, "")
+            return Splice(0, 0, '{\n  "model": "' + self.release.desired.model + '"\n}\n')
+        return set_model(text, self.release.desired.model) or Splice(0, 0, "")
 
     def script(self) -> str:
         """The script, as root. Holds no byte of the host's settings but the model."""
-        state, wanted, splice = self.state, self.release.wanted, self.splice
+        state, desired, splice = self.state, self.release.desired, self.splice
         upgrade = self.release.kind != "rollback"
         current = state.release
-        limit = min(wanted.nofile, state.capacity.login)
+        limit = min(desired.nofile, state.capacity.login)
         values = {
             "RELEASE": self.release.id,
             "CURRENT": current.id if current else "",
@@ -99,15 +99,15 @@ class Transaction:
             "CUT": (state.settings.text or "")[splice.offset :][: splice.length],
             "INSERT": splice.insert,
             "SIZE": str(len(state.settings.text or "") - splice.length + len(splice.insert)),
-            "DROPIN_TEXT": release.dropin(wanted) if upgrade else "",
+            "DROPIN_TEXT": release.dropin(desired) if upgrade else "",
             "LIMITS_TEXT": release.login_limits(state.user, limit) if upgrade else "",
             "MANIFEST": self.release.to_json(),
             "HOLDER": self.holder,
             # A rollback is judged by the look that follows: an incident is no time to refuse the way back.
-            "MODEL": wanted.model if upgrade else "",
-            "NOFILE": str(wanted.nofile) if upgrade else "",
-            "HEALTH": self.service.model_check.url,
-            "HEALTH_TOLD": without_secrets(self.service.model_check.url),
+            "MODEL": desired.model if upgrade else "",
+            "NOFILE": str(desired.nofile) if upgrade else "",
+            "CHECK_URL": self.service.model_check.url,
+            "CHECK_URL_TOLD": without_secrets(self.service.model_check.url),
             "SETTLE": str(self.service.settle),
             "RESTART_TIMEOUT": str(round(state.unit.restart)),
             "KEEP": str(self.service.keep),
@@ -148,8 +148,8 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
     values = {
         "UNIT": service.unit,
         "SETTINGS": service.settings,
-        "HEALTH": service.model_check.url,
-        "PROBE": service.model_check.command,
+        "CHECK_URL": service.model_check.url,
+        "CHECK_COMMAND": service.model_check.command,
         "PROJECTS": "\n".join(service.projects),
         "HISTORY": "yes" if history else "",
         "EVIDENCE": "yes" if evidence else "",
@@ -198,7 +198,7 @@ def journal_script(state: State, service: Service, count: int) -> str:
     return assignments(values) + _file("change/host.sh") + f"{look}journal {count}\n"
 
 
-def hold_script(request: LockRequest) -> str:
+def lock_script(request: LockRequest) -> str:
     """The script, as root, that locks a host or frees it, see files/lock.sh."""
     lock = request.lock
     values = {

@@ -169,8 +169,8 @@ def reset(host: Machine) -> None:
 @pytest.fixture(autouse=True)
 def _own_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process of the tests is not jada's to patch: under gevent, what xdist runs in it would never end."""
-    monkeypatch.setattr(startup, "patch", lambda: None)
-    monkeypatch.setattr(startup, "lasting", nullcontext)
+    monkeypatch.setattr(startup, "patch_gevent", lambda: None)
+    monkeypatch.setattr(startup, "frozen_imports", nullcontext)
 
 
 @pytest.fixture(scope="session", autouse=True)

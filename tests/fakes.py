@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from jada import HostError, Service
 from jada.tasks.engine import Connection, act_on
 from jada.tasks.operator_lock import LockAnswer, LockRequest
-from jada.tasks.state import Past, State
+from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Outcome, Result, Transaction
 
 T = TypeVar("T")
@@ -23,13 +23,13 @@ SERVICE = Service()
 def changed(state: State, transaction: Transaction) -> State:
     """The host once the transaction is done: it runs what the release asks for."""
     release = transaction.release
-    model = release.wanted.model
+    model = release.desired.model
     return replace(
         state,
         release=release,
-        history=(*state.history, Past(release, "")),
+        history=(*state.history, HistoryEntry(release, "")),
         settings=replace(state.settings, text=json.dumps({"model": model})),
-        health=replace(state.health, model=model),
+        report=replace(state.report, model=model),
     )
 
 
@@ -67,10 +67,10 @@ class FakeConnection:
     def set_lock(self, request: LockRequest) -> LockAnswer:
         self.log.append("set_lock")
         state = self._state()
-        may = request.force or state.held is None or state.held.who == request.lock.who
+        may = request.force or state.operator_lock is None or state.operator_lock.who == request.lock.who
         if may:
-            self._states[self._name] = replace(state, held=request.lock if request.lock.reason else None)
-        return LockAnswer(may, state.held)
+            self._states[self._name] = replace(state, operator_lock=request.lock if request.lock.reason else None)
+        return LockAnswer(may, state.operator_lock)
 
     def journal(self, count: int) -> list[str]:
         self.log.append("journal")

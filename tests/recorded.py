@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,7 @@ class Recorded:
     """What both halves said, in their order, to a jada that asked for these."""
 
     unit: str
-    health: bool
-    probe: bool
+    check: ModelCheck
     root: tuple[Pair, ...]
     user: tuple[Pair, ...]
 
@@ -38,16 +37,16 @@ class Recorded:
         return packed(framed(self.root) + framed(self.user))
 
     def state(self) -> State:
-        return look_reader.read(self.unit, self.output(), self.health, self.probe)
+        return look_reader.read(self.unit, self.output(), self.check)
 
     @staticmethod
     def load(file: Path) -> Recorded:
         look = json.loads(file.read_text())["look"]
         halves = {half: tuple((name, text) for name, text in look[half]) for half in ("root", "user")}
-        return Recorded(look["unit"], look["health"], look["probe"], **halves)
+        return Recorded(look["unit"], ModelCheck(**look["check"]), **halves)
 
     def save(self, file: Path) -> None:
-        look = {"unit": self.unit, "health": self.health, "probe": self.probe, "root": self.root, "user": self.user}
+        look = {"unit": self.unit, "check": asdict(self.check), "root": self.root, "user": self.user}
         file.write_text(json.dumps({"look": look, "state": as_data(self.state())}, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -70,7 +69,7 @@ def record(host: str, name: str, command: str = "") -> None:
     from jada.inventory.lab.named import DEFAULT, Lab
 
     lab = Lab(os.environ.get("JADA_LAB") or DEFAULT)
-    service = replace(SERVICE, model_check=replace(SERVICE.model_check, command=command))
+    service = replace(SERVICE, model_check=ModelCheck(command=command)) if command else SERVICE
     (there,) = (one for one in fleet.current(lab) if one.name == host)
     said = machine.inside(there, "sh", stdin=look_script(service, history=True, evidence=True)).stdout
     root, user = read_frames(said.splitlines())
@@ -78,7 +77,7 @@ def record(host: str, name: str, command: str = "") -> None:
         raise user
     halves = [[(one, text) for one, values in half.values.items() if one != "end" for text in values]
               for half in (root, user)]  # fmt: skip
-    Recorded(service.unit, True, bool(command), tuple(halves[0]), tuple(halves[1])).save(LOOKS / f"{name}.json")
+    Recorded(service.unit, service.model_check, tuple(halves[0]), tuple(halves[1])).save(LOOKS / f"{name}.json")
 
 
 if __name__ == "__main__":

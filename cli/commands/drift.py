@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from jada import Exit, JadaError
-from jada.cli.session import host_options, load, open_fleet
+from jada.cli.options import host_options
+from jada.cli.session import load, open_session
 from jada.cli.ui.console import emit_json, err, escape, out, put, write_file
-from jada.cli.ui.duration import span
+from jada.cli.ui.duration import parse_duration
 from jada.cli.ui.given import GIVEN
 
 if TYPE_CHECKING:
-    from jada.cli.drift.evaluate import Drift
+    from jada.cli.drift.evaluate import DriftReport
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -27,7 +28,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML too, for a CI's test report.")
 @click.option("--sarif", metavar="FILE", type=FILE, help="Write SARIF 2.1.0 too, for code scanning.")
 @click.option("--prometheus", metavar="FILE", type=FILE, help="Write metrics too, for node_exporter's textfile folder.")
-@click.option("--since", metavar="DURATION", type=span, help="Look at no host: list what was found and resolved since.")
+@click.option(
+    "--since", metavar="DURATION", type=parse_duration, help="Look at no host: list what was found and resolved since."
+)
 @click.option(
     "--explain", "code", metavar="CODE", type=GIVEN, help="Look at no host: tell what a code means and how to fix it."
 )
@@ -75,23 +78,23 @@ def drift(
         return Exit.OK
     if since is not None:
         return check.history(load(fleet_file), since, as_json, role, limit)
-    with open_fleet(fleet_file, role, limit) as opened:
-        seen = opened.look("Checking hosts")
-        found, unread = check.judged_anyway(opened, seen, whole=role is None and limit is None)
+    with open_session(fleet_file, role, limit) as session:
+        seen = session.look("Checking hosts")
+        found, unread = check.judged_anyway(session, seen, whole=role is None and limit is None)
     files = (
         (junit, formats.junit),
-        (sarif, partial(formats.sarif, place=_in_repository(opened.fleet.path))),
+        (sarif, partial(formats.sarif, place=_in_repository(session.fleet.path))),
         (prometheus, formats.prometheus),
     )
     _do_all(
         partial(_print, found, as_json, github),
         *(partial(_write, file, form, found) for file, form in files if file),
-        partial(check.remember_and_tell, opened, found, unread),
+        partial(check.remember_and_tell, session, found, unread),
     )
     return found.exit
 
 
-def _print(found: Drift, as_json: bool, github: bool) -> None:
+def _print(found: DriftReport, as_json: bool, github: bool) -> None:
     from jada.cli.drift import check, formats
 
     if as_json:
@@ -102,7 +105,7 @@ def _print(found: Drift, as_json: bool, github: bool) -> None:
         check.show(found)
 
 
-def _write(file: Path, form: Callable[[Drift], str], found: Drift) -> None:
+def _write(file: Path, form: Callable[[DriftReport], str], found: DriftReport) -> None:
     write_file(file, form(found))
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from jada import Exit, HostError
+from jada.cli.options import fleet_option
 from jada.cli.results import HostResults, each_judged
-from jada.cli.session import HOST, fleet_option, open_fleet
+from jada.cli.selection import HOST
+from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, out
 from jada.cli.ui.given import GIVEN
 
@@ -32,13 +34,13 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     # Not for completion, which wants the options alone.
     from jada.cli.ui import explanation
 
-    with open_fleet(fleet_file, None, host, limit_by=HOST) as opened:
-        seen = opened.look()
+    with open_session(fleet_file, None, host, limit_by=HOST) as session:
+        seen = session.look()
     if as_json:
-        facts = each_judged(seen, explanation.facts)
-        roles = {one.name: one.role or None for one in opened.hosts}
+        facts = each_judged(seen, explanation.explanation_dict)
+        roles = {one.name: one.role or None for one in session.hosts}
         rows = [{"host": name, "role": roles[name], **_row(one)} for name, one in facts.items()]
-        emit_json("explain", opened.fleet.name, _exit(facts), {"hosts": rows})
+        emit_json("explain", session.fleet.name, _exit(facts), {"hosts": rows})
         return _exit(facts)
     told = each_judged(seen, lambda name, state: "\n".join(explanation.lines(name, state)))
     for one in told.values():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from jada import Exit
-from jada.cli.rollout.options import How, rollout_options
-from jada.cli.session import host_options, open_fleet
+from jada.cli.options import host_options
+from jada.cli.rollout.options import RolloutOptions, rollout_options
+from jada.cli.session import open_session
 
 
 @click.command()
@@ -14,7 +15,7 @@ from jada.cli.session import host_options, open_fleet
 @host_options
 def heal(
     reason: str,
-    how: How,
+    options: RolloutOptions,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
@@ -33,7 +34,7 @@ def heal(
       jada heal --limit web-3 --yes   one host, no questions
     """
     # Not for completion, which wants the options alone.
-    from jada.cli.rollout.heal import bring_back
+    from jada.cli.rollout.heal import heal_hosts
 
-    with open_fleet(fleet_file, None, None) as everything:
-        return bring_back(everything, role, limit, reason, how)
+    with open_session(fleet_file, None, None) as everything:
+        return heal_hosts(everything, role, limit, reason, options)

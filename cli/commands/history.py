@@ -12,15 +12,16 @@ from typing import Any
 import click
 
 from jada import Exit, HostError, natural
+from jada.cli.options import host_options
 from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, each_judged
-from jada.cli.session import Opened, choose_recorded, host_options, load, open_fleet
+from jada.cli.session import FleetSession, choose_recorded, load, open_session
 from jada.cli.ui.console import all_visible, emit_json, err, escape, nulled, out, plural
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks.release import first_id
-from jada.tasks.state import Past
+from jada.tasks.state import HistoryEntry
 
 # What a host says of a release: the release, and its own part in it.
 Word = tuple[Entry, HostEntry]
@@ -89,8 +90,8 @@ def history(
     config = load(fleet_file)
     with open_records() as records:
         if rebuild:
-            with open_fleet(fleet_file, role, limit) as opened:
-                code = read_back(opened, records, datetime.now(UTC))
+            with open_session(fleet_file, role, limit) as session:
+                code = read_back(session, records, datetime.now(UTC))
         hosts = choose_recorded(config, records.host_names(config.name), role, limit, host)
         entries = records.entries(config.name, hosts, last)
         outcomes = {entry.id: records.outcomes(entry.id, hosts) for entry in entries}
@@ -195,11 +196,11 @@ def show(release: str, as_json: bool) -> int:
     return Exit.OK
 
 
-def read_back(opened: Opened, records: Records, now: datetime) -> Exit:
+def read_back(session: FleetSession, records: Records, now: datetime) -> Exit:
     """Adds what the hosts remember to the record; what it knows already better stays."""
-    seen = opened.visit(
+    seen = session.run_on_each(
         "Reading the hosts' own records",
-        (host.name for host in opened.hosts),
+        (host.name for host in session.hosts),
         lambda _, connection: connection.look(history=True).history,
     )
     told = each_read(seen)
@@ -207,7 +208,7 @@ def read_back(opened: Opened, records: Records, now: datetime) -> Exit:
         err.print(f"[red]✗[/] not read: {escape(error.message)}")
     words = [word for one in told.ok.values() for word in one]
     recorded = {entry.id: known for entry, _ in words if (known := records.entry(entry.id))}
-    kept, left_out = agreed(words, recorded, opened.fleet.name, now)
+    kept, left_out = agreed(words, recorded, session.fleet.name, now)
     for entry, hosts in kept.items():
         ended = {host.host for host in records.hosts(entry.id) if host.outcome is not HostOutcome.IN_PROGRESS}
         records.add(entry, [host for host in hosts if host.host not in ended])
@@ -286,16 +287,16 @@ def _tell_left_out(left_out: Iterable[LeftOut]) -> None:
         err.print(f"[yellow]Left out[/] of {escape(host)}, because {escape(why)}: {escape(told)}")
 
 
-def each_read(seen: Mapping[str, tuple[Past, ...] | HostError]) -> HostResults[list[tuple[Entry, HostEntry]]]:
+def each_read(seen: Mapping[str, tuple[HistoryEntry, ...] | HostError]) -> HostResults[list[tuple[Entry, HostEntry]]]:
     """What of each host's own record can be kept; a host whose record can't is that host's trouble."""
 
-    def read(name: str, pasts: tuple[Past, ...]) -> list[tuple[Entry, HostEntry]]:
+    def read(name: str, pasts: tuple[HistoryEntry, ...]) -> list[tuple[Entry, HostEntry]]:
         return [(all_visible(_entry(past)), all_visible(_host_entry(name, past))) for past in pasts]
 
     return each_judged(seen, read)
 
 
-def _entry(past: Past) -> Entry:
+def _entry(past: HistoryEntry) -> Entry:
     made = past.release
     return Entry(
         id=made.id,
@@ -304,11 +305,11 @@ def _entry(past: Past) -> Entry:
         at=made.at,
         who=made.who,
         reason=made.reason,
-        model=made.wanted.model,
+        model=made.desired.model,
     )
 
 
-def _host_entry(name: str, past: Past) -> HostEntry:
+def _host_entry(name: str, past: HistoryEntry) -> HostEntry:
     made = past.release
     return HostEntry(
         release=made.id,
@@ -316,7 +317,7 @@ def _host_entry(name: str, past: Past) -> HostEntry:
         outcome=HostOutcome.ROLLED_BACK if past.error else HostOutcome.DONE,
         detail=past.error,
         model_before=made.before.model,
-        model_after=made.wanted.model,
+        model_after=made.desired.model,
     )
 
 

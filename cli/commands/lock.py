@@ -12,12 +12,13 @@ from typing import Any
 import click
 
 from jada import Exit, HostError
+from jada.cli.options import host_options
 from jada.cli.records.model import LockEntry
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import worst
-from jada.cli.session import Opened, host_options, open_fleet
+from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
-from jada.cli.ui.duration import span
+from jada.cli.ui.duration import parse_duration
 from jada.cli.ui.locks import lock_as_json
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 
@@ -49,7 +50,7 @@ class Report:
 @click.command()
 @click.option("--reason", required=True, help="What others read when the lock stops them.")
 @click.option(
-    "--for", "lasts", metavar="DURATION", type=span, default=None, help="End the lock by itself: 30m, 2h, 1d."
+    "--for", "lasts", metavar="DURATION", type=parse_duration, default=None, help="End the lock by itself: 30m, 2h, 1d."
 )
 @click.option("--force", is_flag=True, help="Take over what another has locked; that is recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -78,12 +79,12 @@ def lock(
     reason = visible(" ".join(reason.split()))
     if not reason:
         raise click.UsageError("--reason is empty: say what others are to read when the lock stops them")
-    with open_fleet(fleet_file, role, limit) as opened:
-        asked = opened.request()
+    with open_session(fleet_file, role, limit) as session:
+        asked = session.request()
         until = datetime.fromisoformat(asked.at) + timedelta(seconds=lasts) if lasts else None
         told = until.isoformat(timespec="seconds") if until else ""
         request = LockRequest(OperatorLock(asked.who, asked.at, told, reason), lasts or 0, force)
-        return _hold(opened, request, as_json)
+        return _hold(session, request, as_json)
 
 
 @click.command()
@@ -92,20 +93,20 @@ def lock(
 @host_options
 def unlock(force: bool, as_json: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
     """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone."""
-    with open_fleet(fleet_file, role, limit) as opened:
-        asked = opened.request()
-        return _hold(opened, LockRequest(OperatorLock(asked.who, asked.at, "", ""), force=force), as_json)
+    with open_session(fleet_file, role, limit) as session:
+        asked = session.request()
+        return _hold(session, LockRequest(OperatorLock(asked.who, asked.at, "", ""), force=force), as_json)
 
 
-def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
+def _hold(session: FleetSession, request: LockRequest, as_json: bool) -> Exit:
     verb, lock = "lock" if request.lock.reason else "unlock", request.lock
-    names = (host.name for host in opened.hosts)
-    results = opened.visit(f"{verb.capitalize()}ing", names, lambda _, connection: connection.set_lock(request))
+    names = (host.name for host in session.hosts)
+    results = session.run_on_each(f"{verb.capitalize()}ing", names, lambda _, connection: connection.set_lock(request))
     reports = [_report(name, result, verb) for name, result in results.items()]
     with open_records(needed=False) as records:
         records.add_locks(
             LockEntry(
-                fleet=opened.fleet.name,
+                fleet=session.fleet.name,
                 at=lock.since,
                 host=one.host,
                 kind=verb,
@@ -119,12 +120,12 @@ def _hold(opened: Opened, request: LockRequest, as_json: bool) -> Exit:
         )
     code = worst({EXIT.get(one.outcome, Exit.OK) for one in reports})
     if as_json:
-        roles = {host.name: host.role for host in opened.hosts}
+        roles = {host.name: host.role for host in session.hosts}
         facts = {
             "operator_lock": lock_as_json(lock) if verb == "lock" else None,
             "hosts": [_as_json(one, roles[one.host]) for one in reports],
         }
-        emit_json(verb, opened.fleet.name, code, facts)
+        emit_json(verb, session.fleet.name, code, facts)
     else:
         _show(reports, verb, lock)
     return code

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from jada import Exit, HostError
-from jada.cli.session import HOST, fleet_option, one_host, open_fleet
+from jada.cli.options import fleet_option
+from jada.cli.selection import HOST, one_host
+from jada.cli.session import open_session
 from jada.cli.ui.console import escape, out
 from jada.cli.ui.given import GIVEN
 
@@ -30,9 +32,9 @@ def logs(host: str, lines: int, fleet_file: str | None) -> Exit:
       jada logs web-3
       jada logs web-3 -n 500 | less
     """
-    with open_fleet(fleet_file, None, host, limit_by=HOST) as opened:
-        name = one_host(opened.hosts, host).name
-        told = opened.visit("Reading the journal", [name], lambda _, connection: connection.journal(lines))[name]
+    with open_session(fleet_file, None, host, limit_by=HOST) as session:
+        name = one_host(session.hosts, host).name
+        told = session.run_on_each("Reading the journal", [name], lambda _, connection: connection.journal(lines))[name]
     if isinstance(told, HostError):
         raise told
     for line in told:

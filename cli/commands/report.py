@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jada.cli.options import host_options
 from jada.cli.results import each_judged
-from jada.cli.session import host_options, open_fleet
+from jada.cli.session import open_session
 from jada.cli.ui.console import escape, out, write_file
-from jada.cli.ui.duration import span
+from jada.cli.ui.duration import parse_duration
 
 if TYPE_CHECKING:
-    from jada.cli.drift.evaluate import Drift
+    from jada.cli.drift.evaluate import DriftReport
     from jada.cli.report.page import Page
     from jada.tasks.state import State
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--since",
     metavar="DURATION",
-    type=span,
+    type=parse_duration,
     default="30d",
     show_default=True,
     help="How far back releases and drift are shown.",
@@ -62,9 +63,9 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
     from jada.cli.drift.check import judged, summary
     from jada.cli.report.page import html
 
-    with open_fleet(fleet_file, role, limit) as opened:
-        seen = each_judged(opened.look("Checking hosts"), _explainable)
-        found = judged(opened, seen, whole=role is None and limit is None)
+    with open_session(fleet_file, role, limit) as session:
+        seen = each_judged(session.look("Checking hosts"), _explainable)
+        found = judged(session, seen, whole=role is None and limit is None)
     words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
     write_file(file, html(_page(found, seen.ok, since, " ".join(filter(None, words)))), for_all=False)
     out.print(f"Wrote {escape(str(file))}. {summary(found)}")
@@ -73,13 +74,13 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
 
 def _explainable(name: str, state: State) -> State:
     """The state, if the page can tell why the host runs what it runs."""
-    from jada.cli.ui.explanation import facts
+    from jada.cli.ui.explanation import explanation_dict
 
-    facts(name, state)
+    explanation_dict(name, state)
     return state
 
 
-def _page(found: Drift, states: Mapping[str, State], seconds: int, only: str) -> Page:
+def _page(found: DriftReport, states: Mapping[str, State], seconds: int, only: str) -> Page:
     """The page with what this machine remembers of the hosts that are on it."""
     from jada.cli.drift.log import open_log
     from jada.cli.records.sqlite import open_records

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from jada import Exit
-from jada.cli.rollout.options import How, rollout_options
-from jada.cli.session import Opened, host_options, open_fleet
+from jada.cli.options import host_options
+from jada.cli.rollout.options import RolloutOptions, rollout_options
+from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.complete import model_names
 from jada.cli.ui.given import GIVEN
 
@@ -35,7 +36,7 @@ def rollback(
     redo: bool,
     force: bool,
     reason: str,
-    how: How,
+    options: RolloutOptions,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
@@ -56,48 +57,48 @@ def rollback(
       jada rollback --redo              the rollback was a mistake
     """
     from jada.cli.records.sqlite import open_records, told_only
-    from jada.cli.rollout.run import roll_out
+    from jada.cli.rollout.run import run_rollout
     from jada.cli.rollout.way_back import described, last_change, recorded
     from jada.tasks import plan
 
     if to and redo:
         raise click.UsageError("--to and --redo are two ways: take one")
-    with open_fleet(fleet_file, role, limit, needs_all=False) as opened:
-        request = opened.request(reason=reason, force=force)
-        target = _target(to, opened) if to else ""
-        seen = opened.look(history=True, goes_on=how.yes and not how.dry_run)
+    with open_session(fleet_file, role, limit, needs_all=False) as session:
+        request = session.request(reason=reason, force=force)
+        target = _target(to, session) if to else ""
+        seen = session.look(history=True, goes_on=options.yes and not options.dry_run)
         with open_records(needed=False) as records:
             mine = None
             with told_only():
-                mine = recorded(records, opened.fleet.name)
+                mine = recorded(records, session.fleet.name)
             last = last_change(seen, mine)
             change = last.change if last else ""
 
             def planner(name: str, state: State) -> Plan:
-                role, service = opened.role(name), opened.engine.service
+                role, service = session.role(name), session.engine.service
                 if redo:
                     return plan.redo(request, role, state, service, change)
                 return plan.rollback(request, role, target, state, service, change)
 
-            return roll_out(
-                opened,
+            return run_rollout(
+                session,
                 request,
                 planner,
                 kind="rollback",
                 history=True,
-                title=f"{'Redo' if redo else 'Roll back'} {opened.fleet.name}, release {request.id}",
-                how=how,
+                title=f"{'Redo' if redo else 'Roll back'} {session.fleet.name}, release {request.id}",
+                options=options,
                 seen=seen,
-                about=lambda plans: described(opened.fleet, seen, plans, None if target else last, redo),
+                about=lambda plans: described(session.fleet, seen, plans, None if target else last, redo),
                 records=records,
             )
 
 
-def _target(to: str, opened: Opened) -> str:
+def _target(to: str, session: FleetSession) -> str:
     """A release id as it is, a model as the id that is written on the hosts."""
     from jada.inventory import models
     from jada.tasks.release import RELEASE_ID
 
     if re.fullmatch(RELEASE_ID, to):
         return to
-    return models.resolve(to, models.catalogue(opened.fleet.models), allow_unlisted=True).id
+    return models.resolve(to, models.catalogue(session.fleet.models), allow_unlisted=True).id

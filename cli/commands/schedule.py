@@ -18,9 +18,9 @@ import click
 
 from jada import ConfigError, Exit, JadaError
 from jada.cli.commands.drift import drift
-from jada.cli.session import fleet_option
+from jada.cli.options import fleet_option
 from jada.cli.ui.console import escape, out, write_file
-from jada.cli.ui.duration import span
+from jada.cli.ui.duration import parse_duration
 from jada.tasks import FILES
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def schedule(every: str, kind: str | None, fleet_file: str | None, options: tupl
     """
     from jada.inventory.fleet import config
 
-    seconds = span(every)
+    seconds = parse_duration(every)
     fleet = config.load(fleet_file)
     params = _drift_options(options)
     if kind == "github":

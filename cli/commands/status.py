@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jada import Exit, Host, HostError
+from jada.cli.options import host_options
 from jada.cli.results import each_judged
-from jada.cli.session import host_options, open_fleet
+from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since
 from jada.cli.ui.duration import iso
 from jada.cli.ui.locks import lock_as_json
@@ -73,17 +74,17 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
       jada status -o wide                every column, however long the lines
       jada status --json | jq -r '.hosts[] | [.host, .model_running] | @tsv'
     """
-    with open_fleet(fleet_file, role, limit) as opened:
-        seen = opened.look()
-    roles = {host.name: host.role for host in opened.hosts}
+    with open_session(fleet_file, role, limit) as session:
+        seen = session.look()
+    roles = {host.name: host.role for host in session.hosts}
     today = datetime.now(UTC).date()
-    facts = each_judged(seen, lambda name, state: _facts(state, opened.fleet, roles[name], today))
-    rows = [_row(host, facts[host.name]) for host in opened.hosts]
+    facts = each_judged(seen, lambda name, state: _facts(state, session.fleet, roles[name], today))
+    rows = [_row(host, facts[host.name]) for host in session.hosts]
     code = Exit.FAILED if any(row["error"] for row in rows) else Exit.OK
     if as_json:
-        emit_json("status", opened.fleet.name, code, {"hosts": [nulled(row) for row in rows]})
+        emit_json("status", session.fleet.name, code, {"hosts": [nulled(row) for row in rows]})
     else:
-        sources = (host.source for host in opened.hosts)
+        sources = (host.source for host in session.hosts)
         cells = [_cells(row, source) for row, source in zip(rows, sources, strict=True)]
         show_table(_columns(rows), cells, form == "wide")
         for row in rows:
@@ -141,24 +142,24 @@ def _in_words(state: str) -> str:
 def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]:
     from jada.cli.drift import evaluate
 
-    process, held = state.process, state.held
+    process, held = state.process, state.operator_lock
     unit = state.unit.active if state.unit.loaded else state.unit.load
-    beside = () if state.lock else tuple(evaluate.of_fleet(fleet, role, state, today))
-    drift = () if state.lock else checks.drift(state)
+    beside = () if state.running_transaction else tuple(evaluate.of_fleet(fleet, role, state, today))
+    drift = () if state.running_transaction else checks.drift(state)
     return {
-        "state": CHANGING if state.lock else unit,
-        "changing_by": told(state.lock) or None,
+        "state": CHANGING if state.running_transaction else unit,
+        "changing_by": told(state.running_transaction) or None,
         "model_on_disk": None if state.unseen else state.settings.model,
         "model_running": checks.running_model(state),
         "open_files_in_force": process.soft if process else None,
-        "open_files_requested": state.release.wanted.nofile_asked if state.release else None,
+        "open_files_requested": state.release.desired.nofile_requested if state.release else None,
         "release": state.release.id if state.release else "",
         "started_at": iso(process.started) if process else None,
         "uptime_seconds": max(0.0, state.now - process.started) if process else None,
         "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
         "operator_lock": lock_as_json(held) if held else None,
         "notes": [
-            *([f"being changed by {told(state.lock)}"] if state.lock else []),
+            *([f"being changed by {told(state.running_transaction)}"] if state.running_transaction else []),
             *(f"{one.code} {one.name}: {one.actual}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
         ],
     }

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from jada import ConfigError, Exit, Model
-from jada.cli.rollout.options import How, rollout_options
-from jada.cli.session import Opened, host_options, open_fleet
+from jada.cli.options import host_options
+from jada.cli.rollout.options import RolloutOptions, rollout_options
+from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.complete import model_names
 from jada.cli.ui.console import err, escape
 from jada.cli.ui.given import GIVEN
@@ -38,7 +39,7 @@ def upgrade(
     allow_unlisted: bool,
     restart: bool,
     reason: str,
-    how: How,
+    options: RolloutOptions,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
@@ -56,50 +57,50 @@ def upgrade(
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
       jada upgrade                                    what fleet.yml asks of each role; says what it puts back
     """
-    from jada.cli.rollout.run import roll_out
+    from jada.cli.rollout.run import run_rollout
     from jada.inventory import models
     from jada.tasks import plan
 
-    with open_fleet(fleet_file, role, limit) as opened:
-        wanted = _wanted(opened, to, allow_unlisted)
-        request = opened.request(restart=restart, reason=reason)
+    with open_session(fleet_file, role, limit) as session:
+        wanted = _wanted(session, to, allow_unlisted)
+        request = session.request(restart=restart, reason=reason)
 
         def planner(name: str, state: State) -> Plan:
-            role, model = opened.role(name), wanted[name].id
-            made = plan.upgrade(request, role, model, state, opened.engine.service)
+            role, model = session.role(name), wanted[name].id
+            made = plan.upgrade(request, role, model, state, session.engine.service)
             note = "" if to else plan.of_the_file(made, role, state)
             return replace(made, notes=(*made.notes, note)) if note else made
 
-        listed, today = models.catalogue(opened.fleet.models), datetime.now(UTC).date()
+        listed, today = models.catalogue(session.fleet.models), datetime.now(UTC).date()
         for exact in dict.fromkeys(one.id for one in wanted.values()):
             if when := models.retirement(exact, listed, today):
                 err.print(f"[yellow]Note[/] {escape(exact)} {escape(when)}")
         told = sorted(
             {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in wanted.values()}
         )
-        return roll_out(
-            opened,
+        return run_rollout(
+            session,
             request,
             planner,
             kind="upgrade",
-            title=f"Upgrade {opened.fleet.name} to {', '.join(told)}, release {request.id}",
-            how=how,
+            title=f"Upgrade {session.fleet.name} to {', '.join(told)}, release {request.id}",
+            options=options,
         )
 
 
-def _wanted(opened: Opened, to: str | None, allow_unlisted: bool) -> dict[str, Model]:
+def _wanted(session: FleetSession, to: str | None, allow_unlisted: bool) -> dict[str, Model]:
     """The model for each host, by name. Raises ConfigError for a host whose role asks for none."""
     from jada.inventory import models
 
-    catalogue = models.catalogue(opened.fleet.models)
+    catalogue = models.catalogue(session.fleet.models)
     if to:
         model = models.resolve(to, catalogue, allow_unlisted)
-        return {host.name: model for host in opened.hosts}
-    by_role = {role.name: role.model for role in opened.fleet.roles}
-    without = [host.name for host in opened.hosts if not by_role.get(host.role)]
+        return {host.name: model for host in session.hosts}
+    by_role = {role.name: role.model for role in session.fleet.roles}
+    without = [host.name for host in session.hosts if not by_role.get(host.role)]
     if without:
         raise ConfigError(
             f"fleet.yml asks for no model on {', '.join(without)}",
             "add --to MODEL, or a role with a model to fleet.yml",
         )
-    return {host.name: models.resolve(by_role[host.role], catalogue, allow_unlisted) for host in opened.hosts}
+    return {host.name: models.resolve(by_role[host.role], catalogue, allow_unlisted) for host in session.hosts}

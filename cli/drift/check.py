@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from jada import Exit, HostError, JadaError
 from jada.cli.drift import formats, notices
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge, unmatched
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status, evaluate, unmatched
 from jada.cli.drift.log import Check, Episode, open_log
 from jada.cli.records.sqlite import open_records
-from jada.cli.session import Opened, choose_recorded
+from jada.cli.session import FleetSession, choose_recorded
 from jada.cli.ui.console import emit_json, err, escape, named, nulled, out, plural
 from jada.cli.ui.tables import Column, show_table
 from jada.tasks.state import State
@@ -39,24 +39,28 @@ EPISODES = (
 )
 
 
-def judged(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> Drift:
+def judged(session: FleetSession, seen: Mapping[str, State | HostError], whole: bool) -> DriftReport:
     """What was seen, judged by the hosts' own releases, by fleet.yml and by the record. Raises JadaError."""
-    return _judged(opened, seen, _released(opened.fleet), whole)
+    return _judged(session, seen, _released(session.fleet), whole)
 
 
-def judged_anyway(opened: Opened, seen: Mapping[str, State | HostError], whole: bool) -> tuple[Drift, JadaError | None]:
+def judged_anyway(
+    session: FleetSession, seen: Mapping[str, State | HostError], whole: bool
+) -> tuple[DriftReport, JadaError | None]:
     """The same; where the record can't be read, without it, and why that is. Raises ConfigError."""
     released, unread = {}, None
     try:
-        released = _released(opened.fleet)
+        released = _released(session.fleet)
     except JadaError as error:
         unread = error
-    return _judged(opened, seen, released, whole), unread
+    return _judged(session, seen, released, whole), unread
 
 
-def _judged(opened: Opened, seen: Mapping[str, State | HostError], released: Mapping[str, str], whole: bool) -> Drift:
-    found = judge(opened.fleet, opened.hosts, seen, released, datetime.now(UTC), whole)
-    for note in unmatched(opened.fleet, opened.hosts, found) if whole else ():
+def _judged(
+    session: FleetSession, seen: Mapping[str, State | HostError], released: Mapping[str, str], whole: bool
+) -> DriftReport:
+    found = evaluate(session.fleet, session.hosts, seen, released, datetime.now(UTC), whole)
+    for note in unmatched(session.fleet, session.hosts, found) if whole else ():
         err.print(f"[yellow]Note[/] {escape(note)}")
     return found
 
@@ -67,7 +71,7 @@ def _released(fleet: Fleet) -> dict[str, str]:
         return {name: entry.release for name, entry in records.released(fleet.name).items()}
 
 
-def show(found: Drift) -> None:
+def show(found: DriftReport) -> None:
     """Prints one line for each finding, what is no drift once for all its hosts, and one that counts the hosts."""
     noted: dict[str, list[str]] = defaultdict(list)
     for row in found.hosts:
@@ -81,31 +85,31 @@ def show(found: Drift) -> None:
     out.print(summary(found))
 
 
-def summary(found: Drift) -> str:
+def summary(found: DriftReport) -> str:
     """The hosts, counted by what is known of them."""
     counts = {words: found.count(status) for status, words in IN_WORDS.items()}
     hosts = len(found.hosts) - counts["gone"]
     return f"{plural(hosts, 'host')}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}."
 
 
-def _line(row: HostDrift, one: Judged) -> str:
+def _line(row: HostDrift, one: EvaluatedFinding) -> str:
     what = escape(formats.told(one))
     if row.status is Status.NOT_CHECKED:
         what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.actual)}"
     return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Fix: {escape(one.finding.fix_on(row.host))}"
 
 
-def remember_and_tell(opened: Opened, found: Drift, unread: JadaError | None = None) -> None:
+def remember_and_tell(session: FleetSession, found: DriftReport, unread: JadaError | None = None) -> None:
     """Keeps the history and sends notices; what could not be sent is told here and sent the next time.
 
     Raises JadaError, also where the record was `unread`: what was found without it may be news that is none.
     """
     if unread:
         raise unread
-    sends = notices.targets(opened.fleet)
+    sends = notices.channels(session.fleet)
     with open_log() as log:
         log.add(found, sends)
-        for error in notices.tell(opened.fleet.name, log, sends):
+        for error in notices.notify(session.fleet.name, log, sends):
             err.print(f"[yellow]Warning[/] {escape(error.message)}; it will be told at the next check")
             if error.hint:
                 err.print(f"Try: {escape(error.hint)}")

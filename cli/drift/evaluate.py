@@ -47,7 +47,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EvaluatedFinding:
     """One finding. `acceptance` is the entry of fleet.yml that is about it, in force or, if `expired`, no more."""
 
     finding: Finding
@@ -71,11 +71,11 @@ class HostDrift:
     host: str
     role: str
     status: Status
-    findings: tuple[Judged, ...] = ()
+    findings: tuple[EvaluatedFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class DriftReport:
     """One check of a fleet at one moment. `whole` when it was about all its hosts."""
 
     fleet: str
@@ -93,14 +93,14 @@ class Drift:
         return Exit.DRIFT if self.count(Status.DRIFTED) else Exit.OK
 
 
-def judge(
+def evaluate(
     fleet: Fleet,
     hosts: Sequence[Host],
     seen: Mapping[str, State | HostError],
     released: Mapping[str, str],
     at: datetime,
     whole: bool = True,
-) -> Drift:
+) -> DriftReport:
     """The drift of `hosts`, from one look at each; `released` is the last release the record knows for each host.
 
     Hosts that are gone can be told only in a check of the whole fleet. Raises ConfigError for an acceptance of a code
@@ -116,10 +116,10 @@ def judge(
         rows += _gone(hosts, seen, released)
     found = {host.name: host for host in hosts}
     judged = tuple(_accepted(row, found.get(row.host), accept, at.date()) for row in rows)
-    return Drift(fleet.name, at, judged, whole)
+    return DriftReport(fleet.name, at, judged, whole)
 
 
-def unmatched(fleet: Fleet, hosts: Sequence[Host], found: Drift) -> Iterator[str]:
+def unmatched(fleet: Fleet, hosts: Sequence[Host], found: DriftReport) -> Iterator[str]:
     """Each pattern of fleet.yml's accepted findings that no host of the fleet has a name like, in words."""
     known = {host.name: host for host in hosts}
     for index, one in enumerate(fleet.accept):
@@ -147,10 +147,11 @@ def _states(seen: Mapping[str, State | HostError]) -> Iterable[State]:
 
 def _unless_hung(name: str, seen: State | HostError, at: datetime, longest: timedelta) -> State | HostError:
     """What was seen; an error under a lock that no change can hold any more, or yet: it may be held for ever."""
-    if isinstance(seen, HostError) or -AHEAD <= _lasts(seen.lock, at) <= longest:
+    if isinstance(seen, HostError) or -AHEAD <= _lasts(seen.running_transaction, at) <= longest:
         return seen
     return HostError(
-        f"{name} can't be judged: being changed by {seen.lock}, which no change is for so long, or ahead of its time",
+        f"{name} can't be judged: being changed by {seen.running_transaction}, which no change is for so long, or "
+        "ahead of its time",
         f"log in there and see what holds the lock, such as with: fuser -v {paths.HOME}/lock",
     )
 
@@ -186,21 +187,21 @@ def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> H
     if isinstance(seen, HostError):
         kind = next((kind for error, kind in WHY_NOT.items() if isinstance(seen, error)), codes.NOT_CHECKED)
         finding = Finding.of(kind, "an answer from the host", seen.message, seen.hint)
-        return HostDrift(host.name, host.role, Status.NOT_CHECKED, (Judged(finding),))
+        return HostDrift(host.name, host.role, Status.NOT_CHECKED, (EvaluatedFinding(finding),))
     if change := checks.under_way(seen):
-        return HostDrift(host.name, host.role, Status.CHANGING, (Judged(change),))
+        return HostDrift(host.name, host.role, Status.CHANGING, (EvaluatedFinding(change),))
     membership = tuple(_membership(host, seen, known, beside.latest))
     own = (one for one in checks.drift(seen) if not (membership and one.kind is codes.NO_RELEASE))
     others = (*of_fleet(beside.fleet, host.role, seen, beside.today), *_mixed(host, seen, beside))
-    return HostDrift(host.name, host.role, Status.IN_SYNC, tuple(map(Judged, (*membership, *own, *others))))
+    return HostDrift(host.name, host.role, Status.IN_SYNC, tuple(map(EvaluatedFinding, (*membership, *own, *others))))
 
 
 def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Finding]:
     """What people, fleet.yml and the catalogue say of a host, whatever its release says."""
-    if state.held:
-        yield Finding.of(codes.OPERATOR_LOCK, "no lock", f"locked by {state.held}")
+    if state.operator_lock:
+        yield Finding.of(codes.OPERATOR_LOCK, "no lock", f"locked by {state.operator_lock}")
     asked = fleet.model_of(role)
-    released = state.release.wanted.model if state.release else ""
+    released = state.release.desired.model if state.release else ""
     if asked and state.release and state.release.role == role and released != asked:
         yield Finding.of(
             codes.MODEL_NOT_OF_FLEET,
@@ -221,7 +222,7 @@ def _models_of_roles(hosts: Iterable[Host], seen: Mapping[str, State | HostError
     for host in hosts:
         state = seen[host.name]
         if isinstance(state, State) and state.release and state.release.role == host.role:
-            found[host.role][state.release.wanted.model] += 1
+            found[host.role][state.release.desired.model] += 1
     return found
 
 
@@ -229,7 +230,7 @@ def _mixed(host: Host, state: State, beside: _Beside) -> Iterator[Finding]:
     """Where fleet.yml names no model for a role, its hosts are compared with each other."""
     if not state.release or state.release.role != host.role or beside.fleet.model_of(host.role):
         return
-    counts, model = beside.models[host.role], state.release.wanted.model
+    counts, model = beside.models[host.role], state.release.desired.model
     (_, most), *rest = counts.most_common()
     if rest and (counts[model] < most or rest[0][1] == most):
         told = ", ".join(f"{count} on {one or 'none'}" for one, count in counts.most_common())
@@ -265,7 +266,7 @@ def _gone(
     for name, release in sorted(released.items(), key=lambda one: natural(one[0])):
         if name not in here and release >= oldest:
             finding = Finding.of(codes.HOST_GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
-            yield HostDrift(name, "", Status.GONE, (Judged(finding),))
+            yield HostDrift(name, "", Status.GONE, (EvaluatedFinding(finding),))
 
 
 def _accepted(row: HostDrift, host: Host | None, accept: Sequence[Acceptance], today: date) -> HostDrift:
@@ -280,10 +281,10 @@ def _is_about(pattern: str, row: HostDrift, host: Host | None) -> bool:
     return host.is_called(pattern) if host else fnmatchcase(row.host, pattern)
 
 
-def _judged(finding: Finding, accept: Sequence[Acceptance], today: date) -> Judged:
+def _judged(finding: Finding, accept: Sequence[Acceptance], today: date) -> EvaluatedFinding:
     about = [one for one in accept if one.code == finding.code]
     last = max(about, key=lambda one: one.until, default=None)
-    return Judged(finding, last, expired=last is not None and last.until < today)
+    return EvaluatedFinding(finding, last, expired=last is not None and last.until < today)
 
 
 def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:

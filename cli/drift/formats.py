@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from jada import __version__
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.ui.console import json_text, visible
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks.codes import CODES, NOTE
@@ -19,7 +19,7 @@ from jada.tasks.codes import CODES, NOTE
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def as_json(drift: Drift) -> dict[str, Any]:
+def as_json(drift: DriftReport) -> dict[str, Any]:
     """The hosts of `jada drift --json`, described by docs/schemas/drift.json."""
     return {
         "hosts": [
@@ -36,7 +36,7 @@ def as_json(drift: Drift) -> dict[str, Any]:
     }
 
 
-def junit(drift: Drift) -> str:
+def junit(drift: DriftReport) -> str:
     """JUnit's XML: a suite for each host, with a case for each finding, and one that passes if it is in sync."""
     root = ElementTree.Element("testsuites", name=visible(f"jada drift: {drift.fleet}"))
     for row in drift.hosts:
@@ -59,7 +59,7 @@ def junit(drift: Drift) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def sarif(drift: Drift, place: Path) -> str:
+def sarif(drift: DriftReport, place: Path) -> str:
     """SARIF 2.1.0: a rule for each code, a result for each finding.
 
     `place` is the fleet.yml, as a path in the repository: GitHub takes only results that are in a file. The host is
@@ -95,7 +95,7 @@ def sarif(drift: Drift, place: Path) -> str:
     return json_text({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
 
-def prometheus(drift: Drift) -> str:
+def prometheus(drift: DriftReport) -> str:
     """Metrics for node_exporter's textfile collector, in Prometheus' text format.
 
     Every code is there, with 0 where nothing was found: an alert on a series that vanishes never resolves.
@@ -134,17 +134,17 @@ def prometheus(drift: Drift) -> str:
     )
 
 
-def github(drift: Drift) -> str:
+def github(drift: DriftReport) -> str:
     """Annotations for GitHub Actions, one line for each finding (its workflow commands)."""
     return "".join(_annotation(row, one) for row in drift.hosts for one in row.findings)
 
 
-def told(one: Judged) -> str:
+def told(one: EvaluatedFinding) -> str:
     """A finding in one line, with who accepts it."""
     return f"{one.finding}{acceptance(one)}"
 
 
-def acceptance(one: Judged) -> str:
+def acceptance(one: EvaluatedFinding) -> str:
     """The end of a sentence about a finding: until when and why it is, or was, accepted."""
     if one.acceptance is None:
         return ""
@@ -154,7 +154,7 @@ def acceptance(one: Judged) -> str:
     )
 
 
-def _finding(row: HostDrift, one: Judged) -> dict[str, Any]:
+def _finding(row: HostDrift, one: EvaluatedFinding) -> dict[str, Any]:
     accepted = one.acceptance
     return {
         **finding_as_json(one.finding, row.host),
@@ -164,7 +164,7 @@ def _finding(row: HostDrift, one: Judged) -> dict[str, Any]:
     }
 
 
-def _case(row: HostDrift, one: Judged) -> ElementTree.Element:
+def _case(row: HostDrift, one: EvaluatedFinding) -> ElementTree.Element:
     finding = one.finding
     case = _empty_case(row, f"{finding.code} {finding.name}")
     if one.is_drift:
@@ -181,7 +181,7 @@ def _empty_case(row: HostDrift, name: str) -> ElementTree.Element:
     return ElementTree.Element("testcase", name=visible(name), classname=classname, time="0")
 
 
-def _result(row: HostDrift, one: Judged, place: Path) -> dict[str, Any]:
+def _result(row: HostDrift, one: EvaluatedFinding, place: Path) -> dict[str, Any]:
     finding = one.finding
     result: dict[str, Any] = {
         "ruleId": finding.code,
@@ -214,7 +214,7 @@ def _label(text: str) -> str:
     return visible(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _annotation(row: HostDrift, one: Judged) -> str:
+def _annotation(row: HostDrift, one: EvaluatedFinding) -> str:
     finding = one.finding
     level = "notice" if one.is_accepted or finding.severity == NOTE else finding.severity
     title = _command(f"{row.host}: {finding.code} {finding.name}").replace(":", "%3A").replace(",", "%2C")

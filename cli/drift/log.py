@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jada import natural
-from jada.cli.drift.evaluate import UNCHECKED, Drift, HostDrift, Status
+from jada.cli.drift.evaluate import UNCHECKED, DriftReport, HostDrift, Status
 from jada.cli.records.sqlite import open_database, read, write
 from jada.cli.ui.console import visible
 from jada.tasks.checks import Finding
@@ -57,7 +57,7 @@ class Check:
     not_checked: int
 
 
-def compare(drift: Drift, known: Sequence[Episode]) -> tuple[list[Episode], list[Episode]]:
+def compare(drift: DriftReport, known: Sequence[Episode]) -> tuple[list[Episode], list[Episode]]:
     """The episodes that begin with this check, and those of `known` (the open ones) that it ends."""
     at = drift.at.isoformat(timespec="seconds")
     rows = {row.host: row for row in drift.hosts}
@@ -79,7 +79,7 @@ class DriftLog:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, drift: Drift, targets: Iterable[str]) -> None:
+    def add(self, drift: DriftReport, targets: Iterable[str]) -> None:
         """Writes what changed since the last check, with a notice to each target of what counts as drift."""
         check = Check(
             fleet=drift.fleet,

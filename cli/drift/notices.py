@@ -22,12 +22,12 @@ TIMEOUT: float = 15
 MOST_LINES = 30
 # About so long is a line at most, so that all of them are less than SNS (256 KB) and Slack (40,000 characters) take.
 MOST_CHARACTERS = 1000
-Send = Callable[[str, str], None]
+Sender = Callable[[str, str], None]
 
 
-def targets(fleet: Fleet) -> Mapping[str, Send]:
+def channels(fleet: Fleet) -> Mapping[str, Sender]:
     """Where notices go, by the words for it: each takes a subject and a text. Raises JadaError when called in vain."""
-    found: dict[str, Send] = {}
+    found: dict[str, Sender] = {}
     if topic := fleet.notify.sns:
         # Here, because a webhook needs no boto3.
         from jada.inventory.cloud.sns import publish
@@ -40,7 +40,7 @@ def targets(fleet: Fleet) -> Mapping[str, Send]:
     return found
 
 
-def tell(fleet: str, log: DriftLog, sends: Mapping[str, Send]) -> list[JadaError]:
+def notify(fleet: str, log: DriftLog, sends: Mapping[str, Sender]) -> list[JadaError]:
     """Sends each target what it has not been told; what fails is kept for the next time, and returned."""
     failed = []
     for target, send in sends.items():

@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import quote
 
 from jada import __version__, natural
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.formats import acceptance
 from jada.cli.drift.log import Check, Episode, compare
 from jada.cli.records.model import Entry, HostOutcome
 from jada.cli.ui.console import plural, visible
-from jada.cli.ui.explanation import facts
+from jada.cli.ui.explanation import explanation_dict
 from jada.tasks import FILES
 from jada.tasks.codes import CODES, SEVERITIES, FindingCode
 from jada.tasks.state import State
@@ -49,7 +49,7 @@ class Page:
     chose the hosts, "" for all.
     """
 
-    drift: Drift
+    drift: DriftReport
     states: Mapping[str, State]
     since: datetime
     checks: tuple[Check, ...] = ()
@@ -139,7 +139,7 @@ def html(page: Page) -> str:
     )
 
 
-def _counts(drift: Drift) -> list[tuple[Status, int]]:
+def _counts(drift: DriftReport) -> list[tuple[Status, int]]:
     """How many hosts stand how; that none is being changed is nothing to tell."""
     counts = [(one, drift.count(one)) for one in Status]
     return [(one, count) for one, count in counts if count or one is not Status.CHANGING]
@@ -170,7 +170,7 @@ def _cells(row: HostDrift, state: State | None, codes: Sequence[FindingCode]) ->
     ]
 
 
-def _mark(one: Judged) -> Mark:
+def _mark(one: EvaluatedFinding) -> Mark:
     return ACCEPTED if one.is_accepted else FOUND[one.finding.severity]
 
 
@@ -185,7 +185,7 @@ def _by_need(rows: Sequence[HostDrift]) -> list[HostDrift]:
 
 
 def _facts(name: str, state: State | None) -> dict[str, Any] | None:
-    return {**facts(name, state), "made": state.release} if state else None
+    return {**explanation_dict(name, state), "made": state.release} if state else None
 
 
 def _events(page: Page) -> list[Event]:
@@ -220,7 +220,7 @@ def _drifts(page: Page, episodes: Iterable[Episode]) -> Iterator[Event]:
         spans = tuple((one.opened_at, one.closed_at, one.resolution if one.closed_at else still) for one in times)
         rows[code, spans].append(times)
     for (code, times), alike in rows.items():
-        moments = tuple((_at(opened), _at(closed) if closed else None, ended) for opened, closed, ended in times)
+        moments = tuple((_at(session), _at(closed) if closed else None, ended) for session, closed, ended in times)
         yield Event(
             max(end or page.drift.at for _, end, _ in moments),
             moments,

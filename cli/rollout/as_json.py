@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from jada import HostError
-from jada.cli.rollout.outcome import Report, model_seen
+from jada.cli.rollout.outcome import HostResult, model_seen
 from jada.cli.ui.console import shorten_masks
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks.plan import Plan
 
 
 def as_json(
-    reports: Mapping[str, Report], plans: Mapping[str, Plan | HostError], roles: Mapping[str, str]
+    reports: Mapping[str, HostResult], plans: Mapping[str, Plan | HostError], roles: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     rows = []
     for name, report in reports.items():
@@ -28,7 +28,7 @@ def as_json(
                 "outcome": report.outcome,
                 "detail": report.detail or None,
                 "model_before": (made.before.model or None) if made else None,
-                "model_desired": (made.wanted.model or None) if made else None,
+                "model_desired": (made.desired.model or None) if made else None,
                 "model_after": model_seen(name, report) or None,
                 "open_files_in_force": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding, name) for finding in report.findings],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jada.cli.rollout.options import How
+from jada.cli.rollout.options import RolloutOptions
 from jada.cli.ui.ask import confirm
 from jada.cli.ui.console import plural, visible
 from jada.tasks.plan import Plan
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 
-def agree(fleet: Fleet, todo: Mapping[str, Plan], how: How) -> bool:
+def agree(fleet: Fleet, todo: Mapping[str, Plan], options: RolloutOptions) -> bool:
     """Goes on where somebody said so; True where that was asked for here. Raises click.Abort, click.UsageError."""
-    if how.yes:
+    if options.yes:
         return False
-    if how.as_json or not sys.stdin.isatty():
+    if options.as_json or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
     confirm(question(fleet, todo))
     return True
@@ -37,7 +37,7 @@ def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
     def told(ids: Iterable[str]) -> str:
         return visible(" and ".join(sorted({names.get(one, one) or "no model of their own" for one in ids})))
 
-    before, after = told(one.before.model for one in made), told(one.wanted.model for one in made)
+    before, after = told(one.before.model for one in made), told(one.desired.model for one in made)
     what = f"from {before} to {after}" if before != after else f"(the model stays {after})"
     agents = "restart its agent" if len(todo) == 1 else "restart their agents"
     return f"Change {plural(len(todo), 'host')} of {visible(fleet.name)} {what} and {agents}?"

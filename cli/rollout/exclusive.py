@@ -23,7 +23,7 @@ class LockedError(JadaError):
 
 
 @contextmanager
-def alone(fleet: str, holder: str, needed: bool = True, force: bool = False) -> Iterator[None]:
+def exclusive_rollout(fleet: str, holder: str, needed: bool = True, force: bool = False) -> Iterator[None]:
     """Keeps a second rollout of the fleet from starting on this machine. Raises LockedError, unless by `force`.
 
     The kernel frees the lock when this process ends, however it ends. Rollouts from other machines meet at the lock

@@ -15,57 +15,60 @@ from jada.cli.drift.evaluate import BESIDE, HostDrift, Status
 from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
-from jada.cli.rollout.options import How
-from jada.cli.rollout.run import roll_out
-from jada.cli.session import Opened, choose
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.run import run_rollout
+from jada.cli.selection import choose
+from jada.cli.session import FleetSession
 from jada.inventory import models
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted, first_id
+from jada.tasks.release import Desired, Release, first_id
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 
-def bring_back(everything: Opened, role: str | None, limit: str | None, reason: str, how: How) -> Exit:
+def heal_hosts(
+    everything: FleetSession, role: str | None, limit: str | None, reason: str, options: RolloutOptions
+) -> Exit:
     """Heals the hosts of the fleet that --role and --limit leave."""
-    opened = replace(everything, hosts=choose(everything.fleet, everything.hosts, role, limit))
-    seen = opened.look("Checking hosts")
-    known = {**seen, **_others(everything, opened, seen)}
-    found = judged(opened, known, whole=False)
+    session = replace(everything, hosts=choose(everything.fleet, everything.hosts, role, limit))
+    seen = session.look("Checking hosts")
+    known = {**seen, **_others(everything, session, seen)}
+    found = judged(session, known, whole=False)
     rows = {row.host: row for row in found.hosts}
-    hosts = {host.name: host for host in opened.hosts}
+    hosts = {host.name: host for host in session.hosts}
     peers = peers_of(everything.hosts, known)
     with open_records() as records:
-        recorded = records.released(opened.fleet.name)
-    request = opened.request(reason=reason, restart=True)
+        recorded = records.released(session.fleet.name)
+    request = session.request(reason=reason, restart=True)
 
     def planner(name: str, state: State) -> Plan:
         # An unfinished change was undone first, and the host looked at again.
-        now = rows if state is seen[name] else {row.host: row for row in _judged_again(opened, known, name, state)}
-        wanted = wanted_on(hosts[name], state, peers, recorded, opened.fleet, datetime.now(UTC))
-        return heal_plan(request, now[name], state, wanted, opened.engine.service)
+        now = rows if state is seen[name] else {row.host: row for row in _judged_again(session, known, name, state)}
+        desired = desired_for(hosts[name], state, peers, recorded, session.fleet, datetime.now(UTC))
+        return heal_plan(request, now[name], state, desired, session.engine.service)
 
-    if not how.as_json:
+    if not options.as_json:
         show(found)
-    if found.exit is Exit.OK and not how.as_json:
+    if found.exit is Exit.OK and not options.as_json:
         return Exit.LOCKED if found.count(Status.CHANGING) else Exit.OK
-    return roll_out(
-        opened,
+    return run_rollout(
+        session,
         request,
         planner,
         kind="heal",
         seen=seen,
-        title=f"Heal {opened.fleet.name}, release {request.id}",
-        how=how,
+        title=f"Heal {session.fleet.name}, release {request.id}",
+        options=options,
     )
 
 
-def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | None, service: Service) -> Plan:
-    """What brings one host back to `wanted`. Pure."""
-    if state.lock:
-        return Plan(lock=state.lock)
+def heal_plan(request: Request, row: HostDrift, state: State, desired: Desired | None, service: Service) -> Plan:
+    """What brings one host back to `desired`. Pure."""
+    if state.running_transaction:
+        return Plan(lock=state.running_transaction)
     drift = [one.finding for one in row.findings if one.is_drift and one.finding.kind not in BESIDE]
     # What its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
     if row.status is Status.IN_SYNC or (row.status is Status.DRIFTED and not drift):
@@ -73,14 +76,14 @@ def heal_plan(request: Request, row: HostDrift, state: State, wanted: Wanted | N
     if not any(one.fixed_by.is_by_heal for one in drift):
         told = "; ".join(f"{one.code} {one.name}: {one.fix_on(row.host)}" for one in drift)
         return Plan(refusal=f"to release the same again would fix nothing here. {told}")
-    if wanted is None:
+    if desired is None:
         why = "neither a release nor its role in fleet.yml says which model it is to run"
         if state.release:
             why = "it was rolled back to what it had before jada"
         return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {shlex.quote(row.host)}")
     # A manifest may lack what was asked for.
-    nofile = wanted.nofile_asked or request.nofile
-    return plan.upgrade(replace(request, nofile=nofile), row.role, wanted.model, state, service, kind="heal")
+    nofile = desired.nofile_requested or request.nofile
+    return plan.upgrade(replace(request, nofile=nofile), row.role, desired.model, state, service, kind="heal")
 
 
 def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> dict[str, Release]:
@@ -92,26 +95,26 @@ def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> d
     return {name: release for name, release in releases.items() if release.role == roles.get(name)}
 
 
-def wanted_on(
+def desired_for(
     host: Host,
     state: State,
     peers: Mapping[str, Release],
     recorded: Mapping[str, HostEntry],
     fleet: Fleet,
     now: datetime,
-) -> Wanted | None:
+) -> Desired | None:
     """The model and limits that a host is to run, by its own release or, where that is gone or was for another role, by
     this machine's record, else by fleet.yml, and only then by what other hosts (`peers`) say: root there decides for no
     other host. Pure.
     """
     if state.release and not _is_stranger(host, state):
-        return state.release.wanted if state.release.wanted.base and state.release.wanted.model else None
-    of_role = {name: one for name, one in peers.items() if one.role == host.role and one.wanted.base}
+        return state.release.desired if state.release.desired.base and state.release.desired.model else None
+    of_role = {name: one for name, one in peers.items() if one.role == host.role and one.desired.base}
     mine = {name: one for name, one in recorded.items() if name == host.name and _is_own(one, state)}
     seconded = {name: recorded[name] for name, one in of_role.items() if _is_recorded(one, recorded.get(name))}
     model = _newest({**seconded, **mine}.values()) or fleet.model_of(host.role)
     model = model or _told(of_role.values(), recorded.values(), fleet, now)
-    return Wanted(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
+    return Desired(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
 
 
 def _is_own(entry: HostEntry, state: State) -> bool:
@@ -123,12 +126,12 @@ def _is_own(entry: HostEntry, state: State) -> bool:
 def _is_recorded(release: Release, entry: HostEntry | None) -> bool:
     """True where this machine saw the very thing that a host tells of its release."""
     seen = entry and entry.outcome is HostOutcome.VERIFIED and (entry.release, entry.model_after)
-    return seen == (release.id, release.wanted.model)
+    return seen == (release.id, release.desired.model)
 
 
 def _newest(entries: Iterable[HostEntry]) -> str:
     """The model of the newest of these entries of the record that a fleet may be pinned to, or ""."""
-    usable = [one for one in entries if one.model_after and not models.refusal(one.model_after)]
+    usable = [one for one in entries if one.model_after and not models.why_rejected(one.model_after)]
     return max(usable, key=attrgetter("release")).model_after if usable else ""
 
 
@@ -139,24 +142,24 @@ def _told(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet,
     known = {model.id for model in models.catalogue(fleet.models)}
     known |= {one.model_after for one in recorded if one.outcome is HostOutcome.VERIFIED}
     future = first_id(now + AHEAD)
-    usable = [one for one in peers if one.id < future and one.wanted.model in known]
-    return max(usable, key=attrgetter("id")).wanted.model if usable else ""
+    usable = [one for one in peers if one.id < future and one.desired.model in known]
+    return max(usable, key=attrgetter("id")).desired.model if usable else ""
 
 
 def _others(
-    everything: Opened, opened: Opened, seen: Mapping[str, State | HostError]
+    everything: FleetSession, session: FleetSession, seen: Mapping[str, State | HostError]
 ) -> Mapping[str, State | HostError]:
     """A look at the other hosts of a role, where a host has to be told what its role runs."""
     states = HostResults(seen).ok
-    roles = {host.role for host in opened.hosts if host.name in states and _is_stranger(host, states[host.name])}
+    roles = {host.role for host in session.hosts if host.name in states and _is_stranger(host, states[host.name])}
     rest = tuple(host for host in everything.hosts if host.role in roles and host.name not in seen)
     return replace(everything, hosts=rest).look("Looking at what their role runs") if rest else {}
 
 
 def _judged_again(
-    opened: Opened, known: Mapping[str, State | HostError], name: str, state: State
+    session: FleetSession, known: Mapping[str, State | HostError], name: str, state: State
 ) -> tuple[HostDrift, ...]:
-    return judged(opened, {**known, name: state}, whole=False).hosts
+    return judged(session, {**known, name: state}, whole=False).hosts
 
 
 def _is_stranger(host: Host, state: State) -> bool:

@@ -13,7 +13,7 @@ from jada import Exit
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class RolloutOptions:
     """How a rollout is carried out and told, as the options of its command say."""
 
     dry_run: bool
@@ -31,7 +31,7 @@ def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     @click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
     @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
     @functools.wraps(command)
-    def with_how(*, dry_run: bool, yes: bool, as_json: bool, verbose: bool, **others: Any) -> Exit:
-        return command(how=How(dry_run, yes, as_json, verbose), **others)
+    def with_options(*, dry_run: bool, yes: bool, as_json: bool, verbose: bool, **others: Any) -> Exit:
+        return command(options=RolloutOptions(dry_run, yes, as_json, verbose), **others)
 
-    return with_how
+    return with_options

@@ -9,7 +9,7 @@ from jada import Exit, HostError, attempt
 from jada.cli import signals
 from jada.cli.records.model import HostOutcome
 from jada.cli.results import worst
-from jada.cli.session import NotBegunError
+from jada.cli.session import NotStartedError
 from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan
@@ -28,7 +28,7 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class HostResult:
     """One host's part in a rollout. `state` is what the last look saw, if there was one."""
 
     outcome: HostOutcome
@@ -40,7 +40,7 @@ class Report:
     log: tuple[str, ...] = ()
 
 
-def exit_code(reports: Mapping[str, Report]) -> Exit:
+def exit_code(reports: Mapping[str, HostResult]) -> Exit:
     """One code for all: that hosts were not begun because of Ctrl-C comes first, whatever became of the others."""
     outcomes = {report.outcome for report in reports.values()}
     if signals.stopped() and HostOutcome.NOT_STARTED in outcomes:
@@ -48,24 +48,24 @@ def exit_code(reports: Mapping[str, Report]) -> Exit:
     return worst({outcome.exit for outcome in outcomes})
 
 
-def without_change(plan: Plan | HostError) -> Report:
+def without_change(plan: Plan | HostError) -> HostResult:
     if isinstance(plan, HostError):
-        outcome = HostOutcome.NOT_STARTED if isinstance(plan, NotBegunError) else HostOutcome.UNREACHABLE
-        return Report(outcome, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
+        outcome = HostOutcome.NOT_STARTED if isinstance(plan, NotStartedError) else HostOutcome.UNREACHABLE
+        return HostResult(outcome, f"{plan.message}; {plan.hint}" if plan.hint else plan.message)
     if plan.lock:
-        return Report(HostOutcome.LOCKED, f"by {plan.lock}")
+        return HostResult(HostOutcome.LOCKED, f"by {plan.lock}")
     if plan.refusal:
-        return Report(HostOutcome.REJECTED, plan.refusal)
-    return Report(HostOutcome.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
+        return HostResult(HostOutcome.REJECTED, plan.refusal)
+    return HostResult(HostOutcome.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
 
 
-def model_now(name: str, report: Report, seen: State | HostError) -> str:
+def model_now(name: str, report: HostResult, seen: State | HostError) -> str:
     """The model a host runs by the last look at it, "" where that is not known."""
     before = seen if isinstance(seen, State) and report.outcome.is_untouched else None
     return model_seen(name, replace(report, state=report.state or before))
 
 
-def model_seen(name: str, report: Report) -> str:
+def model_seen(name: str, report: HostResult) -> str:
     state = report.state
     model = attempt(name, lambda: checks.running_model(state)) if state else ""
     return "" if isinstance(model, HostError) else model

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from jada import HostError
 from jada.cli.records.model import REDO, Entry, HostEntry
-from jada.cli.rollout.outcome import Report, model_seen
+from jada.cli.rollout.outcome import HostResult, model_seen
 from jada.cli.ui.console import all_visible
 from jada.tasks.plan import Plan, Request
 
 
 def as_entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
     transactions = [plan.transaction for plan in todo.values() if plan.transaction]
-    models = {one.release.wanted.model for one in transactions}
+    models = {one.release.desired.model for one in transactions}
     model = models.pop() if len(models) == 1 else ""
     # A change that was cut off is undone first, whatever comes then.
-    forward = {bool(one.release.redoes) for one in transactions if not one.state.interrupted}
+    forward = {bool(one.release.redoes) for one in transactions if not one.state.unfinished_transaction}
     return Entry(
         id=request.id,
         fleet=request.fleet,
@@ -29,7 +29,7 @@ def as_entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
 
 
 def as_host_entries(
-    request: Request, plans: Mapping[str, Plan | HostError], reports: Mapping[str, Report]
+    request: Request, plans: Mapping[str, Plan | HostError], reports: Mapping[str, HostResult]
 ) -> list[HostEntry]:
     entries = []
     for name, report in reports.items():

@@ -16,13 +16,13 @@ from jada.cli.records.sqlite import Records, open_records, told_only
 from jada.cli.results import HostResults, each_judged
 from jada.cli.rollout.as_json import as_json
 from jada.cli.rollout.ask import agree
-from jada.cli.rollout.exclusive import LockedError, alone
-from jada.cli.rollout.options import How
-from jada.cli.rollout.outcome import Plans, Report, exit_code, model_now, without_change
+from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_plan, show_reports
 from jada.cli.rollout.verify import verify
-from jada.cli.session import NotBegunError, Opened
+from jada.cli.session import FleetSession, NotStartedError
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 Planner = Callable[[str, State], Plan]
 
 
-def roll_out(
-    opened: Opened,
+def run_rollout(
+    session: FleetSession,
     request: Request,
     planner: Planner,
     *,
     kind: str,
     title: str,
-    how: How,
+    options: RolloutOptions,
     history: bool = False,
     seen: Mapping[str, State | HostError] | None = None,
     about: Callable[[Plans], Iterable[str]] = lambda _: (),
@@ -50,51 +50,51 @@ def roll_out(
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
     as a whole, carries it out once it was agreed to, and records what happened, in `records` if they are open already.
     """
-    seen = seen or opened.look(history=history, goes_on=how.yes and not how.dry_run)
+    seen = seen or session.look(history=history, goes_on=options.yes and not options.dry_run)
     locked = _locked(seen, request, kind)
-    if locked and not how.dry_run:
+    if locked and not options.dry_run:
         raise locked
     plans = each_judged(seen, planner)
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
-    if not how.as_json:
+    if not options.as_json:
         show_plan(title, plans, notes)
-    if not how.dry_run and todo and agree(opened.fleet, todo, how):
-        opened = opened.begun_anew()
+    if not options.dry_run and todo and agree(session.fleet, todo, options):
+        session = session.with_new_deadline()
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}
-    if how.dry_run:
-        reports |= {name: Report(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
+    if options.dry_run:
+        reports |= {name: HostResult(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
         # The way back needs no record and no lock of this machine.
         needed = kind != "rollback"
         with (
             signals.held(_tell_stopping),
-            alone(opened.fleet.name, request.holder, needed, request.force),
+            exclusive_rollout(session.fleet.name, request.holder, needed, request.force),
             nullcontext(records) if records else open_records(needed) as record,
         ):
-            reports |= dict.fromkeys(todo, Report(HostOutcome.IN_PROGRESS))
+            reports |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
             with told_only(not needed):
                 record.add(as_entry(request, kind, todo), as_host_entries(request, plans, reports))
             try:
-                _carry_out(opened, todo, planner, history, how.verbose, reports)
+                _apply_all(session, todo, planner, history, options.verbose, reports)
             finally:
                 # However it ends here, what is known of hosts by then is written down, or told if it can't be.
                 with told_only():
                     record.update(as_host_entries(request, plans, reports))
-    reports = {host.name: reports[host.name] for host in opened.hosts}
+    reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports)
     models = {name: model_now(name, report, seen[name]) for name, report in reports.items()}
-    if how.as_json:
-        rows = as_json(reports, plans, {host.name: host.role for host in opened.hosts})
+    if options.as_json:
+        rows = as_json(reports, plans, {host.name: host.role for host in session.hosts})
         counts = Counter(filter(None, models.values()))
-        facts = {"release": request.id, "dry_run": how.dry_run, "notes": list(notes)}
-        emit_json(kind, opened.fleet.name, code, {**facts, "models": counts, "hosts": rows})
-    elif how.dry_run:
+        facts = {"release": request.id, "dry_run": options.dry_run, "notes": list(notes)}
+        emit_json(kind, session.fleet.name, code, {**facts, "models": counts, "hosts": rows})
+    elif options.dry_run:
         out.print("Dry run: nothing was changed.")
     elif todo:
-        show_reports(reports, how.verbose, request.id, on_models(models.values(), opened.fleet))
+        show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet))
     return code
 
 
@@ -107,7 +107,7 @@ def _tell_stopping() -> None:
 
 def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) -> LockedError | None:
     """Why people's locks on these hosts stop a rollout, if they do; where it is forced, that they don't is told."""
-    held = grouped((state.held, name) for name, state in HostResults(seen).ok.items() if state.held)
+    held = grouped((state.operator_lock, name) for name, state in HostResults(seen).ok.items() if state.operator_lock)
     if not held:
         return None
     told = "; ".join(f"{named(names)} by {by}" for by, names in sorted(held.items()))
@@ -118,17 +118,17 @@ def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) 
     return None
 
 
-def _carry_out(
-    opened: Opened,
+def _apply_all(
+    session: FleetSession,
     todo: Mapping[str, Plan],
     planner: Planner,
     history: bool,
     evidence: bool,
-    reports: dict[str, Report],
+    reports: dict[str, HostResult],
 ) -> None:
     """Changes the hosts, and puts into `reports` how it ended for each as soon as it has."""
 
-    def change(name: str, connection: Connection) -> Report:
+    def change(name: str, connection: Connection) -> HostResult:
         began = time.monotonic()
         plan = todo[name]
         _stop_here(name)
@@ -144,17 +144,17 @@ def _carry_out(
         report = verify(name, connection, plan, told, evidence)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
-    def keep(name: str, connection: Connection) -> Report:
+    def keep(name: str, connection: Connection) -> HostResult:
         reports[name] = change(name, connection)
         return reports[name]
 
-    done = opened.visit("Changing hosts", todo, keep) if todo else {}
+    done = session.run_on_each("Changing hosts", todo, keep) if todo else {}
     reports.update({name: without_change(one) if isinstance(one, HostError) else one for name, one in done.items()})
 
 
 def _stop_here(name: str) -> None:
     if signals.stopped():
-        raise NotBegunError(f"{name} was not begun: jada was told to stop")
+        raise NotStartedError(f"{name} was not begun: jada was told to stop")
 
 
 def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Outcome | HostError:

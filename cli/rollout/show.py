@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from jada import HostError, attempt
 from jada.cli.records.model import HostOutcome
 from jada.cli.results import HostResults
-from jada.cli.rollout.outcome import Plans, Report
+from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
 from jada.tasks import checks
 from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
-from jada.tasks.settings import Member, SettingsError, members
+from jada.tasks.settings import Member, SettingsError, top_level_members
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
     out.print()
 
 
-def show_reports(reports: Mapping[str, Report], verbose: bool, release: str, models: str) -> None:
+def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str, models: str) -> None:
     """Prints one line for each host, with what was seen running, and a line that counts them and their models."""
     for name, report in reports.items():
         lines = attempt(name, partial(_lines, name, report, verbose, release), "show what it saw there")
@@ -81,7 +81,7 @@ def _show_changes(plans: Mapping[str, Plan]) -> None:
             print_diff(diff)
 
 
-def _lines(name: str, report: Report, verbose: bool, release: str) -> list[str]:
+def _lines(name: str, report: HostResult, verbose: bool, release: str) -> list[str]:
     told = _seen_running(report.state) if report.outcome.ok and report.state else report.detail
     outcome = _rolled_back(report) if report.outcome is HostOutcome.ROLLED_BACK else report.outcome.label
     return [
@@ -92,7 +92,7 @@ def _lines(name: str, report: Report, verbose: bool, release: str) -> list[str]:
     ]
 
 
-def _rolled_back(report: Report) -> str:
+def _rolled_back(report: HostResult) -> str:
     model = checks.running_model(report.state) if report.state else ""
     return f"failed, rolled back and runs {f'{model} again' if model else 'again'}"
 
@@ -110,7 +110,7 @@ def _seen_running(state: State) -> str:
     if process is None:
         return "no process"
     model = checks.running_model(state) or "model unknown"
-    how = "says its model check" if state.told else f"in {state.settings.path}, older than the process"
+    how = "says its model check" if state.report.model else f"in {state.settings.path}, older than the process"
     age = max(0, state.now - process.started)
     return f"runs {model} ({how}); pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
 
@@ -127,7 +127,7 @@ def _evidence(state: State) -> Iterator[str]:
 def model_lines(text: str) -> list[str]:
     """The lines of a settings file that name its model, with their numbers, and of each no more than that."""
     try:
-        found = [one for one in members(text) if one.key == "model"] if text else []
+        found = [one for one in top_level_members(text) if one.key == "model"] if text else []
     except SettingsError:
         # Which key is whose can't be told, nor what of such a line may be shown.
         return []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jada import HostError, attempt
 from jada.cli.records.model import HostOutcome
 from jada.cli.results import each_judged
-from jada.cli.rollout.outcome import OUTCOMES, Report
+from jada.cli.rollout.outcome import OUTCOMES, HostResult
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jada.tasks.engine import Connection
 
 
-def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostError, evidence: bool) -> Report:
+def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostError, evidence: bool) -> HostResult:
     """A transaction that says "done" is believed only after a look, which tells too where nothing was said."""
     if isinstance(told, HostError):
         connection.close()
@@ -30,31 +30,35 @@ def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
         return _verify_restored(name, connection, plan, told, evidence)
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
-        return Report(OUTCOMES[told.result], reason, log=told.log)
+        return HostResult(OUTCOMES[told.result], reason, log=told.log)
     look = partial(connection.look, evidence=evidence)
     seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
     if isinstance(judged, HostError):
-        return Report(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
+        return HostResult(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
     state, found = judged
     if any(finding.is_error for finding in found):
-        why = "what runs is not known" if state.unseen and not state.told else "what runs is not what was asked for"
-        return Report(HostOutcome.UNPROVEN, why, state, found)
-    return Report(HostOutcome.VERIFIED, state=state, findings=found)
+        why = (
+            "what runs is not known"
+            if state.unseen and not state.report.model
+            else "what runs is not what was asked for"
+        )
+        return HostResult(HostOutcome.UNPROVEN, why, state, found)
+    return HostResult(HostOutcome.VERIFIED, state=state, findings=found)
 
 
-def _verify_restored(name: str, connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> Report:
+def _verify_restored(name: str, connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> HostResult:
     """A host that went back is looked at and judged like any other: what it ran before may crash too."""
     seen = attempt(name, partial(connection.look, evidence=evidence), "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
     if isinstance(judged, HostError):
         detail = f"{told.reason}; it says that it rolled back, but {judged.message}"
-        return Report(HostOutcome.ROLLBACK_FAILED, detail, log=told.log)
+        return HostResult(HostOutcome.ROLLBACK_FAILED, detail, log=told.log)
     state, found = judged
     if found:
         detail = f"rolled back, but it does NOT run. {told.reason}"
-        return Report(HostOutcome.ROLLBACK_FAILED, detail, state, found, log=told.log)
-    return Report(HostOutcome.ROLLED_BACK, told.reason, state, log=told.log)
+        return HostResult(HostOutcome.ROLLBACK_FAILED, detail, state, found, log=told.log)
+    return HostResult(HostOutcome.ROLLED_BACK, told.reason, state, log=told.log)
 
 
 def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
@@ -71,8 +75,8 @@ def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
 
 def _found(plan: Plan, state: State) -> tuple[Finding, ...]:
     found = checks.drift(state)
-    wanted = plan.transaction.release.id if plan.transaction else None
-    if wanted and (state.release is None or state.release.id != wanted):
+    desired = plan.transaction.release.id if plan.transaction else None
+    if desired and (state.release is None or state.release.id != desired):
         seen = state.release.id if state.release else "none"
-        return (Finding.of(codes.OTHER_RELEASE, wanted, seen), *found)
+        return (Finding.of(codes.OTHER_RELEASE, desired, seen), *found)
     return found

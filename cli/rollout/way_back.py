@@ -17,7 +17,7 @@ from jada.cli.rollout.show import on_models
 from jada.cli.ui.console import plural
 from jada.tasks import checks
 from jada.tasks.plan import Plan, last_release
-from jada.tasks.release import Release, Wanted, first_id
+from jada.tasks.release import Desired, Release, first_id
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def recorded(records: Records, fleet: str) -> Recorded | None:
         hosts = frozenset(one.host for one in records.hosts(entry.id) if one.outcome.was_tried)
         if hosts:
             kind = "rollback" if entry.kind == "rollback" else "upgrade"
-            made = Release(entry.id, kind, Wanted(entry.model, 0, release=entry.id), Wanted("", 0), who=entry.who)
+            made = Release(entry.id, kind, Desired(entry.model, 0, release=entry.id), Desired("", 0), who=entry.who)
             return Recorded(made, hosts)
     return None
 
@@ -129,12 +129,12 @@ def _made(states: Mapping[str, State], change: str) -> str:
     if made is None:
         return ""
     why = f": {made.reason}" if made.reason else ""
-    return f", which put {made.wanted.model} in place ({', '.join(filter(None, (made.who, made.at)))}{why})"
+    return f", which put {made.desired.model} in place ({', '.join(filter(None, (made.who, made.at)))}{why})"
 
 
 def _stays(state: State, change: str) -> bool:
     """Whether the change was not made on this host at all."""
-    if state.release is None or change in (state.release.wanted.base, state.release.change):
+    if state.release is None or change in (state.release.desired.base, state.release.change):
         return False
     return not any(past.error and past.release.id == change for past in state.history)
 
@@ -153,4 +153,4 @@ def _model(name: str, state: State) -> str:
 
 
 def _wanted(plan: Plan) -> str:
-    return plan.transaction.release.wanted.model if plan.transaction else ""
+    return plan.transaction.release.desired.model if plan.transaction else ""

@@ -10,7 +10,7 @@ import click
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
-def span(text: str) -> int:
+def parse_duration(text: str) -> int:
     """Seconds, of minutes, hours or days. Raises click.BadParameter."""
     found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
     if found is None:

@@ -18,18 +18,18 @@ FACTS = ("release", "model_desired", "next_start", "running", "open_files", "res
 WIDEST = 60
 
 
-def facts(name: str, state: State) -> dict[str, Any]:
+def explanation_dict(name: str, state: State) -> dict[str, Any]:
     """What `jada explain --json` tells of one host."""
     fresh, running = _both(state)
     stale = checks.stale_sessions(state)
     process = state.process
     return {
         "release": state.release.id if state.release else None,
-        "model_desired": (state.release.wanted.model or None) if state.release else None,
+        "model_desired": (state.release.desired.model or None) if state.release else None,
         "next_start": _effect(fresh),
         "running": {
             "model": checks.running_model(state) or None,
-            "reported_by": "url" if state.health.model else "command" if state.probe.model else None,
+            "reported_by": state.report.by if state.report.model else None,
             "pid": process.pid,
             "started_at": iso(process.started),
             "uptime_seconds": max(0.0, state.now - process.started),
@@ -56,7 +56,7 @@ def facts(name: str, state: State) -> dict[str, Any]:
 def lines(name: str, state: State) -> Iterator[str]:
     """What `jada explain` tells of one host, as markup."""
     release = state.release
-    asked = f"release {release.id} asks for {release.wanted.model or 'no model'}" if release else "it has no release"
+    asked = f"release {release.id} asks for {release.desired.model or 'no model'}" if release else "it has no release"
     yield f"[bold]{escape(name)}[/]: {escape(asked)}"
     if not checks.unusable(state):
         yield from _what_runs(state)
@@ -103,27 +103,27 @@ def _chain(title: str, effect: Effective) -> Iterator[str]:
         mark = "[green]→[/]" if not origin.rejected_because else " "
         why = f"  ({escape(origin.rejected_because)})" if origin.rejected_because else ""
         yield f"  {mark} {escape(visible(origin.model).ljust(width))}  {escape(origin.where)}{why}"
-    if effect.barred:
-        yield f"    but availableModels of {escape(effect.barred)} leaves {escape(effect.winner.model)} out"
-    if effect.overridden:
-        yield f"    but modelOverrides of {escape(effect.overridden)} sends {escape(effect.model)} in its place"
+    if effect.blocked_by:
+        yield f"    but availableModels of {escape(effect.blocked_by)} leaves {escape(effect.winner.model)} out"
+    if effect.replaced_by:
+        yield f"    but modelOverrides of {escape(effect.replaced_by)} sends {escape(effect.model)} in its place"
 
 
 def _both(state: State) -> tuple[Effective, Effective | None]:
     """What a process started now asks for, and what the one that runs would ask for were it to read the files again."""
-    running = effective.resolve(state, state.process.launch) if state.process else None
-    return effective.resolve(state, effective.fresh(state)), running
+    running = effective.resolve(state, state.process.spec) if state.process else None
+    return effective.resolve(state, effective.next_start(state)), running
 
 
 def _how(state: State) -> str:
-    return " (says its model check)" if state.told else ""
+    return " (says its model check)" if state.report.model else ""
 
 
 def _limits(state: State) -> dict[str, int | None]:
-    wanted = state.release.wanted if state.release else None
+    desired = state.release.desired if state.release else None
     return {
-        "requested": wanted.nofile_asked if wanted else None,
-        "released": wanted.nofile if wanted else None,
+        "requested": desired.nofile_requested if desired else None,
+        "released": desired.nofile if desired else None,
         "set_in_unit": state.unit.nofile,
         "in_force": state.process.soft if state.process else None,
         "at_login": None if state.login.error else state.login.nofile,
@@ -133,8 +133,8 @@ def _limits(state: State) -> dict[str, int | None]:
 def _effect(effect: Effective) -> dict[str, Any]:
     return {
         "model": effect.model,
-        "barred_by": effect.barred or None,
-        "overridden_by": effect.overridden or None,
+        "barred_by": effect.blocked_by or None,
+        "overridden_by": effect.replaced_by or None,
         "chain": [
             {
                 "model": origin.model,

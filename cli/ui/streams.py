@@ -48,10 +48,10 @@ def let_go() -> None:
 
 
 def _occupy(fd: int) -> None:
-    opened = os.open(os.devnull, os.O_RDWR)
-    if opened != fd:
-        os.dup2(opened, fd)
-        os.close(opened)
+    session = os.open(os.devnull, os.O_RDWR)
+    if session != fd:
+        os.dup2(session, fd)
+        os.close(session)
 
 
 def _in_signs(error: UnicodeError) -> tuple[str, int]:

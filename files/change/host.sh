@@ -209,17 +209,17 @@ birth_of() {
 
 # A service that is rolled back is waited for too, but not judged: that is done by the look that follows.
 answers() {
-    [ -n "$HEALTH" ] || return 0
+    [ -n "$CHECK_URL" ] || return 0
     # Often at first, for most services answer within a second; none does at once.
     tries=28
     while :; do
         if [ "$tries" -gt 18 ]; then sleep 0.1 9>&-; else sleep 0.5 9>&-; fi
         # The URL may hold a password, and a command line is for everybody to see; an answer has an end.
-        answer=$(printf 'url = "%s"\n' "$HEALTH" | curl -q -fsS --max-time 3 --proto '=http,https' -K - 2>/dev/null 9>&- |
+        answer=$(printf 'url = "%s"\n' "$CHECK_URL" | curl -q -fsS --max-time 3 --proto '=http,https' -K - 2>/dev/null 9>&- |
             head -c 65536)
         [ -z "$answer" ] || break
         tries=$((tries - 1))
-        why="$HEALTH_TOLD did not answer within 10s of the restart"
+        why="$CHECK_URL_TOLD did not answer within 10s of the restart"
         [ "$tries" -gt 0 ] || { [ -z "$MODEL" ]; return; }
     done
     [ -n "$MODEL" ] || return 0
@@ -228,7 +228,7 @@ answers() {
     case $(printf %s "$answer" | tr -d '[:space:]') in
         *"\"model\":\"$MODEL\""* | *"\"model\":\"$short\""*) return 0 ;;
     esac
-    why="$HEALTH_TOLD does not answer with model $MODEL after the restart"
+    why="$CHECK_URL_TOLD does not answer with model $MODEL after the restart"
     return 1
 }
 

@@ -40,7 +40,7 @@ look() {
     service_user && { manager; members; running_process; next_start; }
     kernel_and_unit_files
     own_files
-    [ -z "$uid" ] || { settings_files; health; probe; login; sessions; }
+    [ -z "$uid" ] || { settings_files; ask_url; ask_command; login; sessions; }
     releases
     say end ok
     half_of_user

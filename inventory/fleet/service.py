@@ -57,6 +57,8 @@ def _model_check(value: Value) -> ModelCheck:
     found = ModelCheck(**value.fields({"url": _url, "command": Value.text}))
     if found == ModelCheck():
         raise value.error("says neither `url` nor `command`", "leave it out if the service can't say its model")
+    if found.url and found.command:
+        raise value.error("says both `url` and `command`", "keep the one that the service answers from itself")
     return found
 
 

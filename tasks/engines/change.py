@@ -10,7 +10,7 @@ from jada import Service
 from jada.tasks.engines.look import LONGEST
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.state import State
-from jada.tasks.transaction import ERROR, Transaction, as_root, hold_script, journal_script, on_stdin, only_on
+from jada.tasks.transaction import ERROR, Transaction, as_root, journal_script, lock_script, on_stdin, only_on
 
 NO_SUDO = "result refused\nreason "
 
@@ -37,4 +37,4 @@ def set_lock(request: LockRequest, instance: str = "") -> Generator[StringComman
     """Locks the host against changes by jada, or frees it; prints the lock there was, and what came of it. On another
     EC2 instance than `instance`, an error is printed instead.
     """
-    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, hold_script(request))))
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, lock_script(request))))

@@ -65,4 +65,4 @@ def look_first(service: Service, history: bool = False) -> FirstPart:
 
 def read_look(service: Service, output: list[str]) -> State:
     """What a look at the service of a host printed. Raises LookError."""
-    return read(service.unit, output, bool(service.model_check.url), bool(service.model_check.command))
+    return read(service.unit, output, service.model_check)

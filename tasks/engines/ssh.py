@@ -98,7 +98,7 @@ class SshConnection:
                 # Of trust and of keys: it says itself what is wrong.
                 if isinstance(refused := error.__context__, HostError):
                     raise refused from None
-                if wait is None or not _may_pass(error):
+                if wait is None or not _is_transient(error):
                     raise HostError(f"{self._host.name} can't be reached: {error}") from None
                 gevent.sleep(random.uniform(0, wait))  # noqa: S311 - no secret
         if transport := self._transport():
@@ -164,7 +164,7 @@ class SshConnection:
         Raises HostError.
         """
         self._was_begun = False
-        return self._change(transaction, evidence) or self._find_out(transaction)
+        return self._change(transaction, evidence) or self._recover_outcome(transaction)
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
@@ -218,7 +218,7 @@ class SshConnection:
             client.close()
         self._host.connected = False
 
-    def _find_out(self, transaction: Transaction) -> Outcome:
+    def _recover_outcome(self, transaction: Transaction) -> Outcome:
         """How a transaction ended whose answer was lost: the host knows."""
         began = answered = time.monotonic()
         while time.monotonic() - began < transaction.longest and time.monotonic() - answered < UNREACHABLE:
@@ -229,9 +229,9 @@ class SshConnection:
                 gevent.sleep(1)
                 continue
             answered = time.monotonic()
-            if state.lock:
+            if state.running_transaction:
                 gevent.sleep(1)
-            elif state.interrupted:
+            elif state.unfinished_transaction:
                 # It was killed there. The same transaction undoes that first, and then does no more.
                 told = self._change(transaction)
                 if told and told.result is not Result.RECOVERED:
@@ -250,7 +250,7 @@ class SshConnection:
         )
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     """Whether connecting may go better in a moment: not so with a silent host, a wrong key or a refused login."""
     cause = error.__context__
     return isinstance(error, ConnectError) and (

@@ -19,7 +19,7 @@ from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
 from jada.inventory.lab.shell import run
 from jada.tasks.operator_lock import LockRequest, OperatorLock
-from jada.tasks.transaction import hold_script
+from jada.tasks.transaction import lock_script
 from tests.conftest import JADA, LAB
 from tests.faults.conftest import NEW, PAUSE, Rig, Seen, finish
 
@@ -293,7 +293,7 @@ def test_peoples_lock_stops_upgrades_and_a_rollback_only_without_force(rig: Rig)
 
 def test_of_two_who_lock_at_once_one_is_told_of_the_other(rig: Rig) -> None:
     locks = [OperatorLock(who, "2026-11-25T10:00:00+00:00", "", "incident 4711") for who in ("ann@ops", "bob@ops")]
-    first, second = (shlex.quote(hold_script(LockRequest(lock))) for lock in locks)
+    first, second = (shlex.quote(lock_script(LockRequest(lock))) for lock in locks)
     both = f"sh -c {first} >/run/first & sh -c {second} >/run/second; wait; tail -qn1 /run/first /run/second"
     told = rig.run(f"for n in $(seq 30); do rm -f /var/lib/jada/held; {both}; done; rm -f /var/lib/jada/held")
     assert sorted(told.split()) == ["jada-held"] * 30 + ["jada-refused"] * 30

@@ -26,7 +26,7 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.report import page
 from jada.cli.report.page import Page
 from jada.cli.rollout import show
-from jada.cli.rollout.outcome import Report
+from jada.cli.rollout.outcome import HostResult
 from jada.cli.ui import explanation
 from jada.cli.ui.console import json_text, styled
 from jada.inventory.fleet.config import Fleet
@@ -35,7 +35,7 @@ from jada.tasks import checks, effective, place, plan
 from jada.tasks.frames import LookError, read_frames
 from jada.tasks.look_reader import LONGEST_MODEL, read
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted
+from jada.tasks.release import Desired, Release
 from jada.tasks.state import INLINE, State
 from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
@@ -43,7 +43,8 @@ from tests.unit.conftest import back_alone
 
 ID, LATER, MODEL = "20261124-120000-aaaa", "20261125-120000-bbbb", "claude-opus-5"
 UNIT = "jada-agent.service"
-UP = Release(ID, "upgrade", Wanted("claude-sonnet-4.6", 4096, 4096, ID), Wanted("opus[1m]", 0), "", "f", "r",
+CHECK = ModelCheck(url="http://127.0.0.1:8787/healthz")
+UP = Release(ID, "upgrade", Desired("claude-sonnet-4.6", 4096, 4096, ID), Desired("opus[1m]", 0), "", "f", "r",
              "ann@box", "2026-11-24T12:00:00+00:00")  # fmt: skip
 SETTINGS = {
     "model": "claude-sonnet-4.6",
@@ -103,9 +104,9 @@ ROOT: Said = {
     "limits.owner": "0:0",
     "limits.mode": "644",
     "limits.sha256": "e" * 64,
-    "health.size": "14",
-    "health.masked": '{"model": "m"}"',
-    "probe.code": "22",
+    "report.size": "14",
+    "report.masked": '{"model": "m"}"',
+    "report.code": "22",
     "session+": (row("77 | 95000 | 34816 | bob | m"), row("78 | 80000 | 0 | ann | ")),
     "release.id": ID,
     "release.manifest.json": UP.to_json(),
@@ -156,7 +157,7 @@ PLAIN: Halves = [
 ]
 WHOLE = framed(RICH[0]) + framed(RICH[1])
 NAMES = sorted({name for half in RICH for name, _ in half} | {"end", "lock", "held", "transaction", "login.error",
-                "settings.dangling", "settings.problem", "layer1.problem", "health.code", "health.http"})  # fmt: skip
+                "settings.dangling", "settings.problem", "layer1.problem", "report.code", "report.http"})  # fmt: skip
 SERVICE = Service(unit=UNIT, model_check=ModelCheck(command="x"))
 REQUEST = Request(LATER, "f", "ann@box", "2026-11-25T12:00:00+00:00", nofile=65536)
 AT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -169,17 +170,17 @@ def drawn(data: st.DataObject) -> Halves:
 
 def looked(output: list[str]) -> State | None:
     with suppress(LookError):
-        return read(UNIT, output, health_asked=True, probe_asked=True)
+        return read(UNIT, output, CHECK)
     return None
 
 
 def told(state: State, is_whole_page: bool = False) -> None:
     """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
-    found = (*checks.drift(state), *checks.findings(state, Wanted(MODEL, 1024, 4096)))
+    found = (*checks.drift(state), *checks.findings(state, Desired(MODEL, 1024, 4096)))
     assert all(finding.fix_on("web-1") for finding in found)
-    for launch in (state.fresh, *([state.process.launch] if state.process else [])):
+    for launch in (state.next_start, *([state.process.spec] if state.process else [])):
         assert effective.resolve(state, launch).model
-    assert all(one.model for _, one in effective.of_sessions(state))
+    assert all(one.model for _, one in effective.of_open_sessions(state))
     place.unsafe(state)
     _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
     for to in ("", ID, "opus[1m]"):
@@ -200,10 +201,10 @@ def _change(made: Plan) -> None:
 
 def _show(state: State) -> None:
     facts = status._facts(state, FLEET, "r", AT.date())
-    json.loads(json_text([facts, explanation.facts("web-1", state)]))
+    json.loads(json_text([facts, explanation.explanation_dict("web-1", state)]))
     row = {"host": "web-1", "role": "r", "error": None, **facts}
     cells = (*status._cells(row, "s"), *status._about([row]), status.total([row]))
-    report = Report(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
+    report = HostResult(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
     for line in (*cells, *explanation.lines("web-1", state), *show._lines("web-1", report, True, ID)):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
@@ -213,7 +214,7 @@ def _judge(state: State, is_whole_page: bool) -> None:
     models = evaluate._models_of_roles([host], {host.name: state})
     row = evaluate._host(host, state, ID, evaluate._Beside(FLEET, AT.date(), ID, models))
     assert row.status is not evaluate.Status.NOT_CHECKED
-    drift = evaluate.Drift("f", AT, (evaluate._accepted(row, host, (), AT.date()),))
+    drift = evaluate.DriftReport("f", AT, (evaluate._accepted(row, host, (), AT.date()),))
     json.loads(json_text(formats.as_json(drift)))
     assert all(line.startswith("::") for line in formats.github(drift).splitlines())
     if is_whole_page:
@@ -224,10 +225,10 @@ def _judge(state: State, is_whole_page: bool) -> None:
 
 
 def test_the_look_itself_is_whole() -> None:
-    state = read(UNIT, packed(WHOLE), health_asked=True, probe_asked=True)
-    assert (state.health.model, len(state.history), len(state.layers), len(state.unread)) == ("m", 2, 4, 2)
+    state = read(UNIT, packed(WHOLE), CHECK)
+    assert (state.report.model, len(state.history), len(state.layers), len(state.unread)) == ("m", 2, 4, 2)
     told(state, is_whole_page=True)
-    plain = read(UNIT, packed(framed(PLAIN[0]) + framed(PLAIN[1])), health_asked=False)
+    plain = read(UNIT, packed(framed(PLAIN[0]) + framed(PLAIN[1])), ModelCheck())
     assert plan.upgrade(REQUEST, "r", MODEL, plain, SERVICE).transaction
     assert not [finding for finding in checks.drift(plain) if finding.is_error]
 
@@ -353,7 +354,7 @@ def test_settings_of_any_values(data: st.DataObject) -> None:
     halves = drawn(data)
     for half in halves:
         for at, (name, _) in enumerate(half):
-            if name.endswith(".masked") and not name.startswith("health") and data.draw(st.booleans()):
+            if name.endswith(".masked") and not name.startswith("report") and data.draw(st.booleans()):
                 text = json.dumps(data.draw(regrafted(SETTINGS)))
                 half[at] = (name, f'{text}"')
                 size = name.replace(".masked", ".size")
@@ -378,12 +379,12 @@ def test_manifests_of_any_values(name: str, manifest: Any) -> None:
 def test_an_answer_of_the_service(answer: str, size: str | None) -> None:
     """Nothing but the id of a model is taken from it."""
     count = str(len(answer.encode("utf-8", "surrogatepass"))) if size is None else size
-    about = {"health.masked": f'{answer}"', "health.size": count}
+    about = {"report.masked": f'{answer}"', "report.size": count}
     said = [(name, about.get(name, text)) for name, text in RICH[0]]
     if state := looked(packed(framed(said) + framed(RICH[1]))):
-        assert state.health.model.isprintable()
-        assert len(state.health.model) <= LONGEST_MODEL
-        assert not UNPRINTABLE.search(state.health.error)
+        assert state.report.model.isprintable()
+        assert len(state.report.model) <= LONGEST_MODEL
+        assert not UNPRINTABLE.search(state.report.error)
         told(state)
 
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from jada import EXACT_ID, UNPRINTABLE
 from jada.tasks import release
-from jada.tasks.release import Release, ReleaseError, Wanted
+from jada.tasks.release import Desired, Release, ReleaseError
 from tests.fuzz.conftest import mutated, numbers, regrafted, texts
 
 ID = "20261124-120000-aaaa"
-UP = Release(ID, "upgrade", Wanted("claude-opus-5", 1024, 4096, ID), Wanted("opus[1m]", 0), fleet="f", role="r",
+UP = Release(ID, "upgrade", Desired("claude-opus-5", 1024, 4096, ID), Desired("opus[1m]", 0), fleet="f", role="r",
              who="ann@box", at="2026-11-24T12:00:00+00:00", reason="why")  # fmt: skip
-BACK = release.rollback("20261124-130000-bbbb", UP.wanted, UP, who="bob@box")
+BACK = release.rollback("20261124-130000-bbbb", UP.desired, UP, who="bob@box")
 DEEP = UP.to_json().replace('"reason"', f'"more": {"[" * 3000}{"]" * 3000}, "reason"')
-LINES = len(release.dropin(UP.wanted).splitlines())
+LINES = len(release.dropin(UP.desired).splitlines())
 
 
 def read(text: str) -> None:
@@ -31,16 +31,16 @@ def read(text: str) -> None:
         assert not UNPRINTABLE.search(str(error))
         return
     assert Release.from_json(found.to_json()) == found
-    told = (asdict(found) | asdict(found.wanted)).values()
+    told = (asdict(found) | asdict(found.desired)).values()
     assert not any(UNPRINTABLE.search(value) or len(value) > 2000 for value in told if isinstance(value, str))
-    for wanted in (found.wanted, found.before):
-        assert not wanted.release or EXACT_ID.fullmatch(wanted.model)
-        _write(wanted)
+    for desired in (found.desired, found.before):
+        assert not desired.release or EXACT_ID.fullmatch(desired.model)
+        _write(desired)
 
 
-def _write(wanted: Wanted) -> None:
+def _write(desired: Desired) -> None:
     try:
-        lines = release.dropin(wanted).splitlines()
+        lines = release.dropin(desired).splitlines()
     except ReleaseError:
         return
     assert len(lines) in (LINES, LINES - 1)
@@ -62,13 +62,13 @@ def test_a_manifest_with_other_values(data: Any) -> None:
 
 @given(texts, texts, numbers, numbers)
 def test_what_is_written_is_one_value_a_line(model: str, number: str, nofile: Any, asked: Any) -> None:
-    _write(Wanted(model, nofile, asked, number))
-    made = replace(UP, wanted=Wanted(model, nofile, asked, ID), who=number)
+    _write(Desired(model, nofile, asked, number))
+    made = replace(UP, desired=Desired(model, nofile, asked, ID), who=number)
     try:
         written = made.to_json()
     except ReleaseError:
         return
-    assert Release.from_json(written).wanted == made.wanted
+    assert Release.from_json(written).desired == made.desired
 
 
 @given(texts, numbers)

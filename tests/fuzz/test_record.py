@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from jada import UNPRINTABLE, Host, JadaError
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
-from jada.cli.rollout.heal import wanted_on
+from jada.cli.rollout.heal import desired_for
 from jada.inventory import models
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
-from jada.tasks.release import Release, Wanted, moment
+from jada.tasks.release import Desired, Release, moment
 from jada.tasks.state import State
 from tests.fuzz.conftest import dear, numbers, texts
 
@@ -66,7 +66,7 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 catalogued = st.one_of(texts, st.sampled_from(sorted(MODELS)))
 peers = st.builds(
     lambda number, model, role, nofile: Release(
-        number, "upgrade", Wanted(model, nofile, nofile, number), Wanted("", 0), role=role
+        number, "upgrade", Desired(model, nofile, nofile, number), Desired("", 0), role=role
     ),
     ids, catalogued, st.sampled_from("rs"), numbers,
 )  # fmt: skip
@@ -74,10 +74,10 @@ peers = st.builds(
 
 @given(st.dictionaries(st.sampled_from(["web-1", "web-2", "web-3"]), peers), st.sampled_from("rs"))
 def test_no_host_decides_for_another(peers: dict[str, Release], role: str) -> None:
-    found = wanted_on(Host("web-1", "192.0.2.1", "static", role=role), STRANGER, peers, {}, FLEET, NOW)
+    found = desired_for(Host("web-1", "192.0.2.1", "static", role=role), STRANGER, peers, {}, FLEET, NOW)
     if role == "r":
         assert found
         assert found.model == "claude-haiku-4.5"
     assert found is None or (found.model in MODELS and found.nofile == FLEET.limits.nofile)
-    told = {one.wanted.model for one in peers.values() if one.id < "20261126-13"}
+    told = {one.desired.model for one in peers.values() if one.id < "20261126-13"}
     assert found is None or role == "r" or found.model in told

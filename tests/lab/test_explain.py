@@ -23,8 +23,8 @@ HOST = "specialist-1"
 # Runs jada with every channel counted that it opens inside an ssh connection, by address.
 COUNTED = """
 import collections, json, sys
-from jada.cli.startup import patch
-patch()  # gevent's, before anything that speaks ssh
+from jada.cli.startup import patch_gevent
+patch_gevent()  # gevent's, before anything that speaks ssh
 import paramiko
 opened = collections.Counter()
 real = paramiko.Transport.open_channel

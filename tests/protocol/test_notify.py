@@ -56,7 +56,7 @@ def test_a_notice_arrives_at_an_sns_topic_of_another_region(
 ) -> None:
     arn, queue = topic
     fleet = fleet_of(STATIC, notify=f"{{sns: '{arn}'}}")
-    (send,) = notices.targets(fleet).values()
+    (send,) = notices.channels(fleet).values()
     send("jada drift: Flotte für alle: 1 new\n" + "x" * 200, "NEW: web-1 … 世界")
     (message,) = received(aws, queue)
     assert message["Subject"].startswith("jada drift: Flotte f?r alle: 1 new")
@@ -110,7 +110,7 @@ def server(status: int) -> Iterator[tuple[str, list[tuple[str, dict[str, str], b
 def test_a_webhook_gets_json_in_slacks_form(fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> None:
     with server(200) as (url, got):
         monkeypatch.setenv("HOOK", url)
-        (send,) = notices.targets(fleet_of(STATIC, notify='{webhook: "${HOOK}"}')).values()
+        (send,) = notices.channels(fleet_of(STATIC, notify='{webhook: "${HOOK}"}')).values()
         send("jada drift: f: 1 new", "NEW: a < b & c <!here> Grüße")
     ((path, headers, body),) = got
     assert path == "/services/T0P/S3CRET"
@@ -200,8 +200,8 @@ def test_an_answer_that_drips_ends_at_the_deadline(start: bytes) -> None:
 PATCHED = """
 import sys
 from pathlib import Path
-from jada.cli.startup import patch
-patch()
+from jada.cli.startup import patch_gevent
+patch_gevent()
 from jada import JadaError
 from jada.cli.drift.in_time import in_time
 from jada.cli.drift.webhook import post
@@ -308,7 +308,7 @@ def test_a_topic_that_never_answers_ends_at_the_deadline(
     monkeypatch.setattr(notices, "TIMEOUT", 0.5)
     with raw_server(*DRIP) as url, pytest.raises(JadaError, match=r"did not answer within 0\.5 s"):
         fleet = fleet_of(STATIC, url=url, notify="{sns: 'arn:aws:sns:eu-west-1:123456789012:jada'}")
-        (send,) = notices.targets(fleet).values()
+        (send,) = notices.channels(fleet).values()
         send("s", "t")
 
 
@@ -317,7 +317,7 @@ def test_a_link_in_what_a_host_says_is_none_in_slack(
 ) -> None:
     with server(200) as (url, got):
         monkeypatch.setenv("HOOK", url)
-        (send,) = notices.targets(fleet_of(STATIC, notify='{webhook: "${HOOK}"}')).values()
+        (send,) = notices.channels(fleet_of(STATIC, notify='{webhook: "${HOOK}"}')).values()
         send("s", "saw <https://evil.example|log in> or HTTP://evil.example")
     assert json.loads(got[0][2]) == {"text": "s\nsaw &lt;https[:]//evil.example|log in&gt; or HTTP[:]//evil.example"}
 
@@ -330,4 +330,4 @@ def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_fleet_without_notify_tells_nobody(fleet_of: Callable[..., Fleet]) -> None:
-    assert notices.targets(fleet_of(STATIC)) == {}
+    assert notices.channels(fleet_of(STATIC)) == {}

@@ -80,7 +80,7 @@ def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> 
         pid = victim.root("pgrep -u agent -x claude").strip()
         victim.root(f"G=$(systemctl show -P ControlGroup jada-agent); echo {pid} > {MEMBERS}")
         seen = victim.look(model_check=ModelCheck(command=LEAVING))
-        assert seen.probe.model == "claude-x"
+        assert seen.report.model == "claude-x"
         assert seen.process is not None
         assert seen.process.speaker == int(pid)
         told = "; ".join(seen.unread)
@@ -138,7 +138,7 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
         code, _, shown = victim.jada("drift", "--json", "--limit", victim.host.name, fleet_file=file)
         assert code == 3, shown
         victim.look(model_check=ModelCheck(url="http://127.0.0.1:8788/"))
-        asked = victim.look(model_check=ModelCheck(url="http://127.0.0.1:8788/")).health
+        asked = victim.look(model_check=ModelCheck(url="http://127.0.0.1:8788/")).report
         assert (asked.model, told in asked.error) == ("", True), asked
         code, _, shown = victim.jada("explain", victim.host.name, fleet_file=file)
         assert code == 0

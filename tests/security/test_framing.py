@@ -49,7 +49,16 @@ def test_a_folders_name_is_no_field(victim: Victim, name: str) -> None:
 
 def facts(state: State) -> tuple[object, ...]:
     """What root says, and what root's work depends on."""
-    return state.user, state.uid, state.home, state.settings, state.unit.sets, state.dropin, state.limits, state.release
+    return (
+        state.user,
+        state.uid,
+        state.home,
+        state.settings,
+        state.unit.settings,
+        state.dropin,
+        state.limits,
+        state.release,
+    )
 
 
 @pytest.mark.parametrize("name", ["a\nuser 4\nroot\nend 2\nok", "a\nsettings.real=/etc/passwd", "a\x1b[2J", "a\t\tb"])
@@ -70,7 +79,7 @@ def test_a_working_folders_name_is_no_field(victim: Victim, name: str) -> None:
     if "\n" in name:
         assert any("line break" in text for text in seen.unread)
     else:
-        assert seen.process.launch.cwd == f"/home/agent/{name}"
+        assert seen.process.spec.cwd == f"/home/agent/{name}"
     code, _, told = victim.jada("explain", victim.host.name)
     assert (code, "\x1b" in told) == (0, False)
 
@@ -91,9 +100,9 @@ def test_a_file_of_variables_of_the_users_is_read_as_the_user(victim: Victim) ->
     )
     try:
         victim.user("echo ANTHROPIC_MODEL=claude-x >env")
-        assert victim.look().fresh.env["ANTHROPIC_MODEL"] == "claude-x"
+        assert victim.look().next_start.env["ANTHROPIC_MODEL"] == "claude-x"
         victim.user("ln -sf /root/env env")
-        assert "ANTHROPIC_MODEL" not in victim.look().fresh.env
+        assert "ANTHROPIC_MODEL" not in victim.look().next_start.env
     finally:
         victim.root("rm /root/env")
 

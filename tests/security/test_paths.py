@@ -229,4 +229,4 @@ def test_roots_own_files_never_take_their_place_from_the_user(victim: Victim) ->
     )
     assert listed.count("agent soft nofile") == listed.count("agent hard nofile") == 1
     state = json.loads(victim.root(f"cat {MANIFEST}"))
-    assert state["wanted"]["model"] == "claude-opus-5"
+    assert state["desired"]["model"] == "claude-opus-5"

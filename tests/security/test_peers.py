@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 PEER = "jada-agent"
 EVIL = {
-    "lines for a unit": {"wanted": {"model": "claude-x\nUser=root\nExecStartPre=/bin/touch /etc/owned"}},
-    "an unknown model": {"wanted": {"model": "claude-evil-9"}},
-    "an id from the future": {"id": "29991231-235959-ffff", "wanted": {"release": "29991231-235959-ffff"}},
-    "a limit that locks out": {"wanted": {"nofile": 10, "nofile_asked": 10}},
+    "lines for a unit": {"desired": {"model": "claude-x\nUser=root\nExecStartPre=/bin/touch /etc/owned"}},
+    "an unknown model": {"desired": {"model": "claude-evil-9"}},
+    "an id from the future": {"id": "29991231-235959-ffff", "desired": {"release": "29991231-235959-ffff"}},
+    "a limit that locks out": {"desired": {"nofile": 10, "nofile_requested": 10}},
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jada import Host, HostError, Service
-from jada.cli.drift.evaluate import judge
+from jada.cli.drift.evaluate import evaluate
 from jada.cli.drift.log import Check, Episode
 from jada.cli.records.model import Entry, HostOutcome
 from jada.cli.report.page import Done, Page
@@ -20,16 +20,16 @@ from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted
+from jada.tasks.release import Desired, Release
 from jada.tasks.state import (
-    Answer,
     Capacity,
     File,
     Folder,
-    Launch,
     Login,
+    ModelReport,
     OpenSession,
     Process,
+    ProcessSpec,
     Settings,
     State,
     Unit,
@@ -78,14 +78,15 @@ HEALTHY = State(
     dropin=File("0:0", "644", "d" * 64),
     limits=File("0:0", "644", "e" * 64),
     capacity=Capacity(nr_open=1_048_576, can_raise=True, hard_pid1=1_048_576, hard_login=524_288),
-    fresh=Launch(cwd="/srv"),
-    process=Process(pid=300, started=NOW - 90, ticks=5000, soft=1_048_576, hard=1_048_576, launch=Launch(cwd="/srv")),
+    next_start=ProcessSpec(cwd="/srv"),
+    process=Process(
+        pid=300, started=NOW - 90, ticks=5000, soft=1_048_576, hard=1_048_576, spec=ProcessSpec(cwd="/srv")
+    ),
     login=Login(1_048_576),
     sessions=(),
-    health=Answer(asked=True, model=MODEL),
-    probe=Answer(),
+    report=ModelReport(by="url", model=MODEL),
     release=Release(
-        ID, "upgrade", Wanted(MODEL, 1_048_576, 2_147_483_646, ID), Wanted("claude-haiku-4.5", 0), fleet="f", role="r"
+        ID, "upgrade", Desired(MODEL, 1_048_576, 2_147_483_646, ID), Desired("claude-haiku-4.5", 0), fleet="f", role="r"
     ),
     previous=None,
     place=("1000", "1000", "jada-agent.service", "", "/home/agent/.claude", "settings.json"),
@@ -96,9 +97,9 @@ HEALTHY = State(
     },
     result=("done", "300", "5000", "boot-1"),
     history=(),
-    interrupted="",
-    held=None,
-    lock="",
+    unfinished_transaction="",
+    operator_lock=None,
+    running_transaction="",
     boot="boot-1",
     now=NOW,
     unread=(),
@@ -158,7 +159,7 @@ def page(host: Callable[..., State]) -> Page:
     hosts = [Host(name, "192.0.2.1", "static", role="r") for name in seen]
     accept = (Acceptance("J301", ("*",), f"new image {nasty}", date(2027, 3, 1), 3),)
     fleet = Fleet(f"agents {nasty}", Path("fleet.yml"), (), (), accept=accept)
-    drift = judge(fleet, hosts, seen, {"gone-1": ID}, at)
+    drift = evaluate(fleet, hosts, seen, {"gone-1": ID}, at)
 
     def day(days: float) -> str:
         return (at - timedelta(days=days)).isoformat(timespec="seconds")

@@ -82,7 +82,9 @@ def jada(
 ) -> Jada:
     """web-1 and web-2 with role r, db-1 with role keepers; all on sonnet-4.6 by jada, in sync with their release."""
     file = tmp_path / "fleet.yml"
-    file.write_text(FLEET)
+    # Not the one of whoever runs the tests, which need not be there.
+    (tmp_path / "known_hosts").touch()
+    file.write_text(FLEET + f"ssh: {{known_hosts: {tmp_path}/known_hosts}}\n")
     monkeypatch.setenv("JADA_FLEET", str(file))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     states: dict[str, State | HostError] = {

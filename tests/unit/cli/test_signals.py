@@ -44,8 +44,8 @@ def in_a_destructor():
 
 def with_gevent(act):
     def work():
-        from jada.cli.startup import patch
-        patch()
+        from jada.cli.startup import patch_gevent
+        patch_gevent()
         return act()
     return work
 
@@ -88,8 +88,8 @@ def changing():
 
 def after_all():
     begun()
-    from jada.cli.startup import patch
-    patch()
+    from jada.cli.startup import patch_gevent
+    patch_gevent()
     signals.over = lambda code, over=signals.over: (over(code), print("over", flush=True), spin())
 
 works = {

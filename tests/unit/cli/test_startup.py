@@ -143,8 +143,8 @@ from importlib import metadata
 asked, real = [], metadata.entry_points
 def counted(**by): asked.append(by["group"]); return real(**by)
 metadata.entry_points = counted
-from jada.cli.startup import patch
-patch()
+from jada.cli.startup import patch_gevent
+patch_gevent()
 from gevent import monkey
 print(monkey.is_module_patched("socket"), metadata.entry_points is counted)
 print(*asked)
@@ -157,8 +157,8 @@ print(*asked)
 
 def test_a_session_runs_no_module_that_it_has_no_use_for() -> None:
     told = python("""
-from jada.cli.startup import patch
-patch()
+from jada.cli.startup import patch_gevent
+patch_gevent()
 import sys
 import jada.tasks.engines.ssh
 print("paramiko.config" in sys.modules, *(one for one in ("invoke.runners", "rich", "boto3") if one in sys.modules))
@@ -173,8 +173,8 @@ def test_a_command_in_an_ssh_config_decides_as_ever(tmp_path: Path) -> None:
     (tmp_path / "yes").write_text("exit 0\n")
     (tmp_path / "no").write_text("exit 1\n")
     program = f"""
-from jada.cli.startup import patch
-patch()
+from jada.cli.startup import patch_gevent
+patch_gevent()
 import io
 import jada.tasks.engines.ssh
 from pyinfra.connectors.sshuserclient.config import SSHConfig
@@ -189,11 +189,11 @@ def test_garbage_is_collected_again_once_all_is_imported() -> None:
     """Also when an import fails: a fleet's reports may have cycles."""
     told = python("""
 import gc
-from jada.cli.startup import lasting
+from jada.cli.startup import frozen_imports
 # Python 3.12 begins with some.
 before = gc.get_freeze_count()
 try:
-    with lasting():
+    with frozen_imports():
         print(gc.isenabled(), gc.get_freeze_count() > before)
         raise ImportError
 except ImportError:

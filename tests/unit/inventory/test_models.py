@@ -30,7 +30,7 @@ def test_a_short_name_and_its_exact_id_mean_the_same(name: str, exact: str) -> N
 def test_the_catalogue_is_well_formed() -> None:
     assert len({model.name for model in SHIPPED}) == len({model.id for model in SHIPPED}) == len(SHIPPED)
     for model in SHIPPED:
-        assert models.refusal(model.id) == ""
+        assert models.why_rejected(model.id) == ""
         assert 0 < model.input_price < model.output_price
         assert not model.retires or date.fromisoformat(model.retires)
     assert models.resolve("sonnet-4.5", SHIPPED).retires == "2026-11-30"

@@ -10,7 +10,18 @@ import pytest
 
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks import FILES, checks
-from jada.tasks.state import UNREADABLE, Agent, Answer, File, Launch, Login, OpenSession, Setting, Settings, State
+from jada.tasks.state import (
+    UNREADABLE,
+    Agent,
+    File,
+    Login,
+    ModelReport,
+    OpenSession,
+    ProcessSpec,
+    Settings,
+    State,
+    UnitSetting,
+)
 
 Host = Callable[..., State]
 MODEL, OPUS = "claude-sonnet-4.6", "claude-opus-5"
@@ -19,7 +30,7 @@ MANAGED = "/etc/claude-code/managed-settings.json"
 HOME = "/home/agent"
 OURS = "/etc/systemd/system/jada-agent.service.d/50-jada.conf"
 THEIRS = "/etc/systemd/system/jada-agent.service.d/60-theirs.conf"
-UNASKED = {"health": Answer()}
+UNASKED = {"report": ModelReport()}
 # The process is not the one the release started: somebody restarted the service since.
 RESTARTED = {"process": {"ticks": 6000}}
 ENV = {"ANTHROPIC_MODEL": OPUS}
@@ -30,8 +41,8 @@ def codes(state: State) -> list[str]:
     return [finding.code for finding in checks.drift(state)]
 
 
-def fresh(env: dict[str, str] | None = None, argv: dict[str, str] | None = None, cwd: str = "/srv") -> Launch:
-    return Launch(env or {}, WHERE, argv or {}, cwd)
+def fresh(env: dict[str, str] | None = None, argv: dict[str, str] | None = None, cwd: str = "/srv") -> ProcessSpec:
+    return ProcessSpec(env or {}, WHERE, argv or {}, cwd)
 
 
 def layer(path: str, text: str, changed: float = 0.0) -> tuple[Settings, ...]:
@@ -50,7 +61,7 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
     ("changes", "expected"),
     [
         ({"release": None}, ["J401"]),
-        ({"interrupted": "r2"}, ["J402"]),
+        ({"unfinished_transaction": "r2"}, ["J402"]),
         ({"unit": {"loaded": False}}, ["J201"]),
         ({"unit": {"active": "failed"}}, ["J202"]),
         ({"unit": {"active": "activating", "sub": "auto-restart"}}, ["J202"]),
@@ -61,8 +72,8 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"process": None}, ["J210"]),
         ({"process": None, "release": None}, ["J401", "J210"]),
         # What a script sets each time that it starts the service, as the process shows it.
-        ({**UNASKED, "process": {"launch": fresh(env=ENV), "again": fresh(env=ENV)}}, ["J103", "J105"]),
-        ({"process": {"again": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}}, ["J104"]),
+        ({**UNASKED, "process": {"spec": fresh(env=ENV), "respawn": fresh(env=ENV)}}, ["J103", "J105"]),
+        ({"process": {"respawn": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}}, ["J104"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6",}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "env": []}'}}, ["J101"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": "x"}'}}, ["J101"]),
@@ -77,20 +88,20 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"layers": layer(MANAGED, '{"model": "claude-opus-5"}')}, ["J103"]),
         ({"layers": layer(MANAGED, '{"env": {"ANTHROPIC_MODEL": "x"}}')}, ["J103"]),
         ({"layers": layer("/srv/.claude/settings.json", '{"model": ""}')}, ["J103"]),
-        ({"fresh": fresh(env=ENV)}, ["J103"]),
-        ({"fresh": fresh(argv={"model": OPUS})}, ["J103"]),
-        ({"fresh": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}, ["J104"]),
+        ({"next_start": fresh(env=ENV)}, ["J103"]),
+        ({"next_start": fresh(argv={"model": OPUS})}, ["J103"]),
+        ({"next_start": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}, ["J104"]),
         (
             {"settings": {"text": '{"model": "claude-sonnet-4.6", "env": {"CLAUDE_CONFIG_DIR": "/srv/claude"}}'}},
             ["J104"],
         ),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": ["haiku"]}'}}, ["J108"]),
-        ({"health": Answer(True, "claude-haiku-4.5")}, ["J105"]),
-        ({"health": Answer(True, error="connection refused")}, ["J105"]),
-        ({"probe": Answer(True, "claude-haiku-4.5")}, ["J105"]),
+        ({"report": ModelReport("url", "claude-haiku-4.5")}, ["J105"]),
+        ({"report": ModelReport("url", error="connection refused")}, ["J105"]),
+        ({"report": ModelReport("command", "claude-haiku-4.5")}, ["J105"]),
         # The process has what the unit no longer gives.
-        ({**UNASKED, "process": {"launch": fresh(env=ENV)}}, ["J105"]),
-        ({**UNASKED, "process": {"launch": fresh(argv={"model": OPUS})}}, ["J105"]),
+        ({**UNASKED, "process": {"spec": fresh(env=ENV)}}, ["J105"]),
+        ({**UNASKED, "process": {"spec": fresh(argv={"model": OPUS})}}, ["J105"]),
         # Restarted while a managed file was there that is gone now, or while the file said something else.
         ({**UNASKED, **RESTARTED, "managed_changed": NOW - 50}, ["J106"]),
         ({**UNASKED, "process": {"ticks": 6000}, "settings": {"changed": NOW - 50}}, ["J106"]),
@@ -105,7 +116,10 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
             {
                 "unit": {
                     "nofile": 512,
-                    "sets": (Setting(OURS, "LimitNOFILE", "1048576"), Setting(THEIRS, "LimitNOFILE", "512")),
+                    "settings": (
+                        UnitSetting(OURS, "LimitNOFILE", "1048576"),
+                        UnitSetting(THEIRS, "LimitNOFILE", "512"),
+                    ),
                 }
             },
             ["J206"],
@@ -209,7 +223,7 @@ def test_an_override_counts_for_the_vendors_ids_alone(host: Host) -> None:
     def overridden(model: str) -> State:
         state = host(settings={"text": f'{{"model": "{model}", "modelOverrides": {{"{model}": "arn:x"}}}}'}, **UNASKED)
         assert state.release is not None
-        return replace(state, release=replace(state.release, wanted=replace(state.release.wanted, model=model)))
+        return replace(state, release=replace(state.release, desired=replace(state.release.desired, model=model)))
 
     assert codes(overridden("claude-sonnet-4-6")) == ["J109"]
     assert codes(overridden("claude-sonnet-4.6")) == []
@@ -231,9 +245,9 @@ def test_the_host_can_give_more_by_now(host: Host) -> None:
         # The settings of a project the service does not work in, which name no model.
         {"layers": layer(f"{HOME}/Documents/repos/x/.claude/settings.json", '{"env": {"X": "y"}}')},
         # A lower-ranking default.
-        {"fresh": Launch({"ANTHROPIC_DEFAULT_MODEL": "x"}, {"ANTHROPIC_DEFAULT_MODEL": "somewhere"})},
-        {"fresh": fresh(env={"CLAUDE_CONFIG_DIR": "/home/agent/.claude/"})},
-        {"fresh": fresh(env={"ANTHROPIC_MODEL": ""})},
+        {"next_start": ProcessSpec({"ANTHROPIC_DEFAULT_MODEL": "x"}, {"ANTHROPIC_DEFAULT_MODEL": "somewhere"})},
+        {"next_start": fresh(env={"CLAUDE_CONFIG_DIR": "/home/agent/.claude/"})},
+        {"next_start": fresh(env={"ANTHROPIC_MODEL": ""})},
         # An agent's file that nothing chooses.
         {"agents": (Agent(f"{HOME}/.claude/agents/x.md", "reviewer", OPUS),)},
         {"settings": {"text": '{"model": "claude-sonnet-4.6", "availableModels": ["sonnet", "opus"]}'}},
@@ -241,16 +255,19 @@ def test_the_host_can_give_more_by_now(host: Host) -> None:
         {
             "unit": {
                 "nofile": 2_147_483_646,
-                "sets": (Setting(OURS, "LimitNOFILE", "1048576"), Setting(THEIRS, "LimitNOFILE", "infinity")),
+                "settings": (
+                    UnitSetting(OURS, "LimitNOFILE", "1048576"),
+                    UnitSetting(THEIRS, "LimitNOFILE", "infinity"),
+                ),
             }
         },
         {"sessions": (session(age=60),)},
         # A script sets it, and the service says that it runs another.
-        {"process": {"launch": fresh(env=ENV), "again": fresh(env=ENV)}},
+        {"process": {"spec": fresh(env=ENV), "respawn": fresh(env=ENV)}},
         # A script takes it away.
-        {"fresh": fresh(env=ENV), "process": {"again": fresh()}},
+        {"next_start": fresh(env=ENV), "process": {"respawn": fresh()}},
         # A transaction is at work right now.
-        {"interrupted": "r2", "lock": "ann"},
+        {"unfinished_transaction": "r2", "running_transaction": "ann"},
     ],
 )
 def test_the_harmless_is_not_drift(host: Host, changes: dict[str, Any]) -> None:
@@ -280,7 +297,7 @@ def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
     assert checks.running_model(host(process=None)) == ""
     stale = host(process={"started": 1.0, "ticks": 1}, **UNASKED)
     assert checks.running_model(stale) == ""
-    shadowed = host(process={"launch": fresh(env=ENV)}, **UNASKED)
+    shadowed = host(process={"spec": fresh(env=ENV)}, **UNASKED)
     assert checks.running_model(shadowed) == OPUS
     changed = host(settings={"text": '{"model": "x"}', "changed": NOW}, **UNASKED)
     assert checks.running_model(changed) == MODEL
@@ -292,16 +309,16 @@ def test_a_long_context_is_not_seen_in_what_answers(host: Host, answer: str, exp
     release = host().release
     assert release is not None
     state = host(
-        release=replace(release, wanted=replace(release.wanted, model=long)),
+        release=replace(release, desired=replace(release.desired, model=long)),
         settings={"text": f'{{"model": "{long}"}}'},
-        health=Answer(True, answer),
+        report=ModelReport("url", answer),
     )
     assert codes(state) == expected
     assert checks.running_model(state) == (MODEL if expected else long)
 
 
 def test_a_long_context_that_nobody_asked_for_is_another_model(host: Host) -> None:
-    assert codes(host(health=Answer(True, f"{MODEL}[1m]"))) == ["J105"]
+    assert codes(host(report=ModelReport("url", f"{MODEL}[1m]"))) == ["J105"]
 
 
 HOSTILE = "/home/a b/$(id)`id`'\"; reboot #/HOST/settings.json"

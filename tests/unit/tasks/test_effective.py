@@ -12,7 +12,7 @@ import pytest
 
 from jada.tasks import effective
 from jada.tasks.effective import DEFAULT, Effective
-from jada.tasks.state import INLINE, UNREADABLE, Agent, Launch, Settings, State
+from jada.tasks.state import INLINE, UNREADABLE, Agent, ProcessSpec, Settings, State
 
 USER = "/home/agent/.claude/settings.json"
 PROJECT, LOCAL = "/srv/.claude/settings.json", "/srv/.claude/settings.local.json"
@@ -164,7 +164,7 @@ def with_files(host: Callable[..., State]) -> Callable[[Case], State]:
 def resolve(with_files: Callable[[Case], State]) -> Resolve:
     def resolved(case: Case) -> Effective:
         where = dict.fromkeys(case.env, "the unit")
-        return effective.resolve(with_files(case), Launch(case.env, where, case.argv, case.cwd))
+        return effective.resolve(with_files(case), ProcessSpec(case.env, where, case.argv, case.cwd))
 
     return resolved
 
@@ -179,13 +179,13 @@ def test_it_answers_as_the_cli_did(resolve: Resolve, case: Case) -> None:
 @pytest.mark.parametrize(("model", "listed", "used"), AVAILABLE)
 def test_available_models(resolve: Resolve, model: str, listed: list[str], used: bool) -> None:
     found = resolve(Case("", {USER: {"model": model, "availableModels": listed}}))
-    assert (found.model, found.barred) == ((model, "") if used else (DEFAULT, USER))
+    assert (found.model, found.blocked_by) == ((model, "") if used else (DEFAULT, USER))
 
 
 def test_available_models_of_the_administrator_stand_alone(resolve: Resolve) -> None:
     mine = {"model": "claude-sonnet-4-6", "availableModels": ["claude-sonnet-4-6"]}
     found = resolve(Case("", {USER: mine, MANAGED: {"availableModels": ["claude-haiku-4-5"]}}))
-    assert (found.model, found.barred) == (DEFAULT, MANAGED)
+    assert (found.model, found.blocked_by) == (DEFAULT, MANAGED)
     # Those of the user and the project are put together.
     found = resolve(Case("", {USER: mine, PROJECT: {"availableModels": ["claude-haiku-4-5"]}}))
     assert found.model == "claude-sonnet-4-6"
@@ -194,7 +194,7 @@ def test_available_models_of_the_administrator_stand_alone(resolve: Resolve) -> 
 @pytest.mark.parametrize(("model", "key", "sent"), OVERRIDES)
 def test_model_overrides(resolve: Resolve, model: str, key: str, sent: bool) -> None:
     found = resolve(Case("", {USER: {"model": model, "modelOverrides": {key: "arn:x"}}}))
-    assert (found.model, found.overridden) == (("arn:x", USER) if sent else (model, ""))
+    assert (found.model, found.replaced_by) == (("arn:x", USER) if sent else (model, ""))
 
 
 def test_the_strongest_override_wins(resolve: Resolve) -> None:
@@ -226,7 +226,7 @@ def test_of_a_file_that_jada_could_not_read_it_does_not_say_what_becomes(
 ) -> None:
     state = with_files(Case("", {USER: MODEL}))
     state = replace(state, settings=replace(state.settings, text="", problem=problem))
-    assert effective.resolve(state, state.fresh).chain[-1].rejected_because == lost
+    assert effective.resolve(state, state.next_start).chain[-1].rejected_because == lost
 
 
 def test_settings_that_are_not_read_are_told(resolve: Resolve) -> None:
@@ -235,7 +235,7 @@ def test_settings_that_are_not_read_are_told(resolve: Resolve) -> None:
     found = resolve(Case("", {USER: MODEL}, {"CLAUDE_CONFIG_DIR": "/srv/c"}))
     assert (
         found.chain[-1].rejected_because
-        == f"not read: {found.moved}"
+        == f"not read: {found.relocated_by}"
         == "not read: CLAUDE_CONFIG_DIR=/srv/c in the unit"
     )
 
@@ -247,7 +247,7 @@ def test_sessions_by_hand_are_at_home_and_in_projects(with_files: Callable[[Case
         PROJECT,
         MANAGED,
     ]
-    found = effective.of_sessions(with_files(Case("", {path: {} for path in paths})))
+    found = effective.of_open_sessions(with_files(Case("", {path: {} for path in paths})))
     # Not where the service itself works.
     assert [launch.cwd for launch, _ in found] == ["/home/agent", "/home/agent/repos", "/home/agent/repos/one"]
 
@@ -259,7 +259,7 @@ def test_the_files_of_a_host_are_gathered_once_however_many_projects_there_are(
     state = with_files(Case("", {f"/home/agent/{number}/.claude/settings.json": MODEL for number in range(count)}))
     gather = Mock(wraps=effective._known)
     monkeypatch.setattr(effective, "_known", gather)
-    assert len(list(effective.of_sessions(state))) == count + 1
+    assert len(list(effective.of_open_sessions(state))) == count + 1
     assert gather.call_count == 1
 
 
@@ -276,14 +276,14 @@ def test_how_a_service_would_start_is_worked_out_once_for_a_look(
     host: Callable[..., State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To judge a host, and to tell of it, asks for that many times."""
-    again = Launch(cwd="/srv", env={"X": "y"}, where={"X": "the unit"})
-    state, other = host(process={"again": again}), host(process={"again": again})
-    assert effective.fresh(state) is again
+    again = ProcessSpec(cwd="/srv", env={"X": "y"}, where={"X": "the unit"})
+    state, other = host(process={"respawn": again}), host(process={"respawn": again})
+    assert effective.next_start(state) is again
     work = Mock(wraps=effective._resolve)
     monkeypatch.setattr(effective, "_resolve", work)
-    list(effective.of_sessions(state))
-    assert effective.fresh(state) is again
-    assert not [call for call in work.call_args_list if call.args[1] is state.process.launch]  # type: ignore[union-attr]
+    list(effective.of_open_sessions(state))
+    assert effective.next_start(state) is again
+    assert not [call for call in work.call_args_list if call.args[1] is state.process.spec]  # type: ignore[union-attr]
     # Of another look nothing is known, though it saw the same.
-    effective.fresh(other)
+    effective.next_start(other)
     assert work.call_args.args[0] is other

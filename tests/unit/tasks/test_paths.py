@@ -10,7 +10,7 @@ from jada import Service
 from jada.inventory.fleet import service
 from jada.tasks import paths
 from jada.tasks.operator_lock import LockRequest, OperatorLock
-from jada.tasks.transaction import hold_script, look_script
+from jada.tasks.transaction import lock_script, look_script
 
 ROOT = Path(jada.__file__).parent
 SPELLED = re.compile(rf"{paths.HOME}(?!-lab)|/{paths.OURS}|{paths.MANAGED}(?!/)")
@@ -28,5 +28,5 @@ def test_they_are_spelled_once() -> None:
 def test_the_scripts_are_given_them() -> None:
     look = look_script(Service(unit="a.service", settings="~/x"))
     assert f"\nHOME_OF_JADA={paths.HOME}\nDROPIN=/etc/systemd/system/a.service.d/{paths.OURS}\n" in look
-    lock = hold_script(LockRequest(OperatorLock("ann", "now", "", "x")))
+    lock = lock_script(LockRequest(OperatorLock("ann", "now", "", "x")))
     assert lock.startswith(f"HOME_OF_JADA={paths.HOME}\n")

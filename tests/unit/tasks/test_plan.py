@@ -15,8 +15,8 @@ from jada.cli.rollout.ask import question
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks, plan, release
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Wanted
-from jada.tasks.state import Answer, Capacity, File, Launch, Past, Setting, Settings, State
+from jada.tasks.release import Desired
+from jada.tasks.state import Capacity, File, HistoryEntry, ModelReport, ProcessSpec, Settings, State, UnitSetting
 from jada.tasks.transaction import Result, outcome
 from tests.unit.conftest import back_alone
 
@@ -26,7 +26,7 @@ SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"), s
 OPUS = "claude-opus-5"
 DROPINS = "/etc/systemd/system/jada-agent.service.d"
 # What a script that starts the service gives it, as the look saw it.
-WRAPPED = Launch(
+WRAPPED = ProcessSpec(
     {"ANTHROPIC_MODEL": "x"},
     {"ANTHROPIC_MODEL": "the environment of process 301, which its unit does not set"},
     {},
@@ -43,7 +43,7 @@ def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"health": Answer(True, "x")},
+        {"report": ModelReport("url", "x")},
         {"dropin": File()},
         {"process": {"soft": 1}},
         {"release": None},
@@ -95,7 +95,7 @@ def test_whatever_stands_for_the_model_a_host_can_be_upgraded(host: Host, model:
     state = host(release=None, settings={"text": f'{{"model": {model}}}'})
     made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
     assert made.transaction
-    assert made.transaction.release.before == Wanted("", 0)
+    assert made.transaction.release.before == Desired("", 0)
     assert release.Release.from_json(made.transaction.release.to_json()) == made.transaction.release
     assert OPUS in made.transaction.script()
     _, gone, come = made.diff[0]
@@ -152,29 +152,33 @@ def test_a_missing_file_is_made(host: Host) -> None:
         ({"unit": {"loaded": False}}, "knows no jada-agent.service"),
         ({"settings": {"text": ""}}, "the file is empty"),
         (
-            {"fresh": Launch({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": "/etc/default/a"})},
+            {"next_start": ProcessSpec({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": "/etc/default/a"})},
             "changing /home/agent/.claude/settings.json would not do: x from ANTHROPIC_MODEL in /etc/default/a",
         ),
         (
-            {"fresh": Launch({"CLAUDE_CONFIG_DIR": "/srv"}, {"CLAUDE_CONFIG_DIR": "/etc/default/a"})},
+            {"next_start": ProcessSpec({"CLAUDE_CONFIG_DIR": "/srv"}, {"CLAUDE_CONFIG_DIR": "/etc/default/a"})},
             "CLAUDE_CONFIG_DIR=/srv in /etc/default/a",
         ),
         ({"settings": {"text": '{"availableModels": ["haiku"]}'}}, "not in availableModels"),
         # What the look shows is refused before anything is restarted.
         (
-            {"unit": {"sets": (Setting(f"{DROPINS}/override.conf", "LimitNOFILE", "4096"),)}},
+            {"unit": {"settings": (UnitSetting(f"{DROPINS}/override.conf", "LimitNOFILE", "4096"),)}},
             f"{DROPINS}/override.conf is read after jada's own 50-jada.conf and sets LimitNOFILE=4096, where 1048576",
         ),
         (
-            {"unit": {"sets": (Setting("/run/systemd/system/service.d/60-x.conf", "LimitNOFILE", "1:infinity"),)}},
+            {
+                "unit": {
+                    "settings": (UnitSetting("/run/systemd/system/service.d/60-x.conf", "LimitNOFILE", "1:infinity"),)
+                }
+            },
             "service.d/60-x.conf is read after",
         ),
         (
-            {"health": Answer(True, error="x", unable="curl is not installed there")},
+            {"report": ModelReport("url", error="x", unable="curl is not installed there")},
             "`model_check.url` of fleet.yml, curl is not",
         ),
         (
-            {"probe": Answer(True, error="x", unable="its command is not found there")},
+            {"report": ModelReport("command", error="x", unable="its command is not found there")},
             "`model_check.command` of fleet.yml, its command",
         ),
         ({"process": None, "unit": {"kind": "oneshot"}}, "active without a process (Type=oneshot)"),
@@ -192,11 +196,15 @@ def test_a_missing_file_is_made(host: Host) -> None:
         ),
         ({"unit": {"user": "ghost"}, "user": ""}, "User=ghost of jada-agent.service is no user of this host"),
         (
-            {"reloaded": Launch({"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": f"Environment= of {DROPINS}/60-x.conf"})},
+            {
+                "reloaded": ProcessSpec(
+                    {"ANTHROPIC_MODEL": "x"}, {"ANTHROPIC_MODEL": f"Environment= of {DROPINS}/60-x.conf"}
+                )
+            },
             f"would not do: x from ANTHROPIC_MODEL in Environment= of {DROPINS}/60-x.conf; fix that first",
         ),
         (
-            {"process": {"again": WRAPPED}, "health": Answer()},
+            {"process": {"respawn": WRAPPED}, "report": ModelReport()},
             "would not do: x from ANTHROPIC_MODEL in the environment of process 301, which its unit does not set; fix "
             "that first, or restart the service if nothing sets it any more",
         ),
@@ -212,16 +220,16 @@ def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, 
     "changes",
     [
         # Ours is read after it; it gives what ours gives; it is clamped to that; systemd ignores it.
-        {"unit": {"sets": (Setting(f"{DROPINS}/40-x.conf", "LimitNOFILE", "4096"),)}},
-        {"unit": {"sets": (Setting("/etc/systemd/system/jada-agent.service", "LimitNOFILE", "4096"),)}},
-        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "1048576:infinity"),)}},
-        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "infinity"),)}},
-        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", ""),)}},
-        {"unit": {"sets": (Setting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "5000:4000"),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/40-x.conf", "LimitNOFILE", "4096"),)}},
+        {"unit": {"settings": (UnitSetting("/etc/systemd/system/jada-agent.service", "LimitNOFILE", "4096"),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "1048576:infinity"),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "infinity"),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", ""),)}},
+        {"unit": {"settings": (UnitSetting(f"{DROPINS}/60-x.conf", "LimitNOFILE", "5000:4000"),)}},
         # The service does not answer now, which a restart may fix.
-        {"health": Answer(True, error="nothing accepts connections there")},
+        {"report": ModelReport("url", error="nothing accepts connections there")},
         # It says that it does not use what the script sets.
-        {"process": {"launch": WRAPPED, "again": WRAPPED}},
+        {"process": {"spec": WRAPPED, "respawn": WRAPPED}},
     ],
     ids=str,
 )
@@ -279,7 +287,7 @@ def test_a_limit_that_a_manifest_asks_for_is_refused_where_it_is_too_small(host:
 @pytest.mark.parametrize("nofile", [0, 10])
 def test_what_can_not_be_stands_in_the_way_of_no_upgrade(host: Host, nofile: int) -> None:
     """A limit that the manifest on the host tells: what is written next is good."""
-    state = host(release=replace(host().release, wanted=Wanted(OPUS, nofile, 10, "20261124-120000-aaaa")))  # type: ignore[type-var]
+    state = host(release=replace(host().release, desired=Desired(OPUS, nofile, 10, "20261124-120000-aaaa")))  # type: ignore[type-var]
     made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
     assert made.transaction is not None
     assert "+LimitNOFILE=1048576" in [line for diff in made.diff for line in diff]
@@ -297,15 +305,15 @@ def test_the_limit_is_the_most_the_host_can_give(
     host: Host, capacity: tuple[int, bool, int, int], service: int, login: int, why: str
 ) -> None:
     names = ("nr_open", "can_raise", "hard_pid1", "hard_login")
-    before = {"wanted": Wanted("claude-sonnet-4.6", 4096, 4096, "20261124-120000-aaaa")}
+    before = {"desired": Desired("claude-sonnet-4.6", 4096, 4096, "20261124-120000-aaaa")}
     state = host(capacity=dict(zip(names, capacity, strict=True)), limits=File(), release=before)
     made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
     assert made.transaction
-    assert made.transaction.release.wanted == Wanted(OPUS, service, 2_147_483_646, REQUEST.id)
+    assert made.transaction.release.desired == Desired(OPUS, service, 2_147_483_646, REQUEST.id)
     assert f"+agent soft nofile {login}" in made.diff[2]
     assert made.notes == (f"open files: {service}, the most that the host can give ({why})",)
     # What the release before gave already is no news.
-    known = {"wanted": replace(made.transaction.release.wanted, model="x")}
+    known = {"desired": replace(made.transaction.release.desired, model="x")}
     assert plan.upgrade(REQUEST, "r", OPUS, replace(state, release=host(release=known).release), SERVICE).notes == ()
 
 
@@ -327,15 +335,15 @@ def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
     first = back_alone(REQUEST, host(), SERVICE)
     assert first.transaction
     back = first.transaction.release
-    assert (back.kind, back.wanted.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
+    assert (back.kind, back.desired.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
     again = replace(REQUEST, id="20261124-140000-cccc")
-    there = host(release=back, settings={"text": '{"model": "claude-haiku-4.5"}'}, health={"model": "claude-haiku-4.5"})
+    there = host(release=back, settings={"text": '{"model": "claude-haiku-4.5"}'}, report={"model": "claude-haiku-4.5"})
     assert back_alone(again, there, SERVICE) == Plan(idle="already on claude-haiku-4.5")
     second = plan.redo(again, "r", host(release=back), SERVICE, back.change)
     assert second.transaction
     forward = second.transaction.release
-    assert (forward.wanted.model, forward.wanted.release, forward.restores) == (
+    assert (forward.desired.model, forward.desired.release, forward.restores) == (
         "claude-sonnet-4.6",
         "20261124-120000-aaaa",
         REQUEST.id,
@@ -346,7 +354,7 @@ def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
 @pytest.mark.parametrize("later", ["20251124-140000-cccc", "20271124-140000-cccc"])
 def test_a_wrong_clock_turns_no_direction(host: Host, later: str) -> None:
     """Undoing an upgrade goes back and undoing a rollback goes forward, whatever the ids say of the time."""
-    older, made = Wanted("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa"), Wanted(OPUS, 1, 1, later)
+    older, made = Desired("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa"), Desired(OPUS, 1, 1, later)
     up = release.Release(later, "upgrade", made, older)
     told = back_alone(REQUEST, host(release=up), SERVICE).diff[0][0]
     assert told.startswith("back to release 20261124-120000-aaaa,")
@@ -358,10 +366,10 @@ def test_a_wrong_clock_turns_no_direction(host: Host, later: str) -> None:
 
 def test_what_lies_further_back_is_never_forward(host: Host) -> None:
     first, second = "20261121-120000-aaaa", "20261122-120000-bbbb"
-    opus, haiku = Wanted(OPUS, 1, 1, first), Wanted("claude-haiku-4.5", 1, 1, second)
+    opus, haiku = Desired(OPUS, 1, 1, first), Desired("claude-haiku-4.5", 1, 1, second)
     back = release.Release("20261123-120000-cccc", "rollback", opus, haiku)
-    current = release.Release("20261124-120000-dddd", "upgrade", Wanted("x", 1, 1, "20261124-120000-dddd"), opus)
-    state = host(release=current, history=(Past(back, ""), Past(current, "")))
+    current = release.Release("20261124-120000-dddd", "upgrade", Desired("x", 1, 1, "20261124-120000-dddd"), opus)
+    state = host(release=current, history=(HistoryEntry(back, ""), HistoryEntry(current, "")))
     told = back_alone(REQUEST, state, SERVICE, second).diff[0][0]
     assert told.startswith(f"back to release {second},")
 
@@ -413,7 +421,7 @@ def test_the_question_says_what_it_will_do(host: Host) -> None:
         plans = {str(n): plan.upgrade(REQUEST, "r", model, state, SERVICE) for n, state in enumerate(states)}
         return question(fleet, plans)
 
-    one, other = host(), host(release={"wanted": Wanted("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa")})
+    one, other = host(), host(release={"desired": Desired("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa")})
     assert ask(OPUS, one) == "Change 1 host of rehearsal from sonnet-4.6 to opus-5 and restart its agent?"
     assert ask(OPUS, one, other) == (
         "Change 2 hosts of rehearsal from haiku-4.5 and sonnet-4.6 to opus-5 and restart their agents?"

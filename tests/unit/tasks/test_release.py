@@ -12,12 +12,12 @@ import pytest
 from jada import Service
 from jada.tasks import plan, release
 from jada.tasks.plan import Request
-from jada.tasks.release import Release, ReleaseError, Wanted
+from jada.tasks.release import Desired, Release, ReleaseError
 from jada.tasks.state import State
 from tests.unit.conftest import back_alone
 
 ID = "20261124-120000-aaaa"
-MADE = Release(ID, "upgrade", Wanted("claude-opus-5", 1024, 4096, ID), Wanted("opus[1m]", 0), fleet="f", role="r",
+MADE = Release(ID, "upgrade", Desired("claude-opus-5", 1024, 4096, ID), Desired("opus[1m]", 0), fleet="f", role="r",
                who="ann@box", at="2026-11-24T12:00:00+00:00", reason="why")  # fmt: skip
 SERVICE = Service()
 LINES = "claude-x\nUser=root\nExecStartPre=/bin/sh"
@@ -40,17 +40,17 @@ def test_a_release_survives_its_manifest() -> None:
 
 
 def test_keys_of_a_newer_jada_are_left_aside() -> None:
-    text = manifest(evidence={"served": [1, {"deep": None}]}, wanted__fallback="claude-haiku-4.5", before__x=2.5)
+    text = manifest(evidence={"served": [1, {"deep": None}]}, desired__fallback="claude-haiku-4.5", before__x=2.5)
     assert Release.from_json(text) == MADE
 
 
 WRONG: Mapping[str, str] = {
-    "lines in a model": manifest(wanted__model=LINES),
-    "a space in a model": manifest(wanted__model="claude x"),
-    "no model of a release": manifest(wanted__model=""),
+    "lines in a model": manifest(desired__model=LINES),
+    "a space in a model": manifest(desired__model="claude x"),
+    "no model of a release": manifest(desired__model=""),
     "a model before, of a release": manifest(before__model=LINES, before__release=ID),
-    "a long model": manifest(wanted__model="c" * 501),
-    "a model that is a list": manifest(wanted__model=["claude-opus-5"]),
+    "a long model": manifest(desired__model="c" * 501),
+    "a model that is a list": manifest(desired__model=["claude-opus-5"]),
     "markup in an id": manifest(id="[/x]"),
     "a path in an id": manifest(id="../../etc"),
     "an id with a line": manifest(id=f"{ID}\n"),
@@ -60,14 +60,14 @@ WRONG: Mapping[str, str] = {
     "no id": manifest(id=""),
     "an id that is a number": manifest(id=20261124),
     "a path to put back": manifest(restores="../x"),
-    "a release wanted that is none": manifest(wanted__release="x"),
+    "a release wanted that is none": manifest(desired__release="x"),
     "another kind": manifest(kind="rm"),
     "a kind that is a list": manifest(kind=[]),
-    "text for a number": manifest(wanted__nofile="1024"),
-    "yes for a number": manifest(wanted__nofile=True),
-    "a fraction": manifest(wanted__nofile=1024.0),
-    "below nothing": manifest(wanted__nofile=-1),
-    "too many": manifest(wanted__nofile_asked=2**31 + 1),
+    "text for a number": manifest(desired__nofile="1024"),
+    "yes for a number": manifest(desired__nofile=True),
+    "a fraction": manifest(desired__nofile=1024.0),
+    "below nothing": manifest(desired__nofile=-1),
+    "too many": manifest(desired__nofile_requested=2**31 + 1),
     "digits without end": manifest().replace("4096", "9" * 5000),
     "not a number": manifest().replace("4096", "NaN"),
     "yesterday": manifest(at="yesterday"),
@@ -78,10 +78,10 @@ WRONG: Mapping[str, str] = {
     "a day that is none": manifest(at="2026-02-30T12:00:00+00:00"),
     "a time that is a number": manifest(at=1_800_000_000),
     "a reason that is none": manifest(reason=None),
-    "wanted is text": manifest(wanted="claude-opus-5"),
-    "wanted is a list": manifest(wanted=[["model", "x"]]),
-    "wanted lacks its model": manifest(wanted={"nofile": 1}),
-    "before is missing": f'{{"id": "{ID}", "kind": "upgrade", "wanted": {{"model": "x", "nofile": 1}}}}',
+    "wanted is text": manifest(desired="claude-opus-5"),
+    "wanted is a list": manifest(desired=[["model", "x"]]),
+    "desired lacks its model": manifest(desired={"nofile": 1}),
+    "before is missing": f'{{"id": "{ID}", "kind": "upgrade", "desired": {{"model": "x", "nofile": 1}}}}',
     "given twice": manifest().replace('"kind"', f'"id": "{ID}", "kind"'),
     "given twice within": manifest().replace('"model"', '"model": "x", "model"'),
     "a list": "[]",
@@ -126,11 +126,11 @@ UNSAFE = [LINES, "", "claude x", "x\u2028y", "\ud800", "a%n", "x" * 501, "é"]
 
 @pytest.mark.parametrize("model", UNSAFE)
 def test_no_model_becomes_more_than_a_value_where_root_reads_it(model: str) -> None:
-    wanted = replace(MADE.wanted, model=model)
+    desired = replace(MADE.desired, model=model)
     with pytest.raises(ReleaseError):
-        release.dropin(wanted)
+        release.dropin(desired)
     with pytest.raises(ReleaseError):
-        replace(MADE, wanted=wanted).to_json()
+        replace(MADE, desired=desired).to_json()
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_no_model_becomes_more_than_a_value_where_root_reads_it(model: str) -> N
         {"nofile": 0},
         {"nofile": 1023},
         {"nofile": 2**31 + 1},
-        {"nofile_asked": -1},
+        {"nofile_requested": -1},
     ],
     ids=str,
 )
 def test_no_id_and_no_number_does(changes: dict[str, Any]) -> None:
     with pytest.raises(ReleaseError):
-        release.dropin(replace(MADE.wanted, **changes))
+        release.dropin(replace(MADE.desired, **changes))
 
 
 @pytest.mark.parametrize("name", ["restores", "id", "kind", "at"])
@@ -195,7 +195,7 @@ def test_no_limit_locks_out(nofile: int) -> None:
 def test_the_way_back_builds_no_line_and_needs_no_settings(host: Callable[..., State]) -> None:
     """Neither the user's name, nor what stands in settings.json now, nor what it ran before has to be good."""
     request = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
-    made = replace(MADE, before=Wanted('"]\nUser=root', 0))
+    made = replace(MADE, before=Desired('"]\nUser=root', 0))
     for settings in ("{", "", '{"model": [', None):
         state = host(user="DOM\\agent\nx", release=made, settings={"text": settings})
         back = back_alone(request, state, SERVICE).transaction
@@ -206,7 +206,7 @@ def test_the_way_back_builds_no_line_and_needs_no_settings(host: Callable[..., S
 def test_an_upgrade_from_what_was_before_jada_is_planned(host: Callable[..., State]) -> None:
     """Back on what it had before, with a drop-in of that name that somebody else has made."""
     request = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
-    state = host(release=replace(MADE, kind="rollback", wanted=Wanted("opus[1m]", 0)))
+    state = host(release=replace(MADE, kind="rollback", desired=Desired("opus[1m]", 0)))
     made = plan.upgrade(request, "r", "claude-opus-5", state, SERVICE)
     assert made.transaction
     assert "LimitNOFILE=4096" in made.transaction.script()

@@ -13,8 +13,8 @@ from jada import ModelCheck, Service
 from jada.tasks import checks, effective, plan, release
 from jada.tasks.look_reader import _duration
 from jada.tasks.plan import Request
-from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Answer, File, Folder, Past, State, Way
+from jada.tasks.release import Desired, Release
+from jada.tasks.state import File, Folder, HistoryEntry, ModelReport, State, Way
 from tests.unit.conftest import back_alone
 
 Host = Callable[..., State]
@@ -41,7 +41,7 @@ def upgraded(state: State) -> State:
 def test_a_hand_edit_is_what_the_way_back_leads_to(host: Host) -> None:
     now = upgraded(by_hand(host))
     assert now.release
-    assert now.release.before == Wanted(HAIKU, 1_048_576, 2_147_483_646, "", ID)
+    assert now.release.before == Desired(HAIKU, 1_048_576, 2_147_483_646, "", ID)
     assert Release.from_json(now.release.to_json()) == now.release
     back = back_alone(BACK, now, SERVICE)
     assert back.diff[0][0] == (
@@ -51,7 +51,7 @@ def test_a_hand_edit_is_what_the_way_back_leads_to(host: Host) -> None:
     # And judged by what it is: the host that runs it is in sync.
     assert back.transaction
     there = by_hand(host)
-    runs = replace(there, release=back.transaction.release, after={}, health=replace(there.health, model=HAIKU))
+    runs = replace(there, release=back.transaction.release, after={}, report=replace(there.report, model=HAIKU))
     assert not [finding for finding in checks.drift(runs) if finding.is_error]
 
 
@@ -59,7 +59,7 @@ def test_a_torn_file_asks_for_no_model(host: Host) -> None:
     torn = host(settings={"file": EDITED, "text": '{\n  "model": "claude-son'})
     back = back_alone(REQUEST, torn, SERVICE)
     assert back.transaction
-    assert back.transaction.release.before == Wanted("", 1_048_576, 2_147_483_646, "", ID)
+    assert back.transaction.release.before == Desired("", 1_048_576, 2_147_483_646, "", ID)
     assert "was edited since" in back.notes[0]
     # Only where jada never was, nothing was asked for before it.
     assert back.diff[0][1:] == (
@@ -71,13 +71,13 @@ def test_a_torn_file_asks_for_no_model(host: Host) -> None:
 def test_limits_that_were_edited_are_nobodys_to_judge(host: Host, name: str) -> None:
     now = upgraded(host(**{name: File("0:0", "644", "9" * 64)}))
     assert now.release
-    assert now.release.before == Wanted("claude-sonnet-4.6", 0, 0, "", ID)
+    assert now.release.before == Desired("claude-sonnet-4.6", 0, 0, "", ID)
 
 
 def test_what_nobody_edited_is_the_release(host: Host) -> None:
     now = upgraded(host())
     assert now.release
-    assert now.release.before == Wanted("claude-sonnet-4.6", 1_048_576, 2_147_483_646, ID)
+    assert now.release.before == Desired("claude-sonnet-4.6", 1_048_576, 2_147_483_646, ID)
 
 
 OTHERS = {
@@ -130,7 +130,7 @@ def test_nothing_that_the_user_says_stands_in_the_way_back(host: Host, changes: 
     script = back.script()
     assert "FOLDER=/home/agent/.claude\nNAME=settings.json\n" in script
     assert "\nEXPECTED=''\n" in script
-    assert (back.release.wanted, back.release.restores) == (usual.release.wanted, ID)
+    assert (back.release.desired, back.release.restores) == (usual.release.desired, ID)
     assert plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE).refusal
 
 
@@ -144,18 +144,18 @@ def test_what_could_not_be_seen_is_told_and_proves_nothing(host: Host) -> None:
     )
     # Nobody knows of an edit.
     assert back.transaction
-    assert back.transaction.release.before == host(**blind).release.wanted  # type: ignore[union-attr]
+    assert back.transaction.release.before == host(**blind).release.desired  # type: ignore[union-attr]
     refused = plan.upgrade(REQUEST, "r", OPUS, host(**blind), SERVICE).refusal
     assert refused.startswith("what agent owns could not be seen (it was cut off), so nothing tells what would run")
-    assert effective.resolve(host(**blind), effective.fresh(host(**blind))).model == effective.UNKNOWN
+    assert effective.resolve(host(**blind), effective.next_start(host(**blind))).model == effective.UNKNOWN
     # The service's own word is one that root hears.
     codes = {finding.code: finding.is_error for finding in checks.drift(host(**blind))}
     assert codes == {"J411": False}
-    for release_of in (host().release, replace(host().release, wanted=Wanted("", 0))):  # type: ignore[type-var]
-        silent = host(**blind, release=release_of, health=Answer())
+    for release_of in (host().release, replace(host().release, desired=Desired("", 0))):  # type: ignore[type-var]
+        silent = host(**blind, release=release_of, report=ModelReport())
         assert checks.running_model(silent) == ""
         assert {finding.code: finding.is_error for finding in checks.drift(silent)} == {"J411": False, "J112": True}
-    dumb = host(**blind, health=Answer(asked=True, error="curl ended with 7"))
+    dumb = host(**blind, report=ModelReport(by="url", error="curl ended with 7"))
     assert {finding.code for finding in checks.drift(dumb)} == {"J411", "J112", "J105"}
 
 
@@ -164,13 +164,14 @@ OLDER, OLDEST = "20261123-120000-aaaa", "20261122-120000-aaaa"
 
 def damaged(host: Host, *whole: str, previous: str = "") -> State:
     """A host whose current manifest is torn, and which keeps two older releases."""
-    first = release.upgrade(OLDEST, Wanted("", 0), Wanted(HAIKU, 4096, 4096))
-    second = release.upgrade(OLDER, first.wanted, Wanted(OPUS, 4096, 4096))
-    failed = release.upgrade("20261123-130000-aaaa", second.wanted, Wanted(HAIKU, 4096, 4096))
-    current = Release(ID, "upgrade", Wanted("", 0, edited=ID), second.wanted)
+    first = release.upgrade(OLDEST, Desired("", 0), Desired(HAIKU, 4096, 4096))
+    second = release.upgrade(OLDER, first.desired, Desired(OPUS, 4096, 4096))
+    failed = release.upgrade("20261123-130000-aaaa", second.desired, Desired(HAIKU, 4096, 4096))
+    current = Release(ID, "upgrade", Desired("", 0, edited=ID), second.desired)
+    past = ((first, ""), (second, ""), (failed, "crashed"))
     return host(
         release=current, previous=second, damage=f"/var/lib/jada/releases/{ID}/manifest.json: the manifest is not JSON",
-        history=tuple(Past(made, why, host().place) for made, why in ((first, ""), (second, ""), (failed, "crashed"))),
+        history=tuple(HistoryEntry(made, why, host().place) for made, why in past),
         whole=frozenset({*whole, failed.id}),
     )  # fmt: skip
 
@@ -188,7 +189,7 @@ def test_a_torn_manifest_leaves_the_way_back(host: Host, whole: tuple[str, ...],
     assert back.transaction
     made = back.transaction.release
     assert made.restores == undone
-    assert made.wanted.model == {ID: OPUS, OLDER: HAIKU, OLDEST: ""}[undone]
+    assert made.desired.model == {ID: OPUS, OLDER: HAIKU, OLDEST: ""}[undone]
     assert Release.from_json(made.to_json()) == made
     assert f"\nCURRENT={ID}\n" in back.transaction.script()
     assert back.notes[0].startswith(f"/var/lib/jada/releases/{ID}/manifest.json: the manifest is not JSON; ")
@@ -214,9 +215,11 @@ def test_nor_to_another_service(host: Host) -> None:
 
 
 def test_each_release_of_the_history_is_bound_too(host: Host) -> None:
-    older = release.upgrade("20261123-120000-aaaa", Wanted(HAIKU, 0), Wanted(OPUS, 1, 1))
+    older = release.upgrade("20261123-120000-aaaa", Desired(HAIKU, 0), Desired(OPUS, 1, 1))
     state = host(
-        history=(Past(older, "", ("1001", "1001", "jada-agent.service", "", "/home/x/.claude", "settings.json")),)
+        history=(
+            HistoryEntry(older, "", ("1001", "1001", "jada-agent.service", "", "/home/x/.claude", "settings.json")),
+        )
     )
     assert "/home/x/.claude/settings.json of user 1001" in back_alone(REQUEST, state, SERVICE, HAIKU).refusal
 

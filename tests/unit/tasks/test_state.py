@@ -6,45 +6,47 @@ from dataclasses import replace
 
 import pytest
 
+from jada import ModelCheck
 from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
 from jada.tasks.look_reader import read
-from jada.tasks.release import TEXT, Release, Wanted
-from jada.tasks.state import INLINE, Answer, OpenSession, State
+from jada.tasks.release import TEXT, Desired, Release
+from jada.tasks.state import INLINE, ModelReport, OpenSession, State
 from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
 
 UNIT = "jada-agent.service"
+BY_COMMAND = ModelCheck(command="x")
 
 
 ID = "20261124-120000-aaaa"
-MADE = Release(ID, "upgrade", Wanted("claude-sonnet-4.6", 4096, 4096, ID), Wanted("claude-haiku-4.5", 0))
+MADE = Release(ID, "upgrade", Desired("claude-sonnet-4.6", 4096, 4096, ID), Desired("claude-haiku-4.5", 0))
 ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
 
 
-def look(root: Said | None = None, user: Said | None = None) -> State:
+def look(root: Said | None = None, user: Said | None = None, check: ModelCheck = BY_COMMAND) -> State:
     """A look that saw this too."""
     data = frames({**OF_ROOT, **(root or {})}) + frames({**OF_USER, **(user or {})})
-    return read(UNIT, packed(data), health_asked=False, probe_asked=True)
+    return read(UNIT, packed(data), check)
 
 
 def test_a_look_that_was_cut_off_is_no_look() -> None:
     whole = frames(OF_ROOT)
     for size in range(len(whole)):
         with pytest.raises(LookError):
-            read(UNIT, packed(whole[:size]), health_asked=False)
+            read(UNIT, packed(whole[:size]), ModelCheck())
     (packed_whole,) = packed(whole + frames(OF_USER))
     with pytest.raises(LookError, match="cut off"):
-        read(UNIT, [packed_whole[: len(packed_whole) // 8 * 4]], health_asked=False)
+        read(UNIT, [packed_whole[: len(packed_whole) // 8 * 4]], ModelCheck())
 
 
 def test_a_users_half_that_is_not_whole_leaves_roots() -> None:
     """The user can stop, kill, flood and forge it: what root saw is none the less so."""
     root, user = frames({**OF_ROOT, "release.manifest.json": MADE.to_json()}), frames(OF_USER)
     for half in (*(user[:size] for size in range(len(user))), user + b"x", user + user, b"\0" * 5000, b"x" * 5000):
-        found = read(UNIT, packed(root + half), health_asked=False)
+        found = read(UNIT, packed(root + half), ModelCheck())
         assert found.unseen
         assert (found.release, found.user, found.settings.real, found.way.folders) == (MADE, "agent", "", ())
-    assert read(UNIT, packed(root + user), health_asked=False).unseen == ""
+    assert read(UNIT, packed(root + user), ModelCheck()).unseen == ""
 
 
 @pytest.mark.parametrize(
@@ -64,13 +66,13 @@ def test_what_the_user_says_that_makes_no_sense_is_not_known(said: Said) -> None
 
 def test_a_manifest_that_cannot_be_read_leaves_the_host_usable() -> None:
     """The id comes from elsewhere, and so does what there was before."""
-    older = replace(MADE, id="20261123-120000-aaaa", wanted=Wanted("claude-x", 4096, 4096, "20261123-120000-aaaa"))
+    older = replace(MADE, id="20261123-120000-aaaa", desired=Desired("claude-x", 4096, 4096, "20261123-120000-aaaa"))
     for text in ("", "{", "[]", MADE.to_json()[:40]):
         said = {"release.id": ID, "release.manifest.json": text, "release.previous": older.to_json(), "whole+": ID}
         found = look(said)
         assert found.damage.startswith(f"/var/lib/jada/releases/{ID}/manifest.json: the manifest ")
         assert found.release
-        assert (found.release.id, found.release.change, found.release.before) == (ID, ID, older.wanted)
+        assert (found.release.id, found.release.change, found.release.before) == (ID, ID, older.desired)
         assert found.whole == {ID}
     with pytest.raises(LookError, match="/var/lib/jada/current does not hold the id of a release; put"):
         look({"release.id": "../x", "release.manifest.json": ""})
@@ -98,11 +100,11 @@ def test_an_older_manifest_that_cannot_be_read_is_named_by_its_path() -> None:
 )
 def test_what_no_look_says_is_refused(said: bytes, why: str) -> None:
     with pytest.raises(LookError, match=why):
-        read(UNIT, packed(frames(OF_ROOT).replace(b"end 2", said + b"end 2") + frames(OF_USER)), health_asked=False)
+        read(UNIT, packed(frames(OF_ROOT).replace(b"end 2", said + b"end 2") + frames(OF_USER)), ModelCheck())
 
 
 @pytest.mark.parametrize(
-    "name", ["user", "uid", "home", "unit.sets+", "release.result", "fresh.argv+", "health.masked"]
+    "name", ["user", "uid", "home", "unit.sets+", "release.result", "fresh.argv+", "report.masked"]
 )
 def test_the_services_user_does_not_speak_for_root(name: str) -> None:
     assert "is no field of a look" in look(user={name: "x"}).unseen
@@ -116,13 +118,13 @@ def test_a_value_is_one_value_whatever_is_in_it() -> None:
     found = look(user={"settings.real": nasty, "agent+": row("/a.md | one | m")}, root={"running.cwd": nasty})
     assert (found.user, found.settings.real) == ("agent", nasty)
     assert found.process is not None
-    assert found.process.launch.cwd == nasty
+    assert found.process.spec.cwd == nasty
 
 
 def test_a_look_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = packed(b"\0" * (frames_module.MOST_UNPACKED + 1))
     with pytest.raises(LookError, match="unpacked, it is longer"):
-        read(UNIT, bomb, health_asked=False)
+        read(UNIT, bomb, ModelCheck())
     monkeypatch.setattr(frames_module, "MOST_PACKED", 10)
     with pytest.raises(LookError, match="longer than the 10 bytes"):
         look()
@@ -183,7 +185,7 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
     rows = ("Environment= | ANTHROPIC_MODEL | a", "Environment= | HOME | /x", "/etc/default/x | HOME | /y")
     found = look(
         {"unit.sets+": row(f"{drop_in} | ANTHROPIC_MODEL | a"), "fresh.env+": tuple(row(text) for text in rows)}
-    ).fresh
+    ).next_start
     assert found.env == {"ANTHROPIC_MODEL": "a", "HOME": "/y"}
     assert found.where == {"ANTHROPIC_MODEL": f"Environment= of {drop_in}", "HOME": "/etc/default/x"}
 
@@ -205,7 +207,7 @@ def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
     read_already = (row(f"{fragment} | HOME | /u"), row(f"{ours} | LimitNOFILE | 5"))
     assert look({**said, "unit.sets+": read_already}).reloaded is None
     anew = look({**said, "unit.sets+": (*read_already, row(f"{theirs} | HOME | /x"))})
-    assert anew.fresh.env == {"HOME": "/u", "ANTHROPIC_MODEL": "e"}
+    assert anew.next_start.env == {"HOME": "/u", "ANTHROPIC_MODEL": "e"}
     assert anew.reloaded is not None
     assert anew.reloaded.env == {"HOME": "/x", "ANTHROPIC_MODEL": "e"}
     assert anew.reloaded.where == {"HOME": f"Environment= of {theirs}", "ANTHROPIC_MODEL": "/etc/e"}
@@ -226,15 +228,15 @@ def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
 )
 def test_unset_environment_takes_back(unset: tuple[str, ...], left: dict[str, str]) -> None:
     rows = row("Environment= | ANTHROPIC_MODEL | a")
-    assert look({"fresh.env+": rows, "fresh.unset+": unset}).fresh.env == left
+    assert look({"fresh.env+": rows, "fresh.unset+": unset}).next_start.env == left
 
 
 def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -> None:
     theirs = row("/home/agent/env | HOME | /theirs")
     root: Said = {"fresh.env+": (row("/etc/a | HOME | /a"), "/home/agent/env\n\n", row("/etc/b | ANTHROPIC_MODEL | b"))}
-    assert look(root, {"fresh.env+": theirs}).fresh.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
+    assert look(root, {"fresh.env+": theirs}).next_start.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
     # One that no unit names does not count.
-    assert look({}, {"fresh.env+": theirs}).fresh.env == {}
+    assert look({}, {"fresh.env+": theirs}).next_start.env == {}
 
 
 WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
@@ -262,21 +264,21 @@ WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
 def test_what_stands_between_systemd_and_the_process_does_it_again(said: Said, again: dict[str, str] | None) -> None:
     process = look({"fresh.env+": row("Environment= | ANTHROPIC_MODEL | unit"), **said}).process
     assert process is not None
-    assert (process.again.env if process.again else None) == again
+    assert (process.respawn.env if process.respawn else None) == again
 
 
 def test_files_of_a_unit_are_read_in_the_order_of_their_names() -> None:
     rows = ("/etc/a.d/90.conf", "/run/service.d/10.conf", "/etc/a.service", "/etc/a.d/20.conf")
     sets = tuple(row(f"{path} | LimitNOFILE | 1") for path in rows)
     unit = look({"unit.sets+": sets, "unit.FragmentPath": "/etc/a.service"}).unit
-    assert [one.path for one in unit.sets] == [rows[2], rows[1], rows[3], rows[0]]
+    assert [one.path for one in unit.settings] == [rows[2], rows[1], rows[3], rows[0]]
 
 
 def test_a_unit_that_is_none_has_no_user() -> None:
     said = {name: text for name, text in OF_ROOT.items() if name not in ("user", "uid", "gid", "home", "home.real")}
     error = 'org.freedesktop.systemd1.UnitMasked "Unit a.service is masked."'
     data = frames({**said, "unit.LoadState": "masked", "unit.LoadError": error}) + frames({})
-    state = read(UNIT, packed(data), health_asked=False)
+    state = read(UNIT, packed(data), ModelCheck())
     assert (state.user, state.home, state.unit.load, state.unit.error) == (
         "",
         "",
@@ -284,13 +286,13 @@ def test_a_unit_that_is_none_has_no_user() -> None:
         "Unit a.service is masked.",
     )
     with pytest.raises(LookError, match="systemctl tells nothing"):
-        read(UNIT, packed(frames({**said, "unit.LoadState": "loaded"}) + frames({})), health_asked=False)
+        read(UNIT, packed(frames({**said, "unit.LoadState": "loaded"}) + frames({})), ModelCheck())
 
 
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
     hint: Said = {"fresh.argv+": "model\n$MODEL", "running.argv+": ("model\nclaude-x", f"settings\n{INLINE}")}
-    assert look(hint).fresh.argv == {"model": "claude-x", "settings": INLINE}
-    assert look({"fresh.argv+": "model\n$MODEL"}).fresh.argv == {}
+    assert look(hint).next_start.argv == {"model": "claude-x", "settings": INLINE}
+    assert look({"fresh.argv+": "model\n$MODEL"}).next_start.argv == {}
 
 
 @pytest.mark.parametrize(
@@ -305,12 +307,12 @@ def test_open_sessions(device: str, tty: str) -> None:
 
 
 def test_what_a_probe_answers() -> None:
-    def asked(answer: str) -> Answer:
-        return look({"probe.masked": f'{answer}"', "probe.size": str(len(answer.encode()))}).probe
+    def asked(answer: str) -> ModelReport:
+        return look({"report.masked": f'{answer}"', "report.size": str(len(answer.encode()))}).report
 
-    assert asked('{"model": "m"}') == Answer(asked=True, model="m")
-    assert look({"probe.code": "3"}).probe == Answer(asked=True, error="exit code 3")
-    assert look({"probe.code": "long"}).probe == Answer(asked=True, error="an answer of more than 64 KB")
+    assert asked('{"model": "m"}') == ModelReport(by="command", model="m")
+    assert look({"report.code": "3"}).report == ModelReport(by="command", error="exit code 3")
+    assert look({"report.code": "long"}).report == ModelReport(by="command", error="an answer of more than 64 KB")
     for nonsense in ('{"model": "\\ud800"}', '{"model": "a\\nb"}', "[" * 50000, "9" * 5000, "{", '{"model": ["m"]}'):
         assert asked(nonsense).model == ""
 
@@ -325,7 +327,7 @@ def test_what_a_probe_answers() -> None:
     ],
 )
 def test_why_there_was_no_answer(code: str, http: str, told: str) -> None:
-    assert look({"health.code": code, "health.http": http}).health.error == told
+    assert look({"report.code": code, "report.http": http}, check=ModelCheck(url="http://x/")).report.error == told
 
 
 def test_a_login_that_is_refused_says_why() -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from jada import ConfigError, Host, HostError, JadaError
 from jada.cli.commands import drift
 from jada.cli.drift import check
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.log import open_log
 from jada.cli.records.sqlite import open_records
 from jada.inventory import discover
@@ -39,11 +39,11 @@ def run(host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return {"web-1": host()}
 
     @contextmanager
-    def open_fleet(*_: object) -> Iterator[Any]:
+    def open_session(*_: object) -> Iterator[Any]:
         fleet = Fleet("f", tmp_path / "fleet.yml", (), ())
         yield SimpleNamespace(fleet=fleet, hosts=[Host("web-1", "192.0.2.1", "static", role="r")], look=look)
 
-    monkeypatch.setattr(drift, "open_fleet", open_fleet)
+    monkeypatch.setattr(drift, "open_session", open_session)
     return lambda *argv: CliRunner().invoke(drift.drift, argv, standalone_mode=False)
 
 
@@ -126,10 +126,10 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(drift, "load", lambda _: Fleet("f", tmp_path / "fleet.yml", (), roles))
     hosts = (Host("web-1", "192.0.2.1", "static", role="s"), Host("web-2", "192.0.2.2", "static", role="r"))
     monkeypatch.setattr(discover, "discover", lambda _: hosts)
-    found = (Judged(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b")),)
+    found = (EvaluatedFinding(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b")),)
     rows = tuple(HostDrift(name, "r", Status.DRIFTED, found) for name in ("web-10", "web-2"))
     with open_log() as log:
-        log.add(Drift("f", datetime.now(UTC), rows, True), ())
+        log.add(DriftReport("f", datetime.now(UTC), rows, True), ())
     return lambda *argv: CliRunner().invoke(drift.drift, ("--since", "1d", *argv), standalone_mode=False)
 
 

@@ -22,7 +22,7 @@ from jada.cli.main import COMMANDS
 from jada.cli.main import jada as program
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import open_records
-from jada.cli.session import Opened
+from jada.cli.session import FleetSession
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.lab import fleet as lab_fleet
@@ -53,8 +53,8 @@ def states(host: Callable[..., State]) -> dict[str, State | HostError]:
     session = OpenSession(pid=9, user="ann", tty="", started=float("inf"), ticks=1, model="")
     return {
         "web-1": host(sessions=(session,)),
-        "web-2": host(release=None, process=None, held=ANN, settings={"text": None}),
-        "web-3": host(lock="ann@ops since 2026-11-24T12:00:00+00:00 for release r1"),
+        "web-2": host(release=None, process=None, operator_lock=ANN, settings={"text": None}),
+        "web-3": host(running_transaction="ann@ops since 2026-11-24T12:00:00+00:00 for release r1"),
         "off-1": HostError("off-1 is off"),
     }
 
@@ -65,11 +65,11 @@ def run(states: dict[str, State | HostError], tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     @contextmanager
-    def open_fleet(*_: object, **__: object) -> Iterator[Opened]:
-        yield Opened(FLEET, HOSTS, FakeEngine(states), time.monotonic() + 1000)
+    def open_session(*_: object, **__: object) -> Iterator[FleetSession]:
+        yield FleetSession(FLEET, HOSTS, FakeEngine(states), time.monotonic() + 1000)
 
     for module in (drift, explain, heal, rollback, status, upgrade):
-        monkeypatch.setattr(module, "open_fleet", open_fleet)
+        monkeypatch.setattr(module, "open_session", open_session)
     for module in (drift, history, hosts):
         monkeypatch.setattr(module, "load", lambda *_: FLEET)
     monkeypatch.setattr(config, "load", lambda *_: FLEET)

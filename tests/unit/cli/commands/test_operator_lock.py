@@ -20,7 +20,7 @@ from jada.cli.commands import history, lock
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import FILES, operator_lock
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
-from jada.tasks.transaction import hold_script
+from jada.tasks.transaction import lock_script
 from tests.forms import checked
 
 ANN = OperatorLock("ann@ops", "2026-11-25T10:00:00+00:00", "", "incident 4711")
@@ -30,7 +30,7 @@ OFF = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "", "")
 
 def on_host(folder: Path, request: LockRequest) -> LockAnswer:
     """What the script makes of a host whose own folder is this."""
-    script = hold_script(request).replace("/var/lib/jada", str(folder))
+    script = lock_script(request).replace("/var/lib/jada", str(folder))
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
     *before, last = done.stdout.splitlines()
     assert last in ("jada-held", "jada-refused"), done
@@ -77,7 +77,7 @@ def test_who_can_not_have_the_hosts_lock_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = subprocess.run(
         ["sh", "-s"],
-        input=hold_script(LockRequest(ANN)).replace("/var/lib/jada", str(tmp_path / "file")),
+        input=lock_script(LockRequest(ANN)).replace("/var/lib/jada", str(tmp_path / "file")),
         capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 2
     assert "can't be written" in done.stdout
@@ -141,14 +141,14 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
         return {name: HostError("off-1 is off") if name == "off-1" else act(name, one) for name, one in on.items()}
 
     @contextmanager
-    def open_fleet(_: object, __: object, limit: str | None) -> Iterator[Any]:
+    def open_session(_: object, __: object, limit: str | None) -> Iterator[Any]:
         chosen = [host for host in hosts if limit in (None, host.name)]
         request = SimpleNamespace(who=who[0], at="2026-11-25T12:00:00+00:00")
-        yield SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=chosen, visit=visit,
+        yield SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=chosen, run_on_each=visit,
                               request=lambda: request)  # fmt: skip
 
     who = ["ann@ops"]
-    monkeypatch.setattr(lock, "open_fleet", open_fleet)
+    monkeypatch.setattr(lock, "open_session", open_session)
     monkeypatch.setattr(history, "load", lambda _: Fleet("f", Path("fleet.yml"), (), ()))
 
     def run(name: str, *argv: str, by: str = "ann@ops") -> Result:

@@ -17,15 +17,15 @@ from jada import Exit, HostError
 from jada.cli.commands.history import read_back
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
-from jada.cli.session import Opened
+from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
-from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Past
+from jada.tasks.release import Desired, Release
+from jada.tasks.state import HistoryEntry
 
 ID = "20261124-120000-aaaa"
 NOW = datetime(2026, 11, 24, 13, tzinfo=UTC)
 MADE = Release(
-    ID, "upgrade", Wanted("claude-opus-5", 4096, 4096, ID), Wanted("old", 0), fleet="f", role="r", who="ann@box",
+    ID, "upgrade", Desired("claude-opus-5", 4096, 4096, ID), Desired("old", 0), fleet="f", role="r", who="ann@box",
     at="2026-11-24T12:00:00+00:00", reason="why",
 )  # fmt: skip
 ENTRY = Entry(id=ID, fleet="f", kind="upgrade", at=MADE.at, who="ann@box", reason="why", model="claude-opus-5")
@@ -42,12 +42,14 @@ def records() -> Iterator[Records]:
 def rebuilt(records: Records, **releases: list[Release] | HostError) -> Exit:
     """The exit code of reading back what these hosts remember."""
     told = {
-        name: one if isinstance(one, HostError) else tuple(Past(release, "") for release in one)
+        name: one if isinstance(one, HostError) else tuple(HistoryEntry(release, "") for release in one)
         for name, one in releases.items()
     }
     hosts = [SimpleNamespace(name=name) for name in releases]
-    opened: Any = SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=hosts, visit=lambda *_: told)
-    return read_back(cast("Opened", opened), records, NOW)
+    session: Any = SimpleNamespace(
+        fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=hosts, run_on_each=lambda *_: told
+    )
+    return read_back(cast("FleetSession", session), records, NOW)
 
 
 def hosts_of(records: Records, release: str = ID) -> list[str]:
@@ -55,7 +57,7 @@ def hosts_of(records: Records, release: str = ID) -> list[str]:
 
 
 def test_what_hosts_agree_on_is_read_back(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
-    other = replace(MADE, wanted=replace(MADE.wanted, model="claude-haiku-4.5"))
+    other = replace(MADE, desired=replace(MADE.desired, model="claude-haiku-4.5"))
     assert rebuilt(records, a=[MADE], b=[MADE], c=HostError("c is off")) is Exit.FAILED
     assert records.entry(ID) == ENTRY
     assert hosts_of(records) == ["a", "b"]
@@ -141,8 +143,8 @@ def test_one_manifest_twice_is_one_word(records: Records) -> None:
     assert records.entry(ID) == ENTRY
 
 
-UNDO = Release(ID, "rollback", Wanted("claude-opus-5", 4096, 4096, "20261124-110000-aaaa"), Wanted("old", 0), fleet="f",
-               at=MADE.at)  # fmt: skip
+BACK = Desired("claude-opus-5", 4096, 4096, "20261124-110000-aaaa")
+UNDO = Release(ID, "rollback", BACK, Desired("old", 0), fleet="f", at=MADE.at)
 FORWARD = replace(UNDO, redoes="20261124-110000-aaaa")
 
 

@@ -24,7 +24,7 @@ from jada import ConfigError, JadaError
 from jada.cli.commands import schedule
 from jada.cli.commands.drift import drift
 from jada.cli.commands.schedule import Job
-from jada.cli.ui.duration import span
+from jada.cli.ui.duration import parse_duration
 
 # What a path may hold and a shell, cron or systemd would take for its own.
 NASTY = "/srv/a b/$HOME/100%/'quoted' \"twice\"\\x"
@@ -33,7 +33,7 @@ JOB = Job(("/opt/jada", "drift", "--fleet", NASTY), "deploy", Path("/home/deploy
 
 @pytest.mark.parametrize(("every", "seconds"), [("1m", 60), ("15m", 900), ("90m", 5400), ("6h", 21600), ("1d", 86400)])
 def test_a_span_is_minutes_hours_or_days(every: str, seconds: int) -> None:
-    assert span(every) == seconds
+    assert parse_duration(every) == seconds
 
 
 @pytest.mark.parametrize("every", ["", "0m", "15", "15s", "-1h", "1w", "1h30m", "x"])
@@ -45,15 +45,15 @@ def test_a_span_is_nothing_else(every: str) -> None:
 
 @pytest.mark.parametrize("every", ["1m", "10m", "15m", "30m", "60m", "1h", "6h", "12h", "24h", "1d"])
 def test_cron_runs_it_just_as_often(every: str) -> None:
-    times = CronSim(schedule.cron_time(span(every), every), datetime(2026, 11, 24, 12, 7, tzinfo=UTC))
+    times = CronSim(schedule.cron_time(parse_duration(every), every), datetime(2026, 11, 24, 12, 7, tzinfo=UTC))
     runs = [next(times) for _ in range(30)]
-    assert {(after - before).total_seconds() for before, after in pairwise(runs)} == {span(every)}
+    assert {(after - before).total_seconds() for before, after in pairwise(runs)} == {parse_duration(every)}
 
 
 @pytest.mark.parametrize("every", ["7m", "45m", "90m", "5h", "2d"])
 def test_what_cron_can_not_say_is_refused(every: str) -> None:
     with pytest.raises(ConfigError, match=f"cron can't run something every {every}"):
-        schedule.cron_time(span(every), every)
+        schedule.cron_time(parse_duration(every), every)
 
 
 def by_cron(line: str) -> str:

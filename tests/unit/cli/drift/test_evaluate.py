@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
-from jada.cli.drift.evaluate import Drift, Status, explain, judge, unmatched
+from jada.cli.drift.evaluate import DriftReport, Status, evaluate, explain, unmatched
 from jada.cli.records import sqlite
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.inventory.fleet.accept import Acceptance
@@ -38,18 +38,18 @@ def accepted(code: str, hosts: str = "*", until: str = "2026-12-31") -> Acceptan
     return Acceptance(code, (hosts,), "known", date.fromisoformat(until), 7)
 
 
-def check(seen: Mapping[str, State | HostError], fleet: Fleet = FLEET, **given: Any) -> Drift:
+def check(seen: Mapping[str, State | HostError], fleet: Fleet = FLEET, **given: Any) -> DriftReport:
     """A check of hosts that all play the role that HEALTHY was released to for."""
     roles = given.pop("roles", {})
     hosts = [Host(name, "192.0.2.1", "static", role=roles.get(name, "r")) for name in seen]
-    return judge(fleet, hosts, seen, given.pop("released", {}), AT, **given)
+    return evaluate(fleet, hosts, seen, given.pop("released", {}), AT, **given)
 
 
-def codes(drift: Drift, host: str = "web-1") -> list[str]:
+def codes(drift: DriftReport, host: str = "web-1") -> list[str]:
     return next([one.finding.code for one in row.findings] for row in drift.hosts if row.host == host)
 
 
-def status(drift: Drift, host: str = "web-1") -> Status:
+def status(drift: DriftReport, host: str = "web-1") -> Status:
     return next(row.status for row in drift.hosts if row.host == host)
 
 
@@ -73,12 +73,17 @@ def test_a_host_that_was_not_checked_is_never_fine(host: MakeHost) -> None:
     assert found.exit == Exit.FAILED
 
 
-HALF_WAY = {"unit": {"active": "activating"}, "process": {"soft": 1024}, "settings": {"text": "{}"}, "interrupted": "r"}
+HALF_WAY = {
+    "unit": {"active": "activating"},
+    "process": {"soft": 1024},
+    "settings": {"text": "{}"},
+    "unfinished_transaction": "r",
+}
 HOLDER = "ann@ops since 2026-11-24T11:59:00+00:00 for release 20261124-115900-cccc"
 
 
 def test_a_host_in_the_middle_of_a_change_is_neither_in_sync_nor_drift(host: MakeHost) -> None:
-    found = check({"web-1": host(**HALF_WAY, lock=HOLDER), "web-2": host()})
+    found = check({"web-1": host(**HALF_WAY, running_transaction=HOLDER), "web-2": host()})
     assert (status(found), codes(found)) == (Status.CHANGING, ["J409"])
     assert found.hosts[0].findings[0].finding.actual == f"being changed by {HOLDER}"
     assert found.count(Status.IN_SYNC) == 1
@@ -95,7 +100,7 @@ def holder(since: str) -> str:
 )
 def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_ever(host: MakeHost, since: str) -> None:
     """A transaction that hangs, or a lock that somebody holds by hand: nobody knows what the host runs."""
-    found = check({"web-1": host(**HALF_WAY, lock=holder(since)), "web-2": host()})
+    found = check({"web-1": host(**HALF_WAY, running_transaction=holder(since)), "web-2": host()})
     assert (status(found), codes(found)) == (Status.NOT_CHECKED, ["J408"])
     (one,) = found.hosts[0].findings
     assert one.finding.actual.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
@@ -117,17 +122,17 @@ def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_eve
 )
 def test_a_change_that_may_still_last_or_is_of_no_known_time_goes_on(host: MakeHost, lock: str) -> None:
     """Hosts are begun up to fleet.yml's deadline; and the holder may not have been written down yet."""
-    assert status(check({"web-1": host(lock=lock)})) is Status.CHANGING
+    assert status(check({"web-1": host(running_transaction=lock)})) is Status.CHANGING
 
 
 def test_a_change_under_way_hides_no_other_hosts_drift_and_no_unreachable_one(host: MakeHost) -> None:
-    changing = host(lock=HOLDER)
+    changing = host(running_transaction=HOLDER)
     assert check({"web-1": changing, "web-2": host(process={"soft": 1024})}).exit == Exit.DRIFT
     assert check({"web-1": changing, "web-2": HostError("gone")}).exit == Exit.FAILED
 
 
 def test_a_new_host_in_its_first_change_is_not_told_as_new(host: MakeHost) -> None:
-    seen = {"web-1": host(release=None, lock=HOLDER), "web-2": host()}
+    seen = {"web-1": host(release=None, running_transaction=HOLDER), "web-2": host()}
     assert codes(check(seen)) == ["J409"]
 
 
@@ -243,14 +248,14 @@ def test_accepted_findings_do_not_count_until_they_expire(
 def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, counts: bool) -> None:
     own = "x/web" if "/" in pattern else "web"
     one = Host("web-i-a", "192.0.2.1", "ec2", region="us-east-1", id="i-a", role="r", own_name=own)
-    found = judge(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
+    found = evaluate(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
     assert [one.is_drift for one in found.hosts[0].findings] == [counts]
 
 
 def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -> None:
     config = replace(FLEET, accept=(accepted("J301", "web-*"), Acceptance("J302", ("wbe-1", "old"), "x", AT.date(), 8)))
     hosts = [Host("web-1", "192.0.2.1", "static", role="r")]
-    found = judge(config, hosts, {"web-1": host()}, {"old": LATER}, AT)
+    found = evaluate(config, hosts, {"web-1": host()}, {"old": LATER}, AT)
     assert list(unmatched(config, hosts, found)) == ["accept[1] (J302): no host has a Name or an id like wbe-1"]
 
 
@@ -258,7 +263,7 @@ def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gon
     hosts = [
         Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")
     ]
-    found = judge(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
+    found = evaluate(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
     assert found.count(Status.GONE) == 0
 
 
@@ -310,9 +315,9 @@ SONNET, HAIKU = "claude-sonnet-4.6", "claude-haiku-4.5"
 
 
 def released_to(host: MakeHost, model: str, **changes: Any) -> State:
-    state = host(settings={"text": f'{{"model": "{model}"}}'}, health={"model": model}, **changes)
+    state = host(settings={"text": f'{{"model": "{model}"}}'}, report={"model": model}, **changes)
     assert state.release
-    return replace(state, release=replace(state.release, wanted=replace(state.release.wanted, model=model)))
+    return replace(state, release=replace(state.release, desired=replace(state.release.desired, model=model)))
 
 
 def asking(model: str) -> Fleet:
@@ -366,6 +371,6 @@ def test_a_model_that_retires_is_told_while_there_is_time(host: MakeHost) -> Non
 
 def test_a_lock_is_told_and_is_no_drift(host: MakeHost) -> None:
     held = OperatorLock("bob@ops", "2026-11-24T11:00:00+00:00", "", "incident 4711")
-    found = check({"web-1": host(held=held), "web-2": host()})
+    found = check({"web-1": host(operator_lock=held), "web-2": host()})
     assert (codes(found), found.exit) == (["J421"], Exit.OK)
     assert found.hosts[0].findings[0].finding.actual == f"locked by {held}"

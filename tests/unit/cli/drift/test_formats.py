@@ -14,7 +14,7 @@ from lxml import etree
 from prometheus_client.parser import text_string_to_metric_families
 
 from jada.cli.drift import formats
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.ui import console
 from jada.inventory.fleet.accept import Acceptance
 from jada.tasks import codes
@@ -33,35 +33,37 @@ DRIFTED = HostDrift(
     "specialist",
     Status.DRIFTED,
     (
-        Judged(Finding.of(codes.MODEL_ON_DISK, "claude-sonnet-4.6", NASTY)),
-        Judged(Finding.of(codes.LIMIT_IN_FORCE, "1048576 open files", "1024"), UNTIL),
-        Judged(
+        EvaluatedFinding(Finding.of(codes.MODEL_ON_DISK, "claude-sonnet-4.6", NASTY)),
+        EvaluatedFinding(Finding.of(codes.LIMIT_IN_FORCE, "1048576 open files", "1024"), UNTIL),
+        EvaluatedFinding(
             Finding.of(codes.LIMIT_AT_LOGIN, "1048576", "1024"), replace(UNTIL, until=date(2026, 1, 1)), expired=True
         ),
-        Judged(Finding.of(codes.SESSION_STALE, "no older session", "pid 7 of root")),
+        EvaluatedFinding(Finding.of(codes.SESSION_STALE, "no older session", "pid 7 of root")),
     ),
 )
 UNREACHABLE = HostDrift(
-    "web-2", "", Status.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", "web-2: timeout")),)
+    "web-2", "", Status.NOT_CHECKED, (EvaluatedFinding(Finding.of(codes.NOT_CHECKED, "an answer", "web-2: timeout")),)
 )
 IN_SYNC = HostDrift("web-3", "specialist", Status.IN_SYNC)
 CHANGING = HostDrift(
     "web-5",
     "specialist",
     Status.CHANGING,
-    (Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", f"being changed by {NASTY}")),),
+    (EvaluatedFinding(Finding.of(codes.CHANGE_UNDER_WAY, "no change", f"being changed by {NASTY}")),),
 )
-GONE = HostDrift("web-4", "", Status.GONE, (Judged(Finding.of(codes.HOST_GONE, "a host", "not found")),))
-DRIFT = Drift('the "fleet"', AT, (DRIFTED, UNREACHABLE, IN_SYNC, GONE))
-EVERY_CODE = Drift(
-    "all", AT, (replace(DRIFTED, findings=tuple(Judged(Finding.of(code, "a", "b")) for code in CODES.values())),)
+GONE = HostDrift("web-4", "", Status.GONE, (EvaluatedFinding(Finding.of(codes.HOST_GONE, "a host", "not found")),))
+DRIFT = DriftReport('the "fleet"', AT, (DRIFTED, UNREACHABLE, IN_SYNC, GONE))
+EVERY_CODE = DriftReport(
+    "all",
+    AT,
+    (replace(DRIFTED, findings=tuple(EvaluatedFinding(Finding.of(code, "a", "b")) for code in CODES.values())),),
 )
-HEALTHY = Drift("fine", AT, (IN_SYNC,))
+HEALTHY = DriftReport("fine", AT, (IN_SYNC,))
 
 all_reports = pytest.mark.parametrize("drift", [DRIFT, EVERY_CODE, HEALTHY], ids=["mixed", "every code", "healthy"])
 
 
-def printed(drift: Drift) -> str:
+def printed(drift: DriftReport) -> str:
     return console.json_text(
         {
             "schema": "jada.drift/1",
@@ -74,7 +76,7 @@ def printed(drift: Drift) -> str:
 
 
 @all_reports
-def test_json_keeps_to_its_schema(drift: Drift) -> None:
+def test_json_keeps_to_its_schema(drift: DriftReport) -> None:
     assert checked(printed(drift))["fleet"] == drift.fleet
 
 
@@ -103,7 +105,7 @@ def test_json_says_what_counts_and_what_is_accepted() -> None:
 
 
 @all_reports
-def test_junit_keeps_to_jenkins_schema(drift: Drift) -> None:
+def test_junit_keeps_to_jenkins_schema(drift: DriftReport) -> None:
     XSD.assertValid(etree.fromstring(formats.junit(drift).encode()))
 
 
@@ -131,7 +133,7 @@ def lost(ours: Any, read: Any, key: str = "") -> list[str]:
 
 
 @all_reports
-def test_sarif_is_read_by_a_library_of_the_standard(drift: Drift) -> None:
+def test_sarif_is_read_by_a_library_of_the_standard(drift: DriftReport) -> None:
     ours = json.loads(formats.sarif(drift, Path("inventory/fleet.yml")))
     assert lost(ours, pysarif.save_to_dict(pysarif.load_from_dict(ours))) == ["/$schema"]
 
@@ -156,7 +158,7 @@ def test_sarif_has_a_result_for_each_finding_and_suppresses_what_is_accepted() -
     assert "timeout" in run.invocations[0].tool_execution_notifications[0].message.text
 
 
-def samples(drift: Drift) -> dict[tuple[str, ...], float]:
+def samples(drift: DriftReport) -> dict[tuple[str, ...], float]:
     families = text_string_to_metric_families(formats.prometheus(drift))
     return {
         (one.name, *(value for key, value in one.labels.items() if key in ("status", "code"))): one.value
@@ -166,7 +168,7 @@ def samples(drift: Drift) -> dict[tuple[str, ...], float]:
 
 
 @all_reports
-def test_prometheus_text_is_read_by_prometheus_own_parser(drift: Drift) -> None:
+def test_prometheus_text_is_read_by_prometheus_own_parser(drift: DriftReport) -> None:
     families = list(text_string_to_metric_families(formats.prometheus(drift)))
     assert all(family.type == "gauge" and family.documentation and family.samples for family in families)
     assert {one.labels["fleet"] for family in families for one in family.samples} == {drift.fleet}

@@ -12,7 +12,7 @@ import pytest
 
 from jada import JadaError
 from jada.cli.drift import notices
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
 from jada.cli.records.sqlite import prepare
 from jada.inventory.fleet.accept import Acceptance
@@ -21,12 +21,12 @@ from jada.tasks.checks import Finding
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ACCEPTANCE = Acceptance("J301", ("*",), "why", date(2026, 12, 31), 1)
-LIMIT = Judged(Finding.of(codes.LIMIT_IN_FORCE, "1048576 open files", "1024"))
-MODEL = Judged(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b"))
-SESSION = Judged(Finding.of(codes.SESSION_STALE, "no older session", "pid 7"))
-UNREACHABLE = Judged(Finding.of(codes.NOT_CHECKED, "an answer", "web-1 can't be reached"))
-KEY_CHANGED = Judged(Finding.of(codes.HOST_KEY_CHANGED, "an answer", "web-1 shows another key"))
-GONE = Judged(Finding.of(codes.HOST_GONE, "a host", "not found"))
+LIMIT = EvaluatedFinding(Finding.of(codes.LIMIT_IN_FORCE, "1048576 open files", "1024"))
+MODEL = EvaluatedFinding(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b"))
+SESSION = EvaluatedFinding(Finding.of(codes.SESSION_STALE, "no older session", "pid 7"))
+UNREACHABLE = EvaluatedFinding(Finding.of(codes.NOT_CHECKED, "an answer", "web-1 can't be reached"))
+KEY_CHANGED = EvaluatedFinding(Finding.of(codes.HOST_KEY_CHANGED, "an answer", "web-1 shows another key"))
+GONE = EvaluatedFinding(Finding.of(codes.HOST_GONE, "a host", "not found"))
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def log() -> Iterator[DriftLog]:
         yield DriftLog(connection)
 
 
-def check(minute: int, *findings: Judged, status: Status = Status.DRIFTED, whole: bool = True) -> Drift:
+def check(minute: int, *findings: EvaluatedFinding, status: Status = Status.DRIFTED, whole: bool = True) -> DriftReport:
     """A check of web-1 so many minutes past noon."""
-    return Drift("f", AT + timedelta(minutes=minute), (HostDrift("web-1", "r", status, findings),), whole)
+    return DriftReport("f", AT + timedelta(minutes=minute), (HostDrift("web-1", "r", status, findings),), whole)
 
 
 def events(log: DriftLog, target: str = "webhook") -> list[tuple[str, str, str]]:
@@ -48,7 +48,7 @@ def events(log: DriftLog, target: str = "webhook") -> list[tuple[str, str, str]]
     return [(one.event, one.episode.code, one.episode.resolution) for one in pending]
 
 
-def run(log: DriftLog, *checks: Drift) -> list[tuple[str, str, str]]:
+def run(log: DriftLog, *checks: DriftReport) -> list[tuple[str, str, str]]:
     """What the last of these checks makes news."""
     for one in checks:
         events(log)
@@ -65,7 +65,7 @@ def test_a_finding_is_told_once_for_as_long_as_it_lasts(log: DriftLog) -> None:
 
 
 def test_what_changes_in_a_finding_is_no_news(log: DriftLog) -> None:
-    other = Judged(replace(MODEL.finding, actual="claude-c"))
+    other = EvaluatedFinding(replace(MODEL.finding, actual="claude-c"))
     assert run(log, check(0, MODEL), check(15, other)) == []
 
 
@@ -99,7 +99,7 @@ def test_a_host_that_is_gone_takes_its_findings_with_it(log: DriftLog) -> None:
 
 @pytest.mark.parametrize(("whole", "expected"), [(True, [(RESOLVED, "J102", "gone")]), (False, [])])
 def test_a_check_of_other_hosts_ends_nothing(log: DriftLog, whole: bool, expected: list[tuple[str, str, str]]) -> None:
-    others = Drift("f", AT + timedelta(minutes=15), (HostDrift("web-2", "r", Status.IN_SYNC),), whole)
+    others = DriftReport("f", AT + timedelta(minutes=15), (HostDrift("web-2", "r", Status.IN_SYNC),), whole)
     assert run(log, check(0, MODEL), others) == expected
 
 
@@ -110,7 +110,7 @@ def test_other_fleets_have_their_own_history(log: DriftLog) -> None:
 
 
 def test_several_findings_of_one_code_are_one_episode(log: DriftLog) -> None:
-    second = Judged(replace(MODEL.finding, actual="claude-c"))
+    second = EvaluatedFinding(replace(MODEL.finding, actual="claude-c"))
     log.add(check(0, MODEL, second), [])
     (episode,) = log.since("f", "")[1]
     assert (episode.expected, episode.actual) == ("claude-a", "claude-b; claude-c")
@@ -138,14 +138,14 @@ def test_what_could_not_be_sent_is_sent_the_next_time_with_what_came_since(log: 
 
     sent: list[str] = []
     log.add(check(0, MODEL), ["webhook"])
-    (error,) = notices.tell("f", log, {"webhook": fails})
+    (error,) = notices.notify("f", log, {"webhook": fails})
     assert error.message == "The webhook of fleet.yml was not told: it answered HTTP 500"
     log.add(check(15, MODEL, LIMIT), ["webhook"])
-    assert notices.tell("f", log, {"webhook": lambda _, text: sent.append(text)}) == []
+    assert notices.notify("f", log, {"webhook": lambda _, text: sent.append(text)}) == []
     assert [line.split(":")[1] for line in sent[0].splitlines()] == [
         " web-1 J102 model-on-disk", " web-1 J301 limit-in-force"
     ]  # fmt: skip
-    assert notices.tell("f", log, {"webhook": fails}) == []
+    assert notices.notify("f", log, {"webhook": fails}) == []
 
 
 def test_a_message_says_what_is_new_and_what_is_over(log: DriftLog) -> None:
@@ -190,7 +190,9 @@ def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
 
 
 def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> None:
-    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), status=Status.CHANGING)
+    changing = check(
+        15, EvaluatedFinding(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), status=Status.CHANGING
+    )
     log.add(check(0, MODEL, SESSION), ["webhook"])
     before = log.since("f", "")[1]
     assert run(log, changing) == []
@@ -199,6 +201,8 @@ def test_a_change_under_way_begins_nothing_and_ends_nothing(log: DriftLog) -> No
 
 
 def test_an_unreachable_host_that_is_then_being_changed_waits_for_the_next_check_too(log: DriftLog) -> None:
-    changing = check(15, Judged(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), status=Status.CHANGING)
+    changing = check(
+        15, EvaluatedFinding(Finding.of(codes.CHANGE_UNDER_WAY, "no change", "ann")), status=Status.CHANGING
+    )
     assert run(log, check(0, UNREACHABLE, status=Status.NOT_CHECKED), changing) == []
     assert run(log, check(30, status=Status.IN_SYNC)) == [(RESOLVED, "J408", "resolved")]

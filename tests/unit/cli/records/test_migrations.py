@@ -120,7 +120,7 @@ def test_opened_by_many_at_once_it_is_brought_there_once(old: Path, original: Pa
     count = len(rows(original, "SELECT * FROM release"))
     at_once = Barrier(8)
 
-    def opened(_: int) -> int:
+    def session(_: int) -> int:
         at_once.wait()
         with open_records() as records:
             return len(records.entries("f", None, 99))
@@ -131,7 +131,7 @@ def test_opened_by_many_at_once_it_is_brought_there_once(old: Path, original: Pa
         if source:
             shutil.copy(source, old)
         with ThreadPoolExecutor(8) as pool:
-            assert set(pool.map(opened, range(8))) == {count if source else 0}
+            assert set(pool.map(session, range(8))) == {count if source else 0}
 
 
 def test_a_step_that_fails_leaves_the_older_record_as_it_was(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

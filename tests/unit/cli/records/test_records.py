@@ -18,11 +18,11 @@ from jada.cli.records import sqlite as module
 from jada.cli.records.migrations import VERSION
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, open_records, prepare, write
-from jada.cli.rollout.exclusive import LockedError, alone
-from jada.cli.rollout.options import How
-from jada.cli.rollout.outcome import Report
-from jada.cli.rollout.run import roll_out
-from jada.cli.session import Opened
+from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.outcome import HostResult
+from jada.cli.rollout.run import run_rollout
+from jada.cli.session import FleetSession
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
@@ -250,14 +250,16 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
             return back_alone(request, seen, SERVICE)
         return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
 
-    def visit(*_: object) -> dict[str, Report]:
-        return {"web-1": Report(HostOutcome.VERIFIED, state=state)}
+    def visit(*_: object) -> dict[str, HostResult]:
+        return {"web-1": HostResult(HostOutcome.VERIFIED, state=state)}
 
-    opened = SimpleNamespace(
-        fleet=SimpleNamespace(name="f", models={}), hosts=[SimpleNamespace(name="web-1")], visit=visit
+    session = SimpleNamespace(
+        fleet=SimpleNamespace(name="f", models={}), hosts=[SimpleNamespace(name="web-1")], run_on_each=visit
     )
-    how: Any = How(yes=True, dry_run=False, as_json=False, verbose=False)
-    return roll_out(cast(Opened, opened), request, planner, kind=kind, title="t", how=how, seen={"web-1": state})
+    options: Any = RolloutOptions(yes=True, dry_run=False, as_json=False, verbose=False)
+    return run_rollout(
+        cast(FleetSession, session), request, planner, kind=kind, title="t", options=options, seen={"web-1": state}
+    )
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -285,11 +287,15 @@ def test_a_rollback_is_recorded_where_it_can_be(
 
 
 def test_a_second_rollout_is_locked_out_and_told_by_whom(file: Path) -> None:
-    with alone("f", "ann"), pytest.raises(LockedError, match="locked by ann"), alone("f", "bob"):
+    with (
+        exclusive_rollout("f", "ann"),
+        pytest.raises(LockedError, match="locked by ann"),
+        exclusive_rollout("f", "bob"),
+    ):
         pass
-    with alone("f", "ann"), pytest.raises(LockedError), alone("f", "bob", needed=False):
+    with exclusive_rollout("f", "ann"), pytest.raises(LockedError), exclusive_rollout("f", "bob", needed=False):
         pass
-    with alone("f", "\udcff"), pytest.raises(LockedError), alone("f", "bob"):
+    with exclusive_rollout("f", "\udcff"), pytest.raises(LockedError), exclusive_rollout("f", "bob"):
         pass
 
 
@@ -297,7 +303,7 @@ def test_another_jada_that_hangs_stops_no_rollback_by_force(
     file: Path, host: Callable[..., State], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The lock of each host still lets one change run at a time; without force the hint says what goes on."""
-    with alone("f", "ann\x1b[2J"):
+    with exclusive_rollout("f", "ann\x1b[2J"):
         for kind in ("rollback", "upgrade"):
             with pytest.raises(LockedError, match="locked by ann") as caught:
                 rolled(kind, host())
@@ -315,8 +321,8 @@ def test_a_lock_that_can_not_be_had_stops_an_upgrade_and_no_rollback(
     file: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.with_name("f.lock").mkdir()
-    with pytest.raises(JadaError, match="can't be taken"), alone(name, "ann"):
+    with pytest.raises(JadaError, match="can't be taken"), exclusive_rollout(name, "ann"):
         pass
-    with alone(name, "ann", needed=False):
+    with exclusive_rollout(name, "ann", needed=False):
         pass
     assert "Not locked here" in capsys.readouterr().err

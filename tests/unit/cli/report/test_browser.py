@@ -53,7 +53,7 @@ def tab(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterato
     assert complaints == []
 
 
-def opened(tab: Tab) -> list[str]:
+def session(tab: Tab) -> list[str]:
     return list(tab.locator("details.host[open] h3").all_inner_texts())
 
 
@@ -90,7 +90,7 @@ def test_the_keyboard_reaches_and_opens_every_host(tab: Tab, page: Page, key: st
         if tab.evaluate("document.activeElement.matches('details.host > summary')"):
             assert tab.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
             tab.keyboard.press(key)
-    assert sorted(opened(tab)) == sorted(row.host for row in page.drift.hosts)
+    assert sorted(session(tab)) == sorted(row.host for row in page.drift.hosts)
 
 
 def test_the_first_key_offers_to_skip_to_the_hosts(tab: Tab) -> None:
@@ -107,7 +107,7 @@ def test_the_first_key_offers_to_skip_to_the_hosts(tab: Tab) -> None:
 def test_a_host_in_the_matrix_leads_to_its_details_which_open(tab: Tab) -> None:
     for name in ("shadowed-1", 'quoted" onmouseover="alert(3)'):
         tab.locator(".matrix").get_by_role("link", name=name, exact=True).click()
-        assert name in opened(tab)
+        assert name in session(tab)
         assert tab.locator("details.host[open] .about").last.is_visible()
 
 

@@ -14,7 +14,7 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from jada import Host, HostError
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status, evaluate
 from jada.cli.drift.log import Episode
 from jada.cli.report.page import Page, html
 from jada.inventory.fleet.config import Fleet
@@ -95,7 +95,7 @@ def test_the_matrix_has_columns_for_what_was_found_only(page: Page) -> None:
 def test_of_several_findings_of_one_code_the_gravest_is_shown(page: Page) -> None:
     row = next(row for row in page.drift.hosts if row.host == "shadowed-1")
     accepted = next(one for one in row.findings if one.finding.code == "J301")
-    both = replace(row, findings=(accepted, Judged(accepted.finding)))
+    both = replace(row, findings=(accepted, EvaluatedFinding(accepted.finding)))
     assert matrix(replace(page, drift=replace(page.drift, hosts=(both,))))["shadowed-1"]["J301"] == "✗ error"
 
 
@@ -124,7 +124,7 @@ def test_an_unreachable_host_says_so_and_what_to_do(page: Page) -> None:
 def test_a_fleet_that_was_not_seen_at_all_shows_no_tick(host: MakeHost) -> None:
     seen: dict[str, State | HostError] = {"web-1": HostError("web-1 can't be reached")}
     at = datetime(2027, 1, 15, tzinfo=UTC)
-    drift = judge(Fleet("f", None, (), ()), [Host("web-1", "192.0.2.1", "static")], seen, {}, at)  # type: ignore[arg-type]
+    drift = evaluate(Fleet("f", None, (), ()), [Host("web-1", "192.0.2.1", "static")], seen, {}, at)  # type: ignore[arg-type]
     tree = parsed(Page(drift, {}, at - timedelta(days=30)))
     assert text(tree.xpath("//ul[@class='counts']")[0]) == "0 ✓ in sync 0 ✗ drifted 1 ? not checked 0 – gone"
     assert "✓" not in "".join(text(one) for one in tree.xpath("//main"))
@@ -146,8 +146,8 @@ def test_the_chain_says_what_counts_and_why_the_rest_does_not(page: Page) -> Non
 def test_the_running_process_has_a_chain_of_its_own_where_it_differs(page: Page, host: MakeHost) -> None:
     state = host()
     assert state.process
-    launch = replace(state.process.launch, argv={"model": "claude-opus-5"})
-    changed = host(process={"launch": launch})
+    launch = replace(state.process.spec, argv={"model": "claude-opus-5"})
+    changed = host(process={"spec": launch})
     told = about(replace(page, states={**page.states, "fine-1": changed}), "fine-1")
     assert "Where the process that runs would take its model from, if it read the files again" in told
     assert "claude-opus-5--model on the command line" in told
@@ -233,20 +233,21 @@ def test_a_page_about_some_hosts_says_so(page: Page) -> None:
 
 def test_five_hundred_hosts_with_every_finding_stay_a_file_to_mail(host: MakeHost) -> None:
     findings = tuple(
-        Judged(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json")) for code in CODES.values()
+        EvaluatedFinding(Finding.of(code, "claude-sonnet-4.6", "claude-opus-5 in settings.json"))
+        for code in CODES.values()
     )
     rows = tuple(HostDrift(f"web-{number}", "web", Status.DRIFTED, findings[number % 5 :: 5]) for number in range(500))
     at = datetime(2027, 1, 15, tzinfo=UTC)
-    page = Page(Drift("f", at, rows), {row.host: host() for row in rows}, at - timedelta(days=30))
+    page = Page(DriftReport("f", at, rows), {row.host: host() for row in rows}, at - timedelta(days=30))
     assert len(matrix(page)) == 500
     assert len(html(page)) < 4_000_000
 
 
 def test_a_host_that_is_being_changed_is_nowhere_fine(host: MakeHost, page: Page) -> None:
-    states = {"web-1": host(lock="ann@<b>ops</b>"), "web-2": host(process={"soft": 1024})}
+    states = {"web-1": host(running_transaction="ann@<b>ops</b>"), "web-2": host(process={"soft": 1024})}
     hosts = [Host(name, "192.0.2.1", "static", role="r") for name in states]
     fleet = Fleet("f", None, (), ())  # type: ignore[arg-type]
-    page = replace(page, drift=judge(fleet, hosts, states, {}, page.drift.at), states=states)
+    page = replace(page, drift=evaluate(fleet, hosts, states, {}, page.drift.at), states=states)
     tree = parsed(page)
     assert text(tree.xpath("//ul[@class='counts']")[0]) == (
         "0 ✓ in sync 1 ✗ drifted 0 ? not checked 1 ↻ being changed 0 – gone"
@@ -257,10 +258,10 @@ def test_a_host_that_is_being_changed_is_nowhere_fine(host: MakeHost, page: Page
 
 
 def test_a_host_that_is_being_changed_for_ever_is_not_known(host: MakeHost, page: Page) -> None:
-    locked = host(lock="ann@ops since 2026-01-01T00:00:00Z for release r")
+    locked = host(running_transaction="ann@ops since 2026-01-01T00:00:00Z for release r")
     states = {"web-1": locked, "web-2": host(process={"soft": 1024})}
     hosts = [Host(name, "192.0.2.1", "static", role="r") for name in states]
-    page = replace(page, drift=judge(Fleet("f", Path(), (), ()), hosts, states, {}, page.drift.at), states=states)
+    page = replace(page, drift=evaluate(Fleet("f", Path(), (), ()), hosts, states, {}, page.drift.at), states=states)
     assert {mark for code, mark in matrix(page)["web-1"].items() if code not in ("Checked", "J408")} == {"? not known"}
 
 

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from jada import Exit, Host, HostError, Service
-from jada.cli.drift.evaluate import judge
+from jada.cli.drift.evaluate import evaluate
 from jada.cli.records.model import HostEntry, HostOutcome
-from jada.cli.rollout.heal import bring_back, heal_plan, peers_of, wanted_on
-from jada.cli.rollout.options import How
-from jada.cli.session import Opened
+from jada.cli.rollout.heal import desired_for, heal_hosts, heal_plan, peers_of
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.session import FleetSession
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import checks
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Answer, File, Settings, State
+from jada.tasks.release import Desired, Release
+from jada.tasks.state import File, ModelReport, Settings, State
 from tests.fakes import FakeEngine
 
 MakeHost = Callable[..., State]
@@ -42,7 +42,7 @@ HERE = Host("web-1", "192.0.2.1", "static", role="r")
 
 def release(number: str, model: str, role: str = "r", wanted_release: str | None = None) -> Release:
     made = number if wanted_release is None else wanted_release
-    return Release(number, "upgrade", Wanted(model, 1024, 4096, made), Wanted("", 0), role=role)
+    return Release(number, "upgrade", Desired(model, 1024, 4096, made), Desired("", 0), role=role)
 
 
 def entry(number: str, model: str, host: str, outcome: HostOutcome = HostOutcome.VERIFIED) -> HostEntry:
@@ -55,14 +55,14 @@ def told(
     peers: Mapping[str, Release] = MappingProxyType({}),
     recorded: Mapping[str, HostEntry] = MappingProxyType({}),
     fleet: Fleet = FLEET,
-) -> Wanted | None:
-    return wanted_on(host, state, peers, recorded, fleet, datetime(2026, 11, 26, 12, tzinfo=UTC))
+) -> Desired | None:
+    return desired_for(host, state, peers, recorded, fleet, datetime(2026, 11, 26, 12, tzinfo=UTC))
 
 
-def healed(state: State, fleet: Fleet = FLEET, wanted: Wanted | None = None) -> Plan:
-    drift = judge(fleet, [HERE], {"web-1": state}, {}, datetime(2026, 11, 24, tzinfo=UTC))
-    wanted = wanted or told(HERE, state, fleet=fleet)
-    return heal_plan(REQUEST, drift.hosts[0], state, wanted, SERVICE)
+def healed(state: State, fleet: Fleet = FLEET, desired: Desired | None = None) -> Plan:
+    drift = evaluate(fleet, [HERE], {"web-1": state}, {}, datetime(2026, 11, 24, tzinfo=UTC))
+    desired = desired or told(HERE, state, fleet=fleet)
+    return heal_plan(REQUEST, drift.hosts[0], state, desired, SERVICE)
 
 
 def test_a_host_in_sync_is_left_alone(host: MakeHost) -> None:
@@ -81,7 +81,7 @@ def test_accepted_drift_is_left_alone(host: MakeHost) -> None:
         {"unit": {"active": "inactive"}},
         {"process": {"soft": 1024}},
         {"dropin": File()},
-        {"interrupted": "r2"},
+        {"unfinished_transaction": "r2"},
     ],
     ids=["another model", "stopped", "another limit", "no drop-in", "cut off"],
 )
@@ -90,8 +90,8 @@ def test_what_a_release_fixes_gets_one_of_what_the_current_one_asks_for(
 ) -> None:
     made = healed(host(**changes)).transaction
     assert made is not None
-    wanted = made.release.wanted
-    assert (wanted.model, wanted.nofile_asked, wanted.release) == (MODEL, 2147483646, REQUEST.id)
+    desired = made.release.desired
+    assert (desired.model, desired.nofile_requested, desired.release) == (MODEL, 2147483646, REQUEST.id)
     assert made.release.role == "r"
 
 
@@ -103,16 +103,16 @@ def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:
     upgrade = replace(made, release=replace(made.release, kind="upgrade"))
     assert made.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
     assert checks.drift(host(release={"kind": "heal"})) == checks.drift(host()) == ()
-    quiet = {"health": Answer(), "release": {"kind": "heal"}}
+    quiet = {"report": ModelReport(), "release": {"kind": "heal"}}
     assert checks.running_model(host(**quiet)) == MODEL
     assert (made.release.is_undo, made.release.change) == (False, REQUEST.id)
 
 
 def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
-    state = host(release=replace(release(ID, MODEL), wanted=Wanted(MODEL, 1024, 0, ID)), unit={"active": "failed"})
+    state = host(release=replace(release(ID, MODEL), desired=Desired(MODEL, 1024, 0, ID)), unit={"active": "failed"})
     made = healed(state).transaction
     assert made is not None
-    assert made.release.wanted.nofile_asked == REQUEST.nofile
+    assert made.release.desired.nofile_requested == REQUEST.nofile
 
 
 def test_what_no_release_fixes_is_refused_with_what_does(host: MakeHost) -> None:
@@ -129,7 +129,7 @@ def test_a_limit_that_can_be_raised_now_is_for_an_upgrade(host: MakeHost) -> Non
 
 
 def test_a_host_that_is_being_changed_is_left_to_whoever_does_it(host: MakeHost) -> None:
-    plan = healed(host(lock="ann@ops since noon for release r", process={"soft": 1024}))
+    plan = healed(host(running_transaction="ann@ops since noon for release r", process={"soft": 1024}))
     assert (plan.lock, plan.transaction, plan.refusal) == ("ann@ops since noon for release r", None, "")
 
 
@@ -142,7 +142,7 @@ def test_a_shadow_is_refused_and_named(host: MakeHost) -> None:
 
 def test_an_own_release_says_what_to_run(host: MakeHost) -> None:
     found = told(HERE, host(), {"web-2": release(NEWER, OPUS)})
-    assert found == Wanted(MODEL, 1_048_576, 2_147_483_646, ID)
+    assert found == Desired(MODEL, 1_048_576, 2_147_483_646, ID)
 
 
 def test_back_before_jada_there_is_nothing_to_heal_to(host: MakeHost) -> None:
@@ -158,8 +158,8 @@ STRANGERS = [{"release": None}, {"release": release(ID, MODEL, role="other")}]
 def test_a_new_host_or_role_runs_what_this_machine_saw_its_role_run(host: MakeHost, stranger: dict[str, Any]) -> None:
     peers = {"web-2": release(NEWER, OPUS), "web-3": release(ID, MODEL), "db-1": release(LATER, SONNET, role="other")}
     recorded = {"web-2": entry(NEWER, OPUS, "web-2"), "web-3": entry(ID, MODEL, "web-3")}
-    wanted = told(HERE, host(**stranger), peers, recorded)
-    assert wanted == Wanted(OPUS, FLEET.limits.nofile, FLEET.limits.nofile)
+    desired = told(HERE, host(**stranger), peers, recorded)
+    assert desired == Desired(OPUS, FLEET.limits.nofile, FLEET.limits.nofile)
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)
@@ -178,15 +178,15 @@ def test_a_new_host_or_role_runs_what_this_machine_saw_its_role_run(host: MakeHo
 def test_fleet_yml_comes_before_what_a_peer_alone_says(
     host: MakeHost, stranger: dict[str, Any], recorded: dict[str, HostEntry]
 ) -> None:
-    wanted = told(HERE, host(**stranger), {"web-2": release(NEWER, OPUS)}, recorded)
-    assert wanted == Wanted("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)
+    desired = told(HERE, host(**stranger), {"web-2": release(NEWER, OPUS)}, recorded)
+    assert desired == Desired("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)
 
 
 def test_peers_have_a_word_where_nothing_else_has_one(host: MakeHost) -> None:
     """Their models, of the catalogue; never their limits."""
     peers = {"web-2": release(NEWER, OPUS, role="no-model"), "web-3": release(ID, MODEL, role="no-model")}
-    wanted = told(replace(HERE, role="no-model"), host(release=None), peers)
-    assert wanted == Wanted(OPUS, FLEET.limits.nofile, FLEET.limits.nofile)
+    desired = told(replace(HERE, role="no-model"), host(release=None), peers)
+    assert desired == Desired(OPUS, FLEET.limits.nofile, FLEET.limits.nofile)
 
 
 @pytest.mark.parametrize(
@@ -204,17 +204,17 @@ def test_peers_have_a_word_where_nothing_else_has_one(host: MakeHost) -> None:
 def test_no_word_of_a_peer_counts_that_can_not_be_right(host: MakeHost, number: str, model: str) -> None:
     """A model that nobody here knows, or a time that has not come: root there decides for no other host."""
     peers = {"web-2": release(number, model, role="no-model"), "web-3": release(ID, MODEL, role="no-model")}
-    wanted = told(replace(HERE, role="no-model"), host(release=None), peers)
-    assert wanted is not None
-    assert wanted.model == MODEL
+    desired = told(replace(HERE, role="no-model"), host(release=None), peers)
+    assert desired is not None
+    assert desired.model == MODEL
 
 
 def test_a_peers_clock_may_be_a_little_ahead_and_its_model_one_that_was_seen_to_run(host: MakeHost) -> None:
     peers = {"web-2": release("20261126-120300-cccc", "gateway/claude", role="no-model")}
     recorded = {"db-1": entry(ID, "gateway/claude", "db-1")}
-    wanted = told(replace(HERE, role="no-model"), host(release=None), peers, recorded)
-    assert wanted is not None
-    assert wanted.model == "gateway/claude"
+    desired = told(replace(HERE, role="no-model"), host(release=None), peers, recorded)
+    assert desired is not None
+    assert desired.model == "gateway/claude"
 
 
 def test_a_peer_counts_only_for_the_role_that_fleet_yml_gives_it(host: MakeHost) -> None:
@@ -235,9 +235,9 @@ def test_a_peer_counts_only_for_the_role_that_fleet_yml_gives_it(host: MakeHost)
 
 def test_hosts_that_went_back_before_jada_are_no_example(host: MakeHost) -> None:
     peers = {"web-2": release(NEWER, OPUS, wanted_release="")}
-    wanted = told(HERE, host(release=None), peers, {"web-2": entry(NEWER, OPUS, "web-2")})
-    assert wanted is not None
-    assert wanted.model == "claude-haiku-4.5"
+    desired = told(HERE, host(release=None), peers, {"web-2": entry(NEWER, OPUS, "web-2")})
+    assert desired is not None
+    assert desired.model == "claude-haiku-4.5"
 
 
 @pytest.mark.parametrize(("number", "expected"), [("20261124-110000-eeee", MODEL), ("20261125-130000-eeee", OPUS)])
@@ -245,35 +245,35 @@ def test_a_reinstalled_host_runs_what_it_ran_unless_its_role_has_moved_on(
     host: MakeHost, number: str, expected: str
 ) -> None:
     recorded = {"web-1": entry(number, OPUS, "web-1"), "web-2": entry(ID, MODEL, "web-2")}
-    wanted = told(HERE, host(release=None), {"web-2": release(ID, MODEL)}, recorded)
-    assert wanted is not None
-    assert wanted.model == expected
+    desired = told(HERE, host(release=None), {"web-2": release(ID, MODEL)}, recorded)
+    assert desired is not None
+    assert desired.model == expected
 
 
 @pytest.mark.parametrize("model", ["", "opus", "opus[1m]", "x\ny"])
 def test_a_record_of_what_no_fleet_is_pinned_to_says_nothing(host: MakeHost, model: str) -> None:
     """As of a host that was rolled back to what it had before jada."""
-    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, model, "web-1")})
-    assert wanted is not None
-    assert wanted.model == "claude-haiku-4.5"
+    desired = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, model, "web-1")})
+    assert desired is not None
+    assert desired.model == "claude-haiku-4.5"
 
 
 def test_what_was_read_back_from_a_host_says_nothing(host: MakeHost) -> None:
     """A manifest may name another fleet, and so the host of another that has the same name."""
-    wanted = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", HostOutcome.DONE)})
-    assert wanted is not None
-    assert wanted.model == "claude-haiku-4.5"
+    desired = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", HostOutcome.DONE)})
+    assert desired is not None
+    assert desired.model == "claude-haiku-4.5"
 
 
 def test_fleet_yml_has_the_last_word_where_no_release_has_one(host: MakeHost) -> None:
-    wanted = told(HERE, host(release=None))
-    assert wanted == Wanted("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)
+    desired = told(HERE, host(release=None))
+    assert desired == Desired("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)
     assert told(replace(HERE, role="no-model"), host(release=None)) is None
 
 
 def test_a_host_that_nothing_is_known_of_is_refused(host: MakeHost) -> None:
     state = host(release=None)
-    drift = judge(FLEET, [HERE], {"web-1": state}, {"web-2": ID}, datetime(2026, 11, 24, tzinfo=UTC))
+    drift = evaluate(FLEET, [HERE], {"web-1": state}, {"web-2": ID}, datetime(2026, 11, 24, tzinfo=UTC))
     plan = heal_plan(REQUEST, drift.hosts[0], state, None, SERVICE)
     assert plan.refusal.startswith("neither a release nor its role in fleet.yml says which model it is to run")
 
@@ -289,9 +289,9 @@ def test_heal_exits_alike_in_words_and_as_json(
 ) -> None:
     """A host that is being changed was not healed."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    seen = {"web-1": host(), "web-2": host(lock=lock, unit={"active": active})}
-    opened = Opened(
+    seen = {"web-1": host(), "web-2": host(running_transaction=lock, unit={"active": active})}
+    session = FleetSession(
         FLEET, (HERE, replace(HERE, name="web-2")), FakeEngine(seen, service=SERVICE), time.monotonic() + 1000
     )
-    how = How(dry_run=True, yes=False, as_json=as_json, verbose=False)
-    assert bring_back(opened, None, None, "", how) is code
+    options = RolloutOptions(dry_run=True, yes=False, as_json=as_json, verbose=False)
+    assert heal_hosts(session, None, None, "", options) is code

@@ -15,20 +15,20 @@ from jada.cli.records import sqlite
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
-from jada.cli.rollout.options import How
-from jada.cli.rollout.run import roll_out
-from jada.cli.session import Opened
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.run import run_rollout
+from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
-from jada.tasks.state import Answer, State
+from jada.tasks.state import ModelReport, State
 from jada.tasks.transaction import Outcome, Result
 from tests.fakes import DONE, FakeEngine, Seen
 
 OPUS = "claude-opus-5"
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 2_147_483_646)
-HOW = How(dry_run=False, yes=True, as_json=False, verbose=False)
+OPTIONS = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=False)
 OTHERS = [HostKeyError("web-1 shows another key"), OtherMachineError("web-1 is another")]
 LOST = HostError("the connection to web-1 was lost while it was being changed", "look at it with `jada status`")
 
@@ -56,17 +56,19 @@ def rolled(
         after: Seen | None = None,
         late: bool = False,
         names: Sequence[str] = ("web-1",),
-        how: How = HOW,
+        options: RolloutOptions = OPTIONS,
     ) -> Rollout:
         states = {name: host() if before is None else before for name in names}
         engine = FakeEngine(states, {names[0]: outcomes}, {} if after is None else {names[0]: after})
         ends = time.monotonic() + (-1 if late else 1000)
-        opened = Opened(FLEET, tuple(Host(name, "192.0.2.1", "static", role="r") for name in names), engine, ends)
+        session = FleetSession(
+            FLEET, tuple(Host(name, "192.0.2.1", "static", role="r") for name in names), engine, ends
+        )
         # As the first look did, before anything else could happen.
         seen = HostResults(
             (name, one if isinstance(one, State | HostError) else host()) for name, one in states.items()
         )
-        code = roll_out(opened, REQUEST, upgrade, kind="upgrade", title="t", how=how, seen=seen)
+        code = run_rollout(session, REQUEST, upgrade, kind="upgrade", title="t", options=options, seen=seen)
         printed = capsys.readouterr()
         with open_records() as records:
             recorded = {one.host: one.outcome for one in records.hosts(REQUEST.id)}
@@ -119,7 +121,7 @@ def test_an_earlier_change_that_was_undone_first_is_planned_for_anew(
     assert done.engine.connections["web-1"].log == ["apply", "look", "apply", "look"]
     again = rolled(recovered, recovered)
     assert (again.exit, again.recorded) == (Exit.ROLLED_BACK, {"web-1": HostOutcome.ROLLED_BACK})
-    locked = rolled(recovered, after=host(lock="bob@ops"))
+    locked = rolled(recovered, after=host(running_transaction="bob@ops"))
     assert (locked.exit, locked.recorded) == (Exit.LOCKED, {"web-1": HostOutcome.LOCKED})
     assert locked.engine.connections["web-1"].log == ["apply", "look"]
 
@@ -193,7 +195,7 @@ def test_one_hosts_trouble_leaves_the_others_to_be_changed(rolled: Callable[...,
 
 
 def test_a_host_that_is_being_changed_is_left_alone(rolled: Callable[..., Rollout], host: Callable[..., State]) -> None:
-    done = rolled(before=host(lock="bob@ops since noon"))
+    done = rolled(before=host(running_transaction="bob@ops since noon"))
     assert (done.exit, done.recorded) == (Exit.LOCKED, {"web-1": HostOutcome.LOCKED})
     assert done.engine.changed == []
 
@@ -238,7 +240,7 @@ def test_a_record_that_turns_unwritable_meanwhile_hides_no_outcome(
 
 
 def test_a_dry_run_changes_and_records_nothing(rolled: Callable[..., Rollout]) -> None:
-    done = rolled(how=replace(HOW, dry_run=True))
+    done = rolled(options=replace(OPTIONS, dry_run=True))
     assert (done.exit, done.recorded, done.engine.changed) == (Exit.OK, {}, [])
     assert done.told.endswith("Dry run: nothing was changed.\n")
 
@@ -249,9 +251,9 @@ def test_where_all_run_what_was_asked_for_there_is_nothing_to_do(
     release = host().release
     assert release
     settled = host(
-        release=replace(release, wanted=replace(release.wanted, model=OPUS)),
+        release=replace(release, desired=replace(release.desired, model=OPUS)),
         settings={"text": f'{{"model": "{OPUS}"}}'},
-        health=Answer(asked=True, model=OPUS),
+        report=ModelReport(by="url", model=OPUS),
     )
     done = rolled(before=settled)
     assert (done.exit, done.recorded, done.engine.changed) == (Exit.OK, {}, [])

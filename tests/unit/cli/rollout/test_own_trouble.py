@@ -20,21 +20,21 @@ import pytest
 
 from jada import Exit, Host, HostError, JadaError, Service, attempt
 from jada.cli.commands.history import each_read
-from jada.cli.drift.evaluate import Status, judge
+from jada.cli.drift.evaluate import Status, evaluate
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import each_judged
 from jada.cli.rollout import run
-from jada.cli.rollout.options import How
-from jada.cli.rollout.run import roll_out
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.show import model_lines
-from jada.cli.session import Opened
+from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks
 from jada.tasks.engines.ssh import SshConnection, SshEngine
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Past, State
+from jada.tasks.release import Desired, Release
+from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Transaction
 from tests.fakes import DONE, FakeEngine
 
@@ -47,7 +47,7 @@ TROUBLES = [
 each_trouble = pytest.mark.parametrize("trouble", TROUBLES, ids=lambda error: type(error).__name__)
 SERVICE = Service()
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
-HOW = How(dry_run=False, yes=True, as_json=False, verbose=True)
+OPTIONS = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=True)
 
 
 @each_trouble
@@ -132,7 +132,7 @@ def test_a_host_that_can_not_be_judged_was_not_checked_and_the_others_were(
 ) -> None:
     seen = {"a": host(), "b": host(**change), "c": host()}
     hosts = [Host(name, "192.0.2.1", "static", role="r") for name in seen]
-    found = judge(FLEET, hosts, seen, {}, datetime(2027, 1, 1, tzinfo=UTC))
+    found = evaluate(FLEET, hosts, seen, {}, datetime(2027, 1, 1, tzinfo=UTC))
     statuses = {row.host: row.status for row in found.hosts}
     assert statuses["a"] is statuses["c"] is Status.IN_SYNC
     # Some nonsense is judged as it should be: as drift.
@@ -141,7 +141,7 @@ def test_a_host_that_can_not_be_judged_was_not_checked_and_the_others_were(
 
 def test_why_a_host_could_not_be_judged_is_a_finding(host: Callable[..., State]) -> None:
     state = host(process={"started": None}, unit={"restarts": 1})
-    found = judge(FLEET, [Host("a", "x", "static", role="r")], {"a": state}, {}, datetime(2027, 1, 1, tzinfo=UTC))
+    found = evaluate(FLEET, [Host("a", "x", "static", role="r")], {"a": state}, {}, datetime(2027, 1, 1, tzinfo=UTC))
     (one,) = found.hosts[0].findings
     assert one.finding.code == "J408"
     assert one.finding.actual == "a: jada could not judge what it saw there (TypeError)"
@@ -162,10 +162,10 @@ def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:
 
 
 def test_a_forged_record_of_a_host_is_kept_as_words_or_is_that_hosts_trouble() -> None:
-    release = Release("id\n::error::x", "upgrade", Wanted("\ud800", 1), Wanted("", 0), who="\x1b[2J")
+    release = Release("id\n::error::x", "upgrade", Desired("\ud800", 1), Desired("", 0), who="\x1b[2J")
     listed = replace(release, id=cast("str", ["id"]))
-    bad = {name: (Past(cast("Release", one), ""),) for name, one in (("b", None), ("c", listed))}
-    told = each_read({"a": (Past(release, "\u202e"),), **bad, "d": HostError("off")})
+    bad = {name: (HistoryEntry(cast("Release", one), ""),) for name, one in (("b", None), ("c", listed))}
+    told = each_read({"a": (HistoryEntry(release, "\u202e"),), **bad, "d": HostError("off")})
     assert [isinstance(told[name], HostError) for name in "abcd"] == [False, True, True, True]
     ((entry, result),) = cast("list[Any]", told["a"])
     assert (entry.id, entry.model, entry.who, result.detail) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")
@@ -184,17 +184,17 @@ def rolled(
     """rolled(a=(apply, look), …): an upgrade of these hosts; its exit code, and the outcomes in the record."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     request = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00")
-    made = Release(request.id, "upgrade", Wanted("claude-sonnet-4.6", 1), Wanted("old", 0))
+    made = Release(request.id, "upgrade", Desired("claude-sonnet-4.6", 1), Desired("old", 0))
 
     def roll(planner: Callable[[str, State], Plan] | None = None, **answers: tuple[Any, Any]) -> Any:
         hosts = tuple(Host(name, "192.0.2.1", "static") for name in answers)
-        opened = Opened(FLEET, hosts, answering(answers), time.monotonic() + 1000)
+        session = FleetSession(FLEET, hosts, answering(answers), time.monotonic() + 1000)
         seen: dict[str, State | HostError] = {name: host() for name in answers}
 
         def plan(name: str, state: State) -> Plan:
             return Plan(Transaction(made, state, SERVICE, "ann"), diff=((f"--- {name}",),))
 
-        code = roll_out(opened, request, planner or plan, kind="upgrade", title="t", how=HOW, seen=seen)
+        code = run_rollout(session, request, planner or plan, kind="upgrade", title="t", options=OPTIONS, seen=seen)
         with open_records() as records:
             return code, {one.host: one.outcome for one in records.hosts(request.id)}
 
@@ -203,7 +203,7 @@ def rolled(
 
 @pytest.fixture
 def done(host: Callable[..., State]) -> State:
-    return host(release={"id": "20270101-120000-aaaa", "wanted": replace(host().release.wanted, release="x")})  # type: ignore[union-attr]
+    return host(release={"id": "20270101-120000-aaaa", "desired": replace(host().release.desired, release="x")})  # type: ignore[union-attr]
 
 
 def test_the_deadline_counts_from_the_answer_to_the_question(
@@ -211,15 +211,18 @@ def test_the_deadline_counts_from_the_answer_to_the_question(
 ) -> None:
     """An agreed change begins, however late the answer came; with --yes there is nothing to wait for."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(run, "agree", lambda _, __, how: not how.yes)
+    monkeypatch.setattr(run, "agree", lambda _, __, options: not options.yes)
     made = cast("Release", done.release)
     request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
     for yes, code in ((True, Exit.FAILED), (False, Exit.OK)):
-        late = Opened(FLEET, (Host("a", "x", "static"),), answering({"a": (DONE, done)}), time.monotonic() - 1)
+        late = FleetSession(FLEET, (Host("a", "x", "static"),), answering({"a": (DONE, done)}), time.monotonic() - 1)
         plan = Plan(Transaction(made, host(), SERVICE, "ann"))
-        how = replace(HOW, yes=yes)
+        options = replace(OPTIONS, yes=yes)
         made_plan = cast("Any", lambda *_, plan=plan: plan)
-        assert roll_out(late, request, made_plan, kind="rollback", title="t", how=how, seen={"a": host()}) is code
+        assert (
+            run_rollout(late, request, made_plan, kind="rollback", title="t", options=options, seen={"a": host()})
+            is code
+        )
 
 
 @each_trouble
@@ -276,7 +279,7 @@ def test_a_host_that_can_not_be_shown_or_recorded_in_full_ends_nothing(
     rolled: Callable[..., tuple[Exit, dict[str, str]]], done: State, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd = replace(
-        done, health=replace(done.health, model="\ud800"), unit=replace(done.unit, active="[/x]", status="[/y]")
+        done, report=replace(done.report, model="\ud800"), unit=replace(done.unit, active="[/x]", status="[/y]")
     )
     broken = replace(done, process=replace(done.process, started="x"))  # type: ignore[type-var]
     _, outcomes = rolled(a=(DONE, odd), b=(DONE, done), c=(DONE, broken))
@@ -314,12 +317,16 @@ def test_only_the_way_back_goes_on_without_a_record(
         cast("Any", records)._connection.execute("PRAGMA user_version = 99")
     for state_home in (newer.parent, corrupt.parent, tmp_path / "file"):
         monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
-        opened = Opened(FLEET, (Host("a", "x", "static"),), answering({"a": (DONE, done)}), time.monotonic() + 1000)
+        session = FleetSession(
+            FLEET, (Host("a", "x", "static"),), answering({"a": (DONE, done)}), time.monotonic() + 1000
+        )
         request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
 
-        def run(opened: Opened = opened, request: Request = request) -> Exit:
+        def run(session: FleetSession = session, request: Request = request) -> Exit:
             plan = Plan(Transaction(made, host(), SERVICE, "ann"))
-            return roll_out(opened, request, lambda *_: plan, kind=kind, title="t", how=HOW, seen={"a": host()})
+            return run_rollout(
+                session, request, lambda *_: plan, kind=kind, title="t", options=OPTIONS, seen={"a": host()}
+            )
 
         if kind == "rollback":
             assert run() is Exit.OK
@@ -344,9 +351,9 @@ def test_the_evidence_shows_no_value_but_the_models() -> None:
 
 ASK = """
 from jada.cli import signals
-from jada.cli.startup import patch
+from jada.cli.startup import patch_gevent
 signals.begin()
-patch()
+patch_gevent()
 import gevent, sys
 from jada.cli.ui.ask import confirm
 ticks = []

@@ -21,26 +21,26 @@ from jada.cli.commands import rollback, upgrade
 from jada.cli.records import sqlite
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
-from jada.cli.rollout.options import How
-from jada.cli.rollout.outcome import Report, exit_code
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.outcome import HostResult, exit_code
 from jada.cli.rollout.record import as_entry
-from jada.cli.rollout.run import roll_out
+from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.show import show_plan
-from jada.cli.session import NotBegunError, Opened
+from jada.cli.session import FleetSession, NotStartedError
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import plan, release
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Past, State
+from jada.tasks.release import Desired, Release
+from jada.tasks.state import HistoryEntry, State
 from tests.fakes import FakeEngine
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),))
 SERVICE = Service()
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 4096)
-HOW = How(dry_run=False, yes=True, as_json=False, verbose=False)
+OPTIONS = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=False)
 ANN = OperatorLock("ann@ops", "2027-01-01T10:00:00+00:00", "", "incident 4711")
 
 
@@ -50,10 +50,12 @@ Command = Callable[..., Result]
 @pytest.fixture
 def states(host: Callable[..., State]) -> dict[str, State]:
     """web-2 and web-10, on sonnet-4.6 by jada; before that they were on opus-5, by jada too."""
-    first = Release("20261124-110000-aaaa", "upgrade", Wanted(OPUS, 4096, 4096, "20261124-110000-aaaa"), Wanted("", 0),
-                    role="r")  # fmt: skip
-    last = release.upgrade("20261124-120000-aaaa", first.wanted, Wanted(SONNET, 4096, 4096), role="r")
-    one = host(release=last, history=(Past(first, ""), Past(last, "")), process={"soft": 4096, "hard": 4096})
+    on_opus = Desired(OPUS, 4096, 4096, "20261124-110000-aaaa")
+    first = Release("20261124-110000-aaaa", "upgrade", on_opus, Desired("", 0), role="r")
+    last = release.upgrade("20261124-120000-aaaa", first.desired, Desired(SONNET, 4096, 4096), role="r")
+    one = host(
+        release=last, history=(HistoryEntry(first, ""), HistoryEntry(last, "")), process={"soft": 4096, "hard": 4096}
+    )
     return {"web-2": one, "web-10": one}
 
 
@@ -67,11 +69,11 @@ def command(states: dict[str, State], tmp_path: Path, monkeypatch: pytest.Monkey
     hosts = tuple(Host(name, "192.0.2.1", "static", role="r") for name in states)
 
     @contextmanager
-    def open_fleet(*_: object, **__: object) -> Iterator[Opened]:
-        yield Opened(FLEET, hosts, FakeEngine(states, service=SERVICE), time.monotonic() + 1000)
+    def open_session(*_: object, **__: object) -> Iterator[FleetSession]:
+        yield FleetSession(FLEET, hosts, FakeEngine(states, service=SERVICE), time.monotonic() + 1000)
 
     for module in (rollback, upgrade):
-        monkeypatch.setattr(module, "open_fleet", open_fleet)
+        monkeypatch.setattr(module, "open_session", open_session)
     commands = {"rollback": rollback.rollback, "upgrade": upgrade.upgrade}
     return lambda name, *argv: CliRunner().invoke(commands[name], argv, standalone_mode=False)
 
@@ -86,7 +88,7 @@ def command(states: dict[str, State], tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_dry_run_under_a_lock_shows_the_plan_and_that_it_would_end_there(
     command: Command, states: dict[str, State], argv: tuple[str, ...], hint: str
 ) -> None:
-    states["web-10"] = replace(states["web-10"], held=ANN)
+    states["web-10"] = replace(states["web-10"], operator_lock=ANN)
     done = command(*argv, "--dry-run")
     assert done.return_value == Exit.LOCKED
     assert f"+model {OPUS}" in done.stdout or f'+"model": "{OPUS}"' in done.stdout
@@ -102,7 +104,7 @@ def test_a_dry_run_under_a_lock_shows_the_plan_and_that_it_would_end_there(
 
 
 def test_a_dry_run_that_is_forced_is_not_stopped(command: Command, states: dict[str, State]) -> None:
-    states["web-10"] = replace(states["web-10"], held=ANN)
+    states["web-10"] = replace(states["web-10"], operator_lock=ANN)
     done = command("rollback", "--dry-run", "--force")
     assert (done.return_value, "that would stop this" in done.stdout) == (Exit.OK, False)
 
@@ -128,7 +130,7 @@ def test_a_change_that_was_cut_off_makes_no_other_thing_of_a_rollback(
             if redo
             else plan.rollback(REQUEST, "r", "", one, SERVICE, "20261124-120000-aaaa")
             for name, one in {
-                **states, "cut": replace(states["web-2"], interrupted="20261124-120000-aaaa")
+                **states, "cut": replace(states["web-2"], unfinished_transaction="20261124-120000-aaaa")
             }.items()
         },
     )  # fmt: skip
@@ -138,16 +140,16 @@ def test_a_change_that_was_cut_off_makes_no_other_thing_of_a_rollback(
 def test_a_rollback_opens_the_record_once(
     command: Command, states: dict[str, State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = []
+    session = []
     real = sqlite.open_database
 
     def count(*argv: int) -> Any:
-        opened.append(argv)
+        session.append(argv)
         return real(*argv)
 
     monkeypatch.setattr(sqlite, "open_database", count)
     assert command("rollback", "--yes").return_value == Exit.OK
-    assert len(opened) == 1
+    assert len(session) == 1
 
 
 def test_a_record_that_can_not_be_written_is_told_once(command: Command, tmp_path: Path) -> None:
@@ -196,9 +198,9 @@ def test_one_exit_code_tells_of_many_hosts(
 ) -> None:
     """README.md, Exit codes. Ctrl-C that came too late to leave a host out changes nothing."""
     monkeypatch.setattr(signals, "stopped", lambda: stopped)
-    reports = {str(number): Report(outcome) for number, outcome in enumerate(outcomes)}
+    reports = {str(number): HostResult(outcome) for number, outcome in enumerate(outcomes)}
     assert exit_code(reports) is code
-    reports["late"] = Report(HostOutcome.NOT_STARTED)
+    reports["late"] = HostResult(HostOutcome.NOT_STARTED)
     assert exit_code(reports) is (Exit.STOPPED if stopped else Exit.FAILED)
 
 
@@ -208,25 +210,27 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(signals, "stopped", lambda: True)
     ended = {
-        "web-2": Report(HostOutcome.ROLLBACK_FAILED, "it crashed"),
-        "web-10": NotBegunError("web-10 was not begun"),
+        "web-2": HostResult(HostOutcome.ROLLBACK_FAILED, "it crashed"),
+        "web-10": NotStartedError("web-10 was not begun"),
     }
-    opened: Any = SimpleNamespace(
-        fleet=FLEET, hosts=[Host(name, "192.0.2.1", "static") for name in states], visit=lambda *_: ended
+    session: Any = SimpleNamespace(
+        fleet=FLEET, hosts=[Host(name, "192.0.2.1", "static") for name in states], run_on_each=lambda *_: ended
     )
 
     def planner(_: str, state: State) -> Plan:
         return plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
 
-    def run(how: How) -> tuple[Exit, str]:
-        code = roll_out(cast("Opened", opened), REQUEST, planner, kind="upgrade", title="t", how=how, seen=states)
+    def run(options: RolloutOptions) -> tuple[Exit, str]:
+        code = run_rollout(
+            cast("FleetSession", session), REQUEST, planner, kind="upgrade", title="t", options=options, seen=states
+        )
         return code, capsys.readouterr().out
 
-    code, told = run(HOW)
+    code, told = run(OPTIONS)
     assert code is Exit.STOPPED
     assert f"✗ web-2 {HostOutcome.ROLLBACK_FAILED.label}: it crashed" in told
     assert "2 hosts: 1 failed and needs you, 1 not started" in told
     assert told.endswith("\nNeeds you: web-2\n")
-    code, told = run(replace(HOW, as_json=True))
+    code, told = run(replace(OPTIONS, as_json=True))
     assert code is Exit.STOPPED
     assert [one["outcome"] for one in json.loads(told)["hosts"]] == ["rollback_failed", "not_started"]

@@ -13,8 +13,8 @@ from jada.cli.rollout.way_back import Recorded, described, last_change
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan, release
 from jada.tasks.plan import Plan, Request
-from jada.tasks.release import Release, Wanted
-from jada.tasks.state import Past, State
+from jada.tasks.release import Desired, Release
+from jada.tasks.state import HistoryEntry, State
 
 SERVICE = Service()
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
@@ -38,15 +38,15 @@ class Hosts:
         for name in names:
             state = self.states[name]
             before = release.found(state.release, state.settings.model, {})
-            made = release.upgrade(request.id, before, Wanted(model, 4096, 4096), who=request.who)
+            made = release.upgrade(request.id, before, Desired(model, 4096, 4096), who=request.who)
             self.do(name, made, name in fails)
         return request.id
 
     def do(self, name: str, made: Release, failed: bool = False) -> None:
         state = self.states[name]
-        state = replace(state, history=(*state.history, Past(made, "it crashed" if failed else "")))
+        state = replace(state, history=(*state.history, HistoryEntry(made, "it crashed" if failed else "")))
         if not failed:
-            state = replace(_running(state, made.wanted.model), release=made)
+            state = replace(_running(state, made.desired.model), release=made)
         self.states[name] = state
 
     def back(self, names: str = "", redo: bool = False, to: str = "", fails: str = "") -> Mapping[str, Plan]:
@@ -69,7 +69,7 @@ class Hosts:
     @property
     def on(self) -> str:
         """The models of all hosts, by their first letters after "claude-"; the one they had at first as "-"."""
-        models = {name: state.release.wanted.model if state.release else OLD for name, state in self.states.items()}
+        models = {name: state.release.desired.model if state.release else OLD for name, state in self.states.items()}
         return "".join("-" if model == OLD else model.removeprefix("claude-")[0] for model in models.values())
 
 
@@ -77,7 +77,7 @@ def _running(state: State, model: str) -> State:
     return replace(
         state,
         settings=replace(state.settings, text=f'{{"model": "{model}"}}'),
-        health=replace(state.health, model=model),
+        report=replace(state.report, model=model),
         process=replace(state.process, soft=4096, hard=4096) if state.process else None,
     )
 
@@ -221,13 +221,20 @@ def test_a_host_that_does_not_run_what_it_is_on_is_no_nothing_to_do(hosts: Hosts
 
 @pytest.mark.parametrize("redo", [False, True])
 def test_a_change_that_was_cut_off_is_undone_first(hosts: Hosts, redo: bool) -> None:
-    unfinished = release.upgrade("20261124-130000-aaaa", Wanted(SONNET, 4096, 4096), Wanted(OPUS, 4096, 4096))
+    unfinished = release.upgrade("20261124-130000-aaaa", Desired(SONNET, 4096, 4096), Desired(OPUS, 4096, 4096))
     state = hosts.states["d"]
-    hosts.states["d"] = replace(state, interrupted=unfinished.id, history=(*state.history, Past(unfinished, "cut off")))
+    hosts.states["d"] = replace(
+        state, unfinished_transaction=unfinished.id, history=(*state.history, HistoryEntry(unfinished, "cut off"))
+    )
     plans = hosts.back(redo=redo)
     assert plans["d"].transaction
     assert plans["d"].diff == ((f"undo release {unfinished.id}, which was cut off half-way, and plan the rest anew",),)
-    never = replace(hosts.states["d"], release=None, history=(Past(unfinished, "cut off"),), interrupted=unfinished.id)
+    never = replace(
+        hosts.states["d"],
+        release=None,
+        history=(HistoryEntry(unfinished, "cut off"),),
+        unfinished_transaction=unfinished.id,
+    )
     assert plan.rollback(hosts.request(), "r", "", never, SERVICE, unfinished.id).transaction
     odd = replace(
         never, place=("1000", "1000", "jada-agent.service", "", "/home/a\nb", "settings.json"), release=unfinished
@@ -237,7 +244,7 @@ def test_a_change_that_was_cut_off_is_undone_first(hosts: Hosts, redo: bool) -> 
 
 
 def record(change: str, hosts: str, model: str = OPUS) -> Recorded:
-    return Recorded(release.upgrade(change, Wanted("", 0), Wanted(model, 0)), frozenset(hosts))
+    return Recorded(release.upgrade(change, Desired("", 0), Desired(model, 0)), frozenset(hosts))
 
 
 def test_a_change_of_hosts_that_are_gone_sends_no_others_back(hosts: Hosts) -> None:
@@ -267,7 +274,7 @@ def test_one_hosts_word_is_not_before_this_machines_record(hosts: Hosts) -> None
     assert moved(plans).startswith("abc")
     notes = list(described(FLEET, hosts.states, plans, last, False))
     assert any(f"d tells of a later release {forged}, by mallory" in note for note in notes)
-    failed = Past(replace(state.release, id=forged), "it crashed")
+    failed = HistoryEntry(replace(state.release, id=forged), "it crashed")
     hosts.states["d"] = replace(state, history=(*state.history, failed))
     assert last_change(hosts.states, record(change, "abcd")) == state.release
     assert last_change(hosts.states, None) != state.release

@@ -108,7 +108,7 @@ def test_a_host_that_is_being_changed_says_so_and_by_whom(host: Callable[..., St
     fleet, holder = Fleet("f", Path("fleet.yml"), (), ()), "ann@box since 2026-11-24T12:00:00+00:00 for release r1"
     rows = []
     for lock in ("", holder):
-        facts = status._facts(host(lock=lock, process={"soft": 1}), fleet, "r", date(2026, 11, 24))
+        facts = status._facts(host(running_transaction=lock, process={"soft": 1}), fleet, "r", date(2026, 11, 24))
         rows.append({"host": "web-1", "role": "r", "error": None, **facts})
     found, changing = rows
     assert (found["state"], found["changing_by"], found["drift"]) == ("active", None, ["J301"])

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jada import Exit, Host, HostError
 from jada.cli.drift import check, formats
-from jada.cli.drift.evaluate import Drift, HostDrift, Judged, Status, judge
+from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status, evaluate
 from jada.cli.drift.log import DriftLog
 from jada.cli.records.sqlite import prepare
 from jada.cli.report.page import Page, html
@@ -28,7 +28,7 @@ from jada.cli.ui.tables import Column, show_table
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import codes
 from jada.tasks.checks import Finding
-from jada.tasks.release import Wanted
+from jada.tasks.release import Desired
 from jada.tasks.state import State
 from tests.forms import checked
 
@@ -178,31 +178,31 @@ def test_no_json_is_an_order_to_a_runner(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_an_explanation_is_no_order_to_a_runner(host: Callable[..., State], capsys: pytest.CaptureFixture[str]) -> None:
     for order in ORDERS:
-        state = host(settings={"text": json.dumps({"model": order})}, health={"model": order})
+        state = host(settings={"text": json.dumps({"model": order})}, report={"model": order})
         name = "ANTHROPIC_MODEL"
-        outranked = replace(state, fresh=replace(state.fresh, env={name: "m"}, where={name: order}))
+        outranked = replace(state, next_start=replace(state.next_start, env={name: "m"}, where={name: order}))
         for line in explanation.lines("a", outranked):
             out.print(line)
     assert not orders(capsys.readouterr().out)
 
 
 def test_annotations_of_ours_are_orders_and_nothing_in_them_is(capsys: pytest.CaptureFixture[str]) -> None:
-    found = (Judged(Finding.of(codes.MODEL_ON_DISK, "##[error]x", "::error::y")),)
-    put(formats.github(Drift("f", AT, (HostDrift("::a", "", Status.DRIFTED, found),))))
+    found = (EvaluatedFinding(Finding.of(codes.MODEL_ON_DISK, "##[error]x", "::error::y")),)
+    put(formats.github(DriftReport("f", AT, (HostDrift("::a", "", Status.DRIFTED, found),))))
     text = capsys.readouterr().out
     assert text.startswith("::error title=%3A%3Aa")
     assert "##[" not in text
 
 
-def evil_drift() -> Drift:
+def evil_drift() -> DriftReport:
     findings = (
-        Judged(Finding.of(codes.MODEL_ON_DISK, EVIL, EVIL, EVIL)),
-        Judged(Finding.of(codes.SESSION_STALE, EVIL, EVIL)),
+        EvaluatedFinding(Finding.of(codes.MODEL_ON_DISK, EVIL, EVIL, EVIL)),
+        EvaluatedFinding(Finding.of(codes.SESSION_STALE, EVIL, EVIL)),
     )
     unreachable = HostDrift(
-        EVIL + "2", "", Status.NOT_CHECKED, (Judged(Finding.of(codes.NOT_CHECKED, "an answer", EVIL)),)
+        EVIL + "2", "", Status.NOT_CHECKED, (EvaluatedFinding(Finding.of(codes.NOT_CHECKED, "an answer", EVIL)),)
     )
-    return Drift(EVIL, AT, (HostDrift(EVIL, EVIL, Status.DRIFTED, findings), unreachable))
+    return DriftReport(EVIL, AT, (HostDrift(EVIL, EVIL, Status.DRIFTED, findings), unreachable))
 
 
 def test_what_hosts_say_is_kept_as_it_is_shown() -> None:
@@ -236,13 +236,13 @@ def test_the_page_shows_what_hosts_say_as_text(host: Callable[..., State], page:
     state = host(
         unit={"active": EVIL},
         settings={"text": json.dumps({"model": EVIL})},
-        health={"model": EVIL},
+        report={"model": EVIL},
         process={"started": float("inf")},
-        release={"at": EVIL, "who": EVIL, "reason": EVIL, "before": Wanted(MODEL, 1)},
+        release={"at": EVIL, "who": EVIL, "reason": EVIL, "before": Desired(MODEL, 1)},
     )
     seen: dict[str, State | HostError] = {"a": state, "b": HostError(EVIL, EVIL)}
     hosts = [Host(name, "192.0.2.1", "static", role="r") for name in seen]
-    drift = judge(Fleet(EVIL, Path("fleet.yml"), (), ()), hosts, seen, {}, AT)
+    drift = evaluate(Fleet(EVIL, Path("fleet.yml"), (), ()), hosts, seen, {}, AT)
     text = html(replace(page, drift=drift, states={"a": state}, only=EVIL))
     # Blanks and line ends are the template's own.
     assert not dangers(text)
@@ -254,12 +254,12 @@ def test_the_page_shows_what_hosts_say_as_text(host: Callable[..., State], page:
 def test_an_explanation_shows_what_hosts_say_as_text(
     host: Callable[..., State], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = host(settings={"text": json.dumps({"model": EVIL})}, health={"model": EVIL}, login={"error": EVIL})
+    state = host(settings={"text": json.dumps({"model": EVIL})}, report={"model": EVIL}, login={"error": EVIL})
     told = list(explanation.lines("a", state))
     for line in told:
         out.print(line)
     assert not dangers(capsys.readouterr().out)
-    row = {"host": "web-1", "role": EVIL, "error": None, **explanation.facts("web-1", state)}
+    row = {"host": "web-1", "role": EVIL, "error": None, **explanation.explanation_dict("web-1", state)}
     emit_json("explain", EVIL, Exit.OK, {"hosts": [row]})
     assert not dangers(capsys.readouterr().out)
 

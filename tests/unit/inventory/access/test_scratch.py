@@ -17,8 +17,8 @@ from jada.inventory.access.scratch import PREFIX, scratch, sweep
 # A command that is at its work, in one of the ways it can be when a signal comes.
 WORK = """
 import sys
-from jada.cli.startup import patch
-patch()
+from jada.cli.startup import patch_gevent
+patch_gevent()
 import gevent
 from jada.cli.signals import cleaned_up
 from jada.inventory.access.scratch import scratch

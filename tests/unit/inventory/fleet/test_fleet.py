@@ -155,12 +155,12 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     )
     keys += ("- static", "hosts", "build-1")
     keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
-    opened = []
+    session = []
     for line in lines:
         indent, hash_, rest = line.partition("# ")
         is_key = not indent.strip() and hash_ and rest.strip().startswith(tuple(f"{key}:" for key in keys))
-        opened.append(indent + rest if is_key else line)
-    found = load(tmp_path, "\n".join(opened))
+        session.append(indent + rest if is_key else line)
+    found = load(tmp_path, "\n".join(session))
     lightsail, ec2, static = found.sources
     here, out = ("us-east-1",), ("eu-south-1",)
     assert lightsail == LightsailSource(here, ("jada-agent",), not_regions=out)
@@ -348,6 +348,8 @@ WRONG = {
     "a folder for settings": (LEAST + "settings: ~/x.json/\n", 6, "settings", "no / too many"),
     "all as a project": (LEAST + "projects: [/.]\n", 6, "projects[0]", "without . and .."),
     "processes as a project": (LEAST + "projects: [~/a, /proc]\n", 6, "projects[1]", "root's own files"),
+    "a model check of neither": (LEAST + "model_check: {}\n", 6, "model_check", "says neither"),
+    "a model check of both": (LEAST + "model_check: {url: 'http://a/', command: a}\n", 6, "model_check", "says both"),
     "a quote in a URL": (LEAST + "model_check: {url: 'http://a/''x'}\n", 6, "model_check.url", "holds no quotes"),
     "a backslash in a URL": (LEAST + "model_check: {url: 'http://a/\\x'}\n", 6, "model_check.url", "holds no quotes"),
     "a file for a URL": (
