@@ -16,7 +16,7 @@ from jada import Exit, JadaError
 from jada.cli.ui.console import emit_json, err, escape, nulled, out
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table
-from jada.inventory.lab import fleet, image, machine
+from jada.inventory.lab import claude, fleet, image, machine
 from jada.inventory.lab.machine import Machine, Tell
 from jada.inventory.lab.named import DEFAULT, Lab, labs, read_state
 from jada.inventory.lab.shell import PackagesLackingError, require_lab_machine
@@ -81,7 +81,8 @@ def lab() -> None:
 @click.option("--hosts", type=click.IntRange(1, fleet.MOST_HOSTS), default=3, show_default=True, help="How many hosts.")
 @click.option("--suite", type=click.Choice(tuple(image.SUITES)), default=image.SUITE, show_default=True,
               envvar="JADA_LAB_SUITE", show_envvar=True, help="What they run.")  # fmt: skip
-def up(lab: Lab, hosts: int, suite: str) -> None:
+@click.option("--claude", "is_claude", is_flag=True, help="The agent is the real Claude CLI, not a stand-in for it.")
+def up(lab: Lab, hosts: int, suite: str, is_claude: bool) -> None:
     """Boot a fresh lab; one that is up and healthy with as many hosts of that suite is left as it is.
 
     One host is a Lightsail instance named jada-agent whose agent runs as root; the others are EC2 instances in
@@ -89,14 +90,21 @@ def up(lab: Lab, hosts: int, suite: str) -> None:
     endpoint. What a lab that crashed or was stopped half-way left behind is cleared away first. The suite uutils is
     trixie with uutils' coreutils, sudo-rs and busybox's awk, grep and the like in the place of Debian's.
 
+    With --claude the agent is a long session of the real Claude CLI, as the Python package claude-agent-sdk has it or
+    JADA_CLAUDE names it: 110 MB more a host, and 110 MB for all. It asks a stand-in for Anthropic's API on its host;
+    /etc/jada-messages.json makes that answer as another model or with an error, and each request is a line of
+    /var/log/jada-messages.jsonl. No key is needed, and nothing leaves this machine here either.
+
     \b
     Examples:
       sudo jada lab up
       sudo jada lab up --hosts 10 --suite trixie
+      sudo jada lab up --claude
+      jada lab ssh specialist-1 "echo '{\\"*\\": {\\"status\\": 529}}' | sudo tee /etc/jada-messages.json"
     """
     _require_lab_machine()
     with _telling(f"Bringing {lab} up…") as tell:
-        made = fleet.up(lab, hosts, tell, suite)
+        made = fleet.up(lab, hosts, tell, suite, claude.find_cli() if is_claude else None)
     out.print(f"{lab.title} is up: {', '.join(host.name for host in made)}.\n")
     out.print("Select it with:")
     out.print(f"  export JADA_FLEET={lab.fleet_file}")
@@ -107,6 +115,8 @@ def up(lab: Lab, hosts: int, suite: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def status(lab: Lab, as_json: bool) -> int:
     """Show the lab's hosts and the model that each agent says it runs; exit code 1 when there is no lab.
+
+    Of the Claude CLI, which says nothing of the kind, the model that it asked for last.
 
     Other labs of this machine are named below.
 
@@ -127,6 +137,7 @@ def status(lab: Lab, as_json: bool) -> int:
             "network": f"{state.network}.0.0/16" if state else None,
             "fleet_file": str(lab.fleet_file),
             "endpoint": fleet.endpoint(lab) or None,
+            "agent": state.agent if state else None,
             "hosts": [nulled(row) for row in rows],
             "other_labs": others,
         }
@@ -142,6 +153,8 @@ def status(lab: Lab, as_json: bool) -> int:
         )
         show_table(COLUMNS, cells, hint="--json")
         out.print(f"\nAWS endpoint: {fleet.endpoint(lab) or 'not running; start afresh with: ' + lab.command('up')}")
+        if state and state.claude:
+            out.print(f"Agent: {state.agent}")
         out.print(f"Select it with: export JADA_FLEET={lab.fleet_file}")
     if others:
         out.print(f"Other labs on this machine: {', '.join(others)}")

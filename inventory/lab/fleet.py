@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from jada import JadaError
-from jada.inventory.lab import cgroup, image, machine
+from jada.inventory.lab import cgroup, claude, image, machine
 from jada.inventory.lab.machine import Machine, Tell
 from jada.inventory.lab.named import Lab, LabState, free_network, read_state
 from jada.inventory.lab.shell import require_lab_machine, run, write
@@ -44,13 +44,14 @@ sources:
 roles:
   orchestrator: {{model: sonnet-4.6, tags: {{role: orchestrator}}}}
   specialist: {{model: sonnet-4.6}}
-model_check: {{url: http://127.0.0.1:{port}/healthz}}
-settle: 5
+{model_check}settle: 5
 ssh:
   key: {lab.key}
   known_hosts: {lab.known_hosts}
   host_keys: strict
 """
+# Of the stand-in for an agent alone: the Claude CLI answers no such question.
+MODEL_CHECK = f"model_check: {{url: http://127.0.0.1:{machine.PORT}/healthz}}\n"
 AWS_CONFIG = """\
 [profile jada-lab]
 region = us-east-1
@@ -60,22 +61,22 @@ endpoint_url = {endpoint}
 """
 
 
-def machines(lab: Lab, network: str, count: int) -> tuple[Machine, ...]:
+def machines(lab: Lab, network: str, count: int, cli: str = "") -> tuple[Machine, ...]:
     """The hosts of a lab of `count`: one Lightsail instance, one orchestrator, specialists in two regions."""
-    made = [Machine(lab, network, 1, "jada-agent", "lightsail", "us-east-1", "bitnami")]
+    made = [Machine(lab, network, 1, "jada-agent", "lightsail", "us-east-1", "bitnami", claude=cli)]
     for number in range(2, count + 1):
         role = "orchestrator" if number == 2 else "specialist"
         name = "orchestrator-1" if number == 2 else f"specialist-{number - 2}"
         region = "eu-west-1" if number % 2 else "us-east-1"
         tags = {"Name": name, "jada": "agent", "role": role}
-        made.append(Machine(lab, network, number, name, "ec2", region, "admin", image.AGENT_USER, tags))
+        made.append(Machine(lab, network, number, name, "ec2", region, "admin", image.AGENT_USER, tags, cli))
     return tuple(made)
 
 
 def current(lab: Lab) -> tuple[Machine, ...]:
     """The hosts that the lab was brought up with, whether they run or not; () when there is none."""
     state = read_state(lab)
-    return machines(lab, state.network, state.hosts) if state else ()
+    return machines(lab, state.network, state.hosts, state.claude) if state else ()
 
 
 def find(lab: Lab, name: str) -> Machine:
@@ -89,32 +90,34 @@ def find(lab: Lab, name: str) -> Machine:
     return found
 
 
-def up(lab: Lab, count: int, tell: Tell, suite: str = image.SUITE) -> tuple[Machine, ...]:
-    """Brings up a fresh lab of `count` hosts; a healthy one of the same size and suite is left as it is.
+def up(lab: Lab, count: int, tell: Tell, suite: str = image.SUITE, cli: Path | None = None) -> tuple[Machine, ...]:
+    """Brings up a fresh lab of `count` hosts whose agent is the Claude CLI `cli`, or the stand-in for one; a healthy
+    lab of the same kind is left as it is.
 
     Raises JadaError.
     """
     require_lab_machine()
+    made_of = LabState(count, str(image.path(suite)), "", *((str(cli), claude.version(cli)) if cli else ()))
     with _alone(lab):
         hosts, state = current(lab), read_state(lab)
-        if state and (state.hosts, state.base) == (count, str(image.path(suite))) and is_healthy(lab, hosts):
+        if state and replace(state, network="") == made_of and is_healthy(lab, hosts):
             _let_in(lab, hosts)
             tell(f"{lab.title} is up already, with {count} hosts.")
             return hosts
         _take_down(lab, tell)
         if not image.path(suite).is_dir():
             tell(f"Building the base image of {suite} with debootstrap: about a minute, only this once…")
-        base = image.build(suite)
+        image.build(suite)
         tell(f"Booting {count} hosts…")
         lab.folder.mkdir(parents=True, mode=0o700)
-        hosts = machines(lab, _take_network(lab, count, base), count)
+        hosts = machines(lab, _take_network(lab, made_of), count, made_of.claude)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jada lab", "-f", lab.key)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jada lab ca", "-f", lab.ca)
         machine.make_room()
         with ThreadPoolExecutor(count) as pool:
             list(pool.map(_make_disk, hosts))
         for host in hosts:
-            machine.boot(host, base)
+            machine.boot(host, _base(lab))
         _start_aws(lab, hosts)
         machine.wait_until_ready(hosts, BOOT_SECONDS + 10 * count, tell)
         _wait_for_aws(lab)
@@ -181,12 +184,12 @@ def login(host: Machine) -> list[str]:
     return ["ssh", "-i", str(key), *words, f"{host.login}@{host.address}"]
 
 
-def _take_network(lab: Lab, count: int, base: Path) -> str:
+def _take_network(lab: Lab, made_of: LabState) -> str:
     """Takes a network that nobody has, makes the lab's bridge in it, and remembers it. Raises JadaError."""
     with NETWORK_LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         network = free_network(lab)
-        write(lab.state, json.dumps(asdict(LabState(count, str(base), network))))
+        write(lab.state, json.dumps(asdict(replace(made_of, network=network))))
         machine.make_bridge(lab, network)
     return network
 
@@ -211,7 +214,7 @@ def _start_aws(lab: Lab, hosts: Sequence[Machine]) -> None:
     write(lab.folder / "instances.json", json.dumps(instances, indent=1))
     known = (f"{host.address} {key}\n" for host in hosts if host.cloud == "ec2" for key in host.host_keys())
     write(lab.known_hosts, "".join(known))
-    write(lab.fleet_file, FLEET_YML.format(lab=lab, port=machine.PORT))
+    write(lab.fleet_file, FLEET_YML.format(lab=lab, model_check="" if hosts[0].claude else MODEL_CHECK))
     argv = [sys.executable, "-m", "jada.inventory.lab.aws", "--state-dir", str(lab.folder)]
     cgroup.start(_aws(lab), argv, _aws_log(lab))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jada import JadaError
-from jada.inventory.lab import agent, cgroup
+from jada.inventory.lab import agent, cgroup, claude, messages, session
 from jada.inventory.lab.named import Lab, labs
 from jada.inventory.lab.settings import first_settings
 from jada.inventory.lab.shell import mounts_below, run
@@ -52,6 +52,7 @@ class Machine:
     """What a host of `lab` is: `cloud` "ec2" or "lightsail", `login` its ssh user, `user` the agent's ("" means root).
 
     `network` is the first half of its address; "" when it is not known, for a lab that is only to be taken down.
+    `claude` is the Claude CLI, on this machine, that is its agent; "" for the stand-in.
     """
 
     lab: Lab
@@ -63,6 +64,7 @@ class Machine:
     login: str
     user: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    claude: str = ""
 
     @property
     def address(self) -> str:
@@ -165,14 +167,10 @@ def make_disk(machine: Machine, base: Path, authorized_key: str, ca: str) -> Non
     (upper / "etc/ssh/sshd_config.d/lab.conf").write_text("\n".join(sshd) + "\n")
     (upper / "etc/hostname").write_text(machine.name + "\n")
     (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n")
-    program = upper / "usr/local/bin/jada-agent"
-    shutil.copyfile(agent.__file__, program)
-    program.chmod(0o755)
-    unit = upper / "etc/systemd/system/jada-agent.service"
-    unit.write_text(UNIT.format(user=f"User={machine.user}\n" if machine.user else ""))
+    _install_agent(machine, upper)
     wants = upper / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir()
-    (wants / "jada-agent.service").symlink_to(f"/etc/systemd/system/{unit.name}")
+    (wants / "jada-agent.service").symlink_to("/etc/systemd/system/jada-agent.service")
     (wants / "ssh.service").symlink_to("/lib/systemd/system/ssh.service")
     _write_in_home(machine, base, machine.user or "root", ".claude/settings.json", machine.first_settings)
 
@@ -184,6 +182,8 @@ def boot(machine: Machine, base: Path) -> None:
     argv = ["systemd-nspawn", "--quiet", f"--directory={machine.root}", f"--machine={space}",
             f"--network-namespace-path=/run/netns/{space}", "--register=no", "--keep-unit", "--boot",
             "--console=read-only"]  # fmt: skip
+    if machine.claude:
+        argv.append(f"--bind-ro={machine.claude}:{claude.PROGRAM}")
     try:
         run("mount", "-t", "overlay", space, "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", machine.root)
         run("ip", "netns", "add", space)
@@ -304,6 +304,22 @@ def _unmount(mount: str) -> None:
             return
         time.sleep(0.05)
     run("umount", "--lazy", mount)
+
+
+def _install_agent(machine: Machine, upper: Path) -> None:
+    """The stand-in for an agent, or a session of the Claude CLI and the stand-in for the API that it asks."""
+    user = f"User={machine.user}\n" if machine.user else ""
+    programs = {"jada-agent": agent.__file__}
+    units = {"jada-agent": UNIT.format(user=user)}
+    if machine.claude:
+        programs = {"jada-agent": session.__file__, "jada-messages": messages.__file__}
+        units = {"jada-agent": claude.SESSION_UNIT.format(user=user), "jada-messages": claude.API_UNIT}
+    for name, source in programs.items():
+        program = upper / "usr/local/bin" / name
+        shutil.copyfile(source, program)
+        program.chmod(0o755)
+    for name, text in units.items():
+        (upper / f"etc/systemd/system/{name}.service").write_text(text)
 
 
 def _write_in_home(machine: Machine, base: Path, user: str, path: str, text: str) -> None:

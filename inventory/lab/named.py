@@ -105,11 +105,19 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class LabState:
-    """What a lab remembers of itself: how many hosts, the image of their disks, and its network, such as "10.77"."""
+    """What a lab remembers of itself: how many hosts, the image of their disks, its network, such as "10.77", and the
+    Claude CLI that is their agent; "" for the stand-in.
+    """
 
     hosts: int
     base: str
     network: str
+    claude: str = ""
+    claude_version: str = ""
+
+    @property
+    def agent(self) -> str:
+        return f"Claude CLI {self.claude_version}" if self.claude else "stand-in"
 
 
 def read_state(lab: Lab) -> LabState | None:

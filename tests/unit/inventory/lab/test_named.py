@@ -149,4 +149,5 @@ def test_status_names_the_other_labs(folders: Path, monkeypatch: pytest.MonkeyPa
     code, told = status("status", "--name", "b", "--json")
     found = json.loads(told)
     assert (code, found["lab"], found["network"], found["other_labs"]) == (0, "b", "10.79.0.0/16", ["a"])
+    assert found["agent"] == "stand-in"
     assert [host["address"] for host in found["hosts"]] == ["10.79.0.11"]
