@@ -1,6 +1,7 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults bench lint types check tools \
+.PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults test-claude \
+        measure-claude bench lint types check tools \
         browser clean
 SHELL := /bin/sh
 
@@ -30,7 +31,7 @@ test: .venv/ready browser ## every test: unit, protocol, lab tests on real syste
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync test-here test-newest
 
 test-here:
-	$(PYTEST) $(WORKERS) tests
+	$(PYTEST) $(WORKERS) -m 'not claude' tests
 
 # Little of the main job; the whole is `make test-suites`.
 test-newest:
@@ -56,6 +57,15 @@ test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,
 
 test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
 	JADA_ALL_FAULTS=1 $(PYTEST) $(WORKERS) tests/faults tests/security
+
+test-claude: .venv/ready .claude-cli/ready ## what jada says, against what the real Claude CLI asks for, in 270 configurations
+	$(RUN) pytest -q tests/claude
+
+# VERSION is that of claude-agent-sdk, whose wheel carries the CLI. What differs from the pinned one fails.
+measure-claude: .venv/ready .claude-cli/ready ## measure another Claude CLI: make measure-claude VERSION=0.2.188
+	$(UV) pip install --quiet --no-deps --target .claude-cli/$(VERSION) claude-agent-sdk==$(VERSION)
+	JADA_CLAUDE=.claude-cli/$(VERSION)/claude_agent_sdk/_bundled/claude $(RUN) pytest -q --tb=line \
+	    tests/claude/test_configurations.py -k measured
 
 bench: .venv/ready benchmarks/.venv/ready ## measure jada against the floor and its peers, into benchmarks/RESULTS.md
 	$(RUN) python -m benchmarks.bench $(BENCH)

@@ -13,10 +13,11 @@ from pyinfra.operations import python
 from jada import Service
 from jada.tasks import checks, plan, release
 from jada.tasks.engines.change import change
-from jada.tasks.engines.look import Look, look_on_stdin
+from jada.tasks.engines.look import Look
 from jada.tasks.frames import LookError
 from jada.tasks.plan import Request
 from jada.tasks.state import State
+from jada.tasks.transaction import look_script, on_stdin
 
 
 @deploy("jada")
@@ -49,7 +50,7 @@ def _verify(service: Service, model: str) -> None:
 
 
 def _look(service: Service) -> State:
-    seen = host.get_fact(Look, service=service, _stdin=look_on_stdin(service))
+    seen = host.get_fact(Look, service=service, _stdin=on_stdin(look_script(service)))
     if isinstance(seen, LookError):
         raise OperationError(f"{host.name} can't be looked at: {seen}")
     if other := seen.other_than(host.data.get("jada_instance") or ""):

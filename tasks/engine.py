@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from jada import HostError, JadaError, Service, attempt
+from jada.tasks.asked import Asked
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.settings import Splice
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Transaction
 
@@ -16,13 +18,16 @@ T = TypeVar("T")
 class Connection(Protocol):
     """One host. Every method but close() raises HostError for trouble with it."""
 
-    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
-        """One look, with the releases the host remembers and what systemctl tells people if asked. Where it `goes_on`,
-        an `apply` follows at once.
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False, ask: bool = False) -> State:
+        """One look, with the releases the host remembers, what systemctl tells people and what the service's own CLI
+        says, if asked. Where it `goes_on`, an `apply` follows at once.
         """
 
-    def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
-        """Runs the transaction and a look after it; an outcome that was lost on the way is found out."""
+    def ask(self, splice: Splice | None = None) -> Asked:
+        """The answer of the service's own CLI, as if its settings.json had been changed so; see Asked."""
+
+    def apply(self, transaction: Transaction, evidence: bool = False, ask: bool = False) -> Outcome:
+        """Runs the transaction and such a look after it; an outcome that was lost on the way is found out."""
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Puts the operator lock on the host or takes it off, unless another has locked it."""

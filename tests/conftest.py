@@ -40,7 +40,12 @@ LAB = NamedLab("-".join(filter(None, (os.environ.get("JADA_TEST_LAB", "test"), o
 os.environ["JADA_LAB"] = LAB.name
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
 # What these do for all of their tests at once takes longest: each is one process's.
-TOGETHER = ("tests/lab/test_lies.py", "tests/lab/test_ssh.py", "tests/unit/cli/report/test_browser.py")
+TOGETHER = (
+    "tests/claude/test_configurations.py",
+    "tests/lab/test_lies.py",
+    "tests/lab/test_ssh.py",
+    "tests/unit/cli/report/test_browser.py",
+)
 HOSTS = int(os.environ.get("JADA_LAB_HOSTS", "3"))
 # All that jada, an incident or a test may leave on a host; settings.json comes on stdin.
 RESET = """

@@ -12,8 +12,10 @@ from typing import Any, TypeVar, cast
 from jada import Host, HostError, Service
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
+from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, act_on
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.settings import Splice
 from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Outcome, Result, Transaction
 
@@ -54,11 +56,15 @@ class FakeConnection:
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
 
-    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False, ask: bool = False) -> State:
         self.log.append("look")
         return self._state()
 
-    def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
+    def ask(self, splice: Splice | None = None) -> Asked:
+        self.log.append("ask")
+        return self._state().asked
+
+    def apply(self, transaction: Transaction, evidence: bool = False, ask: bool = False) -> Outcome:
         self.log.append("apply")
         outcome = self._outcomes.pop(0) if self._outcomes else DONE
         if self._after is not None:

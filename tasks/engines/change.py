@@ -1,4 +1,4 @@
-"""The operations: one transaction on one host, and the lock that people put on it."""
+"""The operations: one transaction on one host, the question to its CLI, and the lock that people put on it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ from pyinfra.api import StringCommand, operation
 from jada import Service
 from jada.tasks.engines.look import LONGEST
 from jada.tasks.operator_lock import LockRequest
+from jada.tasks.settings import Splice
 from jada.tasks.state import State
-from jada.tasks.transaction import ERROR, Transaction, as_root, journal_script, lock_script, on_stdin, only_on
+from jada.tasks.transaction import (
+    ERROR,
+    Transaction,
+    as_root,
+    ask_script,
+    journal_script,
+    lock_script,
+    on_stdin,
+    only_on,
+)
 
 NO_SUDO = "result refused\nreason "
 
@@ -30,6 +40,14 @@ def change(transaction: Transaction, look: str = "", instance: str = "") -> Gene
 def journal(state: State, service: Service, count: int) -> Generator[StringCommand, None, None]:
     """Prints the last lines of the service's journal, masked on the host."""
     yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(journal_script(state, service, count)))
+
+
+@operation(is_idempotent=False)
+def ask(service: Service, splice: Splice | None, instance: str = "") -> Generator[StringCommand, None, None]:
+    """Prints what the service's own CLI says, as if its settings.json had been changed so. On another EC2 instance than
+    `instance`, an error is printed instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, ask_script(service, splice))))
 
 
 @operation(is_idempotent=False)

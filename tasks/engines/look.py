@@ -10,26 +10,22 @@ from jada.tasks.look_reader import read
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
-    FirstPart,
     answer,
     as_root,
     failure,
-    first_part,
-    look_script,
-    on_stdin,
 )
 
 # Seconds a look may take on the host. What the service and its user can draw out has limits of its own (files/look): a
-# model check by URL 3 s or by command 26, a login 6, that user's half 19, which makes 51. The rest is for some thirty
-# small commands, and for systemd, on a host that is busy.
+# model check by URL 3 s or by command 26, its CLI 31, a login 6, that user's half 19, which makes 82. The rest is for
+# some thirty small commands, and for systemd, on a host that is busy.
 LONGEST = 90
 
 
 class Look(FactBase[State | LookError]):
     """One look at a host: settings, unit, process, limits, releases. Read-only; needs root or passwordless sudo.
 
-    Its script goes by stdin: `host.get_fact(Look, service=service, _stdin=look_on_stdin(service))`. With the number of
-    bytes of a script by `look_first`, the change that follows goes to the same process.
+    Its script goes by stdin: `host.get_fact(Look, service=service, _stdin=on_stdin(look_script(service)))`. With the
+    number of bytes of one by `first_part`, the change that follows goes to the same process.
     """
 
     _service: Service
@@ -52,16 +48,6 @@ class Look(FactBase[State | LookError]):
             return read_look(self._service, output)
         except LookError as error:
             return error
-
-
-def look_on_stdin(service: Service, history: bool = False, evidence: bool = False) -> str:
-    """The script of a look, as it goes to the host on stdin."""
-    return on_stdin(look_script(service, history, evidence))
-
-
-def look_first(service: Service, history: bool = False) -> FirstPart:
-    """The same, when a change is to follow."""
-    return first_part(look_script(service, history), LONGEST)
 
 
 def read_look(service: Service, output: list[str]) -> State:

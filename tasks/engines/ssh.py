@@ -27,14 +27,16 @@ from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, OtherMachineError, Service, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
+from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import act_on
-from jada.tasks.engines.change import change, journal, set_lock
+from jada.tasks.engines.change import ask, change, journal, set_lock
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.dial import AT_ONCE, is_connected
-from jada.tasks.engines.look import LONGEST, Look, look_first, look_on_stdin, read_look
+from jada.tasks.engines.look import LONGEST, Look, read_look
 from jada.tasks.frames import LookError
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.release import told
+from jada.tasks.settings import Splice
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
@@ -42,7 +44,9 @@ from jada.tasks.transaction import (
     Result,
     Transaction,
     failure,
+    first_part,
     look_script,
+    on_stdin,
     outcome,
 )
 
@@ -118,22 +122,24 @@ class SshConnection:
                 line.close()
         self._connector.data["ssh_paramiko_connect_kwargs"] = given
 
-    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
-        """One look, with the releases the host remembers and what systemctl tells people if asked; a second one if the
-        link dies. Where it `goes_on`, an `apply` soon after it takes no other command. Raises HostError.
+    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False, ask: bool = False) -> State:
+        """One look, with the releases the host remembers, what systemctl tells people and what the service's own CLI
+        says, if asked; a second one if the link dies. Where it `goes_on`, an `apply` soon after it takes no other
+        command. Raises HostError.
         """
+        script = look_script(self.service, history, evidence, ask)
         try:
-            return self._look(history, evidence, goes_on)
+            return self._look(script, goes_on)
         except HostError:
             if self._connector.timed_out or (transport := self._transport()) is None or transport.is_active():
                 raise
         self.close()
-        return self._look(history, evidence, goes_on)
+        return self._look(script, goes_on)
 
-    def _look(self, history: bool, evidence: bool, goes_on: bool) -> State:
+    def _look(self, look: str, goes_on: bool) -> State:
         self.connect()
         self._connector.let_go()
-        script = look_first(self.service, history) if goes_on else look_on_stdin(self.service, history, evidence)
+        script = first_part(look, LONGEST) if goes_on else on_stdin(look)
         with ctx_host.use(self._host):
             seen = get_fact(
                 self._state,
@@ -158,13 +164,23 @@ class SshConnection:
             )
         return state
 
-    def apply(self, transaction: Transaction, evidence: bool = False) -> Outcome:
+    def ask(self, splice: Splice | None = None) -> Asked:
+        """The answer of the service's own CLI, as if its settings.json had been changed so. Raises HostError."""
+        lines = self._run(ask, service=self.service, splice=splice, instance=self._instance, name="ask").stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't ask its Claude CLI: {why}")
+        try:
+            return read_asked(lines)
+        except LookError as error:
+            raise HostError(f"{self._host.name} can't ask its Claude CLI: {error}") from None
+
+    def apply(self, transaction: Transaction, evidence: bool = False, ask: bool = False) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
 
         Raises HostError.
         """
         self._was_begun = False
-        return self._change(transaction, evidence) or self._recover_outcome(transaction)
+        return self._change(transaction, evidence, ask) or self._recover_outcome(transaction)
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
@@ -181,9 +197,9 @@ class SshConnection:
             raise HostError(f"{self._host.name} can't tell its journal: {why}")
         return [told(line, most=LONGEST_LINE) for line in lines]
 
-    def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
+    def _change(self, transaction: Transaction, evidence: bool = False, ask: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest
-        look = look_script(self.service, evidence=evidence)
+        look = look_script(self.service, evidence=evidence, ask=ask)
         given = {"transaction": transaction, "look": look, "instance": self._instance}
         lines = self._run(change, **given, name=name, _timeout=longest).stdout_lines
         if why := failure(lines):

@@ -1,0 +1,95 @@
+"""What jada says of a service of the real Claude CLI is what that CLI asks for, whatever its configuration.
+
+A configuration that jada is wrong about today is in wrong_today.py, with the reason; the day it is right, its test says
+so by failing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jada import LONG_CONTEXT
+from jada.tasks import effective
+from tests.claude import wrong_today
+from tests.claude.configurations import CONFIGURATIONS, DEFAULT
+from tests.claude.conftest import Seen
+from tests.claude.hosts import DESIRED, Configuration
+
+pytestmark = pytest.mark.claude
+# Findings that say: it asks, or would ask, for another model than was released.
+OTHER_MODEL = {"J103", "J105", "J106", "J108", "J109"}
+
+
+def each(wrong: dict[str, str], configurations: tuple[Configuration, ...] = CONFIGURATIONS) -> pytest.MarkDecorator:
+    """A test of each configuration; those that are wrong today are to fail."""
+    cases = []
+    for configuration in configurations:
+        marks = [pytest.mark.telling] if configuration.telling else []
+        if reason := wrong.get(configuration.name):
+            marks.append(pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError))
+        cases.append(pytest.param(configuration, id=configuration.name, marks=marks))
+    return pytest.mark.parametrize("configuration", cases)
+
+
+def of(seen: dict[str, Seen | BaseException], configuration: Configuration) -> Seen:
+    found = seen[configuration.name]
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def drifted(told: Any) -> set[str]:
+    """The codes of what jada calls drift on the host."""
+    return {finding["code"] for finding in told["findings"] if finding["severity"] != "note"}
+
+
+def test_each_has_a_name_of_its_own() -> None:
+    names = {configuration.name for configuration in CONFIGURATIONS}
+    assert len(names) == len(CONFIGURATIONS)
+    listed = {
+        *wrong_today.CALLED_IN_SYNC,
+        *wrong_today.OTHER_WORD,
+        *wrong_today.FALSE_FINDING,
+        *wrong_today.VERIFIED_WRONGLY,
+    }
+    assert listed <= names
+
+
+@each({})
+def test_the_cli_asks_for_what_was_measured(
+    seen: dict[str, Seen | BaseException], configuration: Configuration
+) -> None:
+    assert of(seen, configuration).truth == configuration.asks
+
+
+@each(wrong_today.CALLED_IN_SYNC)
+def test_nothing_is_in_sync_that_asks_for_another_model(
+    seen: dict[str, Seen | BaseException], configuration: Configuration
+) -> None:
+    found = of(seen, configuration)
+    assert found.truth == DESIRED or drifted(found.told)
+
+
+@each(wrong_today.FALSE_FINDING)
+def test_no_other_model_is_found_where_there_is_none(
+    seen: dict[str, Seen | BaseException], configuration: Configuration
+) -> None:
+    found = of(seen, configuration)
+    assert found.truth != DESIRED or not drifted(found.told) & OTHER_MODEL
+
+
+@each(wrong_today.OTHER_WORD)
+def test_jada_names_the_model_that_is_asked_for(
+    seen: dict[str, Seen | BaseException], configuration: Configuration
+) -> None:
+    found = of(seen, configuration)
+    if found.truth is not None:
+        told = {found.told["running"]["model"], found.told["next_start"]["model"]}
+        assert {named(model) for model in told} == {found.truth}
+
+
+def named(model: str | None) -> str | None:
+    """The id that is sent: without what asks for a long context, and the default as it is in this version."""
+    return DEFAULT if model == effective.DEFAULT else model and model.removesuffix(LONG_CONTEXT)
