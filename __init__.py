@@ -149,12 +149,19 @@ class ModelCheck:
     command: str = ""
 
 
+# When the service's own CLI is asked: in each look that judges a host; after changes, and in a check where the service
+# does not report its model; or never.
+ASK = ("always", "when-silent", "never")
+# What may stand for the model that runs: what was observed, or what jada's table of settings derives too.
+PROOF = ("observed", "derived")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The service of a fleet and how to know that it runs: `settle` is in seconds, `settings` a path on the host.
 
     `projects` are folders there. `keep` is how many releases a host remembers. `cli` is the Claude CLI there, for a
-    service that can't be seen to run it and does not find it in its PATH.
+    service that can't be seen to run it and does not find it in its PATH. `ask` is one of ASK, and `proof` of PROOF.
     """
 
     unit: str = "jada-agent.service"
@@ -164,6 +171,14 @@ class Service:
     keep: int = 10
     projects: tuple[str, ...] = ()
     cli: str = ""
+    ask: str = "when-silent"
+    proof: str = "observed"
+
+    def asks(self, is_change: bool = False) -> bool:
+        """True if the service's own CLI is asked which model it would ask for: in a check, or where `is_change`."""
+        if self.ask == "when-silent":
+            return is_change or self.model_check == ModelCheck()
+        return self.ask == "always"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Service:

@@ -49,10 +49,14 @@ class FleetSession:
         """The same with all the time that fleet.yml gives, as after a question that waited for its answer."""
         return replace(self, deadline=time.monotonic() + self.fleet.deadline)
 
-    def look(self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False) -> HostResults[State]:
-        """One look at every host, side by side, in the order of the hosts; it `goes_on` if changes follow at once."""
+    def look(
+        self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False, ask: bool = False
+    ) -> HostResults[State]:
+        """One look at every host, side by side, in the order of the hosts, which asks the service's own CLI too if
+        told; it `goes_on` if changes follow at once.
+        """
         names = (host.name for host in self.hosts)
-        return self.run_on_each(text, names, lambda _, connection: connection.look(history, goes_on=goes_on))
+        return self.run_on_each(text, names, lambda _, connection: connection.look(history, goes_on=goes_on, ask=ask))
 
     def run_on_each(
         self,

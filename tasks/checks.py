@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from jada import LONG_CONTEXT
 from jada.tasks import codes, effective, paths
 from jada.tasks.codes import ERROR, NOTE, SEVERITIES, FindingCode, Fix
+from jada.tasks.evidence import evidence_of, is_same, running_model, started_by_current_release
 from jada.tasks.release import Desired
 from jada.tasks.state import NO_LIMIT, File, OpenSession, State, UnitSetting
 
-# A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
-SAME_INSTANT = 0.05
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
-# systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
 NO_MODEL = "an answer without a model"
+# systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
@@ -87,7 +85,7 @@ def findings(state: State, desired: Desired) -> tuple[Finding, ...]:
         return (*_interrupted(state, desired), problem)
     of_user = () if state.unseen else (_settings, _model, shadowing_findings, _hand_sessions)
     checks = (
-        _interrupted, _damage, _service, *of_user, _running, _limit, _dropins, _files, _reload,
+        _interrupted, _damage, _service, *of_user, _running, _disagreement, _limit, _dropins, _files, _reload,
         _login_limit, _open_sessions, _start, _unseen, _unread,
     )  # fmt: skip
     found = (finding for check in checks for finding in check(state, desired))
@@ -150,28 +148,38 @@ def unanswered(state: State) -> Iterator[Finding]:
         yield Finding.of(codes.MODEL_RUNNING, "an answer that names a model", report.error or NO_MODEL)
 
 
-def running_model(state: State) -> str:
-    """The model the process really runs, as far as can be known; "" when it can't.
-
-    Where nothing is known of the files that decide it, only the service itself can tell.
-    """
-    if state.process is None or state.report.model:
-        desired = state.release.desired.model if state.release else ""
-        return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
-    if state.unseen:
-        return ""
-    process, now = state.process, effective.resolve(state, state.process.spec)
-    if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
-        return now.model
-    if state.release and _started_by_current_release(state) and (state.release.kind != "rollback" or not now.outranks):
-        return state.release.desired.model
-    return now.model if process.started + SAME_INSTANT >= now.changed else ""
+def unproven(state: State) -> Finding | None:
+    """The finding that nothing observed says which model runs: jada's own table of settings alone does."""
+    strongest = next(iter(evidence_of(state)), None)
+    is_asked_for = state.release and state.release.desired.model
+    if not is_asked_for or strongest is None or strongest.proves:
+        return None
+    why = f"its CLI could not be asked: {state.asked.error}" if state.asked.error else "its CLI was not asked"
+    seen = f"{strongest.model}, {strongest.text}; {why}"
+    return Finding.of(codes.MODEL_UNPROVEN, "a model that is observed", seen)
 
 
 def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
-    """What keeps a process that is started now from the model in the service's settings.json."""
+    """Findings of what keeps a process that is started now from the model in the service's settings.json.
+
+    Where the CLI itself was asked, its word counts; jada's table of settings then only tells why.
+    """
     if not desired.model:
         return
+    if state.asked.model:
+        if not is_same(state.asked.model, desired.model):
+            yield Finding.of(codes.MODEL_SHADOWED, desired.model, f"{state.asked.model} {_why_asked(state)}")
+        return
+    yield from _predicted(state, desired)
+
+
+def _why_asked(state: State) -> str:
+    now = effective.resolve(state, effective.next_start(state))
+    by = f"by its own CLI {state.asked.version}, which was asked"
+    return f"from {now.winner.where}, {by}" if is_same(state.asked.model, now.model) else by
+
+
+def _predicted(state: State, desired: Desired) -> Iterator[Finding]:
     fresh = effective.resolve(state, effective.next_start(state))
     for layer in state.layers:
         if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
@@ -257,14 +265,16 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model:
         return
     report = state.report
-    if report.by and not _answers(report.model, desired.model):
+    if report.by and not is_same(report.model, desired.model):
         seen = report.model or report.error or NO_MODEL
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
     if report.by or state.unseen or model == desired.model:
         return
     if model:
+        strongest = evidence_of(state)[0]
         where = effective.resolve(state, process.spec).winner.where
-        yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model} from {where}")
+        told = f"{model}, {strongest.text}" if strongest.proves else f"{model} from {where}"
+        yield Finding.of(codes.MODEL_RUNNING, desired.model, told)
     else:
         yield Finding.of(
             codes.PROCESS_STALE,
@@ -273,23 +283,13 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
         )
 
 
-def _answers(told: str, model: str) -> bool:
-    """Whether a service that tells this model uses `model`: of a long context it may know nothing, for nothing of it is
-    sent.
-    """
-    return told in (model, model.removesuffix(LONG_CONTEXT))
-
-
-def _started_by_current_release(state: State) -> bool:
-    """Whether the process is the very one that the current release started, which was seen to run its model then.
-
-    So it does not matter that the CLI rewrites the file at times. A process that came later, by a crash or by hand, may
-    have read anything that was there in between.
-    """
-    if state.process is None or len(state.result) != 4:
-        return False
-    done, _, ticks, boot = state.result
-    return (done, boot, ticks) == ("done", state.boot, str(state.process.ticks))
+def _disagreement(state: State, _: Desired) -> Iterator[Finding]:
+    observed = [one for one in evidence_of(state) if one.proves]
+    for weaker in observed[1:]:
+        strongest = observed[0]
+        if not (is_same(weaker.model, strongest.model) or is_same(strongest.model, weaker.model)):
+            expected, seen = (f"{one.model}, {one.text}" for one in (strongest, weaker))
+            yield Finding.of(codes.EVIDENCE_DISAGREES, expected, seen)
 
 
 def _limit(state: State, desired: Desired) -> Iterator[Finding]:
@@ -382,7 +382,7 @@ def stale_sessions(state: State) -> tuple[OpenSession, ...]:
     for release in (state.previous, state.release):
         if release and release.desired.model != release.before.model:
             changed = datetime.fromisoformat(release.at).timestamp() if release.at else changed
-            if release is state.release and _started_by_current_release(state) and state.process:
+            if release is state.release and started_by_current_release(state) and state.process:
                 changed = state.process.started
     return tuple(session for session in state.sessions if session.started < changed)
 

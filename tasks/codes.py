@@ -158,6 +158,26 @@ MODEL_UNKNOWN = FindingCode(
     "see what the service's user does to its processes on HOST, or have the service say its model",
     Fix.HAND,
 )
+MODEL_UNPROVEN = FindingCode(
+    "J113",
+    "model-unproven",
+    ERROR,
+    "Nothing that was observed says which model the service runs: it does not say it (`model_check:` in fleet.yml), "
+    "and its own CLI could not be asked. What is left is jada's table of where the CLI takes its model from, which "
+    "explains and never proves. The host is not in sync, and not seen to have drifted either.",
+    "have the service say its model (`model_check:` in fleet.yml) or name its CLI (`cli:`); or live with it: "
+    "`proof: derived` in fleet.yml",
+    Fix.HAND,
+)
+EVIDENCE_DISAGREES = FindingCode(
+    "J114",
+    "evidence-disagrees",
+    ERROR,
+    "Two pieces of evidence name different models: what the service reports, and what its own CLI asks for when it is "
+    "started as the service. The stronger one is expected, the other is what was seen too.",
+    "see with `jada explain HOST` where each comes from",
+    Fix.HAND,
+)
 MODEL_RETIRES = FindingCode(
     "J121",
     "model-retires",

@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Connection(Protocol):
     """One host. Every method but close() raises HostError for trouble with it."""
 
-    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False, ask: bool = False) -> State:
+    def look(self, history: bool = False, status: bool = False, goes_on: bool = False, ask: bool = False) -> State:
         """One look, with the releases the host remembers, what systemctl tells people and what the service's own CLI
         says, if asked. Where it `goes_on`, an `apply` follows at once.
         """
@@ -26,7 +26,7 @@ class Connection(Protocol):
     def ask(self, splice: Splice | None = None) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so; see Asked."""
 
-    def apply(self, transaction: Transaction, evidence: bool = False, ask: bool = False) -> Outcome:
+    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         """Runs the transaction and such a look after it; an outcome that was lost on the way is found out."""
 
     def set_lock(self, request: LockRequest) -> LockAnswer:

@@ -141,14 +141,14 @@ class Transaction:
         return assignments(values) + _file("change/host.sh") + "recover_at_boot\n"
 
 
-def look_script(service: Service, history: bool = False, evidence: bool = False, ask: bool = False) -> str:
+def look_script(service: Service, history: bool = False, status: bool = False, ask: bool = False) -> str:
     """The script of one look, as root; with the releases the host remembers, what systemctl says to people, and what
     the service's own CLI says, if asked.
     """
     values = {
         **_asked_for(service),
         "HISTORY": "yes" if history else "",
-        "EVIDENCE": "yes" if evidence else "",
+        "STATUS": "yes" if status else "",
         "ASK": "yes" if ask else "",
         "AS_USER": half_of_user() + 'look_as_user "$@"\n',
     }
@@ -158,7 +158,7 @@ def look_script(service: Service, history: bool = False, evidence: bool = False,
 
 def ask_script(service: Service, splice: Splice | None = None) -> str:
     """The script that asks the service's own CLI alone, as root; where the splice is given, as if it had been made."""
-    values = {**_asked_for(service), "EVIDENCE": ""}
+    values = {**_asked_for(service), "STATUS": ""}
     return assignments(values) + half_of_root() + question(service, splice) + "ask_alone | gzip -c | base64 -w0\n"
 
 

@@ -56,7 +56,7 @@ class FakeConnection:
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
 
-    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False, ask: bool = False) -> State:
+    def look(self, history: bool = False, status: bool = False, goes_on: bool = False, ask: bool = False) -> State:
         self.log.append("look")
         return self._state()
 
@@ -64,7 +64,7 @@ class FakeConnection:
         self.log.append("ask")
         return self._state().asked
 
-    def apply(self, transaction: Transaction, evidence: bool = False, ask: bool = False) -> Outcome:
+    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         self.log.append("apply")
         outcome = self._outcomes.pop(0) if self._outcomes else DONE
         if self._after is not None:

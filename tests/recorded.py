@@ -71,7 +71,7 @@ def record(host: str, name: str, command: str = "") -> None:
     lab = Lab(os.environ.get("JADA_LAB") or DEFAULT)
     service = replace(SERVICE, model_check=ModelCheck(command=command)) if command else SERVICE
     (there,) = (one for one in fleet.current(lab) if one.name == host)
-    said = machine.inside(there, "sh", stdin=look_script(service, history=True, evidence=True, ask=True)).stdout
+    said = machine.inside(there, "sh", stdin=look_script(service, history=True, status=True, ask=True)).stdout
     root, user = read_frames(said.splitlines())
     if isinstance(user, LookError):
         raise user

@@ -79,7 +79,7 @@ def drift(
     if since is not None:
         return check.history(load(fleet_file), since, as_json, role, limit)
     with open_session(fleet_file, role, limit) as session:
-        seen = session.look("Checking hosts")
+        seen = session.look("Checking hosts", ask=session.engine.service.asks())
         found, unread = check.judged_anyway(session, seen, whole=role is None and limit is None)
     files = (
         (junit, formats.junit),

@@ -35,7 +35,7 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     from jada.cli.ui import explanation
 
     with open_session(fleet_file, None, host, limit_by=HOST) as session:
-        seen = session.look()
+        seen = session.look(ask=session.engine.service.asks(is_change=True))
     if as_json:
         facts = each_judged(seen, explanation.explanation_dict)
         roles = {one.name: one.role or None for one in session.hosts}

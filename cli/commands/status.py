@@ -16,9 +16,10 @@ from jada.cli.results import each_judged
 from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since
 from jada.cli.ui.duration import iso
+from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.locks import lock_as_json
 from jada.cli.ui.tables import Column, show_table, wide_option
-from jada.tasks import checks, codes
+from jada.tasks import checks, codes, evidence
 from jada.tasks.release import told
 from jada.tasks.state import State
 
@@ -35,6 +36,7 @@ FACTS = (
     "changing_by",
     "model_on_disk",
     "model_running",
+    "evidence",
     "open_files_in_force",
     "open_files_requested",
     "release",
@@ -150,7 +152,8 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "state": CHANGING if state.running_transaction else unit,
         "changing_by": told(state.running_transaction) or None,
         "model_on_disk": None if state.unseen else state.settings.model,
-        "model_running": checks.running_model(state),
+        "model_running": evidence.running_model(state),
+        "evidence": evidence_as_json(evidence.evidence_of(state)),
         "open_files_in_force": process.soft if process else None,
         "open_files_requested": state.release.desired.nofile_requested if state.release else None,
         "release": state.release.id if state.release else "",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 IN_WORDS = {
     Status.IN_SYNC: "in sync",
     Status.DRIFTED: "drifted",
+    Status.UNPROVEN: "unproven",
     Status.NOT_CHECKED: "not checked",
     Status.CHANGING: "being changed",
     Status.GONE: "gone",

@@ -16,9 +16,10 @@ from jada.cli.records.model import AHEAD
 from jada.cli.results import HostResults
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
-from jada.tasks import checks, codes, paths
+from jada.tasks import checks, codes, evidence, paths
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES, Fix
+from jada.tasks.evidence import Evidence, evidence_of
 from jada.tasks.release import ReleaseError, moment
 from jada.tasks.state import State
 
@@ -37,10 +38,14 @@ HOLDER = re.compile(r".* since (\S+) for release \S+")
 
 
 class Status(StrEnum):
-    """What is known of a host. Only IN_SYNC is fine; a host that is gone or just being changed was not checked."""
+    """The knowledge of a host. Only IN_SYNC is fine; a host that is gone or just being changed was not checked.
+
+    UNPROVEN is one in sync as far as jada's own table tells, of which nothing observed says which model it runs.
+    """
 
     IN_SYNC = "in_sync"
     DRIFTED = "drifted"
+    UNPROVEN = "unproven"
     NOT_CHECKED = "not_checked"
     CHANGING = "changing"
     GONE = "gone"
@@ -66,12 +71,13 @@ class EvaluatedFinding:
 
 @dataclass(frozen=True, slots=True)
 class HostDrift:
-    """One host; why it could not be checked is a finding too."""
+    """One host, with the `evidence` of its model; why it could not be checked is a finding too."""
 
     host: str
     role: str
     status: Status
     findings: tuple[EvaluatedFinding, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ class DriftReport:
 
     @property
     def exit(self) -> Exit:
-        if self.count(Status.NOT_CHECKED):
+        if self.count(Status.NOT_CHECKED) or self.count(Status.UNPROVEN):
             return Exit.FAILED
         return Exit.DRIFT if self.count(Status.DRIFTED) else Exit.OK
 
@@ -192,8 +198,11 @@ def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> H
         return HostDrift(host.name, host.role, Status.CHANGING, (EvaluatedFinding(change),))
     membership = tuple(_membership(host, seen, known, beside.latest))
     own = (one for one in checks.drift(seen) if not (membership and one.kind is codes.NO_RELEASE))
+    unproven = checks.unproven(seen) if beside.fleet.service.proof == "observed" else None
+    proof = (unproven,) if unproven else ()
     others = (*of_fleet(beside.fleet, host.role, seen, beside.today), *_mixed(host, seen, beside))
-    return HostDrift(host.name, host.role, Status.IN_SYNC, tuple(map(EvaluatedFinding, (*membership, *own, *others))))
+    found = tuple(map(EvaluatedFinding, (*membership, *own, *proof, *others)))
+    return HostDrift(host.name, host.role, Status.IN_SYNC, found, evidence_of(seen))
 
 
 def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Finding]:
@@ -209,7 +218,7 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
             f"{released or 'no model'} by release {state.release.id}",
         )
     listed = models.catalogue(fleet.models)
-    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": asked}
+    uses = {"runs there": evidence.running_model(state), "released there": released, "asked for by fleet.yml": asked}
     for model in dict.fromkeys(filter(None, uses.values())):
         if retires := models.retirement(model, listed, today):
             why = ", ".join(use for use, one in uses.items() if one == model)
@@ -272,8 +281,10 @@ def _gone(
 def _accepted(row: HostDrift, host: Host | None, accept: Sequence[Acceptance], today: date) -> HostDrift:
     own = [one for one in accept if any(_is_about(pattern, row, host) for pattern in one.hosts)]
     found = tuple(_judged(one.finding, own, today) for one in row.findings)
-    drifted = row.status is Status.IN_SYNC and any(one.is_drift for one in found)
-    return replace(row, findings=found, status=Status.DRIFTED if drifted else row.status)
+    status, drift = row.status, {one.finding.kind for one in found if one.is_drift}
+    if status is Status.IN_SYNC and drift:
+        status = Status.UNPROVEN if drift == {codes.MODEL_UNPROVEN} else Status.DRIFTED
+    return replace(row, findings=found, status=status)
 
 
 def _is_about(pattern: str, row: HostDrift, host: Host | None) -> bool:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from jada import __version__
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.ui.console import json_text, visible
+from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks.codes import CODES, NOTE
 
@@ -29,6 +30,7 @@ def as_json(drift: DriftReport) -> dict[str, Any]:
                 "status": str(row.status),
                 "in_sync": {Status.IN_SYNC: True, Status.DRIFTED: False}.get(row.status),
                 "error": row.findings[0].finding.actual if row.status is Status.NOT_CHECKED else None,
+                "evidence": evidence_as_json(row.evidence),
                 "findings": [_finding(row, one) for one in row.findings],
             }
             for row in drift.hosts

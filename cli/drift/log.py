@@ -86,7 +86,7 @@ class DriftLog:
             at=drift.at.isoformat(timespec="seconds"),
             in_sync=drift.count(Status.IN_SYNC),
             drifted=drift.count(Status.DRIFTED),
-            not_checked=drift.count(Status.NOT_CHECKED),
+            not_checked=drift.count(Status.NOT_CHECKED) + drift.count(Status.UNPROVEN),
         )
         with self._connection as db:
             # Taken before the comparison: of two checks at once, one alone finds a thing new.

@@ -89,6 +89,7 @@ class Event:
 STATUSES = {
     Status.IN_SYNC: Mark("fine", "✓", "in sync"),
     Status.DRIFTED: Mark("error", "✗", "drifted"),
+    Status.UNPROVEN: Mark("unknown", "?", "unproven"),
     Status.NOT_CHECKED: Mark("unknown", "?", "not checked"),
     Status.CHANGING: Mark("note", "↻", "being changed"),
     Status.GONE: Mark("gone", "–", "gone"),
@@ -162,7 +163,7 @@ def _cells(row: HostDrift, state: State | None, codes: Sequence[FindingCode]) ->
     A host without a release has nothing to be compared with, so nothing is known of most codes there; nor of one that
     is being changed, just now or for too long.
     """
-    is_judged = state and state.release and row.status in (Status.IN_SYNC, Status.DRIFTED)
+    is_judged = state and state.release and row.status in (Status.IN_SYNC, Status.DRIFTED, Status.UNPROVEN)
     none = NOTHING if is_judged else UNKNOWN
     return [
         min((_mark(one) for one in row.findings if one.finding.code == code.code), key=_grave, default=none)
@@ -180,7 +181,7 @@ def _grave(mark: Mark) -> int:
 
 def _by_need(rows: Sequence[HostDrift]) -> list[HostDrift]:
     """Those that need somebody first; otherwise as they came."""
-    order = [Status.NOT_CHECKED, Status.DRIFTED, Status.CHANGING, Status.IN_SYNC, Status.GONE]
+    order = [Status.NOT_CHECKED, Status.DRIFTED, Status.UNPROVEN, Status.CHANGING, Status.IN_SYNC, Status.GONE]
     return sorted(rows, key=lambda row: order.index(row.status))
 
 

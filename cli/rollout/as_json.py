@@ -8,7 +8,9 @@ from typing import Any
 from jada import HostError
 from jada.cli.rollout.outcome import HostResult, model_seen
 from jada.cli.ui.console import shorten_masks
+from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
+from jada.tasks.evidence import evidence_of
 from jada.tasks.plan import Plan
 
 
@@ -30,6 +32,7 @@ def as_json(
                 "model_before": (made.before.model or None) if made else None,
                 "model_desired": (made.desired.model or None) if made else None,
                 "model_after": model_seen(name, report) or None,
+                "evidence": evidence_as_json(evidence_of(state)) if state else None,
                 "open_files_in_force": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding, name) for finding in report.findings],
                 "notes": list(report.notes),

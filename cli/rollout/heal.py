@@ -34,7 +34,7 @@ def heal_hosts(
 ) -> Exit:
     """Heals the hosts of the fleet that --role and --limit leave."""
     session = replace(everything, hosts=choose(everything.fleet, everything.hosts, role, limit))
-    seen = session.look("Checking hosts")
+    seen = session.look("Checking hosts", ask=session.engine.service.asks())
     known = {**seen, **_others(everything, session, seen)}
     found = judged(session, known, whole=False)
     rows = {row.host: row for row in found.hosts}
@@ -71,7 +71,7 @@ def heal_plan(request: Request, row: HostDrift, state: State, desired: Desired |
         return Plan(lock=state.running_transaction)
     drift = [one.finding for one in row.findings if one.is_drift and one.finding.kind not in BESIDE]
     # What its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
-    if row.status is Status.IN_SYNC or (row.status is Status.DRIFTED and not drift):
+    if row.status in (Status.IN_SYNC, Status.UNPROVEN) or (row.status is Status.DRIFTED and not drift):
         return Plan()
     if not any(one.fixed_by.is_by_heal for one in drift):
         told = "; ".join(f"{one.code} {one.name}: {one.fix_on(row.host)}" for one in drift)

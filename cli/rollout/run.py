@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from jada import Exit, HostError, UnforeseenError, attempt
+from jada import Exit, HostError, Service, UnforeseenError, attempt
 from jada.cli import signals
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import Records, open_records, told_only
@@ -123,16 +124,17 @@ def _apply_all(
     todo: Mapping[str, Plan],
     planner: Planner,
     history: bool,
-    evidence: bool,
+    status: bool,
     reports: dict[str, HostResult],
 ) -> None:
     """Changes the hosts, and puts into `reports` how it ended for each as soon as it has."""
+    service = session.engine.service
 
     def change(name: str, connection: Connection) -> HostResult:
         began = time.monotonic()
         plan = todo[name]
         _stop_here(name)
-        told = _apply(name, connection, plan, evidence)
+        told = _apply(name, connection, plan, status, service)
         if isinstance(told, Outcome) and told.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
@@ -140,8 +142,8 @@ def _apply_all(
             if plan.refusal or plan.lock:
                 return without_change(plan)
             done = Outcome(Result.DONE, "", ())
-            told = _apply(name, connection, plan, evidence) if plan.transaction else done
-        report = verify(name, connection, plan, told, evidence)
+            told = _apply(name, connection, plan, status, service) if plan.transaction else done
+        report = verify(name, connection, plan, told, service, status)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
     def keep(name: str, connection: Connection) -> HostResult:
@@ -157,11 +159,12 @@ def _stop_here(name: str) -> None:
         raise NotStartedError(f"{name} was not begun: jada was told to stop")
 
 
-def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Outcome | HostError:
+def _apply(name: str, connection: Connection, plan: Plan, status: bool, service: Service) -> Outcome | HostError:
     """What came of the change; an error when nobody knows. Raises HostError where that is sure to be nothing."""
     transaction = plan.transaction
     assert transaction is not None  # noqa: S101 - for the type checker
-    told = attempt(name, lambda: connection.apply(transaction, evidence), "tell how its change ended")
+    act = partial(connection.apply, transaction, status, service.asks(is_change=True))
+    told = attempt(name, act, "tell how its change ended")
     if isinstance(told, HostError) and not isinstance(told, UnforeseenError):
         raise told
     return told

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jada import HostError, attempt
+from jada import HostError, Service, attempt
 from jada.cli.records.model import HostOutcome
 from jada.cli.results import each_judged
 from jada.cli.rollout.outcome import OUTCOMES, HostResult
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
+from jada.tasks.evidence import evidence_of
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
@@ -19,37 +21,45 @@ from jada.tasks.transaction import Outcome, Result
 if TYPE_CHECKING:
     from jada.tasks.engine import Connection
 
+Look = Callable[[], State]
 
-def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostError, evidence: bool) -> HostResult:
+
+def verify(
+    name: str, connection: Connection, plan: Plan, told: Outcome | HostError, service: Service, status: bool
+) -> HostResult:
     """A transaction that says "done" is believed only after a look, which tells too where nothing was said."""
+    look = partial(connection.look, status=status, ask=service.asks(is_change=True))
     if isinstance(told, HostError):
         connection.close()
-        report = verify(name, connection, plan, Outcome(Result.DONE, "", ()), evidence)
+        report = verify(name, connection, plan, Outcome(Result.DONE, "", ()), service, status)
         return report if report.outcome is HostOutcome.VERIFIED else replace(report, detail=told.message)
     if OUTCOMES.get(told.result) is HostOutcome.ROLLED_BACK:
-        return _verify_restored(name, connection, plan, told, evidence)
+        return _verify_restored(name, plan, told, look)
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
         return HostResult(OUTCOMES[told.result], reason, log=told.log)
-    look = partial(connection.look, evidence=evidence)
     seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
     if isinstance(judged, HostError):
         return HostResult(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
-    state, found = judged
+    return _judged(*judged, service)
+
+
+def _judged(state: State, found: tuple[Finding, ...], service: Service) -> HostResult:
+    """The result for a host that says that it is done: verified by what was observed alone."""
     if any(finding.is_error for finding in found):
-        why = (
-            "what runs is not known"
-            if state.unseen and not state.report.model
-            else "what runs is not what was asked for"
-        )
+        is_unknown = state.unseen and not state.report.model
+        why = "what runs is not known" if is_unknown else "what runs is not what was asked for"
         return HostResult(HostOutcome.UNPROVEN, why, state, found)
-    return HostResult(HostOutcome.VERIFIED, state=state, findings=found)
+    if service.proof == "observed" and (unproven := checks.unproven(state)):
+        return HostResult(HostOutcome.UNPROVEN, "nothing observed says which model runs", state, (*found, unproven))
+    strongest = next(iter(evidence_of(state)), None)
+    return HostResult(HostOutcome.VERIFIED, strongest.text if strongest else "", state, found)
 
 
-def _verify_restored(name: str, connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> HostResult:
+def _verify_restored(name: str, plan: Plan, told: Outcome, look: Look) -> HostResult:
     """A host that went back is looked at and judged like any other: what it ran before may crash too."""
-    seen = attempt(name, partial(connection.look, evidence=evidence), "look at it again")
+    seen = attempt(name, look, "look at it again")
     judged = each_judged({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
     if isinstance(judged, HostError):
         detail = f"{told.reason}; it says that it rolled back, but {judged.message}"

@@ -7,8 +7,9 @@ from typing import Any
 
 from jada.cli.ui.console import escape, plural, since, visible
 from jada.cli.ui.duration import iso
+from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
-from jada.tasks import checks, effective
+from jada.tasks import checks, effective, evidence
 from jada.tasks.effective import Effective
 from jada.tasks.state import State
 
@@ -28,8 +29,8 @@ def explanation_dict(name: str, state: State) -> dict[str, Any]:
         "model_desired": (state.release.desired.model or None) if state.release else None,
         "next_start": _effect(fresh),
         "running": {
-            "model": checks.running_model(state) or None,
-            "reported_by": state.report.by if state.report.model else None,
+            "model": evidence.running_model(state) or None,
+            "evidence": evidence_as_json(evidence.evidence_of(state)),
             "pid": process.pid,
             "started_at": iso(process.started),
             "uptime_seconds": max(0.0, state.now - process.started),
@@ -74,7 +75,7 @@ def _what_runs(state: State) -> Iterator[str]:
     if process is None:
         yield "\n  No process runs."
     else:
-        model = checks.running_model(state) or "a model that nothing tells"
+        model = evidence.running_model(state) or "a model that nothing tells"
         began = since(process.started, state.now)
         title = f"Process {process.pid}, running for {began}, uses {model}{_how(state)}"
         if running is None or running.chain == fresh.chain:
@@ -116,7 +117,8 @@ def _both(state: State) -> tuple[Effective, Effective | None]:
 
 
 def _how(state: State) -> str:
-    return " (says its model check)" if state.report.model else ""
+    strongest = next(iter(evidence.evidence_of(state)), None)
+    return f" ({strongest.text})" if strongest else ""
 
 
 def _limits(state: State) -> dict[str, int | None]:

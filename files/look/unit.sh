@@ -1,6 +1,6 @@
 # The unit as systemd has it, its user, and what systemd has for every service.
 
-# reads: UNIT EVIDENCE
+# reads: UNIT STATUS
 # sets: loaded user pid start fragment dropins unit_names group own_root program commands, and of the environment that a
 #       start has: environment passed environment_files unset
 # prints: unit.PROPERTY
@@ -33,7 +33,7 @@ RootDirectory,RootImage"); do
         esac
         say "unit.${line%%=*}" "$text"
     done
-    [ -z "$EVIDENCE" ] || status
+    [ -z "$STATUS" ] || status
 }
 
 # Without the lines that show command lines: those may carry secrets.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from jada import ModelCheck, Service
+from jada import ASK, PROOF, ModelCheck, Service
 from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Readers, Value, shown
 
@@ -91,6 +91,8 @@ READERS: Readers = {
     "model_check": _model_check,
     "projects": _projects,
     "cli": _program,
+    "ask": lambda ask: ask.choice(ASK),
+    "proof": lambda proof: proof.choice(PROOF),
     "settle": lambda settle: settle.integer(0, 600),
     "keep": lambda keep: keep.integer(2, 1000),
 }

@@ -122,12 +122,12 @@ class SshConnection:
                 line.close()
         self._connector.data["ssh_paramiko_connect_kwargs"] = given
 
-    def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False, ask: bool = False) -> State:
+    def look(self, history: bool = False, status: bool = False, goes_on: bool = False, ask: bool = False) -> State:
         """One look, with the releases the host remembers, what systemctl tells people and what the service's own CLI
         says, if asked; a second one if the link dies. Where it `goes_on`, an `apply` soon after it takes no other
         command. Raises HostError.
         """
-        script = look_script(self.service, history, evidence, ask)
+        script = look_script(self.service, history, status, ask)
         try:
             return self._look(script, goes_on)
         except HostError:
@@ -174,13 +174,13 @@ class SshConnection:
         except LookError as error:
             raise HostError(f"{self._host.name} can't ask its Claude CLI: {error}") from None
 
-    def apply(self, transaction: Transaction, evidence: bool = False, ask: bool = False) -> Outcome:
+    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
 
         Raises HostError.
         """
         self._was_begun = False
-        return self._change(transaction, evidence, ask) or self._recover_outcome(transaction)
+        return self._change(transaction, status, ask) or self._recover_outcome(transaction)
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
@@ -197,9 +197,9 @@ class SshConnection:
             raise HostError(f"{self._host.name} can't tell its journal: {why}")
         return [told(line, most=LONGEST_LINE) for line in lines]
 
-    def _change(self, transaction: Transaction, evidence: bool = False, ask: bool = False) -> Outcome | None:
+    def _change(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest
-        look = look_script(self.service, evidence=evidence, ask=ask)
+        look = look_script(self.service, status=status, ask=ask)
         given = {"transaction": transaction, "look": look, "instance": self._instance}
         lines = self._run(change, **given, name=name, _timeout=longest).stdout_lines
         if why := failure(lines):

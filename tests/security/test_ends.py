@@ -9,7 +9,7 @@ import pytest
 
 from jada import ModelCheck
 from jada.inventory.lab import machine
-from jada.tasks import checks
+from jada.tasks import evidence
 from tests.conftest import eventually
 from tests.security.conftest import ATTACK, Victim
 
@@ -53,7 +53,7 @@ def test_what_the_user_lays_is_read_to_an_end(victim: Victim, lay: str, told: st
     finally:
         victim.root("pkill -KILL -x claude", check=False)
     assert told in seen.settings.problem + "; ".join(seen.unread)
-    assert checks.running_model(seen) is not None
+    assert evidence.running_model(seen) is not None
 
 
 # More of everything than a look takes: settings that do not pack, agents, a command line in the unit's control group.
