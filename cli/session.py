@@ -1,4 +1,4 @@
-"""From the options every command shares to the hosts it is about, with an engine that reaches them."""
+"""The hosts that a command is about, and an engine that reaches them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import click
-
-from jada import ConfigError, Host, HostError, JadaError, UnforeseenError
+from jada import Host, HostError, JadaError, UnforeseenError
 from jada.cli import signals
 from jada.cli.results import HostResults
-from jada.cli.ui.complete import role_names
-from jada.cli.ui.console import debugged, err, escape, plural, progress, visible
-from jada.cli.ui.given import GIVEN
+from jada.cli.selection import LIMIT, choose, patterns
+from jada.cli.ui.console import debugged, err, escape, progress, visible
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
@@ -29,11 +26,7 @@ if TYPE_CHECKING:
     from jada.tasks.plan import Request
     from jada.tasks.state import State
 
-F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
-
-# What chooses hosts by their names, where that is an option; some commands take a name as an argument.
-LIMIT, HOST = "--limit", "HOST"
 
 
 class NotStartedError(HostError):
@@ -104,29 +97,6 @@ class FleetSession:
         return Request(new_id(now), self.fleet.name, who, at, nofile, restart, visible(reason), force)
 
 
-def fleet_option(command: F) -> F:
-    """--fleet, for every command that reads fleet.yml."""
-    return click.option(
-        "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use (default: see jada --help)."
-    )(command)
-
-
-def host_options(command: F) -> F:
-    """--fleet, --role and --limit, for every command about hosts."""
-    command = click.option(
-        "--limit",
-        metavar="PATTERN",
-        type=GIVEN,
-        multiple=True,
-        callback=lambda _, __, given: ",".join(given) if given else None,
-        help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
-    )(command)
-    command = click.option(
-        "--role", metavar="ROLE", type=GIVEN, help="Only hosts of this role of fleet.yml.", shell_complete=role_names
-    )(command)
-    return fleet_option(command)
-
-
 def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:
     """The fleet.yml that a command about hosts is to use; a rollback needs not all of it to be good."""
     from jada.cli.startup import patch_gevent
@@ -192,36 +162,6 @@ def find(fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMI
     return choose(fleet, hosts, role, limit, limit_by)
 
 
-def choose(
-    fleet: Fleet, hosts: tuple[Host, ...], role: str | None, limit: str | None, limit_by: str = LIMIT
-) -> tuple[Host, ...]:
-    """Those of `hosts` that --role and --limit leave. Raises ConfigError when a role or any pattern matches none."""
-    if role is not None and role not in {one.name for one in fleet.roles}:
-        raise ConfigError(
-            f"fleet.yml names no role {role}",
-            "one of: " + ", ".join(one.name for one in fleet.roles),
-        )
-    of_role = tuple(host for host in hosts if role is None or host.role == role)
-    if not of_role:
-        raise JadaError(f"None of the {plural(len(hosts), 'host')} has the role {role}")
-    if limit is None:
-        return of_role
-    matches = {
-        pattern: {host.name for host in of_role if fnmatch.fnmatchcase(host.name, pattern)}
-        for pattern in patterns(limit)
-    }
-    if unmatched := [pattern for pattern, names in matches.items() if not names]:
-        told = ",".join(one or "''" for one in unmatched)
-        where = f" of role {role}" if role is not None else ""
-        names = ", ".join(host.name for host in of_role[:20]) + (", …" if len(of_role) > 20 else "")
-        raise ConfigError(
-            f"None of the {plural(len(of_role), 'host')}{where} matches {limit_by} {told}",
-            f"one of: {names}",
-        )
-    chosen = set().union(*matches.values())
-    return tuple(host for host in of_role if host.name in chosen)
-
-
 def choose_recorded(
     fleet: Fleet, recorded: Collection[str], role: str | None, limit: str | None, host: str | None = None
 ) -> set[str] | None:
@@ -245,18 +185,3 @@ def choose_recorded(
             find(fleet, None, glob.escape(host), "--host")
         names &= {host}
     return names
-
-
-def patterns(limit: str) -> list[str]:
-    """The shell patterns of --limit."""
-    return [pattern.strip() for pattern in limit.split(",")]
-
-
-def one_host(hosts: tuple[Host, ...], wanted: str) -> Host:
-    """The only one of the hosts that were found for a name. Raises ConfigError."""
-    exact = [host for host in hosts if host.name == wanted] or list(hosts)
-    if len(exact) > 1:
-        raise ConfigError(
-            f"{wanted} matches {plural(len(hosts), 'host')}", "name one of: " + ", ".join(one.name for one in hosts)
-        )
-    return exact[0]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jada import Exit, JadaError
-from jada.cli.session import host_options, load, open_session
+from jada.cli.options import host_options
+from jada.cli.session import load, open_session
 from jada.cli.ui.console import emit_json, err, escape, out, put, write_file
 from jada.cli.ui.duration import parse_duration
 from jada.cli.ui.given import GIVEN

@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from jada import Exit, HostError
+from jada.cli.options import fleet_option
 from jada.cli.results import HostResults, each_judged
-from jada.cli.session import HOST, fleet_option, open_session
+from jada.cli.selection import HOST
+from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, out
 from jada.cli.ui.given import GIVEN
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from jada import Exit
+from jada.cli.options import host_options
 from jada.cli.rollout.options import RolloutOptions, rollout_options
-from jada.cli.session import host_options, open_session
+from jada.cli.session import open_session
 
 
 @click.command()

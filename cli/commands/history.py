@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from jada import Exit, HostError, natural
+from jada.cli.options import host_options
 from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, each_judged
-from jada.cli.session import FleetSession, choose_recorded, host_options, load, open_session
+from jada.cli.session import FleetSession, choose_recorded, load, open_session
 from jada.cli.ui.console import all_visible, emit_json, err, escape, nulled, out, plural
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option

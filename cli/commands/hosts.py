@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from jada import Exit, Host
-from jada.cli.session import find, host_options, load
+from jada.cli.options import host_options
+from jada.cli.session import find, load
 from jada.cli.ui.console import emit_json, escape, nulled, out, plural
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.inventory.access.known_hosts import known_name

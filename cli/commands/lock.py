@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from jada import Exit, HostError
+from jada.cli.options import host_options
 from jada.cli.records.model import LockEntry
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import worst
-from jada.cli.session import FleetSession, host_options, open_session
+from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
 from jada.cli.ui.duration import parse_duration
 from jada.cli.ui.locks import lock_as_json

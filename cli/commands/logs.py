@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from jada import Exit, HostError
-from jada.cli.session import HOST, fleet_option, one_host, open_session
+from jada.cli.options import fleet_option
+from jada.cli.selection import HOST, one_host
+from jada.cli.session import open_session
 from jada.cli.ui.console import escape, out
 from jada.cli.ui.given import GIVEN
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jada import ConfigError, Exit, Model
-from jada.cli.session import fleet_option
+from jada.cli.options import fleet_option
 from jada.cli.ui.console import emit_json, escape
 from jada.cli.ui.tables import Column, show_table
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jada.cli.options import host_options
 from jada.cli.results import each_judged
-from jada.cli.session import host_options, open_session
+from jada.cli.session import open_session
 from jada.cli.ui.console import escape, out, write_file
 from jada.cli.ui.duration import parse_duration
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from jada import Exit
+from jada.cli.options import host_options
 from jada.cli.rollout.options import RolloutOptions, rollout_options
-from jada.cli.session import FleetSession, host_options, open_session
+from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.complete import model_names
 from jada.cli.ui.given import GIVEN
 

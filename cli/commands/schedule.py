@@ -18,7 +18,7 @@ import click
 
 from jada import ConfigError, Exit, JadaError
 from jada.cli.commands.drift import drift
-from jada.cli.session import fleet_option
+from jada.cli.options import fleet_option
 from jada.cli.ui.console import escape, out, write_file
 from jada.cli.ui.duration import parse_duration
 from jada.tasks import FILES

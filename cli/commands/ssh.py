@@ -9,7 +9,9 @@ import click
 
 from jada import JadaError
 from jada.cli import signals
-from jada.cli.session import HOST, find, fleet_option, load, one_host
+from jada.cli.options import fleet_option
+from jada.cli.selection import HOST, one_host
+from jada.cli.session import find, load
 from jada.cli.ui.given import GIVEN
 
 

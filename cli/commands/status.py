@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jada import Exit, Host, HostError
+from jada.cli.options import host_options
 from jada.cli.results import each_judged
-from jada.cli.session import host_options, open_session
+from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since
 from jada.cli.ui.duration import iso
 from jada.cli.ui.locks import lock_as_json

@@ -17,7 +17,8 @@ from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
-from jada.cli.session import FleetSession, choose
+from jada.cli.selection import choose
+from jada.cli.session import FleetSession
 from jada.inventory import models
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request

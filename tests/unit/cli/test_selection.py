@@ -1,43 +1,16 @@
-"""An option that is given and empty is a variable that is not set: never the default, never every host."""
+"""The hosts that --role and --limit leave."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
 from jada import ConfigError, Host, JadaError
-from jada.cli.main import COMMANDS, jada
-from jada.cli.session import choose
+from jada.cli.main import jada
+from jada.cli.selection import choose
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
-
-# What people may leave empty, or what is checked where it is read.
-FREE = {"reason", "every"}
-
-
-def commands() -> Iterator[tuple[str, click.Command]]:
-    yield "jada", jada
-    for name in COMMANDS:
-        command = jada.get_command(click.Context(jada), name)
-        assert command
-        yield name, command
-
-
-@pytest.mark.parametrize(("name", "command"), commands())
-def test_no_text_may_be_empty(name: str, command: click.Command) -> None:
-    texts = [one for one in command.params if type(one.type) is click.types.StringParamType and one.name not in FREE]
-    assert [one.name for one in texts] == []
-
-
-@pytest.mark.parametrize("words", ["status --limit", "upgrade --to", "rollback --to", "drift --role", "--fleet"])
-def test_an_empty_one_is_wrong_usage(words: str) -> None:
-    more = ["status"] if words == "--fleet" else []
-    with pytest.raises(click.BadParameter, match="is empty; is a variable not set"):
-        jada.main([*words.split(), " ", *more], standalone_mode=False)
-
 
 HOSTS = tuple(Host(name, "192.0.2.1", "static", role=name[0]) for name in ("a-1", "a-2", "b-1"))
 FLEET = Fleet("f", Path("fleet.yml"), (), tuple(Role(name) for name in "abc"))
