@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
 from tests.conftest import LAB
 
 if TYPE_CHECKING:
@@ -110,11 +110,3 @@ def test_the_probe_and_the_projects_of_the_fleet_are_looked_at(lab: Lab) -> None
     assert "J105 model-running: expected claude-opus-5, saw agent (model_check.command)" in told
     assert f"saw claude-x from model in {project}/settings.local.json" in told
     lab.run(HOST, "rm -r /home/agent/Documents")
-
-
-def test_explain_tells_a_host_it_can_not_look_at(lab: Lab) -> None:
-    machine.power_off(lab[HOST])
-    try:
-        assert f"{HOST} can't be reached" in lab.jada("explain", HOST, exit_code=1)
-    finally:
-        fleet.power_on(lab[HOST])

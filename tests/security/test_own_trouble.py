@@ -37,7 +37,10 @@ EOF"""
 DUMP = "text = json.dumps(manifest)"
 # What root on a host makes of its current manifest, and whether the host can still be judged.
 FORGED = {
-    "a key of a newer jada": (f"manifest['guard'] = {{'until': 'noon'}}; manifest['desired']['tier'] = 2; {DUMP}", True),
+    "a key of a newer jada": (
+        f"manifest['guard'] = {{'until': 'noon'}}; manifest['desired']['tier'] = 2; {DUMP}",
+        True,
+    ),
     "words that move the cursor": (
         f"manifest['who'] = 'x\\x1b[2J\\n::error::x'; manifest['fleet'] = '[/x]'; {DUMP}",
         True,
