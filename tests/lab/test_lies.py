@@ -97,7 +97,7 @@ echo 'import time; time.sleep(1000)' >/srv/claude.js
 PTY="import pty; pty.spawn(['/srv/claude', '1000'])"
 setsid su -s /bin/sh bitnami -c "python3 -c \\"$PTY\\"" >/dev/null 2>&1 </dev/null &
 setsid /srv/node /srv/claude.js >/dev/null 2>&1 </dev/null &
-for i in $(seq 100); do set -- $(grep -lxE 'claude|node' /proc/[0-9]*/comm); [ $# -lt 2 ] || break; sleep 0.05; done
+for i in $(seq 1000); do set -- $(grep -lxE 'claude|node' /proc/[0-9]*/comm); [ $# -lt 2 ] || break; sleep 0.05; done
 for comm in "$@"; do basename "${comm%/comm}"; done >/run/old
 """
 CLAUDE = "cp /bin/sleep /srv/claude; /srv/claude 1000 >/dev/null 2>&1 & echo $! >>/run/stand-ins"

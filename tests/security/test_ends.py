@@ -10,6 +10,7 @@ import pytest
 from jada import ModelCheck
 from jada.inventory.lab import machine
 from jada.tasks import evidence
+from jada.tasks.state import State
 from tests.conftest import eventually
 from tests.security.conftest import ATTACK, Victim
 
@@ -149,12 +150,18 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
 def test_a_half_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
     """The half that runs as the user can be stopped by that user at any time; here for good. Root's is told."""
     end = victim.in_background("pkill -STOP -u agent -f look_as_use[r]")
+    looks: list[State] = []
+
+    def is_cut_off() -> bool:
+        looks.append(victim.look())
+        return bool(looks[-1].unseen)
+
     try:
         # Now and then the attacker comes too late.
-        seen = next((one for one in (victim.look() for _ in range(20)) if one.unseen), None)
+        eventually(is_cut_off, "the half was never stopped")
     finally:
         end()
-    assert seen
+    seen = looks[-1]
     assert (seen.unseen, seen.user, seen.process is None) == ("it was cut off", "agent", False)
     assert victim.root("pgrep -u agent -f look_as_use[r]", check=False) == ""
 

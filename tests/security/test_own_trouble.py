@@ -37,7 +37,10 @@ EOF"""
 DUMP = "text = json.dumps(manifest)"
 # What root on a host makes of its current manifest, and whether the host can still be judged.
 FORGED = {
-    "a key of a newer jada": (f"manifest['guard'] = {{'until': 'noon'}}; manifest['wanted']['tier'] = 2; {DUMP}", True),
+    "a key of a newer jada": (
+        f"manifest['guard'] = {{'until': 'noon'}}; manifest['desired']['tier'] = 2; {DUMP}",
+        True,
+    ),
     "words that move the cursor": (
         f"manifest['who'] = 'x\\x1b[2J\\n::error::x'; manifest['fleet'] = '[/x]'; {DUMP}",
         True,
@@ -45,13 +48,13 @@ FORGED = {
     "a list": ("text = '[]'", False),
     "half of it": (f"{DUMP}; text = text[:40]", False),
     "nothing": ("text = ''", False),
-    "text for a number": (f"manifest['wanted']['nofile'] = 'many'; {DUMP}", False),
-    "a number that is none": (f"manifest['wanted']['nofile'] = float('nan'); {DUMP}", False),
+    "text for a number": (f"manifest['desired']['nofile'] = 'many'; {DUMP}", False),
+    "a number that is none": (f"manifest['desired']['nofile'] = float('nan'); {DUMP}", False),
     "a number of 5000 digits": (f"{DUMP}; text = text.replace('20000', '9' * 5000)", False),
     "at: yesterday": (f"manifest['at'] = 'yesterday'; {DUMP}", False),
     "year 1": (f"manifest['at'] = '0001-01-01T00:00:00+14:00'; {DUMP}", False),
     "an id that is markup": (f"manifest['id'] = '[/x]'; {DUMP}", False),
-    "a model that is more lines": (f"manifest['wanted']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
+    "a model that is more lines": (f"manifest['desired']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
     "an id of no release": ("import os; text = ''; os.rename(path, path + '.away')", False),
     "nested": ("text = '[' * 100000", False),
 }
