@@ -19,11 +19,11 @@ import gevent
 import pytest
 
 from jada import Exit, Host, HostError, JadaError, Service, attempt
-from jada.cli.commands.history import each_read
+from jada.cli.commands.history import read_each
 from jada.cli.drift.evaluate import Status, evaluate
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
-from jada.cli.results import each_judged
+from jada.cli.results import judge_each
 from jada.cli.rollout import run
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
@@ -153,7 +153,7 @@ def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:
         return name if state.now else str(1 / 0)
 
     seen: dict[str, State | HostError] = {"a": host(), "b": host(now=0), "c": HostError("off")}
-    told = each_judged(seen, tell)
+    told = judge_each(seen, tell)
     assert told["a"] == "a"
     assert [str(told[name]) for name in "bc"] == [
         "b: jada could not judge what it saw there (ZeroDivisionError)",
@@ -165,7 +165,7 @@ def test_a_forged_record_of_a_host_is_kept_as_words_or_is_that_hosts_trouble() -
     release = Release("id\n::error::x", "upgrade", Desired("\ud800", 1), Desired("", 0), who="\x1b[2J")
     listed = replace(release, id=cast("str", ["id"]))
     bad = {name: (HistoryEntry(cast("Release", one), ""),) for name, one in (("b", None), ("c", listed))}
-    told = each_read({"a": (HistoryEntry(release, "\u202e"),), **bad, "d": HostError("off")})
+    told = read_each({"a": (HistoryEntry(release, "\u202e"),), **bad, "d": HostError("off")})
     assert [isinstance(told[name], HostError) for name in "abcd"] == [False, True, True, True]
     ((entry, result),) = cast("list[Any]", told["a"])
     assert (entry.id, entry.model, entry.who, result.detail) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jada import HostError, Service
-from jada.cli.rollout.way_back import Recorded, described, last_change
+from jada.cli.rollout.way_back import Recorded, last_change, rollback_notes
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan, release
 from jada.tasks.plan import Plan, Request
@@ -60,7 +60,7 @@ class Hosts:
             else plan.rollback(request, "r", to, state, SERVICE, change)
             for name, state in chosen.items()
         }
-        self.notes = list(described(FLEET, chosen, plans, None if to else last, redo))
+        self.notes = list(rollback_notes(FLEET, chosen, plans, None if to else last, redo))
         for name, one in plans.items():
             if one.transaction:
                 self.do(name, one.transaction.release, name in fails)
@@ -256,7 +256,7 @@ def test_a_change_of_hosts_that_are_gone_sends_no_others_back(hosts: Hosts) -> N
     assert last.change == change
     plans = {name: plan.rollback(hosts.request(), "r", "", hosts.states[name], SERVICE, change) for name in "abc"}
     assert moved(plans) == ""
-    (note,) = described(FLEET, seen, {**plans, "d": HostError("")}, last, False)
+    (note,) = rollback_notes(FLEET, seen, {**plans, "d": HostError("")}, last, False)
     assert note.startswith(f"The last change was release {change}. Unreachable: d.")
 
 
@@ -272,7 +272,7 @@ def test_one_hosts_word_is_not_before_this_machines_record(hosts: Hosts) -> None
     assert last.change == change
     plans = {name: plan.rollback(hosts.request(), "r", "", one, SERVICE, change) for name, one in hosts.states.items()}
     assert moved(plans).startswith("abc")
-    notes = list(described(FLEET, hosts.states, plans, last, False))
+    notes = list(rollback_notes(FLEET, hosts.states, plans, last, False))
     assert any(f"d tells of a later release {forged}, by mallory" in note for note in notes)
     failed = HistoryEntry(replace(state.release, id=forged), "it crashed")
     hosts.states["d"] = replace(state, history=(*state.history, failed))
