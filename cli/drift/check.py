@@ -93,12 +93,12 @@ def summary(report: DriftReport) -> str:
 
 
 def _line(row: HostDrift, evaluated: EvaluatedFinding) -> str:
-    text = escape(formats.text_of(evaluated))
+    shown = escape(formats.text_of(evaluated))
     if row.status is Status.NOT_CHECKED:
-        text = (
+        shown = (
             f"[red]not checked[/] {evaluated.finding.code} {evaluated.finding.name}: {escape(evaluated.finding.actual)}"
         )
-    return f"[red]✗[/] [bold]{escape(row.host)}[/] {text}\n    Fix: {escape(evaluated.finding.fix_on(row.host))}"
+    return f"[red]✗[/] [bold]{escape(row.host)}[/] {shown}\n    Fix: {escape(evaluated.finding.fix_on(row.host))}"
 
 
 def remember_and_tell(session: FleetSession, report: DriftReport, unread: JadaError | None = None) -> None:
@@ -139,11 +139,9 @@ def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit:
         show_table(EPISODES, [_cells(episode) for episode in episodes], hint="--json")
     unchecked = sum(check.not_checked > 0 for check in checks)
     missed = f", {unchecked} of which could not check every host" if unchecked else ""
-    findings = plural(len(episodes), "finding") if episodes else "nothing found"
-    findings += "" if hosts is None else " on these hosts"
-    out.print(
-        f"{escape(config.name)} since {at}: {plural(len(checks), 'check')} from this machine{missed}; {findings}."
-    )
+    tally = plural(len(episodes), "finding") if episodes else "nothing found"
+    tally += "" if hosts is None else " on these hosts"
+    out.print(f"{escape(config.name)} since {at}: {plural(len(checks), 'check')} from this machine{missed}; {tally}.")
     return Exit.OK
 
 

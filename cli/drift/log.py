@@ -61,7 +61,7 @@ def compare(drift: DriftReport, known: Sequence[Episode]) -> tuple[list[Episode]
     """The episodes that begin with this check, and those of `known` (the open ones) that it ends."""
     at = drift.at.isoformat(timespec="seconds")
     rows = {row.host: row for row in drift.hosts}
-    # What is there half-way through a change begins nothing and ends nothing.
+    # A finding half-way through a change begins nothing and ends nothing.
     settled = [row for row in drift.hosts if row.status is not Status.CHANGING]
     now = {(episode.host, episode.code): episode for row in settled for episode in _episodes(drift.fleet, row, at)}
     was = {(episode.host, episode.code) for episode in known}

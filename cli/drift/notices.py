@@ -73,7 +73,8 @@ def _line(notice: Notice) -> str:
     fix = visible(episode.fix)
     # Half a command is another command.
     fix = fix if len(fix) <= MOST_CHARACTERS // 2 else "jada drift tells it whole"
-    return f"NEW {episode.severity}: {about}: expected {_short(episode.expected)}, saw {_short(episode.actual)}. Fix: {fix}"
+    expected, actual = _short(episode.expected), _short(episode.actual)
+    return f"NEW {episode.severity}: {about}: expected {expected}, saw {actual}. Fix: {fix}"
 
 
 def _short(text: str) -> str:
@@ -82,6 +83,6 @@ def _short(text: str) -> str:
 
 
 def _for_slack(text: str) -> str:
-    """Escapes a text for Slack, which reads three characters as markup, no others, and makes a link of any URL."""
+    """Escapes a text for Slack: it reads these three characters as markup, no others, and makes a link of any URL."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("://", "[:]//")

@@ -71,7 +71,7 @@ def heal_plan(request: Request, row: HostDrift, state: State, desired: Desired |
         return Plan(lock=state.running_transaction)
     drifted = (evaluated.finding for evaluated in row.findings if evaluated.is_drift)
     drift = [finding for finding in drifted if finding.kind not in BESIDE]
-    # What its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
+    # All that its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
     if row.status is Status.IN_SYNC or (row.status is Status.DRIFTED and not drift):
         return Plan()
     if not any(finding.fixed_by.is_by_heal for finding in drift):

@@ -158,7 +158,7 @@ def _stop_here(name: str) -> None:
 
 
 def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Outcome | HostError:
-    """Applies the change: its outcome, or an error when nobody knows. Raises HostError where surely nothing was done."""
+    """Applies the change: its outcome, or an error if nobody knows. Raises HostError where surely nothing was done."""
     transaction = plan.transaction
     assert transaction is not None  # noqa: S101 - for the type checker
     outcome = attempt(name, lambda: connection.apply(transaction, evidence), "tell how its change ended")

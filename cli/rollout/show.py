@@ -57,8 +57,8 @@ def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str,
         mark = "[green]✓[/]" if report.outcome.ok else "[red]✗[/]"
         out.print(f"{mark} [bold]{escape(name)}[/] " + "\n".join(lines))
     counts = {outcome: sum(report.outcome is outcome for report in reports.values()) for outcome in HostOutcome}
-    summary = ", ".join(f"{count} {outcome.label}" for outcome, count in counts.items() if count)
-    out.print(f"\n{plural(len(reports), 'host')}: {summary}; {escape(models)}.")
+    tally = ", ".join(f"{count} {outcome.label}" for outcome, count in counts.items() if count)
+    out.print(f"\n{plural(len(reports), 'host')}: {tally}; {escape(models)}.")
     if broken := [name for name, report in reports.items() if report.outcome is HostOutcome.ROLLBACK_FAILED]:
         out.print(f"[red]Needs you[/]: {escape(named(broken))}")
 

@@ -33,14 +33,14 @@ roles:
 
 @dataclass
 class Done:
-    """How a command ended: its exit code, and what it printed on stdout and stderr."""
+    """The end of a command: its exit code, and the text of its stdout and stderr."""
 
     exit: int
     out: str
     err: str
 
     def json(self) -> dict[str, Any]:
-        """What it printed, which has the form that docs/schemas/ has for it."""
+        """The JSON that it printed, which has the form that docs/schemas/ has for it."""
         told = checked(self.out)
         assert told["exit"] == self.exit
         return told

@@ -1,4 +1,4 @@
-"""What is typed before the command: an option, or a command that there is not."""
+"""Words typed before the command: an option, or a command that there is not."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from jada import Exit
 from jada.cli.main import COMMANDS, jada
 from jada.cli.options import host_options
 
-# What people may leave empty, or what is checked where it is read.
+# Texts that people may leave empty, or that are checked where they are read.
 FREE = {"reason", "every"}
 
 

@@ -50,7 +50,7 @@ def with_gevent(act):
     return work
 
 def guarded():
-    # What one host's trouble may be caught as, with the signal in the middle of it.
+    # Errors that one host's trouble may be caught as, with the signal in the middle of it.
     import gevent
     while True:
         try:

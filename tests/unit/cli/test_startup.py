@@ -1,4 +1,4 @@
-"""What is loaded before the first answer: `jada --help` and completion must feel instant."""
+"""Modules loaded before the first answer: `jada --help` and completion must feel instant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ main()
 
 
 def run(*argv: str, program: str = PROGRAM, **environ: str) -> tuple[str, list[str]]:
-    """What jada printed, and the heavy modules it loaded for that."""
+    """Runs jada: all that it printed, and the heavy modules it loaded for that."""
     env = {**os.environ, **environ}
     done = subprocess.run([sys.executable, "-c", program, *argv], capture_output=True, text=True, check=False, env=env)
     last = done.stderr.splitlines()[-1]
@@ -33,7 +33,7 @@ def run(*argv: str, program: str = PROGRAM, **environ: str) -> tuple[str, list[s
 
 
 def complete(words: str, **environ: str) -> tuple[list[str], list[str]]:
-    """What bash is offered for the last of the words, and the heavy modules that were loaded for it."""
+    """The offers to bash for the last of the words, and the heavy modules that were loaded for them."""
     count = len(words.split(" ")) - 1
     told, loaded = run(_JADA_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(count), **environ)
     return [line.partition(",")[2] for line in told.splitlines() if line], loaded
@@ -130,7 +130,7 @@ def test_what_asks_a_cloud_is_not_loaded_to_read_a_fleet_yml(tmp_path: Path, sou
 
 
 def python(program: str, **environ: str) -> list[str]:
-    """What a process of its own prints: gevent's patches can't be taken back."""
+    """The lines that a process of its own prints: gevent's patches can't be taken back."""
     env = {**os.environ, **environ}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
     assert done.stderr == ""

@@ -42,7 +42,7 @@ HOSTS = (
     Host("off-1", "", "lightsail", "off-1", "us-east-1", role="r", trouble=HostError("off-1 has no address")),
 )
 RELEASE = "20261124-110000-aaaa"
-# What may be an empty text: values and keys of tags, lines of a diff and of a journal.
+# Places of texts that may be empty: values and keys of tags, lines of a diff and of a journal.
 FOREIGN = {"tags", "diff", "log"}
 Run = Callable[..., dict[str, Any]]
 

@@ -29,7 +29,7 @@ OFF = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "", "")
 
 
 def on_host(folder: Path, request: LockRequest) -> LockAnswer:
-    """What the script makes of a host whose own folder is this."""
+    """The answer of the script on a host whose own folder is this."""
     script = lock_script(request).replace("/var/lib/jada", str(folder))
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
     *before, last = done.stdout.splitlines()
@@ -95,7 +95,7 @@ def test_what_is_no_lock_of_this_jada_is_somebodys_and_never_ends(tmp_path: Path
 
 
 def is_held(folder: Path) -> tuple[bool, str]:
-    """What a transaction makes of the lock, and by whom it says that it is held."""
+    """Asks a transaction: True if the lock is held, and by whom it says that it is."""
     (function,) = re.findall(r"^is_held\(\) \{.*?^\}", (FILES / "change" / "transaction.sh").read_text(), re.M | re.S)
     script = f'set -u\nHOME_OF_JADA={folder}\n{function}\nis_held || exit 1\necho "$by since $since: $why"\n'
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What `jada history --rebuild` takes of what hosts remember: each of them speaks for itself, and for no other."""
+"""`jada history --rebuild` of what hosts remember: each of them speaks for itself, and for no other."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from jada.cli.commands.drift import drift
 from jada.cli.commands.schedule import Job
 from jada.cli.ui.duration import parse_duration
 
-# What a path may hold and a shell, cron or systemd would take for its own.
+# Characters that a path may hold and a shell, cron or systemd would take for its own.
 NASTY = "/srv/a b/$HOME/100%/'quoted' \"twice\"\\x"
 JOB = Job(("/opt/jada", "drift", "--fleet", NASTY), "deploy", Path("/home/deploy"), (Path("/srv/50%"),))
 
@@ -57,7 +57,7 @@ def test_what_cron_can_not_say_is_refused(every: str) -> None:
 
 
 def by_cron(line: str) -> str:
-    """What cron hands to the shell: the sixth field, where only \\% is a %."""
+    """The command that cron hands to the shell: the sixth field, where only \\% is a %."""
     command = line.split(maxsplit=5)[5]
     assert "%" not in command.replace("\\%", "")
     return command.replace("\\%", "%")

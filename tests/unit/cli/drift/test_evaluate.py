@@ -1,4 +1,4 @@
-"""What counts as drift of a fleet: its hosts' own findings, their place in the fleet, and what is accepted."""
+"""The drift of a fleet: its hosts' own findings, their place in the fleet, and what is accepted."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[4]
 XSD = etree.XMLSchema(etree.parse(Path(__file__).with_name("junit-10.xsd")))
 AT = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 UNTIL = Acceptance("J301", ("*",), "new image soon", date(2026, 12, 31), 3)
-# What a form might trip over: its own delimiters, several lines, a control character, other alphabets.
+# Texts that a form might trip over: its own delimiters, several lines, a control character, other alphabets.
 NASTY = "a, b: \"c\" <d> & 'e' 100%\r\n\x1b[31m\\ ]]> Grüße 世界 ::error::"
 DRIFTED = HostDrift(
     "web-1",
@@ -124,7 +124,7 @@ def test_junit_counts_failures_errors_and_what_is_accepted() -> None:
 
 
 def lost(ours: Any, read: Any, key: str = "") -> list[str]:
-    """What a reader did not take over: keys that SARIF does not have, or values of another type."""
+    """The keys that a reader did not take over: SARIF does not have them, or their values are of another type."""
     if isinstance(ours, dict):
         return [one for name in ours for one in lost(ours[name], read.get(name), f"{key}/{name}")]
     if isinstance(ours, list):

@@ -42,14 +42,14 @@ def check(minute: int, *findings: EvaluatedFinding, status: Status = Status.DRIF
 
 
 def events(log: DriftLog, target: str = "webhook") -> list[tuple[str, str, str]]:
-    """What a target has not been told, which is then told."""
+    """The notices that a target has not got, which it then gets."""
     pending = log.pending("f", target)
     log.delivered(target, pending)
     return [(one.event, one.episode.code, one.episode.resolution) for one in pending]
 
 
 def run(log: DriftLog, *checks: DriftReport) -> list[tuple[str, str, str]]:
-    """What the last of these checks makes news."""
+    """The news of the last of these checks."""
     for one in checks:
         events(log)
         log.add(one, ["webhook"])

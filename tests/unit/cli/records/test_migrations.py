@@ -146,7 +146,7 @@ def test_a_step_that_fails_leaves_the_older_record_as_it_was(old: Path, monkeypa
 
 
 def test_a_record_that_a_newer_jada_took_on_meanwhile_is_not_taken_back(old: Path) -> None:
-    """That other one writes between the look at the version and the turn to write."""
+    """The other one writes between the look at the version and the turn to write."""
 
     class Meanwhile(sqlite3.Connection):
         def execute(self, statement: str, values: Any = ()) -> sqlite3.Cursor:

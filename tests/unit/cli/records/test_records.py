@@ -72,7 +72,7 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     for query in asked:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], (query, steps)
-        # How many had which outcome is counted and sorted within one release, never over the whole record.
+        # Outcomes are counted and sorted within one release, never over the whole record.
         sorted_here = [step for step in steps if "TEMP B-TREE" in step]
         assert not sorted_here or "GROUP BY outcome" in query, (query, steps)
 

@@ -34,7 +34,7 @@ def text(node: etree._Element) -> str:
 
 
 def matrix(page: Page) -> dict[str, dict[str, str]]:
-    """What each row of the matrix says, by host and the first word of the column's heading."""
+    """The words of each row of the matrix, by host and the first word of the column's heading."""
     tree = parsed(page)
     heads = [text(one).split()[0] for one in tree.xpath("//table[@class='matrix']/thead//th")]
     rows = [[text(cell) for cell in row] for row in tree.xpath("//table[@class='matrix']/tbody/tr")]
@@ -46,7 +46,7 @@ def timeline(page: Page) -> list[str]:
 
 
 def about(page: Page, host: str) -> str:
-    """What the page tells of one host."""
+    """The text of the page about one host."""
     (found,) = (one for one in parsed(page).xpath("//details[@class='host']") if one.find(".//h3").text == host)
     return text(found)
 

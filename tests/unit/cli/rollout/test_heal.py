@@ -1,4 +1,4 @@
-"""What heals a host: what it is to run, what a release can fix, and what is left to people."""
+"""The healing of a host: the model it is to run, what a release can fix, and what is left to people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rollout makes of each way a host can answer: its outcome, the exit code, what is told and what is recorded."""
+"""A rollout on each way a host can answer: its outcome, the exit code, all that is printed and recorded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOST = HostError("the connection to web-1 was lost while it was being changed", 
 
 @dataclass
 class Rollout:
-    """How a rollout to one host ended: `told` is all that was printed."""
+    """The end of a rollout to one host: `told` is all that was printed."""
 
     exit: Exit
     told: str
@@ -230,7 +230,7 @@ def test_after_ctrl_c_no_other_host_is_begun(rolled: Callable[..., Rollout], mon
 def test_a_record_that_turns_unwritable_meanwhile_hides_no_outcome(
     rolled: Callable[..., Rollout], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was begun is on record; how it ended is printed, with why it could not be written."""
+    """The begin is on record; the end is printed, with why it could not be written."""
     monkeypatch.setattr(sqlite.Records, "update", lambda *_: (_ for _ in ()).throw(JadaError("disk full")))
     done = rolled()
     assert done.exit is Exit.OK

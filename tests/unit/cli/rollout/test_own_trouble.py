@@ -38,7 +38,7 @@ from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Transaction
 from tests.fakes import DONE, FakeEngine
 
-# What one host may bring about; none may pass.
+# Errors that one host may bring about; none may pass.
 TROUBLES = [
     OverflowError("secret"), RecursionError(), MemoryError(), UnicodeDecodeError("utf-8", b"secret", 0, 1, "x"),
     ValueError("secret"), TypeError("secret"), EOFError("secret"), SystemExit(3), OSError(104, "reset", "secret"),
@@ -380,7 +380,7 @@ signals.over(0)
     ],
 )
 def test_connections_live_on_while_a_question_waits(typed: bytes, answer: str) -> None:
-    """What keeps them alive runs until there is an answer: here it is awaited before one is given."""
+    """Their keep-alive runs until there is an answer: here it is awaited before one is given."""
     main, side = pty.openpty()
     login = partial(os.login_tty, side)
     done = subprocess.Popen([sys.executable, "-c", ASK], preexec_fn=login, pass_fds=(side,))  # noqa: PLW1509

@@ -1,4 +1,4 @@
-"""Judging a host after its change, and the row that scripts get of it."""
+"""The check of a host after its change, and the row that scripts get of it."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_run_twice_it_does_nothing_more_and_says_how_to_go_forward(hosts: Hosts)
     assert (moved(hosts.back(redo=True)), hosts.on) == ("abcd", "oooo")
     assert moved(hosts.back(redo=True)) == ""
     assert "was no rollback" in hosts.notes[0]
-    # What was done again can be undone again.
+    # A change that was done again can be undone again.
     assert (moved(hosts.back()), hosts.on) == ("abcd", "ssss")
     assert moved(hosts.back()) == ""
 

@@ -44,7 +44,7 @@ def test_where_not_even_the_important_ones_fit_there_are_none() -> None:
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What a terminal gets; its console is set by on()."""
+    """A terminal's text; its console is set by on()."""
     monkeypatch.setattr(console.Printer, "is_terminal", True)
     yield io.StringIO()
     del out.__dict__["console"]
