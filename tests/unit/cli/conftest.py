@@ -41,9 +41,9 @@ class Done:
 
     def json(self) -> dict[str, Any]:
         """The JSON that it printed, which has the form that docs/schemas/ has for it."""
-        told = checked(self.out)
-        assert told["exit"] == self.exit
-        return told
+        form = checked(self.out)
+        assert form["exit"] == self.exit
+        return form
 
 
 @dataclass
@@ -57,10 +57,10 @@ class Jada:
 
     def __call__(self, *argv: str) -> Done:
         code = main.run(argv)
-        told = self.capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
+        output = self.capsys.readouterr()
+        assert "Traceback" not in output.out + output.err
         assert all(engine.is_closed for engine in self.engines)
-        return Done(code, told.out, told.err)
+        return Done(code, output.out, output.err)
 
     @property
     def changed(self) -> list[str]:
@@ -90,6 +90,6 @@ def jada(
     states: dict[str, State | HostError] = {
         "web-1": host(), "web-2": host(), "db-1": host(release={"role": "keepers"}),
     }  # fmt: skip
-    made = Jada(states, capsys, file)
-    monkeypatch.setattr(session, "open_engine", made.open_engine)
-    return made
+    command = Jada(states, capsys, file)
+    monkeypatch.setattr(session, "open_engine", command.open_engine)
+    return command

@@ -119,9 +119,9 @@ def test_a_lock_ends_by_itself_by_the_clock_of_its_host(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["0\nann\x1b[2J\nnow\n-\n" + "x" * 9000, "9" * 400 + "\na\nb\nc\nd", "\x00"])
 def test_whatever_a_host_says_of_its_lock_can_be_told(text: str) -> None:
-    told = str(operator_lock.read(text, 2e9))
-    assert told.isprintable()
-    assert len(told) < 4000
+    shown = str(operator_lock.read(text, 2e9))
+    assert shown.isprintable()
+    assert len(shown) < 4000
 
 
 Command = Callable[..., Result]
@@ -138,7 +138,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
             name: SimpleNamespace(set_lock=lambda request, name=name: on_host(tmp_path / name, request))
             for name in names
         }
-        return {name: HostError("off-1 is off") if name == "off-1" else act(name, one) for name, one in on.items()}
+        return {
+            name: HostError("off-1 is off") if name == "off-1" else act(name, connection)
+            for name, connection in on.items()
+        }
 
     @contextmanager
     def open_session(_: object, __: object, limit: str | None) -> Iterator[Any]:
@@ -153,8 +156,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 
     def run(name: str, *argv: str, by: str = "ann@ops") -> Result:
         who[0] = by
-        made = {"lock": lock.lock, "unlock": lock.unlock, "history": history.history}[name]
-        return CliRunner().invoke(made, argv, standalone_mode=False)
+        program = {"lock": lock.lock, "unlock": lock.unlock, "history": history.history}[name]
+        return CliRunner().invoke(program, argv, standalone_mode=False)
 
     return run
 
@@ -178,9 +181,9 @@ def test_anothers_lock_is_left_told_and_recorded_when_it_is_taken(command: Comma
     done = command("unlock", "--force", "--limit", "web-1", by="bob@ops")
     assert (done.return_value, held(tmp_path / "web-1")) == (Exit.OK, None)
     assert f"web-1 had the lock of {lock_of_ann}" in done.stdout
-    told = command("history").stdout
-    assert "incident 4711 (until 2026-11-25T14:00:00+00:00)" in told
-    assert f"had the lock of {lock_of_ann}" in told
+    output = command("history").stdout
+    assert "incident 4711 (until 2026-11-25T14:00:00+00:00)" in output
+    assert f"had the lock of {lock_of_ann}" in output
     assert "mine" not in command("history", "--limit", "web-1").stdout
     assert "mine" in command("history", "--limit", "web-2,web-1").stdout
 
@@ -191,26 +194,26 @@ def test_a_host_that_was_not_locked_is_told_as_that_and_not_recorded(command: Co
     assert "web-2 was not locked\n1 host unlocked.\n" in done.stdout
     assert command("unlock", "--limit", "web-1").stdout == "web-1 was not locked\n0 hosts unlocked.\n"
     assert command("unlock", "--limit", "web-1").return_value == Exit.OK
-    unlocks = [one for one in json.loads(command("history", "--json").stdout)["locks"] if one["kind"] == "unlock"]
-    assert [one["hosts"] for one in unlocks] == [[{"host": "web-1"}]]
+    unlocks = [entry for entry in json.loads(command("history", "--json").stdout)["locks"] if entry["kind"] == "unlock"]
+    assert [entry["hosts"] for entry in unlocks] == [[{"host": "web-1"}]]
 
 
 def test_scripts_are_told_what_came_of_each_host(command: Command) -> None:
     command("lock", "--reason", "incident 4711", "--limit", "web-1")
     done = command("lock", "--reason", "mine", "--for", "2h", "--json", by="bob@ops")
-    told = checked(done.stdout)
-    assert done.return_value == told["exit"] == Exit.FAILED  # off-1
+    form = checked(done.stdout)
+    assert done.return_value == form["exit"] == Exit.FAILED  # off-1
     ann = {"who": "ann@ops", "locked_at": "2026-11-25T12:00:00+00:00", "until": None, "reason": "incident 4711"}
     bob = {"who": "bob@ops", "locked_at": ann["locked_at"], "until": "2026-11-25T14:00:00+00:00", "reason": "mine"}
-    assert (told["schema"], told["fleet"], told["operator_lock"]) == ("jada.lock/1", "f", bob)
-    assert told["hosts"] == [
+    assert (form["schema"], form["fleet"], form["operator_lock"]) == ("jada.lock/1", "f", bob)
+    assert form["hosts"] == [
         {"host": "web-1", "role": None, "outcome": "rejected", "operator_lock_before": ann, "error": None},
         {"host": "web-2", "role": None, "outcome": "locked", "operator_lock_before": None, "error": None},
         {"host": "off-1", "role": None, "outcome": "failed", "operator_lock_before": None, "error": "off-1 is off"},
     ]
-    told = json.loads(command("unlock", "--json").stdout)
-    assert (told["schema"], told["operator_lock"]) == ("jada.unlock/1", None)
-    outcomes = {one["host"]: (one["outcome"], one["operator_lock_before"]) for one in told["hosts"]}
+    form = json.loads(command("unlock", "--json").stdout)
+    assert (form["schema"], form["operator_lock"]) == ("jada.unlock/1", None)
+    outcomes = {row["host"]: (row["outcome"], row["operator_lock_before"]) for row in form["hosts"]}
     assert outcomes == {"web-1": ("unlocked", ann), "web-2": ("rejected", bob), "off-1": ("failed", None)}
-    (told,) = json.loads(command("unlock", "--json", "--limit", "web-1").stdout)["hosts"]
-    assert told["outcome"] == "not_locked"
+    (row,) = json.loads(command("unlock", "--json", "--limit", "web-1").stdout)["hosts"]
+    assert row["outcome"] == "not_locked"

@@ -41,8 +41,8 @@ HERE = Host("web-1", "192.0.2.1", "static", role="r")
 
 
 def release(number: str, model: str, role: str = "r", wanted_release: str | None = None) -> Release:
-    made = number if wanted_release is None else wanted_release
-    return Release(number, "upgrade", Desired(model, 1024, 4096, made), Desired("", 0), role=role)
+    desired = number if wanted_release is None else wanted_release
+    return Release(number, "upgrade", Desired(model, 1024, 4096, desired), Desired("", 0), role=role)
 
 
 def entry(number: str, model: str, host: str, outcome: HostOutcome = HostOutcome.VERIFIED) -> HostEntry:
@@ -88,38 +88,38 @@ def test_accepted_drift_is_left_alone(host: MakeHost) -> None:
 def test_what_a_release_fixes_gets_one_of_what_the_current_one_asks_for(
     host: MakeHost, changes: dict[str, Any]
 ) -> None:
-    made = healed(host(**changes)).transaction
-    assert made is not None
-    desired = made.release.desired
+    transaction = healed(host(**changes)).transaction
+    assert transaction is not None
+    desired = transaction.release.desired
     assert (desired.model, desired.nofile_requested, desired.release) == (MODEL, 2147483646, REQUEST.id)
-    assert made.release.role == "r"
+    assert transaction.release.role == "r"
 
 
 def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:
     """So `jada history --rebuild` reads it back as one; it is judged, and undone, as an upgrade."""
-    made = healed(host(process={"soft": 1024})).transaction
-    assert made is not None
-    assert Release.from_json(made.release.to_json()).kind == "heal"
-    upgrade = replace(made, release=replace(made.release, kind="upgrade"))
-    assert made.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
+    transaction = healed(host(process={"soft": 1024})).transaction
+    assert transaction is not None
+    assert Release.from_json(transaction.release.to_json()).kind == "heal"
+    upgrade = replace(transaction, release=replace(transaction.release, kind="upgrade"))
+    assert transaction.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
     assert checks.drift(host(release={"kind": "heal"})) == checks.drift(host()) == ()
     quiet = {"report": ModelReport(), "release": {"kind": "heal"}}
     assert checks.running_model(host(**quiet)) == MODEL
-    assert (made.release.is_undo, made.release.change) == (False, REQUEST.id)
+    assert (transaction.release.is_undo, transaction.release.change) == (False, REQUEST.id)
 
 
 def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
     state = host(release=replace(release(ID, MODEL), desired=Desired(MODEL, 1024, 0, ID)), unit={"active": "failed"})
-    made = healed(state).transaction
-    assert made is not None
-    assert made.release.desired.nofile_requested == REQUEST.nofile
+    transaction = healed(state).transaction
+    assert transaction is not None
+    assert transaction.release.desired.nofile_requested == REQUEST.nofile
 
 
 def test_what_no_release_fixes_is_refused_with_what_does(host: MakeHost) -> None:
     plan = healed(host(settings={"file": File("0:0", "644", "b" * 64)}))
     assert plan.transaction is None
-    told = "to release the same again would fix nothing here. J107 settings-owner: on web-1: chown 1000:1000"
-    assert plan.refusal.startswith(told)
+    refusal = "to release the same again would fix nothing here. J107 settings-owner: on web-1: chown 1000:1000"
+    assert plan.refusal.startswith(refusal)
 
 
 def test_a_limit_that_can_be_raised_now_is_for_an_upgrade(host: MakeHost) -> None:

@@ -98,9 +98,9 @@ def test_the_status_ends_with_a_total() -> None:
 
 def test_the_model_on_disk_has_to_be_seen_where_it_is_not_the_one_that_runs() -> None:
     row = {"error": None, "model_on_disk": MODEL, "model_running": MODEL}
-    ranks = {one.name: one.rank for one in status._columns([row, {"error": "x"}])}
+    ranks = {column.name: column.rank for column in status._columns([row, {"error": "x"}])}
     assert ranks[status.ON_DISK] > ranks["up"]
-    ranks = {one.name: one.rank for one in status._columns([row, {**row, "model_running": "other"}])}
+    ranks = {column.name: column.rank for column in status._columns([row, {**row, "model_running": "other"}])}
     assert ranks[status.ON_DISK] < ranks["release"]
 
 
