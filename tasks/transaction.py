@@ -29,7 +29,7 @@ MOST_LINES = 1000
 
 
 class Result(StrEnum):
-    """How a transaction ended; all but DONE and BROKEN leave the host as it was."""
+    """The result of a transaction; all but DONE and BROKEN leave the host as it was."""
 
     DONE = "done"
     RESTORED = "restored"
@@ -41,10 +41,10 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a transaction reported; `reason` is a sentence unless it is done, `steps` those that were begun.
+    """The report of a transaction; `reason` is a sentence unless it is done, `steps` those that were begun.
 
     `log` is the end of the journal of a start that failed, masked there.
-    `seen` is what a look right after it saw, where it was done and that look was whole.
+    `seen` is the state by a look right after it, where it was done and that look was whole.
     """
 
     result: Result
@@ -161,14 +161,14 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
 
 
 def half_of_root() -> str:
-    """What a look does as root: functions, which by themselves look at nothing."""
+    """Returns the part of a look that runs as root: functions, which by themselves look at nothing."""
     names = ("shared", "instance", "look", "unit", "process", "start", "owner", "answers", "sessions", "releases")
     scripts = "".join(_code(f"look/{name}.sh") for name in names)
     return _programs("say", "mask", "environment", "kernel", "unit-sets") + assignments({"BETWEEN": BETWEEN}) + scripts
 
 
 def half_of_user() -> str:
-    """What a look does as the service's user: functions too."""
+    """Returns the part of a look that runs as the service's user: functions too."""
     return _programs("say", "mask", "environment", "agents") + _code("look/shared.sh") + _code("look/user.sh")
 
 
@@ -229,7 +229,7 @@ LONGEST_WAIT = 600
 
 # What a host says in place of an answer begins with this.
 ERROR = "error="
-# Between these lines stands what a script says. What comes before and after is of the login shell: a .bashrc that
+# Between these lines stands the output of a script. Lines before and after are the login shell's: a .bashrc that
 # greets, a warning that the password expires.
 BEGIN, END = "jada-begin", "jada-end"
 
@@ -280,7 +280,7 @@ def not_begun(said: str) -> str:
 def failure(lines: Sequence[str]) -> str:
     """The error that a host said in place of an answer, "" when there is none."""
     is_error = len(lines) == 1 and lines[0].startswith(ERROR)
-    return release.told(lines[0].removeprefix(ERROR), most=LONGEST_REASON) if is_error else ""
+    return release.printable(lines[0].removeprefix(ERROR), most=LONGEST_REASON) if is_error else ""
 
 
 def on_stdin(script: str, afterwards: str = "", longest: int = 0) -> str:
@@ -311,7 +311,7 @@ def _whole(script: str) -> str:
 
 
 def outcome(lines: Iterable[str]) -> Outcome | None:
-    """What the transaction's output says, None when it ends before the result (the link died).
+    """Reads a transaction's output; None when it ends before the result (the link died).
 
     Raises ValueError for a result that there is not. Nothing that comes after the first one counts but its reason and
     a log.
@@ -324,13 +324,13 @@ def outcome(lines: Iterable[str]) -> Outcome | None:
             ended = Result(rest)
             break
         if word == "step" and len(steps) < MOST_STEPS:
-            steps.append(release.told(rest, most=LONGEST_STEP))
+            steps.append(release.printable(rest, most=LONGEST_STEP))
     else:
         return None
     word, _, why = next(said, "").partition(" ")
-    reason = release.told(why, most=LONGEST_REASON) if word == "reason" else ""
+    reason = release.printable(why, most=LONGEST_REASON) if word == "reason" else ""
     log = (line.removeprefix(LOG) for line in said if line.startswith(LOG))
-    kept = tuple(release.told(line, most=LONGEST_LOG) for line in islice(log, MOST_LOG))
+    kept = tuple(release.printable(line, most=LONGEST_LOG) for line in islice(log, MOST_LOG))
     return Outcome(ended, reason, tuple(steps), log=kept)
 
 

@@ -100,8 +100,8 @@ def _session(aws: Aws) -> tuple[boto3.session.Session, str | None]:
             "profiles here: " + (", ".join(profiles) or "none at all; `aws configure` makes one"),
         ) from None
     except Exception as error:
-        told = failure(error, "sts")
-        raise JadaError(f"AWS can't be asked: {told.message}", told.hint) from error
+        trouble = failure(error, "sts")
+        raise JadaError(f"AWS can't be asked: {trouble.message}", trouble.hint) from error
     if credentials is None:
         looked = f"profile {aws.profile}" if aws.profile else "the environment, ~/.aws and this machine's own role"
         raise JadaError(f"There are no AWS credentials: looked in {looked}", LOG_IN)

@@ -89,11 +89,11 @@ class Lightsail:
         return {"regions": [{"name": name, "displayName": name} for name in names]}
 
     def _get_instances(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
-        here = [instance for instance in self._instances if instance.region == region]
-        start = _offset(request.get("pageToken"), len(here))
-        page = here[start : start + PAGE_SIZE]
+        instances = [instance for instance in self._instances if instance.region == region]
+        start = _offset(request.get("pageToken"), len(instances))
+        page = instances[start : start + PAGE_SIZE]
         result: dict[str, Any] = {"instances": [self._describe(instance) for instance in page]}
-        if start + PAGE_SIZE < len(here):
+        if start + PAGE_SIZE < len(instances):
             result["nextPageToken"] = base64.b64encode(str(start + PAGE_SIZE).encode()).decode()
         return result
 

@@ -228,5 +228,5 @@ def test_ec2_is_asked_for_the_right_states() -> None:
 
 def test_a_lightsail_tag_may_be_only_a_key() -> None:
     instance = {"name": "a", "state": {"name": "running"}, "tags": [{"key": "jada"}]}
-    assert lightsail.wanted(instance, LightsailSource((), tags={"jada": ("*",)}))
-    assert not lightsail.wanted(instance, LightsailSource((), tags={"other": ("*",)}))
+    assert lightsail.is_selected(instance, LightsailSource((), tags={"jada": ("*",)}))
+    assert not lightsail.is_selected(instance, LightsailSource((), tags={"other": ("*",)}))
