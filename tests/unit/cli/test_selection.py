@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jada import ConfigError, Host, JadaError
+from jada.cli.main import jada
 from jada.cli.selection import choose
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
