@@ -21,7 +21,7 @@ def schema(command: str) -> Draft202012Validator:
 
 
 def checked(text: str) -> dict[str, Any]:
-    """What a command printed, which has the form that it names. Raises jsonschema.ValidationError."""
+    """Reads a command's output, which has the form that it names. Raises jsonschema.ValidationError."""
     told: dict[str, Any] = json.loads(text)
     command, version = told["schema"].removeprefix("jada.").split("/")
     assert version == "1"

@@ -1,4 +1,4 @@
-"""What a look prints, made by hand: frames of both halves, packed as they leave a host."""
+"""The output of a look, made by hand: frames of both halves, packed as they leave a host."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Said = Mapping[str, str | tuple[str, ...]]
 
 
 def frames(said: Said) -> bytes:
-    """What one half of a look says: several values of a field are a tuple."""
+    """The frames of one half of a look: several values of a field are a tuple."""
     return framed(pairs(said))
 
 

@@ -25,7 +25,7 @@ SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"))
 
 @dataclass(frozen=True)
 class Recorded:
-    """What both halves said, in their order, to a jada that asked for these."""
+    """The output of both halves, in their order, for a jada that asked for these."""
 
     unit: str
     check: ModelCheck

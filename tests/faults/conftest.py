@@ -74,7 +74,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of the files ("old", "new" or "mixed"), the agent, and the transaction."""
+    """The state afterwards of the files ("old", "new" or "mixed"), the agent, and the transaction."""
 
     files: str
     model: object

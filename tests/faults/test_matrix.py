@@ -137,7 +137,7 @@ def second_operator(rig: Rig, _: subprocess.Popen[str]) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """What strikes: a `hook` on the host, or an `act` from outside while the transaction waits there."""
+    """A fault: a `hook` on the host, or an `act` from outside while the transaction waits there."""
 
     expected: Callable[[str], Expected]
     hook: str = PAUSE
@@ -167,7 +167,7 @@ if not os.environ.get("JADA_ALL_FAULTS"):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one cell gave. `reported` is jada's outcome ("killed": it can't tell), `after` the next one's exit code."""
+    """The outcome of one cell. `reported` is jada's outcome ("killed": it can't tell), `after` the next one's exit code."""
 
     seen: Seen
     reported: str

@@ -243,7 +243,7 @@ def install_jada(host: Machine) -> None:
 
 
 def needed(name: str) -> list[importlib.metadata.Distribution]:
-    """What a distribution needs to run, and what that needs."""
+    """The distributions that one needs to run, and those that these need."""
     found: dict[str, importlib.metadata.Distribution] = {}
     waiting = [name]
     while waiting:

@@ -271,7 +271,7 @@ def test_the_lab_is_for_who_called_sudo_too(lab: Lab, monkeypatch: pytest.Monkey
 
 
 def traces(lab: named.Lab) -> list[str]:
-    """What of a lab is on this machine."""
+    """All of a lab that is on this machine."""
     links = [link for link in machine.links() if link == lab.prefix or link.startswith(f"jl-{lab.name}-")]
     namespaces = [line for line in run("ip", "netns", "list").split() if line.startswith(f"{lab.prefix}-")]
     groups = [str(path) for path in cgroup.hierarchies() if (path / lab.prefix).exists()]
@@ -318,7 +318,7 @@ def kill_supervisor() -> None:
 
 
 def leave_parts() -> None:
-    """What a start that was cut off in the middle leaves: some of a host, of a number that the next lab has not."""
+    """Leaves, as a start that was cut off does, some of a host, of a number that the next lab has not."""
     space = f"{OTHER.prefix}-specialist-7"
     run("ip", "netns", "add", space)
     run("ip", "link", "add", OTHER.link(9), "type", "veth", "peer", "name", "eth0", "netns", space)

@@ -378,7 +378,7 @@ HARMLESS = [
 
 
 def look(host: Machine, **service: Any) -> State:
-    """What jada sees of a host with the same release, by the script it sends."""
+    """Looks at a host with the same release, by the script that jada sends."""
     made = Service(unit=UNIT, **service)
     done = machine.inside(host, look_script(made))
     found = read_look(made, done.stdout.splitlines())
@@ -420,7 +420,7 @@ def released(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 @pytest.fixture(scope="module")
 def seen(released: Lab) -> dict[str, tuple[Finding, ...] | Exception]:
-    """What was found in each case. Those that restart the service come last: they end the release's own process."""
+    """The findings of each case. Cases that restart the service come last: they end the release's own process."""
     open_before = checks.drift(look(released.hosts[0]))
     machine.inside(released.hosts[0], "kill $(cat /run/old); rm /run/old")
     cases = sorted((*LIES, *HARMLESS), key=lambda case: case.restarts)

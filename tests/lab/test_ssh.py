@@ -1,4 +1,4 @@
-"""What `ssh -o BatchMode=yes host` does with an operator's own files, jada does: cases side by side, on real hosts."""
+"""jada does as `ssh -o BatchMode=yes host` with an operator's own files: cases side by side, on real hosts."""
 
 from __future__ import annotations
 

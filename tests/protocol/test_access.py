@@ -52,7 +52,7 @@ def trouble(fleet: Fleet, host: Host, scratch: Path) -> HostError:
 
 
 def read_by_ssh(config: Path, name: str) -> dict[str, str]:
-    """What ssh makes of a configuration for a host."""
+    """The options that ssh reads in a configuration for a host."""
     told = subprocess.run(["ssh", "-F", config, "-G", name], capture_output=True, text=True, check=True).stdout
     return dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
 
@@ -71,7 +71,7 @@ def temporary(values: dict[str, Any]) -> paramiko.PKey:
 
 
 def certificate(values: dict[str, Any], tmp_path: Path) -> str:
-    """What ssh-keygen reads in the certificate of a host's key."""
+    """The certificate of a host's key, as ssh-keygen reads it."""
     blob = temporary(values).public_blob
     assert blob
     file = tmp_path / "cert.pub"
@@ -434,7 +434,7 @@ def serving(listening: socket.socket) -> Iterator[Shown]:
 
 
 def connected(fleet: Fleet, scratch: Path, port: int, address: str = "127.0.0.1") -> HostError:
-    """How a connection to the server ends: always in an error, as it lets nobody in."""
+    """Connects to the server: always ends in an error, as it lets nobody in."""
     host = Host("web-1", address, "static", user="agent", port=port)
     engine = SshEngine(ssh_data(fleet, [host], scratch), Service(unit="a.service", settings="~/s"), {})
     ((_, ended),) = engine.imap(["web-1"], lambda _, connection: connection.connect())

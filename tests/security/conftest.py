@@ -68,9 +68,9 @@ class Victim:
         return machine.inside(self.host, "runuser -l agent -s /bin/sh -c 'sh -s'", check=check, stdin=words).stdout
 
     def in_background(self, command: str) -> Callable[[], None]:
-        """Begins a command as the agent's user, in its home, that goes on until what is returned is called.
+        """Begins a command as the agent's user, in its home, that goes on until the returned function is called.
 
-        That says whether it went on till then: an attack that did not take place proves nothing.
+        The function says if it went on till then: an attack that did not take place proves nothing.
         """
         self.root(f"{ATTACK} sh -c 'while :; do {command}; done'")
 
@@ -107,7 +107,7 @@ class Victim:
         self.user(f"python3 -c \"import os; os.makedirs(bytes.fromhex('{name}'))\"")
 
     def look(self, **service: Any) -> State:
-        """What a look at the host sees, by the script that goes over ssh."""
+        """Looks at the host, by the script that goes over ssh."""
         made = Service(**service)
         return read_look(made, machine.inside(self.host, look_script(made)).stdout.splitlines())
 

@@ -48,7 +48,7 @@ def test_a_folders_name_is_no_field(victim: Victim, name: str) -> None:
 
 
 def facts(state: State) -> tuple[object, ...]:
-    """What root says, and what root's work depends on."""
+    """The values by root, on which root's work depends."""
     return (
         state.user,
         state.uid,
@@ -92,7 +92,7 @@ def test_a_value_of_the_environment_is_no_field(victim: Victim) -> None:
 
 
 def test_a_file_of_variables_of_the_users_is_read_as_the_user(victim: Victim) -> None:
-    """What is in it counts; where it leads does not."""
+    """Its content counts; the place that it leads to does not."""
     victim.root(
         "mkdir -p /etc/systemd/system/jada-agent.service.d; printf '[Service]\\nEnvironmentFile=-/home/agent/env\\n' "
         ">/etc/systemd/system/jada-agent.service.d/60-x.conf; systemctl daemon-reload; "
@@ -116,7 +116,7 @@ exec /usr/bin/setpriv "$@"
 
 @pytest.fixture
 def speak(victim: Victim) -> Iterator[Callable[..., None]]:
-    """What the user's half says from now on, after what a look at the host says of the place of settings.json."""
+    """Has the user's half say this from now on, after a look's own words on the place of settings.json."""
 
     def say(**fields: str) -> None:
         said = "".join(f"{name.replace('__', '.')} {len(text)}\n{text}\n" for name, text in fields.items())

@@ -137,7 +137,7 @@ def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim
 
 
 def asked(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
-    """What an upgrade ends with, and prints, at a terminal where the question is answered after `meanwhile`."""
+    """Runs an upgrade; returns its exit code and output, at a terminal where the question is answered after `meanwhile`."""
     ours, theirs = pty.openpty()
     argv = [str(JADA), "upgrade", "--to", "opus-5", "--limit", victim.host.name]
     process = subprocess.Popen(

@@ -221,7 +221,7 @@ def test_a_folder_of_another_user_is_refused(victim: Victim) -> None:
 
 
 def test_roots_own_files_never_take_their_place_from_the_user(victim: Victim) -> None:
-    """What the look saw is the user's word: even one that lies about where its settings are is written to as itself."""
+    """The look's values are the user's word: even a user that lies about where its settings are is written to as itself."""
     victim.user(f"mkdir dots; cp {S} dots/claude.json")
     assert victim.upgrade()[0] == 0
     listed = victim.root(

@@ -97,7 +97,7 @@ def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path
 
 
 def test_a_home_that_its_user_closed_is_that_hosts_outcome(victim: Victim) -> None:
-    """What its user can't reach, nobody puts back for it: it says so, at once, and nothing is half done."""
+    """Nobody puts back for a user what it can't reach: jada says so, at once, and nothing is half done."""
     assert victim.upgrade()[1]["outcome"] == "verified"
     picture = f"sha256sum {victim.host.settings} /etc/systemd/system/jada-agent.service.d/50-jada.conf"
     before = victim.root(picture)

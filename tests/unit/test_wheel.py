@@ -1,4 +1,4 @@
-"""What is installed is all there is: every module, and every file that jada brings along."""
+"""The wheel holds all there is: every module, and every file that jada brings along."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which role a host plays, and what hosts are called."""
+"""Roles of hosts, and their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a script that runs as root says, told apart from what the login shell, and sudo, say around it."""
+"""The output of a script that runs as root, told apart from the words of the login shell, and sudo, around it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jada.tasks.transaction import BEGIN, END, ERROR, Result, answer, as_root, f
 
 
 def run(tmp_path: Path, script: str, sudo: str = 'shift; exec "$@"', uid: int = 1000, refusal: str = ERROR) -> str:
-    """What the command prints for a user whose sudo is this script."""
+    """The output of the command for a user whose sudo is this script."""
     for name, text in (("sudo", sudo), ("id", f"echo {uid}")):
         program = tmp_path / name
         program.write_text(f"#!/bin/sh\n{text}\n")

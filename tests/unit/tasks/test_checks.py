@@ -1,4 +1,4 @@
-"""What counts as drift, and what does not."""
+"""Checks: the states that count as drift, and those that do not."""
 
 import subprocess
 from collections.abc import Callable

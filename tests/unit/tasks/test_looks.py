@@ -27,7 +27,7 @@ def test_a_look_is_read_as_it_was(file: Path) -> None:
 
 
 def test_every_field_of_a_look_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no one reads, no host has to find out."""
+    """No host has to find out a field that no one reads."""
     asked = set[str]()
 
     def counted(method: str, prefix: str = "") -> None:

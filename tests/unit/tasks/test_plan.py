@@ -1,4 +1,4 @@
-"""What an upgrade and a rollback decide from one look."""
+"""Plans of an upgrade and a rollback, decided from one look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a snapshot holds and what it is bound to; and how long a unit's restart may take."""
+"""The content of a snapshot and the place it is bound to; and the time that a unit's restart may take."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Tree:
         self.file(f"/proc/{pid}/stat", f"{pid} ({comm or words[0]}) S 1 1 1 34816 {' '.join(map(str, range(8, 53)))}\n")
 
     def run(self, script: str, half: str = "root", **values: str) -> str:
-        """What the script prints after the functions of this half, with these variables."""
+        """Runs the script after the functions of this half, with these variables, and returns its output."""
         functions = half_of_root() if half == "root" else half_of_user()
         given = "".join(f"{name}={shlex.quote(text)}\n" for name, text in {"ROOT": str(self.root), **values}.items())
         text = functions + given + _BEGIN + script + "\n"

@@ -1,4 +1,4 @@
-"""Which EC2 instance a machine tells that it is (files/look/instance.sh), and what then runs there."""
+"""The EC2 instance that a machine says it is (files/look/instance.sh), and the scripts that then run there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
 
 
 def told(folder: Path, script: str) -> str:
-    """What the script prints where the files that tell of the machine are in the folder."""
+    """The output of the script where the files that tell of the machine are in the folder."""
     places = f"ASSET_TAG={folder}/tag CLOUD_INIT={folder}/cloud IN_CONTAINER={folder}/container"
     text = (FILES / "look" / "instance.sh").read_text() + f"{places}\n{script}"
     return subprocess.run(["sh"], input=text, capture_output=True, text=True, check=False, env={}).stdout

@@ -1,4 +1,4 @@
-"""What a look is made of: functions that do nothing by themselves, and names that both ends know."""
+"""The parts of a look: functions that do nothing by themselves, and names that both ends know."""
 
 from __future__ import annotations
 

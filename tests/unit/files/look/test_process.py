@@ -1,4 +1,4 @@
-"""Which process of a unit asks for a model, and with what (files/look/process.sh)."""
+"""The process of a unit that asks for a model, and its words for it (files/look/process.sh)."""
 
 from __future__ import annotations
 

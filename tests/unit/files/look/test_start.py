@@ -1,4 +1,4 @@
-"""How systemd would start a service now (files/look/start.sh, owner.sh)."""
+"""The start that systemd would give a service now (files/look/start.sh, owner.sh)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a look reads as the service's user (files/look/user.sh)."""
+"""The half of a look that runs as the service's user (files/look/user.sh)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which keys a host is offered and in which order, how they sign, and which host keys and certificates are trusted."""
+"""The keys that a host is offered, in their order, their signatures, and the host keys and certificates trusted."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def agent(keys: Path) -> Iterator[Path]:
 
 
 def offered(options: Options, host: Refusing | None = None) -> tuple[list[bytes], LoginError]:
-    """What a host is shown, and what is told in the end."""
+    """The keys that a host is shown, and the error in the end."""
     host = host or Refusing()
     with pytest.raises(LoginError) as told:
         Login("web-1", options).authenticate(cast(Transport, host))

@@ -65,7 +65,7 @@ def a_key() -> str:
 
 
 def held(socket: Path) -> bool:
-    """Whether an agent answers there and holds a key."""
+    """True if an agent answers there and holds a key."""
     return not subprocess.run(
         ["ssh-add", "-l"], env={**os.environ, "SSH_AUTH_SOCK": str(socket)}, capture_output=True, check=False
     ).returncode

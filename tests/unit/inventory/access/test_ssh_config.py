@@ -152,7 +152,7 @@ def test_a_file_name_with_an_open_quote_is_told(home: Path) -> None:
 
 
 def test_the_way_of_a_jump_host_ends_where_ssh_would_send_it(tmp_path: Path) -> None:
-    """What a shell makes of the command, whatever the names are."""
+    """The command as a shell reads it, whatever the names are."""
     program = tmp_path / "ssh"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
