@@ -107,7 +107,7 @@ class FakeEngine:
     @property
     def changed(self) -> list[str]:
         """The hosts on which a change was tried."""
-        return [name for name, one in self.connections.items() if "apply" in one.log]
+        return [name for name, connection in self.connections.items() if "apply" in connection.log]
 
     def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
         for name in names:

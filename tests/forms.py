@@ -22,8 +22,8 @@ def schema(command: str) -> Draft202012Validator:
 
 def checked(text: str) -> dict[str, Any]:
     """Reads a command's output, which has the form that it names. Raises jsonschema.ValidationError."""
-    told: dict[str, Any] = json.loads(text)
-    command, version = told["schema"].removeprefix("jada.").split("/")
+    report: dict[str, Any] = json.loads(text)
+    command, version = report["schema"].removeprefix("jada.").split("/")
     assert version == "1"
-    schema(command).validate(told)
-    return told
+    schema(command).validate(report)
+    return report

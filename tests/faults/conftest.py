@@ -59,10 +59,10 @@ CELL, ENDED = "cell", "ended"
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints the matrix: the host was on the "old" or the "new" release, or jada "told" that it needs help."""
     reports = (report for reports in terminalreporter.stats.values() for report in reports)
-    told: Iterator[dict[str, Any]] = (
+    properties: Iterator[dict[str, Any]] = (
         dict(report.user_properties) for report in reports if isinstance(report, pytest.TestReport)
     )
-    cells = sorted((*each[CELL], each.get(ENDED, "FAILED")) for each in told if CELL in each)
+    cells = sorted((*entry[CELL], entry.get(ENDED, "FAILED")) for entry in properties if CELL in entry)
     if not cells:
         return
     terminalreporter.section("faults and what became of the host")
@@ -164,14 +164,14 @@ class Rig:
     def record(self) -> str:
         """The outcome of the newest release for the host, by this machine's own record."""
         command = [str(JADA), "history", "--last", "1", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
-        return str(next(iter(checked(done.stdout)["releases"][0]["outcomes"])))
+        process = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
+        return str(next(iter(checked(process.stdout)["releases"][0]["outcomes"])))
 
     def outcomes(self) -> set[str]:
         """The outcomes of all releases for the host, by this machine's own record."""
         command = [str(JADA), "history", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
-        return {outcome for release in checked(done.stdout)["releases"] for outcome in release["outcomes"]}
+        process = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
+        return {outcome for release in checked(process.stdout)["releases"] for outcome in release["outcomes"]}
 
 
 def texts(host: Machine) -> tuple[str, str]:
@@ -214,5 +214,5 @@ def fault_fleet(whole_lab: object) -> None:
 @pytest.fixture
 def rig(whole_lab: Any, fault_fleet: None, tmp_path: Path) -> Iterator[Rig]:
     """The last host of the lab, whose agent has a user of its own."""
-    with rigged(whole_lab.hosts[-1], tmp_path) as made:
-        yield made
+    with rigged(whole_lab.hosts[-1], tmp_path) as rigged_host:
+        yield rigged_host

@@ -45,9 +45,9 @@ C = TypeVar("C")
 
 def cases(everything: dict[str, C], *rest: str) -> dict[str, C]:
     """The cases of `make test`: without the `rest`, which `make test-faults` tries too."""
-    left = {} if os.environ.get("JADA_ALL_FAULTS") else dict.fromkeys(rest)
-    assert left.keys() <= everything.keys()
-    return {name: case for name, case in everything.items() if name not in left}
+    remaining = {} if os.environ.get("JADA_ALL_FAULTS") else dict.fromkeys(rest)
+    assert remaining.keys() <= everything.keys()
+    return {name: case for name, case in everything.items() if name not in remaining}
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class Victim:
     def one(self, command: str, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
         """Runs a command that changes hosts, on this host alone; gives what was reported of it."""
         words = (command, *argv, "--yes", "--json", "--limit", self.host.name)
-        code, report, told = self.jada(*words, fleet_file=fleet_file)
-        return code, report["hosts"][0] if report.get("hosts") else {}, told
+        code, report, output = self.jada(*words, fleet_file=fleet_file)
+        return code, report["hosts"][0] if report.get("hosts") else {}, output
 
     def upgrade(
         self, *argv: str, to: str = "opus-5", fleet_file: Path | None = None
@@ -108,8 +108,8 @@ class Victim:
 
     def look(self, **service: Any) -> State:
         """Looks at the host, by the script that goes over ssh."""
-        made = Service(**service)
-        return read_look(made, machine.inside(self.host, look_script(made)).stdout.splitlines())
+        service_of_case = Service(**service)
+        return read_look(service_of_case, machine.inside(self.host, look_script(service_of_case)).stdout.splitlines())
 
     def ready(self) -> None:
         eventually(lambda: bool(machine.healthz(self.host)), "the agent does not answer")
@@ -123,9 +123,9 @@ class Victim:
     def fleet_with(self, folder: Path, **keys: str) -> Path:
         """The lab's fleet.yml with other values for some keys at its top."""
         lines = (LAB.folder / "security.yml").read_text().splitlines()
-        kept = [line for line in lines if line.partition(":")[0] not in keys]
+        lines_kept = [line for line in lines if line.partition(":")[0] not in keys]
         file = folder / "fleet.yml"
-        file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in keys.items())]) + "\n")
+        file.write_text("\n".join([*lines_kept, *(f"{name}: {value}" for name, value in keys.items())]) + "\n")
         return file
 
 

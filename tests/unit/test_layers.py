@@ -72,10 +72,12 @@ def imports(file: Path, known: Iterable[str]) -> Iterator[str]:
 def graph(root: Path = ROOT, rooms: Iterable[str] = ROOMS) -> dict[str, set[str]]:
     """The imports of each module; a package that only holds the module that is meant does not count."""
     files = modules(root, rooms)
-    found = {name: set(imports(root / file, files)) for name, file in files.items()}
+    imported = {name: set(imports(root / file, files)) for name, file in files.items()}
     packages = {name for name, file in files.items() if file.name == "__init__.py"}
-    return {name: {one for one in those if one not in packages or (root / files[one]).stat().st_size} - {name}
-            for name, those in found.items()}  # fmt: skip
+    return {
+        name: {module for module in targets if module not in packages or (root / files[module]).stat().st_size} - {name}
+        for name, targets in imported.items()
+    }
 
 
 def cycle(arrows: Mapping[str, set[str]]) -> list[str]:

@@ -43,11 +43,11 @@ def test_the_instance_is_known_by_its_tag_or_by_cloud_init_and_not_in_a_containe
     assert told(tmp_path, 'set -f; IFS="\n"; find_instance && printf "%s." "$instance"') == f"{expected}."
 
 
-@pytest.mark.parametrize(("here", "runs"), [(ONE, True), (OTHER, False), ("", True)])
-def test_what_is_meant_for_one_instance_runs_on_no_other(tmp_path: Path, here: str, runs: bool) -> None:
-    (tmp_path / "tag").write_text(here)
-    said = told(tmp_path, f"only_on {ONE}; echo changed")
-    assert said == (
+@pytest.mark.parametrize(("instance", "runs"), [(ONE, True), (OTHER, False), ("", True)])
+def test_what_is_meant_for_one_instance_runs_on_no_other(tmp_path: Path, instance: str, runs: bool) -> None:
+    (tmp_path / "tag").write_text(instance)
+    output = told(tmp_path, f"only_on {ONE}; echo changed")
+    assert output == (
         "changed\n" if runs else f"error=this machine is {OTHER}, and {ONE} was meant; nothing was touched\n"
     )
 

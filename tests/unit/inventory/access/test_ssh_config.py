@@ -126,7 +126,7 @@ def test_ssh_itself_reads_the_configuration(home: Path) -> None:
     options = ssh_config.options_of(
         [HOST, replace(HOST, name="web-2", address="web-2", user="", port=22)], is_strict=True
     )
-    assert [(one.user, one.port, bool(one.proxy)) for one in options.values()] == [
+    assert [(host_options.user, host_options.port, bool(host_options.proxy)) for host_options in options.values()] == [
         ("agent", 2222, True),
         (getpass.getuser(), 23, False),
     ]
@@ -159,7 +159,7 @@ def test_the_way_of_a_jump_host_ends_where_ssh_would_send_it(tmp_path: Path) -> 
     options = replace(plain(HOST), hostname="fe80::1%eth0")
     command = expanded(jumping("a b,c'd%h", ("-F", "/x y")), options, HOST.address)
     environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    told = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environ, check=True).stdout
-    assert told.split("\n")[:2] == ["-F", "/x y"]
+    output = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environ, check=True).stdout
+    assert output.split("\n")[:2] == ["-F", "/x y"]
     before = "ProxyCommand=ssh -F '/x y' -o BatchMode=yes -o ControlMaster=no -W '[%h]:%p' 'ssh://a b'"
-    assert told.split("\n")[-6:-1] == ["-o", before, "-W", "[fe80::1%eth0]:2222", "ssh://c'd%h"]
+    assert output.split("\n")[-6:-1] == ["-o", before, "-W", "[fe80::1%eth0]:2222", "ssh://c'd%h"]

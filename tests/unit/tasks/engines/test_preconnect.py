@@ -20,9 +20,9 @@ def test_a_connection_that_was_begun_carries_what_is_said(server: socket.socket)
     sock = preconnect.preconnect(*server.getsockname())
     assert sock is not None
     assert preconnect.is_connected(sock)
-    there, _ = server.accept()
-    with sock, there:
-        there.sendall(b"SSH-2.0")
+    peer, _ = server.accept()
+    with sock, peer:
+        peer.sendall(b"SSH-2.0")
         assert sock.recv(7) == b"SSH-2.0"
 
 
