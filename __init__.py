@@ -10,12 +10,12 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 __version__ = "0.1.0"
-# What to do about a failure that nobody foresaw.
+# The advice on a failure that nobody foresaw.
 UNEXPECTED = "JADA_DEBUG=1 shows the traceback; please report it"
 
 T = TypeVar("T")
 
-# What the vendor's ids, the gateways' and the clouds' (ARNs, @dates) are made of: nothing that a shell, JSON or a
+# The shape of the vendor's ids, the gateways' and the clouds' (ARNs, @dates): nothing that a shell, JSON or a
 # systemd unit reads as more than text. At its end may stand how the Claude CLI is asked for a context of a million
 # tokens; what the CLI sends, and what answers, has the id without it.
 LONG_CONTEXT = "[1m]"
@@ -27,7 +27,7 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u20
 
 _NUMBERS = re.compile("([0-9]+)")
 
-# What Linux gives a process that asks for nothing; root's own tools count on it.
+# Open files that Linux gives a process that asks for nothing; root's own tools count on it.
 LEAST_NOFILE = 1024
 
 

@@ -64,7 +64,7 @@ class Part:
 
 @dataclass(slots=True)
 class Results:
-    """A whole run: how many rounds, how many endpoints to read, its parts by name, and what it is told of peers."""
+    """A whole run: its numbers of rounds and of endpoints to read, and its parts by name."""
 
     rounds: int
     endpoints: int

@@ -18,7 +18,7 @@ from jada.inventory.fleet.config import load
 from jada.inventory.pyinfra_groups import Member, groups
 from jada.inventory.roles import unmatched
 
-# Where a host that can't be reached is: no name ends so (RFC 6761), and pyinfra then fails that host alone.
+# The address of a host that can't be reached: no name ends so (RFC 6761), and pyinfra then fails that host alone.
 NOWHERE = {"ssh_hostname": "unreachable.invalid"}
 
 

@@ -16,7 +16,7 @@ B = TypeVar("B")
 
 
 def map_concurrently(act: Callable[[A], B], items: Sequence[A]) -> list[B | JadaError]:
-    """Runs `act` on all items in threads: what each returned, in order, or the JadaError that it raised."""
+    """Runs `act` on all items in threads: the result of each, in order, or the JadaError that it raised."""
 
     def run(item: A) -> B | JadaError:
         try:
@@ -31,7 +31,7 @@ def map_concurrently(act: Callable[[A], B], items: Sequence[A]) -> list[B | Jada
 
 
 def combine_failures(failures: Sequence[tuple[str, JadaError]], problem: str) -> JadaError:
-    """One error for all failures, each with its place; those that say the same are told once, with all their places."""
+    """One error for all failures, each with its place; equal ones are told once, with all their places."""
     places: dict[tuple[str, str], list[str]] = {}
     for place, error in failures:
         places.setdefault((error.message, error.hint), []).append(place)

@@ -120,7 +120,7 @@ def _place(host: Host) -> tuple[str, int]:
 
 
 def _trouble(host: Host, neighbours: Sequence[Host]) -> HostError | None:
-    """Why a host can't be reached; `neighbours` is every host of its place."""
+    """Says why a host can't be reached; `neighbours` is every host of its place."""
     if not host.address:
         return HostError(
             f"{_in_words(host)} has no address of the wanted kind",

@@ -73,7 +73,7 @@ def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
 
 
 def why_rejected(exact: str) -> str:
-    """Why this can't be the id of a fleet's model, or ""."""
+    """Says why this can't be the id of a fleet's model, or ""."""
     if exact.removesuffix(LONG_CONTEXT) in _floating():
         return f"{exact} is an alias that means another model after an update of the CLI; a fleet is pinned to one"
     if not EXACT_ID.fullmatch(exact):

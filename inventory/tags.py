@@ -9,12 +9,12 @@ from jada.inventory.yaml_values import Value
 
 
 def read(value: Value) -> dict[str, tuple[str, ...]]:
-    """The wanted tags: each with one value or several, any of which will do."""
+    """The tags to select by: each with one value or several, any of which will do."""
     return {name: entry.texts() for name, entry in value.entries().items()}
 
 
 def has_tags(tags: Mapping[str, str], filters: Mapping[str, tuple[str, ...]]) -> bool:
-    """True where each wanted tag is there with one of its values, read as EC2 reads them: * and ? are wildcards."""
+    """True if each tag to select by is there with one of its values, read as EC2 reads them: * and ? are wildcards."""
     return all(
         key in tags and any(fnmatch.fnmatchcase(tags[key], value.replace("[", "[[]")) for value in values)
         for key, values in filters.items()
@@ -22,5 +22,5 @@ def has_tags(tags: Mapping[str, str], filters: Mapping[str, tuple[str, ...]]) ->
 
 
 def in_words(filters: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Each wanted tag as people write it: "env=prod or staging"."""
+    """Each tag as people write it: "env=prod or staging"."""
     return [f"{key}={' or '.join(values)}" for key, values in filters.items()]

@@ -11,7 +11,7 @@ from jada import ConfigError
 from jada.inventory.yaml_values import Value, shown
 
 T = TypeVar("T")
-# Told of what is wrong with a part of the file that the way back does not need; raises it, or lets it be left out.
+# Gets the error in a part of the file that the way back does not need; raises it, or lets it be left out.
 Tell = Callable[[ConfigError], None]
 
 # One word: a host, or a zone of an address.

@@ -232,7 +232,7 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
         began = f", {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""
         _not_yaml(file, mark.line + 1 if mark else 1, f"{error.problem or error.context}{began}")
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # What an escape or a directive asks for may be no character and no number.
+        # An escape or a directive may ask for no character and no number.
         _not_yaml(file, loader.line + 1, " ".join(str(error).split()))
 
 

@@ -104,7 +104,7 @@ def drift(state: State) -> tuple[Finding, ...]:
 
 
 def unusable(state: State) -> Finding | None:
-    """Why nothing can be said of the service: systemd has no such unit, or can't tell whose it is."""
+    """Says why nothing can be said of the service: systemd has no such unit, or can't tell whose it is."""
     unit = state.unit
     if unit.loaded and state.user:
         return None
@@ -347,7 +347,7 @@ def _login_limit(state: State, desired: Desired) -> Iterator[Finding]:
 def _hand_sessions(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model or state.settings.error or state.settings.model != desired.model:
         return
-    # What the service suffers from as well has been told.
+    # A trouble that the service has as well has been told.
     told = (desired.model, effective.resolve(state, effective.next_start(state)).model)
     for launch, one in effective.of_open_sessions(state):
         if one.model not in told:

@@ -20,7 +20,7 @@ from jada.tasks.state import INLINE, UNREADABLE, Agent, ProcessSpec, Settings, S
 
 T = TypeVar("T")
 
-# What the CLI uses when nothing names a model; which one that is depends on its version.
+# In place of the model that the CLI uses when nothing names one: it depends on the CLI's version.
 DEFAULT = "the Claude CLI's own default"
 # In its place where the files of the service's user could not be looked at.
 UNKNOWN = "a model that is not known"

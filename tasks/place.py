@@ -13,7 +13,7 @@ from jada.tasks.state import State
 
 
 def unsafe(state: State) -> str:
-    """Why no file is written where settings.json leads, in a sentence; "" when nothing speaks against it."""
+    """Says why no file is written where settings.json leads, in a sentence; "" when nothing speaks against it."""
     return _path(state) or _links(state) or _folders(state) or _file(state)
 
 
@@ -23,9 +23,7 @@ def is_linked(state: State) -> bool:
 
 
 def by_look(state: State, unit: str) -> tuple[str, ...]:
-    """Whose settings.json it is, of which service, and where a look says it is: what a snapshot is bound to, as
-    files/change/host.sh has it.
-    """
+    """The owner, service and place of settings.json by a look, to which a snapshot is bound (files/change/host.sh)."""
     return _place(state, unit, state.settings.real, "yes" if is_linked(state) else "")
 
 
@@ -56,7 +54,7 @@ def _path(state: State) -> str:
 
 
 def odd(path: str) -> str:
-    """Why no settings file has this path, in a sentence, or ""."""
+    """Says why no settings file has this path, in a sentence, or ""."""
     text = f"settings.json lies where a path has characters that no path should have: {path!r}"
     return "" if _is_plain(path) else text
 

@@ -16,7 +16,7 @@ from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
 from jada.tasks.transaction import Transaction
 
-# How much of a long line (a settings.json on one line) a diff shows on each side of the change.
+# Characters of a long line (a settings.json on one line) that a diff shows on each side of the change.
 AROUND = 60
 NEVER = "never changed by jada"
 
@@ -154,10 +154,10 @@ def redo(request: Request, role: str, state: State, service: Service, change: st
 
 def _kept(state: State) -> str:
     """The releases that a rollback can go back to, the newest first, each with its model and when it was made."""
-    kept = {past.release.before.release: past.release.before.model for past in state.history if not past.error}
+    models = {past.release.before.release: past.release.before.model for past in state.history if not past.error}
     entries = (
-        f"{release_id} ({kept[release_id]}, {release.began(release_id).replace('T', ' ').removesuffix('+00:00')}Z)"
-        for release_id in sorted(filter(None, kept), reverse=True)
+        f"{release_id} ({models[release_id]}, {release.began(release_id).replace('T', ' ').removesuffix('+00:00')}Z)"
+        for release_id in sorted(filter(None, models), reverse=True)
     )
     return ", ".join(entries) or "only what it had before jada"
 
@@ -334,7 +334,7 @@ def _refusal(state: State) -> str:
 
 
 def _unsafe(state: State) -> str:
-    """Why nothing is written where the service's user says that settings.json is."""
+    """Says why nothing is written where the service's user says that settings.json is."""
     if state.unseen:
         return (
             f"what {state.user} owns could not be seen ({state.unseen}), so nothing tells what would run; see what "
@@ -345,7 +345,7 @@ def _unsafe(state: State) -> str:
 
 
 def _unusable(state: State, desired: Desired) -> str:
-    """Why changing settings.json would not do what was asked for."""
+    """Says why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
         back, current = "", state.release
         if current and (target := current.before.release or current.before.model):
@@ -359,7 +359,7 @@ def _unusable(state: State, desired: Desired) -> str:
         state, settings=replace(state.settings, text=written), next_start=state.reloaded or state.next_start
     )
     for obstacle in checks.shadowing_findings(changed, desired):
-        # What such a script set may be gone from it by now: the process still shows it.
+        # A variable may be gone from such a script by now: the process still shows it.
         restart = (
             ", or restart the service if nothing sets it any more"
             if changed.next_start != effective.next_start(changed)
@@ -370,7 +370,7 @@ def _unusable(state: State, desired: Desired) -> str:
 
 
 def _unverifiable(state: State, desired: Desired) -> str:
-    """Why the service would not start again, or not be seen to run as it is wanted."""
+    """Says why the service would not start again, or not be seen to run as it is wanted."""
     unit = state.unit
     for setting, path in unit.lacks:
         return (
@@ -435,7 +435,7 @@ def _lost(state: State, current: Release) -> tuple[str, ...]:
 def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     state, new_release, service = transaction.state, transaction.release, transaction.service
     diffs = [_settings_diff(service.settings, state.settings.text, transaction.splice)]
-    # What stands there without a release behind it is not ours.
+    # A file that stands there without a release behind it is not ours.
     ours = state.release is not None and state.release.desired.base != ""
     known = state.release if ours and state.dropin.sha256 != "absent" else None
     old = _as_it_was(partial(release.dropin, known.desired)) if known else ""
@@ -475,7 +475,7 @@ def _rollback_diff(new: Release) -> tuple[Diff, ...]:
 
 
 def _unsaid(desired: Desired) -> str:
-    """In place of a model or limit that nobody asked for by jada."""
+    """The words in place of a model or limit that nobody asked for by jada."""
     return "as edited by hand" if desired.edited else "as before jada"
 
 

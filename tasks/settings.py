@@ -20,7 +20,7 @@ WHITESPACE = " \t\n\r"
 LARGE, LARGE_KEPT = 2**17, 4
 # The Claude CLI's numbers are JavaScript's: Python's own integers have a limit of digits, and raise beyond it.
 DECODER = json.JSONDecoder(parse_int=float)
-# What the Claude CLI takes for a value of the wrong type: then it drops the file as a whole.
+# Types of values that the Claude CLI wants: for a wrong one it drops the file as a whole.
 _TYPES = {"env": (dict, "an object"), "agent": (str, "a string"), "permissions": (dict, "an object")}
 
 

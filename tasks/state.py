@@ -53,7 +53,7 @@ class Settings:
 
     @property
     def error(self) -> str:
-        """Why the file can't be used, or ""."""
+        """The reason that the file can't be used, or ""."""
         if self.problem or self.text is None:
             return self.problem
         return judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]

@@ -1,4 +1,4 @@
-"""One change of one host as a value: what files/change/ is to do there, and how to read what it did. Pure."""
+"""One change of one host as a value: the work for files/change/ there, and the reading of its output. Pure."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Transaction:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Whose settings.json it is, of which service, and where: what a snapshot is bound to.
+        """The owner, service and place of settings.json, to which a snapshot is bound.
 
         See `place` in files/change/host.sh.
         """
@@ -227,7 +227,7 @@ _RUN_PARTS = """sh -c 'eval "$(dd bs={size} count=1 iflag=fullblock 2>/dev/null)
 LONGEST_WAIT = 600
 
 
-# What a host says in place of an answer begins with this.
+# The beginning of an error that a host gives in place of an answer.
 ERROR = "error="
 # Between these lines stands the output of a script. Lines before and after are the login shell's: a .bashrc that
 # greets, a warning that the password expires.
@@ -244,7 +244,7 @@ def as_root(refusal: str, longest: int = 0, first: int = 0) -> str:
     """The command that runs a script as root, through `sudo -n` unless the ssh user is root already.
 
     The script comes on stdin, as `on_stdin` makes it; with `first`, in two parts of which the first has so many bytes.
-    What it says is read with `answer`. pyinfra's own _sudo is not used because it asks at the terminal when sudo wants
+    Its output is read with `answer`. pyinfra's own _sudo is not used because it asks at the terminal when sudo wants
     a password; here `refusal` and sudo's own words are printed instead, and the command succeeds. sudo ends with 1
     then, and no script of jada does; 127: there is no sudo. After `longest` seconds, if given, all that it started is
     killed. It is one line without a backslash but printf's and without the history's "!": the login shell, which hands
@@ -342,7 +342,7 @@ def without_secrets(url: str) -> str:
 
 
 def _place(at: tuple[str, ...]) -> dict[str, str]:
-    """Whose settings.json it is and where, with what works on it."""
+    """The variables of the owner and place of settings.json, and of the script that works on it."""
     user, group, _, linked, folder, name = at
     place.checked(f"{folder.rstrip('/')}/{name}")
     return {

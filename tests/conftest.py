@@ -39,7 +39,7 @@ JADA = Path(sys.executable).with_name("jada")
 LAB = NamedLab("-".join(filter(None, (os.environ.get("JADA_TEST_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER")))))
 os.environ["JADA_LAB"] = LAB.name
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
-# What these do for all of their tests at once takes longest: each is one process's.
+# The work that these do for all of their tests at once takes longest: each is one process's.
 TOGETHER = ("tests/lab/test_lies.py", "tests/lab/test_ssh.py", "tests/unit/cli/report/test_browser.py")
 HOSTS = int(os.environ.get("JADA_LAB_HOSTS", "3"))
 # All that jada, an incident or a test may leave on a host; settings.json comes on stdin.

@@ -14,7 +14,7 @@ from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Outcome, Result, Transaction
 
 T = TypeVar("T")
-# What a look at a host sees; an exception is raised.
+# The result of a look at a host; an exception is raised.
 Seen = State | BaseException
 DONE = Outcome(Result.DONE, "", ())
 SERVICE = Service()

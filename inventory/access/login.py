@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
 
-# What a binary list of RevokedHostKeys begins with.
+# The beginning of a binary list of RevokedHostKeys.
 _REVOCATION_LIST = b"SSHKRL\n\0"
 # A name of DNS, or an address: nothing that known_hosts or ssh_config reads as a pattern, a list or an option.
 _ADDRESS = re.compile(r"[\w:][\w.:-]*(%\w+)?")
@@ -177,7 +177,7 @@ def _known_name(options: Options) -> str:
 
 
 def _unusable(host: Host) -> HostError | None:
-    """Why a name, address or user can't be used: it could be more than that."""
+    """Says why a name, address or user can't be used: it could be more than that."""
     for word, value, shape in (("name", host.name, HOST_NAME), ("address", host.address, _ADDRESS),
                                ("user", host.user, _USER)):  # fmt: skip
         if not shape.fullmatch(value):

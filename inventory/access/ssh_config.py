@@ -37,7 +37,7 @@ DEFAULT_KNOWN_HOSTS = (
 # Options that lead to a key or to trust and that jada takes no notice of: said when a login fails.
 UNUSED = {"pkcs11provider": ("", "none"), "knownhostscommand": ("", "none"), "bindaddress": ("",),
           "bindinterface": ("",), "controlpath": ("", "none"), "addressfamily": ("", "any")}  # fmt: skip
-# What bears on the way to a host and on its trust; a configuration of other lines need not be asked about each host.
+# Options that bear on the way to a host or on its trust; one of other lines need not be asked about each host.
 _BEARING = re.compile(
     r"\s*(match|host(name|keyalias)|port|user|identit\w+|certificatefile|proxy\w+|(user|global)?knownhosts\w+|revokedhostkeys"
     r"|canonical\w+|tag|" + "|".join(UNUSED) + r")\b",
@@ -123,7 +123,7 @@ def _literal(text: str) -> str:
 
 
 def expanded(text: str, options: Options, address: str) -> str:
-    """The text with ssh_config's tokens and variables put in; those that there are not are left as they are."""
+    """The text with ssh_config's tokens and variables put in; unknown ones are left as they are."""
     tokens = {
         "%": "%",
         "h": options.hostname,

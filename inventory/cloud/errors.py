@@ -82,7 +82,7 @@ def _told(error: Exception) -> tuple[str, str]:
         return error.message, error.hint
     if isinstance(error, (ConnectionError, HTTPClientError)):
         endpoint = _USERINFO.sub("//", str(error.kwargs.get("endpoint_url") or "the endpoint"))
-        # What is inside an error that has no class of its own, whose text may quote a header with a token.
+        # The error inside one that has no class of its own, whose text may quote a header with a token.
         kind = type(error.kwargs.get("error") or error if type(error) is HTTPClientError else error).__name__
         return (
             f"{endpoint} can't be reached after {ATTEMPTS} attempts ({kind})",

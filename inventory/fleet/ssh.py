@@ -1,4 +1,4 @@
-"""fleet.yml's `ssh`: how to log in to hosts."""
+"""fleet.yml's `ssh`: the login to hosts."""
 
 from __future__ import annotations
 

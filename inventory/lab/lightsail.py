@@ -27,13 +27,13 @@ TARGET = "Lightsail_20161128."
 # The real service answers more at a time; so few make every fleet of three go through the paging.
 PAGE_SIZE = 2
 
-# How long a temporary key lasts, as on the real service.
+# The life of a temporary key, as on the real service.
 VALIDITY = timedelta(minutes=10)
 
 # InstanceState.code, the same numbers as EC2's.
 STATE_CODES = {"pending": 0, "running": 16, "stopping": 64, "stopped": 80}
 
-# What a shell on the instance may do; OpenSSH allows none of it unless the certificate says so.
+# The rights of a shell on the instance; OpenSSH allows none of it unless the certificate says so.
 CERTIFICATE_EXTENSIONS = ("permit-agent-forwarding", "permit-port-forwarding", "permit-pty", "permit-user-rc")
 
 

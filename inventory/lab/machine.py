@@ -20,7 +20,7 @@ from jada.inventory.lab.shell import mounts_below, run
 
 OLD_MODEL = "claude-sonnet-4-5-20250929"
 PORT = 8787
-# What systemctl is-system-running says when the boot is over; "degraded" is with a unit that failed.
+# The words of systemctl is-system-running when the boot is over; "degraded" is with a unit that failed.
 UP = ("running", "degraded")
 UNIT = """\
 [Unit]

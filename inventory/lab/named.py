@@ -134,11 +134,11 @@ def free_network(lab: Lab) -> str:
     return choose_network(lab, [*routes(run("ip", "-4", "-json", "route", "show", "table", "all")), *remembered])
 
 
-def choose_network(lab: Lab, taken: Iterable[IPv4Network]) -> str:
+def choose_network(lab: Lab, routed: Iterable[IPv4Network]) -> str:
     """The first of NETWORKS that overlaps with none that is taken. Raises JadaError."""
-    taken = tuple(taken)
+    routed = tuple(routed)
     for network in NETWORKS[lab.name != DEFAULT :]:
-        if not any(_whole(network).overlaps(used) for used in taken):
+        if not any(_whole(network).overlaps(used) for used in routed):
             return network
     raise JadaError(
         "No network is left for the lab: this machine routes, or other labs have, all from 10.77.0.0 to 10.126.255.255 "

@@ -15,7 +15,7 @@ from jada.inventory.sources.source import HOST_NAME
 from jada.inventory.yaml_readers import user
 from jada.inventory.yaml_values import Value
 
-# What counts as a host when stopped ones do: all states but those on the way to nothing.
+# The states of a host where stopped ones count: all but those on the way to nothing.
 LIVING = ("pending", "running", "stopping", "stopped")
 
 

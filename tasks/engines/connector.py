@@ -117,7 +117,7 @@ class BoundedConnector(SSHConnector):
 
 
 def _begun(transport: Transport, line: str) -> Channel:
-    """A command that runs; what it says on stderr is thrown away."""
+    """A command that runs; its stderr is thrown away."""
     channel = transport.open_session()
     channel.exec_command(line)
     gevent.spawn(lambda: [None for _ in _bounded(channel.recv_stderr, 0)])

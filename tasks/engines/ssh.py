@@ -74,7 +74,7 @@ class SshConnection:
         self._state = state
         self._host = host
         self._sock = sock
-        # Whether a change on this host has said anything yet.
+        # True once a change on this host has said anything.
         self._was_begun = False
         self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
         self._instance: str = host.data.get("jada_instance") or ""

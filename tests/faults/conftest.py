@@ -42,7 +42,7 @@ exec /bin/sh "$@"
 KILL_ALL = "pkill -KILL -f '^/bin/sh -c .[[:space:]](# .*[[:space:]])?RELEASE='"
 STRUCK = "/run/fault-struck"
 PAUSE = "touch /run/fault/reached; while [ -e /run/fault/reached ]; do sleep 0.05; done"
-# What the host's files are, one line each: settings (with owner and mode), drop-in, limits; then what is left over.
+# The host's files, one line each: settings (with owner and mode), drop-in, limits; then all that is left over.
 OBSERVE = """
 for file in {settings} {dropin} {limits}; do
     [ -e "$file" ] && {{ sha256sum <"$file" | cut -c1-64; stat -c '%U %a' "$file"; }} || printf 'absent\\n-\\n'
@@ -52,7 +52,7 @@ systemctl is-active jada-agent
 find {home}/.claude /etc/systemd/system /etc/security/limits.d -name '*.jada-*'
 """
 
-# What the report of a test tells of its cell of the matrix: its number, fault and step; and how the host ended.
+# Properties of a test's report on its cell of the matrix: its number, fault and step; and the end of the host.
 CELL, ENDED = "cell", "ended"
 
 

@@ -90,7 +90,7 @@ def test_a_host_whose_clock_jumps_back_is_not_drift(rig: Rig) -> None:
     assert code == 0, output
 
 
-# What there was instead of an ordinary settings.json, as commands in the folder ~/.claude, and how the upgrade ends.
+# Things instead of an ordinary settings.json, as commands in the folder ~/.claude, and the outcome of the upgrade.
 PLACES = {
     "symlink": ("mv settings.json ../real.json; ln -s ../real.json settings.json", "verified"),
     "symlink to nowhere": ("rm -f settings.json ../real.json; ln -s ../real.json settings.json", "rejected"),

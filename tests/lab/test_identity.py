@@ -20,7 +20,7 @@ IS_NOT = "mv /run/container /run/systemd/container; rm -r /run/cloud-init"
 
 
 def unchecked(lab: Lab) -> dict[str, list[str]]:
-    """Why hosts were not checked."""
+    """The reasons that hosts were not checked."""
     rows: Any = lab.json("drift", exit_code=None)["hosts"]
     return {
         row["host"]: [finding["code"] for finding in row["findings"]] for row in rows if row["status"] == "not_checked"

@@ -35,7 +35,7 @@ MODEL = "claude-opus-5"
 UNIT = "jada-agent.service"
 HEALTH = "http://127.0.0.1:8787/healthz"
 
-# What the cases are written with: $S settings.json, $H the home, $U the agent's user, $D the unit's drop-ins.
+# The words that the cases are written with: $S settings.json, $H the home, $U the agent's user, $D the unit's drop-ins.
 WORDS = """
 set -e
 S={settings} H={home} U={user} D=/etc/systemd/system/jada-agent.service.d
@@ -104,7 +104,7 @@ CLAUDE = "cp /bin/sleep /srv/claude; /srv/claude 1000 >/dev/null 2>&1 & echo $! 
 AGENT = "put $H/.claude/agents/x.md <<'EOF'\n---\nname: rev\ndescription: x\nmodel: {}\n---\nx\nEOF\n"
 
 LIES = [
-    # What decides the model, by each layer.
+    # Each layer that decides the model.
     lie("the model is edited", "J102", "sed -i s/claude-opus-5/claude-x/ $S"),
     lie("the model is removed", "J102", "json \"del d['model']\""),
     lie("the model is not a string", "J102", "json \"d['model'] = 5\""),
@@ -211,7 +211,7 @@ LIES = [
     ),
     lie("the limit at login", "J302", 'echo "$U soft nofile 512" >/etc/security/limits.d/zz.conf'),
     lie("our limits file is edited", "J204 J302", "sed -i s/20000/600/ /etc/security/limits.d/50-jada.conf"),
-    # What runs.
+    # The process that runs.
     lie("the command says another model", "J105", ":", model_check=ModelCheck(command="echo claude-x")),
     lie("the command fails", "J105", ":", model_check=ModelCheck(command="echo claude-opus-5; exit 3")),
     lie("the URL is dead", "J105", ":", model_check=ModelCheck(url="http://127.0.0.1:1/")),

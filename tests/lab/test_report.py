@@ -69,7 +69,7 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
     assert f"J103 model-shadowed on {HOST}" in shadowed
     assert "1 check before this one." in words(file, "//section[@aria-labelledby='timeline']/p")[0]
 
-    # What the page alone has found is new to the next check, and told by it.
+    # A finding of the page alone is new to the next check, and told by it.
     report = lab.json("drift", "--since", "1h")
     assert [(entry["host"], entry["code"]) for entry in report["episodes"]] == [(HOST, "J103")]
 
@@ -80,7 +80,7 @@ def test_a_page_about_some_hosts_has_their_past_alone(lab: Lab, tmp_path: Path) 
     lab.jada("report", "--html", str(file), "--limit", "spec*", exit_code=3)
     assert "only the hosts of --limit spec*" in words(file, "//header/p")[0]
     assert [OTHER in text for text in words(file, "//main")] == [False]
-    # Whether the model that they run retires (J121) depends on the day.
+    # The model that they run may retire (J121): that depends on the day.
     events = [text for text in words(file, "//ol[@class='timeline']/li") if "J121" not in text]
     assert [text.startswith("✗ error J404") for text in events] == [True]
 

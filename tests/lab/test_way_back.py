@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 HOST = "specialist-1"
 DROPINS = "/etc/systemd/system/jada-agent.service.d"
-# What became of settings.json, as printf(1) writes it.
+# Texts that settings.json became, as printf(1) writes them.
 BECAME = (
     ("torn", r'{\n  "model": "claude-son'),
     ("empty", ""),
@@ -49,7 +49,7 @@ def test_whatever_became_of_the_file_it_is_put_back(
     assert " ".join(output.split()).count("put back what stood there before release") == len(cases), output
     lab.jada("rollback", "--yes", env=quick)
     assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == before
-    # What it had become is the snapshot of the way back.
+    # The text that it had become is the snapshot of the way back.
     for name, text in laid.items():
         assert lab.run(name, 'sha256sum <"/var/lib/jada/releases/$(cat /var/lib/jada/current)/before/settings"') == text
     assert "in progress" not in lab.jada("history", env=quick)

@@ -45,7 +45,7 @@ def data(fleet: Fleet, scratch: Path) -> dict[str, dict[str, Any]]:
 
 
 def trouble(fleet: Fleet, host: Host, scratch: Path) -> HostError:
-    """Why a host can't be reached."""
+    """Says why a host can't be reached."""
     result = ssh_data(fleet, [host], scratch)[host.name]
     assert isinstance(result, HostError)
     return result

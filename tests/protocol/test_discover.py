@@ -329,7 +329,7 @@ def test_a_region_that_a_service_control_policy_denies_is_told_in_awss_words_and
     assert {host.region for host in hosts} == {"eu-west-1"}
 
 
-# What the profile `lab` says besides, with the lab's own keys left out where it begins with "-".
+# More lines of the profile `lab`, with the lab's own keys left out where it begins with "-".
 PROVIDERS = {
     "no JSON": ("-credential_process = echo s3kr1t", {}, ["gave something that is not JSON"]),
     "JSON that says nothing": ("-credential_process = echo {}", {}, ["Unsupported version"]),

@@ -32,7 +32,7 @@ find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path 
     -o -name .sudo_as_admin_successful \\) -prune \
     -o ! -type d -printf '%p %u:%g %m %C@\\n' -o -type d -printf '%p %u:%g %m\\n' | sort
 """
-# What the agent's user owns that is not in its home.
+# Files that the agent's user owns outside of its home.
 OWNED = "find / -xdev -path {home} -prune -o -path /proc -prune -o -path /tmp -prune -o -user agent -print"
 ATTACK = "systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=/home/agent"
 # Of the release that a host is on, for its shell.
@@ -153,7 +153,7 @@ def victim(whole_lab: Lab, security_fleet: Path, tmp_path: Path) -> Iterator[Vic
     found = Victim(host, env, before)
     owned = found.root(OWNED.format(home=host.home))
     yield found
-    # What the tests' own root lays.
+    # Files that the tests' own root lays.
     machine.inside(host, clean + "; rm -rf /etc/default/jada-agent /etc/jada-agent.json /etc/claude-code")
     changed = set(found.everything().splitlines()) ^ set(before.splitlines())
     assert not changed

@@ -18,7 +18,7 @@ S = ".claude/settings.json"
 
 # Until so many have begun that a look does not read them all.
 MANY = 'for i in $(seq 1000); do [ "$(pgrep -xc claude)" -le 50 ] || break; sleep 0.1; done'
-# What the service's user lays, and what a look says of it: a finding's text, or what it did not read.
+# Files that the service's user lays, and the look's words on them: a finding's text, or a part that it did not read.
 LAID = {
     "settings.json is a pipe": (f"rm {S}; mkfifo {S}", "it is not a regular file"),
     "settings.json is endless": (f"ln -sf /dev/zero {S}", "it is not a regular file"),
@@ -68,7 +68,7 @@ setsid ./claude -c 'import time; time.sleep(300)' $(printf -- '--settings=/home/
 """
 # A probe that leaves a program behind, with its pipe.
 LEAVING = "sleep 100 & echo claude-x"
-# Those of the unit's control group, whichever hierarchy is mounted where.
+# The processes of the unit's control group, whichever hierarchy is mounted where.
 MEMBERS = "$(ls -d /sys/fs/cgroup/systemd$G/cgroup.procs /sys/fs/cgroup$G/cgroup.procs 2>/dev/null | head -n 1)"
 
 

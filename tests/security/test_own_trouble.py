@@ -36,7 +36,7 @@ manifest = json.load(open(path))
 open(path, "w").write(text)
 EOF"""
 DUMP = "text = json.dumps(manifest)"
-# What root on a host makes of its current manifest, and whether the host can still be judged.
+# Commands of root on a host on its current manifest, and True where the host can still be judged.
 FORGED = {
     "a key of a newer jada": (f"manifest['guard'] = {{'until': 'noon'}}; manifest['wanted']['tier'] = 2; {DUMP}", True),
     "words that move the cursor": (

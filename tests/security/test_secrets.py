@@ -40,7 +40,7 @@ def test_a_url_is_told_without_who_it_is_for(victim: Victim, tmp_path: Path) -> 
         tmp_path, model_check="{url: 'http://operator:lab-secret@127.0.0.1:1/healthz?token=lab-secret'}"
     )
     _, host, output = victim.upgrade(fleet_file=file)
-    # What it ran before does not answer there either.
+    # The model that it ran before does not answer there either.
     assert host["outcome"] == "rollback_failed", output
     assert "http://127.0.0.1:1/healthz?… did not answer" in host["detail"]
     assert victim.root("grep -rl lab-secret /var/lib/jada --include=log --include=result", check=False) == ""

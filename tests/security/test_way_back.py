@@ -14,7 +14,7 @@ from tests.conftest import eventually
 from tests.security.conftest import Victim
 
 pytestmark = pytest.mark.lab
-# What the user does to every half of a look, as long as it goes on. look_as_user is in that half's command line.
+# Attacks of the user on its half of every look, as long as it goes on. look_as_user is in that half's command line.
 ATTACKS = {
     "stopped": "pkill -STOP -u agent -f look_as_use[r]",
     "killed": "pkill -KILL -u agent -f look_as_use[r]",
@@ -75,7 +75,7 @@ def test_nothing_that_the_users_half_says_stops_a_rollback(
     assert victim.upgrade()[1]["outcome"] == "verified"
     speak(says)
     _, host, output = victim.one("rollback")
-    # What it lies about itself may be found wrong; it is back all the same.
+    # Its lies about itself may be found wrong; it is back all the same.
     assert host["outcome"] in ("verified", "unproven"), output
     assert victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}") == before
     assert victim.model() == OLD_MODEL

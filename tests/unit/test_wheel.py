@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import jada
 
 ROOT = Path(jada.__file__).parent.resolve()
-# What is no part of the product.
+# Folders that are no part of the product.
 BESIDE = {"tests", "benchmarks", "docs", "build"}
 FOLDERS = sorted(
     file.parent.relative_to(ROOT)

@@ -92,7 +92,7 @@ def test_a_context_of_a_million_tokens_is_asked_for_behind_the_id() -> None:
     ],
 )
 def test_the_vendors_own_spelling_is_written_as_it_is_typed(name: str, exact: str) -> None:
-    """Where the catalogue has the dots of a gateway."""
+    """Even if the catalogue has the dots of a gateway."""
     model = models.resolve(name, SHIPPED)
     assert (model.id, model.input_price) == (exact, models.resolve("sonnet-4.6", SHIPPED).input_price)
 

@@ -51,7 +51,7 @@ def test_the_first_role_that_matches_wins(role_host: Host, roles: tuple[Role, ..
     [("web", True), ("w*", True), ("i-a", True), ("web-i-a", False), ("*-us-east-1", False), ("web/1", False)],
 )
 def test_a_second_instance_of_the_same_name_takes_no_host_out_of_its_role(pattern: str, expected: bool) -> None:
-    """Nor does it put one into another: what a role matches is the host's own, however it is then called."""
+    """It puts none into another role either: a role matches the host's own name, however it is then called."""
     alone, (first, _) = EC2_A, discover.unique_names([EC2_A, EC2_B])
     role = Role("named", names=(pattern,))
     assert first.name == "web-i-a"

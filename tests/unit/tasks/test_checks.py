@@ -71,7 +71,7 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"unit": {"lacks": (("EnvironmentFile", "/etc/x"),)}}, ["J209"]),
         ({"process": None}, ["J210"]),
         ({"process": None, "release": None}, ["J401", "J210"]),
-        # What a script sets each time that it starts the service, as the process shows it.
+        # A variable that a script sets each time it starts the service, as the process shows it.
         ({**UNASKED, "process": {"spec": fresh(env=ENV), "respawn": fresh(env=ENV)}}, ["J103", "J105"]),
         ({"process": {"respawn": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}}, ["J104"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6",}'}}, ["J101"]),

@@ -186,7 +186,7 @@ def test_available_models_of_the_administrator_stand_alone(resolve: Resolve) -> 
     mine = {"model": "claude-sonnet-4-6", "availableModels": ["claude-sonnet-4-6"]}
     resolved = resolve(Case("", {USER: mine, MANAGED: {"availableModels": ["claude-haiku-4-5"]}}))
     assert (resolved.model, resolved.blocked_by) == (DEFAULT, MANAGED)
-    # Those of the user and the project are put together.
+    # The lists of the user and the project are put together.
     resolved = resolve(Case("", {USER: mine, PROJECT: {"availableModels": ["claude-haiku-4-5"]}}))
     assert resolved.model == "claude-sonnet-4-6"
 

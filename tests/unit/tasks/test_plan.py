@@ -25,7 +25,7 @@ REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:
 SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"), settle=5)
 OPUS = "claude-opus-5"
 DROPINS = "/etc/systemd/system/jada-agent.service.d"
-# What a script that starts the service gives it, as the look saw it.
+# A service's environment by the script that starts it, as the look saw it.
 WRAPPED = ProcessSpec(
     {"ANTHROPIC_MODEL": "x"},
     {"ANTHROPIC_MODEL": "the environment of process 301, which its unit does not set"},
@@ -160,7 +160,7 @@ def test_a_missing_file_is_made(host: Host) -> None:
             "CLAUDE_CONFIG_DIR=/srv in /etc/default/a",
         ),
         ({"settings": {"text": '{"availableModels": ["haiku"]}'}}, "not in availableModels"),
-        # What the look shows is refused before anything is restarted.
+        # A trouble that the look shows is refused before anything is restarted.
         (
             {"unit": {"settings": (UnitSetting(f"{DROPINS}/override.conf", "LimitNOFILE", "4096"),)}},
             f"{DROPINS}/override.conf is read after jada's own 50-jada.conf and sets LimitNOFILE=4096, where 1048576",
@@ -312,7 +312,7 @@ def test_the_limit_is_the_most_the_host_can_give(
     assert planned.transaction.release.desired == Desired(OPUS, service, 2_147_483_646, REQUEST.id)
     assert f"+agent soft nofile {login}" in planned.diff[2]
     assert planned.notes == (f"open files: {service}, the most that the host can give ({why})",)
-    # What the release before gave already is no news.
+    # A limit that the release before gave already is no news.
     known = {"desired": replace(planned.transaction.release.desired, model="x")}
     assert plan.upgrade(REQUEST, "r", OPUS, replace(state, release=host(release=known).release), SERVICE).notes == ()
 

@@ -40,7 +40,7 @@ def test_a_look_that_was_cut_off_is_no_look() -> None:
 
 
 def test_a_users_half_that_is_not_whole_leaves_roots() -> None:
-    """The user can stop, kill, flood and forge it: what root saw is none the less so."""
+    """The user can stop, kill, flood and forge it: root's own is none the less so."""
     root, user = frames({**OF_ROOT, "release.manifest.json": MADE.to_json()}), frames(OF_USER)
     for half in (*(user[:size] for size in range(len(user))), user + b"x", user + user, b"\0" * 5000, b"x" * 5000):
         state = read(UNIT, packed(root + half), ModelCheck())

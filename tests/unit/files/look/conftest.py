@@ -14,7 +14,7 @@ import pytest
 
 from jada.tasks.transaction import half_of_root, half_of_user
 
-# What /bin/sh is on Debian and Ubuntu, on Amazon Linux, and in small images.
+# /bin/sh on Debian and Ubuntu, on Amazon Linux, and in small images.
 SHELLS = [words for words in (("dash",), ("bash", "--posix"), ("busybox", "sh")) if shutil.which(words[0])]
 _FRAME = re.compile(r"([A-Za-z][\w.]*\+?) (\d+)\n")
 # As look() and look_as_user() begin.

@@ -52,7 +52,7 @@ def test_settings_masked_and_the_folders_above_them(tree: Tree) -> None:
 
 
 def test_a_path_without_links_is_where_it_leads(tree: Tree) -> None:
-    """Told without a process; one with something to fold is asked for."""
+    """They are told without a process; one with something to fold is asked for."""
     file = tree.file("home/.claude/settings.json", "{}")
     odd = "home/.claude/../.claude//settings.json"
     assert dict(look(tree, odd))["settings.real"] == str(file)

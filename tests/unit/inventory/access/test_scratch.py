@@ -24,7 +24,7 @@ from jada.cli.signals import cleaned_up
 from jada.inventory.access.scratch import scratch
 
 def guarded():
-    # What one host's trouble may be caught as, with the signal in the middle of it.
+    # A net for one host's trouble, with the signal in the middle of it.
     while True:
         try:
             gevent.sleep(0)

@@ -1,4 +1,4 @@
-"""fleet.yml: what it means, and that whatever is wrong in it is told with its line and key."""
+"""fleet.yml: its meaning, and errors with the line and key of whatever is wrong in it."""
 
 from __future__ import annotations
 

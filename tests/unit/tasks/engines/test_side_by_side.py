@@ -8,7 +8,7 @@ from gevent.event import Event
 from jada import HostError, Service
 from jada.tasks.engines.ssh import SshConnection, SshEngine
 
-# What is waited for comes at once, or never.
+# Seconds to wait: it comes at once, or never.
 PATIENCE = 20
 SERVICE = Service()
 
