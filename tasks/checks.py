@@ -45,7 +45,7 @@ class Finding:
         return cls(kind, expected, actual, fixed_by or kind.fixed_by, fix or kind.fix)
 
     def fix_on(self, host: str) -> str:
-        """How to fix it, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
+        """The fix as a command, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
         return self._fix.replace("HOST", shlex.quote(host))
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Finding:
 
     @property
     def difference(self) -> str:
-        """What was expected and what was seen, on one line."""
+        """The expected and the actual value, on one line."""
         return f"expected {self.expected}, saw {self.actual}"
 
     @property
@@ -70,12 +70,12 @@ class Finding:
 
     @property
     def is_drift(self) -> bool:
-        """Whether it makes the host one that drifted; a note does not."""
+        """True if it makes the host one that drifted; a note does not."""
         return self.severity != NOTE
 
     @property
     def is_error(self) -> bool:
-        """Whether the service itself does not run what was released."""
+        """True if the service itself does not run what was released."""
         return self.severity == ERROR
 
 
@@ -102,7 +102,7 @@ def drift(state: State) -> tuple[Finding, ...]:
 
 
 def unusable(state: State) -> Finding | None:
-    """Why nothing can be said of the service: systemd has no such unit, or can't tell whose it is."""
+    """Says why nothing can be said of the service: systemd has no such unit, or can't tell whose it is."""
     unit = state.unit
     if unit.loaded and state.user:
         return None
@@ -142,7 +142,7 @@ def under_way(state: State) -> Finding | None:
 
 
 def unanswered(state: State) -> Iterator[Finding]:
-    """That the service does not say which model it runs, though it is asked; whichever one that should be."""
+    """Finds that the service does not report its model, though it is asked; whichever one that should be."""
     report = state.report
     if report.by and not report.model:
         yield Finding.of(codes.MODEL_RUNNING, "an answer that names a model", report.error or NO_MODEL)
@@ -160,7 +160,7 @@ def unproven(state: State) -> Finding | None:
 
 
 def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
-    """Findings of what keeps a process that is started now from the model in the service's settings.json.
+    """Finds all that keeps a process that is started now from the model in the service's settings.json.
 
     Where the CLI itself was asked, its word counts; jada's table of settings then only tells why.
     """
@@ -284,11 +284,11 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
 
 
 def _disagreement(state: State, _: Desired) -> Iterator[Finding]:
-    observed = [one for one in evidence_of(state) if one.proves]
+    observed = [entry for entry in evidence_of(state) if entry.proves]
     for weaker in observed[1:]:
         strongest = observed[0]
         if not (is_same(weaker.model, strongest.model) or is_same(strongest.model, weaker.model)):
-            expected, seen = (f"{one.model}, {one.text}" for one in (strongest, weaker))
+            expected, seen = (f"{entry.model}, {entry.text}" for entry in (strongest, weaker))
             yield Finding.of(codes.EVIDENCE_DISAGREES, expected, seen)
 
 
@@ -349,7 +349,7 @@ def _login_limit(state: State, desired: Desired) -> Iterator[Finding]:
 def _hand_sessions(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model or state.settings.error or state.settings.model != desired.model:
         return
-    # What the service suffers from as well has been told.
+    # A trouble that the service has as well has been told.
     told = (desired.model, effective.resolve(state, effective.next_start(state)).model)
     for launch, one in effective.of_open_sessions(state):
         if one.model not in told:

@@ -20,8 +20,8 @@ SECRET = "sk-ant-Secret"
 
 
 def mask(text: str, awk: list[str]) -> str:
-    done = subprocess.run([*awk, MASK], input=text.encode(), capture_output=True, check=True, env=ENV)
-    masked = done.stdout[: len(text.encode())]
+    process = subprocess.run([*awk, MASK], input=text.encode(), capture_output=True, check=True, env=ENV)
+    masked = process.stdout[: len(text.encode())]
     of_service = answered(awk, text.encode(), most=10**6)
     assert of_service["report.size"] == b"%d" % len(text.encode())
     assert of_service["report.masked"][: len(text.encode())] == masked
@@ -31,21 +31,21 @@ def mask(text: str, awk: list[str]) -> str:
 def answered(awk: list[str], answer: bytes, http: str = "200", code: str = "0", most: int = MOST) -> dict[str, bytes]:
     """The frames for what curl says in answer to a health check, between root's own."""
     words = [*awk, "-v", f"most_of_answer={most}", REPORT, "/dev/null", "answers=1", "-"]
-    said = answer + f"\n{http}\n{code}".encode()
-    done = subprocess.run(words, input=said[: most + 100], capture_output=True, check=True, env=ENV)
-    assert not done.stderr
-    return framed(done.stdout)
+    output = answer + f"\n{http}\n{code}".encode()
+    process = subprocess.run(words, input=output[: most + 100], capture_output=True, check=True, env=ENV)
+    assert not process.stderr
+    return framed(process.stdout)
 
 
 def framed(rest: bytes) -> dict[str, bytes]:
     """Frames by name; nothing may be between them."""
-    found: dict[str, bytes] = {}
+    frames: dict[str, bytes] = {}
     while rest:
         head, _, rest = rest.partition(b"\n")
         name, size = head.decode().split()
-        found[name], end, rest = rest[: int(size)], rest[int(size) : int(size) + 1], rest[int(size) + 1 :]
+        frames[name], end, rest = rest[: int(size)], rest[int(size) : int(size) + 1], rest[int(size) + 1 :]
         assert end == b"\n"
-    return found
+    return frames
 
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
@@ -125,14 +125,14 @@ def test_json_stays_json(awk: list[str]) -> None:
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
 def test_files_in_a_row_do_not_touch_one_another(awk: list[str], tmp_path: Path) -> None:
-    """What one file leaves open ends with it, and each leaves as a frame of its own."""
+    """An open string or comment of one file ends with it, and each leaves as a frame of its own."""
     texts = {"a": '{"x":\n "m\nn', "b": f'{{"x": "{SECRET}"}}\n', "c": "", "d": '\ufeff{"model": "m"}'}
     words = []
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
         words += [f"label={name}.masked", str(tmp_path / name)]
-    told = framed(subprocess.run([*awk, MASK, *words], capture_output=True, check=True, env=ENV).stdout)
-    assert {label: text[: len(texts[label[0]].encode())].decode() for label, text in told.items()} == {
+    masked = framed(subprocess.run([*awk, MASK, *words], capture_output=True, check=True, env=ENV).stdout)
+    assert {label: text[: len(texts[label[0]].encode())].decode() for label, text in masked.items()} == {
         "a.masked": '{"x":\n "*\n*',
         "b.masked": '{"x": "*************"}\n',
         "d.masked": '\ufeff{"model": "m"}',
