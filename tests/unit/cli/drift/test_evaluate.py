@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, Service
 from jada.cli.drift.evaluate import DriftReport, Status, evaluate, explain, unmatched
 from jada.cli.records import sqlite
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
@@ -20,8 +20,9 @@ from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import codes as kinds
+from jada.tasks.asked import Asked
 from jada.tasks.operator_lock import OperatorLock
-from jada.tasks.state import State
+from jada.tasks.state import ModelReport, State
 
 MakeHost = Callable[..., State]
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -71,6 +72,29 @@ def test_a_host_that_was_not_checked_is_never_fine(host: MakeHost) -> None:
     assert codes(found) == ["J408"]
     assert found.count(Status.IN_SYNC) == 0
     assert found.exit == Exit.FAILED
+
+
+def test_a_model_that_only_jadas_table_tells_is_unproven(host: MakeHost) -> None:
+    silent = host(report=ModelReport())
+    found = check({"web-1": silent, "web-2": host()})
+    assert (status(found), codes(found), found.exit) == (Status.UNPROVEN, ["J113"], Exit.FAILED)
+    assert status(found, "web-2") is Status.IN_SYNC
+    assert found.hosts[0].findings[0].finding.actual.endswith("its CLI was not asked")
+    asked = replace(silent, asked=Asked(model="claude-sonnet-4.6", version="2.1.63"))
+    assert check({"web-1": asked}).exit == Exit.OK
+
+
+def test_a_fleet_may_live_with_a_model_that_is_derived(host: MakeHost) -> None:
+    derived = replace(FLEET, service=Service(proof="derived"))
+    found = check({"web-1": host(report=ModelReport())}, derived)
+    assert (status(found), codes(found), found.exit) == (Status.IN_SYNC, [], Exit.OK)
+    assert [evidence.kind for evidence in found.hosts[0].evidence] == ["derived"]
+
+
+def test_an_unproven_host_that_differs_has_drifted(host: MakeHost) -> None:
+    found = check({"web-1": host(report=ModelReport(), process={"soft": 1024})})
+    assert (status(found), sorted(codes(found))) == (Status.DRIFTED, ["J113", "J301"])
+    assert found.exit == Exit.DRIFT
 
 
 HALF_WAY = {

@@ -181,7 +181,7 @@ def test_prometheus_counts_hosts_not_checked_and_findings_by_code() -> None:
     found = samples(DRIFT)
     assert found["jada_drift_last_check_timestamp_seconds",] == AT.timestamp()
     assert {key[1]: value for key, value in found.items() if key[0] == "jada_drift_hosts"} == {
-        "in_sync": 1, "drifted": 1, "not_checked": 1, "changing": 0, "gone": 1
+        "in_sync": 1, "drifted": 1, "unproven": 0, "not_checked": 1, "changing": 0, "gone": 1
     }  # fmt: skip
     by_code = {key[1]: value for key, value in found.items() if key[0] == "jada_drift_findings" and value}
     assert by_code == {"J102": 1, "J302": 1, "J111": 1, "J408": 1, "J405": 1}

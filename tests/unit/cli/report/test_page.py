@@ -126,7 +126,7 @@ def test_a_fleet_that_was_not_seen_at_all_shows_no_tick(host: MakeHost) -> None:
     at = datetime(2027, 1, 15, tzinfo=UTC)
     drift = evaluate(Fleet("f", None, (), ()), [Host("web-1", "192.0.2.1", "static")], seen, {}, at)  # type: ignore[arg-type]
     tree = parsed(Page(drift, {}, at - timedelta(days=30)))
-    assert text(tree.xpath("//ul[@class='counts']")[0]) == "0 ✓ in sync 0 ✗ drifted 1 ? not checked 0 – gone"
+    assert text(tree.xpath("//ul[@class='counts']")[0]) == "0 ✓ in sync 0 ✗ drifted 0 ? unproven 1 ? not checked 0 – gone"
     assert "✓" not in "".join(text(part) for part in tree.xpath("//main"))
     assert tree.xpath("//title")[0].text.startswith("1 not checked")
 
@@ -250,7 +250,7 @@ def test_a_host_that_is_being_changed_is_nowhere_fine(host: MakeHost, page: Page
     page = replace(page, drift=evaluate(fleet, hosts, states, {}, page.drift.at), states=states)
     tree = parsed(page)
     assert text(tree.xpath("//ul[@class='counts']")[0]) == (
-        "0 ✓ in sync 1 ✗ drifted 0 ? not checked 1 ↻ being changed 0 – gone"
+        "0 ✓ in sync 1 ✗ drifted 0 ? unproven 0 ? not checked 1 ↻ being changed 0 – gone"
     )
     row = matrix(page)["web-1"]
     assert {mark for code, mark in row.items() if code not in ("Checked", "J409")} == {"? not known"}

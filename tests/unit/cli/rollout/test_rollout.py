@@ -214,7 +214,10 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
         "web-10": NotStartedError("web-10 was not begun"),
     }
     session: Any = SimpleNamespace(
-        fleet=FLEET, hosts=[Host(name, "192.0.2.1", "static") for name in states], run_on_each=lambda *_: ended
+        fleet=FLEET,
+        hosts=[Host(name, "192.0.2.1", "static") for name in states],
+        engine=FakeEngine(states),
+        run_on_each=lambda *_: ended,
     )
 
     def planner(_: str, state: State) -> Plan:

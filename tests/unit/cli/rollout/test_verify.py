@@ -13,7 +13,7 @@ from jada.cli.rollout.as_json import as_json
 from jada.cli.rollout.verify import verify
 from jada.tasks import plan
 from jada.tasks.plan import Request
-from jada.tasks.state import State
+from jada.tasks.state import ModelReport, State
 from tests.fakes import DONE, FakeConnection, changed
 
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 2_147_483_646)
@@ -31,6 +31,27 @@ def test_a_look_behind_the_change_needs_no_second_one(host: Callable[..., State]
     assert connection.log == []
     assert verify("web-1", connection, upgrade, DONE, Service(), False).outcome is HostOutcome.VERIFIED
     assert connection.log == ["look"]
+
+
+@pytest.mark.parametrize(
+    ("proof", "outcome", "detail"),
+    [
+        ("observed", HostOutcome.UNPROVEN, "nothing observed says which model runs"),
+        ("derived", HostOutcome.VERIFIED, "derived from settings and environment, not observed"),
+    ],
+)
+def test_a_model_that_nothing_observed_says_is_unproven_unless_the_fleet_lives_with_it(
+    host: Callable[..., State], proof: str, outcome: HostOutcome, detail: str
+) -> None:
+    upgrade = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
+    assert upgrade.transaction
+    after = replace(changed(host(), upgrade.transaction), report=ModelReport())
+    connection = FakeConnection("web-1", {"web-1": after})
+    result = verify("web-1", connection, upgrade, replace(DONE, seen=after), Service(proof=proof), False)
+    assert (result.outcome, result.detail) == (outcome, detail)
+    assert [finding.code for finding in result.findings] == (["J113"] if proof == "observed" else [])
+    (row,) = as_json({"web-1": result}, {"web-1": upgrade}, {"web-1": ""})
+    assert row["evidence"] == [{"kind": "derived", "model": "claude-opus-5", "source": None}]
 
 
 @pytest.mark.parametrize("is_there", [True, False])
