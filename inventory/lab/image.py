@@ -30,7 +30,7 @@ MASKED_GENERATORS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What the hosts of a lab run: a Debian release, and what stands in its PATH before Debian's own tools."""
+    """The system of a lab's hosts: a Debian release, and the tools that stand in its PATH before Debian's own."""
 
     release: str
     packages: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ SUITES = {
     "bullseye": Suite("bullseye"),
     "bookworm": Suite("bookworm"),
     "trixie": Suite("trixie"),
-    # As on Ubuntu since 25.10, and further: GNU's tools, awk and sudo are others'. What jada runs finds these first;
+    # As on Ubuntu since 25.10, and further: GNU's tools, awk and sudo are others'. Commands of jada find these first;
     # commands of the lab itself find Debian's.
     "uutils": Suite(
         "trixie",
@@ -56,19 +56,19 @@ SUITE = "bookworm"
 
 
 def path(suite: str = SUITE) -> Path:
-    """Where the base image of a suite is, or will be: the name changes with what it is made of."""
-    made = SUITES[suite]
+    """Returns the path of a suite's base image, there or not: the name changes with all that it is made of."""
+    system = SUITES[suite]
     recipe = "\n".join(
         (
-            made.release,
+            system.release,
             *PACKAGES,
-            *made.packages,
+            *system.packages,
             *LOGINS,
             AGENT_USER,
             *MASKED,
             *MASKED_GENERATORS,
-            *made.first,
-            *made.busybox,
+            *system.first,
+            *system.busybox,
         )
     )
     return CACHE / f"base-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
@@ -84,15 +84,15 @@ def build(suite: str = SUITE) -> Path:
 
 
 def _build(suite: str) -> Path:
-    made = SUITES[suite]
+    system = SUITES[suite]
     for leftover in CACHE.glob("building-*"):
         # debootstrap mounts /proc and /sys in there, and leaves them when it is killed.
         for mount in mounts_below(leftover):
             run("umount", "--lazy", mount)
         run("rm", "-rf", "--one-file-system", leftover)
     root = Path(tempfile.mkdtemp(prefix="building-", dir=CACHE))
-    packages = ",".join((*PACKAGES, *made.packages))
-    run("debootstrap", "--variant=minbase", f"--include={packages}", made.release, root)
+    packages = ",".join((*PACKAGES, *system.packages))
+    run("debootstrap", "--variant=minbase", f"--include={packages}", system.release, root)
     for user in LOGINS:
         run("chroot", root, "useradd", "--create-home", "--shell", "/bin/bash", user)
         (root / "etc/sudoers.d" / user).write_text(f"{user} ALL=(ALL) NOPASSWD: ALL\n")
@@ -105,8 +105,8 @@ def _build(suite: str) -> Path:
     generators.mkdir()
     for generator in MASKED_GENERATORS:
         (generators / generator).symlink_to("/dev/null")
-    if made.first:
-        _put_first(root, made)
+    if system.first:
+        _put_first(root, system)
     (root / "etc/machine-id").write_text("")
     shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
     root.chmod(0o755)
