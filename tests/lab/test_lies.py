@@ -78,7 +78,7 @@ limit_to 20000 2>/dev/null || :
 
 @dataclass(frozen=True)
 class Lie:
-    """`codes`: what is to be found, no more and no less; `service`: how jada is set up, where it matters."""
+    """`codes`: the findings, no more and no less; `service`: how jada is set up, where it matters."""
 
     name: str
     codes: str

@@ -99,7 +99,7 @@ def test_a_service_that_does_not_run_goes_back_all_the_same(lab: Lab, quick: dic
 
 
 def test_files_that_are_back_are_not_put_back_once_more(lab: Lab, quick: dict[str, str]) -> None:
-    """A host whose old model does not run either needs people: what they do next stands."""
+    """A host whose old model does not run either needs people: their next step stands."""
     broken = f"printf '[Service]\\nExecStartPre=/bin/false\\n' >{DROPINS}/60-broken.conf"
     lab.run(HOST, f"mkdir -p {DROPINS}; {broken}")
     output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick, exit_code=1)

@@ -88,7 +88,7 @@ class Victim:
         """Runs jada on the whole fleet; gives the exit code, the JSON if it was asked for, and all it printed."""
         return finish(self.start(*argv, fleet_file=fleet_file))
 
-    def one(self, command: str, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
+    def on_this_host(self, command: str, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
         """Runs a command that changes hosts, on this host alone; gives what was reported of it."""
         words = (command, *argv, "--yes", "--json", "--limit", self.host.name)
         code, report, output = self.jada(*words, fleet_file=fleet_file)
@@ -97,7 +97,7 @@ class Victim:
     def upgrade(
         self, *argv: str, to: str = "opus-5", fleet_file: Path | None = None
     ) -> tuple[int, dict[str, Any], str]:
-        return self.one("upgrade", "--to", to, *argv, fleet_file=fleet_file)
+        return self.on_this_host("upgrade", "--to", to, *argv, fleet_file=fleet_file)
 
     def makedirs(self, path: str) -> None:
         """Makes a folder in the home of the agent's user, as that user, whatever bytes its name has."""

@@ -1,4 +1,4 @@
-"""Everything has an end and a size: what is large, endless or stuck on one host is told, and ends there and here."""
+"""Everything has an end and a size: a large, endless or stuck thing on one host is told, and ends there and here."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> 
         unread = "; ".join(state.unread)
         for word in ("more than 50 options", "settings files: more than", "agent: more than 5000"):
             assert word in unread
-        code, host, output = victim.one("rollback")
+        code, host, output = victim.on_this_host("rollback")
         assert (code, host["outcome"]) == (0, "verified"), output
     finally:
         victim.root("pkill -KILL -u agent -x 'claude|sleep'", check=False)

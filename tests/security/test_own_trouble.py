@@ -129,7 +129,7 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
 
 def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim) -> None:
     """The plan waits at [y/N]; all ssh connections are cut; then the answer is yes."""
-    code, output = asked(victim, lambda: victim.root("pkill -KILL -f '[s]shd(-session)?: admin'"), "y\n")
+    code, output = upgrade_at_terminal(victim, lambda: victim.root("pkill -KILL -f '[s]shd(-session)?: admin'"), "y\n")
     assert code == 0, output
     assert "Stopped" not in output
     assert f"{victim.host.name} verified" in output
@@ -138,7 +138,7 @@ def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim
     assert report["releases"][0]["outcomes"] == {"verified": 1}
 
 
-def asked(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
+def upgrade_at_terminal(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
     """Runs an upgrade at a terminal where the question is answered after `meanwhile`: its exit code and output."""
     ours, theirs = pty.openpty()
     argv = [str(JADA), "upgrade", "--to", "opus-5", "--limit", victim.host.name]

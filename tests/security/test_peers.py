@@ -1,4 +1,4 @@
-"""Nothing of one host decides for another: what a peer says of its releases runs nowhere else."""
+"""Nothing of one host decides for another: a peer's words on its releases run nowhere else."""
 
 from __future__ import annotations
 

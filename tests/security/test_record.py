@@ -26,7 +26,7 @@ def test_a_record_that_is_no_good_stops_no_rollback(victim: Victim, tmp_path: Pa
     for file in (state / "jada").glob("history.db-*"):
         file.unlink()
     spoil(state)  # type: ignore[operator]
-    code, host, output = victim.one("rollback")
+    code, host, output = victim.on_this_host("rollback")
     assert (code, host["outcome"]) == (0, "verified"), output
     assert "ot recorded here" in output
     assert victim.upgrade()[0] == 1

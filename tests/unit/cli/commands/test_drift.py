@@ -141,7 +141,7 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     ],
 )
 def test_the_past_of_the_chosen_hosts_alone_is_told(past: Run, argv: tuple[str, ...], hosts: list[str]) -> None:
-    assert [one["host"] for one in json.loads(past(*argv, "--json").stdout)["episodes"]] == hosts
+    assert [episode["host"] for episode in json.loads(past(*argv, "--json").stdout)["episodes"]] == hosts
     end = past(*argv).stdout.rpartition("this machine; ")[2]
     of_these = " on these hosts" if argv else ""
     assert end == {0: "nothing found", 1: "1 finding", 2: "2 findings"}[len(hosts)] + f"{of_these}.\n"

@@ -69,7 +69,7 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     for query in asked:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], (query, steps)
-        # RolloutOptions many had which outcome is counted and sorted within one release, never over the whole record.
+        # Outcomes are counted and sorted within one release, never over the whole record.
         sorted_here = [step for step in steps if "TEMP B-TREE" in step]
         assert not sorted_here or "GROUP BY outcome" in query, (query, steps)
 
@@ -252,9 +252,9 @@ def test_no_broken_record_stops_the_way_back(
     """An upgrade is refused there before anything is done."""
     broken(file)
     assert rolled("rollback", host()) == 0
-    told = capsys.readouterr()
-    assert "web-1 verified" in told.out
-    assert "Not recorded here" in told.err
+    output = capsys.readouterr()
+    assert "web-1 verified" in output.out
+    assert "Not recorded here" in output.err
     with pytest.raises(JadaError):
         rolled("upgrade", host())
 
@@ -265,7 +265,7 @@ def test_a_rollback_is_recorded_where_it_can_be(
     assert rolled("rollback", host()) == 0
     assert not capsys.readouterr().err
     with open_records() as records:
-        assert [(one.id, one.kind) for one in records.entries("f", None, 9)] == [(REQUEST.id, "rollback")]
+        assert [(entry.id, entry.kind) for entry in records.entries("f", None, 9)] == [(REQUEST.id, "rollback")]
         assert records.outcomes(REQUEST.id) == {"verified": 1}
 
 
@@ -294,9 +294,9 @@ def test_another_jada_that_hangs_stops_no_rollback_by_force(
             assert "jada rollback --force" in caught.value.hint
         capsys.readouterr()
         assert rolled("rollback", host(), force=True) == 0
-    told = capsys.readouterr()
-    assert r"Not locked here: f is locked by ann\x1b[2J, which is running on this machine now. Each" in told.err
-    assert "web-1 verified" in told.out
+    output = capsys.readouterr()
+    assert r"Not locked here: f is locked by ann\x1b[2J, which is running on this machine now. Each" in output.err
+    assert "web-1 verified" in output.out
 
 
 @pytest.mark.parametrize("name", ["f", "x" * 300])

@@ -25,7 +25,7 @@ def running(tree: Tree, *pids: int, program: str = "/usr/bin/agent") -> list[tup
     (tree.root / "work").mkdir(exist_ok=True)
     for pid in pids:
         (tree.root / f"proc/{pid}/cwd").symlink_to(tree.root / "work")
-    return tree.said("running_process", members=members, pid=str(pids[0]), program=program, home="/home/agent")
+    return tree.frames("running_process", members=members, pid=str(pids[0]), program=program, home="/home/agent")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_processes_of_a_control_group_and_of_those_in_it(tree: Tree) -> None
 
 def test_more_processes_than_a_unit_can_have_are_told(tree: Tree) -> None:
     tree.file("/sys/fs/cgroup/a.service/cgroup.procs", "".join(f"{pid}\n" for pid in range(1, 502)))
-    values = tree.said("members", group="/a.service", pid="1", UNIT="a.service")
+    values = tree.frames("members", group="/a.service", pid="1", UNIT="a.service")
     assert values == [("over+", "a.service: more than 500 processes")]
 
 

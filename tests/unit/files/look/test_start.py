@@ -41,7 +41,7 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
             "--other * x",
         )
     )
-    values = tree.said('next_command_lines; say over+ "$named"', commands=commands, start="/srv", named="")
+    values = tree.frames('next_command_lines; say over+ "$named"', commands=commands, start="/srv", named="")
     assert values == [
         ("fresh.argv+", "model\nm"),
         ("fresh.argv+", "agent\na"),
@@ -53,7 +53,7 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
 
 def test_the_environment_of_a_start_weakest_first(tree: Tree) -> None:
     tree.file("/proc/1/environ", "ANTHROPIC_MODEL=passed\0TOKEN=secret\0")
-    values = tree.said(
+    values = tree.frames(
         "next_environment",
         manager_environment="LANG=C HOME=/m",
         passed="TOKEN ANTHROPIC_MODEL",
@@ -75,7 +75,7 @@ def test_environment_files_may_be_patterns_and_may_be_missing(tree: Tree) -> Non
         tree.file(f"/etc/{name}")
     etc = tree.root / "etc"
     environment_files = f"{etc}/*.env (ignore_errors=no)\n{etc}/x (ignore_errors=yes)\n{etc}/y (ignore_errors=no)"
-    values = tree.said(
+    values = tree.frames(
         'list_environment_files; say over+ "$environments"', environment_files=environment_files, pid="1"
     )
     assert values == [
@@ -87,12 +87,12 @@ def test_environment_files_may_be_patterns_and_may_be_missing(tree: Tree) -> Non
 def test_what_a_start_lacks_is_looked_for_where_the_process_sees_it(tree: Tree) -> None:
     tree.file("/proc/1/root/srv/there")
     values = {"own_root": "", "pid": "1", "may_lack_start": "", "program": "/srv/gone"}
-    fields = tree.said("next_start_lacks", **values, start="/srv/nowhere")
+    fields = tree.frames("next_start_lacks", **values, start="/srv/nowhere")
     assert fields == [("unit.lacks+", "WorkingDirectory\n/srv/nowhere"), ("unit.lacks+", "ExecStart\n/srv/gone")]
-    assert tree.said("next_start_lacks", **{**values, "program": "/srv/there"}, start="/srv") == []
-    assert tree.said("next_start_lacks", **{**values, "own_root": "/image"}, start="/srv/nowhere") == []
+    assert tree.frames("next_start_lacks", **{**values, "program": "/srv/there"}, start="/srv") == []
+    assert tree.frames("next_start_lacks", **{**values, "own_root": "/image"}, start="/srv/nowhere") == []
     # Of what is in a folder that is not there, nothing is known.
-    assert tree.said("next_start_lacks", **{**values, "program": ""}, start="/no/where") == []
+    assert tree.frames("next_start_lacks", **{**values, "program": ""}, start="/no/where") == []
 
 
 def test_the_administrators_settings(tree: Tree) -> None:
@@ -190,7 +190,7 @@ def test_the_kernel_and_the_units_files_in_one_go(tree: Tree) -> None:
     tree.file("/proc/8/stat", f"8 (c) S {' '.join(map(str, range(5, 54)))}\n")
     tree.file("/etc/environment", '# x\nexport ANTHROPIC_MODEL="m" # why\nTOKEN=secret\n')
     unit = tree.file("/etc/a.service", UNIT)
-    values = tree.said("kernel_and_unit_files", pid="7", speaker="8", units=f"\n{unit}")
+    values = tree.frames("kernel_and_unit_files", pid="7", speaker="8", units=f"\n{unit}")
     about = {name: value for name, value in values if not name.endswith("+")}
     assert about.pop("now")
     assert about == {

@@ -32,7 +32,7 @@ def run(*argv: object, **more: str) -> None:
 
 
 class Refusing:
-    """A host that takes no key: what it was shown, in order."""
+    """A host that takes no key: the keys it was shown, in order."""
 
     def __init__(self, answer: Exception | list[str] | None = None, tries: int = 99) -> None:
         self.shown: list[bytes] = []
