@@ -25,6 +25,7 @@ from jada.tasks.checks import Finding
 from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import look_script
+from tests.conftest import SUITE
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -319,7 +320,12 @@ HARMLESS = [
     lie("an empty variable", "", "echo ANTHROPIC_MODEL= >$E"),
     lie("a comment", "", "echo '#ANTHROPIC_MODEL=claude-x' >$E"),
     lie("another variable that names one", "", "dropin 'Environment=\"NOTE=use ANTHROPIC_MODEL=claude-x here\"'; load"),
-    lie("a comment over two lines", "", "printf '# no \\\\\nANTHROPIC_MODEL=claude-x' >$E"),
+    # Behind a backslash a comment goes on, but since systemd 254 it does not.
+    lie(
+        "a comment over two lines",
+        "" if SUITE in ("bullseye", "bookworm") else "J103",
+        "printf '# no \\\\\nANTHROPIC_MODEL=claude-x' >$E",
+    ),
     lie("a variable that others are quoted in", "", "printf 'NOTE=\"a\nANTHROPIC_MODEL=claude-x\n\"' >$E"),
     lie("a variable that is set anew", "", "printf 'ANTHROPIC_MODEL=claude-x\nANTHROPIC_MODEL=claude-opus-5' >$E"),
     lie("a key that JSON writes otherwise", "", 'sed -i \'s/"model"/"mod\\\\u0065l"/\' $S'),

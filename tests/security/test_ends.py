@@ -161,8 +161,8 @@ def test_a_half_that_its_user_stops_ends_with_all_its_processes(victim: Victim) 
         eventually(is_cut_off, "the half was never stopped")
     finally:
         end()
-    unseen = looks[-1]
-    assert (unseen.unseen, unseen.user, unseen.process is None) == ("it was cut off", "agent", False)
+    seen = looks[-1]
+    assert (seen.unseen, seen.user, seen.process is None) == ("it was cut off", "agent", False)
     assert victim.root("pgrep -u agent -f look_as_use[r]", check=False) == ""
 
 

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the record is kept; none is there."""
+    """The path of the record, which is not there yet."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     (tmp_path / "jada").mkdir()
     return tmp_path / "jada/history.db"
