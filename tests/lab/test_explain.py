@@ -82,7 +82,10 @@ def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
     assert f"  claude-opus-5                 model in {lab[HOST].settings}  (outranked)\n" in told
     pid = machine.healthz(lab[HOST])["pid"]
     assert f"Process {pid}, running for" in told
-    assert "uses claude-opus-5 (says its model check); started again as it was, it would ask for claude-opus-5" in told
+    assert (
+        "uses claude-opus-5 (reported by its model_check.url); started again as it was, it would ask for claude-opus-5"
+        in told
+    )
     assert "J103 model-shadowed" in told
     assert f"jada heal --limit {HOST}" in told
 
