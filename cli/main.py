@@ -101,7 +101,7 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
     ~/.config/jada/fleet.yml or /etc/jada/fleet.yml, whichever is found first.
 
     \b
-    Exit codes: 0 done and verified, or in sync; 1 failed or could not be checked;
+    Exit codes: 0 done and verified, or in sync; 1 failed, unproven or not checked;
     2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked;
     130 stopped by Ctrl-C.
     """

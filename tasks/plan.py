@@ -11,6 +11,8 @@ from operator import attrgetter
 
 from jada import LONG_CONTEXT, Service
 from jada.tasks import checks, codes, effective, paths, place, release
+from jada.tasks.asked import Asked
+from jada.tasks.evidence import is_same
 from jada.tasks.release import Desired, Release, ReleaseError
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
@@ -51,7 +53,8 @@ Diff = tuple[str, ...]
 class Plan:
     """One host's part: a `transaction`, a `refusal` (a sentence), whose `lock` is in the way, or nothing to do.
 
-    `idle` says why there is nothing to do, where that is not that it runs what was asked for.
+    `idle` says why there is nothing to do, where that is not that it runs what was asked for. `despite` is the plan in
+    whose way a refusal stands by jada's table of settings alone: the host's own CLI may know better.
     """
 
     transaction: Transaction | None = None
@@ -60,6 +63,32 @@ class Plan:
     diff: tuple[Diff, ...] = ()
     notes: tuple[str, ...] = ()
     idle: str = ""
+    despite: Plan | None = None
+
+    @property
+    def question(self) -> Splice | None:
+        """The edit of which the host's own CLI can be asked what it would make of it; None where there is none."""
+        made = (self.despite or self).transaction
+        return made.splice if made and made.release.kind != "rollback" else None
+
+
+def with_answer(plan: Plan, answer: Asked) -> Plan:
+    """The plan with the answer of the host's own CLI to its question: that counts, whatever jada's table predicted."""
+    made = plan.despite or plan
+    if made.transaction is None or answer == Asked():
+        return plan
+    if not answer.model:
+        unknown = f"which model its own CLI would ask for then is not known: {answer.error}"
+        return plan if plan.refusal else replace(plan, notes=(*plan.notes, unknown))
+    state, desired = made.transaction.state, made.transaction.release.desired
+    if is_same(answer.model, desired.model):
+        told = f"its own Claude CLI {answer.version}, asked as if that were done, asks for {answer.model}"
+        return replace(made, diff=(*made.diff, (told,)))
+    changed = _as_changed(state, desired)
+    now = effective.resolve(changed, effective.next_start(changed))
+    why = f"from {now.winner.where}; fix that first" if is_same(answer.model, now.model) else "see jada explain"
+    refusal = f"its own Claude CLI {answer.version} would ask for {answer.model} all the same, {why}"
+    return Plan(refusal=f"changing {state.settings.path} would not do: {refusal}")
 
 
 def upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str = "upgrade") -> Plan:
@@ -88,7 +117,7 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
     desired = Desired(model, granted, request.nofile)
     if state.running_transaction:
         return Plan(lock=state.running_transaction)
-    if refusal := _refusal(state) or _unsafe(state) or _unusable(state, desired):
+    if refusal := _refusal(state) or _unsafe(state) or _unreadable(state) or _unverifiable(state, desired):
         return Plan(refusal=refusal)
     notes = (*_limit_notes(state, desired), *_slow(state), *_starts(state), *_notes(state, desired))
     current = state.release
@@ -98,9 +127,11 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
     new_release = release.upgrade(request.id, _found(state), desired, kind, **request.about(role))
     transaction = Transaction(new_release, state, service, request.holder)
     try:
-        return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
+        plan = Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
     except ReleaseError as error:
         return Plan(refusal=f"{error}; nothing was touched")
+    predicted = _shadowed(state, desired)
+    return Plan(refusal=predicted, despite=plan) if predicted else plan
 
 
 def last_release(states: Iterable[State], future: str) -> Release | None:
@@ -344,29 +375,34 @@ def _unsafe(state: State) -> str:
     return f"{unsafe}; nothing was touched" if unsafe else ""
 
 
-def _unusable(state: State, desired: Desired) -> str:
-    """Says why changing settings.json would not do what was asked for."""
+def _unreadable(state: State) -> str:
+    """The refusal of a change of a settings.json that can't be used as it stands."""
     if error := state.settings.error:
         back, current = "", state.release
         if current and (target := current.before.release or current.before.model):
             back = f", or put back what stood there before release {current.id}: jada rollback --to {target} --limit …"
         return f"{state.settings.path}: {error}; nothing was touched; fix it first{back}"
+    return ""
+
+
+def _as_changed(state: State, desired: Desired) -> State:
+    """The state with the model in settings.json; a change has systemd read the unit's files too."""
     text = state.settings.text
     splice = None if text is None else set_model(text, desired.model)
     written = json.dumps({"model": desired.model}) if text is None else splice.apply(text) if splice else text
-    # A change has systemd read the unit's files.
-    changed = replace(
-        state, settings=replace(state.settings, text=written), next_start=state.reloaded or state.next_start
-    )
+    settings = replace(state.settings, text=written)
+    return replace(state, settings=settings, next_start=state.reloaded or state.next_start, asked=Asked())
+
+
+def _shadowed(state: State, desired: Desired) -> str:
+    """The refusal of a change that would not do what was asked for, by jada's table of settings."""
+    changed = _as_changed(state, desired)
     for obstacle in checks.shadowing_findings(changed, desired):
         # A variable may be gone from such a script by now: the process still shows it.
-        restart = (
-            ", or restart the service if nothing sets it any more"
-            if changed.next_start != effective.next_start(changed)
-            else ""
-        )
+        is_script = changed.next_start != effective.next_start(changed)
+        restart = ", or restart the service if nothing sets it any more" if is_script else ""
         return f"changing {state.settings.path} would not do: {obstacle.actual}; fix that first{restart}"
-    return _unverifiable(state, desired)
+    return ""
 
 
 def _unverifiable(state: State, desired: Desired) -> str:

@@ -42,7 +42,8 @@ def changed(state: State, transaction: Transaction) -> State:
 
 class FakeConnection:
     """One host: its looks see what `states` has for it, which its changes put there. `outcomes` are what these come to,
-    one after the other, and `after` is what is seen once one was tried; without them the host does as it is told.
+    one after the other, and `after` is what is seen once one was tried; without them the host does as it is told. Its
+    CLI says `answer` when it is asked about a change.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class FakeConnection:
         states: MutableMapping[str, Any],
         outcomes: Iterable[Outcome | BaseException] = (),
         after: Seen | None = None,
+        answer: Asked | None = None,
     ) -> None:
+        self._answer = answer
         self.log: list[str] = []
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
@@ -62,7 +65,7 @@ class FakeConnection:
 
     def ask(self, splice: Splice | None = None) -> Asked:
         self.log.append("ask")
-        return self._state().asked
+        return self._answer or self._state().asked
 
     def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         self.log.append("apply")
@@ -99,7 +102,7 @@ class FakeConnection:
 
 
 class FakeEngine:
-    """Hosts that are reached one after the other; `states`, `outcomes` and `after` are theirs by name."""
+    """Hosts that are reached one after the other; `states`, `outcomes`, `after` and `answers` of the CLI by name."""
 
     def __init__(
         self,
@@ -107,11 +110,13 @@ class FakeEngine:
         outcomes: Mapping[str, Sequence[Outcome | BaseException]] | None = None,
         after: Mapping[str, Seen] | None = None,
         service: Service = SERVICE,
+        answers: Mapping[str, Asked] | None = None,
     ) -> None:
         self.service = service
         outcomes, after = outcomes or {}, after or {}
         self.connections = {
-            name: FakeConnection(name, states, outcomes.get(name, ()), after.get(name)) for name in states
+            name: FakeConnection(name, states, outcomes.get(name, ()), after.get(name), (answers or {}).get(name))
+            for name in states
         }
         self.is_closed = False
 

@@ -20,6 +20,7 @@ from jada.cli.rollout.ask import agree
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
+from jada.cli.rollout.preflight import ask_first
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_plan, show_reports
 from jada.cli.rollout.verify import verify
@@ -51,11 +52,12 @@ def run_rollout(
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
     as a whole, carries it out once it was agreed to, and records what happened, in `records` if they are open already.
     """
-    seen = seen or session.look(history=history, goes_on=options.yes and not options.dry_run)
+    goes_on = options.yes and not options.dry_run and not session.engine.service.asks()
+    seen = seen or session.look(history=history, goes_on=goes_on)
     locked = _locked(seen, request, kind)
     if locked and not options.dry_run:
         raise locked
-    plans = judge_each(seen, planner)
+    plans = ask_first(session, judge_each(seen, planner), options.dry_run)
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
     notes = tuple(about(plans))
     if locked:

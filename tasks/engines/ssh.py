@@ -166,6 +166,7 @@ class SshConnection:
 
     def ask(self, splice: Splice | None = None) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so. Raises HostError."""
+        self._connector.let_go()
         lines = self._run(ask, service=self.service, splice=splice, instance=self._instance, name="ask").stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't ask its Claude CLI: {why}")

@@ -13,6 +13,7 @@ import pytest
 from jada import Host, HostError
 from jada.cli import main, session
 from jada.inventory.fleet.config import Fleet
+from jada.tasks.asked import Asked
 from jada.tasks.state import State
 from tests.fakes import FakeEngine
 from tests.forms import checked
@@ -54,6 +55,7 @@ class Jada:
     capsys: pytest.CaptureFixture[str]
     fleet_file: Path
     engines: list[FakeEngine] = field(default_factory=list)
+    answers: dict[str, Asked] = field(default_factory=dict)
 
     def __call__(self, *argv: str) -> Done:
         code = main.run(argv)
@@ -68,7 +70,7 @@ class Jada:
 
     @contextmanager
     def open_engine(self, fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FakeEngine]:
-        self.engines.append(FakeEngine(self.states, service=fleet.service))
+        self.engines.append(FakeEngine(self.states, service=fleet.service, answers=self.answers))
         assert {host.name for host in hosts} <= self.states.keys()
         try:
             yield self.engines[-1]
