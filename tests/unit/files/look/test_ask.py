@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def ask(
     cli: str = "",
     splice: tuple[str, str, str] = ("", "", ""),
     settings: str = "",
-    **environment: str,
+    environment: Mapping[str, str] = {},
 ) -> tuple[str, str]:
     """What is printed, and the exit code, for a process of these words and variables."""
     env = {"ROOT": str(tree.root), "PATH": f"{tree.root}/bin:/usr/bin:/bin", "HOME": f"{tree.root}/home", **environment}
@@ -128,7 +129,7 @@ def test_it_has_the_environment_of_the_process(tree: Tree) -> None:
         "IFS": "x",
         "UID": "7",
     }
-    ask(tree, "claude", **odd)
+    ask(tree, "claude", environment=odd)
     env = (tree.root / "env").read_text()
     assert "LC_ALL" not in env
     assert "\nMULTI=a\nb  c\n" in f"\n{env}"
@@ -142,7 +143,7 @@ def test_the_endpoint_that_decides_is_left_alone(tree: Tree, place: str) -> None
     given = {} if place == "file" else {place: "1"}
     if place == "file":
         tree.file("home/.claude/remote-settings.json", "{}")
-    ask(tree, "claude", **given)
+    ask(tree, "claude", environment=given)
     env = (tree.root / "env").read_text()
     assert "127.0.0.1:9" not in env
 
@@ -175,8 +176,8 @@ def test_one_that_names_no_model(tree: Tree, cli: Path) -> None:
 
 @pytest.mark.usefixtures("cli")
 def test_a_body_that_names_a_model_of_its_own(tree: Tree) -> None:
-    assert ask(tree, "claude", CLAUDE_CODE_EXTRA_BODY='{"model": "x"}') == ("", "72")
-    assert ask(tree, "claude", CLAUDE_CODE_EXTRA_BODY='{"x": 1}')[1] == "0"
+    assert ask(tree, "claude", environment={"CLAUDE_CODE_EXTRA_BODY": '{"model": "x"}'}) == ("", "72")
+    assert ask(tree, "claude", environment={"CLAUDE_CODE_EXTRA_BODY": '{"x": 1}'})[1] == "0"
 
 
 @pytest.mark.usefixtures("cli")
