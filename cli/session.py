@@ -133,15 +133,15 @@ def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[Engine]:
     with frozen_imports():
         from jada.inventory.access import login
         from jada.inventory.access.scratch import scratch
-        from jada.tasks.engines.dial import AT_ONCE, dial
+        from jada.tasks.engines.preconnect import AT_ONCE, preconnect
 
         first = [host for host in hosts if not host.trouble][:AT_ONCE] if login.is_direct(fleet) else []
-        lines = {host.name: dial(host.address, host.port) for host in first}
+        socks = {host.name: preconnect(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.engines.ssh import SshEngine
 
     with signals.cleaned_up(), scratch() as folder:
-        engine = SshEngine(login.ssh_data(fleet, hosts, folder), fleet.service, lines)
+        engine = SshEngine(login.ssh_data(fleet, hosts, folder), fleet.service, socks)
         try:
             yield engine
         finally:

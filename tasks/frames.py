@@ -63,7 +63,7 @@ class LookError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What one half of a look said, by field; a field that may come more than once has a name that ends with +."""
+    """The output of one half of a look, by field; a field that may come more than once has a name that ends with +."""
 
     values: Mapping[str, tuple[str, ...]]
 
@@ -124,7 +124,7 @@ def seconds(text: str, name: str) -> float:
 
 
 def read_frames(output: Iterable[str]) -> tuple[Fields, Fields | LookError]:
-    """What root, and what the service's user, said in a look. Raises LookError unless root's half is whole.
+    """Reads the fields of root's and of the service's user's half of a look. Raises LookError unless root's is whole.
 
     The other half is a process of that user, who can have it say anything or nothing: where it is not whole, why.
     """

@@ -39,7 +39,7 @@ JADA = Path(sys.executable).with_name("jada")
 LAB = NamedLab("-".join(filter(None, (os.environ.get("JADA_TEST_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER")))))
 os.environ["JADA_LAB"] = LAB.name
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
-# What these do for all of their tests at once takes longest: each is one process's.
+# The work that these do for all of their tests at once takes longest: each is one process's.
 TOGETHER = (
     "tests/claude/test_configurations.py",
     "tests/lab/test_lies.py",
@@ -98,19 +98,19 @@ class Lab:
     def jada(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> str:
         """Runs jada and returns all it printed; a secret of the lab's settings in it fails the test."""
         environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file), **(env or {})}
-        done = subprocess.run(
+        process = subprocess.run(
             [JADA, *argv], capture_output=True, text=True, env=environ, check=False, stdin=subprocess.DEVNULL
         )
-        told = done.stdout + done.stderr
-        assert "lab-secret" not in told
-        assert "Traceback" not in told, told
+        output = process.stdout + process.stderr
+        assert "lab-secret" not in output
+        assert "Traceback" not in output, output
         if exit_code is not None:
-            assert done.returncode == exit_code, told
-        return told
+            assert process.returncode == exit_code, output
+        return output
 
     def json(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> dict[str, Any]:
-        told = self.jada(*argv, "--json", exit_code=exit_code, env=env)
-        return checked(told[told.index("{") :])
+        output = self.jada(*argv, "--json", exit_code=exit_code, env=env)
+        return checked(output[output.index("{") :])
 
     def reset(self) -> None:
         """Puts every host back to its first condition."""
@@ -145,11 +145,11 @@ def bring_up(hosts: int = HOSTS) -> tuple[Machine, ...]:
     return fleet.up(LAB, hosts, print, SUITE)
 
 
-def eventually(condition: Callable[[], bool], told: str = "it did not happen", seconds: float = 90) -> None:
+def eventually(condition: Callable[[], bool], message: str = "it did not happen", seconds: float = 90) -> None:
     """Waits for what is sure to come, and only so long because a machine may be busy."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, message
         time.sleep(0.1)
 
 

@@ -16,7 +16,7 @@ from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Outcome, Result, Transaction
 
 T = TypeVar("T")
-# What a look at a host sees; an exception is raised.
+# The result of a look at a host; an exception is raised.
 Seen = State | BaseException
 DONE = Outcome(Result.DONE, "", ())
 SERVICE = Service()
@@ -113,7 +113,7 @@ class FakeEngine:
     @property
     def changed(self) -> list[str]:
         """The hosts on which a change was tried."""
-        return [name for name, one in self.connections.items() if "apply" in one.log]
+        return [name for name, connection in self.connections.items() if "apply" in connection.log]
 
     def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
         for name in names:

@@ -19,7 +19,7 @@ from jada.cli.ui.duration import iso
 from jada.cli.ui.locks import lock_as_json
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks import checks, codes
-from jada.tasks.release import told
+from jada.tasks.release import printable
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
     drift = () if state.running_transaction else checks.drift(state)
     return {
         "state": CHANGING if state.running_transaction else unit,
-        "changing_by": told(state.running_transaction) or None,
+        "changing_by": printable(state.running_transaction) or None,
         "model_on_disk": None if state.unseen else state.settings.model,
         "model_running": checks.running_model(state),
         "open_files_in_force": process.soft if process else None,
@@ -159,7 +159,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
         "operator_lock": lock_as_json(held) if held else None,
         "notes": [
-            *([f"being changed by {told(state.running_transaction)}"] if state.running_transaction else []),
+            *([f"being changed by {printable(state.running_transaction)}"] if state.running_transaction else []),
             *(f"{one.code} {one.name}: {one.actual}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
         ],
     }

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from jada import Exit
 from jada.tasks import release
-from jada.tasks.release import REASON, ReleaseError, began, moment, told
+from jada.tasks.release import REASON, ReleaseError, began, moment, printable
 
 # The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
 REDO = "redo"
@@ -120,12 +120,12 @@ class Entry:
             raise ReleaseError(f"kind is {ascii(values['kind'])[:80]}, which is nothing that jada does")
         return cls(
             id=str(values["id"]),
-            fleet=told(values["fleet"]),
+            fleet=printable(values["fleet"]),
             kind=str(values["kind"]),
             at=at,
-            who=told(values["who"]),
-            reason=told(values["reason"], most=REASON),
-            model=told(values["model"]),
+            who=printable(values["who"]),
+            reason=printable(values["reason"], most=REASON),
+            model=printable(values["model"]),
         )
 
 
@@ -148,11 +148,11 @@ class HostEntry:
         seconds = values["seconds"]
         return cls(
             release=str(values["release"]),
-            host=told(values["host"]),
+            host=printable(values["host"]),
             outcome=_outcome(values["outcome"]),
-            detail=told(values["detail"], most=REASON),
-            model_before=told(values["model_before"]),
-            model_after=told(values["model_after"]),
+            detail=printable(values["detail"], most=REASON),
+            model_before=printable(values["model_before"]),
+            model_after=printable(values["model_after"]),
             seconds=seconds if isinstance(seconds, int | float) and isfinite(seconds) else 0.0,
         )
 

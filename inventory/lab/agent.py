@@ -68,7 +68,7 @@ def choose_model() -> str:
 
 
 def read_orders(model: str) -> dict[str, Any]:
-    """How to misbehave on this model; {} when not told to, or with a line in the log when told badly."""
+    """Reads the orders to misbehave on this model; {} for none, or with a line in the log when they are bad."""
     orders = read_json(ORDERS)
     models = orders.get("models", [])
     bad = [key for key in orders if key not in (*FLAGS, *SECONDS, "models")]

@@ -23,7 +23,7 @@ MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What the hosts of a lab run: a Debian release, and what stands in its PATH before Debian's own tools."""
+    """The system of a lab's hosts: a Debian release, and the tools that stand in its PATH before Debian's own."""
 
     release: str
     packages: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ SUITES = {
     "bullseye": Suite("bullseye"),
     "bookworm": Suite("bookworm"),
     "trixie": Suite("trixie"),
-    # As on Ubuntu since 25.10, and further: GNU's tools, awk and sudo are others'. What jada runs finds these first;
+    # As on Ubuntu since 25.10, and further: GNU's tools, awk and sudo are others'. Commands of jada find these first;
     # commands of the lab itself find Debian's.
     "uutils": Suite(
         "trixie",
@@ -49,10 +49,10 @@ SUITE = "bookworm"
 
 
 def path(suite: str = SUITE) -> Path:
-    """Where the base image of a suite is, or will be: the name changes with what it is made of."""
-    made = SUITES[suite]
+    """Returns the path of a suite's base image, there or not: the name changes with all that it is made of."""
+    system = SUITES[suite]
     recipe = "\n".join(
-        (made.release, *PACKAGES, *made.packages, *LOGINS, AGENT_USER, *MASKED, *made.first, *made.busybox)
+        (system.release, *PACKAGES, *system.packages, *LOGINS, AGENT_USER, *MASKED, *system.first, *system.busybox)
     )
     return CACHE / f"base-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
@@ -67,15 +67,15 @@ def build(suite: str = SUITE) -> Path:
 
 
 def _build(suite: str) -> Path:
-    made = SUITES[suite]
+    system = SUITES[suite]
     for leftover in CACHE.glob("building-*"):
         # debootstrap mounts /proc and /sys in there, and leaves them when it is killed.
         for mount in mounts_below(leftover):
             run("umount", "--lazy", mount)
         run("rm", "-rf", "--one-file-system", leftover)
     root = Path(tempfile.mkdtemp(prefix="building-", dir=CACHE))
-    packages = ",".join((*PACKAGES, *made.packages))
-    run("debootstrap", "--variant=minbase", f"--include={packages}", made.release, root)
+    packages = ",".join((*PACKAGES, *system.packages))
+    run("debootstrap", "--variant=minbase", f"--include={packages}", system.release, root)
     for user in LOGINS:
         run("chroot", root, "useradd", "--create-home", "--shell", "/bin/bash", user)
         (root / "etc/sudoers.d" / user).write_text(f"{user} ALL=(ALL) NOPASSWD: ALL\n")
@@ -84,8 +84,8 @@ def _build(suite: str) -> Path:
         key.unlink()
     for unit in MASKED:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-    if made.first:
-        _put_first(root, made)
+    if system.first:
+        _put_first(root, system)
     (root / "etc/machine-id").write_text("")
     shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
     root.chmod(0o755)

@@ -51,5 +51,5 @@ class Look(FactBase[State | LookError]):
 
 
 def read_look(service: Service, output: list[str]) -> State:
-    """What a look at the service of a host printed. Raises LookError."""
+    """Reads the state out of a look's output. Raises LookError."""
     return read(service.unit, output, service.model_check)

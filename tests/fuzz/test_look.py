@@ -181,11 +181,11 @@ def looked(output: list[str]) -> State | None:
 
 def told(state: State, is_whole_page: bool = False) -> None:
     """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
-    found = (*checks.drift(state), *checks.findings(state, Desired(MODEL, 1024, 4096)))
-    assert all(finding.fix_on("web-1") for finding in found)
+    findings = (*checks.drift(state), *checks.findings(state, Desired(MODEL, 1024, 4096)))
+    assert all(finding.fix_on("web-1") for finding in findings)
     for launch in (state.next_start, *([state.process.spec] if state.process else [])):
         assert effective.resolve(state, launch).model
-    assert all(one.model for _, one in effective.of_open_sessions(state))
+    assert all(session.model for _, session in effective.of_open_sessions(state))
     place.unsafe(state)
     _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
     for to in ("", ID, "opus[1m]"):
@@ -194,14 +194,14 @@ def told(state: State, is_whole_page: bool = False) -> None:
     _judge(state, is_whole_page)
 
 
-def _change(made: Plan) -> None:
-    transaction = made.transaction
+def _change(planned: Plan) -> None:
+    transaction = planned.transaction
     if transaction is None:
-        assert made.lock or made.refusal or not made.diff
+        assert planned.lock or planned.refusal or not planned.diff
         return
     assert Release.from_json(transaction.release.to_json()) == transaction.release
     assert "\0" not in transaction.script()
-    show.show_plan("x", {"web-1": made})
+    show.show_plan("x", {"web-1": planned})
 
 
 def _show(state: State) -> None:
@@ -292,7 +292,7 @@ def test_fields_that_are_gone_or_elsewhere_or_there_twice(data: st.DataObject) -
                 [(name, half[data.draw(st.integers(0, len(half) - 1))][1])],
             ]
         )
-        place = halves[other] if (other := data.draw(st.integers(0, 3))) < len(halves) else half
+        place = halves[number] if (number := data.draw(st.integers(0, 3))) < len(halves) else half
         at = data.draw(st.integers(0, len(place)))
         place[at:at] = data.draw(instead)
     if state := looked(packed(framed(halves[0]) + framed(halves[1]))):
@@ -363,7 +363,7 @@ def test_settings_of_any_values(data: st.DataObject) -> None:
                 text = json.dumps(data.draw(regrafted(SETTINGS)))
                 half[at] = (name, f'{text}"')
                 size = name.replace(".masked", ".size")
-                half[[one for one, _ in half].index(size)] = (size, str(len(text)))
+                half[[field for field, _ in half].index(size)] = (size, str(len(text)))
     if state := looked(packed(framed(halves[0]) + framed(halves[1]))):
         told(state)
 
@@ -372,8 +372,8 @@ def test_settings_of_any_values(data: st.DataObject) -> None:
 @given(st.sampled_from(["release.manifest.json", "release.previous", "history1.manifest"]),
        regrafted(json.loads(UP.to_json())))  # fmt: skip
 def test_manifests_of_any_values(name: str, manifest: Any) -> None:
-    said = [(one, json.dumps(manifest) if one == name else text) for one, text in PLAIN[0]]
-    if state := looked(packed(framed(said) + framed(PLAIN[1]))):
+    fields = [(field, json.dumps(manifest) if field == name else text) for field, text in PLAIN[0]]
+    if state := looked(packed(framed(fields) + framed(PLAIN[1]))):
         told(state)
 
 
@@ -385,8 +385,8 @@ def test_an_answer_of_the_service(answer: str, size: str | None) -> None:
     """Nothing but the id of a model is taken from it."""
     count = str(len(answer.encode("utf-8", "surrogatepass"))) if size is None else size
     about = {"report.masked": f'{answer}"', "report.size": count}
-    said = [(name, about.get(name, text)) for name, text in RICH[0]]
-    if state := looked(packed(framed(said) + framed(RICH[1]))):
+    fields = [(name, about.get(name, text)) for name, text in RICH[0]]
+    if state := looked(packed(framed(fields) + framed(RICH[1]))):
         assert state.report.model.isprintable()
         assert len(state.report.model) <= LONGEST_MODEL
         assert not UNPRINTABLE.search(state.report.error)

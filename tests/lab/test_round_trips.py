@@ -20,7 +20,7 @@ LOUD = "/etc/ssh/sshd_config.d/round-trips.conf"
 
 
 class Sshd:
-    """What the sshd of every host had to do since `forget`: (connections, commands) by host."""
+    """The work of the sshd of every host since `forget`: (connections, commands) by host."""
 
     def __init__(self, hosts: tuple[Machine, ...]) -> None:
         self._hosts = hosts

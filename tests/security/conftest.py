@@ -32,7 +32,7 @@ find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path 
     -o -name .sudo_as_admin_successful \\) -prune \
     -o ! -type d -printf '%p %u:%g %m %C@\\n' -o -type d -printf '%p %u:%g %m\\n' | sort
 """
-# What the agent's user owns that is not in its home.
+# Files that the agent's user owns outside of its home.
 OWNED = "find / -xdev -path {home} -prune -o -path /proc -prune -o -path /tmp -prune -o -user agent -print"
 ATTACK = "systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=/home/agent"
 # Of the release that a host is on, for its shell.
@@ -45,9 +45,9 @@ C = TypeVar("C")
 
 def cases(everything: dict[str, C], *rest: str) -> dict[str, C]:
     """The cases of `make test`: without the `rest`, which `make test-faults` tries too."""
-    left = {} if os.environ.get("JADA_ALL_FAULTS") else dict.fromkeys(rest)
-    assert left.keys() <= everything.keys()
-    return {name: case for name, case in everything.items() if name not in left}
+    remaining = {} if os.environ.get("JADA_ALL_FAULTS") else dict.fromkeys(rest)
+    assert remaining.keys() <= everything.keys()
+    return {name: case for name, case in everything.items() if name not in remaining}
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Victim:
         return machine.inside(self.host, "runuser -l agent -s /bin/sh -c 'sh -s'", check=check, stdin=words).stdout
 
     def in_background(self, command: str) -> Callable[[], None]:
-        """Begins a command as the agent's user, in its home, that goes on until what is returned is called.
+        """Begins a command as the agent's user, in its home, that goes on until the returned function is called.
 
-        That says whether it went on till then: an attack that did not take place proves nothing.
+        The function says if it went on till then: an attack that did not take place proves nothing.
         """
         self.root(f"{ATTACK} sh -c 'while :; do {command}; done'")
 
@@ -93,8 +93,8 @@ class Victim:
     def one(self, command: str, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
         """Runs a command that changes hosts, on this host alone; gives what was reported of it."""
         words = (command, *argv, "--yes", "--json", "--limit", self.host.name)
-        code, report, told = self.jada(*words, fleet_file=fleet_file)
-        return code, report["hosts"][0] if report.get("hosts") else {}, told
+        code, report, output = self.jada(*words, fleet_file=fleet_file)
+        return code, report["hosts"][0] if report.get("hosts") else {}, output
 
     def upgrade(
         self, *argv: str, to: str = "opus-5", fleet_file: Path | None = None
@@ -107,9 +107,9 @@ class Victim:
         self.user(f"python3 -c \"import os; os.makedirs(bytes.fromhex('{name}'))\"")
 
     def look(self, **service: Any) -> State:
-        """What a look at the host sees, by the script that goes over ssh."""
-        made = Service(**service)
-        return read_look(made, machine.inside(self.host, look_script(made)).stdout.splitlines())
+        """Looks at the host, by the script that goes over ssh."""
+        service_of_case = Service(**service)
+        return read_look(service_of_case, machine.inside(self.host, look_script(service_of_case)).stdout.splitlines())
 
     def ready(self) -> None:
         eventually(lambda: bool(machine.healthz(self.host)), "the agent does not answer")
@@ -123,9 +123,9 @@ class Victim:
     def fleet_with(self, folder: Path, **keys: str) -> Path:
         """The lab's fleet.yml with other values for some keys at its top."""
         lines = (LAB.folder / "security.yml").read_text().splitlines()
-        kept = [line for line in lines if line.partition(":")[0] not in keys]
+        lines_kept = [line for line in lines if line.partition(":")[0] not in keys]
         file = folder / "fleet.yml"
-        file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in keys.items())]) + "\n")
+        file.write_text("\n".join([*lines_kept, *(f"{name}: {value}" for name, value in keys.items())]) + "\n")
         return file
 
 
@@ -153,7 +153,7 @@ def victim(whole_lab: Lab, security_fleet: Path, tmp_path: Path) -> Iterator[Vic
     found = Victim(host, env, before)
     owned = found.root(OWNED.format(home=host.home))
     yield found
-    # What the tests' own root lays.
+    # Files that the tests' own root lays.
     machine.inside(host, clean + "; rm -rf /etc/default/jada-agent /etc/jada-agent.json /etc/claude-code")
     changed = set(found.everything().splitlines()) ^ set(before.splitlines())
     assert not changed

@@ -26,9 +26,9 @@ def test_a_record_that_is_no_good_stops_no_rollback(victim: Victim, tmp_path: Pa
     for file in (state / "jada").glob("history.db-*"):
         file.unlink()
     spoil(state)  # type: ignore[operator]
-    code, host, told = victim.one("rollback")
-    assert (code, host["outcome"]) == (0, "verified"), told
-    assert "ot recorded here" in told
+    code, host, output = victim.one("rollback")
+    assert (code, host["outcome"]) == (0, "verified"), output
+    assert "ot recorded here" in output
     assert victim.upgrade()[0] == 1
 
 

@@ -125,14 +125,14 @@ def test_json_stays_json(awk: list[str]) -> None:
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
 def test_files_in_a_row_do_not_touch_one_another(awk: list[str], tmp_path: Path) -> None:
-    """What one file leaves open ends with it, and each leaves as a frame of its own."""
+    """An open string or comment of one file ends with it, and each leaves as a frame of its own."""
     texts = {"a": '{"x":\n "m\nn', "b": f'{{"x": "{SECRET}"}}\n', "c": "", "d": '\ufeff{"model": "m"}'}
     words = []
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
         words += [f"label={name}.masked", str(tmp_path / name)]
-    told = framed(subprocess.run([*awk, MASK, *words], capture_output=True, check=True, env=ENV).stdout)
-    assert {label: text[: len(texts[label[0]].encode())].decode() for label, text in told.items()} == {
+    masked = framed(subprocess.run([*awk, MASK, *words], capture_output=True, check=True, env=ENV).stdout)
+    assert {label: text[: len(texts[label[0]].encode())].decode() for label, text in masked.items()} == {
         "a.masked": '{"x":\n "*\n*',
         "b.masked": '{"x": "*************"}\n',
         "d.masked": '\ufeff{"model": "m"}',
