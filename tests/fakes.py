@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from jada import HostError, Service
+from jada import Host, HostError, Service
+from jada.cli.session import FleetSession
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, act_on
 from jada.tasks.operator_lock import LockAnswer, LockRequest
@@ -20,6 +24,7 @@ T = TypeVar("T")
 Seen = State | BaseException
 DONE = Outcome(Result.DONE, "", ())
 SERVICE = Service()
+FLEET = Fleet("f", Path("fleet.yml"), (), ())
 
 
 def changed(state: State, transaction: Transaction) -> State:
@@ -121,3 +126,11 @@ class FakeEngine:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+def fake_session(
+    states: MutableMapping[str, Any], fleet: Fleet = FLEET, engine: FakeEngine | None = None
+) -> FleetSession:
+    """The fleet with these hosts, as open_session() gives it."""
+    hosts = tuple(Host(name, "192.0.2.1", "static", role="r") for name in states)
+    return FleetSession(fleet, hosts, engine or FakeEngine(states, service=fleet.service), time.monotonic() + 1000)

@@ -29,15 +29,15 @@ OF_USER = {
 }
 # A field and its value; a field with several values is there several times.
 Pair = tuple[str, str]
-Said = Mapping[str, str | tuple[str, ...]]
+Values = Mapping[str, str | tuple[str, ...]]
 
 
-def frames(fields: Said) -> bytes:
+def frames(fields: Values) -> bytes:
     """The frames of one half of a look: several values of a field are a tuple."""
     return framed(pairs(fields))
 
 
-def pairs(fields: Said) -> list[Pair]:
+def pairs(fields: Values) -> list[Pair]:
     return [(name, value) for name, text in fields.items() for value in ((text,) if isinstance(text, str) else text)]
 
 

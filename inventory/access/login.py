@@ -100,7 +100,7 @@ def ssh_data(
 
 
 def is_direct(fleet: Fleet) -> bool:
-    """True where hosts are connected to at the address they were found with: no jump host, no ssh configuration."""
+    """True if hosts are connected to at the address they were found with: no jump host, no ssh configuration."""
     return not fleet.ssh.jump and ssh_config.is_silent()
 
 

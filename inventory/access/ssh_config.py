@@ -70,7 +70,7 @@ def own_file() -> Path:
 
 
 def is_silent() -> bool:
-    """True where no line of the configuration bears on the way to a host; one that can't be read is not silent."""
+    """True if no line of the configuration bears on the way to a host; one that can't be read is not silent."""
     try:
         return not any(_BEARING.match(line) for file in _files() for line in _lines(file))
     except (OSError, ValueError, RecursionError):

@@ -96,11 +96,13 @@ def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> None:
 
     All of one region have addresses of one /16.
     """
+    # One, for each reads EC2's long description anew.
+    session = boto3.session.Session(*CREDENTIALS)
     by_region: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         by_region.setdefault(entry["region"], []).append(entry)
     for region, group in by_region.items():
-        ec2 = boto3.session.Session(*CREDENTIALS, region_name=region).client("ec2", endpoint_url=url)
+        ec2 = session.client("ec2", region_name=region, endpoint_url=url)
         network = str(ip_interface(f"{group[0]['address']}/16").network)
         vpc = ec2.create_vpc(CidrBlock=network)["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=network)["Subnet"]["SubnetId"]

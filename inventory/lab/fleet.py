@@ -126,7 +126,7 @@ def up(lab: Lab, count: int, tell: Tell, suite: str = image.SUITE, cli: Path | N
 
 
 def down(lab: Lab, tell: Tell) -> bool:
-    """Takes down whatever there is of a lab, whole, half-started or crashed. Returns whether there was anything."""
+    """Takes down whatever there is of a lab, whole, half-started or crashed. Returns True if there was anything."""
     require_lab_machine()
     with _alone(lab):
         return _take_down(lab, tell)

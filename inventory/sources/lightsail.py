@@ -83,7 +83,7 @@ def granted(details: Mapping[str, Any]) -> Access:
 
 
 def is_selected(instance: Mapping[str, Any], source: LightsailSource) -> bool:
-    """True where the source asks for this instance: the API itself has no filters."""
+    """True if the source asks for this instance: the API itself has no filters."""
     if source.running_only and instance["state"]["name"] != "running":
         return False
     named = any(fnmatch.fnmatchcase(instance["name"], pattern) for pattern in source.names)

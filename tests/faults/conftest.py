@@ -15,7 +15,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from tests.conftest import JADA, LAB, asking_no_model, eventually, reset
+from tests.conftest import JADA, LAB, eventually, reset, short_fleet
 from tests.forms import checked
 
 NEW = "claude-sonnet-4.6"
@@ -89,7 +89,8 @@ class Rig:
     def __init__(self, host: Machine, folder: Path) -> None:
         self.host = host
         self.folder = folder
-        fleet_file = LAB.folder / "faults.yml"
+        # One that Lightsail's API lets in can't be a static one.
+        fleet_file = LAB.folder / ("faults-lightsail.yml" if host.cloud == "lightsail" else "faults.yml")
         self.env = {**os.environ, "JADA_FLEET": str(fleet_file), "XDG_STATE_HOME": str(folder / "state")}
 
     def run(self, command: str, check: bool = True) -> str:
@@ -206,9 +207,8 @@ def rigged(host: Machine, folder: Path) -> Iterator[Rig]:
 
 @pytest.fixture(scope="session")
 def fault_fleet(whole_lab: object) -> None:
-    """The lab's fleet.yml, with a shorter settle time and no models."""
-    text = asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1")
-    (LAB.folder / "faults.yml").write_text(text)
+    (LAB.folder / "faults.yml").write_text(short_fleet())
+    (LAB.folder / "faults-lightsail.yml").write_text(short_fleet(is_static=False))
 
 
 @pytest.fixture

@@ -220,11 +220,16 @@ def both(lab: Lab, rig: Rig, states: tuple[str, str]) -> list[tuple[int, str, st
     return [(code, f"claude-{model}", output) for (code, _, output), model in zip(ends, models, strict=True)]
 
 
+def models(lab: Lab) -> set[object]:
+    """The models that the hosts of faults.yml say they run."""
+    return {lab.model(host.name) for host in lab.hosts if host.cloud == "ec2"}
+
+
 def test_two_upgrades_in_the_same_second_one_wins(lab: Lab, rig: Rig) -> None:
     ends = both(lab, rig, ("state", "state"))
     assert sorted(code for code, _, _ in ends) == [0, 5], ends
     winner = next(model for code, model, _ in ends if code == 0)
-    assert lab.models() == {winner}
+    assert models(lab) == {winner}
     assert "is locked by" in next(output for code, _, output in ends if code == 5)
     assert rig.jada("drift")[0] == 0
 
@@ -235,7 +240,7 @@ def test_two_operators_on_two_machines_never_mix_a_host(lab: Lab, rig: Rig) -> N
     assert {code for code, _, _ in ends} <= {0, 1, 5}
     assert any(code for code, _, _ in ends)
     assert "locked" in ends[0][2] + ends[1][2] or "another release was made" in ends[0][2] + ends[1][2]
-    assert lab.models() <= {NEW, "claude-haiku-4.5"}
+    assert models(lab) <= {NEW, "claude-haiku-4.5"}
     assert rig.jada("drift")[0] == 0
 
 

@@ -1,4 +1,4 @@
-"""Drift on real hosts: what the fleet knows of them, what brings them back, and checks that run by themselves."""
+"""Drift on real hosts: the fleet knows of them, a heal brings them back, and checks run by themselves."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
 from tests.conftest import LAB
 
 if TYPE_CHECKING:
@@ -106,17 +107,9 @@ def test_the_probe_and_the_projects_of_the_fleet_are_looked_at(lab: Lab) -> None
     project = f"{lab[HOST].home}/Documents/repos/one/.claude"
     lab.run(HOST, f'mkdir -p {project}; echo \'{{"model": "claude-x"}}\' >{project}/settings.local.json')
     own = LAB.folder / "probed.yml"
-    text = LAB.fleet_file.read_text().replace("model_check: {", "model_check: {command: id -un, ")
+    text = re.sub("model_check: .*", "model_check: {command: id -un}", LAB.fleet_file.read_text())
     own.write_text(text + "projects: [~/Documents/repos]\n")
     output = lab.jada("drift", "--limit", HOST, exit_code=3, env={"JADA_FLEET": str(own)})
     assert "J105 model-running: expected claude-opus-5, saw agent (model_check.command)" in output
     assert f"saw claude-x from model in {project}/settings.local.json" in output
     lab.run(HOST, "rm -r /home/agent/Documents")
-
-
-def test_explain_tells_a_host_it_can_not_look_at(lab: Lab) -> None:
-    machine.power_off(lab[HOST])
-    try:
-        assert f"{HOST} can't be reached" in lab.jada("explain", HOST, exit_code=1)
-    finally:
-        fleet.power_on(lab[HOST])

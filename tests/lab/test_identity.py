@@ -1,4 +1,4 @@
-"""A host is one machine: what answers at its address is compared with what is meant."""
+"""A host is one machine: the machine at its address is compared with the one that is meant."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import LAB, asking_no_model
+from tests.conftest import LAB, short_fleet
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -54,7 +54,7 @@ def interrupted(after: float, model: str, env: dict[str, str]) -> tuple[int, str
 
 def test_ctrl_c_at_any_moment_leaves_whole_hosts_and_a_true_record(lab: Lab, tmp_path: Path) -> None:
     own = LAB.folder / "interrupted.yml"
-    own.write_text(asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 0"))
+    own.write_text(short_fleet(is_static=False).replace("settle: 1", "settle: 0"))
     env = {"JADA_FLEET": str(own), "XDG_STATE_HOME": str(tmp_path)}
     names = [host.name for host in lab.hosts]
     for number in range(MOMENTS):

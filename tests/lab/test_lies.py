@@ -25,6 +25,7 @@ from jada.tasks.checks import Finding
 from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import look_script
+from tests.conftest import SUITE
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -77,7 +78,7 @@ limit_to 20000 2>/dev/null || :
 
 @dataclass(frozen=True)
 class Lie:
-    """`codes`: what is to be found, no more and no less; `service`: how jada is set up, where it matters."""
+    """`codes`: the findings, no more and no less; `service`: how jada is set up, where it matters."""
 
     name: str
     codes: str
@@ -97,7 +98,7 @@ echo 'import time; time.sleep(1000)' >/srv/claude.js
 PTY="import pty; pty.spawn(['/srv/claude', '1000'])"
 setsid su -s /bin/sh bitnami -c "python3 -c \\"$PTY\\"" >/dev/null 2>&1 </dev/null &
 setsid /srv/node /srv/claude.js >/dev/null 2>&1 </dev/null &
-for i in $(seq 100); do set -- $(grep -lxE 'claude|node' /proc/[0-9]*/comm); [ $# -lt 2 ] || break; sleep 0.05; done
+for i in $(seq 1000); do set -- $(grep -lxE 'claude|node' /proc/[0-9]*/comm); [ $# -lt 2 ] || break; sleep 0.05; done
 for comm in "$@"; do basename "${comm%/comm}"; done >/run/old
 """
 CLAUDE = "cp /bin/sleep /srv/claude; /srv/claude 1000 >/dev/null 2>&1 & echo $! >>/run/stand-ins"
@@ -319,7 +320,12 @@ HARMLESS = [
     lie("an empty variable", "", "echo ANTHROPIC_MODEL= >$E"),
     lie("a comment", "", "echo '#ANTHROPIC_MODEL=claude-x' >$E"),
     lie("another variable that names one", "", "dropin 'Environment=\"NOTE=use ANTHROPIC_MODEL=claude-x here\"'; load"),
-    lie("a comment over two lines", "", "printf '# no \\\\\nANTHROPIC_MODEL=claude-x' >$E"),
+    # Behind a backslash a comment goes on, but since systemd 254 it does not.
+    lie(
+        "a comment over two lines",
+        "" if SUITE in ("bullseye", "bookworm") else "J103",
+        "printf '# no \\\\\nANTHROPIC_MODEL=claude-x' >$E",
+    ),
     lie("a variable that others are quoted in", "", "printf 'NOTE=\"a\nANTHROPIC_MODEL=claude-x\n\"' >$E"),
     lie("a variable that is set anew", "", "printf 'ANTHROPIC_MODEL=claude-x\nANTHROPIC_MODEL=claude-opus-5' >$E"),
     lie("a key that JSON writes otherwise", "", 'sed -i \'s/"model"/"mod\\\\u0065l"/\' $S'),

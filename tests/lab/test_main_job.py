@@ -182,6 +182,7 @@ def test_an_unreachable_host_is_not_counted_as_fine(lab: Lab) -> None:
     assert {lab.model(host.name) for host in lab.hosts if host.name != HOST} == {NEW}
     assert "1 not checked" in lab.jada("drift", exit_code=1)
     assert "unreachable" in lab.jada("status", exit_code=1)
+    assert f"{HOST} can't be reached" in lab.jada("explain", HOST, exit_code=1)
 
 
 def test_a_broken_settings_file_is_left_alone(lab: Lab) -> None:

@@ -20,6 +20,7 @@ from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 from jada.tasks.engines.ssh import SshEngine
 from jada.tasks.operator_lock import LockRequest, OperatorLock
+from tests.conftest import ssh_agent
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -84,14 +85,10 @@ def operator(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         machine.inside(host, "mkdir -p /etc/ssh/test && cat >/etc/ssh/test/admin", stdin="".join(trusted))
         more = "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/test/%u"
         machine.inside(host, f"echo '{more}' >/etc/ssh/sshd_config.d/01-test.conf && systemctl restart ssh")
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", home / "agent"], stdout=subprocess.DEVNULL)
-    try:
+    with ssh_agent(home / "agent"):
         yield Operator(home, *hosts, home / "agent")
-    finally:
-        agent.terminate()
-        agent.wait()
-        for host in hosts:
-            machine.inside(host, "rm -r /etc/ssh/test /etc/ssh/sshd_config.d/01-test.conf && systemctl restart ssh")
+    for host in hosts:
+        machine.inside(host, "rm -r /etc/ssh/test /etc/ssh/sshd_config.d/01-test.conf && systemctl restart ssh")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada.inventory.lab import machine
-from tests.conftest import LAB, asking_no_model
+from tests.conftest import LAB, short_fleet
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -31,7 +31,7 @@ BECAME = (
 def quick(lab: Lab) -> dict[str, str]:
     """The environment with a fleet.yml whose services settle in a second."""
     file = LAB.folder / "way-back.yml"
-    file.write_text(asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1"))
+    file.write_text(short_fleet(is_static=False))
     return {"JADA_FLEET": str(file)}
 
 
@@ -99,7 +99,7 @@ def test_a_service_that_does_not_run_goes_back_all_the_same(lab: Lab, quick: dic
 
 
 def test_files_that_are_back_are_not_put_back_once_more(lab: Lab, quick: dict[str, str]) -> None:
-    """A host whose old model does not run either needs people: what they do next stands."""
+    """A host whose old model does not run either needs people: their next step stands."""
     broken = f"printf '[Service]\\nExecStartPre=/bin/false\\n' >{DROPINS}/60-broken.conf"
     lab.run(HOST, f"mkdir -p {DROPINS}; {broken}")
     output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick, exit_code=1)

@@ -1,4 +1,4 @@
-"""Everything has an end and a size: what is large, endless or stuck on one host is told, and ends there and here."""
+"""Everything has an end and a size: a large, endless or stuck thing on one host is told, and ends there and here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from jada import ModelCheck
 from jada.inventory.lab import machine
 from jada.tasks import checks
+from jada.tasks.state import State
 from tests.conftest import eventually
 from tests.security.conftest import ATTACK, Victim
 
@@ -86,7 +87,7 @@ def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> 
         unread = "; ".join(state.unread)
         for word in ("more than 50 options", "settings files: more than", "agent: more than 5000"):
             assert word in unread
-        code, host, output = victim.one("rollback")
+        code, host, output = victim.on_this_host("rollback")
         assert (code, host["outcome"]) == (0, "verified"), output
     finally:
         victim.root("pkill -KILL -u agent -x 'claude|sleep'", check=False)
@@ -149,13 +150,19 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
 def test_a_half_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
     """The half that runs as the user can be stopped by that user at any time; here for good. Root's is told."""
     end = victim.in_background("pkill -STOP -u agent -f look_as_use[r]")
+    looks: list[State] = []
+
+    def is_cut_off() -> bool:
+        looks.append(victim.look())
+        return bool(looks[-1].unseen)
+
     try:
         # Now and then the attacker comes too late.
-        unseen = next((state for state in (victim.look() for _ in range(20)) if state.unseen), None)
+        eventually(is_cut_off, "the half was never stopped")
     finally:
         end()
-    assert unseen
-    assert (unseen.unseen, unseen.user, unseen.process is None) == ("it was cut off", "agent", False)
+    seen = looks[-1]
+    assert (seen.unseen, seen.user, seen.process is None) == ("it was cut off", "agent", False)
     assert victim.root("pgrep -u agent -f look_as_use[r]", check=False) == ""
 
 

@@ -157,9 +157,9 @@ def test_where_a_link_leads_is_no_reason_for_root_to_write_there(
             settings__changed="1", settings__size=str(len(text)), settings__masked=text + '"',
             settings__sha256=hashlib.sha256(text.encode()).hexdigest(),
         )  # fmt: skip
-        before = victim.everything() + victim.root("cat /home/agent/placed.json")
+        before = victim.everything(), victim.root("cat /home/agent/placed.json")
         _, host, output = victim.upgrade()
         assert host["outcome"] == "rejected", output
-        assert victim.everything() + victim.root("cat /home/agent/placed.json") == before
+        assert (victim.everything(), victim.root("cat /home/agent/placed.json")) == before
     finally:
         victim.root("rm -f /etc/jada-trap.json /home/agent/placed.json")

@@ -22,10 +22,9 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(autouse=True)
-def others(whole_lab: Lab, victim: Victim) -> None:
-    """The other hosts in their first condition too."""
-    for host in whole_lab.hosts[:-1]:
-        reset(host)
+def other(whole_lab: Lab, victim: Victim) -> None:
+    """The fleet's other host in its first condition too."""
+    reset(whole_lab["orchestrator-1"])
 
 
 EDIT = f"""python3 - {MANIFEST} <<'EOF'
@@ -38,7 +37,10 @@ EOF"""
 DUMP = "text = json.dumps(manifest)"
 # Commands of root on a host on its current manifest, and True where the host can still be judged.
 FORGED = {
-    "a key of a newer jada": (f"manifest['guard'] = {{'until': 'noon'}}; manifest['wanted']['tier'] = 2; {DUMP}", True),
+    "a key of a newer jada": (
+        f"manifest['guard'] = {{'until': 'noon'}}; manifest['desired']['tier'] = 2; {DUMP}",
+        True,
+    ),
     "words that move the cursor": (
         f"manifest['who'] = 'x\\x1b[2J\\n::error::x'; manifest['fleet'] = '[/x]'; {DUMP}",
         True,
@@ -46,13 +48,13 @@ FORGED = {
     "a list": ("text = '[]'", False),
     "half of it": (f"{DUMP}; text = text[:40]", False),
     "nothing": ("text = ''", False),
-    "text for a number": (f"manifest['wanted']['nofile'] = 'many'; {DUMP}", False),
-    "a number that is none": (f"manifest['wanted']['nofile'] = float('nan'); {DUMP}", False),
+    "text for a number": (f"manifest['desired']['nofile'] = 'many'; {DUMP}", False),
+    "a number that is none": (f"manifest['desired']['nofile'] = float('nan'); {DUMP}", False),
     "a number of 5000 digits": (f"{DUMP}; text = text.replace('20000', '9' * 5000)", False),
     "at: yesterday": (f"manifest['at'] = 'yesterday'; {DUMP}", False),
     "year 1": (f"manifest['at'] = '0001-01-01T00:00:00+14:00'; {DUMP}", False),
     "an id that is markup": (f"manifest['id'] = '[/x]'; {DUMP}", False),
-    "a model that is more lines": (f"manifest['wanted']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
+    "a model that is more lines": (f"manifest['desired']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
     "an id of no release": ("import os; text = ''; os.rename(path, path + '.away')", False),
     "nested": ("text = '[' * 100000", False),
 }
@@ -114,10 +116,10 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
         code, _, output = victim.jada("explain", victim.host.name)
         assert (code, "\x1b" in output, "\n::" in output) == (0, False, False)
         code, report, output = victim.jada("drift", "--json")
-        assert (code, len(report["hosts"])) == (3, 3), output
+        assert (code, len(report["hosts"])) == (3, 2), output
     code, report, output = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json")
     outcomes = [row["outcome"] for row in report["hosts"]]
-    assert len(outcomes) == 3 and set(outcomes) <= {"planned", "rejected"}, output
+    assert len(outcomes) == 2 and set(outcomes) <= {"planned", "rejected"}, output
     machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {MODELS[0]}}}')
     assert victim.upgrade()[1]["outcome"] == "verified"
     for command in ("status", "drift", "history"):
@@ -127,7 +129,7 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
 
 def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim) -> None:
     """The plan waits at [y/N]; all ssh connections are cut; then the answer is yes."""
-    code, output = asked(victim, lambda: victim.root("pkill -KILL -f '[s]shd(-session)?: admin'"), "y\n")
+    code, output = upgrade_at_terminal(victim, lambda: victim.root("pkill -KILL -f '[s]shd(-session)?: admin'"), "y\n")
     assert code == 0, output
     assert "Stopped" not in output
     assert f"{victim.host.name} verified" in output
@@ -136,7 +138,7 @@ def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim
     assert report["releases"][0]["outcomes"] == {"verified": 1}
 
 
-def asked(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
+def upgrade_at_terminal(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
     """Runs an upgrade at a terminal where the question is answered after `meanwhile`: its exit code and output."""
     ours, theirs = pty.openpty()
     argv = [str(JADA), "upgrade", "--to", "opus-5", "--limit", victim.host.name]

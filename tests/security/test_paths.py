@@ -64,7 +64,7 @@ def test_what_lies_under_a_temporary_name_is_not_followed(victim: Victim, name: 
     if at == "rollback":
         assert victim.upgrade()[0] == 0
     victim.user(f"cp .bashrc kept; {what} .claude/{name}")
-    code, host, output = victim.upgrade() if at == "upgrade" else victim.one("rollback")
+    code, host, output = victim.upgrade() if at == "upgrade" else victim.on_this_host("rollback")
     # Where the name can't be had, nothing is done; never is it followed.
     allowed = {(1, "rejected"), (4, "rolled_back")} if what == "mkdir" else {(0, "verified")}
     assert (code, host["outcome"]) in allowed, output
@@ -79,7 +79,7 @@ def test_where_root_placed_the_file_a_link_left_under_the_temporary_name_is_in_n
     if at == "rollback":
         assert victim.upgrade()[0] == 0
     victim.user(f"cp .bashrc kept; ln -s ../.bashrc .claude/{NEW}")
-    _, host, output = victim.upgrade() if at == "upgrade" else victim.one("rollback")
+    _, host, output = victim.upgrade() if at == "upgrade" else victim.on_this_host("rollback")
     assert host["outcome"] == "verified", output
     victim.user(f"cmp .bashrc kept; [ ! -L .claude/{NEW} ]")
 
@@ -97,7 +97,7 @@ def test_links_within_the_home_go_on_working(victim: Victim, links: str) -> None
     assert victim.upgrade()[1]["outcome"] == "verified"
     assert victim.model() == "claude-opus-5"
     assert victim.user(picture) != before
-    assert victim.one("rollback")[1]["outcome"] == "verified"
+    assert victim.on_this_host("rollback")[1]["outcome"] == "verified"
     assert victim.user(picture) == before
 
 
@@ -128,7 +128,7 @@ def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, 
             for model in ("opus-5", "haiku-4.5") if os.environ.get("JADA_ALL_FAULTS") else ("opus-5",):
                 code, _host, output = victim.upgrade(to=model)
                 assert code in (0, 1, 4), output
-                code, _host, output = victim.one("rollback")
+                code, _host, output = victim.on_this_host("rollback")
                 assert code in (0, 1, 4), output
         finally:
             end()
@@ -181,7 +181,7 @@ def test_settings_that_nobody_may_read_go_back(victim: Victim) -> None:
     first = victim.root(f"sha256sum {victim.host.settings}; stat -c '%U %a' {victim.host.settings}")
     assert victim.upgrade()[0] == 0
     victim.user(f"chmod 000 {S}")
-    _, host, output = victim.one("rollback")
+    _, host, output = victim.on_this_host("rollback")
     assert host["outcome"] == "verified", output
     assert victim.root(f"sha256sum {victim.host.settings}; stat -c '%U %a' {victim.host.settings}") == first
 

@@ -9,20 +9,21 @@ import pytest
 from tests.security.conftest import Victim
 
 pytestmark = pytest.mark.lab
+CHECKS = (
+    "{url: 'http://operator:ps-secret-1@127.0.0.1:8787/healthz?token=ps-secret-2'}",
+    "{command: ': ps-secret-3; echo claude-opus-5'}",
+)
 
 
 def test_nothing_of_a_script_is_on_a_command_line(victim: Victim, tmp_path: Path) -> None:
     """Another user of the host reads all command lines, all the time."""
-    file = victim.fleet_with(
-        tmp_path,
-        model_check="{url: 'http://operator:ps-secret-1@127.0.0.1:8787/healthz?token=ps-secret-2', "
-        "command: ': ps-secret-3; echo claude-opus-5'}",
-    )
     end = victim.in_background("cat /proc/[0-9]*/cmdline 2>/dev/null | tr \\\\0 \\\\n >>seen")
     try:
-        _, host, output = victim.upgrade("--reason", "ps-secret-4", fleet_file=file)
-        assert host["outcome"] in ("verified", "rolled_back", "unproven", "rollback_failed"), output
-        assert victim.jada("drift", fleet_file=file)[0] in (0, 3)
+        for check in CHECKS:
+            file = victim.fleet_with(tmp_path, model_check=check)
+            _, host, output = victim.upgrade("--reason", "ps-secret-4", fleet_file=file)
+            assert host["outcome"] in ("verified", "rolled_back", "unproven", "rollback_failed", "unchanged"), output
+            assert victim.jada("drift", fleet_file=file)[0] in (0, 3)
         assert victim.jada("lock", "--reason", "ps-secret-5", "--limit", victim.host.name)[0] == 0
         assert victim.jada("unlock", "--limit", victim.host.name)[0] == 0
     finally:

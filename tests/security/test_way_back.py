@@ -59,7 +59,7 @@ def test_a_user_that_ends_its_half_stops_no_rollback(victim: Victim, tmp_path: P
     try:
         # Now and then the attacker comes too late.
         eventually(lambda: victim.look().unseen != "", "the half was never ended")
-        code, host, output = victim.one("rollback")
+        code, host, output = victim.on_this_host("rollback")
         assert (code, host["outcome"]) == (0, "verified"), output
         assert victim.root(f"sha256sum <{victim.host.settings}") == before
         assert victim.model() == OLD_MODEL
@@ -74,7 +74,7 @@ def test_nothing_that_the_users_half_says_stops_a_rollback(
     before = victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}")
     assert victim.upgrade()[1]["outcome"] == "verified"
     speak(says)
-    _, host, output = victim.one("rollback")
+    _, host, output = victim.on_this_host("rollback")
     # Its lies about itself may be found wrong; it is back all the same.
     assert host["outcome"] in ("verified", "unproven"), output
     assert victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}") == before
@@ -89,7 +89,7 @@ def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path
     speak("true")
     _, dry, _ = victim.jada("rollback", "--dry-run", "--json", "--limit", victim.host.name, fleet_file=file)
     assert "what agent owns could not be seen" in dry["hosts"][0]["notes"][0]
-    code, host, output = victim.one("rollback", fleet_file=file)
+    code, host, output = victim.on_this_host("rollback", fleet_file=file)
     assert (code, host["outcome"], host["detail"]) == (1, "unproven", "what runs is not known"), output
     assert {"J411", "J112"} <= {finding["code"] for finding in host["findings"]}
     assert host["model_after"] is None
@@ -104,7 +104,7 @@ def test_a_home_that_its_user_closed_is_that_hosts_outcome(victim: Victim) -> No
     mode = victim.root("stat -c %a /home/agent").strip()
     victim.root("chmod 000 /home/agent")
     try:
-        code, host, output = victim.one("rollback")
+        code, host, output = victim.on_this_host("rollback")
         assert (code, host["outcome"]) == (1, "rejected"), output
         assert "its own user can't get to it" in host["detail"]
         code, host, output = victim.upgrade(to="haiku-4.5")
@@ -113,7 +113,7 @@ def test_a_home_that_its_user_closed_is_that_hosts_outcome(victim: Victim) -> No
         assert victim.root(picture) == before
     finally:
         victim.root(f"chmod {mode} /home/agent")
-    assert victim.one("rollback")[1]["outcome"] == "verified"
+    assert victim.on_this_host("rollback")[1]["outcome"] == "verified"
 
 
 def test_a_user_that_stops_what_works_in_its_folder_is_that_hosts_outcome(victim: Victim) -> None:
@@ -121,12 +121,12 @@ def test_a_user_that_stops_what_works_in_its_folder_is_that_hosts_outcome(victim
     assert victim.upgrade()[1]["outcome"] == "verified"
     end = victim.in_background("pkill -STOP -u agent -f [E]XPECTED.OWNER.MODE")
     try:
-        code, host, output = victim.one("rollback")
+        code, host, output = victim.on_this_host("rollback")
         assert code in (1, 4), output
         assert host["outcome"] in ("rejected", "rolled_back", "rollback_failed"), output
     finally:
         end()
-    code, host, output = victim.one("rollback")
+    code, host, output = victim.on_this_host("rollback")
     assert (code, host["outcome"]) == (0, "verified"), output
     assert victim.model() == OLD_MODEL
 
@@ -150,7 +150,7 @@ def test_a_torn_manifest_leaves_the_snapshot_or_the_next_older_whole_one(victim:
     assert "J412" in row["drift"], output
     _, _, output = victim.jada("drift", "--limit", victim.host.name)
     assert f"{path}/manifest.json" in re.sub(r"\s+", "", output)
-    code, host, output = victim.one("rollback")
+    code, host, output = victim.on_this_host("rollback")
     assert (code, host["outcome"]) == (0, "verified"), output
     note = "is whole and goes back" if snapshot == "whole" else "the next older one goes back"
     assert note in host["notes"][0]

@@ -12,7 +12,7 @@ from jada.tasks.frames import LookError
 from jada.tasks.look_reader import read
 from jada.tasks.release import TEXT, Desired, Release
 from jada.tasks.state import INLINE, ModelReport, OpenSession, State
-from tests.frames import OF_ROOT, OF_USER, Said, frames, packed, row
+from tests.frames import OF_ROOT, OF_USER, Values, frames, packed, row
 
 UNIT = "jada-agent.service"
 BY_COMMAND = ModelCheck(command="x")
@@ -23,7 +23,7 @@ MADE = Release(ID, "upgrade", Desired("claude-sonnet-4.6", 4096, 4096, ID), Desi
 ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
 
 
-def look(root: Said | None = None, user: Said | None = None, check: ModelCheck = BY_COMMAND) -> State:
+def look(root: Values | None = None, user: Values | None = None, check: ModelCheck = BY_COMMAND) -> State:
     """A look that saw this too."""
     data = frames({**OF_ROOT, **(root or {})}) + frames({**OF_USER, **(user or {})})
     return read(UNIT, packed(data), check)
@@ -58,7 +58,7 @@ def test_a_users_half_that_is_not_whole_leaves_roots() -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_what_the_user_says_that_makes_no_sense_is_not_known(fields: Said) -> None:
+def test_what_the_user_says_that_makes_no_sense_is_not_known(fields: Values) -> None:
     state = look(user=fields)
     assert state.unseen
     assert (state.user, state.settings.text) == ("agent", None)
@@ -192,7 +192,7 @@ def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:
 
 def test_a_reload_takes_up_what_systemd_has_not_read() -> None:
     ours, theirs, fragment = "/etc/a.d/50-jada.conf", "/etc/a.d/60-x.conf", "/etc/a.service"
-    fields: Said = {
+    fields: Values = {
         "unit.FragmentPath": fragment,
         "unit.DropInPaths": ours,
         "next_start.env+": tuple(
@@ -233,7 +233,7 @@ def test_unset_environment_takes_back(unset: tuple[str, ...], expected: dict[str
 
 def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -> None:
     theirs = row("/home/agent/env | HOME | /theirs")
-    root: Said = {
+    root: Values = {
         "next_start.env+": (row("/etc/a | HOME | /a"), "/home/agent/env\n\n", row("/etc/b | ANTHROPIC_MODEL | b"))
     }
     assert look(root, {"next_start.env+": theirs}).next_start.env == {"HOME": "/theirs", "ANTHROPIC_MODEL": "b"}
@@ -241,7 +241,7 @@ def test_a_file_of_variables_that_is_not_roots_stands_where_systemd_reads_it() -
     assert look({}, {"next_start.env+": theirs}).next_start.env == {}
 
 
-WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
+WRAPPED: Values = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,9 @@ WRAPPED: Said = {"running.wrapped": "yes", "running.env.HOME": "/home/agent"}
         ),
     ],
 )
-def test_what_stands_between_systemd_and_the_process_does_it_again(fields: Said, again: dict[str, str] | None) -> None:
+def test_what_stands_between_systemd_and_the_process_does_it_again(
+    fields: Values, again: dict[str, str] | None
+) -> None:
     process = look({"next_start.env+": row("Environment= | ANTHROPIC_MODEL | unit"), **fields}).process
     assert process is not None
     assert (process.respawn.env if process.respawn else None) == again
@@ -294,7 +296,7 @@ def test_a_unit_that_is_none_has_no_user() -> None:
 
 
 def test_what_the_unit_only_hints_at_is_taken_from_the_process() -> None:
-    hint: Said = {"next_start.argv+": "model\n$MODEL", "running.argv+": ("model\nclaude-x", f"settings\n{INLINE}")}
+    hint: Values = {"next_start.argv+": "model\n$MODEL", "running.argv+": ("model\nclaude-x", f"settings\n{INLINE}")}
     assert look(hint).next_start.argv == {"model": "claude-x", "settings": INLINE}
     assert look({"next_start.argv+": "model\n$MODEL"}).next_start.argv == {}
 

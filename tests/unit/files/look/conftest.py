@@ -61,7 +61,7 @@ class Tree:
         assert not process.stderr, process.stderr.decode()
         return process.stdout.decode("latin-1")
 
-    def said(self, script: str, half: str = "root", **values: str) -> list[tuple[str, str]]:
+    def frames(self, script: str, half: str = "root", **values: str) -> list[tuple[str, str]]:
         """The frames that the script prints: nothing else may be between them."""
         text, at, fields = self.run(script, half, **values), 0, []
         while at < len(text):

@@ -13,7 +13,7 @@ from jada.tasks.transaction import only_on
 ONE, OTHER = "i-0af01c0123456789a", "i-0bf01c0123456789b"
 
 
-def told(folder: Path, script: str) -> str:
+def printed(folder: Path, script: str) -> str:
     """The output of the script where the files that tell of the machine are in the folder."""
     places = f"ASSET_TAG={folder}/tag CLOUD_INIT={folder}/cloud IN_CONTAINER={folder}/container"
     text = (FILES / "look" / "instance.sh").read_text() + f"{places}\n{script}"
@@ -40,13 +40,13 @@ def test_the_instance_is_known_by_its_tag_or_by_cloud_init_and_not_in_a_containe
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     # As a look calls it.
-    assert told(tmp_path, 'set -f; IFS="\n"; find_instance && printf "%s." "$instance"') == f"{expected}."
+    assert printed(tmp_path, 'set -f; IFS="\n"; find_instance && printf "%s." "$instance"') == f"{expected}."
 
 
 @pytest.mark.parametrize(("instance", "runs"), [(ONE, True), (OTHER, False), ("", True)])
 def test_what_is_meant_for_one_instance_runs_on_no_other(tmp_path: Path, instance: str, runs: bool) -> None:
     (tmp_path / "tag").write_text(instance)
-    output = told(tmp_path, f"only_on {ONE}; echo changed")
+    output = printed(tmp_path, f"only_on {ONE}; echo changed")
     assert output == (
         "changed\n" if runs else f"error=this machine is {OTHER}, and {ONE} was meant; nothing was touched\n"
     )

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tests.unit.files.look.conftest import Tree
 
 CLAUDE = ("claude", "--model", "m")
+# As much as a word of a command line can have.
+LONG = "x" * 131_000
 TELL = 'running_process >/dev/null; printf "%s/%s" "$speaker" "$wrapped"'
 
 
@@ -23,7 +25,7 @@ def running(tree: Tree, *pids: int, program: str = "/usr/bin/agent") -> list[tup
     (tree.root / "work").mkdir(exist_ok=True)
     for pid in pids:
         (tree.root / f"proc/{pid}/cwd").symlink_to(tree.root / "work")
-    return tree.said("running_process", members=members, pid=str(pids[0]), program=program, home="/home/agent")
+    return tree.frames("running_process", members=members, pid=str(pids[0]), program=program, home="/home/agent")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,14 @@ def test_what_is_too_much_is_told_and_the_environment_is_read_all_the_same(
     assert ("running.env.HOME", "/srv") in values
 
 
+@pytest.mark.parametrize("words", [("agent", LONG, LONG), (LONG, LONG, LONG)], ids=["prompts", "a name"])
+def test_a_long_command_line_keeps_no_host_busy(tree: Tree, words: tuple[str, ...]) -> None:
+    """A prompt may be one. Whole words are not searched for their last part: shells do that in quadratic time."""
+    tree.process(1, *words, comm="agent", env={"HOME": "/srv"})
+    # Seconds of the processor's time, of which it took ten to thirty.
+    assert tree.run(f"ulimit -t 3; {TELL}", members="\n1", pid="1", program="/usr/bin/agent", home="/home/agent")
+
+
 def test_a_command_line_that_has_no_end_is_cut_and_the_environment_follows(tree: Tree) -> None:
     tree.process(1, "claude", "--model", "m", env={"HOME": "/srv"})
     tree.file("/proc/1/cmdline", "claude\0--model\0" + "m" * 30)
@@ -139,7 +149,7 @@ def test_the_processes_of_a_control_group_and_of_those_in_it(tree: Tree) -> None
 
 def test_more_processes_than_a_unit_can_have_are_told(tree: Tree) -> None:
     tree.file("/sys/fs/cgroup/a.service/cgroup.procs", "".join(f"{pid}\n" for pid in range(1, 502)))
-    values = tree.said("members", group="/a.service", pid="1", UNIT="a.service")
+    values = tree.frames("members", group="/a.service", pid="1", UNIT="a.service")
     assert values == [("over+", "a.service: more than 500 processes")]
 
 

@@ -30,7 +30,7 @@ def home(tree: Tree) -> str:
 
 
 def said(tree: Tree, home: str, history: str = "") -> list[tuple[str, str]]:
-    return tree.said(SAY, HOME_OF_JADA=home, HISTORY=history)
+    return tree.frames(SAY, HOME_OF_JADA=home, HISTORY=history)
 
 
 def test_the_current_release_and_the_one_before(tree: Tree, home: str) -> None:
@@ -60,7 +60,7 @@ def test_a_file_that_is_too_long_or_can_not_be_read_is_not_told_as_missing(tree:
     assert ("transaction", "x\n" * 32767 + "x") in said(tree, home)
     (tree.root / "jada/transaction").unlink()
     gone = 'files_to_say="transaction $HOME_OF_JADA/none"; ' + SAY.removeprefix("releases; ")
-    assert tree.said(gone, HOME_OF_JADA=home) == [("transaction", "")]
+    assert tree.frames(gone, HOME_OF_JADA=home) == [("transaction", "")]
 
 
 def test_the_history_and_the_snapshots_that_are_whole(tree: Tree, home: str) -> None:
@@ -82,5 +82,5 @@ def test_the_history_and_the_snapshots_that_are_whole(tree: Tree, home: str) -> 
 
 def test_a_transaction_that_runs_is_told_by_whom(tree: Tree, home: str) -> None:
     tree.file("jada/lock", "ann@box, since 12:00")
-    assert tree.said("transaction_lock", HOME_OF_JADA=home, busy="") == []
-    assert tree.said("transaction_lock", HOME_OF_JADA=home, busy="yes") == [("lock", "ann@box, since 12:00")]
+    assert tree.frames("transaction_lock", HOME_OF_JADA=home, busy="") == []
+    assert tree.frames("transaction_lock", HOME_OF_JADA=home, busy="yes") == [("lock", "ann@box, since 12:00")]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def sessions(tree: Tree) -> list[tuple[str, str]]:
-    return tree.said("sessions", members="\n5")
+    return tree.frames("sessions", members="\n5")
 
 
 def owner(tree: Tree) -> str:

@@ -46,7 +46,7 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
             "--other * x",
         )
     )
-    values = tree.said('next_command_lines; say over+ "$named"', commands=commands, start="/srv", named="")
+    values = tree.frames('next_command_lines; say over+ "$named"', commands=commands, start="/srv", named="")
     assert values == [
         ("next_start.argv+", "model\nm"),
         ("next_start.argv+", "agent\na"),
@@ -58,7 +58,7 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
 
 def test_the_environment_of_a_start_weakest_first(tree: Tree) -> None:
     tree.file("/proc/1/environ", "ANTHROPIC_MODEL=passed\0TOKEN=secret\0")
-    values = tree.said(
+    values = tree.frames(
         "next_environment",
         manager_environment="LANG=C HOME=/m",
         passed="TOKEN ANTHROPIC_MODEL",
@@ -80,7 +80,7 @@ def test_environment_files_may_be_patterns_and_may_be_missing(tree: Tree) -> Non
         tree.file(f"/etc/{name}")
     etc = tree.root / "etc"
     environment_files = f"{etc}/*.env (ignore_errors=no)\n{etc}/x (ignore_errors=yes)\n{etc}/y (ignore_errors=no)"
-    values = tree.said(
+    values = tree.frames(
         'list_environment_files; say over+ "$environments"', environment_files=environment_files, pid="1"
     )
     assert values == [
@@ -92,12 +92,12 @@ def test_environment_files_may_be_patterns_and_may_be_missing(tree: Tree) -> Non
 def test_what_a_start_lacks_is_looked_for_where_the_process_sees_it(tree: Tree) -> None:
     tree.file("/proc/1/root/srv/there")
     values = {"own_root": "", "pid": "1", "may_lack_start": "", "program": "/srv/gone"}
-    fields = tree.said("next_start_lacks", **values, start="/srv/nowhere")
+    fields = tree.frames("next_start_lacks", **values, start="/srv/nowhere")
     assert fields == [("unit.lacks+", "WorkingDirectory\n/srv/nowhere"), ("unit.lacks+", "ExecStart\n/srv/gone")]
-    assert tree.said("next_start_lacks", **{**values, "program": "/srv/there"}, start="/srv") == []
-    assert tree.said("next_start_lacks", **{**values, "own_root": "/image"}, start="/srv/nowhere") == []
+    assert tree.frames("next_start_lacks", **{**values, "program": "/srv/there"}, start="/srv") == []
+    assert tree.frames("next_start_lacks", **{**values, "own_root": "/image"}, start="/srv/nowhere") == []
     # Of what is in a folder that is not there, nothing is known.
-    assert tree.said("next_start_lacks", **{**values, "program": ""}, start="/no/where") == []
+    assert tree.frames("next_start_lacks", **{**values, "program": ""}, start="/no/where") == []
 
 
 def test_the_administrators_settings(tree: Tree) -> None:
@@ -172,7 +172,7 @@ def test_root_reads_no_file_that_others_can_change(tree: Tree) -> None:
 
 def test_the_clock_is_told_with_the_owners(tree: Tree) -> None:
     before = time.time()
-    said = dict(tree.said("stat_files", **{**PLACES, "LIMITS": "/etc/passwd", "MANAGED": str(tree.root)}))
+    said = dict(tree.frames("stat_files", **{**PLACES, "LIMITS": "/etc/passwd", "MANAGED": str(tree.root)}))
     # The kernel's clock for files goes by ticks, the longest of which are 10 ms.
     assert before - 0.01 <= float(said.pop("now")) <= time.time()
     changed = tree.root.stat().st_ctime_ns
@@ -186,7 +186,7 @@ def test_both_managed_folders_say_when_they_changed(tree: Tree) -> None:
     folder.mkdir()
     values = {**PLACES, "MANAGED": str(tree.root)}
     # Once each, also where a file in them is on its way.
-    said = tree.said(f"stat_files {tree.file('managed-settings.d/a.json')}", **values)
+    said = tree.frames(f"stat_files {tree.file('managed-settings.d/a.json')}", **values)
     told = sorted(value.replace(".", "") for name, value in said if name == "managed.changed+")
     assert told == sorted(str(path.stat().st_ctime_ns) for path in (tree.root, folder))
 
@@ -195,7 +195,7 @@ def test_a_home_is_where_roots_own_links_lead_and_no_others(tree: Tree) -> None:
     """Root itself works in a home, where the file or its folder is root's."""
 
     def real(home: str) -> str:
-        return dict(tree.said("stat_files", **{**PLACES, "home": home, "uid": "1000"}))["home.real"]
+        return dict(tree.frames("stat_files", **{**PLACES, "home": home, "uid": "1000"}))["home.real"]
 
     open_folder = tree.root / "open"
     open_folder.mkdir()
@@ -233,7 +233,7 @@ def test_the_kernel_and_the_units_files_in_one_go(tree: Tree) -> None:
     tree.file("/etc/environment", '# x\nexport ANTHROPIC_MODEL="m" # why\nTOKEN=secret\n')
     unit = tree.file("/etc/a.service", UNIT)
     given = {"files_to_say": "", "CHECK_URL": "", "uid": ""}
-    values = tree.said("kernel_files_and_report", pid="7", speaker="8", units=f"\n{unit}", **given)
+    values = tree.frames("kernel_files_and_report", pid="7", speaker="8", units=f"\n{unit}", **given)
     about = {name: value for name, value in values if not name.endswith("+")}
     assert about == {
         "uptime": "1000.5", "boot": "boot", "nr_open": "1048576", "can_raise": "1", "hard_pid1": "524288",

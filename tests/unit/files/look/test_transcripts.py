@@ -162,7 +162,7 @@ def test_more_than_is_said(awk: list[str]) -> None:
 
 def look(tree: Tree, *configs: str) -> list[tuple[str, str]]:
     folders = "".join(f"\n{tree.root}/{config}" for config in configs)
-    return tree.said("configs=$FOLDERS; PATH=$PATH; transcripts", half="user", FOLDERS=folders)
+    return tree.frames("configs=$FOLDERS; PATH=$PATH; transcripts", half="user", FOLDERS=folders)
 
 
 def test_the_newest_files_of_each_folder(tree: Tree) -> None:
@@ -199,4 +199,4 @@ def test_odd_names_are_left_out(tree: Tree) -> None:
 
 def test_without_transcripts_no_process_is_started(tree: Tree) -> None:
     tree.file("home/.claude/settings.json", "{}")
-    assert tree.said("PATH=/nowhere; configs=$C; transcripts", half="user", C=f"\n{tree.root}/home/.claude") == []
+    assert tree.frames("PATH=/nowhere; configs=$C; transcripts", half="user", C=f"\n{tree.root}/home/.claude") == []

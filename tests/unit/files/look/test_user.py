@@ -25,7 +25,7 @@ def look(tree: Tree, settings: str = "home/.claude/settings.json", **variables: 
         **variables,
     }
     call = 'look_as_user "$S" "$H" "$CONFIGS" "$FOLDERS" "$PROJECTS" "$NAMED" "$ENVIRONMENTS"'
-    return tree.said(call, half="user", S=f"{tree.root}/{settings}", H=home, COMMENTS_GO_ON="", **values)
+    return tree.frames(call, half="user", S=f"{tree.root}/{settings}", H=home, COMMENTS_GO_ON="", **values)
 
 
 def of(values: list[tuple[str, str]], name: str) -> list[str]:

@@ -21,6 +21,7 @@ from jada.inventory.access.identity import Login, LoginError, _shown, private_ke
 from jada.inventory.access.known_hosts import HostKeys, host_keys, revoked_keys
 from jada.inventory.access.proxy import Proxy
 from jada.inventory.access.ssh_config import Options, plain
+from tests.conftest import ssh_agent
 
 HOST = Host("web-1", "192.0.2.1", "static", user="agent")
 
@@ -31,7 +32,7 @@ def run(*argv: object, **more: str) -> None:
 
 
 class Refusing:
-    """A host that takes no key: what it was shown, in order."""
+    """A host that takes no key: the keys it was shown, in order."""
 
     def __init__(self, answer: Exception | list[str] | None = None, tries: int = 99) -> None:
         self.shown: list[bytes] = []
@@ -82,14 +83,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def agent(keys: Path) -> Iterator[Path]:
     path = keys / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 20
-        while not path.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+    with ssh_agent(path):
         for name in ("d", "c-open"):
             run("ssh-add", "-q", keys / name, SSH_AUTH_SOCK=str(path))
         yield path
-        process.terminate()
 
 
 def offered(options: Options, host: Refusing | None = None) -> tuple[list[bytes], LoginError]:
