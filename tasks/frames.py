@@ -41,7 +41,7 @@ OF_ROOT = (
 OF_USER = (
     *_OF_BOTH,
     *("settings.real", "settings.dangling", "settings.sha256", *(f"settings.{name}" for name in _FILE)),
-    *("link+", "folder+", "agent+"),
+    *("link+", "folder+", "agent+", "transcript+"),
 )
 _PARTS = {r"\.NAME": r"\.[A-Z_]+", r"\.PROPERTY": r"\.[A-Za-z]+", "N\\.": r"[1-9]\d{0,3}\."}
 

@@ -15,6 +15,7 @@ from jada.tasks.asked import LONGEST_MODEL, read_answer
 from jada.tasks.frames import Fields, LookError, read_frames, seconds, whole
 from jada.tasks.paths import HOME, MANAGED, RELEASES
 from jada.tasks.release import RELEASE_ID, Desired, Release, printable
+from jada.tasks.served import COLUMNS, Served, tally
 from jada.tasks.state import (
     INLINE,
     NO_LIMIT,
@@ -139,7 +140,14 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck
         damage=printable(damage),
         whole=frozenset(root.all("whole+")),
         asked=read_answer(root),
+        served=_served(user, process),
     )
+
+
+def _served(user: Fields, process: Process | None) -> Served:
+    """What came of the requests of the process that asks for a model, and of those that it has started."""
+    rows = user.rows("transcript+", COLUMNS)
+    return tally(rows, process.spoke or process.started) if process else Served()
 
 
 def _whose(unit: Unit, root: Fields) -> dict[str, Any]:

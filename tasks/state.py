@@ -9,6 +9,7 @@ from jada.tasks.asked import Asked
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.paths import MANAGED
 from jada.tasks.release import Release
+from jada.tasks.served import Served
 from jada.tasks.settings import judged, parse
 
 # The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look/shared.sh).
@@ -281,7 +282,7 @@ class State:
     `unseen` says why nothing is known of what the service's user says, "" where it is; and `damage` why the manifest of
     the current release can't be read: `release` is then made up from what else root has written there. `whole` are the
     ids of those releases whose snapshots are whole, with the history. `asked` is what the service's own CLI says, where
-    it was asked.
+    it was asked; `served` what its transcripts tell.
     """
 
     user: str
@@ -321,6 +322,7 @@ class State:
     damage: str = ""
     whole: Set[str] = frozenset()
     asked: Asked = field(default_factory=Asked)
+    served: Served = field(default_factory=Served)
 
     def other_than(self, meant: str) -> str:
         """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""

@@ -203,8 +203,8 @@ def as_service() -> str:
 
 def half_of_user() -> str:
     """Returns the part of a look that runs as the service's user: functions too."""
-    programs = _programs("say", "mask", "mask-files", "environment", "agents")
-    return programs + _code("look/shared.sh") + _code("look/user.sh")
+    programs = _programs("say", "mask", "mask-files", "environment", "agents", "transcripts")
+    return programs + "".join(_code(f"look/{name}.sh") for name in ("shared", "user", "transcripts"))
 
 
 def _programs(*names: str) -> str:

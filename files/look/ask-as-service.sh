@@ -84,13 +84,16 @@ find_cli() {
     esac
     if [ "$by" = process ]; then cli=$exe; else cli=$(PATH=$path command -v claude || printf %s "$cli"); fi
     [ -f "$cli" ] && [ -x "$cli" ] || exit "$NO_CLI"
-    # Root runs nothing that others can change.
-    if [ "$(id -u)" = 0 ]; then
-        IFS=$NL
-        sort_by_owner "$cli" ${script:+"$script"}
-        has "$owned" "$cli" && { [ -z "$script" ] || has "$owned" "$script"; } || exit "$FOREIGN_CLI"
-        IFS=$BETWEEN
-    fi
+    [ "$(id -u)" != 0 ] || { is_safe_for_root "$cli" && is_safe_for_root "${script:-$cli}"; } || exit "$FOREIGN_CLI"
+}
+
+# Root runs nothing that others can change or lead elsewhere.
+is_safe_for_root() { # PROGRAM
+    IFS=$NL
+    walk "$1" || return 1
+    # shellcheck disable=SC2086 # a path a line
+    for step in $(stat -c '%u:%g/%A' $steps); do is_roots_own "$step" || return 1; done
+    IFS=$BETWEEN
 }
 
 # reads: given mark

@@ -27,17 +27,18 @@ stat_files() { # PATH ...
                 printed=$printed$NL$path ;;
             /proc/self/) say now "$modified"; continue ;;
         esac
-        case ${line%% *} in
-            # A link; a folder like /tmp, where others can't take away what is root's; what no others may write to.
-            0:*/l* | 0:*/d????????[tT] | 0:0/????????[!w]? | 0:*/?????[!w]??[!w]?) ;;
-            *) unsafe=$unsafe$NL$path ;;
-        esac
+        is_roots_own "${line%% *}" || unsafe=$unsafe$NL$path
     done
     say_home
     for path in "$@"; do
         walk "$path" && is_safe || continue
         owned=$owned$NL$path
     done
+}
+
+# A link; a folder like /tmp, where others can't take away what is root's; what no others may write to.
+is_roots_own() { # UID:GID/PERMISSIONS
+    case $1 in 0:*/l* | 0:*/d????????[tT] | 0:0/????????[!w]? | 0:*/?????[!w]??[!w]?) ;; *) return 1 ;; esac
 }
 
 # reads: steps

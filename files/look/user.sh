@@ -20,6 +20,7 @@ look_as_user() { # SETTINGS HOME CONFIGS FOLDERS PROJECTS NAMED ENVIRONMENTS
     list_projects
     list_layers
     agents
+    transcripts
     [ -e "$SETTINGS" ] || no_settings
     settings_files "$SETTINGS"
     say end ok

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FOLDER = FILES / "look"
 # What runs by itself, and frames nothing: in the sandbox, and as the service there.
 ASKING = ["ask-as-service.sh", "sandbox.sh"]
-ROOTS = sorted({file.name for file in FOLDER.glob("*.sh")} - {"user.sh", *ASKING})
-USERS = ["shared.sh", "user.sh"]
+ROOTS = sorted({file.name for file in FOLDER.glob("*.sh")} - {"user.sh", "transcripts.sh", *ASKING})
+USERS = ["shared.sh", "user.sh", "transcripts.sh"]
 # A function: the comment above it, and its body.
 FUNCTION = re.compile(r"((?:^#.*\n)*)^([a-z_]+)\(\) (\{.*\}(?: #.*)?|\{.*\n(?:.*\n)*?\})$", re.M)
 LONGEST = 40
@@ -51,7 +51,7 @@ def test_the_names_that_are_printed_are_those_that_are_taken() -> None:
 
 def test_each_function_tells_the_frames_that_it_prints() -> None:
     frame = re.compile(r"\bsay (?:\"([a-z][a-z0-9_.+]*)\"|([a-z][a-z0-9_.+]*)) ")
-    for comment, name, body in functions([*ROOTS, "user.sh", *ASKING]):
+    for comment, name, body in functions([*ROOTS, *USERS[1:], *ASKING]):
         literal = {quoted or plain for quoted, plain in frame.findall(body)}
         documented = printed(comment) | printed(comment, "prints as user")
         assert literal <= documented, name
@@ -67,7 +67,7 @@ def test_awk_says_what_the_function_that_runs_it_tells() -> None:
     assert printed_by_awk <= known
 
 
-@pytest.mark.parametrize("name", [*ROOTS, "user.sh", *ASKING])
+@pytest.mark.parametrize("name", [*ROOTS, *USERS[1:], *ASKING])
 def test_functions_are_short(name: str) -> None:
     long = {function: body.count("\n") for _, function, body in functions([name]) if body.count("\n") > LONGEST}
     assert not long

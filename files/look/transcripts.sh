@@ -1,0 +1,22 @@
+# The newest transcripts of the Claude CLI, which its user keeps: which models answered. A part of the half that runs as that
+# user, behind shared.sh.
+# Transcripts that are read, bytes of the end of each, folders deep, and rows that are said of all.
+MOST_TRANSCRIPTS=6
+MOST_OF_TRANSCRIPT=262144
+DEPTH_OF_TRANSCRIPTS=6
+MOST_ROWS=1000
+
+# Without a folder of them, it starts no process.
+# reads: configs
+# prints as user: transcript+
+transcripts() {
+    set --
+    for folder in $configs; do [ ! -d "$folder/projects" ] || set -- "$@" "$folder/projects/"; done
+    [ $# -gt 0 ] || return 0
+    found=$(find "$@" -xdev -maxdepth "$DEPTH_OF_TRANSCRIPTS" -name '*.jsonl' ! -path "*$NL*" -type f \
+        -exec stat -c '%Y %n' {} + 2>/dev/null | sort -rn | head -n "$MOST_TRANSCRIPTS")
+    [ -n "$found" ] || return 0
+    # A line that was cut off in one is not to go on in the next.
+    for line in $found; do tail -c "$MOST_OF_TRANSCRIPT" "${line#* }"; echo; done 2>/dev/null |
+        awk -v most="$MOST_ROWS" "$SAY_AWK$TRANSCRIPTS_AWK"
+}

@@ -1,0 +1,159 @@
+"""The models that answered the service, as the transcripts of its Claude CLI tell (files/look/transcripts.awk). Pure.
+
+All of it is the word of the service's user, whose files they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from jada import LONG_CONTEXT
+from jada.tasks.frames import LookError, whole
+
+# Columns of a row.
+COLUMNS = 7
+_DATE = re.compile(r"-20\d{6}$")
+_OF_CLOUD = re.compile(r"^(?:.*[./])?anthropic\.|-v\d+(?::\d+)?$|@.*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """So many answers by `model` to requests for `requested` ("" where the transcript does not say), from `first` to
+    `last`, Unix seconds; those of subagents are told apart.
+    """
+
+    model: str
+    requested: str
+    of_subagents: bool
+    count: int
+    first: float
+    last: float
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallbacks:
+    """So many times that the CLI fell back from one model to another, the last time at `last`, Unix seconds."""
+
+    original: str
+    model: str
+    count: int
+    last: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """So many requests that failed for good with this status of HTTP, 0 where there was none; or were `retried`."""
+
+    status: int
+    retried: bool
+    count: int
+    last: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What came of the service's requests since its process began, as far as the newest transcripts tell."""
+
+    since: float = 0.0
+    answers: tuple[Answers, ...] = ()
+    fallbacks: tuple[Fallbacks, ...] = ()
+    failures: tuple[Failures, ...] = ()
+
+    @property
+    def own(self) -> tuple[Answers, ...]:
+        """The answers to the service itself, not to its subagents."""
+        return tuple(answers for answers in self.answers if not answers.of_subagents)
+
+    @property
+    def count(self) -> int:
+        return sum(answers.count for answers in self.own)
+
+    @property
+    def failed(self) -> int:
+        return sum(failures.count for failures in self.failures if not failures.retried)
+
+
+@dataclass(slots=True)
+class _Sum:
+    first: float = field(default=float("inf"))
+    last: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
+    """The rows of a look, counted, of those that are no older than `since`. Raises LookError."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    sums: dict[tuple[str, ...], _Sum] = {}
+    for kind, time, side, one, other, tokens_in, tokens_out in rows:
+        at = _seconds(time)
+        # Transcripts have milliseconds, births of processes hundredths.
+        if at + 1 < since:
+            continue
+        key = (kind, side, one, other)
+        counts[key] += 1
+        total = sums.setdefault(key, _Sum())
+        total.first, total.last = min(total.first, at), max(total.last, at)
+        total.tokens_in += whole(tokens_in, "transcript+")
+        total.tokens_out += whole(tokens_out, "transcript+")
+    return Served(
+        since=since,
+        answers=tuple(
+            Answers(
+                model=other, requested=one, of_subagents=side == "side", count=count, first=sums[key].first,
+                last=sums[key].last, tokens_in=sums[key].tokens_in, tokens_out=sums[key].tokens_out,
+            )
+            for key, count in counts.most_common()
+            for kind, side, one, other in [key]
+            if kind == "answer"
+        ),
+        fallbacks=tuple(
+            Fallbacks(original=one, model=other, count=count, last=sums[key].last)
+            for key, count in counts.most_common()
+            for kind, _, one, other in [key]
+            if kind == "fallback"
+        ),
+        failures=_failures(counts, sums),
+    )  # fmt: skip
+
+
+def _failures(counts: Counter[tuple[str, ...]], sums: dict[tuple[str, ...], _Sum]) -> tuple[Failures, ...]:
+    """Those of one status together, whichever model they were for."""
+    of_status: Counter[tuple[bool, int]] = Counter()
+    last: dict[tuple[bool, int], float] = {}
+    for key, count in counts.items():
+        kind, _, status, _ = key
+        if kind in ("failed", "retried"):
+            which = kind == "retried", whole(status, "transcript+", 999)
+            of_status[which] += count
+            last[which] = max(last.get(which, 0.0), sums[key].last)
+    return tuple(
+        Failures(status=status, retried=retried, count=count, last=last[retried, status])
+        for (retried, status), count in of_status.most_common()
+    )
+
+
+def _seconds(time: str) -> float:
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except ValueError:
+        raise LookError("a transcript has a time that is none") from None
+
+
+def is_same(asked: str, answered: str) -> bool:
+    """Whether a model that answered is the one that was asked for, as vendors and gateways spell them.
+
+    The API answers with the dated id of an undated one, and without what asks for a long context; clouds put their own
+    words around it. What hides behind the ARN of an inference profile is not known.
+    """
+    return asked.startswith("arn:") or _plain(asked) == _plain(answered)
+
+
+def _plain(model: str) -> str:
+    return _DATE.sub("", _OF_CLOUD.sub("", model.removesuffix(LONG_CONTEXT))).lower().replace(".", "-")
