@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from jada import Host, HostError, Service
+from jada import Host, HostError, ModelCheck, Service
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
@@ -23,7 +23,7 @@ T = TypeVar("T")
 # The result of a look at a host; an exception is raised.
 Seen = State | BaseException
 DONE = Outcome(Result.DONE, "", ())
-SERVICE = Service()
+SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"))
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
 
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 import gevent
 import pytest
 
-from jada import Exit, Host, HostError, JadaError, Service, attempt
+from jada import Exit, Host, HostError, JadaError, attempt
 from jada.cli.commands.history import read_each
 from jada.cli.drift.evaluate import Status, evaluate
 from jada.cli.records.model import HostOutcome
@@ -36,7 +36,7 @@ from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Transaction
-from tests.fakes import DONE, FakeEngine
+from tests.fakes import DONE, SERVICE, FakeEngine
 
 # Errors that one host may bring about; none may pass.
 TROUBLES = [
@@ -45,7 +45,6 @@ TROUBLES = [
     AssertionError("secret"), LookupError("secret"),
 ]  # fmt: skip
 each_trouble = pytest.mark.parametrize("trouble", TROUBLES, ids=lambda error: type(error).__name__)
-SERVICE = Service()
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
 OPTIONS = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=True)
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jada import HostError
+from jada.cli.results import HostResults
+from jada.cli.rollout.preflight import ask_first
+from jada.cli.session import FleetSession
 from jada.tasks.asked import Asked
+from jada.tasks.plan import Plan
 from jada.tasks.state import ModelReport, State
+from tests.fakes import FLEET, FakeEngine
 from tests.unit.cli.conftest import Jada
 
 OPUS = "claude-opus-5"
@@ -48,3 +54,11 @@ def test_nobody_is_asked_where_fleet_yml_says_never(jada: Jada) -> None:
     jada.fleet_file.write_text(jada.fleet_file.read_text() + "ask: never\n")
     jada.answers["web-1"] = asked("x")
     assert "asked" not in jada("upgrade", "--to", "opus-5", "--limit", "web-1", "--dry-run").out
+
+
+def test_nobody_is_asked_where_nothing_is_to_change(host: Callable[..., State]) -> None:
+    plans = HostResults({"web-1": Plan(idle="runs it"), "web-2": HostError("off")})
+    engine = FakeEngine({"web-1": host(), "web-2": HostError("off")})
+    session = FleetSession(FLEET, (), engine, 0.0)
+    assert ask_first(session, plans, is_dry_run=True) == plans
+    assert engine.connections["web-1"].log == []
