@@ -11,13 +11,15 @@ from datetime import datetime
 from jada import LONG_CONTEXT
 from jada.tasks import codes, effective, paths
 from jada.tasks.codes import ERROR, NOTE, SEVERITIES, FindingCode, Fix
+from jada.tasks.evidence import SAME_INSTANT, disagreements, evidence_of, is_known, moment, speaks_for_process
 from jada.tasks.release import Desired
+from jada.tasks.served import is_same
 from jada.tasks.state import NO_LIMIT, File, OpenSession, State, UnitSetting
 
-# A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
-SAME_INSTANT = 0.05
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
+# Requests that fail are told of where one in so many did.
+LEAST_FAILING = 10
 # systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
 NO_MODEL = "an answer without a model"
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
@@ -87,8 +89,8 @@ def findings(state: State, desired: Desired) -> tuple[Finding, ...]:
         return (*_interrupted(state, desired), problem)
     of_user = () if state.unseen else (_settings, _model, shadowing_findings, _hand_sessions)
     checks = (
-        _interrupted, _damage, _service, *of_user, _running, _limit, _dropins, _files, _reload,
-        _login_limit, _open_sessions, _start, _unseen, _unread,
+        _interrupted, _damage, _service, *of_user, _running, _asked, _served, _fallbacks, _failing, _disagreeing,
+        _limit, _dropins, _files, _reload, _login_limit, _open_sessions, _start, _unseen, _unread,
     )  # fmt: skip
     found = (finding for check in checks for finding in check(state, desired))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
@@ -160,6 +162,8 @@ def running_model(state: State) -> str:
         return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
     if state.unseen:
         return ""
+    if speaks_for_process(state, state.process):
+        return state.asked.model
     process, now = state.process, effective.resolve(state, state.process.spec)
     if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
         return now.model
@@ -177,6 +181,8 @@ def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
         if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
+    if _asks_for(state, desired.model):
+        return
     if fresh.relocated_by:
         yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.relocated_by)
     elif fresh.outranks and fresh.winner.model != desired.model:
@@ -262,7 +268,10 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
     if report.by or state.unseen or model == desired.model:
         return
-    if model:
+    if model and speaks_for_process(state, process):
+        if not is_same(desired.model, model):
+            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, says its CLI {state.asked.version}")
+    elif model:
         where = effective.resolve(state, process.spec).winner.where
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model} from {where}")
     else:
@@ -288,6 +297,68 @@ def _started_by_current_release(state: State) -> bool:
         return False
     done, _, ticks, boot = state.result
     return (done, boot, ticks) == ("done", state.boot, str(state.process.ticks))
+
+
+def _asks_for(state: State, model: str) -> bool:
+    """True if the service's own CLI says so of a process that is started now as the present one was, and another one
+    would not be: the table is no match for that.
+    """
+    process, start = state.process, effective.next_start(state)
+    return (
+        is_known(state)
+        and process is not None
+        and (start.env, start.argv, start.cwd) == (process.spec.env, process.spec.argv, process.spec.cwd)
+        and is_same(model, state.asked.model)
+    )
+
+
+def _asked(state: State, desired: Desired) -> Iterator[Finding]:
+    """Finds that the service's own CLI would ask for another model, unless what it reads has been found to name it."""
+    if not desired.model or not is_known(state) or is_same(desired.model, state.asked.model):
+        return
+    if not any(True for check in (_model, shadowing_findings) for _ in check(state, desired)):
+        seen = f"{state.asked.model}, says its CLI {state.asked.version}"
+        yield Finding.of(codes.MODEL_SHADOWED, desired.model, seen)
+
+
+def _served(state: State, desired: Desired) -> Iterator[Finding]:
+    """Finds each model that answered in the place of the desired one, unless the CLI itself fell back to it."""
+    served = state.served
+    fallen_back_to = {fallback.model for fallback in served.fallbacks}
+    for answers in served.own:
+        if not desired.model or is_same(desired.model, answers.model):
+            continue
+        if answers.requested in fallen_back_to:
+            continue
+        swapped = f", though it asked for {answers.requested}" if is_same(desired.model, answers.requested) else ""
+        seen = f"{answers.model} in {answers.count} of {served.count} answers since {moment(served.since)}{swapped}"
+        yield Finding.of(codes.MODEL_SERVED, desired.model, seen)
+
+
+def _fallbacks(state: State, desired: Desired) -> Iterator[Finding]:
+    for fallback in state.served.fallbacks:
+        if desired.model and is_same(desired.model, fallback.original):
+            seen = f"{fallback.model} in its place {fallback.count} times, last at {moment(fallback.last)}"
+            fix = codes.MODEL_FALLBACK.fix.replace("UNIT", _word(state.unit.name))
+            yield Finding.of(codes.MODEL_FALLBACK, desired.model, seen, fix)
+
+
+def _failing(state: State, _: Desired) -> Iterator[Finding]:
+    served = state.served
+    if served.failed * LEAST_FAILING >= served.failed + served.count > 0:
+        statuses = ", ".join(
+            f"{failures.count} by HTTP {failures.status}" if failures.status else f"{failures.count} without an answer"
+            for failures in served.failures
+            if not failures.retried
+        )
+        seen = f"{served.failed} of {served.failed + served.count} failed since {moment(served.since)}: {statuses}"
+        fix = codes.REQUESTS_FAILING.fix.replace("UNIT", _word(state.unit.name))
+        yield Finding.of(codes.REQUESTS_FAILING, "requests that are answered", seen, fix)
+
+
+def _disagreeing(state: State, _: Desired) -> Iterator[Finding]:
+    for stronger, weaker in disagreements(evidence_of(state)):
+        yield Finding.of(codes.EVIDENCE_DISAGREES, str(stronger), str(weaker))
 
 
 def _limit(state: State, desired: Desired) -> Iterator[Finding]:

@@ -158,6 +158,42 @@ MODEL_UNKNOWN = FindingCode(
     "see what the service's user does to its processes on HOST, or have the service say its model",
     Fix.HAND,
 )
+MODEL_SERVED = FindingCode(
+    "J113",
+    "model-served",
+    ERROR,
+    "Another model answered the service than the current release asks for, by the transcripts of its Claude CLI: it "
+    "asked for another, or what is between it and the vendor puts another in its place.",
+    "see on HOST which model it asks for: jada explain HOST; where that is right, ask whoever runs its gateway",
+    Fix.HAND,
+)
+MODEL_FALLBACK = FindingCode(
+    "J114",
+    "model-fallback",
+    ERROR,
+    "The Claude CLI fell back to another model, as `fallbackModel` has it: the API had no answer by the one that was "
+    "asked for, because there is none of that name, or none to be had.",
+    "see why on HOST: journalctl -u UNIT; then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+REQUESTS_FAILING = FindingCode(
+    "J115",
+    "requests-failing",
+    ERROR,
+    "Requests of the service failed for good, one in ten or more. 400: the CLI is too old for the model, say; 401 and "
+    "403: its key; 404: no such model; 429: its limits; 500 and more: the vendor's trouble.",
+    "see why on HOST: journalctl -u UNIT",
+    Fix.HAND,
+)
+EVIDENCE_DISAGREES = FindingCode(
+    "J116",
+    "evidence-disagrees",
+    WARNING,
+    "Two of those who should know name different models for the service: what answered, its model check, or its Claude "
+    "CLI. The strongest is believed.",
+    "see on HOST which of them is wrong: jada explain HOST",
+    Fix.HAND,
+)
 MODEL_RETIRES = FindingCode(
     "J121",
     "model-retires",

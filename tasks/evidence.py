@@ -1,0 +1,114 @@
+"""Evidence of the model that a service uses, strongest first, and where two of it disagree. Pure.
+
+The precedence table (tasks/effective.py) explains; it never proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import combinations
+
+from jada.tasks import effective
+from jada.tasks.served import is_same
+from jada.tasks.state import Process, State
+
+# A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
+SAME_INSTANT = 0.05
+# What it puts into the body of each request, the CLI does not tell.
+OWN_BODY = "CLAUDE_CODE_EXTRA_BODY"
+
+
+class Kind(StrEnum):
+    """The kinds of evidence, the strongest first."""
+
+    SERVED = "served"
+    REPORTED = "reported"
+    ASKED = "asked"
+    DERIVED = "derived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One thing that speaks for a model: of what `kind`, and what was seen.
+
+    Of served: `count` of so many `answers` since then, Unix seconds, were of this model. Of asked: the CLI's `version`.
+    Of reported and derived: `by` what.
+    """
+
+    kind: Kind
+    model: str
+    count: int = 0
+    answers: int = 0
+    since: float = 0.0
+    version: str = ""
+    by: str = ""
+
+    @property
+    def is_proof(self) -> bool:
+        return self.kind != Kind.DERIVED
+
+    def __str__(self) -> str:
+        match self.kind:
+            case Kind.SERVED:
+                return f"served by {self.model} in {self.count} of {self.answers} answers since {moment(self.since)}"
+            case Kind.REPORTED:
+                return f"its model check reports {self.model}"
+            case Kind.ASKED:
+                return f"its CLI {self.version} asks for {self.model}"
+            case Kind.DERIVED:
+                return f"{self.model} is derived from {self.by}"
+
+
+def moment(at: float) -> str:
+    """A time as findings tell it."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def evidence_of(state: State) -> tuple[Evidence, ...]:
+    """All that speaks for the model that the running process uses, the strongest first; none where nothing runs."""
+    return tuple(_all(state, state.process)) if state.process else ()
+
+
+def disagreements(evidence: tuple[Evidence, ...]) -> tuple[tuple[Evidence, Evidence], ...]:
+    """The pairs of which each speaks for another model, the stronger one first; what is only derived is no match."""
+    proofs = [each for each in evidence if each.is_proof]
+    return tuple(
+        (stronger, weaker)
+        for stronger, weaker in combinations(proofs, 2)
+        if not is_same(weaker.model, stronger.model) and not is_same(stronger.model, weaker.model)
+    )
+
+
+def _all(state: State, process: Process) -> Iterator[Evidence]:
+    served = state.served
+    if served.own:
+        # As many of one model, by whatever name it was asked for.
+        first = served.own[0].model
+        count = sum(answers.count for answers in served.own if answers.model == first)
+        yield Evidence(kind=Kind.SERVED, model=first, count=count, answers=served.count, since=served.since)
+    if state.report.model:
+        yield Evidence(kind=Kind.REPORTED, model=state.report.model, by=state.report.by)
+    if speaks_for_process(state, process):
+        yield Evidence(kind=Kind.ASKED, model=state.asked.model, version=state.asked.version)
+    if not state.unseen:
+        now = effective.resolve(state, process.spec)
+        yield Evidence(kind=Kind.DERIVED, model=now.model, by=now.winner.where)
+
+
+def speaks_for_process(state: State, process: Process) -> bool:
+    """True if the CLI's answer holds for the process that runs: it is the service's own, and what decides its model has
+    not changed since.
+    """
+    if not is_known(state) or state.unseen:
+        return False
+    return (process.spoke or process.started) + SAME_INSTANT >= effective.resolve(state, process.spec).changed
+
+
+def is_known(state: State) -> bool:
+    """True if the CLI's answer is that of the service: it was asked with its options, and tells all."""
+    has_own_body = any(isinstance(env := file.read().get("env"), dict) and OWN_BODY in env
+                       for file in (*state.layers, state.settings))  # fmt: skip
+    return bool(state.asked.model) and state.asked.is_running and not has_own_body
