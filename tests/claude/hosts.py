@@ -50,8 +50,9 @@ systemctl daemon-reload
 systemctl start $UNIT
 for i in $(seq 300); do
     ! grep -q '"path": "/v1/messages"' $LOG || break
-    case $(systemctl show -P SubState $UNIT) in running | start*) ;; *) break ;; esac
-    sleep 0.05
+    # Seldom: under a second passes until it asks, and asking systemd costs more than grep.
+    [ $((i % 5)) -ne 0 ] || case $(systemctl show -P SubState $UNIT) in running | start*) ;; *) break ;; esac
+    sleep 0.1
 done
 cat $LOG
 """
@@ -98,26 +99,23 @@ class Configuration:
 
 def keep(host: Machine) -> None:
     """Remembers the host as it is, with its release: `lay` begins there."""
-    machine.inside(host, _variables(host) + KEEP)
+    _run(host, KEEP)
 
 
 def lay(host: Machine, configuration: Configuration) -> tuple[str, ...]:
     """Starts the service anew, so configured; returns the models that it asked for, in order."""
-    script = "\n".join((_variables(host), PUT_BACK, WORDS, *_files(host, configuration), configuration.script, START))
-    lines = (json.loads(line) for line in machine.inside(host, script).stdout.splitlines())
-    return tuple(line["model"] for line in lines if line["path"] == "/v1/messages")
+    script = "\n".join((PUT_BACK, WORDS, *_files(host, configuration), configuration.script, START))
+    return _asked(_run(host, script))
 
 
 def asked_since(host: Machine, moment: float) -> tuple[str, ...]:
     """The models that the service has asked for since then, Unix seconds."""
-    log = machine.inside(host, f"cat {claude.API_LOG}").stdout
-    lines = (json.loads(line) for line in log.splitlines())
-    return tuple(line["model"] for line in lines if line["path"] == "/v1/messages" and line["at"] > moment)
+    return _asked(_run(host, "cat $LOG"), moment)
 
 
 def put_back(host: Machine) -> None:
     """Undoes the last configuration, and starts the service as its release left it."""
-    machine.inside(host, _variables(host) + PUT_BACK + START)
+    _run(host, PUT_BACK + START)
 
 
 def _files(host: Machine, configuration: Configuration) -> Iterator[str]:
@@ -136,6 +134,17 @@ def _files(host: Machine, configuration: Configuration) -> Iterator[str]:
         lines += ["ExecStart=", f"ExecStart={SESSION} {configuration.flags}"]
     lines += [f'Environment="{name}={value}"' for name, value in configuration.env.items()]
     yield f"dropin {shlex.join([*lines, *configuration.unit])}"
+
+
+def _asked(log: str, since: float = 0) -> tuple[str, ...]:
+    lines = (json.loads(line) for line in log.splitlines())
+    return tuple(line["model"] for line in lines if line["path"] == "/v1/messages" and line["at"] > since)
+
+
+def _run(host: Machine, script: str) -> str:
+    done = machine.inside(host, _variables(host) + script, check=False)
+    assert done.returncode == 0, f"{host.name}: {done.stderr}"
+    return done.stdout
 
 
 def _variables(host: Machine) -> str:
