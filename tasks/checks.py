@@ -8,16 +8,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from jada import LONG_CONTEXT
 from jada.tasks import codes, effective, paths
 from jada.tasks.codes import ERROR, NOTE, SEVERITIES, FindingCode, Fix
-from jada.tasks.evidence import evidence_of, is_same, running_model, started_by_current_release
+from jada.tasks.evidence import (
+    SAME_INSTANT,
+    disagreements,
+    evidence_of,
+    is_known,
+    moment,
+    speaks_for_process,
+    started_by_current_release,
+)
 from jada.tasks.release import Desired
+from jada.tasks.served import is_same
 from jada.tasks.state import NO_LIMIT, File, OpenSession, State, UnitSetting
 
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
-NO_MODEL = "an answer without a model"
+# Requests that fail are told of where one in so many did.
+LEAST_FAILING = 10
 # systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
+NO_MODEL = "an answer without a model"
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
@@ -85,8 +97,8 @@ def findings(state: State, desired: Desired) -> tuple[Finding, ...]:
         return (*_interrupted(state, desired), problem)
     of_user = () if state.unseen else (_settings, _model, shadowing_findings, _hand_sessions)
     checks = (
-        _interrupted, _damage, _service, *of_user, _running, _disagreement, _limit, _dropins, _files, _reload,
-        _login_limit, _open_sessions, _start, _unseen, _unread,
+        _interrupted, _damage, _service, *of_user, _running, _asked, _served, _fallbacks, _failing, _disagreeing,
+        _limit, _dropins, _files, _reload, _login_limit, _open_sessions, _start, _unseen, _unread,
     )  # fmt: skip
     found = (finding for check in checks for finding in check(state, desired))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
@@ -152,39 +164,48 @@ def unproven(state: State) -> Finding | None:
     """The finding that nothing observed says which model runs: jada's own table of settings alone does."""
     strongest = next(iter(evidence_of(state)), None)
     is_asked_for = state.release and state.release.desired.model
-    if not is_asked_for or strongest is None or strongest.proves:
+    if not is_asked_for or strongest is None or strongest.is_proof:
         return None
-    why = f"its CLI could not be asked: {state.asked.error}" if state.asked.error else "its CLI was not asked"
-    seen = f"{strongest.model}, {strongest.text}; {why}"
-    return Finding.of(codes.MODEL_UNPROVEN, "a model that is observed", seen)
+    asked = state.asked
+    why = "its CLI was not asked"
+    if asked.error:
+        why = f"its CLI could not be asked: {asked.error}"
+    elif asked.model:
+        why = f"its CLI {asked.version} would ask for {asked.model}, but is not seen to be what runs"
+    return Finding.of(codes.MODEL_UNPROVEN, "a model that is observed", f"{strongest.model}, {strongest.text}; {why}")
+
+
+def running_model(state: State) -> str:
+    """The model the process really runs, as far as can be known; "" when it can't.
+
+    Where nothing is known of the files that decide it, only the service itself can tell.
+    """
+    if state.process is None or state.report.model:
+        desired = state.release.desired.model if state.release else ""
+        return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
+    if state.unseen:
+        return ""
+    if speaks_for_process(state, state.process):
+        return state.asked.model
+    process, now = state.process, effective.resolve(state, state.process.spec)
+    if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
+        return now.model
+    if state.release and started_by_current_release(state) and (state.release.kind != "rollback" or not now.outranks):
+        return state.release.desired.model
+    return now.model if process.started + SAME_INSTANT >= now.changed else ""
 
 
 def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
-    """Finds all that keeps a process that is started now from the model in the service's settings.json.
-
-    Where the CLI itself was asked, its word counts; jada's table of settings then only tells why.
-    """
+    """Finds all that keeps a process that is started now from the model in the service's settings.json."""
     if not desired.model:
         return
-    if state.asked.model:
-        if not is_same(state.asked.model, desired.model):
-            yield Finding.of(codes.MODEL_SHADOWED, desired.model, f"{state.asked.model} {_why_asked(state)}")
-        return
-    yield from _predicted(state, desired)
-
-
-def _why_asked(state: State) -> str:
-    now = effective.resolve(state, effective.next_start(state))
-    by = f"by its own CLI {state.asked.version}, which was asked"
-    return f"from {now.winner.where}, {by}" if is_same(state.asked.model, now.model) else by
-
-
-def _predicted(state: State, desired: Desired) -> Iterator[Finding]:
     fresh = effective.resolve(state, effective.next_start(state))
     for layer in state.layers:
         if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
+    if _asks_for(state, desired.model):
+        return
     if fresh.relocated_by:
         yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.relocated_by)
     elif fresh.outranks and fresh.winner.model != desired.model:
@@ -265,16 +286,17 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model:
         return
     report = state.report
-    if report.by and not is_same(report.model, desired.model):
+    if report.by and not _answers(report.model, desired.model):
         seen = report.model or report.error or NO_MODEL
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
     if report.by or state.unseen or model == desired.model:
         return
-    if model:
-        strongest = evidence_of(state)[0]
+    if model and speaks_for_process(state, process):
+        if not is_same(desired.model, model):
+            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, says its CLI {state.asked.version}")
+    elif model:
         where = effective.resolve(state, process.spec).winner.where
-        told = f"{model}, {strongest.text}" if strongest.proves else f"{model} from {where}"
-        yield Finding.of(codes.MODEL_RUNNING, desired.model, told)
+        yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model} from {where}")
     else:
         yield Finding.of(
             codes.PROCESS_STALE,
@@ -283,13 +305,71 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
         )
 
 
-def _disagreement(state: State, _: Desired) -> Iterator[Finding]:
-    observed = [entry for entry in evidence_of(state) if entry.proves]
-    for weaker in observed[1:]:
-        strongest = observed[0]
-        if not (is_same(weaker.model, strongest.model) or is_same(strongest.model, weaker.model)):
-            expected, seen = (f"{entry.model}, {entry.text}" for entry in (strongest, weaker))
-            yield Finding.of(codes.EVIDENCE_DISAGREES, expected, seen)
+def _answers(reported: str, model: str) -> bool:
+    """True if a service that reports this model uses `model`: a long context it may not know, for it is never sent."""
+    return reported in (model, model.removesuffix(LONG_CONTEXT))
+
+
+def _asks_for(state: State, model: str) -> bool:
+    """True if the service's own CLI says so of a process that is started now as the present one was, and another one
+    would not be: the table is no match for that.
+    """
+    process, start = state.process, effective.next_start(state)
+    return (
+        is_known(state)
+        and process is not None
+        and (start.env, start.argv, start.cwd) == (process.spec.env, process.spec.argv, process.spec.cwd)
+        and is_same(model, state.asked.model)
+    )
+
+
+def _asked(state: State, desired: Desired) -> Iterator[Finding]:
+    """Finds that the service's own CLI would ask for another model, unless what it reads has been found to name it."""
+    if not desired.model or not is_known(state) or is_same(desired.model, state.asked.model):
+        return
+    if not any(True for check in (_model, shadowing_findings) for _ in check(state, desired)):
+        seen = f"{state.asked.model}, says its CLI {state.asked.version}"
+        yield Finding.of(codes.MODEL_SHADOWED, desired.model, seen)
+
+
+def _served(state: State, desired: Desired) -> Iterator[Finding]:
+    """Finds each model that answered in the place of the desired one, unless the CLI itself fell back to it."""
+    served = state.served
+    fallen_back_to = {fallback.model for fallback in served.fallbacks}
+    for answers in served.own:
+        if not desired.model or is_same(desired.model, answers.model):
+            continue
+        if answers.requested in fallen_back_to:
+            continue
+        swapped = f", though it asked for {answers.requested}" if is_same(desired.model, answers.requested) else ""
+        seen = f"{answers.model} in {answers.count} of {served.count} answers since {moment(served.since)}{swapped}"
+        yield Finding.of(codes.MODEL_SERVED, desired.model, seen)
+
+
+def _fallbacks(state: State, desired: Desired) -> Iterator[Finding]:
+    for fallback in state.served.fallbacks:
+        if desired.model and is_same(desired.model, fallback.original):
+            seen = f"{fallback.model} in its place {fallback.count} times, last at {moment(fallback.last)}"
+            fix = codes.MODEL_FALLBACK.fix.replace("UNIT", _word(state.unit.name))
+            yield Finding.of(codes.MODEL_FALLBACK, desired.model, seen, fix)
+
+
+def _failing(state: State, _: Desired) -> Iterator[Finding]:
+    served = state.served
+    if served.failed * LEAST_FAILING >= served.failed + served.count > 0:
+        statuses = ", ".join(
+            f"{failures.count} by HTTP {failures.status}" if failures.status else f"{failures.count} without an answer"
+            for failures in served.failures
+            if not failures.retried
+        )
+        seen = f"{served.failed} of {served.failed + served.count} failed since {moment(served.since)}: {statuses}"
+        fix = codes.REQUESTS_FAILING.fix.replace("UNIT", _word(state.unit.name))
+        yield Finding.of(codes.REQUESTS_FAILING, "requests that are answered", seen, fix)
+
+
+def _disagreeing(state: State, _: Desired) -> Iterator[Finding]:
+    for stronger, weaker in disagreements(evidence_of(state)):
+        yield Finding.of(codes.EVIDENCE_DISAGREES, str(stronger), str(weaker))
 
 
 def _limit(state: State, desired: Desired) -> Iterator[Finding]:

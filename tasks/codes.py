@@ -158,24 +158,51 @@ MODEL_UNKNOWN = FindingCode(
     "see what the service's user does to its processes on HOST, or have the service say its model",
     Fix.HAND,
 )
-MODEL_UNPROVEN = FindingCode(
+MODEL_SERVED = FindingCode(
     "J113",
-    "model-unproven",
+    "model-served",
     ERROR,
-    "Nothing that was observed says which model the service runs: it does not say it (`model_check:` in fleet.yml), "
-    "and its own CLI could not be asked. What is left is jada's table of where the CLI takes its model from, which "
-    "explains and never proves. The host is not in sync, and not seen to have drifted either.",
-    "have the service say its model (`model_check:` in fleet.yml) or name its CLI (`cli:`); or live with it: "
-    "`proof: derived` in fleet.yml",
+    "Another model answered the service than the current release asks for, by the transcripts of its Claude CLI: it "
+    "asked for another, or what is between it and the vendor puts another in its place.",
+    "see on HOST which model it asks for: jada explain HOST; where that is right, ask whoever runs its gateway",
+    Fix.HAND,
+)
+MODEL_FALLBACK = FindingCode(
+    "J114",
+    "model-fallback",
+    ERROR,
+    "The Claude CLI fell back to another model, as `fallbackModel` has it: the API had no answer by the one that was "
+    "asked for, because there is none of that name, or none to be had.",
+    "see why on HOST: journalctl -u UNIT; then: jada heal --limit HOST",
+    Fix.HAND_THEN_HEAL,
+)
+REQUESTS_FAILING = FindingCode(
+    "J115",
+    "requests-failing",
+    ERROR,
+    "Requests of the service failed for good, one in ten or more. 400: the CLI is too old for the model, say; 401 and "
+    "403: its key; 404: no such model; 429: its limits; 500 and more: the vendor's trouble.",
+    "see why on HOST: journalctl -u UNIT",
     Fix.HAND,
 )
 EVIDENCE_DISAGREES = FindingCode(
-    "J114",
+    "J116",
     "evidence-disagrees",
+    WARNING,
+    "Two of those who should know name different models for the service: what answered, its model check, or its Claude "
+    "CLI. The strongest is believed.",
+    "see on HOST which of them is wrong: jada explain HOST",
+    Fix.HAND,
+)
+MODEL_UNPROVEN = FindingCode(
+    "J117",
+    "model-unproven",
     ERROR,
-    "Two pieces of evidence name different models: what the service reports, and what its own CLI asks for when it is "
-    "started as the service. The stronger one is expected, the other is what was seen too.",
-    "see with `jada explain HOST` where each comes from",
+    "Nothing that was observed says which model the service runs: it does not say it (`model_check:` in fleet.yml), no "
+    "answers of it are on record, and its own CLI could not be asked. What is left is jada's table of where the CLI "
+    "takes its model from, which explains and never proves. The host is not in sync, and not seen to have drifted "
+    "either.",
+    "have the service say its model (`model_check:` in fleet.yml); or live with it: `proof: derived` there",
     Fix.HAND,
 )
 MODEL_RETIRES = FindingCode(

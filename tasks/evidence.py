@@ -1,26 +1,30 @@
-"""The evidence of the model that a service runs: what was observed of it, the strongest first. Pure."""
+"""Evidence of the model that a service uses, strongest first, and where two of it disagree. Pure.
+
+The precedence table (tasks/effective.py) explains; it never proves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import combinations
 
-from jada import LONG_CONTEXT
 from jada.tasks import effective
-from jada.tasks.state import State
+from jada.tasks.served import is_same
+from jada.tasks.state import Process, State
 
 # A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
 SAME_INSTANT = 0.05
+# What it puts into the body of each request, the CLI does not tell.
+OWN_BODY = "CLAUDE_CODE_EXTRA_BODY"
 
 
 class Kind(StrEnum):
-    """The kinds of evidence, the strongest first: all but DERIVED were observed.
+    """The kinds of evidence, the strongest first."""
 
-    DERIVED is jada's own table of where the Claude CLI takes its model from, which is never complete: it explains, and
-    proves nothing.
-    """
-
+    SERVED = "served"
     REPORTED = "reported"
     ASKED = "asked"
     DERIVED = "derived"
@@ -28,48 +32,99 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One piece of evidence that a service runs `model`. `source` is what said so: a model check or a CLI's version."""
+    """One thing that speaks for a model: of what `kind`, and what was seen.
+
+    Of served: `count` of so many `answers` since then, Unix seconds, were of this model. Of asked: the CLI's `version`.
+    Of reported and derived: `by` what.
+    """
 
     kind: Kind
     model: str
-    source: str = ""
+    count: int = 0
+    answers: int = 0
+    since: float = 0.0
+    version: str = ""
+    by: str = ""
 
     @property
-    def proves(self) -> bool:
-        return self.kind is not Kind.DERIVED
+    def is_proof(self) -> bool:
+        return self.kind != Kind.DERIVED
 
     @property
     def text(self) -> str:
-        """The evidence in words that stand behind the name of a model."""
+        """The evidence in words that stand behind the name of its model."""
         return {
-            Kind.REPORTED: f"reported by its model_check.{self.source}",
-            Kind.ASKED: f"its CLI {self.source} asks for it",
-            Kind.DERIVED: "derived from settings and environment, not observed",
+            Kind.SERVED: f"{self.count} of {self.answers} answers since {moment(self.since)}",
+            Kind.REPORTED: "reported by its model check",
+            Kind.ASKED: f"its CLI {self.version} asks for it",
+            Kind.DERIVED: f"derived from {self.by}, not observed",
         }[self.kind]
+
+    def __str__(self) -> str:
+        match self.kind:
+            case Kind.SERVED:
+                return f"served by {self.model} in {self.count} of {self.answers} answers since {moment(self.since)}"
+            case Kind.REPORTED:
+                return f"its model check reports {self.model}"
+            case Kind.ASKED:
+                return f"its CLI {self.version} asks for {self.model}"
+            case Kind.DERIVED:
+                return f"{self.model} is derived from {self.by}"
+
+
+def moment(at: float) -> str:
+    """A time as findings tell it."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def evidence_of(state: State) -> tuple[Evidence, ...]:
-    """All evidence of the model that the process of the service runs, the strongest first; none where it has none."""
-    return tuple(_evidence_of(state)) if state.process else ()
+    """All that speaks for the model that the running process uses, the strongest first; none where nothing runs."""
+    return tuple(_all(state, state.process)) if state.process else ()
 
 
-def running_model(state: State) -> str:
-    """The model of the process, by the strongest evidence; "" where there is none.
+def disagreements(evidence: tuple[Evidence, ...]) -> tuple[tuple[Evidence, Evidence], ...]:
+    """The pairs of which each speaks for another model, the stronger one first; what is only derived is no match."""
+    proofs = [each for each in evidence if each.is_proof]
+    return tuple(
+        (stronger, weaker)
+        for stronger, weaker in combinations(proofs, 2)
+        if not is_same(weaker.model, stronger.model) and not is_same(stronger.model, weaker.model)
+    )
 
-    One that is known without what is sent to nobody is told as it was released.
+
+def _all(state: State, process: Process) -> Iterator[Evidence]:
+    served = state.served
+    if served.own:
+        # As many of one model, by whatever name it was asked for.
+        first = served.own[0].model
+        count = sum(answers.count for answers in served.own if answers.model == first)
+        yield Evidence(kind=Kind.SERVED, model=first, count=count, answers=served.count, since=served.since)
+    if state.report.model:
+        yield Evidence(kind=Kind.REPORTED, model=state.report.model, by=state.report.by)
+    if speaks_for_process(state, process):
+        yield Evidence(kind=Kind.ASKED, model=state.asked.model, version=state.asked.version)
+    if not state.unseen:
+        now = effective.resolve(state, process.spec)
+        yield Evidence(kind=Kind.DERIVED, model=now.model, by=now.winner.where)
+
+
+def speaks_for_process(state: State, process: Process) -> bool:
+    """True if the CLI's answer holds for the process that runs: it is the service's own, and what decides its model has
+    not changed since. The CLI rewrites its files at times: that a release started the process with this very model
+    outweighs that.
     """
-    strongest = next(iter(evidence_of(state)), None)
-    if strongest is None:
-        return ""
-    desired = state.release.desired.model if state.release else ""
-    return desired if desired and is_same(strongest.model, desired) else strongest.model
+    if not is_known(state) or state.unseen:
+        return False
+    if started_by_current_release(state) and state.release and is_same(state.release.desired.model, state.asked.model):
+        return True
+    return (process.spoke or process.started) + SAME_INSTANT >= effective.resolve(state, process.spec).changed
 
 
-def is_same(seen: str, model: str) -> bool:
-    """True if a service of which `seen` is known uses `model`: of a long context it may know nothing, for nothing of it
-    is sent.
-    """
-    return seen in (model, model.removesuffix(LONG_CONTEXT))
+def is_known(state: State) -> bool:
+    """True if the CLI's answer is that of the service: it was asked with its options, and tells all."""
+    has_own_body = any(isinstance(env := file.read().get("env"), dict) and OWN_BODY in env
+                       for file in (*state.layers, state.settings))  # fmt: skip
+    return bool(state.asked.model) and state.asked.is_running and not has_own_body
 
 
 def started_by_current_release(state: State) -> bool:
@@ -82,39 +137,3 @@ def started_by_current_release(state: State) -> bool:
         return False
     done, _, ticks, boot = state.result
     return (done, boot, ticks) == ("done", state.boot, str(state.process.ticks))
-
-
-def _evidence_of(state: State) -> Iterator[Evidence]:
-    if state.report.model:
-        yield Evidence(kind=Kind.REPORTED, model=state.report.model, source=state.report.by)
-    if state.asked.model and _tells_of_what_runs(state):
-        yield Evidence(kind=Kind.ASKED, model=state.asked.model, source=state.asked.version)
-    if model := _derived(state):
-        yield Evidence(kind=Kind.DERIVED, model=model)
-
-
-def _tells_of_what_runs(state: State) -> bool:
-    """True if what the CLI would ask for now is what the process asks for too: it read the same, as far as is known.
-
-    The CLI rewrites its files at times; that a release started the process with this very model then outweighs it.
-    """
-    process, release = state.process, state.release
-    assert process is not None  # noqa: S101 - for the type checker
-    if release and started_by_current_release(state) and is_same(state.asked.model, release.desired.model):
-        return True
-    changed = effective.resolve(state, process.spec).changed
-    return (process.spoke or process.started) + SAME_INSTANT >= changed
-
-
-def _derived(state: State) -> str:
-    """The model by what is known of the files that decide it; "" where a process is older than they are."""
-    process = state.process
-    if process is None or state.unseen:
-        return ""
-    now = effective.resolve(state, process.spec)
-    if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
-        return now.model
-    release = state.release
-    if release and started_by_current_release(state) and (release.kind != "rollback" or not now.outranks):
-        return release.desired.model
-    return now.model if process.started + SAME_INSTANT >= now.changed else ""

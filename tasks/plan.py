@@ -12,8 +12,9 @@ from operator import attrgetter
 from jada import LONG_CONTEXT, Service
 from jada.tasks import checks, codes, effective, paths, place, release
 from jada.tasks.asked import Asked
-from jada.tasks.evidence import is_same
+from jada.tasks.evidence import is_known
 from jada.tasks.release import Desired, Release, ReleaseError
+from jada.tasks.served import is_same
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
 from jada.tasks.transaction import Transaction
@@ -77,16 +78,17 @@ def with_answer(plan: Plan, answer: Asked) -> Plan:
     made = plan.despite or plan
     if made.transaction is None or answer == Asked():
         return plan
-    if not answer.model:
-        unknown = f"which model its own CLI would ask for then is not known: {answer.error}"
-        return plan if plan.refusal else replace(plan, notes=(*plan.notes, unknown))
     state, desired = made.transaction.state, made.transaction.release.desired
-    if is_same(answer.model, desired.model):
+    if not is_known(replace(state, asked=answer)):
+        why = answer.error or f"its CLI {answer.version} is not seen to run, so nobody knows with which options"
+        unknown = f"which model its own CLI would ask for then is not known: {why}"
+        return plan if plan.refusal else replace(plan, notes=(*plan.notes, unknown))
+    if is_same(desired.model, answer.model):
         told = f"its own Claude CLI {answer.version}, asked as if that were done, asks for {answer.model}"
         return replace(made, diff=(*made.diff, (told,)))
     changed = _as_changed(state, desired)
     now = effective.resolve(changed, effective.next_start(changed))
-    why = f"from {now.winner.where}; fix that first" if is_same(answer.model, now.model) else "see jada explain"
+    why = f"from {now.winner.where}; fix that first" if is_same(now.model, answer.model) else "see jada explain"
     refusal = f"its own Claude CLI {answer.version} would ask for {answer.model} all the same, {why}"
     return Plan(refusal=f"changing {state.settings.path} would not do: {refusal}")
 

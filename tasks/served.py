@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from jada import LONG_CONTEXT
+from jada import EXACT_ID, LONG_CONTEXT
 from jada.tasks.frames import LookError, whole
 
-# Columns of a row.
+# Columns of a row, and its kinds.
 COLUMNS = 7
+KINDS = ("answer", "fallback", "failed", "retried")
 _DATE = re.compile(r"-20\d{6}$")
 _OF_CLOUD = re.compile(r"^(?:.*[./])?anthropic\.|-v\d+(?::\d+)?$|@.*$")
 
@@ -93,6 +94,7 @@ def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
     sums: dict[tuple[str, ...], _Sum] = {}
     for kind, time, side, one, other, tokens_in, tokens_out in rows:
         at = _seconds(time)
+        _check(kind, one, other)
         # Transcripts have milliseconds, births of processes hundredths.
         if at + 1 < since:
             continue
@@ -137,6 +139,15 @@ def _failures(counts: Counter[tuple[str, ...]], sums: dict[tuple[str, ...], _Sum
         Failures(status=status, retried=retried, count=count, last=last[retried, status])
         for (retried, status), count in of_status.most_common()
     )
+
+
+def _check(kind: str, one: str, other: str) -> None:
+    """Raises LookError for what no row says."""
+    if kind not in KINDS:
+        raise LookError("a row of a transcript is of no kind that there is")
+    models = {"answer": (one, other), "fallback": (one, other), "failed": (other,)}.get(kind, ())
+    if not all(EXACT_ID.fullmatch(model) for model in models if model):
+        raise LookError("a transcript names what can't be the id of a model")
 
 
 def _seconds(time: str) -> float:

@@ -19,7 +19,8 @@ from jada.cli.ui.duration import iso
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.locks import lock_as_json
 from jada.cli.ui.tables import Column, show_table, wide_option
-from jada.tasks import checks, codes, evidence
+from jada.tasks import checks, codes
+from jada.tasks.evidence import evidence_of
 from jada.tasks.release import printable
 from jada.tasks.state import State
 
@@ -152,8 +153,8 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "state": CHANGING if state.running_transaction else unit,
         "changing_by": printable(state.running_transaction) or None,
         "model_on_disk": None if state.unseen else state.settings.model,
-        "model_running": evidence.running_model(state),
-        "evidence": evidence_as_json(evidence.evidence_of(state)),
+        "model_running": checks.running_model(state),
+        "evidence": evidence_as_json(evidence_of(state)),
         "open_files_in_force": process.soft if process else None,
         "open_files_requested": state.release.desired.nofile_requested if state.release else None,
         "release": state.release.id if state.release else "",

@@ -16,7 +16,7 @@ from jada.cli.records.model import AHEAD
 from jada.cli.results import HostResults
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
-from jada.tasks import checks, codes, evidence, paths
+from jada.tasks import checks, codes, paths
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES, Fix
 from jada.tasks.evidence import Evidence, evidence_of
@@ -218,7 +218,7 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
             f"{released or 'no model'} by release {state.release.id}",
         )
     listed = models.catalogue(fleet.models)
-    uses = {"runs there": evidence.running_model(state), "released there": released, "asked for by fleet.yml": desired}
+    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": desired}
     for model in dict.fromkeys(filter(None, uses.values())):
         if retires := models.retirement(model, listed, today):
             why = ", ".join(use for use, used in uses.items() if used == model)

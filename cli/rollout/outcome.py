@@ -10,7 +10,7 @@ from jada.cli import signals
 from jada.cli.records.model import HostOutcome
 from jada.cli.results import worst
 from jada.cli.session import NotStartedError
-from jada.tasks import evidence
+from jada.tasks import checks
 from jada.tasks.checks import Finding
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
@@ -67,5 +67,5 @@ def model_now(name: str, report: HostResult, seen: State | HostError) -> str:
 
 def model_seen(name: str, report: HostResult) -> str:
     state = report.state
-    model = attempt(name, lambda: evidence.running_model(state)) if state else ""
+    model = attempt(name, lambda: checks.running_model(state)) if state else ""
     return "" if isinstance(model, HostError) else model

@@ -13,7 +13,8 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
-from jada.tasks import evidence
+from jada.tasks import checks
+from jada.tasks.evidence import evidence_of
 from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
 from jada.tasks.settings import Member, SettingsError, top_level_members
@@ -93,7 +94,7 @@ def _lines(name: str, report: HostResult, verbose: bool, release: str) -> list[s
 
 
 def _rolled_back(report: HostResult) -> str:
-    model = evidence.running_model(report.state) if report.state else ""
+    model = checks.running_model(report.state) if report.state else ""
     return f"failed, rolled back and runs {f'{model} again' if model else 'again'}"
 
 
@@ -109,8 +110,8 @@ def _seen_running(state: State) -> str:
     process = state.process
     if process is None:
         return "no process"
-    strongest = next(iter(evidence.evidence_of(state)), None)
-    model = f"{evidence.running_model(state)} ({strongest.text})" if strongest else "a model that is not known"
+    strongest = next(iter(evidence_of(state)), None)
+    model = f"{checks.running_model(state)} ({strongest.text})" if strongest else "a model that is not known"
     age = max(0, state.now - process.started)
     return f"runs {model}; pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
 

@@ -15,7 +15,7 @@ from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import Plans
 from jada.cli.rollout.show import on_models
 from jada.cli.ui.console import plural
-from jada.tasks import evidence
+from jada.tasks import checks
 from jada.tasks.plan import Plan, last_release
 from jada.tasks.release import Desired, Release, first_id
 from jada.tasks.state import State
@@ -154,7 +154,7 @@ def _further(stay: Mapping[str, State]) -> str:
 
 
 def _model(name: str, state: State) -> str:
-    model = attempt(name, lambda: evidence.running_model(state) or state.settings.model)
+    model = attempt(name, lambda: checks.running_model(state) or state.settings.model)
     return "" if isinstance(model, HostError) else model
 
 

@@ -9,8 +9,9 @@ from jada.cli.ui.console import escape, plural, since, visible
 from jada.cli.ui.duration import iso
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
-from jada.tasks import checks, effective, evidence
+from jada.tasks import checks, effective
 from jada.tasks.effective import Effective
+from jada.tasks.evidence import evidence_of
 from jada.tasks.state import State
 
 # Of one host in JSON; each is null where it could not be looked at.
@@ -29,8 +30,8 @@ def explanation_dict(name: str, state: State) -> dict[str, Any]:
         "model_desired": (state.release.desired.model or None) if state.release else None,
         "next_start": _effect(fresh),
         "running": {
-            "model": evidence.running_model(state) or None,
-            "evidence": evidence_as_json(evidence.evidence_of(state)),
+            "model": checks.running_model(state) or None,
+            "evidence": evidence_as_json(evidence_of(state)),
             "pid": process.pid,
             "started_at": iso(process.started),
             "uptime_seconds": max(0.0, state.now - process.started),
@@ -75,7 +76,7 @@ def _what_runs(state: State) -> Iterator[str]:
     if process is None:
         yield "\n  No process runs."
     else:
-        model = evidence.running_model(state) or "a model that nothing tells"
+        model = checks.running_model(state) or "a model that nothing tells"
         began = since(process.started, state.now)
         title = f"Process {process.pid}, running for {began}, uses {model}{_how(state)}"
         if running is None or running.chain == fresh.chain:
@@ -117,7 +118,7 @@ def _both(state: State) -> tuple[Effective, Effective | None]:
 
 
 def _how(state: State) -> str:
-    strongest = next(iter(evidence.evidence_of(state)), None)
+    strongest = next(iter(evidence_of(state)), None)
     return f" ({strongest.text})" if strongest else ""
 
 

@@ -11,7 +11,7 @@ OTHER_TOOLS=52
 # reads: speaker
 # prints: asked.by asked.size asked.masked asked.code
 ask_cli() {
-    answer=$({ ask_as_process; printf '\n%s' "$?"; } 8<"$ROOT/proc/$speaker/ns/mnt" 2>/dev/null |
+    answer=$({ ask_as_process; printf '\n%s' "$?"; } 2>/dev/null 8<"$ROOT/proc/$speaker/ns/mnt" |
         head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
     # There was nothing to open.
     [ "$answer" != "${NL}x" ] || answer="$NL$NO_PROCESS${NL}x"
@@ -36,11 +36,11 @@ ask_as_process() {
     set -- sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" "$home$configs$NL/tmp" \
         sh -c "$AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$comm" "$6" "$CLI" "${cwd:-/}" "$SETTINGS" "$OFFSET" "$LENGTH" "$INSERT"
     IFS=' '
-    # By stdin, for some of it is secret.
+    # By stdin, for some of it is secret. The memory of a process may be a file that its user never lets anybody read.
     {
-        head -c "$MOST_OF_PROCESS" "$process/cmdline"
+        timeout -k 1 3 head -c "$MOST_OF_PROCESS" "$process/cmdline"
         printf '%s\0' "$ENVIRONMENT_OF_IT"
-        head -c "$MOST_OF_PROCESS" "$process/environ"
+        timeout -k 1 3 head -c "$MOST_OF_PROCESS" "$process/environ"
     } | tr "$BETWEEN\\0" " $BETWEEN" |
         timeout -k 1 "$LONGEST_OF_ASK" $enter unshare -m -n -p -i -f --kill-child "$@"
 }

@@ -15,6 +15,8 @@ in_sandbox() { # UID GID GROUPS FOLDERS COMMAND ...
     [ -z "$3" ] || groups=--groups=$3
     shift 4
     set -f
+    # The mount namespace that it came from.
+    exec 8<&-
     mount -a -o remount,bind,ro || exit "$NOT_READ_ONLY"
     mounts=''
     while IFS=' ' read -r _ _ _ _ at _; do mounts=$mounts$NL$at; done </proc/self/mountinfo

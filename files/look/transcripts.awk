@@ -1,7 +1,7 @@
 # Says which models answered, by the transcripts that the Claude CLI keeps, a row each: an answer, a fallback to another model,
 # an error of the API. Nothing of a conversation passes: of each line, which is a JSON object, only the values at the paths in
 # `wanted` are looked at, and said where they look like what they should be. Runs behind say.awk; needs LC_ALL=C and any POSIX
-# awk. `most` is how many rows are said.
+# awk. `most` is how many rows are said: the newest transcripts come first.
 BEGIN {
     split("type subtype timestamp isSidechain requestId requestedModel isApiErrorMessage apiErrorStatus originalModel " \
           "fallbackModel error.status message.id message.model message.usage.input_tokens message.usage.output_tokens " \
@@ -75,7 +75,7 @@ function bare(text) { return substr(text, 2) }
 
 function add(id, row) {
     if (!(id in row_of)) {
-        if (rows >= most) { surplus = 1; return }
+        if (rows >= most) return
         row_of[id] = ++rows
     }
     said[row_of[id]] = row
@@ -104,7 +104,4 @@ value["subtype"] == "\"model_fallback" && is_model(value["originalModel"]) && is
 }
 value["subtype"] == "\"api_error" { add("line " NR, "retried" when number("error.status") "\n\n0\n0") }
 
-END {
-    for (i = 1; i <= rows; i++) say("transcript+", said[i])
-    if (surplus) say("over+", "transcripts: more than " most " answers")
-}
+END { for (i = 1; i <= rows; i++) say("transcript+", said[i]) }

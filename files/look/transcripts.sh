@@ -1,8 +1,10 @@
 # The newest transcripts of the Claude CLI, which its user keeps: which models answered. A part of the half that runs as that
 # user, behind shared.sh.
-# Transcripts that are read, bytes of the end of each, folders deep, and rows that are said of all.
+# Transcripts that are read, bytes of the end of each and of all, folders deep, and rows that are said. That is a sample, and
+# what awk can take apart in a twentieth of a second.
 MOST_TRANSCRIPTS=6
 MOST_OF_TRANSCRIPT=262144
+MOST_OF_TRANSCRIPTS=589824
 DEPTH_OF_TRANSCRIPTS=6
 MOST_ROWS=1000
 
@@ -18,5 +20,5 @@ transcripts() {
     [ -n "$found" ] || return 0
     # A line that was cut off in one is not to go on in the next.
     for line in $found; do tail -c "$MOST_OF_TRANSCRIPT" "${line#* }"; echo; done 2>/dev/null |
-        awk -v most="$MOST_ROWS" "$SAY_AWK$TRANSCRIPTS_AWK"
+        head -c "$MOST_OF_TRANSCRIPTS" | awk -v most="$MOST_ROWS" "$SAY_AWK$TRANSCRIPTS_AWK"
 }

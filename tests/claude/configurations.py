@@ -21,6 +21,20 @@ NAMES_OTHER = {"model": OTHER}
 ENV_OTHER = {"env": {"ANTHROPIC_MODEL": OTHER}}
 SETS_OTHER = {"ANTHROPIC_MODEL": OTHER}
 
+# A git repository, as little as git takes for one, and a worktree of it in /srv/tree.
+REPOSITORY = {
+    "/srv/project/.git/HEAD": "ref: refs/heads/main\n",
+    "/srv/project/.git/objects/empty": "",
+    "/srv/project/.git/refs/empty": "",
+    "/srv/project/sub/README": "",
+}
+WORKTREE = {
+    "/srv/project/.git/worktrees/tree/HEAD": "ref: refs/heads/x\n",
+    "/srv/project/.git/worktrees/tree/commondir": "../..\n",
+    "/srv/project/.git/worktrees/tree/gitdir": "/srv/tree/.git\n",
+    "/srv/tree/.git": "gitdir: /srv/project/.git/worktrees/tree\n",
+}
+
 
 def with_model(**settings: object) -> dict[str, object]:
     """The settings of a user who has the released model in them."""
@@ -230,35 +244,13 @@ LEVELS = (
         unit=("WorkingDirectory=~",),
         telling=True,
     ),
-    Configuration(
-        name="it works below a repository with local settings",
-        asks=OTHER,
-        files={LOCAL: NAMES_OTHER, "/srv/project/.git/HEAD": "ref: refs/heads/main\n"},
-        unit=("WorkingDirectory=/srv/project/sub",),
-        script="mkdir -p /srv/project/sub /srv/project/.git/objects /srv/project/.git/refs; chown -R $U: /srv",
-    ),
-    Configuration(
-        name="it works below a repository with settings",
-        asks=DESIRED,
-        files={PROJECT: NAMES_OTHER, "/srv/project/.git/HEAD": "ref: refs/heads/main\n"},
-        unit=("WorkingDirectory=/srv/project/sub",),
-        script="mkdir -p /srv/project/sub /srv/project/.git/objects /srv/project/.git/refs; chown -R $U: /srv",
-    ),
-    Configuration(
-        name="it works in a worktree of a repository with local settings",
-        asks=OTHER,
-        files={
-            LOCAL: NAMES_OTHER,
-            "/srv/project/.git/HEAD": "ref: refs/heads/main\n",
-            "/srv/project/.git/worktrees/tree/HEAD": "ref: refs/heads/x\n",
-            "/srv/project/.git/worktrees/tree/commondir": "../..\n",
-            "/srv/project/.git/worktrees/tree/gitdir": "/srv/tree/.git\n",
-            "/srv/tree/.git": "gitdir: /srv/project/.git/worktrees/tree\n",
-        },
-        unit=("WorkingDirectory=/srv/tree",),
-        script="mkdir -p /srv/project/.git/objects /srv/project/.git/refs; chown -R $U: /srv",
-        telling=True,
-    ),
+    Configuration(name="it works below a repository with local settings", asks=OTHER,
+                  files={LOCAL: NAMES_OTHER, **REPOSITORY}, unit=("WorkingDirectory=/srv/project/sub",)),
+    Configuration(name="it works below a repository with settings", asks=DESIRED,
+                  files={PROJECT: NAMES_OTHER, **REPOSITORY}, unit=("WorkingDirectory=/srv/project/sub",)),
+    Configuration(name="it works in a worktree of a repository with local settings", asks=OTHER,
+                  files={LOCAL: NAMES_OTHER, **REPOSITORY, **WORKTREE}, unit=("WorkingDirectory=/srv/tree",),
+                  telling=True),
     lies("--settings before the project's", OTHER, {LOCAL: with_model(), "/srv/x.json": NAMES_OTHER},
          flags="--settings /srv/x.json", telling=True),
     lies("--settings by a relative path", OTHER, {"/srv/project/x.json": NAMES_OTHER}, flags="--settings x.json"),

@@ -9,7 +9,7 @@ import pytest
 
 from jada import ModelCheck
 from jada.inventory.lab import machine
-from jada.tasks import evidence
+from jada.tasks import checks
 from jada.tasks.state import State
 from tests.conftest import eventually
 from tests.security.conftest import ATTACK, Victim
@@ -54,7 +54,7 @@ def test_what_the_user_lays_is_read_to_an_end(victim: Victim, lay: str, expected
     finally:
         victim.root("pkill -KILL -x claude", check=False)
     assert expected in state.settings.problem + "; ".join(state.unread)
-    assert evidence.running_model(state) is not None
+    assert checks.running_model(state) is not None
 
 
 # More of everything than a look takes: settings that do not pack, agents, a command line in the unit's control group.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jada.cli.ui.findings import finding_as_json
-from jada.tasks import FILES, checks, evidence
+from jada.tasks import FILES, checks
 from jada.tasks.state import (
     UNREADABLE,
     Agent,
@@ -173,12 +173,10 @@ def test_of_a_unit_that_is_none_nothing_else_is_judged(
 
 def test_a_process_that_the_main_one_started_later_has_read_the_files_then(host: Host) -> None:
     settings = {"text": '{"model": "claude-opus-5"}', "changed": NOW - 20}
-    assert evidence.running_model(host(settings=settings, **UNASKED)) == MODEL
+    assert checks.running_model(host(settings=settings, **UNASKED)) == MODEL
+    assert checks.running_model(host(settings=settings, process={"speaker": 301, "spoke": NOW - 10}, **UNASKED)) == OPUS
     assert (
-        evidence.running_model(host(settings=settings, process={"speaker": 301, "spoke": NOW - 10}, **UNASKED)) == OPUS
-    )
-    assert (
-        evidence.running_model(host(settings=settings, process={"speaker": 301, "spoke": NOW - 30}, **UNASKED)) == MODEL
+        checks.running_model(host(settings=settings, process={"speaker": 301, "spoke": NOW - 30}, **UNASKED)) == MODEL
     )
 
 
@@ -295,14 +293,14 @@ def test_the_gravest_comes_first(host: Host) -> None:
 
 
 def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
-    assert evidence.running_model(host()) == MODEL
-    assert evidence.running_model(host(process=None)) == ""
+    assert checks.running_model(host()) == MODEL
+    assert checks.running_model(host(process=None)) == ""
     stale = host(process={"started": 1.0, "ticks": 1}, **UNASKED)
-    assert evidence.running_model(stale) == ""
+    assert checks.running_model(stale) == ""
     shadowed = host(process={"spec": fresh(env=ENV)}, **UNASKED)
-    assert evidence.running_model(shadowed) == OPUS
+    assert checks.running_model(shadowed) == OPUS
     changed = host(settings={"text": '{"model": "x"}', "changed": NOW}, **UNASKED)
-    assert evidence.running_model(changed) == MODEL
+    assert checks.running_model(changed) == MODEL
 
 
 @pytest.mark.parametrize(("answer", "expected"), [(OPUS, []), (f"{OPUS}[1m]", []), (MODEL, ["J105"])])
@@ -316,7 +314,7 @@ def test_a_long_context_is_not_seen_in_what_answers(host: Host, answer: str, exp
         report=ModelReport("url", answer),
     )
     assert codes(state) == expected
-    assert evidence.running_model(state) == (MODEL if expected else long)
+    assert checks.running_model(state) == (MODEL if expected else long)
 
 
 def test_a_long_context_that_nobody_asked_for_is_another_model(host: Host) -> None:

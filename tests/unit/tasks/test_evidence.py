@@ -1,4 +1,4 @@
-"""The evidence of the model that runs: its order, what it proves, and what it says of a process that is older."""
+"""Evidence of the model that a service uses, and the findings that come of it."""
 
 from __future__ import annotations
 
@@ -9,86 +9,145 @@ import pytest
 
 from jada.tasks import checks
 from jada.tasks.asked import Asked
-from jada.tasks.evidence import Kind, evidence_of, running_model
-from jada.tasks.release import Desired
-from jada.tasks.state import ModelReport, State
-from tests.unit.conftest import NOW
+from jada.tasks.evidence import Kind, disagreements, evidence_of
+from jada.tasks.served import Answers, Failures, Fallbacks, Served
+from jada.tasks.state import ModelReport, Process, ProcessSpec, Settings, State
 
 Host = Callable[..., State]
-MODEL, OTHER = "claude-sonnet-4.6", "claude-opus-5"
+MODEL, OPUS = "claude-sonnet-4.6", "claude-opus-5"
+NOW = 1_800_000_000.0
 UNASKED = {"report": ModelReport()}
+SINCE = "2027-01-15 07:58 UTC"
 
 
-def asked(model: str) -> dict[str, Any]:
-    return {"asked": Asked(model=model, version="2.1.332", is_running=True)}
+def asked(model: str = MODEL, **more: Any) -> Asked:
+    return Asked(**{"model": model, "version": "2.1.332", "is_running": True, **more})
 
 
-def kinds(state: State) -> list[tuple[str, str]]:
-    return [(piece.kind, piece.model) for piece in evidence_of(state)]
+def answers(model: str = "claude-sonnet-4-6", count: int = 12, requested: str = MODEL, side: bool = False) -> Answers:
+    return Answers(
+        model=model,
+        requested=requested,
+        of_subagents=side,
+        count=count,
+        first=NOW,
+        last=NOW,
+        tokens_in=1,
+        tokens_out=1,
+    )
+
+
+def served(*some: Answers, **more: Any) -> Served:
+    return Served(since=NOW - 90, answers=some, **more)
 
 
 def codes(state: State) -> list[str]:
     return [finding.code for finding in checks.drift(state)]
 
 
-def test_the_strongest_evidence_comes_first_and_the_table_proves_nothing(host: Host) -> None:
-    state = host(**asked(MODEL))
-    assert kinds(state) == [("reported", MODEL), ("asked", MODEL), ("derived", MODEL)]
-    assert [piece.proves for piece in evidence_of(state)] == [True, True, False]
-    assert checks.unproven(state) is None
-    assert evidence_of(host(process=None, **asked(MODEL))) == ()
+def seen(state: State, code: str) -> list[str]:
+    return [finding.actual for finding in checks.drift(state) if finding.code == code]
 
 
-def test_what_only_the_table_says_is_unproven(host: Host) -> None:
-    silent = host(**UNASKED)
-    assert kinds(silent) == [("derived", MODEL)]
-    unproven = checks.unproven(silent)
-    assert unproven
-    assert unproven.code == "J113"
-    assert "its CLI was not asked" in unproven.actual
-    why = checks.unproven(host(**UNASKED, asked=Asked(error="no Claude CLI was found")))
-    assert why
-    assert "could not be asked: no Claude CLI was found" in why.actual
-    assert checks.unproven(host(**UNASKED, **asked(MODEL))) is None
-    # Nobody asked for a model.
-    assert checks.unproven(host(**UNASKED, release={"desired": Desired("", 0)})) is None
+def test_the_strongest_comes_first(host: Host) -> None:
+    state = host(asked=asked(), served=served(answers(), answers(side=True, model=OPUS)))
+    assert [str(each) for each in evidence_of(state)] == [
+        f"served by claude-sonnet-4-6 in 12 of 12 answers since {SINCE}",
+        f"its model check reports {MODEL}",
+        f"its CLI 2.1.332 asks for {MODEL}",
+        f"{MODEL} is derived from model in /home/agent/.claude/settings.json",
+    ]
+    assert [each.kind for each in evidence_of(state) if each.is_proof] == [Kind.SERVED, Kind.REPORTED, Kind.ASKED]
+    assert codes(state) == []
 
 
-def test_what_the_cli_asks_for_counts_before_what_the_table_says(host: Host) -> None:
-    """A key that it does not know makes the CLI drop the whole file: jada's table knows nothing of that."""
-    state = host(**UNASKED, **asked(OTHER))
-    assert running_model(state) == OTHER
-    assert codes(state) == ["J103", "J105"]
-    shadowed = [finding for finding in checks.drift(state) if finding.code == "J103"]
-    assert OTHER in shadowed[0].actual
-    assert "its own CLI 2.1.332" in shadowed[0].actual
+def test_nothing_speaks_for_what_does_not_run(host: Host) -> None:
+    assert evidence_of(host(process=None, asked=asked(), served=served(answers()))) == ()
 
 
-def test_a_shadow_that_only_the_table_sees_is_none_where_the_cli_was_asked(host: Host) -> None:
-    spec = {"env": {"ANTHROPIC_MODEL": OTHER}, "where": {"ANTHROPIC_MODEL": "/etc/default/agent"}}
-    predicted = host(next_start=spec)
-    assert codes(predicted) == ["J103"]
-    assert codes(host(next_start=spec, **asked(MODEL))) == []
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"asked": Asked(error="it took longer than 30 s")},
+        {"asked": asked(is_running=False)},
+        {"asked": asked(), "settings": {"changed": NOW}},
+        {"asked": asked(), "unseen": "it was cut off"},
+        {"asked": asked(), "settings": {"text": f'{{"model": "{MODEL}", "env": {{"CLAUDE_CODE_EXTRA_BODY": "*"}}}}'}},
+    ],
+)
+def test_an_answer_that_is_not_the_process_s(host: Host, changes: dict[str, Any]) -> None:
+    assert Kind.ASKED not in [each.kind for each in evidence_of(host(**changes))]
 
 
-@pytest.mark.parametrize(("reported", "expected"), [(MODEL, ["J103", "J114"]), (OTHER, ["J103", "J105"])])
-def test_two_that_disagree_are_a_finding(host: Host, reported: str, expected: list[str]) -> None:
-    assert codes(host(report={"model": reported}, **asked(OTHER))) == expected
+def test_two_that_disagree(host: Host) -> None:
+    state = host(asked=asked(OPUS), served=served(answers()))
+    (first, second) = disagreements(evidence_of(state))
+    assert ([each.kind for each in first], [each.kind for each in second]) == (
+        [Kind.SERVED, Kind.ASKED],
+        [Kind.REPORTED, Kind.ASKED],
+    )
+    assert seen(state, "J116") == [f"its CLI 2.1.332 asks for {OPUS}"] * 2
+    # What is only derived is no match for any of them.
+    layer = Settings("/etc/claude-code/managed-settings.json", text=f'{{"model": "{OPUS}"}}')
+    assert disagreements(evidence_of(host(layers=(layer,)))) == ()
 
 
-def test_of_a_process_that_is_older_than_its_files_the_cli_knows_only_the_next_start(host: Host) -> None:
-    """Asked now it reads the new file; the process never does."""
-    settings = {"text": f'{{"model": "{OTHER}"}}', "changed": NOW + 5}
-    state = host(settings=settings, result=(), **UNASKED, **asked(OTHER))
-    assert kinds(state) == []
-    assert "J106" in codes(state)
+def test_the_cli_s_own_word_for_the_process_that_runs(host: Host) -> None:
+    assert seen(host(**UNASKED, asked=asked(OPUS)), "J105") == [f"{OPUS}, says its CLI 2.1.332"]
+    assert codes(host(**UNASKED, asked=asked("claude-sonnet-4-6"))) == []
 
 
-def test_the_process_that_a_release_started_may_have_its_files_rewritten(host: Host) -> None:
-    settings = {"changed": NOW + 5}
-    state = host(settings=settings, **UNASKED, **asked(MODEL))
-    assert kinds(state)[0] == (Kind.ASKED, MODEL)
+def test_the_cli_s_own_word_for_its_next_start(host: Host) -> None:
+    """The table knows of nothing that would keep it from the model."""
+    assert seen(host(asked=asked(OPUS)), "J103") == [f"{OPUS}, says its CLI 2.1.332"]
+    on_disk = host(asked=asked(OPUS), settings={"text": f'{{"model": "{OPUS}"}}'})
+    assert "J103" not in codes(on_disk)
+    assert "J102" in codes(on_disk)
 
 
-def test_a_long_context_is_no_disagreement(host: Host) -> None:
-    assert codes(host(report={"model": MODEL}, **asked(f"{MODEL}[1m]"))) in ([], ["J103"])
+def test_the_table_is_no_match_for_the_cli_s_own_word(host: Host) -> None:
+    listed = {"text": f'{{"model": "{MODEL}", "availableModels": ["opus"]}}'}
+    assert "J108" in codes(host(settings=listed))
+    assert codes(host(settings=listed, asked=asked())) == []
+    # Of a start that is not as this one was, it says nothing.
+    other = ProcessSpec({"ANTHROPIC_MODEL": OPUS}, {"ANTHROPIC_MODEL": "x"}, cwd="/srv")
+    assert "J103" in codes(host(settings=listed, asked=asked(), next_start=other))
+
+
+def test_another_model_answered(host: Host) -> None:
+    swapped = host(served=served(answers(count=9), answers(OPUS, 3)))
+    assert seen(swapped, "J113") == [f"{OPUS} in 3 of 12 answers since {SINCE}, though it asked for {MODEL}"]
+    chosen = host(served=served(answers(OPUS, 3, requested=OPUS)))
+    assert seen(chosen, "J113") == [f"{OPUS} in 3 of 3 answers since {SINCE}"]
+    assert codes(host(served=served(answers(OPUS, side=True)))) == []
+
+
+def test_a_fallback(host: Host) -> None:
+    fallen = served(
+        answers(OPUS, 2, requested=OPUS), fallbacks=(Fallbacks(original=MODEL, model=OPUS, count=2, last=NOW),)
+    )
+    state = host(served=fallen)
+    assert seen(state, "J114") == [f"{OPUS} in its place 2 times, last at 2027-01-15 08:00 UTC"]
+    assert "J113" not in codes(state)
+
+
+@pytest.mark.parametrize(
+    ("answered", "failures", "told"),
+    [
+        (0, ((404, 1), (0, 2)), ["3 of 3 failed since %s: 1 by HTTP 404, 2 without an answer"]),
+        (9, ((429, 1),), ["1 of 10 failed since %s: 1 by HTTP 429"]),
+        (10, ((429, 1),), []),
+        (0, (), []),
+    ],
+)
+def test_requests_that_fail(host: Host, answered: int, failures: tuple[tuple[int, int], ...], told: list[str]) -> None:
+    failed = tuple(Failures(status=status, retried=False, count=count, last=NOW) for status, count in failures)
+    retried = Failures(status=529, retried=True, count=50, last=NOW)
+    some = (answers(count=answered),) if answered else ()
+    assert seen(host(served=served(*some, failures=(*failed, retried))), "J115") == [text % SINCE for text in told]
+
+
+def test_an_older_process_than_what_it_reads(host: Host) -> None:
+    process = Process(300, NOW - 90, 5000, 1_048_576, 1_048_576, ProcessSpec(cwd="/srv"), speaker=301, spoke=NOW - 200)
+    state = host(**UNASKED, process=process, asked=asked())
+    assert [each.kind for each in evidence_of(state)] == [Kind.DERIVED]

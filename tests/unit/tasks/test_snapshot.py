@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jada import ModelCheck, Service
-from jada.tasks import checks, effective, evidence, plan, release
+from jada.tasks import checks, effective, plan, release
 from jada.tasks.look_reader import _duration
 from jada.tasks.plan import Request
 from jada.tasks.release import Desired, Release
@@ -153,7 +153,7 @@ def test_what_could_not_be_seen_is_told_and_proves_nothing(host: Host) -> None:
     assert codes == {"J411": False}
     for release_of in (host().release, replace(host().release, desired=Desired("", 0))):  # type: ignore[type-var]
         silent = host(**blind, release=release_of, report=ModelReport())
-        assert evidence.running_model(silent) == ""
+        assert checks.running_model(silent) == ""
         assert {finding.code: finding.is_error for finding in checks.drift(silent)} == {"J411": False, "J112": True}
     dumb = host(**blind, report=ModelReport(by="url", error="curl ended with 7"))
     assert {finding.code for finding in checks.drift(dumb)} == {"J411", "J112", "J105"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jada import Exit
-from jada.tasks import evidence
+from jada.tasks import checks
 from jada.tasks.state import State
 from tests.unit.cli.conftest import Jada
 
@@ -14,7 +14,7 @@ OPUS = "claude-opus-5"
 
 def model(state: object) -> str:
     assert isinstance(state, State)
-    return evidence.running_model(state)
+    return checks.running_model(state)
 
 
 def test_every_host_is_changed_and_verified_and_it_is_on_record(jada: Jada) -> None:

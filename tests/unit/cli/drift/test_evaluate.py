@@ -77,7 +77,7 @@ def test_a_host_that_was_not_checked_is_never_fine(host: MakeHost) -> None:
 def test_a_model_that_only_jadas_table_tells_is_unproven(host: MakeHost) -> None:
     silent = host(report=ModelReport())
     found = check({"web-1": silent, "web-2": host()})
-    assert (status(found), codes(found), found.exit) == (Status.UNPROVEN, ["J113"], Exit.FAILED)
+    assert (status(found), codes(found), found.exit) == (Status.UNPROVEN, ["J117"], Exit.FAILED)
     assert status(found, "web-2") is Status.IN_SYNC
     assert found.hosts[0].findings[0].finding.actual.endswith("its CLI was not asked")
     asked = replace(silent, asked=Asked(model="claude-sonnet-4.6", version="2.1.63"))
@@ -93,7 +93,7 @@ def test_a_fleet_may_live_with_a_model_that_is_derived(host: MakeHost) -> None:
 
 def test_an_unproven_host_that_differs_has_drifted(host: MakeHost) -> None:
     found = check({"web-1": host(report=ModelReport(), process={"soft": 1024})})
-    assert (status(found), sorted(codes(found))) == (Status.DRIFTED, ["J113", "J301"])
+    assert (status(found), sorted(codes(found))) == (Status.DRIFTED, ["J117", "J301"])
     assert found.exit == Exit.DRIFT
 
 

@@ -21,7 +21,7 @@ from jada.cli.session import FleetSession
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
-from jada.tasks import checks, evidence
+from jada.tasks import checks
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import File, ModelReport, Settings, State
@@ -104,7 +104,7 @@ def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:
     assert transaction.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
     assert checks.drift(host(release={"kind": "heal"})) == checks.drift(host()) == ()
     quiet = {"report": ModelReport(), "release": {"kind": "heal"}}
-    assert evidence.running_model(host(**quiet)) == MODEL
+    assert checks.running_model(host(**quiet)) == MODEL
     assert (transaction.release.is_undo, transaction.release.change) == (False, REQUEST.id)
 
 

@@ -57,7 +57,7 @@ def test_nobody_is_asked_where_fleet_yml_says_never(jada: Jada) -> None:
 
 
 def test_nobody_is_asked_where_nothing_is_to_change(host: Callable[..., State]) -> None:
-    plans = HostResults({"web-1": Plan(idle="runs it"), "web-2": HostError("off")})
+    plans: HostResults[Plan] = HostResults({"web-1": Plan(idle="runs it"), "web-2": HostError("off")})
     engine = FakeEngine({"web-1": host(), "web-2": HostError("off")})
     session = FleetSession(FLEET, (), engine, 0.0)
     assert ask_first(session, plans, is_dry_run=True) == plans

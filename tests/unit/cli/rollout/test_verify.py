@@ -49,7 +49,7 @@ def test_a_model_that_nothing_observed_says_is_unproven_unless_the_fleet_lives_w
     connection = FakeConnection("web-1", {"web-1": after})
     result = verify("web-1", connection, upgrade, replace(DONE, seen=after), Service(proof=proof), False)
     assert (result.outcome, result.detail) == (outcome, detail)
-    assert [finding.code for finding in result.findings] == (["J113"] if proof == "observed" else [])
+    assert [finding.code for finding in result.findings] == (["J117"] if proof == "observed" else [])
     (row,) = as_json({"web-1": result}, {"web-1": upgrade}, {"web-1": ""})
     assert row["evidence"] == [{"kind": "derived", "model": "claude-opus-5", "source": None}]
 

@@ -6,12 +6,19 @@ from jada.cli.ui.evidence import evidence_as_json
 from jada.tasks.evidence import Evidence, Kind
 
 
-def test_pieces_keep_their_order_and_have_null_for_no_source() -> None:
+def test_pieces_keep_their_order_and_have_null_for_what_they_do_not_say() -> None:
     pieces = [
-        Evidence(kind=Kind.REPORTED, model="claude-opus-5", source="url"),
-        Evidence(kind=Kind.DERIVED, model="claude-sonnet-4.6"),
+        Evidence(kind=Kind.SERVED, model="claude-opus-5", count=3, answers=4, since=1_800_000_000.0),
+        Evidence(kind=Kind.REPORTED, model="claude-opus-5", by="url"),
     ]
-    assert evidence_as_json(pieces) == [
-        {"kind": "reported", "model": "claude-opus-5", "source": "url"},
-        {"kind": "derived", "model": "claude-sonnet-4.6", "source": None},
-    ]
+    served, reported = evidence_as_json(pieces)
+    assert served == {
+        "kind": "served",
+        "model": "claude-opus-5",
+        "count": 3,
+        "answers": 4,
+        "since": "2027-01-15T08:00:00+00:00",
+        "cli_version": None,
+        "by": None,
+    }
+    assert (reported["kind"], reported["by"], reported["count"]) == ("reported", "url", None)
