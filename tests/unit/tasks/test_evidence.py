@@ -10,6 +10,7 @@ import pytest
 from jada.tasks import checks
 from jada.tasks.asked import Asked
 from jada.tasks.evidence import Kind, disagreements, evidence_of
+from jada.tasks.release import Desired
 from jada.tasks.served import Answers, Failures, Fallbacks, Served
 from jada.tasks.state import ModelReport, Process, ProcessSpec, Settings, State
 
@@ -70,7 +71,7 @@ def test_nothing_speaks_for_what_does_not_run(host: Host) -> None:
     [
         {"asked": Asked(error="it took longer than 30 s")},
         {"asked": asked(is_running=False)},
-        {"asked": asked(), "settings": {"changed": NOW}},
+        {"asked": asked(), "settings": {"changed": NOW}, "result": ()},
         {"asked": asked(), "unseen": "it was cut off"},
         {"asked": asked(), "settings": {"text": f'{{"model": "{MODEL}", "env": {{"CLAUDE_CODE_EXTRA_BODY": "*"}}}}'}},
     ],
@@ -149,5 +150,22 @@ def test_requests_that_fail(host: Host, answered: int, failures: tuple[tuple[int
 
 def test_an_older_process_than_what_it_reads(host: Host) -> None:
     process = Process(300, NOW - 90, 5000, 1_048_576, 1_048_576, ProcessSpec(cwd="/srv"), speaker=301, spoke=NOW - 200)
-    state = host(**UNASKED, process=process, asked=asked())
+    state = host(**UNASKED, process=process, asked=asked(), result=())
     assert [each.kind for each in evidence_of(state)] == [Kind.DERIVED]
+
+
+def test_the_process_that_a_release_started_may_have_its_files_rewritten(host: Host) -> None:
+    state = host(**UNASKED, settings={"changed": NOW}, asked=asked())
+    assert evidence_of(state)[0].kind is Kind.ASKED
+    assert checks.unproven(state) is None
+
+
+def test_what_only_the_table_says_is_unproven(host: Host) -> None:
+    assert "its CLI was not asked" in checks.unproven(host(**UNASKED)).actual  # type: ignore[union-attr]
+    found = checks.unproven(host(**UNASKED, asked=Asked(error="no Claude CLI was found")))
+    assert found
+    assert (found.code, "could not be asked: no Claude CLI was found" in found.actual) == ("J117", True)
+    # One that was only found may be started with other options.
+    assert checks.unproven(host(**UNASKED, asked=asked(is_running=False)))
+    # Nobody asked for a model.
+    assert checks.unproven(host(**UNASKED, release={"desired": Desired("", 0)})) is None

@@ -80,7 +80,7 @@ def test_a_model_that_only_jadas_table_tells_is_unproven(host: MakeHost) -> None
     assert (status(found), codes(found), found.exit) == (Status.UNPROVEN, ["J117"], Exit.FAILED)
     assert status(found, "web-2") is Status.IN_SYNC
     assert found.hosts[0].findings[0].finding.actual.endswith("its CLI was not asked")
-    asked = replace(silent, asked=Asked(model="claude-sonnet-4.6", version="2.1.63"))
+    asked = replace(silent, asked=Asked(model="claude-sonnet-4.6", version="2.1.63", is_running=True))
     assert check({"web-1": asked}).exit == Exit.OK
 
 
