@@ -5,6 +5,7 @@ The precedence table (tasks/effective.py) explains; it never proves.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,6 +106,20 @@ def speaks_for_process(state: State, process: Process) -> bool:
     if not is_known(state) or state.unseen:
         return False
     return (process.spoke or process.started) + SAME_INSTANT >= effective.resolve(state, process.spec).changed
+
+
+def fingerprint(state: State) -> str:
+    """A hash of all that the CLI's answer depends on, as far as a look sees it: as long as it stays the same, to ask
+    again gives nothing new. Each file is in it with the time of its last change, whatever of it is masked.
+    """
+    process = state.process
+    files = [(file.path, file.changed, file.text, file.problem) for file in (state.settings, *state.layers)]
+    began: tuple[object, ...] = ()
+    if process:
+        spec = process.spec
+        began = process.ticks, process.speaker, sorted(spec.env.items()), sorted(spec.argv.items()), spec.cwd
+    inputs = (state.boot, state.uid, began, files, state.managed_changed, state.agents)
+    return hashlib.sha256(repr(inputs).encode()).hexdigest()
 
 
 def is_known(state: State) -> bool:

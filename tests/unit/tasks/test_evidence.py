@@ -9,7 +9,7 @@ import pytest
 
 from jada.tasks import checks
 from jada.tasks.asked import Asked
-from jada.tasks.evidence import Kind, disagreements, evidence_of
+from jada.tasks.evidence import Kind, disagreements, evidence_of, fingerprint
 from jada.tasks.served import Answers, Failures, Fallbacks, Served
 from jada.tasks.state import ModelReport, Process, ProcessSpec, Settings, State
 
@@ -151,3 +151,21 @@ def test_an_older_process_than_what_it_reads(host: Host) -> None:
     process = Process(300, NOW - 90, 5000, 1_048_576, 1_048_576, ProcessSpec(cwd="/srv"), speaker=301, spoke=NOW - 200)
     state = host(**UNASKED, process=process, asked=asked())
     assert [each.kind for each in evidence_of(state)] == [Kind.DERIVED]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": {"changed": NOW}},
+        {"settings": {"text": "{}"}},
+        {"layers": (Settings("/etc/claude-code/managed-settings.json", text="{}"),)},
+        {"managed_changed": 1.0},
+        {"process": {"ticks": 5001}},
+        {"process": {"spec": ProcessSpec({"ANTHROPIC_MODEL": OPUS}, {}, {}, "/srv")}},
+        {"process": None},
+        {"boot": "boot-2"},
+    ],
+)
+def test_what_may_change_the_answer(host: Host, changes: dict[str, Any]) -> None:
+    assert fingerprint(host()) == fingerprint(host(now=NOW + 9, sessions=(), unread=("x",)))
+    assert fingerprint(host(**changes)) != fingerprint(host())
