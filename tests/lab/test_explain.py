@@ -82,7 +82,7 @@ def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
     assert f"  claude-opus-5                 model in {lab[HOST].settings}  (outranked)\n" in output
     pid = machine.healthz(lab[HOST])["pid"]
     assert f"Process {pid}, running for" in output
-    uses = "uses claude-opus-5 (reported by its model_check.url)"
+    uses = "uses claude-opus-5 (reported by its model check)"
     assert f"{uses}; started again as it was, it would ask for claude-opus-5" in output
     assert "J103 model-shadowed" in output
     assert f"jada heal --limit {HOST}" in output
