@@ -10,12 +10,12 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 __version__ = "0.1.0"
-# What to do about a failure that nobody foresaw.
+# The advice on a failure that nobody foresaw.
 UNEXPECTED = "JADA_DEBUG=1 shows the traceback; please report it"
 
 T = TypeVar("T")
 
-# What the vendor's ids, the gateways' and the clouds' (ARNs, @dates) are made of: nothing that a shell, JSON or a
+# The shape of the vendor's ids, the gateways' and the clouds' (ARNs, @dates): nothing that a shell, JSON or a
 # systemd unit reads as more than text. At its end may stand how the Claude CLI is asked for a context of a million
 # tokens; what the CLI sends, and what answers, has the id without it.
 LONG_CONTEXT = "[1m]"
@@ -27,12 +27,12 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u20
 
 _NUMBERS = re.compile("([0-9]+)")
 
-# What Linux gives a process that asks for nothing; root's own tools count on it.
+# Open files that Linux gives a process that asks for nothing; root's own tools count on it.
 LEAST_NOFILE = 1024
 
 
 class Exit(IntEnum):
-    """What every jada command answers to the shell."""
+    """Exit codes of every jada command."""
 
     OK = 0
     FAILED = 1
@@ -56,7 +56,7 @@ class JadaError(Exception):
 
 
 class ConfigError(JadaError):
-    """What somebody wrote (fleet.yml, a flag, the catalogue) can't be used as it stands."""
+    """Something that a person wrote (fleet.yml, a flag, the catalogue) can't be used as it stands."""
 
     exit_code = Exit.USAGE
 
@@ -84,7 +84,7 @@ def reason(error: BaseException) -> str:
 
 
 def attempt(host: str, act: Callable[[], T], doing: str = "judge what it saw there") -> T | HostError:
-    """What `act` returns, or whatever trouble it came to with this host as a HostError: the others go on.
+    """Returns the result of `act`, or any trouble that it had with this host as a HostError: the others go on.
 
     Other errors of ours, which are of no one host, are raised.
     """
@@ -137,13 +137,13 @@ class Host:
         return f"{self.provider} {self.region}".strip()
 
     def is_called(self, pattern: str) -> bool:
-        """Whether a shell pattern matches the Name itself or the cloud's id: no other host changes what that says."""
+        """True if a shell pattern matches the Name itself or the cloud's id: no other host has a say in that."""
         return any(fnmatchcase(name, pattern) for name in (self.own_name or self.name, self.id) if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCheck:
-    """How a service says which model it runs: it answers at `url` on the host, or `command` there prints it; or ""."""
+    """The way a service reports its model: it answers at `url` on the host, or `command` there prints it; or ""."""
 
     url: str = ""
     command: str = ""

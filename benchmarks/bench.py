@@ -117,8 +117,8 @@ def changes(
     """The same change of some hosts by every tool, each from the same beginning; jada's way back too."""
     near = [Endpoint(host.name, host.address, 22, tuple(host.host_keys())) for host in hosts]
     script = on_stdin(f"NEW={NEW}\n" + (HERE / "change.sh").read_text())
-    with far_away(near, delay) as there:
-        setting = Setting(folder / "setting", there)
+    with far_away(near, delay) as targets:
+        setting = Setting(folder / "setting", targets)
 
         def job(make: Callable[[], Tool]) -> Job:
             def once(series: Series | None) -> None:
@@ -146,7 +146,7 @@ def changes(
             UPGRADE: job(lambda: setting.jada("upgrade", "--to", NEW, "--yes")),
             ROLLBACK: back(lambda: setting.jada("rollback", "--yes")),
         }
-        others: dict[str, Job] = {
+        peer_jobs: dict[str, Job] = {
             STOCK: job(lambda: setting.pyinfra(NEW)),
             MITOGEN: job(lambda: setting.ansible(NEW, mitogen=True)),
             ANSIBLE: job(lambda: setting.ansible(NEW)),
@@ -156,24 +156,24 @@ def changes(
             MITOGEN_WHOLE: job(lambda: setting.ansible(NEW, "playbook-whole.yml", mitogen=True)),
             ANSIBLE_WHOLE: job(lambda: setting.ansible(NEW, "playbook-whole.yml")),
         }
-        return in_turn(results.rounds, jobs | (others if peers else {}) | (slowest if peers and delay else {}))
+        return in_turn(results.rounds, jobs | (peer_jobs if peers else {}) | (slowest if peers and delay else {}))
 
 
 def own_scripts(host: Machine, decide: Callable[[State], Plan]) -> str:
     """All that jada runs on a host, in one exec: a look, the transaction decided on an earlier look, and a look."""
     look = look_script(SERVICE)
-    made = decide(read_look(SERVICE, machine.inside(host, look).stdout.splitlines()))
-    if made.transaction is None:
-        sys.exit(f"nothing is to be done on {host.name}: {made}")
-    return on_stdin(f"(\n{look})\n(\n{made.transaction.script()}) || exit\n(\n{look})\n")
+    decision = decide(read_look(SERVICE, machine.inside(host, look).stdout.splitlines()))
+    if decision.transaction is None:
+        sys.exit(f"nothing is to be done on {host.name}: {decision}")
+    return on_stdin(f"(\n{look})\n(\n{decision.transaction.script()}) || exit\n(\n{look})\n")
 
 
-def upgrade(seen: State) -> Plan:
-    return plan.upgrade(_request(), "agents", NEW, seen, SERVICE)
+def upgrade(state: State) -> Plan:
+    return plan.upgrade(_request(), "agents", NEW, state, SERVICE)
 
 
-def rollback(seen: State) -> Plan:
-    return plan.rollback(_request(), "agents", "", seen, SERVICE, seen.release.change if seen.release else "")
+def rollback(state: State) -> Plan:
+    return plan.rollback(_request(), "agents", "", state, SERVICE, state.release.change if state.release else "")
 
 
 def _request() -> Request:
@@ -188,8 +188,8 @@ def reads(results: Results, folder: Path, hosts: Sequence[Machine], delay: float
     near = endpoints(hosts, results.endpoints // 5 if delay else results.endpoints)
     script = on_stdin(look_script(SERVICE))
     release(folder, hosts)
-    with far_away(near, delay) as there:
-        setting = Setting(folder / "setting", there)
+    with far_away(near, delay) as targets:
+        setting = Setting(folder / "setting", targets)
         jobs: dict[str, Job] = {
             READ_FLOOR: lambda series: measure(setting.asyncssh(script, "end 2\nok", packed=True), series),
             "jada drift": lambda series: measure(setting.jada("drift"), series),
@@ -208,7 +208,7 @@ def growth(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str
 
 
 def startup(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
-    """What it takes until the first answer on the screen, against an empty click program."""
+    """Measures the time to the first answer on the screen, against an empty click program."""
 
     def complete(words: str) -> Tool:
         env = {"_JADA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
@@ -251,11 +251,11 @@ def arithmetic(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict
     for script, times in (("plans", results.rounds), ("history", 1)):
         for _ in range(times):
             argv = [sys.executable, "-m", f"benchmarks.{script}", str(folder)]
-            done = subprocess.run(argv, capture_output=True, text=True, check=True)
-            for name, (seconds, memory) in json.loads(done.stdout).items():
-                one = series.setdefault(name, Series())
-                one.seconds += seconds if isinstance(seconds, list) else [seconds]
-                one.memory.append(memory)
+            process = subprocess.run(argv, capture_output=True, text=True, check=True)
+            for name, (seconds, memory) in json.loads(process.stdout).items():
+                runs = series.setdefault(name, Series())
+                runs.seconds += seconds if isinstance(seconds, list) else [seconds]
+                runs.memory.append(memory)
     return series
 
 
@@ -279,8 +279,8 @@ def in_turn(rounds: int, jobs: Mapping[str, Job]) -> dict[str, Series]:
     for number in range(rounds):
         for name, job in jobs.items():
             job(results[name])
-        told = ", ".join(f"{name} {series.seconds[-1]:.2f}" for name, series in results.items())
-        say(f"  {number + 1}/{rounds} (load {os.getloadavg()[0]:.1f}): {told}")
+        figures = ", ".join(f"{name} {series.seconds[-1]:.2f}" for name, series in results.items())
+        say(f"  {number + 1}/{rounds} (load {os.getloadavg()[0]:.1f}): {figures}")
     return results
 
 
@@ -298,8 +298,8 @@ def measure(tool: Tool, series: Series | None) -> None:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             output.seek(0)
-            told = output.read().decode(errors="replace")
-            sys.exit(f"{tool.name} ended with {process.returncode}:\n{told[-4000:]}")
+            text = output.read().decode(errors="replace")
+            sys.exit(f"{tool.name} ended with {process.returncode}:\n{text[-4000:]}")
     if series is not None:
         series.seconds.append(took)
         series.memory.append(usage.ru_maxrss / 1024)
@@ -348,8 +348,8 @@ def far_away(near: Sequence[Endpoint], one_way: float) -> Iterator[Sequence[Endp
     if not one_way:
         yield near
         return
-    far = [replace(one, address=f"127.{one.address.partition('.')[2]}", port=PROXY_PORT) for one in near]
-    job = [(one.address, one.port, real.address, real.port) for one, real in zip(far, near, strict=True)]
+    far = [replace(endpoint, address=f"127.{endpoint.address.partition('.')[2]}", port=PROXY_PORT) for endpoint in near]
+    job = [(endpoint.address, endpoint.port, real.address, real.port) for endpoint, real in zip(far, near, strict=True)]
     argv = [sys.executable, str(HERE / "delay.py"), str(one_way)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proxy:
         if proxy.stdin is None or proxy.stdout is None:

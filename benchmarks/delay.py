@@ -48,8 +48,8 @@ async def serve(delay: float, endpoints: list[tuple[str, int, str, int]]) -> Non
         await asyncio.sleep(3 * delay)
         far_reader, far_writer = await asyncio.open_connection(address, port)
         await asyncio.gather(pump(reader, far_writer, delay), pump(far_reader, writer, delay))
-        for one in (writer, far_writer):
-            one.close()
+        for stream in (writer, far_writer):
+            stream.close()
 
     for listen, listen_port, address, port in endpoints:
         await asyncio.start_server(functools.partial(connect, address, port), listen, listen_port, backlog=100)

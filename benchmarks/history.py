@@ -61,12 +61,12 @@ def main() -> None:
         pass
     fill(state_folder() / "history.db")
     last = list(entries())[-1]
-    told: dict[str, tuple[list[float], float]] = {}
+    results: dict[str, tuple[list[float], float]] = {}
     with open_records() as records:
         queries: dict[str, Callable[[], object]] = {
-            "jada history": lambda: [records.outcomes(one.id) for one in records.entries(last.fleet, None, 20)],
+            "jada history": lambda: [records.outcomes(entry.id) for entry in records.entries(last.fleet, None, 20)],
             "jada history --host": lambda: [
-                records.outcomes(one.id) for one in records.entries(last.fleet, ("host-77",), 20)
+                records.outcomes(entry.id) for entry in records.entries(last.fleet, ("host-77",), 20)
             ],
             "jada show": lambda: (records.entry(last.id), records.hosts(last.id)),
         }
@@ -76,8 +76,8 @@ def main() -> None:
                 began = time.monotonic()
                 query()
                 seconds.append(time.monotonic() - began)
-            told[f"{name}, 1,000,000 entries"] = seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    json.dump(told, sys.stdout)
+            results[f"{name}, 1,000,000 entries"] = seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    json.dump(results, sys.stdout)
 
 
 if __name__ == "__main__":

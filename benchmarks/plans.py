@@ -32,11 +32,11 @@ STATES = [
     for number in range(COUNT)
 ]
 began = time.process_time()
-found = [checks.drift(state) for state in STATES]
+findings = [checks.drift(state) for state in STATES]
 drifted = time.process_time()
 plans = [plan.upgrade(REQUEST, "r", "claude-opus-5", state, SERVICE) for state in STATES]
 planned = time.process_time()
-if any(found) or not all(made.transaction for made in plans):
+if any(findings) or not all(host_plan.transaction for host_plan in plans):
     sys.exit("the hosts should be healthy, and all of them should get a plan")
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 json.dump({"drift of 10,000 hosts": [drifted - began, memory], "plan of 10,000 hosts": [planned - drifted, memory]},

@@ -1,4 +1,4 @@
-"""What was measured, as RESULTS.md and a chart: tables, the targets of the project with their figures, and the fit."""
+"""The results as RESULTS.md and a chart: tables, the targets of the project with their figures, and the fit."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Series:
         return statistics.median(self.seconds)
 
     def times(self, floor: Series) -> float:
-        """How many times as long as another series: the median of each round's ratio, for load comes and goes."""
+        """Returns the ratio to another series: the median of each round's ratio, for load comes and goes."""
         return statistics.median(mine / theirs for mine, theirs in zip(self.seconds, floor.seconds, strict=True))
 
 
@@ -64,7 +64,7 @@ class Part:
 
 @dataclass(slots=True)
 class Results:
-    """A whole run: how many rounds, how many endpoints to read, its parts by name, and what it is told of peers."""
+    """A whole run: its numbers of rounds and of endpoints to read, and its parts by name."""
 
     rounds: int
     endpoints: int
@@ -80,7 +80,7 @@ class Results:
 class Target:
     """One figure and what was promised of it: "" and None where nothing was."""
 
-    what: str
+    name: str
     figure: str
     promised: str = ""
     met: bool | None = None
@@ -110,16 +110,16 @@ def markdown(results: Results) -> Iterator[str]:
     yield ""
     yield from table(
         ("", "measured", "promised", ""),
-        ((one.what, one.figure, one.promised, MARKS[one.met]) for one in targets(results)),
+        ((target.name, target.figure, target.promised, MARKS[target.met]) for target in targets(results)),
     )
     yield ""
     yield "Not measured here, for tests hold them with exact numbers:"
     yield ""
-    yield from (f"- {what}: `{test}`" for what, test in TESTS)
+    yield from (f"- {promise}: `{test}`" for promise, test in TESTS)
     yield ""
     yield "## Beside the promises"
     yield ""
-    yield from table(("", "measured"), ((one.what, one.figure) for one in others(results)))
+    yield from table(("", "measured"), ((target.name, target.figure) for target in others(results)))
     for name, part in results.parts.items():
         yield ""
         yield f"## {name[0].upper()}{name[1:]}"
@@ -159,22 +159,22 @@ def machine_lines(results: Results) -> Iterator[str]:
 
 
 def targets(results: Results) -> Iterator[Target]:
-    """What was promised, in the order it was."""
+    """The targets that were promised, in their order."""
     far, alone = results["changes at 80 ms"], results["changes of one host at 80 ms"]
     upgrade = far[UPGRADE]
     for name, whole, most_whole, most in ((UPGRADE, SCRIPTS, 1.15, 1.25), (ROLLBACK, SCRIPTS_BACK, 1.1, 1.15)):
         word = name.removeprefix("jada ")
         yield at_most(f"{word} at 80 ms, times the floor that does the whole", far[name].times(far[whole]), most_whole)
-        what = f"{word} of one host at 80 ms, times the floor that does the least"
-        yield at_most(what, alone[name].times(alone[FLOOR]), most)
+        label = f"{word} of one host at 80 ms, times the floor that does the least"
+        yield at_most(label, alone[name].times(alone[FLOOR]), most)
     yield at_least("Ansible that does the least at 80 ms, times jada upgrade", far[ANSIBLE].times(upgrade), 10)
     yield at_least("Ansible that does the whole at 80 ms, times jada upgrade", far[ANSIBLE_WHOLE].times(upgrade), 10)
     for part in ("reads at 0 ms", "reads at 80 ms"):
         drift = results[part]["jada drift"]
         count = results.endpoints if part == "reads at 0 ms" else results.endpoints // 5
-        what = f"drift of {count} endpoints {part[6:]}"
-        yield at_most(f"{what}, times asyncssh with the same script", drift.times(results[part][READ_FLOOR]), 1.05)
-        yield at_most(f"{what}, peak memory", max(drift.memory), 150, "MB")
+        label = f"drift of {count} endpoints {part[6:]}"
+        yield at_most(f"{label}, times asyncssh with the same script", drift.times(results[part][READ_FLOOR]), 1.05)
+        yield at_most(f"{label}, peak memory", max(drift.memory), 150, "MB")
     points = growth_points(results)
     slope, intercept, r2 = fit(points)
     yield Target(
@@ -188,12 +188,12 @@ def targets(results: Results) -> Iterator[Target]:
     wait = hosts["0.2 s each, one 1 s"].median - hosts["no delay"].median
     yield at_most("16 regions, the slowest 1 s, the sum 4 s: seconds added to `jada hosts`", wait, 1.5, "s")
     for name in ("drift of 10,000 hosts", "plan of 10,000 hosts"):
-        one = results["arithmetic"][name]
-        yield at_most(f"{name}, processor time", one.median, 1, "s")
-        yield at_most(f"{name}, peak memory", max(one.memory), 200, "MB")
-    for name, one in results["arithmetic"].items():
+        series = results["arithmetic"][name]
+        yield at_most(f"{name}, processor time", series.median, 1, "s")
+        yield at_most(f"{name}, peak memory", max(series.memory), 200, "MB")
+    for name, series in results["arithmetic"].items():
         if "entries" in name:
-            yield at_most(name, one.median * 1000, 50, "ms")
+            yield at_most(name, series.median * 1000, 50, "ms")
 
 
 def others(results: Results) -> Iterator[Target]:
@@ -210,31 +210,31 @@ def others(results: Results) -> Iterator[Target]:
                 yield Target(f"{name} {at}, times {floor}", f"{part[name].times(part[floor]):.2f} x")
 
 
-def at_most(what: str, figure: float, most: float, unit: str = "x") -> Target:
-    told = f"{figure:.0f}" if unit == "MB" else f"{figure:.2f}"
-    return Target(what, f"{told} {unit}", f"≤ {most:g} {unit}", figure <= most)
+def at_most(name: str, figure: float, most: float, unit: str = "x") -> Target:
+    text = f"{figure:.0f}" if unit == "MB" else f"{figure:.2f}"
+    return Target(name, f"{text} {unit}", f"≤ {most:g} {unit}", figure <= most)
 
 
-def at_least(what: str, figure: float, least: float) -> Target:
-    return Target(what, f"{figure:.2f} x", f"≥ {least:g} x", figure >= least)
+def at_least(name: str, figure: float, least: float) -> Target:
+    return Target(name, f"{figure:.2f} x", f"≥ {least:g} x", figure >= least)
 
 
 def part_table(all_series: dict[str, Series]) -> Iterator[str]:
     floor = next(iter(all_series.values()))
-    same_rounds = all(len(one.seconds) == len(floor.seconds) for one in all_series.values())
+    same_rounds = all(len(series.seconds) == len(floor.seconds) for series in all_series.values())
     lines: list[tuple[str, ...]] = [("", "does", "median s", "fastest", "slowest", "x the first", "peak MB")]
     lines += [
-        (name, does(name), number(one.median), number(min(one.seconds)), number(max(one.seconds)),
-         f"{one.times(floor):.2f}" if same_rounds else "–", f"{max(one.memory):.0f}")
-        for name, one in all_series.items()
+        (name, does(name), number(series.median), number(min(series.seconds)), number(max(series.seconds)),
+         f"{series.times(floor):.2f}" if same_rounds else "–", f"{max(series.memory):.0f}")
+        for name, series in all_series.items()
     ]  # fmt: skip
     if not any(map(does, all_series)):
-        lines = [(one[0], *one[2:]) for one in lines]
+        lines = [(series[0], *series[2:]) for series in lines]
     yield from table(lines[0], lines[1:])
 
 
 def does(name: str) -> str:
-    """How much of the job of an upgrade a tool does; "" for what is no change."""
+    """Returns the share of an upgrade's job that a tool does; "" where it changes nothing."""
     return "whole" if name in WHOLE else "least" if name in LEAST else ""
 
 
@@ -251,7 +251,7 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str
 
 
 def growth_points(results: Results) -> list[tuple[int, float]]:
-    points = [(int(count), one.median) for count, one in results["growth"].items()]
+    points = [(int(count), series.median) for count, series in results["growth"].items()]
     return [*points, (results.endpoints, results["reads at 0 ms"]["jada drift"].median)]
 
 
@@ -268,16 +268,16 @@ def chart(results: Results) -> str:
     shapes, y = [], 10
     for name in (name for name in results.parts if name.startswith(("changes", "reads"))):
         series = results[name]
-        longest = max(one.median for one in series.values())
+        longest = max(runs.median for runs in series.values())
         shapes.append(f'<text x="0" y="{y + 14}" font-weight="bold">{escape(name)}, seconds (medians)</text>')
         y += row + 4
-        for tool, one in series.items():
-            bar = max(1.0, (width - label - 60) * one.median / longest)
+        for tool, runs in series.items():
+            bar = max(1.0, (width - label - 60) * runs.median / longest)
             colour = COLOURS["jada" if tool.startswith("jada") else does(tool) or "whole"]
             shapes += [
                 f'<text x="{label - 8}" y="{y + 14}" text-anchor="end">{escape(tool)}</text>',
                 f'<rect x="{label}" y="{y + 2}" width="{bar:.1f}" height="{row - 5}" fill="{colour}"/>',
-                f'<text x="{label + bar + 6:.1f}" y="{y + 14}">{one.median:.2f}</text>',
+                f'<text x="{label + bar + 6:.1f}" y="{y + 14}">{runs.median:.2f}</text>',
             ]
             y += row
         y += 14
@@ -317,5 +317,5 @@ def show(results: Results) -> None:
     """The medians of whatever was measured, on the terminal."""
     for name, part in results.parts.items():
         sys.stdout.write(f"\n{name} (load {part.load[0]:.1f} to {part.load[1]:.1f})\n")
-        for tool, one in part.series.items():
-            sys.stdout.write(f"  {tool:40} {one.median:9.4f} s {max(one.memory):6.0f} MB\n")
+        for tool, series in part.series.items():
+            sys.stdout.write(f"  {tool:40} {series.median:9.4f} s {max(series.memory):6.0f} MB\n")

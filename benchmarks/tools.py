@@ -54,12 +54,14 @@ class Setting:
         self._folder = folder
         self._endpoints = endpoints
         known = "".join(
-            f"{one.address if one.port == 22 else f'[{one.address}]:{one.port}'} {key}\n"
-            for one in endpoints
-            for key in one.host_keys
+            f"{endpoint.address if endpoint.port == 22 else f'[{endpoint.address}]:{endpoint.port}'} {key}\n"
+            for endpoint in endpoints
+            for key in endpoint.host_keys
         )
         self._known_hosts = self._write("known_hosts", known)
-        hosts = "".join(f"      {one.name}: {{address: {one.address}, port: {one.port}}}\n" for one in endpoints)
+        hosts = "".join(
+            f"      {endpoint.name}: {{address: {endpoint.address}, port: {endpoint.port}}}\n" for endpoint in endpoints
+        )
         self._fleet = self._write(
             "fleet.yml",
             f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{}}}}\n"
@@ -68,27 +70,27 @@ class Setting:
         )
         ssh = f"-o UserKnownHostsFile={self._known_hosts} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
         rows = "".join(
-            f"{one.name} ansible_host={one.address} ansible_port={one.port} ansible_user=admin "
+            f"{endpoint.name} ansible_host={endpoint.address} ansible_port={endpoint.port} ansible_user=admin "
             f"ansible_ssh_private_key_file={LAB.key} ansible_python_interpreter=/usr/bin/python3 "
             f"ansible_ssh_common_args='{ssh}'\n"
-            for one in endpoints
+            for endpoint in endpoints
         )
         self._ansible = self._write("ansible.ini", rows)
-        made = [
+        inventory = [
             (
-                one.name,
+                endpoint.name,
                 {
-                    "ssh_hostname": one.address,
-                    "ssh_port": one.port,
+                    "ssh_hostname": endpoint.address,
+                    "ssh_port": endpoint.port,
                     "ssh_user": "admin",
                     "ssh_key": str(LAB.key),
                     "ssh_known_hosts_file": str(self._known_hosts),
                     "ssh_strict_host_key_checking": "yes",
                 },
             )
-            for one in endpoints
+            for endpoint in endpoints
         ]
-        self._pyinfra = self._write("inventory.py", f"agents = {made!r}\n")
+        self._pyinfra = self._write("inventory.py", f"agents = {inventory!r}\n")
 
     def jada(self, *argv: str, name: str = "") -> Tool:
         env = {"JADA_FLEET": str(self._fleet), "XDG_STATE_HOME": str(self._folder)}
@@ -97,7 +99,10 @@ class Setting:
     def openssh(self, scripts: Sequence[str]) -> Tool:
         """As many ssh processes side by side as there are hosts, at most 50, each with one exec: its host's script."""
         files = [self._write(f"script-{number}", script) for number, script in enumerate(scripts)]
-        rows = "".join(f"{one.port} {one.address} {file}\n" for one, file in zip(self._endpoints, files, strict=True))
+        rows = "".join(
+            f"{endpoint.port} {endpoint.address} {file}\n"
+            for endpoint, file in zip(self._endpoints, files, strict=True)
+        )
         options = f"-o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes -i {LAB.key}"
         script = (
             f"xargs -P 50 -L 1 sh -c 'ssh {options} -o UserKnownHostsFile={self._known_hosts} "
@@ -107,7 +112,7 @@ class Setting:
 
     def asyncssh(self, script: str, word: str, packed: bool = False) -> Tool:
         job = {
-            "hosts": [[one.address, one.port] for one in self._endpoints],
+            "hosts": [[endpoint.address, endpoint.port] for endpoint in self._endpoints],
             "user": "admin",
             "key": str(LAB.key),
             "known_hosts": str(self._known_hosts),

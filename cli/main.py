@@ -108,7 +108,7 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
     command = ctx.invoked_subcommand and ctx.command.get_command(ctx, ctx.invoked_subcommand)  # type: ignore[attr-defined]
     if not (fleet_file and command):
         return
-    if "fleet_file" not in {one.name for one in command.params}:
+    if "fleet_file" not in {parameter.name for parameter in command.params}:
         raise click.UsageError(f"jada {ctx.invoked_subcommand} is about no fleet.yml: leave --fleet out")
     ctx.default_map = {command.name: {"fleet_file": fleet_file}}
 
@@ -128,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """Runs a command to its end and tells why it failed; its exit code."""
+    """Runs a command to its end, says why if it failed, and returns its exit code."""
     try:
         code = int(jada.main(argv, prog_name="jada", standalone_mode=False) or 0)
         with written():
@@ -161,10 +161,10 @@ def _tell(error: BaseException) -> None:
     elif isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("Stopped.", err=True)
     else:
-        told = error if isinstance(error, JadaError) else _in_words(error)
-        _echo("Error:", told.message, fg="red", bold=True)
-        if told.hint:
-            _echo("Try:", told.hint, bold=True)
+        failure = error if isinstance(error, JadaError) else _in_words(error)
+        _echo("Error:", failure.message, fg="red", bold=True)
+        if failure.hint:
+            _echo("Try:", failure.hint, bold=True)
 
 
 def _echo(word: str, text: str, **style: Any) -> None:
@@ -174,7 +174,7 @@ def _echo(word: str, text: str, **style: Any) -> None:
 
 
 def _in_words(error: BaseException) -> JadaError:
-    """What nobody foresaw, without any value of it: that may be foreign, or secret."""
+    """An error for what nobody foresaw, without any value of it: that may be foreign, or secret."""
     if isinstance(error, FileNotFoundError) and not _has_working_folder():
         return JadaError("The working folder is gone", "cd to a folder that is there")
     return JadaError(f"jada can't go on: {reason(error)}", UNEXPECTED)

@@ -27,7 +27,7 @@ def host_options(command: F) -> F:
         metavar="PATTERN",
         type=GIVEN,
         multiple=True,
-        callback=lambda _, __, given: ",".join(given) if given else None,
+        callback=lambda _, __, patterns: ",".join(patterns) if patterns else None,
         help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
     )(command)
     command = click.option(

@@ -1,4 +1,4 @@
-"""What came of one thing that was done on many hosts: a result, or that host's trouble, for each."""
+"""Results of one action on many hosts: a value, or that host's trouble, for each."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class HostResults(dict[str, T | HostError], Generic[T]):
 
     @property
     def ok(self) -> dict[str, T]:
-        return {name: one for name, one in self.items() if not isinstance(one, HostError)}
+        return {name: result for name, result in self.items() if not isinstance(result, HostError)}
 
     @property
     def failed(self) -> dict[str, HostError]:
-        return {name: one for name, one in self.items() if isinstance(one, HostError)}
+        return {name: result for name, result in self.items() if isinstance(result, HostError)}
 
 
-def each_judged(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> HostResults[T]:
-    """What `judge` makes of each host that was seen; where it fails, that host's trouble."""
+def judge_each(seen: Mapping[str, S | HostError], judge: Callable[[str, S], T]) -> HostResults[T]:
+    """Judges each host that was seen; where `judge` fails, the result is that host's trouble."""
     return HostResults(
         (name, state if isinstance(state, HostError) else attempt(name, partial(judge, name, state)))
         for name, state in seen.items()

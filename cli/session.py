@@ -50,7 +50,7 @@ class FleetSession:
         return replace(self, deadline=time.monotonic() + self.fleet.deadline)
 
     def look(self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False) -> HostResults[State]:
-        """One look at every host, side by side, in the order of the hosts; it `goes_on` if changes follow at once."""
+        """Looks at every host once, side by side; states in their order. It `goes_on` if changes follow at once."""
         names = (host.name for host in self.hosts)
         return self.run_on_each(text, names, lambda _, connection: connection.look(history, goes_on=goes_on))
 
@@ -66,25 +66,25 @@ class FleetSession:
         Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
         """
         signals.check()
-        wanted = list(names)
-        found: dict[str, T | HostError] = {}
+        todo = list(names)
+        results: dict[str, T | HostError] = {}
 
         def in_time() -> Iterator[str]:
-            for name in wanted:
+            for name in todo:
                 if signals.stopped() or time.monotonic() > self.deadline:
                     return
                 yield name
 
-        with progress(text, len(wanted)) as advance:
+        with progress(text, len(todo)) as advance:
             for name, result in self.engine.imap(in_time(), act):
-                found[name] = result
+                results[name] = result
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
                 advance()
         signals.check()
         late = f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
         why = "jada was told to stop" if signals.stopped() else late
-        return HostResults((name, found.get(name, NotStartedError(f"{name} was not begun: {why}"))) for name in wanted)
+        return HostResults((name, results.get(name, NotStartedError(f"{name} was not begun: {why}"))) for name in todo)
 
     def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
         from jada.tasks.plan import Request
@@ -98,7 +98,7 @@ class FleetSession:
 
 
 def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:
-    """The fleet.yml that a command about hosts is to use; a rollback needs not all of it to be good."""
+    """Reads the fleet.yml of a command about hosts; a rollback needs not all of it to be good."""
     from jada.cli.startup import patch_gevent
 
     patch_gevent()
@@ -133,15 +133,15 @@ def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[Engine]:
     with frozen_imports():
         from jada.inventory.access import login
         from jada.inventory.access.scratch import scratch
-        from jada.tasks.engines.dial import AT_ONCE, dial
+        from jada.tasks.engines.preconnect import AT_ONCE, preconnect
 
         first = [host for host in hosts if not host.trouble][:AT_ONCE] if login.is_direct(fleet) else []
-        lines = {host.name: dial(host.address, host.port) for host in first}
+        socks = {host.name: preconnect(host.address, host.port) for host in first}
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.engines.ssh import SshEngine
 
     with signals.cleaned_up(), scratch() as folder:
-        engine = SshEngine(login.ssh_data(fleet, hosts, folder), fleet.service, lines)
+        engine = SshEngine(login.ssh_data(fleet, hosts, folder), fleet.service, socks)
         try:
             yield engine
         finally:
@@ -174,12 +174,12 @@ def choose_recorded(
     names = set(recorded)
     if role is not None:
         # Which role a host plays, its source alone knows.
-        names = {one.name for one in find(fleet, role, limit)}
+        names = {match.name for match in find(fleet, role, limit)}
     elif limit is not None:
-        wanted = patterns(limit)
-        if unknown := [one for one in wanted if not fnmatch.filter(names, one)]:
-            names |= {one.name for one in find(fleet, None, ",".join(unknown))}
-        names = {name for name in names if any(fnmatch.fnmatchcase(name, one) for one in wanted)}
+        limits = patterns(limit)
+        if unknown := [pattern for pattern in limits if not fnmatch.filter(names, pattern)]:
+            names |= {match.name for match in find(fleet, None, ",".join(unknown))}
+        names = {name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in limits)}
     if host is not None:
         if host not in (*recorded, *names):
             find(fleet, None, glob.escape(host), "--host")

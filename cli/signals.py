@@ -25,7 +25,7 @@ GRACE = 2
 
 @dataclass(slots=True)
 class _CtrlC:
-    """What became of Ctrl-C in this process. `tell` is set while hosts are changed, `hub` once gevent runs, and `due`
+    """The state of Ctrl-C in this process. `tell` is set while hosts are changed, `hub` once gevent runs, and `due`
     until the main greenlet, which waits or is about to, was ended.
     """
 
@@ -48,14 +48,14 @@ def begin() -> None:
 
 
 def cooperate() -> None:
-    """From now on gevent runs, and the main greenlet is ended where it waits."""
+    """Has Ctrl-C end the main greenlet where it waits, now that gevent runs."""
     import gevent
 
     _ctrl_c.main, _ctrl_c.hub = gevent.getcurrent(), gevent.get_hub()
 
 
 def over(code: int) -> None:
-    """All is done and told: from now on nothing is left to be stopped but Python itself."""
+    """Lets Ctrl-C stop Python itself from now on: all is done and told, and nothing else is left to be stopped."""
     if signal.getsignal(signal.SIGINT) is _on_ctrl_c:
         _ctrl_c.due = False
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -63,12 +63,12 @@ def over(code: int) -> None:
 
 
 def stopped() -> bool:
-    """Whether somebody has pressed Ctrl-C."""
+    """True if somebody has pressed Ctrl-C."""
     return _ctrl_c.asked
 
 
 def leaving() -> bool:
-    """Whether Ctrl-C ends the command: whatever error comes then may be KeyboardInterrupt in the words of a library."""
+    """True if Ctrl-C ends the command: whatever error comes then may be KeyboardInterrupt in the words of a library."""
     return _ctrl_c.leaving
 
 
@@ -81,7 +81,7 @@ def check() -> None:
 
 @contextmanager
 def held(tell: Callable[[], None]) -> Iterator[None]:
-    """While hosts are changed: the first Ctrl-C is told, and for stopped() to know; the second leaves at once.
+    """Holds Ctrl-C back while hosts are changed: the first is told, for stopped() to know; the second leaves at once.
 
     Leaving is safe: a host that is being changed finishes or undoes the change by itself. Raises KeyboardInterrupt
     where there was a Ctrl-C before.
@@ -125,7 +125,7 @@ def _end_main() -> None:
 
 
 def _soon(tell: Callable[[], None]) -> None:
-    """Not in the handler itself, which may have interrupted another line on its way out."""
+    """Calls `tell`, but not in the handler itself, which may have interrupted another line on its way out."""
     if not _ctrl_c.hub:
         tell()
         return
@@ -150,11 +150,11 @@ def cleaned_up() -> Iterator[None]:
     import gevent
 
     main = gevent.getcurrent()
-    taken = [one for one in ENDING if signal.getsignal(one) is signal.SIG_DFL]
+    taken = [signum for signum in ENDING if signal.getsignal(signum) is signal.SIG_DFL]
 
     def give_back() -> None:
-        for one in taken:
-            signal.signal(one, signal.SIG_DFL)
+        for signum in taken:
+            signal.signal(signum, signal.SIG_DFL)
 
     def end(number: int, _: FrameType | None) -> None:
         give_back()
@@ -163,8 +163,8 @@ def cleaned_up() -> Iterator[None]:
         # In the greenlet of a host it would be that host's trouble.
         gevent.kill(main, SystemExit(128 + number))
 
-    for one in taken:
-        signal.signal(one, end)
+    for signum in taken:
+        signal.signal(signum, end)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What has to come before pyinfra: gevent's patches, and what makes all those imports take less time."""
+"""Steps that have to come before pyinfra: gevent's patches, and those that make all its imports take less time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LazyInvokeFinder:
 
 @contextmanager
 def frozen_imports() -> Iterator[None]:
-    """What is imported meanwhile is in use to the end: the garbage collector looks at it neither now nor later."""
+    """Keeps the garbage collector off all that is imported meanwhile, now and later: it is in use to the end."""
     gc.disable()
     try:
         yield
@@ -40,16 +40,16 @@ def frozen_imports() -> Iterator[None]:
 
 
 def patch_gevent() -> None:
-    """pyinfra's ssh runs on gevent: its patches have to come before boto3, ssl or threading are used."""
+    """Applies gevent's patches, for pyinfra's ssh runs on it: before boto3, ssl or threading are used."""
     from gevent import monkey
 
     if LazyInvokeFinder not in sys.meta_path:
         sys.meta_path.insert(0, LazyInvokeFinder)
     # gevent asks all installed packages for plugins 25 times while it patches: the same answer each time.
-    asked = metadata.entry_points
-    metadata.entry_points = functools.cache(asked)  # type: ignore[assignment]
+    entry_points = metadata.entry_points
+    metadata.entry_points = functools.cache(entry_points)  # type: ignore[assignment]
     try:
         monkey.patch_all()
         signals.cooperate()
     finally:
-        metadata.entry_points = asked
+        metadata.entry_points = entry_points

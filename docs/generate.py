@@ -48,8 +48,8 @@ def _sections(command: click.Command, name: str, parent: click.Context, marks: s
     context = _context(command, name, parent)
     yield from (f"{marks} {context.command_path}", "", "```text", _help(command, context), "```", "")
     if isinstance(command, click.Group):
-        for inner, one in command.commands.items():
-            yield from _sections(one, inner, context, marks + "#")
+        for inner, subcommand in command.commands.items():
+            yield from _sections(subcommand, inner, context, marks + "#")
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
@@ -78,8 +78,8 @@ def _findings() -> Iterator[str]:
         "| code | name | severity | meaning | fix |",
         "| --- | --- | --- | --- | --- |",
     )
-    for one in CODES.values():
-        yield f"| {one.code} | {one.name} | {one.severity} | {one.meaning} | {one.fix} |"
+    for code in CODES.values():
+        yield f"| {code.code} | {code.name} | {code.severity} | {code.meaning} | {code.fix} |"
     yield ""
 
 
@@ -88,7 +88,7 @@ def _fleet(text: str) -> Iterator[str]:
     yield from ("# fleet.yml", "", MADE.format("inventory/fleet.yml"), "")
     for block in text.strip().split("\n\n"):
         prose, yaml = _parted(block.splitlines())
-        keys = [found[1] for line in yaml if (found := _KEY.match(line))]
+        keys = [match[1] for line in yaml if (match := _KEY.match(line))]
         if keys:
             yield from (f"## {keys[0]}", "")
         if prose:

@@ -18,22 +18,24 @@ from jada.inventory.fleet.config import load
 from jada.inventory.pyinfra_groups import Member, groups
 from jada.inventory.roles import unmatched
 
-# Where a host that can't be reached is: no name ends so (RFC 6761), and pyinfra then fails that host alone.
+# The address of a host that can't be reached: no name ends so (RFC 6761), and pyinfra then fails that host alone.
 NOWHERE = {"ssh_hostname": "unreachable.invalid"}
 
 
 def _inventory() -> dict[str, list[Member]]:
     fleet = load()
     hosts = discover(fleet)
-    kept = ExitStack()
-    atexit.register(kept.close)
+    resources = ExitStack()
+    atexit.register(resources.close)
     for note in unmatched(hosts, fleet.roles):
         sys.stderr.write(f"Note: {note}\n")
-    data = ssh_data(fleet, hosts, kept.enter_context(scratch()))
+    data = ssh_data(fleet, hosts, resources.enter_context(scratch()))
     for trouble in data.values():
         if isinstance(trouble, HostError):
             _tell(trouble)
-    return groups(fleet, hosts, {name: NOWHERE if isinstance(one, HostError) else one for name, one in data.items()})
+    return groups(
+        fleet, hosts, {name: NOWHERE if isinstance(values, HostError) else values for name, values in data.items()}
+    )
 
 
 def _tell(error: JadaError) -> None:

@@ -1,4 +1,4 @@
-"""Many calls side by side, and those that fail told together."""
+"""Many calls side by side, and one error for those that fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ B = TypeVar("B")
 
 
 def map_concurrently(act: Callable[[A], B], items: Sequence[A]) -> list[B | JadaError]:
-    """Runs `act` on all items in threads: what each returned, in order, or the JadaError that it raised."""
+    """Runs `act` on all items in threads: the result of each, in order, or the JadaError that it raised."""
 
     def run(item: A) -> B | JadaError:
         try:
@@ -30,14 +30,14 @@ def map_concurrently(act: Callable[[A], B], items: Sequence[A]) -> list[B | Jada
         return list(pool.map(run, items))
 
 
-def combine_failures(failures: Sequence[tuple[str, JadaError]], what: str) -> JadaError:
-    """One error for all failures, each with its place; those that say the same are told once, with all their places."""
+def combine_failures(failures: Sequence[tuple[str, JadaError]], problem: str) -> JadaError:
+    """One error for all failures, each with its place; equal ones are told once, with all their places."""
     places: dict[tuple[str, str], list[str]] = {}
     for place, error in failures:
         places.setdefault((error.message, error.hint), []).append(place)
     lines = [f"{', '.join(where)}: {message}" for (message, _), where in places.items()]
     hints = dict.fromkeys(hint for _, hint in places if hint)
-    message = f"{what}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{what}:", *lines])
+    message = f"{problem}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{problem}:", *lines])
     combined = JadaError(message, "; ".join(hints))
     combined.__cause__ = failures[0][1]
     return combined

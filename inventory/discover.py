@@ -22,20 +22,20 @@ def log_in(fleet: Fleet) -> None:
 
 
 def discover(fleet: Fleet) -> tuple[Host, ...]:
-    """The fleet's hosts with their roles, sorted by name as people count; names are unique. What keeps one of them from
-    being reached, as far as that is known here, is its `trouble`.
+    """Finds the fleet's hosts with their roles, sorted by name as people count; names are unique. The `trouble` of one
+    keeps it from being reached, as far as that is known here.
 
     Raises JadaError if any source can't be searched, or if there is no host: a fleet is never silently smaller than
     fleet.yml says.
     """
     log_in(fleet)
-    found = _search(fleet)
-    if not found:
+    listed = _search(fleet)
+    if not listed:
         raise JadaError(
             "No host was found in " + ", nor in ".join(source.describe() for source in fleet.sources),
             f"check the regions, tags and names under `sources` in {fleet.path}, and that the hosts are running",
         )
-    hosts = unique_names([_complete(host, fleet) for host in deduplicate(found)])
+    hosts = unique_names([_complete(host, fleet) for host in deduplicate(listed)])
     return tuple(sorted(with_trouble(hosts), key=lambda host: natural(host.name)))
 
 
@@ -75,14 +75,14 @@ def _search(fleet: Fleet) -> list[Host]:
     listed = map_concurrently(
         lambda source: [(source, region) for region in source.searched_regions(fleet.aws)], fleet.sources
     )
-    searches = [search for some in listed if not isinstance(some, JadaError) for search in some]
-    found = map_concurrently(lambda search: search[0].find(fleet.aws, search[1]), searches)
+    searches = [search for regions in listed if not isinstance(regions, JadaError) for search in regions]
+    results = map_concurrently(lambda search: search[0].find(fleet.aws, search[1]), searches)
     places = [source.provider for source in fleet.sources]
     places += [f"{source.provider} {region}".strip() for source, region in searches]
-    if failures := [(place, result) for place, result in zip(places, (*listed, *found), strict=True)
+    if failures := [(place, result) for place, result in zip(places, (*listed, *results), strict=True)
                     if isinstance(result, JadaError)]:  # fmt: skip
         raise combine_failures(failures, "The fleet can't be listed")
-    return [host for hosts in found if not isinstance(hosts, JadaError) for host in hosts]
+    return [host for hosts in results if not isinstance(hosts, JadaError) for host in hosts]
 
 
 def _disambiguate(group: Sequence[Host]) -> list[tuple[str, Host]]:
@@ -90,11 +90,13 @@ def _disambiguate(group: Sequence[Host]) -> list[tuple[str, Host]]:
         return [(group[0].name, group[0])]
     ids = [host.id or host.address for host in group]
     regions = [host.region or host.address for host in group]
-    both = [f"{own}-{region}" for own, region in zip(ids, regions, strict=True)]
+    with_region = [f"{own}-{region}" for own, region in zip(ids, regions, strict=True)]
     ports = [f"{own}-{host.port}" for own, host in zip(ids, group, strict=True)]
     # Nothing tells those of one place apart; that is told, but they need names.
     last = [f"{own}-{number}" for number, own in enumerate(ports, start=1)]
-    suffixes = next((each for each in (ids, regions, both, ports) if len(set(each)) == len(group)), last)
+    suffixes = next(
+        (candidates for candidates in (ids, regions, with_region, ports) if len(set(candidates)) == len(group)), last
+    )
     return [(f"{host.name}-{suffix}", host) for host, suffix in zip(group, suffixes, strict=True)]
 
 
@@ -117,16 +119,16 @@ def _place(host: Host) -> tuple[str, int]:
     return address, host.port
 
 
-def _trouble(host: Host, there: Sequence[Host]) -> HostError | None:
-    """Why a host can't be reached; `there` is every host of its place."""
+def _trouble(host: Host, neighbours: Sequence[Host]) -> HostError | None:
+    """Says why a host can't be reached; `neighbours` is every host of its place."""
     if not host.address:
         return HostError(
             f"{_in_words(host)} has no address of the wanted kind",
             "set `address` (private, public or ipv6) of that source in fleet.yml, or give the instance such an address",
         )
-    if len(there) == 1:
+    if len(neighbours) == 1:
         return None
-    others = ", ".join(_in_words(one) for one in there if one is not host)
+    others = ", ".join(_in_words(neighbour) for neighbour in neighbours if neighbour is not host)
     return HostError(
         f"{_in_words(host)} would be reached at {host.address}, port {host.port}, and so would {others}: nobody knows "
         "which of them answers there",

@@ -22,11 +22,11 @@ NOTICE = timedelta(days=30)
 
 def read(value: Value) -> dict[str, str]:
     """fleet.yml's `models`: exact ids by short name."""
-    found = {name: (entry, entry.text()) for name, entry in value.entries().items()}
-    for entry, exact in found.values():
+    entries = {name: (entry, entry.text()) for name, entry in value.entries().items()}
+    for entry, exact in entries.values():
         if problem := why_rejected(exact):
             raise entry.error(f"can't be used. {problem}")
-    return {name: exact for name, (_, exact) in found.items()}
+    return {name: exact for name, (_, exact) in entries.items()}
 
 
 def catalogue(ids: Mapping[str, str]) -> tuple[Model, ...]:
@@ -65,15 +65,15 @@ def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
     """The day on which a model retires, in words, from NOTICE before that day on; or ""."""
     ids = (exact, exact.removesuffix(LONG_CONTEXT))
     day = next((model.retires for model in catalogue if model.retires and model.id in ids), "")
-    if not day or (left := date.fromisoformat(day) - today) > NOTICE:
+    if not day or (remaining := date.fromisoformat(day) - today) > NOTICE:
         return ""
-    if left <= timedelta():
-        return f"retired on {day}" if left else f"retires today, {day}"
-    return f"retires on {day}, in {left.days} day{'s' if left.days > 1 else ''}"
+    if remaining <= timedelta():
+        return f"retired on {day}" if remaining else f"retires today, {day}"
+    return f"retires on {day}, in {remaining.days} day{'s' if remaining.days > 1 else ''}"
 
 
 def why_rejected(exact: str) -> str:
-    """Why this can't be the id of a fleet's model, or ""."""
+    """Says why this can't be the id of a fleet's model, or ""."""
     if exact.removesuffix(LONG_CONTEXT) in _floating():
         return f"{exact} is an alias that means another model after an update of the CLI; a fleet is pinned to one"
     if not EXACT_ID.fullmatch(exact):
@@ -114,5 +114,5 @@ def _alternatives(name: str, catalogue: Sequence[Model]) -> str:
     short = {model.name: model.name for model in catalogue} | {model.id: model.name for model in catalogue}
     near = difflib.get_close_matches(name, short, n=6, cutoff=0.6)
     near += [model.name for model in catalogue if model.name.startswith(f"{name}-")]
-    names = list(dict.fromkeys(short[one] for one in near))[:4] or [model.name for model in catalogue]
+    names = list(dict.fromkeys(short[match] for match in near))[:4] or [model.name for model in catalogue]
     return "one of: " + ", ".join(names)

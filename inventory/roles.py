@@ -49,7 +49,7 @@ def role_of(host: Host, roles: Sequence[Role]) -> str:
 
 
 def matches(host: Host, role: Role) -> bool:
-    """True where all the role's tags or any of its names match; a role with neither matches every host."""
+    """True if all the role's tags or any of its names match; a role with neither matches every host."""
     if not role.tags and not role.names:
         return True
     by_tags = bool(role.tags) and has_tags(host.tags, role.tags)

@@ -1,4 +1,4 @@
-"""Tags of hosts: those that fleet.yml asks for, and which hosts have them."""
+"""Tags of hosts: those that fleet.yml asks for, and the hosts that have them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from jada.inventory.yaml_values import Value
 
 
 def read(value: Value) -> dict[str, tuple[str, ...]]:
-    """The wanted tags: each with one value or several, any of which will do."""
+    """The tags to select by: each with one value or several, any of which will do."""
     return {name: entry.texts() for name, entry in value.entries().items()}
 
 
-def has_tags(tags: Mapping[str, str], wanted: Mapping[str, tuple[str, ...]]) -> bool:
-    """True where each wanted tag is there with one of its values, read as EC2 reads them: * and ? are wildcards."""
+def has_tags(tags: Mapping[str, str], filters: Mapping[str, tuple[str, ...]]) -> bool:
+    """True if each tag to select by is there with one of its values, read as EC2 reads them: * and ? are wildcards."""
     return all(
         key in tags and any(fnmatch.fnmatchcase(tags[key], value.replace("[", "[[]")) for value in values)
-        for key, values in wanted.items()
+        for key, values in filters.items()
     )
 
 
-def in_words(wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Each wanted tag as people write it: "env=prod or staging"."""
-    return [f"{key}={' or '.join(values)}" for key, values in wanted.items()]
+def in_words(filters: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Each tag as people write it: "env=prod or staging"."""
+    return [f"{key}={' or '.join(values)}" for key, values in filters.items()]

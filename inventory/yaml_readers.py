@@ -1,4 +1,4 @@
-"""Readers of what several sections of fleet.yml hold: words, users, ports and paths on this machine."""
+"""Readers that several sections of fleet.yml share: words, users, ports and paths on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jada import ConfigError
 from jada.inventory.yaml_values import Value, shown
 
 T = TypeVar("T")
-# Told of what is wrong with a part of the file that the way back does not need; raises it, or lets it be left out.
+# Gets the error in a part of the file that the way back does not need; raises it, or lets it be left out.
 Tell = Callable[[ConfigError], None]
 
 # One word: a host, or a zone of an address.
@@ -56,12 +56,12 @@ def path(value: Value) -> Path:
     return (value.file.absolute().parent if value.file.is_file() else working_folder()) / written
 
 
-def expanded(text: str, how: str) -> Path:
-    """A path whose ~ is a home. Raises ConfigError where this machine knows no such; `how` says who names it."""
+def expanded(text: str, origin: str) -> Path:
+    """A path whose ~ is a home. Raises ConfigError where this machine knows no such; `origin` says who names it."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ConfigError(f"{how} is {shown(text)}, and this machine knows no such home") from None
+        raise ConfigError(f"{origin} is {shown(text)}, and this machine knows no such home") from None
 
 
 def working_folder() -> Path:

@@ -17,7 +17,7 @@ import yaml
 from jada import UNPRINTABLE, ConfigError
 from jada.inventory.suggest import did_you_mean
 
-# How to call what YAML made of an unquoted word that was meant as text.
+# Words for the type that YAML made of an unquoted word that was meant as text.
 _READS_AS = {"bool": "as yes/no", "int": "as a number", "float": "as a number", "timestamp": "as a date"}
 
 # The tag of <<, which takes the keys of another mapping in.
@@ -55,8 +55,8 @@ class Value:
         if not isinstance(self.node, yaml.ScalarNode):
             raise self._expected("a text")
         if reads_as := _READS_AS.get(self._type):
-            seen = shown(self.node.value)
-            raise self.error(f"should be a text, but YAML reads {seen} {reads_as}", "put it in quotes")
+            written = shown(self.node.value)
+            raise self.error(f"should be a text, but YAML reads {written} {reads_as}", "put it in quotes")
         if self._type != "str" or not self.node.value.strip():
             raise self._expected("a text")
         return str(self.node.value)
@@ -117,7 +117,7 @@ class Value:
         """The values of a mapping by their keys, each of which may occur once."""
         if not isinstance(self.node, yaml.MappingNode):
             raise self._expected("a mapping (key: value)")
-        found: dict[str, Value] = {}
+        values: dict[str, Value] = {}
         for key_node, node in self.node.value:
             if key_node.tag == _MERGE:
                 raise Value(key_node, self.key, self.file).error(
@@ -125,12 +125,12 @@ class Value:
                 )
             name = Value(key_node, f"a key of {self.key or 'the file'}", self.file).text()
             value = Value(node, f"{self.key}.{name}" if self.key else name, self.file)
-            if name in found:
+            if name in values:
                 raise Value(key_node, value.key, self.file).error(
-                    f"is given twice; first on line {found[name].line}", "delete one of the two"
+                    f"is given twice; first on line {values[name].line}", "delete one of the two"
                 )
-            found[name] = value
-        return found
+            values[name] = value
+        return values
 
     def fields(self, readers: Readers, required: Collection[str] = ()) -> dict[str, Any]:
         """A mapping with only known keys, each read by its reader; keys that are not there are left out."""
@@ -148,19 +148,19 @@ class Value:
     def _type(self) -> str:
         return self.node.tag.rpartition(":")[2]
 
-    def _expected(self, what: str) -> ConfigError:
+    def _expected(self, expected: str) -> ConfigError:
         if isinstance(self.node, yaml.MappingNode):
-            seen = "a mapping"
+            actual = "a mapping"
         elif isinstance(self.node, yaml.SequenceNode):
-            seen = "a list"
+            actual = "a list"
         else:
-            seen = shown(self.node.value.strip()) or "empty"
+            actual = shown(self.node.value.strip()) or "empty"
             if self._type == "null":
-                return self.error(f"has no value; it should be {what}", "give it a value or delete the key")
-        return self.error(f"should be {what}, not {seen}")
+                return self.error(f"has no value; it should be {expected}", "give it a value or delete the key")
+        return self.error(f"should be {expected}, not {actual}")
 
 
-# How each key of a mapping is read.
+# The reader of each key of a mapping.
 Readers = Mapping[str, Callable[[Value], Any]]
 
 
@@ -232,7 +232,7 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
         began = f", {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""
         _not_yaml(file, mark.line + 1 if mark else 1, f"{error.problem or error.context}{began}")
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # What an escape or a directive asks for may be no character and no number.
+        # An escape or a directive may ask for no character and no number.
         _not_yaml(file, loader.line + 1, " ".join(str(error).split()))
 
 
@@ -258,9 +258,9 @@ def _check(top: Value) -> None:
 
 
 def _check_text(value: Value) -> None:
-    if found := UNPRINTABLE.search(value.node.value):
+    if match := UNPRINTABLE.search(value.node.value):
         raise value.error(
-            f"holds the control character U+{ord(found[0]):04X}",
+            f"holds the control character U+{ord(match[0]):04X}",
             "write it on one line; a text over several lines begins with >- instead of > or |",
         )
     if len(value.node.value) > TEXT:
@@ -281,5 +281,5 @@ def _parts(value: Value) -> list[Value]:
 
 def shown(text: str, most: int = SHOWN) -> str:
     """Shortens a text to as much as an error tells, on one line."""
-    plain = UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    plain = UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"

@@ -1,4 +1,4 @@
-"""What is done on a host: pyinfra facts and operations, and the checks that judge what they saw."""
+"""The work on a host: pyinfra facts and operations, and the checks that judge what they saw."""
 
 from pathlib import Path
 

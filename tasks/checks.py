@@ -47,7 +47,7 @@ class Finding:
         return cls(kind, expected, actual, fixed_by or kind.fixed_by, fix or kind.fix)
 
     def fix_on(self, host: str) -> str:
-        """How to fix it, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
+        """The fix as a command, to be pasted into a shell: a host's name is somebody's tag in the cloud."""
         return self._fix.replace("HOST", shlex.quote(host))
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Finding:
 
     @property
     def difference(self) -> str:
-        """What was expected and what was seen, on one line."""
+        """The expected and the actual value, on one line."""
         return f"expected {self.expected}, saw {self.actual}"
 
     @property
@@ -72,12 +72,12 @@ class Finding:
 
     @property
     def is_drift(self) -> bool:
-        """Whether it makes the host one that drifted; a note does not."""
+        """True if it makes the host one that drifted; a note does not."""
         return self.severity != NOTE
 
     @property
     def is_error(self) -> bool:
-        """Whether the service itself does not run what was released."""
+        """True if the service itself does not run what was released."""
         return self.severity == ERROR
 
 
@@ -104,7 +104,7 @@ def drift(state: State) -> tuple[Finding, ...]:
 
 
 def unusable(state: State) -> Finding | None:
-    """Why nothing can be said of the service: systemd has no such unit, or can't tell whose it is."""
+    """Says why nothing can be said of the service: systemd has no such unit, or can't tell whose it is."""
     unit = state.unit
     if unit.loaded and state.user:
         return None
@@ -144,7 +144,7 @@ def under_way(state: State) -> Finding | None:
 
 
 def unanswered(state: State) -> Iterator[Finding]:
-    """That the service does not say which model it runs, though it is asked; whichever one that should be."""
+    """Finds that the service does not report its model, though it is asked; whichever one that should be."""
     report = state.report
     if report.by and not report.model:
         yield Finding.of(codes.MODEL_RUNNING, "an answer that names a model", report.error or NO_MODEL)
@@ -169,7 +169,7 @@ def running_model(state: State) -> str:
 
 
 def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
-    """What keeps a process that is started now from the model in the service's settings.json."""
+    """Finds all that keeps a process that is started now from the model in the service's settings.json."""
     if not desired.model:
         return
     fresh = effective.resolve(state, effective.next_start(state))
@@ -273,15 +273,13 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
         )
 
 
-def _answers(told: str, model: str) -> bool:
-    """Whether a service that tells this model uses `model`: of a long context it may know nothing, for nothing of it is
-    sent.
-    """
-    return told in (model, model.removesuffix(LONG_CONTEXT))
+def _answers(reported: str, model: str) -> bool:
+    """True if a service that reports this model uses `model`: a long context it may not know, for it is never sent."""
+    return reported in (model, model.removesuffix(LONG_CONTEXT))
 
 
 def _started_by_current_release(state: State) -> bool:
-    """Whether the process is the very one that the current release started, which was seen to run its model then.
+    """True if the process is the very one that the current release started, which was seen to run its model then.
 
     So it does not matter that the CLI rewrites the file at times. A process that came later, by a crash or by hand, may
     have read anything that was there in between.
@@ -349,7 +347,7 @@ def _login_limit(state: State, desired: Desired) -> Iterator[Finding]:
 def _hand_sessions(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model or state.settings.error or state.settings.model != desired.model:
         return
-    # What the service suffers from as well has been told.
+    # A trouble that the service has as well has been told.
     told = (desired.model, effective.resolve(state, effective.next_start(state)).model)
     for launch, one in effective.of_open_sessions(state):
         if one.model not in told:

@@ -1,4 +1,4 @@
-"""The catalogue of findings: what each code means, how grave it is and how to fix it. Pure.
+"""The catalogue of findings: the meaning of each code, its severity and its fix. Pure.
 
 Codes are for good: alert rules, accepted findings and people's notes name them. A new finding takes a new number, and
 a number that is no longer used is not given out again.
@@ -21,7 +21,7 @@ HEAL = "jada heal --limit HOST"
 
 
 class Fix(Enum):
-    """What ends a finding. A heal, which releases the same again, may need a person's hand on the host before it."""
+    """A way to end a finding. A heal, which releases the same again, may need a person's hand on the host before it."""
 
     HEAL = "heal"
     HAND_THEN_HEAL = "hand, then heal"

@@ -22,14 +22,14 @@ from jada.tasks.state import State
 @deploy("jada")
 def converge(request: Request, role: str, model: str, service: Service) -> None:
     """Brings the current pyinfra host to `model`, and fails the host unless it is then seen running on it."""
-    seen = _look(service)
-    todo = plan.upgrade(request, role, model, seen, service)
-    if seen.operator_lock:
-        raise OperationError(f"{host.name} is locked by {seen.operator_lock}")
-    if todo.refusal:
-        raise OperationError(f"{host.name}: {todo.refusal}")
-    if todo.transaction is not None:
-        change(transaction=todo.transaction, name=f"release {request.id}: {model}")
+    state = _look(service)
+    work = plan.upgrade(request, role, model, state, service)
+    if state.operator_lock:
+        raise OperationError(f"{host.name} is locked by {state.operator_lock}")
+    if work.refusal:
+        raise OperationError(f"{host.name}: {work.refusal}")
+    if work.transaction is not None:
+        change(transaction=work.transaction, name=f"release {request.id}: {model}")
     python.call(name=f"see {model} running", function=_verify, service=service, model=model)
 
 
@@ -42,16 +42,16 @@ def request_from(fleet: str, nofile: int) -> Request:
 
 def _verify(service: Service, model: str) -> None:
     state = _look(service)
-    found = [finding for finding in checks.drift(state) if finding.is_error]
-    if found or state.release is None or state.release.desired.model != model:
-        told = "; ".join(f"{finding.code} {finding.name}: {finding.actual}" for finding in found) or "no release of it"
-        raise OperationError(f"{host.name} does not run {model}: {told}")
+    errors = [finding for finding in checks.drift(state) if finding.is_error]
+    if errors or state.release is None or state.release.desired.model != model:
+        text = "; ".join(f"{finding.code} {finding.name}: {finding.actual}" for finding in errors) or "no release of it"
+        raise OperationError(f"{host.name} does not run {model}: {text}")
 
 
 def _look(service: Service) -> State:
-    seen = host.get_fact(Look, service=service, _stdin=look_on_stdin(service))
-    if isinstance(seen, LookError):
-        raise OperationError(f"{host.name} can't be looked at: {seen}")
-    if other := seen.other_than(host.data.get("jada_instance") or ""):
-        raise OperationError(f"{host.name} is {host.data.jada_instance}, but {other} answers at its address")
-    return seen
+    state = host.get_fact(Look, service=service, _stdin=look_on_stdin(service))
+    if isinstance(state, LookError):
+        raise OperationError(f"{host.name} can't be looked at: {state}")
+    if machine := state.other_than(host.data.get("jada_instance") or ""):
+        raise OperationError(f"{host.name} is {host.data.jada_instance}, but {machine} answers at its address")
+    return state

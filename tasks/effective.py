@@ -1,7 +1,7 @@
-"""Which model a process asks for, and what decides it, by the Claude CLI's own precedence. Pure.
+"""The model that a process asks for, and what decides it, by the Claude CLI's own precedence. Pure.
 
 Measured with Claude CLI 2.1.331; docs/model-precedence.md has the table, how it was measured and what is not seen.
-Aliases such as `sonnet` are told as they stand: which model they mean moves with the CLI's version.
+Aliases such as `sonnet` are shown as they stand: they move to another model with the CLI's version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jada.tasks.state import INLINE, UNREADABLE, Agent, ProcessSpec, Settings, S
 
 T = TypeVar("T")
 
-# What the CLI uses when nothing names a model; which one that is depends on its version.
+# In place of the model that the CLI uses when nothing names one: it depends on the CLI's version.
 DEFAULT = "the Claude CLI's own default"
 # In its place where the files of the service's user could not be looked at.
 UNKNOWN = "a model that is not known"
@@ -108,10 +108,10 @@ def resolve(state: State, launch: ProcessSpec) -> Effective:
 
 @_once
 def next_start(state: State) -> ProcessSpec:
-    """How the service would be started now: by systemd, and by a script that stands between it and the CLI.
+    """Returns the next start of the service: by systemd, and by a script that stands between it and the CLI.
 
-    What a script adds shows in the process that runs, as it is now; where the service itself tells that it uses another
-    model than that would make it, it counts for nothing.
+    The additions of a script show in the process that runs, as it is now; where the service itself reports another
+    model than they would give, they count for nothing.
     """
     process = state.process
     if process is None or process.respawn is None:
@@ -147,34 +147,34 @@ def _known(state: State) -> _Known:
 
 
 def _resolve(state: State, launch: ProcessSpec, known: _Known) -> Effective:
-    config, moved, files = _reads(state, launch, known)
+    config, relocated_by, files = _reads(state, launch, known)
     slots = list(_slots(known, launch, files, config))
     if state.unseen:
         slots[-1] = _Slot(AT_END, UNKNOWN, f"what {state.user} owns, which could not be looked at")
     winner = next(slot for slot in slots if slot.model and _first_of_group(slots, slot) is slot)
     chain = [Origin(slot.model, slot.where, _rejected_because(slots, slot, winner)) for slot in slots if slot.model]
-    chain += _unread(state, files, moved)
-    asked = winner.model
-    barred = "" if asked in (DEFAULT, UNKNOWN) else _barred(asked, files)
-    override, overridden = ("", "") if barred else _override(asked, files)
+    chain += _unread(state, files, relocated_by)
+    model = winner.model
+    barred = "" if model in (DEFAULT, UNKNOWN) else _barred(model, files)
+    override, replaced_by = ("", "") if barred else _override(model, files)
     named = [slot for slot in slots if slot.group == AT_FILE]
     return Effective(
-        model=DEFAULT if barred else override or asked,
+        model=DEFAULT if barred else override or model,
         winner=Origin(winner.model, winner.where),
         chain=tuple(chain),
         outranks=winner.group < AT_FILE or (named != [] and named[0].where != f"model in {state.settings.path}"),
         pinned=winner.of_process,
         blocked_by=barred,
-        replaced_by=overridden,
-        relocated_by=moved,
+        replaced_by=replaced_by,
+        relocated_by=relocated_by,
         changed=max([state.managed_changed, *(file.changed for file in files)]),
     )
 
 
 def _sessions(state: State, known: _Known) -> Iterator[ProcessSpec]:
-    taken = {_spelling(config) for config in _configs(state, known)} if state.layers else set()
-    held = {_folder_of(layer.path) for layer in state.layers} - taken
-    folders = {state.home, *(_folder_of(folder) for folder in held if folder.endswith("/.claude"))}
+    configs = {_spelling(config) for config in _configs(state, known)} if state.layers else set()
+    project_folders = {_folder_of(layer.path) for layer in state.layers} - configs
+    folders = {state.home, *(_folder_of(folder) for folder in project_folders if folder.endswith("/.claude"))}
     works_in = {next_start(state).cwd, state.process.spec.cwd if state.process else ""}
     where = dict.fromkeys(state.login.env, f"the environment that {state.user} gets at login")
     for folder in sorted(folders - works_in):
@@ -268,7 +268,7 @@ def _env(file: Settings, name: str) -> str | None:
 
 
 def _first_of_group(slots: list[_Slot], slot: _Slot) -> _Slot:
-    return next(one for one in slots if one.group == slot.group)
+    return next(candidate for candidate in slots if candidate.group == slot.group)
 
 
 def _rejected_because(slots: list[_Slot], slot: _Slot, winner: _Slot) -> str:
@@ -278,11 +278,13 @@ def _rejected_because(slots: list[_Slot], slot: _Slot, winner: _Slot) -> str:
     return f"hidden by the empty {_first_of_group(slots, slot).where}" if before else "outranked"
 
 
-def _unread(state: State, files: list[Settings], moved: str) -> Iterator[Origin]:
+def _unread(state: State, files: list[Settings], relocated_by: str) -> Iterator[Origin]:
     """The service's settings.json where it names a model and yet does not count at all."""
     own = state.settings
     if own not in files and own.model:
-        yield Origin(own.model, f"model in {own.path}", f"not read: {moved or '--setting-sources on the command line'}")
+        yield Origin(
+            own.model, f"model in {own.path}", f"not read: {relocated_by or '--setting-sources on the command line'}"
+        )
     for file in files:
         if not file.read() and (file.error or not isinstance(file.values.get("model", ""), str)):
             fate = "not known" if file.problem not in ("", UNREADABLE) else "dropped whole"
@@ -293,7 +295,7 @@ def _barred(model: str, files: list[Settings]) -> str:
     """The file whose `availableModels` leave the model out; "" when it may be used."""
     lists = [(file, file.read()["availableModels"]) for file in files if "availableModels" in file.read()]
     # A list of the administrator's stands alone; the others are put together.
-    if managed := [one for one in lists if one[0].path.startswith(f"{MANAGED}/")]:
+    if managed := [pair for pair in lists if pair[0].path.startswith(f"{MANAGED}/")]:
         lists = managed
     # Each once: with thousands of one family, each would be compared with all the others.
     entries = list({str(entry).lower(): None for _, listed in lists if isinstance(listed, list) for entry in listed})
@@ -306,7 +308,9 @@ def _listed(model: str, entries: list[str]) -> bool:
         name = entry.removeprefix("claude-")
         if name in FAMILIES and entry == name:
             # A family stands for all of it, unless the list also names one of its members.
-            members = [one for one in entries if one != name and one.removeprefix("claude-").startswith(f"{name}-")]
+            members = [
+                member for member in entries if member != name and member.removeprefix("claude-").startswith(f"{name}-")
+            ]
             if name in model and not members:
                 return True
         elif short == name or short.startswith(f"{name}-"):

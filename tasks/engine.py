@@ -1,4 +1,4 @@
-"""The engine: how a command reaches its hosts. The rest of jada knows these protocols alone, not what speaks ssh."""
+"""The engine: the way of a command to its hosts. The rest of jada knows these protocols alone, not ssh."""
 
 from __future__ import annotations
 

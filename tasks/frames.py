@@ -62,7 +62,7 @@ class LookError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What one half of a look said, by field; a field that may come more than once has a name that ends with +."""
+    """The output of one half of a look, by field; a field that may come more than once has a name that ends with +."""
 
     values: Mapping[str, tuple[str, ...]]
 
@@ -119,7 +119,7 @@ def whole(text: str, name: str, most: int = 2**63) -> int:
 
 
 def read_frames(output: Iterable[str]) -> tuple[Fields, Fields | LookError]:
-    """What root, and what the service's user, said in a look. Raises LookError unless root's half is whole.
+    """Reads the fields of root's and of the service's user's half of a look. Raises LookError unless root's is whole.
 
     The other half is a process of that user, who can have it say anything or nothing: where it is not whole, why.
     """

@@ -13,7 +13,7 @@ from jada import ModelCheck
 from jada.tasks import operator_lock
 from jada.tasks.frames import Fields, LookError, read_frames, whole
 from jada.tasks.paths import HOME, MANAGED, RELEASES
-from jada.tasks.release import RELEASE_ID, Desired, Release, told
+from jada.tasks.release import RELEASE_ID, Desired, Release, printable
 from jada.tasks.state import (
     INLINE,
     NO_LIMIT,
@@ -134,10 +134,10 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck
         boot=root["boot"],
         now=root.seconds("now"),
         reloaded=_fresh(unit, root, _reloaded(unit, rows)) if _waits_for_reload(unit, root) else None,
-        unread=tuple(dict.fromkeys(map(told, (*root.all("over+"), *user.all("over+"), *unreadable)))),
+        unread=tuple(dict.fromkeys(map(printable, (*root.all("over+"), *user.all("over+"), *unreadable)))),
         instance=instance if INSTANCE.fullmatch(instance := root.get("instance")) else "",
-        unseen=told(unseen),
-        damage=told(damage),
+        unseen=printable(unseen),
+        damage=printable(damage),
         whole=frozenset(root.all("whole+")),
     )
 
@@ -339,7 +339,7 @@ def _born(root: Fields, ticks: int) -> float:
 
 
 def _waits_for_reload(unit: Unit, root: Fields) -> bool:
-    """Whether files of the unit are other ones than systemd has read; of a new folder it does not notice."""
+    """True if files of the unit are other ones than systemd has read; of a new folder it does not notice."""
     read = (root.get("unit.FragmentPath"), *unit.dropins)
     return unit.needs_reload or any(one.path not in read for one in unit.settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from jada.tasks.release import REASON, told
+from jada.tasks.release import REASON, printable
 
 # In place of a time: no line of the file is empty.
 NEVER = "-"
@@ -15,7 +15,7 @@ _SECONDS = re.compile(r"[1-9][0-9]{0,11}")
 
 @dataclass(frozen=True, slots=True, order=True)
 class OperatorLock:
-    """Who locked a host, since when, until when ("" for ever) and why; times are ISO 8601, as they who locked it told
+    """A lock on a host: who put it on, since when, until when ("" for ever) and why; times are ISO 8601, as they gave
     them. `who` is "" where the file on the host is none of jada's.
     """
 
@@ -31,7 +31,7 @@ class OperatorLock:
 
 @dataclass(frozen=True, slots=True)
 class LockRequest:
-    """What `jada lock` asks of each host: `lock` put on for `seconds` (0 for ever), or with no reason, taken off.
+    """A request of `jada lock` to each host: put `lock` on for `seconds` (0 for ever), or with no reason, take it off.
 
     One that another has put on stays, unless by `force`.
     """
@@ -43,7 +43,7 @@ class LockRequest:
 
 @dataclass(frozen=True, slots=True)
 class LockAnswer:
-    """What came of it: whether it was done, and the lock that was there before, of whomever."""
+    """The answer of a host: whether it was done, and the lock that was there before, of whomever."""
 
     done: bool
     before: OperatorLock | None = None
@@ -55,6 +55,8 @@ def read(text: str, now: float) -> OperatorLock | None:
     if _SECONDS.fullmatch(ends) and int(ends) <= now:
         return None
     if len(rest) != 4:
-        return OperatorLock("", "", "", told(" ".join(text.split()), most=REASON))
+        return OperatorLock("", "", "", printable(" ".join(text.split()), most=REASON))
     who, since, until, reason = rest
-    return OperatorLock(told(who), told(since), told("" if until == NEVER else until), told(reason, most=REASON))
+    return OperatorLock(
+        printable(who), printable(since), printable("" if until == NEVER else until), printable(reason, most=REASON)
+    )

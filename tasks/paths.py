@@ -18,5 +18,5 @@ def dropin(unit: str) -> str:
 
 
 def assigned(unit: str) -> dict[str, str]:
-    """What the scripts that look at a host or change it call these places."""
+    """Assigns these paths to the variables of the scripts that look at a host or change it."""
     return {"HOME_OF_JADA": HOME, "DROPIN": dropin(unit), "LIMITS": LIMITS, "MANAGED": MANAGED}

@@ -1,4 +1,4 @@
-"""Where settings.json lies, and why nothing is written there: root follows no path that somebody else owns. Pure.
+"""The place of settings.json, and why nothing is written there: root follows no path that somebody else owns. Pure.
 
 The service's user has the last word in its home, so none of this keeps a hostile one from anything:
 files/change/settings.sh does, which works there as that user. This says beforehand, with the link or folder by name,
@@ -13,19 +13,17 @@ from jada.tasks.state import State
 
 
 def unsafe(state: State) -> str:
-    """Why no file is written where settings.json leads, in a sentence; "" when nothing speaks against it."""
+    """Says why no file is written where settings.json leads, in a sentence; "" when nothing speaks against it."""
     return _path(state) or _links(state) or _folders(state) or _file(state)
 
 
 def is_linked(state: State) -> bool:
-    """Whether settings.json lies elsewhere than root itself knows: where a link leads is the user's word."""
+    """True if settings.json lies elsewhere than root itself knows: the target of a link is the user's word."""
     return state.settings.real != _own_path(state)
 
 
 def by_look(state: State, unit: str) -> tuple[str, ...]:
-    """Whose settings.json it is, of which service, and where a look says it is: what a snapshot is bound to, as
-    files/change/host.sh has it.
-    """
+    """The owner, service and place of settings.json by a look, to which a snapshot is bound (files/change/host.sh)."""
     return _place(state, unit, state.settings.real, "yes" if is_linked(state) else "")
 
 
@@ -56,13 +54,13 @@ def _path(state: State) -> str:
 
 
 def odd(path: str) -> str:
-    """Why no settings file has this path, in a sentence, or ""."""
-    told = f"settings.json lies where a path has characters that no path should have: {path!r}"
-    return "" if _is_plain(path) else told
+    """Says why no settings file has this path, in a sentence, or ""."""
+    text = f"settings.json lies where a path has characters that no path should have: {path!r}"
+    return "" if _is_plain(path) else text
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path is absolute and the shortest of its kind, of one line, and was read byte for byte."""
+    """True if a path is absolute and the shortest of its kind, of one line, and was read byte for byte."""
     is_short = path == posixpath.normpath(path) and not path.startswith("//")
     return path.startswith("/") and is_short and path.isprintable() and "\ufffd" not in path
 
@@ -86,9 +84,9 @@ def _folders(state: State) -> str:
             return f"{folder.path} belongs to another user (uid {folder.uid}), who could put anything there"
         if folder.mode[8:9] == "w" and folder.mode[9:10].lower() != "t":
             return f"{folder.path} is open for everybody to write to"
-    made = state.settings.real.rpartition("/")[0] or "/"
-    if not _is_in_home(state) and made not in {folder.path for folder in state.way.folders}:
-        return f"its folder {made} does not exist, and jada makes none outside of the home of {state.user}"
+    parent = state.settings.real.rpartition("/")[0] or "/"
+    if not _is_in_home(state) and parent not in {folder.path for folder in state.way.folders}:
+        return f"its folder {parent} does not exist, and jada makes none outside of the home of {state.user}"
     return ""
 
 
@@ -111,5 +109,5 @@ def _links_in_home(state: State) -> tuple[str, ...]:
 
 
 def _is_in_home(state: State) -> bool:
-    """Whether a link leads to another place of the home; a home that is / has no inside."""
+    """True if a link leads to another place of the home; a home that is / has no inside."""
     return state.home_real != "/" and state.settings.real.startswith(f"{state.home_real}/")

@@ -1,4 +1,4 @@
-"""What an upgrade or a rollback would do to one host, decided from one look. Pure."""
+"""The plan of an upgrade or a rollback for one host, decided from one look. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
 from jada.tasks.transaction import Transaction
 
-# How much of a long line (a settings.json on one line) a diff shows on each side of the change.
+# Characters of a long line (a settings.json on one line) that a diff shows on each side of the change.
 AROUND = 60
 NEVER = "never changed by jada"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asked for: the id of one release, who wants it, and the open files limit to give."""
+    """A request for one release: its id, who wants it, and the open files limit to give."""
 
     id: str
     fleet: str
@@ -39,7 +39,7 @@ class Request:
         return f"{self.who} since {self.at} for release {self.id}"
 
     def about(self, role: str) -> dict[str, str]:
-        """What a release records of the request."""
+        """Returns the part of the request that a release records."""
         return {"fleet": self.fleet, "role": role, "who": self.who, "at": self.at, "reason": self.reason}
 
 
@@ -70,22 +70,22 @@ def upgrade(request: Request, role: str, model: str, state: State, service: Serv
         return Plan(refusal=f"{error}; nothing was touched")
 
 
-def of_the_file(made: Plan, role: str, state: State) -> str:
-    """What an upgrade to what fleet.yml asks for takes from a host whose release was to another model, or ""."""
-    current, new = state.release, made.transaction.release.desired.model if made.transaction else ""
+def of_the_file(plan: Plan, role: str, state: State) -> str:
+    """Warns that an upgrade to the model of fleet.yml takes another one away, which the host's release gave; or ""."""
+    current, new = state.release, plan.transaction.release.desired.model if plan.transaction else ""
     if current is None or not current.desired.base or current.desired.model in ("", new) or not new:
         return ""
-    told = ", ".join(filter(None, (current.who, current.at)))
-    by = f" ({told}{f': {current.reason}' if current.reason else ''})" if told else ""
+    origin = ", ".join(filter(None, (current.who, current.at)))
+    note = f" ({origin}{f': {current.reason}' if current.reason else ''})" if origin else ""
     return (
-        f"this takes {current.desired.model} away, which release {current.desired.base}{by} gave: fleet.yml asks for "
+        f"this takes {current.desired.model} away, which release {current.desired.base}{note} gave: fleet.yml asks for "
         f"{new} of role {role}. To keep it, name it there, or with --to"
     )
 
 
 def _upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str) -> Plan:
-    given = min(request.nofile, state.capacity.service)
-    desired = Desired(model, given, request.nofile)
+    granted = min(request.nofile, state.capacity.service)
+    desired = Desired(model, granted, request.nofile)
     if state.running_transaction:
         return Plan(lock=state.running_transaction)
     if refusal := _refusal(state) or _unsafe(state) or _unusable(state, desired):
@@ -95,8 +95,8 @@ def _upgrade(request: Request, role: str, model: str, state: State, service: Ser
     same = current is not None and current.desired.is_like(desired)
     if same and not request.restart and not any(finding.is_error for finding in checks.drift(state)):
         return Plan(notes=notes)
-    made = release.upgrade(request.id, _found(state), desired, kind, **request.about(role))
-    transaction = Transaction(made, state, service, request.holder)
+    new_release = release.upgrade(request.id, _found(state), desired, kind, **request.about(role))
+    transaction = Transaction(new_release, state, service, request.holder)
     try:
         return Plan(transaction, diff=_upgrade_diff(transaction), notes=notes)
     except ReleaseError as error:
@@ -111,8 +111,10 @@ def last_release(states: Iterable[State], future: str) -> Release | None:
     states = list(states)
     known = [state for state in states if state.release and state.release.id < future] or states
     failed = [past.release for state in known for past in state.history if past.error]
-    told = [*failed, *(state.release for state in known if state.release)]
-    return max([one for one in told if one.id < future or known is states], key=attrgetter("id"), default=None)
+    releases = [*failed, *(state.release for state in known if state.release)]
+    return max(
+        [entry for entry in releases if entry.id < future or known is states], key=attrgetter("id"), default=None
+    )
 
 
 def rollback(request: Request, role: str, to: str, state: State, service: Service, change: str) -> Plan:
@@ -152,12 +154,12 @@ def redo(request: Request, role: str, state: State, service: Service, change: st
 
 def _kept(state: State) -> str:
     """The releases that a rollback can go back to, the newest first, each with its model and when it was made."""
-    kept = {past.release.before.release: past.release.before.model for past in state.history if not past.error}
-    told = (
-        f"{one} ({kept[one]}, {release.began(one).replace('T', ' ').removesuffix('+00:00')}Z)"
-        for one in sorted(filter(None, kept), reverse=True)
+    models = {past.release.before.release: past.release.before.model for past in state.history if not past.error}
+    entries = (
+        f"{release_id} ({models[release_id]}, {release.began(release_id).replace('T', ' ').removesuffix('+00:00')}Z)"
+        for release_id in sorted(filter(None, models), reverse=True)
     )
-    return ", ".join(told) or "only what it had before jada"
+    return ", ".join(entries) or "only what it had before jada"
 
 
 def _hindrance(state: State) -> Plan | None:
@@ -169,7 +171,7 @@ def _hindrance(state: State) -> Plan | None:
 
 
 def _half_way(request: Request, role: str, state: State, service: Service) -> Plan | None:
-    """What undoes a change that was cut off: any transaction does that first, and the rest is planned anew."""
+    """Plans to undo a change that was cut off: any transaction does that first, and the rest is planned anew."""
     if not state.unfinished_transaction:
         return None
     unfinished = next(
@@ -201,15 +203,19 @@ def _by_a_whole_snapshot(
 ) -> Plan:
     """The way back from a release whose manifest can't be read, by its snapshot or the next older one that is whole."""
     older = [past.release for past in state.history if not past.error and past.release.id < undone.id]
-    kept = [one for one in (undone, *sorted(older, key=attrgetter("id"), reverse=True)) if one.id in state.whole]
-    if not kept:
+    whole = [
+        snapshot
+        for snapshot in (undone, *sorted(older, key=attrgetter("id"), reverse=True))
+        if snapshot.id in state.whole
+    ]
+    if not whole:
         why = f"{state.damage}, and no snapshot in {paths.RELEASES} is whole"
         return Plan(refusal=f"{why}: jada upgrade puts a release in its place")
-    made = _way_back(request, role, state, current, kept[0], service)
-    which = f"its snapshot, of before release {undone.id}, is whole and goes back"
-    if kept[0] is not undone:
-        which = f"nor is its snapshot whole: the next older one goes back, of before release {kept[0].id}"
-    return replace(made, notes=(f"{state.damage}; {which}", *made.notes))
+    plan = _way_back(request, role, state, current, whole[0], service)
+    note = f"its snapshot, of before release {undone.id}, is whole and goes back"
+    if whole[0] is not undone:
+        note = f"nor is its snapshot whole: the next older one goes back, of before release {whole[0].id}"
+    return replace(plan, notes=(f"{state.damage}; {note}", *plan.notes))
 
 
 def _way_back(request: Request, role: str, state: State, current: Release, undone: Release, service: Service) -> Plan:
@@ -224,16 +230,16 @@ def _way_back(request: Request, role: str, state: State, current: Release, undon
 def _restoring(
     request: Request, role: str, state: State, undone: Release, service: Service, redoes: str = ""
 ) -> Transaction:
-    """What puts the snapshot of a release back where it was taken."""
-    made = replace(release.rollback(request.id, _found(state), undone, **request.about(role)), redoes=redoes)
+    """Returns the transaction that puts the snapshot of a release back where it was taken."""
+    new = replace(release.rollback(request.id, _found(state), undone, **request.about(role)), redoes=redoes)
     is_current = state.release is not None and undone.id == state.release.id
-    past = next((one.place for one in state.history if one.release.id == undone.id), ())
+    past = next((entry.place for entry in state.history if entry.release.id == undone.id), ())
     kept = (state.place if is_current else past) or place.by_root(state, service.unit)
-    return Transaction(made, state, service, request.holder, force=request.force, kept=kept)
+    return Transaction(new, state, service, request.holder, force=request.force, kept=kept)
 
 
 def _elsewhere(state: State, current: Release, change: str) -> str:
-    """Why the last change of the fleet is not this host's."""
+    """Says why the last change of the fleet is not this host's."""
     on = f"on {current.desired.model or 'what it had before jada'}"
     if any(past.error and past.release.id == change for past in state.history):
         return f"{on} again already: release {change} failed there and was undone"
@@ -242,9 +248,14 @@ def _elsewhere(state: State, current: Release, change: str) -> str:
 
 def _undone(state: State, to: str) -> Release | None:
     """The newest completed release before which the host ran `to`, a release id or a model id."""
-    done = [past.release for past in state.history if not past.error]
+    completed = [past.release for past in state.history if not past.error]
     return next(
-        (one for one in reversed(done) if to in (one.before.release, one.before.edited, one.before.model)), None
+        (
+            entry
+            for entry in reversed(completed)
+            if to in (entry.before.release, entry.before.edited, entry.before.model)
+        ),
+        None,
     )
 
 
@@ -254,13 +265,13 @@ def _found(state: State) -> Desired:
         files["settings"] = state.after.get("settings", state.settings.file)
     after = {name: state.after.get(name, file) for name, file in files.items()}
     is_edited = {name: after[name].sha256 != file.sha256 for name, file in files.items()}
-    return release.found(state.release, state.settings.model, is_edited)
+    return release.present(state.release, state.settings.model, is_edited)
 
 
 def _of_other_place(transaction: Transaction, undone: Release) -> str:
-    """Why the snapshot taken before `undone` is none of what the service reads now: it goes nowhere else.
+    """Says why the snapshot taken before `undone` is not of the files that the service reads now: it goes nowhere else.
 
-    Where a link led when it was taken is root's record of that; where one leads now is the user's word.
+    The target of a link when it was taken is root's record; its target now is the user's word.
     """
     kept, now = transaction.kept, place.by_root(transaction.state, transaction.service.unit)
     if odd := place.odd(_path(kept)):
@@ -283,7 +294,7 @@ def _path(at: tuple[str, ...]) -> str:
 
 
 def _unseen(transaction: Transaction) -> Iterator[str]:
-    """What the service's user says, or does not, of a way back that goes by root's records."""
+    """Notes on a way back that goes by root's records: the service's user could not be seen, or says another place."""
     state, kept = transaction.state, _path(transaction.kept)
     if state.unseen:
         yield (
@@ -291,11 +302,11 @@ def _unseen(transaction: Transaction) -> Iterator[str]:
             "runs then is proven only where the service is asked (`model_check:`)"
         )
     elif state.settings.real != kept:
-        yield f"{state.settings.path} now leads to {release.told(state.settings.real)}; the snapshot is of {kept}"
+        yield f"{state.settings.path} now leads to {release.printable(state.settings.real)}; the snapshot is of {kept}"
 
 
 def _slow(state: State) -> tuple[str, ...]:
-    """Told where a restart may take longer than systemd gives any service that says nothing else."""
+    """Notes that a restart may take longer than systemd gives any service that says nothing else."""
     slow = [
         f"{name}={'infinity' if seconds == inf else f'{seconds:.0f}'}"
         for name, seconds in (("TimeoutStopSec", state.unit.stop), ("TimeoutStartSec", state.unit.start))
@@ -317,13 +328,13 @@ def _refusal(state: State) -> str:
     if problem := checks.unusable(state):
         if problem.kind is codes.SERVICE_MISSING:
             return f"systemd there knows no {state.unit.name}; set `service:` in fleet.yml, or install it"
-        what = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "fix that"
-        return f"{problem.actual}; {what} first, nothing was touched"
+        remedy = f"systemctl unmask {state.unit.name} there" if state.unit.load == "masked" else "fix that"
+        return f"{problem.actual}; {remedy} first, nothing was touched"
     return ""
 
 
 def _unsafe(state: State) -> str:
-    """Why nothing is written where the service's user says that settings.json is."""
+    """Says why nothing is written where the service's user says that settings.json is."""
     if state.unseen:
         return (
             f"what {state.user} owns could not be seen ({state.unseen}), so nothing tells what would run; see what "
@@ -334,11 +345,11 @@ def _unsafe(state: State) -> str:
 
 
 def _unusable(state: State, desired: Desired) -> str:
-    """Why changing settings.json would not do what was asked for."""
+    """Says why changing settings.json would not do what was asked for."""
     if error := state.settings.error:
-        back, made = "", state.release
-        if made and (target := made.before.release or made.before.model):
-            back = f", or put back what stood there before release {made.id}: jada rollback --to {target} --limit …"
+        back, current = "", state.release
+        if current and (target := current.before.release or current.before.model):
+            back = f", or put back what stood there before release {current.id}: jada rollback --to {target} --limit …"
         return f"{state.settings.path}: {error}; nothing was touched; fix it first{back}"
     text = state.settings.text
     splice = None if text is None else set_model(text, desired.model)
@@ -348,7 +359,7 @@ def _unusable(state: State, desired: Desired) -> str:
         state, settings=replace(state.settings, text=written), next_start=state.reloaded or state.next_start
     )
     for obstacle in checks.shadowing_findings(changed, desired):
-        # What such a script set may be gone from it by now: the process still shows it.
+        # A variable may be gone from such a script by now: the process still shows it.
         restart = (
             ", or restart the service if nothing sets it any more"
             if changed.next_start != effective.next_start(changed)
@@ -359,7 +370,7 @@ def _unusable(state: State, desired: Desired) -> str:
 
 
 def _unverifiable(state: State, desired: Desired) -> str:
-    """Why the service would not start again, or not be seen to run as it is wanted."""
+    """Says why the service would not start again, or not be seen to run as it is wanted."""
     unit = state.unit
     for setting, path in unit.lacks:
         return (
@@ -376,8 +387,8 @@ def _unverifiable(state: State, desired: Desired) -> str:
             "start the agent itself, as Type=simple does"
         )
     if state.report.unable:
-        asked = f"`model_check.{state.report.by}` of fleet.yml, {state.report.unable}"
-        return f"what runs after the change could not be told: {asked}; fix that first"
+        check = f"`model_check.{state.report.by}` of fleet.yml, {state.report.unable}"
+        return f"what runs after the change could not be told: {check}; fix that first"
     return ""
 
 
@@ -389,7 +400,7 @@ def _starts(state: State) -> tuple[str, ...]:
 
 
 def _notes(state: State, desired: Desired) -> Iterator[str]:
-    """What an operator should know beforehand of a change that can be made."""
+    """Notes for the operator, beforehand, on a change that can be made."""
     settings = state.settings
     if settings.names > 1:
         yield (
@@ -404,7 +415,7 @@ def _notes(state: State, desired: Desired) -> Iterator[str]:
 
 
 def _limit_notes(state: State, desired: Desired) -> tuple[str, ...]:
-    """That the host gives fewer open files than were asked for, where that is news."""
+    """Notes that the host gives fewer open files than were asked for, where that is news."""
     known = state.release and (state.release.desired.nofile, state.release.desired.nofile_requested)
     if desired.nofile == desired.nofile_requested or known == (desired.nofile, desired.nofile_requested):
         return ()
@@ -422,14 +433,14 @@ def _lost(state: State, current: Release) -> tuple[str, ...]:
 
 
 def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
-    state, made, service = transaction.state, transaction.release, transaction.service
+    state, new_release, service = transaction.state, transaction.release, transaction.service
     diffs = [_settings_diff(service.settings, state.settings.text, transaction.splice)]
-    # What stands there without a release behind it is not ours.
+    # A file that stands there without a release behind it is not ours.
     ours = state.release is not None and state.release.desired.base != ""
     known = state.release if ours and state.dropin.sha256 != "absent" else None
     old = _as_it_was(partial(release.dropin, known.desired)) if known else ""
-    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, release.dropin(made.desired)))
-    nofile = min(made.desired.nofile, state.capacity.login)
+    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, release.dropin(new_release.desired)))
+    nofile = min(new_release.desired.nofile, state.capacity.login)
     old_nofile = min(state.release.desired.nofile, state.capacity.login) if state.release else 0
     new = release.login_limits(state.user, nofile)
     if state.limits.sha256 == "absent" or nofile != old_nofile:
@@ -440,31 +451,31 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
 
 
 def _as_it_was(text: Callable[[], str]) -> str:
-    """What a file of jada held by the manifest on the host; "" where that can't be right."""
+    """Returns the text of a file of jada by the manifest on the host; "" where that can't be right."""
     try:
         return text()
     except ReleaseError:
         return ""
 
 
-def _rollback_diff(made: Release) -> tuple[Diff, ...]:
-    kind = "forward again to" if made.redoes else "back to"
-    target = f"release {made.desired.release}" if made.desired.release else "what it had before jada"
-    if made.desired.edited:
-        target = f"release {made.desired.edited} as it was edited by hand before release {made.restores}"
+def _rollback_diff(new: Release) -> tuple[Diff, ...]:
+    kind = "forward again to" if new.redoes else "back to"
+    target = f"release {new.desired.release}" if new.desired.release else "what it had before jada"
+    if new.desired.edited:
+        target = f"release {new.desired.edited} as it was edited by hand before release {new.restores}"
     return (
         (
             f"{kind} {target}, byte for byte, and restart",
-            f"-model {made.before.model or _unsaid(made.before)}",
-            f"+model {made.desired.model or _unsaid(made.desired)}",
-            f"-open files {made.before.nofile or _unsaid(made.before)}",
-            f"+open files {made.desired.nofile or _unsaid(made.desired)}",
+            f"-model {new.before.model or _unsaid(new.before)}",
+            f"+model {new.desired.model or _unsaid(new.desired)}",
+            f"-open files {new.before.nofile or _unsaid(new.before)}",
+            f"+open files {new.desired.nofile or _unsaid(new.desired)}",
         ),
     )
 
 
 def _unsaid(desired: Desired) -> str:
-    """In place of a model or limit that nobody asked for by jada."""
+    """The words in place of a model or limit that nobody asked for by jada."""
     return "as edited by hand" if desired.edited else "as before jada"
 
 
@@ -480,13 +491,13 @@ def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:
     before, after = text[left : splice.offset], text[splice.offset + splice.length : right]
     before, after = ("…" if left > start else "") + before, after.rstrip("\r") + ("…" if right < end else "")
     old = _shortened(text[splice.offset : splice.offset + splice.length])
-    gone = f"{before}{old}{after}" if old else ""
-    come = f"{before}{splice.insert}{after}"
+    removed = f"{before}{old}{after}" if old else ""
+    added = f"{before}{splice.insert}{after}"
     # The indentation is each file's own: without it, the same change on many hosts is one diff.
     return (
         f"--- {path}",
-        *(f"-{line.lstrip()}" for line in gone.splitlines()),
-        *(f"+{line.lstrip()}" for line in come.splitlines()),
+        *(f"-{line.lstrip()}" for line in removed.splitlines()),
+        *(f"+{line.lstrip()}" for line in added.splitlines()),
     )
 
 
@@ -496,6 +507,6 @@ def _shortened(value: str) -> str:
 
 def _file_diff(path: str, old: str, new: str) -> Diff:
     before, after = old.splitlines(), new.splitlines()
-    gone = [f"-{line}" for line in before if line not in after]
-    come = [f"+{line}" for line in after if line not in before]
-    return (f"--- {path}", *gone, *come) if gone or come else ()
+    removed = [f"-{line}" for line in before if line not in after]
+    added = [f"+{line}" for line in after if line not in before]
+    return (f"--- {path}", *removed, *added) if removed or added else ()

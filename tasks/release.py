@@ -1,7 +1,7 @@
-"""A release: one wanted state for a host, and the files it puts there. Pure.
+"""A release: one desired state of a host, and the files it puts there. Pure.
 
 A manifest comes from a host, whose root may be hostile. Its values that act (ids, models of releases, numbers) are
-refused where they can't be right, when read and once more when written; those that are only told are made tellable.
+refused where they can't be right, when read and once more when written; those that are only shown are made printable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jada import EXACT_ID, LEAST_NOFILE, UNPRINTABLE
 NOTICE = "# Written by jada; `jada rollback` takes it back.\n"
 KINDS = ("upgrade", "heal", "rollback")
 
-# What new_id() makes, as a regular expression; times that can't be never were an id.
+# The ids of new_id(), as a regular expression; times that can't be never were an id.
 RELEASE_ID = (
     r"(?:19[7-9][0-9]|20[0-9]{2})(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
     r"-(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]-[0-9a-f]{4}"
@@ -43,10 +43,10 @@ class ReleaseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a host is to run. `model` "" and `nofile` 0 mean that nobody asked for one (the time before jada).
+    """The desired state of a host. `model` "" and `nofile` 0 mean that nobody asked for one (the time before jada).
 
     `release` is the id of the release whose files these are, "" for files of none: those the host had before jada, or
-    those of the release `edited` as somebody changed them since; then it is what those say.
+    those of the release `edited` as somebody changed them since; then it is as those say.
     """
 
     model: str
@@ -61,7 +61,7 @@ class Desired:
         return self.release or self.edited
 
     def is_like(self, other: Desired) -> bool:
-        """Whether both ask for the same, whichever releases they are of."""
+        """True if both ask for the same, whichever releases they are of."""
         return (self.model, self.nofile, self.nofile_requested) == (other.model, other.nofile, other.nofile_requested)
 
 
@@ -69,8 +69,8 @@ class Desired:
 class Release:
     """One entry of a host's history: an upgrade, a heal or a rollback, as its manifest on the host tells it.
 
-    `restores` is the id of the release whose snapshot a rollback put back; `before` is what was wanted until then. One
-    that undoes a rollback `redoes` the release of that id.
+    `restores` is the id of the release whose snapshot a rollback put back; `before` is the desired state until then.
+    One that undoes a rollback `redoes` the release of that id.
     """
 
     id: str
@@ -87,7 +87,7 @@ class Release:
 
     @property
     def is_undo(self) -> bool:
-        """Whether it went back, and not forward again."""
+        """True if it went back, and not forward again."""
         return self.kind == "rollback" and not self.redoes
 
     @property
@@ -120,7 +120,7 @@ def new_id(now: datetime | None = None) -> str:
 
 
 def first_id(moment: datetime) -> str:
-    """What no id made at this moment (UTC) or later sorts before."""
+    """Returns a text that sorts no later than any id made at this moment (UTC) or later."""
     return f"{moment:%Y%m%d-%H%M%S}-"
 
 
@@ -134,19 +134,19 @@ def rollback(release_id: str, before: Desired, undone: Release, **about: str) ->
     return Release(release_id, "rollback", undone.before, before, restores=undone.id, **about)
 
 
-def found(current: Release | None, model: str, is_edited: Mapping[str, bool]) -> Desired:
-    """What a host has now: what its current release asked for, or what the files say that were edited since.
+def present(current: Release | None, model: str, is_edited: Mapping[str, bool]) -> Desired:
+    """Returns the state that a host has now: that of its current release, or of the files that were edited since.
 
     A model that can't be told as it is (its user may have written anything there) stands as none: else a host that was
     put back would be asked for another one.
     """
     if current is None:
-        return Desired(_told_whole(model), 0)
+        return Desired(_if_printable(model), 0)
     if not any(is_edited.values()):
         return current.desired
     desired = replace(current.desired, release="", edited=current.id)
     if is_edited["settings"]:
-        desired = replace(desired, model=_told_whole(model))
+        desired = replace(desired, model=_if_printable(model))
     return replace(desired, nofile=0, nofile_requested=0) if is_edited["dropin"] or is_edited["limits"] else desired
 
 
@@ -155,12 +155,12 @@ def dropin(desired: Desired) -> str:
 
     Raises ReleaseError for what systemd could read as more than a value.
     """
-    asked, given = _number(desired.nofile_requested, "nofile_requested"), _limit(desired.nofile)
+    requested, granted = _number(desired.nofile_requested, "nofile_requested"), _limit(desired.nofile)
     return (
         NOTICE
         + "[Service]\n"
-        + (f"# {asked} was asked for; this is the most the host can give.\n" if given != asked else "")
-        + f"LimitNOFILE={given}\n"
+        + (f"# {requested} was asked for; this is the most the host can give.\n" if granted != requested else "")
+        + f"LimitNOFILE={granted}\n"
         + f"LogExtraFields=JADA_MODEL={_model(desired.model, 'model')} JADA_RELEASE={_id(desired.release, 'release')}\n"
     )
 
@@ -196,14 +196,14 @@ def moment(value: object, name: str = "at") -> str:
     return text
 
 
-def told(value: object, name: str = "text", most: int = TEXT) -> str:
+def printable(value: object, name: str = "text", most: int = TEXT) -> str:
     """A text that nothing but people reads: on one line, and of bounded length."""
     text = UNPRINTABLE.sub(_escaped, _text(value, name)[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _told_whole(text: str) -> str:
-    return text if told(text) == text else ""
+def _if_printable(text: str) -> str:
+    return text if printable(text) == text else ""
 
 
 def _release(data: object) -> Release:
@@ -211,8 +211,8 @@ def _release(data: object) -> Release:
 
 
 def _desired(data: object, name: str) -> Desired:
-    read = _read(data, name, _DESIRED_READERS, ("model", "nofile"))
-    return Desired(**{**read, "model": (_model if read.get("release") else told)(read["model"], "model")})
+    values = _read(data, name, _DESIRED_READERS, ("model", "nofile"))
+    return Desired(**{**values, "model": (_model if values.get("release") else printable)(values["model"], "model")})
 
 
 def _read(data: object, name: str, readers: Readers, required: tuple[str, ...]) -> dict[str, Any]:
@@ -223,23 +223,23 @@ def _read(data: object, name: str, readers: Readers, required: tuple[str, ...]) 
     return {key: reader(data[key], key) for key, reader in readers.items() if key in data}
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
-def _matching(pattern: re.Pattern[str], meant: str, value: object, name: str) -> str:
+def _matching(pattern: re.Pattern[str], expected: str, value: object, name: str) -> str:
     text = _text(value, name)
     if not pattern.fullmatch(text):
-        raise ReleaseError(f"{name} is {_shown(text)}, which can't be {meant}")
+        raise ReleaseError(f"{name} is {_shown(text)}, which can't be {expected}")
     return text
 
 
 def _id(value: object, name: str) -> str:
-    text = _matching(_ID, meant := "the id of a release", value, name)
+    text = _matching(_ID, expected := "the id of a release", value, name)
     try:
         datetime.fromisoformat(text[:8])
     except ValueError:
-        raise ReleaseError(f"{name} is {text}, which can't be {meant}: there is no such day") from None
+        raise ReleaseError(f"{name} is {text}, which can't be {expected}: there is no such day") from None
     return text
 
 
@@ -283,10 +283,10 @@ def _shown(text: str) -> str:
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
         raise ReleaseError("the manifest gives a key twice")
-    return found
+    return entries
 
 
 def _no_number(word: str) -> None:
@@ -302,10 +302,10 @@ _READERS: Readers = {
     "desired": _desired,
     "before": _desired,
     "restores": _id_or_none,
-    "fleet": told,
-    "role": told,
-    "who": told,
+    "fleet": printable,
+    "role": printable,
+    "who": printable,
     "at": moment,
-    "reason": partial(told, most=REASON),
+    "reason": partial(printable, most=REASON),
     "redoes": _id_or_none,
 }

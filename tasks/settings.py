@@ -1,5 +1,5 @@
-"""Claude's settings.json as bytes: what the Claude CLI takes from it, where the model is, and the smallest edit that
-changes it. Pure.
+"""Claude's settings.json as bytes: the values that the Claude CLI takes from it, the place of the model in it, and the
+smallest edit that changes it. Pure.
 
 All work on the masked text of files/look/mask.awk: it has the length of the real file, so every offset, line and column
 found here holds there. The text is read as latin-1, which makes one character of each byte.
@@ -20,7 +20,7 @@ WHITESPACE = " \t\n\r"
 LARGE, LARGE_KEPT = 2**17, 4
 # The Claude CLI's numbers are JavaScript's: Python's own integers have a limit of digits, and raise beyond it.
 DECODER = json.JSONDecoder(parse_int=float)
-# What the Claude CLI takes for a value of the wrong type: then it drops the file as a whole.
+# Types of values that the Claude CLI wants: for a wrong one it drops the file as a whole.
 _TYPES = {"env": (dict, "an object"), "agent": (str, "a string"), "permissions": (dict, "an object")}
 
 
@@ -95,18 +95,18 @@ def _wrong_type(values: Mapping[str, object]) -> str:
 
 def set_model(text: str, model: str) -> Splice | None:
     """The edit that makes `model` the model, or None if it is already. Raises SettingsError."""
-    found = top_level_members(text)
+    members = top_level_members(text)
     value = json.dumps(model)
-    current = next((member for member in reversed(found) if member.key == "model"), None)
+    current = next((member for member in reversed(members) if member.key == "model"), None)
     if current is not None:
         same = current.value == model
         return None if same else Splice(current.start, current.end - current.start, value)
-    colon = '": ' if not found or text[found[0].start - 1] in WHITESPACE else '":'
-    if not found:
+    colon = '": ' if not members or text[members[0].start - 1] in WHITESPACE else '":'
+    if not members:
         return Splice(text.index("{") + 1, 0, f'"model{colon}{value}')
     brace = text.index("{")
-    indent = text[brace + 1 : found[0].key_start]
-    return Splice(found[0].key_start, 0, f'"model{colon}{value},{indent or (" " if colon[-1] == " " else "")}')
+    indent = text[brace + 1 : members[0].key_start]
+    return Splice(members[0].key_start, 0, f'"model{colon}{value},{indent or (" " if colon[-1] == " " else "")}')
 
 
 def top_level_members(text: str) -> tuple[Member, ...]:
@@ -121,15 +121,15 @@ def _located(text: str) -> tuple[Member, ...]:
         raise SettingsError("line 1, column 1: it is nested too deeply") from None
     except json.JSONDecodeError as error:
         comma = _trailing_comma(text, error.pos)
-        what = error.msg[0].lower() + error.msg[1:] if comma is None else "there is a comma after the last item"
+        problem = error.msg[0].lower() + error.msg[1:] if comma is None else "there is a comma after the last item"
         at = error.pos if comma is None else comma
         line = text.count("\n", 0, at) + 1
         column = at - text.rfind("\n", 0, at)
-        raise SettingsError(f"line {line}, column {column}: {what}") from None
+        raise SettingsError(f"line {line}, column {column}: {problem}") from None
 
 
 def _trailing_comma(text: str, at: int) -> int | None:
-    """Where the comma after a last item is, if that is the error at `at`: Python 3.13 is at it, 3.12 behind it."""
+    """The place of a comma after a last item, if that is the error at `at`: Python 3.13 is at it, 3.12 behind it."""
     end = _skip(text, at + 1) if text.startswith(",", at) else at
     item, comma, space = text[:end].rpartition(",")
     follows_item = bool(comma) and not space.strip(WHITESPACE) and not item.rstrip(WHITESPACE).endswith((",", "[", "{"))
@@ -146,9 +146,9 @@ def _members(text: str) -> list[Member]:
         raise json.JSONDecodeError("The file is empty", text, at)
     if text[at] != "{":
         raise json.JSONDecodeError("The file does not hold a JSON object", text, at)
-    found: list[Member] = []
+    members: list[Member] = []
     at = _skip(text, at + 1)
-    while text[at : at + 1] != "}" or found:
+    while text[at : at + 1] != "}" or members:
         if text[at : at + 1] != '"':
             raise json.JSONDecodeError("Expected a key in double quotes", text, at)
         key_start = at
@@ -158,7 +158,7 @@ def _members(text: str) -> list[Member]:
             raise json.JSONDecodeError("Expected a colon after the key", text, at)
         start = _skip(text, at + 1)
         value, at = DECODER.raw_decode(text, start)
-        found.append(Member(key, key_start, value, start, at))
+        members.append(Member(key, key_start, value, start, at))
         at = _skip(text, at)
         if text[at : at + 1] == "}":
             break
@@ -167,7 +167,7 @@ def _members(text: str) -> list[Member]:
         at = _skip(text, at + 1)
     if _skip(text, at + 1) != len(text):
         raise json.JSONDecodeError("There is more text after the end of the object", text, _skip(text, at + 1))
-    return found
+    return members
 
 
 def _skip(text: str, at: int) -> int:

@@ -1,4 +1,4 @@
-"""What one look at a host saw, as plain values. Pure."""
+"""The state of a host by one look, as plain values. Pure."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class Settings:
 
     @property
     def error(self) -> str:
-        """Why the file can't be used, or ""."""
+        """The reason that the file can't be used, or ""."""
         if self.problem or self.text is None:
             return self.problem
         return judged(self.text, self.path.startswith(f"{MANAGED}/"))[1]
 
     @property
     def effect(self) -> str:
-        """What the Claude CLI does about that error, as far as jada knows."""
+        """The Claude CLI's way with that error, as far as jada knows."""
         if self.problem not in ("", UNREADABLE):
             return "what the Claude CLI makes of it is not known"
         managed = self.path.startswith(f"{MANAGED}/")
@@ -79,7 +79,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """What a process is started with, as far as it decides the model.
+    """The command line and environment that a process is started with, as far as they decide the model.
 
     `where` says where each variable of `env` is set; `argv` holds the options model, settings, agent and
     setting-sources that are on the command line; `cwd` is the folder it works in.
@@ -123,7 +123,7 @@ class OpenSession:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a fresh login of the service's user gets. `error` says why nothing could be measured, or is ""."""
+    """A fresh login of the service's user. `error` says why nothing could be measured, or is ""."""
 
     nofile: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
@@ -204,7 +204,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What bounds the file descriptor limit on this host."""
+    """The bounds of the file descriptor limit on this host."""
 
     nr_open: int
     can_raise: bool
@@ -223,7 +223,7 @@ class Capacity:
 
     @property
     def bound(self) -> str:
-        """What keeps a service from more."""
+        """The bound that keeps a service from more."""
         return "the kernel's fs.nr_open" if self.can_raise or self.nr_open <= self.hard_pid1 else "systemd's hard limit"
 
 
@@ -261,13 +261,13 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that one look at a host saw; `history` only where it was asked for, oldest first.
+    """The state of a host by one look; `history` only where it was asked for, oldest first.
 
     `layers` are the settings files other than the service's own, of which only some count for any one process, and
     `managed_changed` when a file was last put into or taken out of the folder of managed ones. `next_start` is how
     systemd would start the service now; `reloaded` how it would once it has read the unit's files anew, None where that
-    is the same. `home_real` is where links lead from `home`. `way`, `settings` and what lies in other folders of the
-    service's user is that user's word. `unread` says what was too large or too odd to be looked at.
+    is the same. `home_real` is where links lead from `home`. `way`, `settings` and all that lies in folders of
+    the service's user is that user's word. `unread` says what was too large or too odd to be looked at.
 
     Where systemd could not load the unit, or the host does not know its user, `user` is "" and nothing of the service
     was looked at.

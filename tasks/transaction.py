@@ -1,4 +1,4 @@
-"""One change of one host as a value: what files/change/ is to do there, and how to read what it did. Pure."""
+"""One change of one host as a value: the work for files/change/ there, and the reading of its output. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_LINES = 1000
 
 
 class Result(StrEnum):
-    """How a transaction ended; all but DONE and BROKEN leave the host as it was."""
+    """The result of a transaction; all but DONE and BROKEN leave the host as it was."""
 
     DONE = "done"
     RESTORED = "restored"
@@ -41,10 +41,10 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a transaction reported; `reason` is a sentence unless it is done, `steps` those that were begun.
+    """The report of a transaction; `reason` is a sentence unless it is done, `steps` those that were begun.
 
     `log` is the end of the journal of a start that failed, masked there.
-    `seen` is what a look right after it saw, where it was done and that look was whole.
+    `seen` is the state by a look right after it, where it was done and that look was whole.
     """
 
     result: Result
@@ -128,7 +128,7 @@ class Transaction:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Whose settings.json it is, of which service, and where: what a snapshot is bound to.
+        """The owner, service and place of settings.json, to which a snapshot is bound.
 
         See `place` in files/change/host.sh.
         """
@@ -161,14 +161,14 @@ def look_script(service: Service, history: bool = False, evidence: bool = False)
 
 
 def half_of_root() -> str:
-    """What a look does as root: functions, which by themselves look at nothing."""
+    """Returns the part of a look that runs as root: functions, which by themselves look at nothing."""
     names = ("shared", "instance", "look", "unit", "process", "start", "owner", "answers", "sessions", "releases")
     scripts = "".join(_code(f"look/{name}.sh") for name in names)
     return _programs("say", "mask", "environment", "kernel", "unit-sets") + assignments({"BETWEEN": BETWEEN}) + scripts
 
 
 def half_of_user() -> str:
-    """What a look does as the service's user: functions too."""
+    """Returns the part of a look that runs as the service's user: functions too."""
     return _programs("say", "mask", "environment", "agents") + _code("look/shared.sh") + _code("look/user.sh")
 
 
@@ -227,9 +227,9 @@ _RUN_PARTS = """sh -c 'eval "$(dd bs={size} count=1 iflag=fullblock 2>/dev/null)
 LONGEST_WAIT = 600
 
 
-# What a host says in place of an answer begins with this.
+# The beginning of an error that a host gives in place of an answer.
 ERROR = "error="
-# Between these lines stands what a script says. What comes before and after is of the login shell: a .bashrc that
+# Between these lines stands the output of a script. Lines before and after are the login shell's: a .bashrc that
 # greets, a warning that the password expires.
 BEGIN, END = "jada-begin", "jada-end"
 
@@ -244,7 +244,7 @@ def as_root(refusal: str, longest: int = 0, first: int = 0) -> str:
     """The command that runs a script as root, through `sudo -n` unless the ssh user is root already.
 
     The script comes on stdin, as `on_stdin` makes it; with `first`, in two parts of which the first has so many bytes.
-    What it says is read with `answer`. pyinfra's own _sudo is not used because it asks at the terminal when sudo wants
+    Its output is read with `answer`. pyinfra's own _sudo is not used because it asks at the terminal when sudo wants
     a password; here `refusal` and sudo's own words are printed instead, and the command succeeds. sudo ends with 1
     then, and no script of jada does; 127: there is no sudo. After `longest` seconds, if given, all that it started is
     killed. It is one line without a backslash but printf's and without the history's "!": the login shell, which hands
@@ -280,7 +280,7 @@ def not_begun(said: str) -> str:
 def failure(lines: Sequence[str]) -> str:
     """The error that a host said in place of an answer, "" when there is none."""
     is_error = len(lines) == 1 and lines[0].startswith(ERROR)
-    return release.told(lines[0].removeprefix(ERROR), most=LONGEST_REASON) if is_error else ""
+    return release.printable(lines[0].removeprefix(ERROR), most=LONGEST_REASON) if is_error else ""
 
 
 def on_stdin(script: str, afterwards: str = "", longest: int = 0) -> str:
@@ -311,7 +311,7 @@ def _whole(script: str) -> str:
 
 
 def outcome(lines: Iterable[str]) -> Outcome | None:
-    """What the transaction's output says, None when it ends before the result (the link died).
+    """Reads a transaction's output; None when it ends before the result (the link died).
 
     Raises ValueError for a result that there is not. Nothing that comes after the first one counts but its reason and
     a log.
@@ -324,13 +324,13 @@ def outcome(lines: Iterable[str]) -> Outcome | None:
             ended = Result(rest)
             break
         if word == "step" and len(steps) < MOST_STEPS:
-            steps.append(release.told(rest, most=LONGEST_STEP))
+            steps.append(release.printable(rest, most=LONGEST_STEP))
     else:
         return None
     word, _, why = next(said, "").partition(" ")
-    reason = release.told(why, most=LONGEST_REASON) if word == "reason" else ""
+    reason = release.printable(why, most=LONGEST_REASON) if word == "reason" else ""
     log = (line.removeprefix(LOG) for line in said if line.startswith(LOG))
-    kept = tuple(release.told(line, most=LONGEST_LOG) for line in islice(log, MOST_LOG))
+    kept = tuple(release.printable(line, most=LONGEST_LOG) for line in islice(log, MOST_LOG))
     return Outcome(ended, reason, tuple(steps), log=kept)
 
 
@@ -342,7 +342,7 @@ def without_secrets(url: str) -> str:
 
 
 def _place(at: tuple[str, ...]) -> dict[str, str]:
-    """Whose settings.json it is and where, with what works on it."""
+    """The variables of the owner and place of settings.json, and of the script that works on it."""
     user, group, _, linked, folder, name = at
     place.checked(f"{folder.rstrip('/')}/{name}")
     return {

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ JADA = Path(sys.executable).with_name("jada")
 LAB = NamedLab("-".join(filter(None, (os.environ.get("JADA_TEST_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER")))))
 os.environ["JADA_LAB"] = LAB.name
 SUITE = os.environ.get("JADA_LAB_SUITE", image.SUITE)
-# What these do for all of their tests at once takes longest: each is one process's.
+# The work that these do for all of their tests at once takes longest: each is one process's.
 TOGETHER = (
     "tests/claude/test_configurations.py",
     "tests/lab/test_lies.py",
@@ -98,19 +98,19 @@ class Lab:
     def jada(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> str:
         """Runs jada and returns all it printed; a secret of the lab's settings in it fails the test."""
         environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file), **(env or {})}
-        done = subprocess.run(
+        process = subprocess.run(
             [JADA, *argv], capture_output=True, text=True, env=environ, check=False, stdin=subprocess.DEVNULL
         )
-        told = done.stdout + done.stderr
-        assert "lab-secret" not in told
-        assert "Traceback" not in told, told
+        output = process.stdout + process.stderr
+        assert "lab-secret" not in output
+        assert "Traceback" not in output, output
         if exit_code is not None:
-            assert done.returncode == exit_code, told
-        return told
+            assert process.returncode == exit_code, output
+        return output
 
     def json(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> dict[str, Any]:
-        told = self.jada(*argv, "--json", exit_code=exit_code, env=env)
-        return checked(told[told.index("{") :])
+        output = self.jada(*argv, "--json", exit_code=exit_code, env=env)
+        return checked(output[output.index("{") :])
 
     def reset(self) -> None:
         """Puts every host back to its first condition."""
@@ -145,17 +145,44 @@ def bring_up(hosts: int = HOSTS) -> tuple[Machine, ...]:
     return fleet.up(LAB, hosts, print, SUITE)
 
 
-def eventually(condition: Callable[[], bool], told: str = "it did not happen", seconds: float = 90) -> None:
+def eventually(condition: Callable[[], bool], message: str = "it did not happen", seconds: float = 90) -> None:
     """Waits for what is sure to come, and only so long because a machine may be busy."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, message
         time.sleep(0.1)
 
 
-def asking_no_model(text: str) -> str:
-    """A fleet.yml whose roles ask for no model: there a host differs from its own release alone."""
-    return re.sub(r"model: [\w.-]+(, )?", "", text)
+@contextmanager
+def ssh_agent(socket: Path) -> Iterator[None]:
+    """An ssh-agent behind the socket; it answers, and holds no key."""
+    env = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+
+    def answers() -> bool:
+        # 1 when it has nothing to list, 2 when nobody answers.
+        return subprocess.run(["ssh-add", "-l"], env=env, capture_output=True, check=False).returncode == 1
+
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as process:
+        try:
+            eventually(answers, "the ssh-agent does not answer")
+            yield
+        finally:
+            process.terminate()
+
+
+def short_fleet(is_static: bool = True) -> str:
+    """A fleet.yml for tests that look at one host many times: its services settle soon, and no role asks for a model.
+
+    Its EC2 hosts are static ones, and there are no others: without AWS, jada takes two thirds of the processor's time.
+    """
+    text = re.sub(r"model: [\w.-]+(, )?", "", LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1")
+    hosts = "".join(
+        f"        {host.name}: {{address: {host.address}, user: {host.login}, tags: {{role: {host.tags['role']}}}}}\n"
+        for host in fleet.current(LAB)
+        if host.cloud == "ec2"
+    )
+    static = f"sources:\n  - static:\n      hosts:\n{hosts}"
+    return re.sub(r"^sources:\n(  .*\n)+", static, text, flags=re.M) if is_static else text
 
 
 def reset(host: Machine) -> None:
@@ -200,5 +227,6 @@ def whole_lab() -> Iterator[Lab]:
 def lab(whole_lab: Lab) -> Lab:
     """The lab, every host in its first condition."""
     whole_lab.reset()
-    assert whole_lab.models() == {OLD_MODEL}
+    # An answer may take longer than healthz() waits for it.
+    eventually(lambda: whole_lab.models() == {OLD_MODEL}, "a host is not in its first condition")
     return whole_lab

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from jada import HostError, Service
+from jada import Host, HostError, Service
+from jada.cli.session import FleetSession
+from jada.inventory.fleet.config import Fleet
 from jada.tasks.engine import Connection, act_on
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Outcome, Result, Transaction
 
 T = TypeVar("T")
-# What a look at a host sees; an exception is raised.
+# The result of a look at a host; an exception is raised.
 Seen = State | BaseException
 DONE = Outcome(Result.DONE, "", ())
 SERVICE = Service()
+FLEET = Fleet("f", Path("fleet.yml"), (), ())
 
 
 def changed(state: State, transaction: Transaction) -> State:
@@ -107,7 +112,7 @@ class FakeEngine:
     @property
     def changed(self) -> list[str]:
         """The hosts on which a change was tried."""
-        return [name for name, one in self.connections.items() if "apply" in one.log]
+        return [name for name, connection in self.connections.items() if "apply" in connection.log]
 
     def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
         for name in names:
@@ -115,3 +120,11 @@ class FakeEngine:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+def fake_session(
+    states: MutableMapping[str, Any], fleet: Fleet = FLEET, engine: FakeEngine | None = None
+) -> FleetSession:
+    """The fleet with these hosts, as open_session() gives it."""
+    hosts = tuple(Host(name, "192.0.2.1", "static", role="r") for name in states)
+    return FleetSession(fleet, hosts, engine or FakeEngine(states, service=fleet.service), time.monotonic() + 1000)

@@ -21,9 +21,9 @@ def schema(command: str) -> Draft202012Validator:
 
 
 def checked(text: str) -> dict[str, Any]:
-    """What a command printed, which has the form that it names. Raises jsonschema.ValidationError."""
-    told: dict[str, Any] = json.loads(text)
-    command, version = told["schema"].removeprefix("jada.").split("/")
+    """Reads a command's output, which has the form that it names. Raises jsonschema.ValidationError."""
+    report: dict[str, Any] = json.loads(text)
+    command, version = report["schema"].removeprefix("jada.").split("/")
     assert version == "1"
-    schema(command).validate(told)
-    return told
+    schema(command).validate(report)
+    return report

@@ -1,4 +1,4 @@
-"""What a look prints, made by hand: frames of both halves, packed as they leave a host."""
+"""The output of a look, made by hand: frames of both halves, packed as they leave a host."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ OF_USER = {
 }
 # A field and its value; a field with several values is there several times.
 Pair = tuple[str, str]
-Said = Mapping[str, str | tuple[str, ...]]
+Values = Mapping[str, str | tuple[str, ...]]
 
 
-def frames(said: Said) -> bytes:
-    """What one half of a look says: several values of a field are a tuple."""
-    return framed(pairs(said))
+def frames(fields: Values) -> bytes:
+    """The frames of one half of a look: several values of a field are a tuple."""
+    return framed(pairs(fields))
 
 
-def pairs(said: Said) -> list[Pair]:
-    return [(name, one) for name, text in said.items() for one in ((text,) if isinstance(text, str) else text)]
+def pairs(fields: Values) -> list[Pair]:
+    return [(name, value) for name, text in fields.items() for value in ((text,) if isinstance(text, str) else text)]
 
 
-def framed(said: Sequence[Pair]) -> bytes:
+def framed(fields: Sequence[Pair]) -> bytes:
     """Frames up to the end; any text, for what UTF-8 has not is told as bytes that are none of it."""
-    values = [(name, text.encode("utf-8", "surrogatepass")) for name, text in [*said, ("end", "ok")]]
+    values = [(name, text.encode("utf-8", "surrogatepass")) for name, text in [*fields, ("end", "ok")]]
     return b"".join(b"%s %d\n%s\n" % (name.encode("utf-8", "surrogatepass"), len(text), text) for name, text in values)
 
 

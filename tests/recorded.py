@@ -25,7 +25,7 @@ SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"))
 
 @dataclass(frozen=True)
 class Recorded:
-    """What both halves said, in their order, to a jada that asked for these."""
+    """The output of both halves, in their order, for a jada that asked for these."""
 
     unit: str
     check: ModelCheck
@@ -53,13 +53,13 @@ class Recorded:
 def as_data(value: object) -> Any:
     """A value of the State as JSON has it."""
     if is_dataclass(value):
-        return {one.name: as_data(getattr(value, one.name)) for one in fields(value)}
+        return {item.name: as_data(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): as_data(one) for key, one in value.items()}
+        return {str(key): as_data(item) for key, item in value.items()}
     if isinstance(value, Set):
         return sorted(value)
     if isinstance(value, tuple):
-        return [as_data(one) for one in value]
+        return [as_data(item) for item in value]
     return "infinity" if value == math.inf else value
 
 
@@ -70,12 +70,12 @@ def record(host: str, name: str, command: str = "") -> None:
 
     lab = Lab(os.environ.get("JADA_LAB") or DEFAULT)
     service = replace(SERVICE, model_check=ModelCheck(command=command)) if command else SERVICE
-    (there,) = (one for one in fleet.current(lab) if one.name == host)
-    said = machine.inside(there, "sh", stdin=look_script(service, history=True, evidence=True)).stdout
-    root, user = read_frames(said.splitlines())
+    (host_machine,) = (candidate for candidate in fleet.current(lab) if candidate.name == host)
+    output = machine.inside(host_machine, "sh", stdin=look_script(service, history=True, evidence=True)).stdout
+    root, user = read_frames(output.splitlines())
     if isinstance(user, LookError):
         raise user
-    halves = [[(one, text) for one, values in half.values.items() if one != "end" for text in values]
+    halves = [[(field, text) for field, values in half.values.items() if field != "end" for text in values]
               for half in (root, user)]  # fmt: skip
     Recorded(service.unit, service.model_check, tuple(halves[0]), tuple(halves[1])).save(LOOKS / f"{name}.json")
 

@@ -23,6 +23,6 @@ def completion(ctx: click.Context, shell: str) -> None:
       echo 'eval "$(jada completion zsh)"' >>~/.zshrc
       jada completion fish >~/.config/fish/completions/jada.fish
     """
-    made = get_completion_class(shell)
-    assert made is not None  # noqa: S101 - for the type checker: click has all three
-    click.echo(made(ctx.find_root().command, {}, "jada", COMPLETE_VAR).source())
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None  # noqa: S101 - for the type checker: click has all three
+    click.echo(completion_class(ctx.find_root().command, {}, "jada", COMPLETE_VAR).source())

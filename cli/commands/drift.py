@@ -80,33 +80,33 @@ def drift(
         return check.history(load(fleet_file), since, as_json, role, limit)
     with open_session(fleet_file, role, limit) as session:
         seen = session.look("Checking hosts")
-        found, unread = check.judged_anyway(session, seen, whole=role is None and limit is None)
+        report, unread = check.evaluate_fleet_anyway(session, seen, whole=role is None and limit is None)
     files = (
         (junit, formats.junit),
         (sarif, partial(formats.sarif, place=_in_repository(session.fleet.path))),
         (prometheus, formats.prometheus),
     )
     _do_all(
-        partial(_print, found, as_json, github),
-        *(partial(_write, file, form, found) for file, form in files if file),
-        partial(check.remember_and_tell, session, found, unread),
+        partial(_print, report, as_json, github),
+        *(partial(_write, file, form, report) for file, form in files if file),
+        partial(check.remember_and_tell, session, report, unread),
     )
-    return found.exit
+    return report.exit
 
 
-def _print(found: DriftReport, as_json: bool, github: bool) -> None:
+def _print(report: DriftReport, as_json: bool, github: bool) -> None:
     from jada.cli.drift import check, formats
 
     if as_json:
-        emit_json("drift", found.fleet, found.exit, formats.as_json(found), found.at)
+        emit_json("drift", report.fleet, report.exit, formats.as_json(report), report.at)
     elif github:
-        put(formats.github(found))
+        put(formats.github(report))
     else:
-        check.show(found)
+        check.show(report)
 
 
-def _write(file: Path, form: Callable[[DriftReport], str], found: DriftReport) -> None:
-    write_file(file, form(found))
+def _write(file: Path, form: Callable[[DriftReport], str], report: DriftReport) -> None:
+    write_file(file, form(report))
 
 
 def _do_all(*steps: Callable[[], None]) -> None:

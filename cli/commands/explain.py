@@ -8,7 +8,7 @@ import click
 
 from jada import Exit, HostError
 from jada.cli.options import fleet_option
-from jada.cli.results import HostResults, each_judged
+from jada.cli.results import HostResults, judge_each
 from jada.cli.selection import HOST
 from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, out
@@ -37,15 +37,15 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     with open_session(fleet_file, None, host, limit_by=HOST) as session:
         seen = session.look()
     if as_json:
-        facts = each_judged(seen, explanation.explanation_dict)
-        roles = {one.name: one.role or None for one in session.hosts}
-        rows = [{"host": name, "role": roles[name], **_row(one)} for name, one in facts.items()]
+        facts = judge_each(seen, explanation.explanation_dict)
+        roles = {chosen.name: chosen.role or None for chosen in session.hosts}
+        rows = [{"host": name, "role": roles[name], **_row(result)} for name, result in facts.items()]
         emit_json("explain", session.fleet.name, _exit(facts), {"hosts": rows})
         return _exit(facts)
-    told = each_judged(seen, lambda name, state: "\n".join(explanation.lines(name, state)))
-    for one in told.values():
-        out.print(f"[red]✗[/] {escape(one.message)}\n" if isinstance(one, HostError) else one)
-    return _exit(told)
+    texts = judge_each(seen, lambda name, state: "\n".join(explanation.lines(name, state)))
+    for text in texts.values():
+        out.print(f"[red]✗[/] {escape(text.message)}\n" if isinstance(text, HostError) else text)
+    return _exit(texts)
 
 
 def _row(facts: dict[str, Any] | HostError) -> dict[str, Any]:
@@ -56,5 +56,5 @@ def _row(facts: dict[str, Any] | HostError) -> dict[str, Any]:
     return {"error": None, **facts}
 
 
-def _exit(told: HostResults[Any]) -> Exit:
-    return Exit.FAILED if told.failed else Exit.OK
+def _exit(results: HostResults[Any]) -> Exit:
+    return Exit.FAILED if results.failed else Exit.OK

@@ -36,5 +36,5 @@ def heal(
     # Not for completion, which wants the options alone.
     from jada.cli.rollout.heal import heal_hosts
 
-    with open_session(fleet_file, None, None) as everything:
-        return heal_hosts(everything, role, limit, reason, options)
+    with open_session(fleet_file, None, None) as whole_fleet:
+        return heal_hosts(whole_fleet, role, limit, reason, options)

@@ -15,7 +15,7 @@ from jada import Exit, HostError, natural
 from jada.cli.options import host_options
 from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.records.sqlite import Records, open_records
-from jada.cli.results import HostResults, each_judged
+from jada.cli.results import HostResults, judge_each
 from jada.cli.session import FleetSession, choose_recorded, load, open_session
 from jada.cli.ui.console import all_visible, emit_json, err, escape, nulled, out, plural
 from jada.cli.ui.given import GIVEN
@@ -23,7 +23,7 @@ from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks.release import first_id
 from jada.tasks.state import HistoryEntry
 
-# What a host says of a release: the release, and its own part in it.
+# A host's word on a release: the release, and its own part in it.
 Word = tuple[Entry, HostEntry]
 # As many releases as are named of those that are left out.
 MOST_TOLD = 3
@@ -49,7 +49,7 @@ HOSTS = (
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What one host says of a release and is not kept, and why."""
+    """The word of one host on a release that is not kept, and why."""
 
     host: str
     why: str
@@ -101,8 +101,8 @@ def history(
         facts = {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]}
         emit_json("history", config.name, code, facts)
     elif not entries and not locks:
-        what = "Nothing" if hosts is None else "Nothing of these hosts"
-        out.print(f"{what} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
+        subject = "Nothing" if hosts is None else "Nothing of these hosts"
+        out.print(f"{subject} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
     else:
         rows = [(entry.at, _cells(entry, outcomes[entry.id])) for entry in entries]
         rows += [(lock.at, _lock_cells(lock, names)) for lock, names in locks]
@@ -112,18 +112,18 @@ def history(
 
 
 def _by_lock(entries: Iterable[LockEntry]) -> list[tuple[LockEntry, list[str]]]:
-    """What was done to several hosts at once, as one, with the hosts."""
-    found: dict[LockEntry, list[str]] = defaultdict(list)
+    """Locks and unlocks with their hosts: that of several hosts at once is one."""
+    groups: dict[LockEntry, list[str]] = defaultdict(list)
     for entry in entries:
-        found[replace(entry, host="")].append(entry.host)
-    return list(found.items())
+        groups[replace(entry, host="")].append(entry.host)
+    return list(groups.items())
 
 
 def _lock_cells(lock: LockEntry, hosts: Sequence[str]) -> list[str]:
     until = f" (until {lock.until})" if lock.until else ""
     before = f"; it had the lock of {lock.before}" if lock.before else ""
-    told = f"{lock.reason}{until}{before}".removeprefix("; ")
-    return ["–", _when(lock.at), lock.kind, "–", str(len(hosts)), escape(lock.who), escape(told)]
+    detail = f"{lock.reason}{until}{before}".removeprefix("; ")
+    return ["–", _when(lock.at), lock.kind, "–", str(len(hosts)), escape(lock.who), escape(detail)]
 
 
 def _lock_as_json(lock: LockEntry, hosts: Sequence[str]) -> dict[str, Any]:
@@ -183,8 +183,8 @@ def show(release: str, as_json: bool) -> int:
         facts = {**_entry_as_json(entry), "hosts": [_host_as_json(host) for host in hosts]}
         emit_json("show", entry.fleet, Exit.OK, facts)
         return Exit.OK
-    what, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, entry.at, entry.who))
-    out.print(f"[bold]{what}[/] of {fleet}, {at}, by {who}")
+    title, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, entry.at, entry.who))
+    out.print(f"[bold]{title}[/] of {fleet}, {at}, by {who}")
     if entry.reason:
         out.print(f"Why: {escape(entry.reason)}")
     cells = (
@@ -203,24 +203,24 @@ def read_back(session: FleetSession, records: Records, now: datetime) -> Exit:
         (host.name for host in session.hosts),
         lambda _, connection: connection.look(history=True).history,
     )
-    told = each_read(seen)
-    for error in told.failed.values():
+    pasts = read_each(seen)
+    for error in pasts.failed.values():
         err.print(f"[red]✗[/] not read: {escape(error.message)}")
-    words = [word for one in told.ok.values() for word in one]
+    words = [word for past in pasts.ok.values() for word in past]
     recorded = {entry.id: known for entry, _ in words if (known := records.entry(entry.id))}
     kept, left_out = agreed(words, recorded, session.fleet.name, now)
     for entry, hosts in kept.items():
         ended = {host.host for host in records.hosts(entry.id) if host.outcome is not HostOutcome.IN_PROGRESS}
         records.add(entry, [host for host in hosts if host.host not in ended])
     _tell_left_out(left_out)
-    err.print(f"Read {plural(len(kept), 'release')} back from {plural(len(told.ok), 'host')}.")
-    return Exit.FAILED if told.failed else Exit.OK
+    err.print(f"Read {plural(len(kept), 'release')} back from {plural(len(pasts.ok), 'host')}.")
+    return Exit.FAILED if pasts.failed else Exit.OK
 
 
 def agreed(
     words: Sequence[Word], recorded: Mapping[str, Entry], fleet: str, now: datetime
 ) -> tuple[dict[Entry, list[HostEntry]], list[LeftOut]]:
-    """What can be kept of what hosts say, by entry, and what is left out. Pure.
+    """The words of hosts that can be kept, by entry, and those that are left out. Pure.
 
     An entry that is recorded here stays as it is; any other is what most hosts say of it. By one `jada rollback --to`
     some go forward again and the others back: then it was a rollback.
@@ -244,14 +244,14 @@ def agreed(
 
 
 def _refusal(entry: Entry, known: Entry | None, fleet: str, future: str) -> str:
-    """Why what a host says of a release can't be, or ""."""
+    """The reason why a host's word on a release can't be, or ""."""
     if entry.id >= future:
         return "its time has not come"
     return "" if {entry.fleet, known.fleet if known else fleet} == {fleet} else "it is of another fleet"
 
 
 def _common(words: Sequence[Word]) -> Entry | None:
-    """What more hosts say of a release than say anything else; they may differ in the model, for roles do."""
+    """The word of more hosts on a release than any other has; they may differ in the model, for roles do."""
     votes = Counter(entry for entry, _ in {(_shared(entry), host.host) for entry, host in words})
     (most, count), (_, next_count), *_ = *votes.most_common(2), (None, 0), (None, 0)
     if most is None or count == next_count:
@@ -266,12 +266,12 @@ def _common(words: Sequence[Word]) -> Entry | None:
 
 
 def _shared(entry: Entry) -> Entry:
-    """What is the same on all hosts of a release."""
+    """The part of an entry that is the same on all hosts of a release."""
     return replace(entry, model="", kind="rollback" if entry.kind == REDO else entry.kind)
 
 
 def _dissent(entry: Entry, common: Entry | None) -> str:
-    """How what one host says of a release stands against what most say, or ""."""
+    """The reason why one host's word on a release is not that of most, or ""."""
     if common is None:
         return "hosts differ on it, and none is in the majority"
     return "" if _shared(entry) == _shared(common) else "most hosts tell otherwise of it"
@@ -279,52 +279,52 @@ def _dissent(entry: Entry, common: Entry | None) -> str:
 
 def _tell_left_out(left_out: Iterable[LeftOut]) -> None:
     releases: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for one in left_out:
-        releases[one.host, one.why].append(one.release)
+    for word in left_out:
+        releases[word.host, word.why].append(word.release)
     for (host, why), ids in releases.items():
         more = f" and {len(ids) - MOST_TOLD} more" if len(ids) > MOST_TOLD else ""
-        told = ", ".join(ids[:MOST_TOLD]) + more
-        err.print(f"[yellow]Left out[/] of {escape(host)}, because {escape(why)}: {escape(told)}")
+        shown = ", ".join(ids[:MOST_TOLD]) + more
+        err.print(f"[yellow]Left out[/] of {escape(host)}, because {escape(why)}: {escape(shown)}")
 
 
-def each_read(seen: Mapping[str, tuple[HistoryEntry, ...] | HostError]) -> HostResults[list[tuple[Entry, HostEntry]]]:
-    """What of each host's own record can be kept; a host whose record can't is that host's trouble."""
+def read_each(seen: Mapping[str, tuple[HistoryEntry, ...] | HostError]) -> HostResults[list[tuple[Entry, HostEntry]]]:
+    """The part of each host's own record that can be kept; a host whose record can't is that host's trouble."""
 
     def read(name: str, pasts: tuple[HistoryEntry, ...]) -> list[tuple[Entry, HostEntry]]:
         return [(all_visible(_entry(past)), all_visible(_host_entry(name, past))) for past in pasts]
 
-    return each_judged(seen, read)
+    return judge_each(seen, read)
 
 
 def _entry(past: HistoryEntry) -> Entry:
-    made = past.release
+    release = past.release
     return Entry(
-        id=made.id,
-        fleet=made.fleet,
-        kind=REDO if made.kind == "rollback" and made.redoes else made.kind,
-        at=made.at,
-        who=made.who,
-        reason=made.reason,
-        model=made.desired.model,
+        id=release.id,
+        fleet=release.fleet,
+        kind=REDO if release.kind == "rollback" and release.redoes else release.kind,
+        at=release.at,
+        who=release.who,
+        reason=release.reason,
+        model=release.desired.model,
     )
 
 
 def _host_entry(name: str, past: HistoryEntry) -> HostEntry:
-    made = past.release
+    release = past.release
     return HostEntry(
-        release=made.id,
+        release=release.id,
         host=name,
         outcome=HostOutcome.ROLLED_BACK if past.error else HostOutcome.DONE,
         detail=past.error,
-        model_before=made.before.model,
-        model_after=made.desired.model,
+        model_before=release.before.model,
+        model_after=release.desired.model,
     )
 
 
 def _cells(entry: Entry, outcomes: Mapping[HostOutcome, int]) -> list[str]:
-    told = ", ".join(f"{count} {_coloured(outcome)}" for outcome, count in outcomes.items())
+    counts = ", ".join(f"{count} {_coloured(outcome)}" for outcome, count in outcomes.items())
     first = (escape(entry.id), _when(entry.at), *map(escape, (entry.kind, entry.model or "–")))
-    return [*first, told, escape(entry.who), escape(entry.reason)]
+    return [*first, counts, escape(entry.who), escape(entry.reason)]
 
 
 def _coloured(outcome: HostOutcome) -> str:

@@ -104,8 +104,8 @@ def up(lab: Lab, hosts: int, suite: str, is_claude: bool) -> None:
     """
     _require_lab_machine()
     with _telling(f"Bringing {lab} up…") as tell:
-        made = fleet.up(lab, hosts, tell, suite, claude.find_cli() if is_claude else None)
-    out.print(f"{lab.title} is up: {', '.join(host.name for host in made)}.\n")
+        machines = fleet.up(lab, hosts, tell, suite, claude.find_cli() if is_claude else None)
+    out.print(f"{lab.title} is up: {', '.join(host.name for host in machines)}.\n")
     out.print("Select it with:")
     out.print(f"  export JADA_FLEET={lab.fleet_file}")
 
@@ -216,7 +216,7 @@ def _telling(first: str) -> Iterator[Tell]:
 
 
 def _require_lab_machine() -> None:
-    """On a terminal, offers to install what is missing."""
+    """Checks that a lab can run on this machine; on a terminal, offers to install what is missing."""
     try:
         require_lab_machine()
     except PackagesLackingError as error:

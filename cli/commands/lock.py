@@ -24,7 +24,7 @@ from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 
 
 class LockOutcome(StrEnum):
-    """How locking or unlocking ended for one host, as scripts read it."""
+    """The outcome of locking or unlocking one host, as scripts read it."""
 
     LOCKED = "locked"
     UNLOCKED = "unlocked"
@@ -39,7 +39,7 @@ EXIT = {LockOutcome.REJECTED: Exit.LOCKED, LockOutcome.FAILED: Exit.FAILED}
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of it on one host: the lock that was there `before`, of whomever, or the error."""
+    """The result on one host: the lock that was there `before`, of whomever, or the error."""
 
     host: str
     outcome: LockOutcome
@@ -80,10 +80,10 @@ def lock(
     if not reason:
         raise click.UsageError("--reason is empty: say what others are to read when the lock stops them")
     with open_session(fleet_file, role, limit) as session:
-        asked = session.request()
-        until = datetime.fromisoformat(asked.at) + timedelta(seconds=lasts) if lasts else None
-        told = until.isoformat(timespec="seconds") if until else ""
-        request = LockRequest(OperatorLock(asked.who, asked.at, told, reason), lasts or 0, force)
+        base = session.request()
+        until = datetime.fromisoformat(base.at) + timedelta(seconds=lasts) if lasts else None
+        ends_at = until.isoformat(timespec="seconds") if until else ""
+        request = LockRequest(OperatorLock(base.who, base.at, ends_at, reason), lasts or 0, force)
         return _hold(session, request, as_json)
 
 
@@ -94,8 +94,8 @@ def lock(
 def unlock(force: bool, as_json: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
     """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone."""
     with open_session(fleet_file, role, limit) as session:
-        asked = session.request()
-        return _hold(session, LockRequest(OperatorLock(asked.who, asked.at, "", ""), force=force), as_json)
+        base = session.request()
+        return _hold(session, LockRequest(OperatorLock(base.who, base.at, "", ""), force=force), as_json)
 
 
 def _hold(session: FleetSession, request: LockRequest, as_json: bool) -> Exit:
@@ -108,22 +108,22 @@ def _hold(session: FleetSession, request: LockRequest, as_json: bool) -> Exit:
             LockEntry(
                 fleet=session.fleet.name,
                 at=lock.since,
-                host=one.host,
+                host=report.host,
                 kind=verb,
                 who=lock.who,
                 reason=lock.reason,
                 until=lock.until,
-                before=str(one.before or ""),
+                before=str(report.before or ""),
             )
-            for one in reports
-            if one.outcome in CHANGED
+            for report in reports
+            if report.outcome in CHANGED
         )
-    code = worst({EXIT.get(one.outcome, Exit.OK) for one in reports})
+    code = worst({EXIT.get(report.outcome, Exit.OK) for report in reports})
     if as_json:
         roles = {host.name: host.role for host in session.hosts}
         facts = {
             "operator_lock": lock_as_json(lock) if verb == "lock" else None,
-            "hosts": [_as_json(one, roles[one.host]) for one in reports],
+            "hosts": [_as_json(report, roles[report.host]) for report in reports],
         }
         emit_json(verb, session.fleet.name, code, facts)
     else:
@@ -154,20 +154,20 @@ def _as_json(report: Report, role: str) -> dict[str, Any]:
 def _show(reports: Iterable[Report], verb: str, lock: OperatorLock) -> None:
     hosts: dict[LockOutcome, list[str]] = defaultdict(list)
     of_others: dict[tuple[bool, OperatorLock], list[str]] = defaultdict(list)
-    for one in reports:
-        hosts[one.outcome].append(one.host)
-        if one.before:
-            of_others[one.outcome in CHANGED, one.before].append(one.host)
-        if one.error:
-            out.print(f"[red]✗[/] {escape(one.error)}")
+    for report in reports:
+        hosts[report.outcome].append(report.host)
+        if report.before:
+            of_others[report.outcome in CHANGED, report.before].append(report.host)
+        if report.error:
+            out.print(f"[red]✗[/] {escape(report.error)}")
     for (is_changed, before), names in of_others.items():
-        who, told = f"[bold]{escape(named(names))}[/]", escape(str(before))
-        out.print(f"{who} had the lock of {told}" if is_changed else f"[red]✗[/] {who}: locked by {told}")
+        who, holder = f"[bold]{escape(named(names))}[/]", escape(str(before))
+        out.print(f"{who} had the lock of {holder}" if is_changed else f"[red]✗[/] {who}: locked by {holder}")
     if idle := hosts[LockOutcome.NOT_LOCKED]:
-        told = "was" if len(idle) == 1 else "were"
-        out.print(f"[bold]{escape(named(idle))}[/] {told} not locked")
-    what = escape(f"locked by {lock}") if verb == "lock" else "unlocked"
-    out.print(f"{plural(sum(len(hosts[outcome]) for outcome in CHANGED), 'host')} {what}.")
+        was = "was" if len(idle) == 1 else "were"
+        out.print(f"[bold]{escape(named(idle))}[/] {was} not locked")
+    ending = escape(f"locked by {lock}") if verb == "lock" else "unlocked"
+    out.print(f"{plural(sum(len(hosts[outcome]) for outcome in CHANGED), 'host')} {ending}.")
     if refused := hosts[LockOutcome.REJECTED]:
         command = f"jada {verb} --force"
         out.print(f"{plural(len(refused), 'host')} left to whoever locked them; to take over: {escape(command)}")

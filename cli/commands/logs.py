@@ -34,9 +34,10 @@ def logs(host: str, lines: int, fleet_file: str | None) -> Exit:
     """
     with open_session(fleet_file, None, host, limit_by=HOST) as session:
         name = one_host(session.hosts, host).name
-        told = session.run_on_each("Reading the journal", [name], lambda _, connection: connection.journal(lines))[name]
-    if isinstance(told, HostError):
-        raise told
-    for line in told:
+        journals = session.run_on_each("Reading the journal", [name], lambda _, connection: connection.journal(lines))
+    journal = journals[name]
+    if isinstance(journal, HostError):
+        raise journal
+    for line in journal:
         out.print(escape(line))
     return Exit.OK

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jada.cli.options import host_options
-from jada.cli.results import each_judged
+from jada.cli.results import judge_each
 from jada.cli.session import open_session
 from jada.cli.ui.console import escape, out, write_file
 from jada.cli.ui.duration import parse_duration
@@ -60,16 +60,16 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
       (umask 027; jada report --html /srv/www/fleet.html)     for the group to read, and for nobody else
     """
     # Not for completion, which wants the options alone.
-    from jada.cli.drift.check import judged, summary
+    from jada.cli.drift.check import evaluate_fleet, summary
     from jada.cli.report.page import html
 
     with open_session(fleet_file, role, limit) as session:
-        seen = each_judged(session.look("Checking hosts"), _explainable)
-        found = judged(session, seen, whole=role is None and limit is None)
+        seen = judge_each(session.look("Checking hosts"), _explainable)
+        drift = evaluate_fleet(session, seen, whole=role is None and limit is None)
     words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
-    write_file(file, html(_page(found, seen.ok, since, " ".join(filter(None, words)))), for_all=False)
-    out.print(f"Wrote {escape(str(file))}. {summary(found)}")
-    return found.exit
+    write_file(file, html(_page(drift, seen.ok, since, " ".join(filter(None, words)))), for_all=False)
+    out.print(f"Wrote {escape(str(file))}. {summary(drift)}")
+    return drift.exit
 
 
 def _explainable(name: str, state: State) -> State:
@@ -80,21 +80,21 @@ def _explainable(name: str, state: State) -> State:
     return state
 
 
-def _page(found: DriftReport, states: Mapping[str, State], seconds: int, only: str) -> Page:
+def _page(drift: DriftReport, states: Mapping[str, State], seconds: int, only: str) -> Page:
     """The page with what this machine remembers of the hosts that are on it."""
     from jada.cli.drift.log import open_log
     from jada.cli.records.sqlite import open_records
     from jada.cli.report.page import Done, Page
 
-    since = found.at - timedelta(seconds=seconds)
-    names = {row.host for row in found.hosts}
+    since = drift.at - timedelta(seconds=seconds)
+    names = {row.host for row in drift.hosts}
     with open_records() as records:
         done = [
             Done(entry, dict(Counter(host.outcome for host in hosts)))
-            for entry in records.since(found.fleet, since)
-            if (hosts := [host for host in records.hosts(entry.id) if found.whole or host.host in names])
+            for entry in records.since(drift.fleet, since)
+            if (hosts := [host for host in records.hosts(entry.id) if drift.whole or host.host in names])
         ]
     with open_log() as log:
-        checks, episodes = log.since(found.fleet, since.isoformat(timespec="seconds"))
-    own = tuple(one for one in episodes if found.whole or one.host in names)
-    return Page(found, states, since, tuple(checks), own, tuple(done), only)
+        checks, episodes = log.since(drift.fleet, since.isoformat(timespec="seconds"))
+    own = tuple(episode for episode in episodes if drift.whole or episode.host in names)
+    return Page(drift, states, since, tuple(checks), own, tuple(done), only)

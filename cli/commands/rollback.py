@@ -56,9 +56,9 @@ def rollback(
       jada rollback --to sonnet-4.5     to the last release with this model
       jada rollback --redo              the rollback was a mistake
     """
-    from jada.cli.records.sqlite import open_records, told_only
+    from jada.cli.records.sqlite import best_effort, open_records
     from jada.cli.rollout.run import run_rollout
-    from jada.cli.rollout.way_back import described, last_change, recorded
+    from jada.cli.rollout.way_back import last_change, last_recorded, rollback_notes
     from jada.tasks import plan
 
     if to and redo:
@@ -69,8 +69,8 @@ def rollback(
         seen = session.look(history=True, goes_on=options.yes and not options.dry_run)
         with open_records(needed=False) as records:
             mine = None
-            with told_only():
-                mine = recorded(records, session.fleet.name)
+            with best_effort():
+                mine = last_recorded(records, session.fleet.name)
             last = last_change(seen, mine)
             change = last.change if last else ""
 
@@ -89,7 +89,7 @@ def rollback(
                 title=f"{'Redo' if redo else 'Roll back'} {session.fleet.name}, release {request.id}",
                 options=options,
                 seen=seen,
-                about=lambda plans: described(session.fleet, seen, plans, None if target else last, redo),
+                about=lambda plans: rollback_notes(session.fleet, seen, plans, None if target else last, redo),
                 records=records,
             )
 

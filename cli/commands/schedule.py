@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SYSTEM_UNITS = Path("/etc/systemd/system")
 # GitHub runs no schedule more often.
 GITHUB_LEAST = 5 * 60
-# What User= of a unit takes (systemd.syntax(7), "User/Group Name Syntax"), and the names a domain gives.
+# Names that User= of a unit takes (systemd.syntax(7), "User/Group Name Syntax"), and those a domain gives.
 _USER = re.compile(r"[A-Za-z0-9_][\w.@-]*\$?", re.ASCII)
 
 
@@ -44,7 +44,7 @@ class Job:
 
     @property
     def history(self) -> Path:
-        """Where jada keeps its history, when nothing in the environment says otherwise."""
+        """The folder of jada's history, when nothing in the environment says otherwise."""
         return self.home / ".local/state/jada"
 
 
@@ -105,7 +105,7 @@ def units(job: Job, seconds: int, every: str) -> dict[str, str]:
     _check_words((*job.command, *map(str, job.writes)))
     if not _USER.fullmatch(job.user):
         raise ConfigError(f"A unit of systemd can't run as {job.user!r}", "a user of letters, digits and . _ -")
-    given = {
+    values = {
         "user": job.user,
         "command": " ".join(map(systemd_word, job.command)),
         # A minus: what is not there need not be writable.
@@ -114,7 +114,7 @@ def units(job: Job, seconds: int, every: str) -> dict[str, str]:
         "seconds": str(seconds),
     }
     texts = {name: (FILES / "units" / name).read_text() for name in ("jada-drift.service", "jada-drift.timer")}
-    return {name: _filled(text, given) for name, text in texts.items()}
+    return {name: _filled(text, values) for name, text in texts.items()}
 
 
 def cron_line(seconds: int, every: str, command: Sequence[str]) -> str:
@@ -167,7 +167,7 @@ def drift_words(fleet_file: Path, params: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _drift_options(options: Sequence[str]) -> dict[str, Any]:
-    """What `jada drift` makes of them. Raises click.UsageError."""
+    """The parameters of `jada drift` by these options. Raises click.UsageError."""
     with drift.make_context("jada drift", list(options)) as context:
         params = dict(context.params)
     for name in ("code", "since", "fleet_file"):
@@ -227,12 +227,12 @@ def _make_history(job: Job) -> None:
         raise JadaError(f"{job.user} can't make the folder {job.history}: {done.stderr.strip()}")
 
 
-def _filled(text: str, given: dict[str, str]) -> str:
-    return re.sub(r"\{\{ (\w+) \}\}", lambda found: given[found.group(1)], text)
+def _filled(text: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{\{ (\w+) \}\}", lambda match: values[match.group(1)], text)
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """A line break, or what a terminal takes for a command, has no way to be written in a crontab or a workflow."""
+    """Raises ConfigError for line breaks and control characters: a crontab or a workflow has no way to write them."""
     for word in words:
         if not word.isprintable():
             raise ConfigError(f"This can't be put into a schedule: {word!r}", "a name without control characters")

@@ -12,14 +12,14 @@ import click
 
 from jada import Exit, Host, HostError
 from jada.cli.options import host_options
-from jada.cli.results import each_judged
+from jada.cli.results import judge_each
 from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since
 from jada.cli.ui.duration import iso
 from jada.cli.ui.locks import lock_as_json
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks import checks, codes
-from jada.tasks.release import told
+from jada.tasks.release import printable
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
         seen = session.look()
     roles = {host.name: host.role for host in session.hosts}
     today = datetime.now(UTC).date()
-    facts = each_judged(seen, lambda name, state: _facts(state, session.fleet, roles[name], today))
+    facts = judge_each(seen, lambda name, state: _facts(state, session.fleet, roles[name], today))
     rows = [_row(host, facts[host.name]) for host in session.hosts]
     code = Exit.FAILED if any(row["error"] for row in rows) else Exit.OK
     if as_json:
@@ -104,7 +104,7 @@ def _row(host: Host, facts: Mapping[str, Any] | HostError) -> dict[str, Any]:
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
-    """The model on disk is the least of all to tell where it is the one that runs, and among the first where not."""
+    """The columns: that of the model on disk comes last where it is the one that runs, among the first where not."""
     differs = any(row["model_on_disk"] != row["model_running"] for row in rows if not row["error"])
     return [replace(one, rank=9) if one.name == ON_DISK and not differs else one for one in COLUMNS]
 
@@ -126,7 +126,7 @@ def _counted(counts: Counter[str], before: str = "") -> str:
 
 
 def _about(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """What is told of hosts below the table, once for all that it is said of."""
+    """The notes below the table, each once for all the hosts that it is about."""
     hosts: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for text in row["notes"]:
@@ -148,7 +148,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
     drift = () if state.running_transaction else checks.drift(state)
     return {
         "state": CHANGING if state.running_transaction else unit,
-        "changing_by": told(state.running_transaction) or None,
+        "changing_by": printable(state.running_transaction) or None,
         "model_on_disk": None if state.unseen else state.settings.model,
         "model_running": checks.running_model(state),
         "open_files_in_force": process.soft if process else None,
@@ -159,7 +159,7 @@ def _facts(state: State, fleet: Fleet, role: str, today: date) -> dict[str, Any]
         "drift": [finding.code for finding in (*drift, *beside) if finding.is_drift],
         "operator_lock": lock_as_json(held) if held else None,
         "notes": [
-            *([f"being changed by {told(state.running_transaction)}"] if state.running_transaction else []),
+            *([f"being changed by {printable(state.running_transaction)}"] if state.running_transaction else []),
             *(f"{one.code} {one.name}: {one.actual}" for one in beside if one.kind is not codes.MODEL_NOT_OF_FLEET),
         ],
     }

@@ -62,33 +62,33 @@ def upgrade(
     from jada.tasks import plan
 
     with open_session(fleet_file, role, limit) as session:
-        wanted = _wanted(session, to, allow_unlisted)
+        desired = _desired_models(session, to, allow_unlisted)
         request = session.request(restart=restart, reason=reason)
 
         def planner(name: str, state: State) -> Plan:
-            role, model = session.role(name), wanted[name].id
-            made = plan.upgrade(request, role, model, state, session.engine.service)
-            note = "" if to else plan.of_the_file(made, role, state)
-            return replace(made, notes=(*made.notes, note)) if note else made
+            role, model = session.role(name), desired[name].id
+            base = plan.upgrade(request, role, model, state, session.engine.service)
+            note = "" if to else plan.of_the_file(base, role, state)
+            return replace(base, notes=(*base.notes, note)) if note else base
 
         listed, today = models.catalogue(session.fleet.models), datetime.now(UTC).date()
-        for exact in dict.fromkeys(one.id for one in wanted.values()):
-            if when := models.retirement(exact, listed, today):
-                err.print(f"[yellow]Note[/] {escape(exact)} {escape(when)}")
-        told = sorted(
-            {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in wanted.values()}
+        for model_id in dict.fromkeys(model.id for model in desired.values()):
+            if when := models.retirement(model_id, listed, today):
+                err.print(f"[yellow]Note[/] {escape(model_id)} {escape(when)}")
+        titles = sorted(
+            {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in desired.values()}
         )
         return run_rollout(
             session,
             request,
             planner,
             kind="upgrade",
-            title=f"Upgrade {session.fleet.name} to {', '.join(told)}, release {request.id}",
+            title=f"Upgrade {session.fleet.name} to {', '.join(titles)}, release {request.id}",
             options=options,
         )
 
 
-def _wanted(session: FleetSession, to: str | None, allow_unlisted: bool) -> dict[str, Model]:
+def _desired_models(session: FleetSession, to: str | None, allow_unlisted: bool) -> dict[str, Model]:
     """The model for each host, by name. Raises ConfigError for a host whose role asks for none."""
     from jada.inventory import models
 

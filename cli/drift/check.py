@@ -1,4 +1,4 @@
-"""What `jada drift` does with what was seen: judged, shown, kept, and told to those who want to know."""
+"""A check for drift: the hosts that were seen are evaluated, shown, kept, and told to those who want to know."""
 
 from __future__ import annotations
 
@@ -39,30 +39,30 @@ EPISODES = (
 )
 
 
-def judged(session: FleetSession, seen: Mapping[str, State | HostError], whole: bool) -> DriftReport:
-    """What was seen, judged by the hosts' own releases, by fleet.yml and by the record. Raises JadaError."""
-    return _judged(session, seen, _released(session.fleet), whole)
+def evaluate_fleet(session: FleetSession, seen: Mapping[str, State | HostError], whole: bool) -> DriftReport:
+    """Evaluates what was seen, by the hosts' own releases, by fleet.yml and by the record. Raises JadaError."""
+    return _evaluate(session, seen, _released(session.fleet), whole)
 
 
-def judged_anyway(
+def evaluate_fleet_anyway(
     session: FleetSession, seen: Mapping[str, State | HostError], whole: bool
 ) -> tuple[DriftReport, JadaError | None]:
-    """The same; where the record can't be read, without it, and why that is. Raises ConfigError."""
+    """Does the same without the record where it can't be read, and gives the reason too. Raises ConfigError."""
     released, unread = {}, None
     try:
         released = _released(session.fleet)
     except JadaError as error:
         unread = error
-    return _judged(session, seen, released, whole), unread
+    return _evaluate(session, seen, released, whole), unread
 
 
-def _judged(
+def _evaluate(
     session: FleetSession, seen: Mapping[str, State | HostError], released: Mapping[str, str], whole: bool
 ) -> DriftReport:
-    found = evaluate(session.fleet, session.hosts, seen, released, datetime.now(UTC), whole)
-    for note in unmatched(session.fleet, session.hosts, found) if whole else ():
+    report = evaluate(session.fleet, session.hosts, seen, released, datetime.now(UTC), whole)
+    for note in unmatched(session.fleet, session.hosts, report) if whole else ():
         err.print(f"[yellow]Note[/] {escape(note)}")
-    return found
+    return report
 
 
 def _released(fleet: Fleet) -> dict[str, str]:
@@ -71,35 +71,37 @@ def _released(fleet: Fleet) -> dict[str, str]:
         return {name: entry.release for name, entry in records.released(fleet.name).items()}
 
 
-def show(found: DriftReport) -> None:
+def show(report: DriftReport) -> None:
     """Prints one line for each finding, what is no drift once for all its hosts, and one that counts the hosts."""
     noted: dict[str, list[str]] = defaultdict(list)
-    for row in found.hosts:
-        for one in row.findings:
-            if one.is_drift:
-                out.print(_line(row, one))
+    for row in report.hosts:
+        for evaluated in row.findings:
+            if evaluated.is_drift:
+                out.print(_line(row, evaluated))
             else:
-                noted[formats.told(one)].append(row.host)
-    for told, hosts in noted.items():
-        out.print(f"[yellow]•[/] [bold]{escape(named(hosts))}[/] {escape(told)}")
-    out.print(summary(found))
+                noted[formats.text_of(evaluated)].append(row.host)
+    for text, hosts in noted.items():
+        out.print(f"[yellow]•[/] [bold]{escape(named(hosts))}[/] {escape(text)}")
+    out.print(summary(report))
 
 
-def summary(found: DriftReport) -> str:
+def summary(report: DriftReport) -> str:
     """The hosts, counted by what is known of them."""
-    counts = {words: found.count(status) for status, words in IN_WORDS.items()}
-    hosts = len(found.hosts) - counts["gone"]
+    counts = {words: report.count(status) for status, words in IN_WORDS.items()}
+    hosts = len(report.hosts) - counts["gone"]
     return f"{plural(hosts, 'host')}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}."
 
 
-def _line(row: HostDrift, one: EvaluatedFinding) -> str:
-    what = escape(formats.told(one))
+def _line(row: HostDrift, evaluated: EvaluatedFinding) -> str:
+    shown = escape(formats.text_of(evaluated))
     if row.status is Status.NOT_CHECKED:
-        what = f"[red]not checked[/] {one.finding.code} {one.finding.name}: {escape(one.finding.actual)}"
-    return f"[red]✗[/] [bold]{escape(row.host)}[/] {what}\n    Fix: {escape(one.finding.fix_on(row.host))}"
+        shown = (
+            f"[red]not checked[/] {evaluated.finding.code} {evaluated.finding.name}: {escape(evaluated.finding.actual)}"
+        )
+    return f"[red]✗[/] [bold]{escape(row.host)}[/] {shown}\n    Fix: {escape(evaluated.finding.fix_on(row.host))}"
 
 
-def remember_and_tell(session: FleetSession, found: DriftReport, unread: JadaError | None = None) -> None:
+def remember_and_tell(session: FleetSession, report: DriftReport, unread: JadaError | None = None) -> None:
     """Keeps the history and sends notices; what could not be sent is told here and sent the next time.
 
     Raises JadaError, also where the record was `unread`: what was found without it may be news that is none.
@@ -108,7 +110,7 @@ def remember_and_tell(session: FleetSession, found: DriftReport, unread: JadaErr
         raise unread
     sends = notices.channels(session.fleet)
     with open_log() as log:
-        log.add(found, sends)
+        log.add(report, sends)
         for error in notices.notify(session.fleet.name, log, sends):
             err.print(f"[yellow]Warning[/] {escape(error.message)}; it will be told at the next check")
             if error.hint:
@@ -125,28 +127,35 @@ def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit:
         known = records.host_names(config.name) | log.host_names(config.name)
         hosts = choose_recorded(config, known, role, limit)
         checks, episodes = log.since(config.name, at)
-    episodes = [one for one in episodes if hosts is None or one.host in hosts]
+    episodes = [episode for episode in episodes if hosts is None or episode.host in hosts]
     if as_json:
-        lists = {"checks": [_as_json(one) for one in checks], "episodes": [_as_json(one) for one in episodes]}
+        lists = {
+            "checks": [_as_json(check) for check in checks],
+            "episodes": [_as_json(episode) for episode in episodes],
+        }
         emit_json("drift-history", config.name, Exit.OK, {"since": at, **lists})
         return Exit.OK
     if episodes:
-        show_table(EPISODES, [_cells(one) for one in episodes], hint="--json")
-    unchecked = sum(one.not_checked > 0 for one in checks)
+        show_table(EPISODES, [_cells(episode) for episode in episodes], hint="--json")
+    unchecked = sum(check.not_checked > 0 for check in checks)
     missed = f", {unchecked} of which could not check every host" if unchecked else ""
-    told = plural(len(episodes), "finding") if episodes else "nothing found"
-    told += "" if hosts is None else " on these hosts"
-    out.print(f"{escape(config.name)} since {at}: {plural(len(checks), 'check')} from this machine{missed}; {told}.")
+    tally = plural(len(episodes), "finding") if episodes else "nothing found"
+    tally += "" if hosts is None else " on these hosts"
+    out.print(f"{escape(config.name)} since {at}: {plural(len(checks), 'check')} from this machine{missed}; {tally}.")
     return Exit.OK
 
 
-def _as_json(one: Check | Episode) -> dict[str, Any]:
-    return nulled({key: value for key, value in asdict(one).items() if key != "fleet"})
+def _as_json(entry: Check | Episode) -> dict[str, Any]:
+    return nulled({key: value for key, value in asdict(entry).items() if key != "fleet"})
 
 
-def _cells(one: Episode) -> list[str]:
-    ended = f"{_time(one.closed_at)} {escape(one.resolution)}" if one.closed_at else "[red]open[/]"
-    return [_time(one.opened_at), ended, *map(escape, (one.host, one.code, one.expected, one.actual))]
+def _cells(episode: Episode) -> list[str]:
+    ended = f"{_time(episode.closed_at)} {escape(episode.resolution)}" if episode.closed_at else "[red]open[/]"
+    return [
+        _time(episode.opened_at),
+        ended,
+        *map(escape, (episode.host, episode.code, episode.expected, episode.actual)),
+    ]
 
 
 def _time(at: str) -> str:

@@ -1,4 +1,4 @@
-"""What a check of the fleet found, judged: what counts as drift, what is accepted, what could not be known. Pure."""
+"""The evaluation of a check: what counts as drift, what is accepted, what could not be known. Pure."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.accept import Acceptance
     from jada.inventory.fleet.config import Fleet
 
-# Why a host could not be checked, where that is more than a plain trouble.
+# Findings of a host that could not be checked, where there is more than a plain trouble.
 WHY_NOT = {HostKeyError: codes.HOST_KEY_CHANGED, OtherMachineError: codes.OTHER_MACHINE}
 UNCHECKED = (codes.NOT_CHECKED, *WHY_NOT.values())
-# What fleet.yml, the catalogue and people say of a host, whatever its release is.
+# Findings by the word of fleet.yml, the catalogue and people, whatever the host's release is.
 BESIDE = (codes.MODEL_RETIRES, codes.OPERATOR_LOCK, codes.MODEL_NOT_OF_FLEET, codes.ROLE_MIXED)
 # No transaction lasts as long, and no host is begun after fleet.yml's deadline.
 LONGEST_CHANGE = timedelta(hours=1)
@@ -37,7 +37,7 @@ HOLDER = re.compile(r".* since (\S+) for release \S+")
 
 
 class Status(StrEnum):
-    """What is known of a host. Only IN_SYNC is fine; a host that is gone or just being changed was not checked."""
+    """The status of a host. Only IN_SYNC is fine; a host that is gone or just being changed was not checked."""
 
     IN_SYNC = "in_sync"
     DRIFTED = "drifted"
@@ -60,7 +60,7 @@ class EvaluatedFinding:
 
     @property
     def is_drift(self) -> bool:
-        """Whether it makes its host one that is not in sync."""
+        """True if it makes its host one that is not in sync."""
         return self.finding.is_drift and not self.is_accepted
 
 
@@ -107,38 +107,38 @@ def evaluate(
     that there isn't, or that can't be accepted.
     """
     accept = _usable(fleet)
-    latest = max([*released.values(), *(one.release.id for one in _states(seen) if one.release)], default="")
+    latest = max([*released.values(), *(state.release.id for state in _states(seen) if state.release)], default="")
     longest = timedelta(seconds=fleet.deadline) + LONGEST_CHANGE
-    usable = {name: _unless_hung(name, one, at, longest) for name, one in seen.items()}
+    usable = {name: _unless_hung(name, look, at, longest) for name, look in seen.items()}
     beside = _Beside(fleet, at.date(), latest, _models_of_roles(hosts, usable))
     rows = [_row(host, usable[host.name], released.get(host.name, ""), beside) for host in hosts]
     if whole:
         rows += _gone(hosts, seen, released)
-    found = {host.name: host for host in hosts}
-    judged = tuple(_accepted(row, found.get(row.host), accept, at.date()) for row in rows)
-    return DriftReport(fleet.name, at, judged, whole)
+    by_name = {host.name: host for host in hosts}
+    evaluated = tuple(_accepted(row, by_name.get(row.host), accept, at.date()) for row in rows)
+    return DriftReport(fleet.name, at, evaluated, whole)
 
 
-def unmatched(fleet: Fleet, hosts: Sequence[Host], found: DriftReport) -> Iterator[str]:
+def unmatched(fleet: Fleet, hosts: Sequence[Host], report: DriftReport) -> Iterator[str]:
     """Each pattern of fleet.yml's accepted findings that no host of the fleet has a name like, in words."""
     known = {host.name: host for host in hosts}
-    for index, one in enumerate(fleet.accept):
-        for pattern in one.hosts:
-            if not any(_is_about(pattern, row, known.get(row.host)) for row in found.hosts):
-                yield f"accept[{index}] ({one.code}): no host has a Name or an id like {pattern}"
+    for index, acceptance in enumerate(fleet.accept):
+        for pattern in acceptance.hosts:
+            if not any(_is_about(pattern, row, known.get(row.host)) for row in report.hosts):
+                yield f"accept[{index}] ({acceptance.code}): no host has a Name or an id like {pattern}"
 
 
 def explain(code: str) -> str:
-    """What a code or the name of a finding means, as a few lines. Raises ConfigError."""
-    by_name = {one.name: one for one in CODES.values()} | CODES
-    found = by_name.get(code) or by_name.get(code.upper())
-    if found is None:
+    """The meaning of a code or of the name of a finding, as a few lines. Raises ConfigError."""
+    by_name = {kind.name: kind for kind in CODES.values()} | CODES
+    kind = by_name.get(code) or by_name.get(code.upper())
+    if kind is None:
         raise ConfigError(
             f"There is no finding {code}{did_you_mean(code, by_name)}",
             "codes are " + ", ".join(CODES),
         )
-    drift = "" if found.severity != "note" else " (told, but not drift)"
-    return f"{found.code} {found.name}: {found.severity}{drift}\n{found.meaning}\nFix: {found.fix}"
+    drift = "" if kind.severity != "note" else " (told, but not drift)"
+    return f"{kind.code} {kind.name}: {kind.severity}{drift}\n{kind.meaning}\nFix: {kind.fix}"
 
 
 def _states(seen: Mapping[str, State | HostError]) -> Iterable[State]:
@@ -146,7 +146,7 @@ def _states(seen: Mapping[str, State | HostError]) -> Iterable[State]:
 
 
 def _unless_hung(name: str, seen: State | HostError, at: datetime, longest: timedelta) -> State | HostError:
-    """What was seen; an error under a lock that no change can hold any more, or yet: it may be held for ever."""
+    """The look as it is; an error under a lock that no change can hold any more, or yet: it may be held for ever."""
     if isinstance(seen, HostError) or -AHEAD <= _lasts(seen.running_transaction, at) <= longest:
         return seen
     return HostError(
@@ -157,18 +157,18 @@ def _unless_hung(name: str, seen: State | HostError, at: datetime, longest: time
 
 
 def _lasts(lock: str, at: datetime) -> timedelta:
-    """How long a lock is held by what it says; no time where it says none that can be."""
+    """The age of a lock by what it says; no time where it says none that can be."""
     try:
-        found = HOLDER.fullmatch(lock)
-        return at - datetime.fromisoformat(moment(found[1])) if found else timedelta()
+        match = HOLDER.fullmatch(lock)
+        return at - datetime.fromisoformat(moment(match[1])) if match else timedelta()
     except ReleaseError:
         return timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """What a host is compared with beside its own release: fleet.yml and the catalogue on a day, the newest release of
-    the fleet, and how many hosts of a role were released to which model.
+    """All that a host is compared with beside its own release: fleet.yml and the catalogue on a day, the newest release
+    of the fleet, and how many hosts of a role were released to which model.
     """
 
     fleet: Fleet
@@ -191,56 +191,56 @@ def _host(host: Host, seen: State | HostError, known: str, beside: _Beside) -> H
     if change := checks.under_way(seen):
         return HostDrift(host.name, host.role, Status.CHANGING, (EvaluatedFinding(change),))
     membership = tuple(_membership(host, seen, known, beside.latest))
-    own = (one for one in checks.drift(seen) if not (membership and one.kind is codes.NO_RELEASE))
+    own = (finding for finding in checks.drift(seen) if not (membership and finding.kind is codes.NO_RELEASE))
     others = (*of_fleet(beside.fleet, host.role, seen, beside.today), *_mixed(host, seen, beside))
     return HostDrift(host.name, host.role, Status.IN_SYNC, tuple(map(EvaluatedFinding, (*membership, *own, *others))))
 
 
 def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Finding]:
-    """What people, fleet.yml and the catalogue say of a host, whatever its release says."""
+    """Findings by the word of people, fleet.yml and the catalogue, whatever the host's release says."""
     if state.operator_lock:
         yield Finding.of(codes.OPERATOR_LOCK, "no lock", f"locked by {state.operator_lock}")
-    asked = fleet.model_of(role)
+    desired = fleet.model_of(role)
     released = state.release.desired.model if state.release else ""
-    if asked and state.release and state.release.role == role and released != asked:
+    if desired and state.release and state.release.role == role and released != desired:
         yield Finding.of(
             codes.MODEL_NOT_OF_FLEET,
-            f"{asked}, as fleet.yml asks of role {role}",
+            f"{desired}, as fleet.yml asks of role {role}",
             f"{released or 'no model'} by release {state.release.id}",
         )
     listed = models.catalogue(fleet.models)
-    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": asked}
+    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": desired}
     for model in dict.fromkeys(filter(None, uses.values())):
         if retires := models.retirement(model, listed, today):
-            why = ", ".join(use for use, one in uses.items() if one == model)
+            why = ", ".join(use for use, used in uses.items() if used == model)
             yield Finding.of(codes.MODEL_RETIRES, "a model that stays", f"{model} {retires} ({why})")
 
 
 def _models_of_roles(hosts: Iterable[Host], seen: Mapping[str, State | HostError]) -> dict[str, Counter[str]]:
-    """How many hosts of each role were released, for that role, to which model."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    """The number of hosts of each role that were released, for that role, to each model."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for host in hosts:
         state = seen[host.name]
         if isinstance(state, State) and state.release and state.release.role == host.role:
-            found[host.role][state.release.desired.model] += 1
-    return found
+            counts[host.role][state.release.desired.model] += 1
+    return counts
 
 
 def _mixed(host: Host, state: State, beside: _Beside) -> Iterator[Finding]:
-    """Where fleet.yml names no model for a role, its hosts are compared with each other."""
+    """Compares the hosts of a role with each other, where fleet.yml names no model for it."""
     if not state.release or state.release.role != host.role or beside.fleet.model_of(host.role):
         return
     counts, model = beside.models[host.role], state.release.desired.model
     (_, most), *rest = counts.most_common()
     if rest and (counts[model] < most or rest[0][1] == most):
-        told = ", ".join(f"{count} on {one or 'none'}" for one, count in counts.most_common())
+        split = ", ".join(f"{count} on {name or 'none'}" for name, count in counts.most_common())
         yield Finding.of(
-            codes.ROLE_MIXED, f"one model for role {host.role or 'none'}", f"{model or 'none'}; of that role: {told}"
+            codes.ROLE_MIXED, f"one model for role {host.role or 'none'}", f"{model or 'none'}; of that role: {split}"
         )
 
 
 def _membership(host: Host, state: State, known: str, latest: str) -> Iterator[Finding]:
-    """What a host can't tell by itself: its place in the fleet."""
+    """Findings about the place of a host in the fleet, which it can't tell by itself."""
     if state.release is None:
         if known:
             seen = "no release on it: reinstalled, or another machine of the same name"
@@ -263,38 +263,40 @@ def _gone(
     # One that shares its Name with another now is called differently, but not gone.
     here = {name for host in hosts for name in (host.name, host.own_name)}
     oldest = min((state.release.id for state in _states(seen) if state.release), default="")
-    for name, release in sorted(released.items(), key=lambda one: natural(one[0])):
+    for name, release in sorted(released.items(), key=lambda item: natural(item[0])):
         if name not in here and release >= oldest:
             finding = Finding.of(codes.HOST_GONE, f"a host, with release {release}", "not found by fleet.yml's sources")
             yield HostDrift(name, "", Status.GONE, (EvaluatedFinding(finding),))
 
 
 def _accepted(row: HostDrift, host: Host | None, accept: Sequence[Acceptance], today: date) -> HostDrift:
-    own = [one for one in accept if any(_is_about(pattern, row, host) for pattern in one.hosts)]
-    found = tuple(_judged(one.finding, own, today) for one in row.findings)
-    drifted = row.status is Status.IN_SYNC and any(one.is_drift for one in found)
-    return replace(row, findings=found, status=Status.DRIFTED if drifted else row.status)
+    own = [acceptance for acceptance in accept if any(_is_about(pattern, row, host) for pattern in acceptance.hosts)]
+    findings = tuple(_evaluate_finding(evaluated.finding, own, today) for evaluated in row.findings)
+    drifted = row.status is Status.IN_SYNC and any(evaluated.is_drift for evaluated in findings)
+    return replace(row, findings=findings, status=Status.DRIFTED if drifted else row.status)
 
 
 def _is_about(pattern: str, row: HostDrift, host: Host | None) -> bool:
-    """Whether a pattern means a host; of one that is gone, no more is known than its name."""
+    """True if a pattern means a host; of one that is gone, no more is known than its name."""
     return host.is_called(pattern) if host else fnmatchcase(row.host, pattern)
 
 
-def _judged(finding: Finding, accept: Sequence[Acceptance], today: date) -> EvaluatedFinding:
-    about = [one for one in accept if one.code == finding.code]
-    last = max(about, key=lambda one: one.until, default=None)
+def _evaluate_finding(finding: Finding, accept: Sequence[Acceptance], today: date) -> EvaluatedFinding:
+    about = [acceptance for acceptance in accept if acceptance.code == finding.code]
+    last = max(about, key=lambda acceptance: acceptance.until, default=None)
     return EvaluatedFinding(finding, last, expired=last is not None and last.until < today)
 
 
 def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:
-    for index, one in enumerate(fleet.accept):
-        where = f"{fleet.path}:{one.line}: accept[{index}].code"
-        if one.code not in CODES:
-            raise ConfigError(f"{where} is no code of a finding: {one.code}{did_you_mean(one.code, CODES)}")
-        if CODES[one.code] in UNCHECKED:
+    for index, acceptance in enumerate(fleet.accept):
+        where = f"{fleet.path}:{acceptance.line}: accept[{index}].code"
+        if acceptance.code not in CODES:
             raise ConfigError(
-                f"{where} can't be {one.code}: nothing is known of a host that was not checked",
+                f"{where} is no code of a finding: {acceptance.code}{did_you_mean(acceptance.code, CODES)}"
+            )
+        if CODES[acceptance.code] in UNCHECKED:
+            raise ConfigError(
+                f"{where} can't be {acceptance.code}: nothing is known of a host that was not checked",
                 "take the host out of fleet.yml's sources, if it is meant to be away",
             )
     return fleet.accept

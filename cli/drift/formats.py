@@ -1,4 +1,4 @@
-"""What a check found, in the forms that CI and monitoring read. Each is a pure function of one Drift.
+"""A check in the forms that CI and monitoring read. Each is a pure function of one DriftReport.
 
 A host that could not be checked is an error in every form. What is accepted is named as such and is none.
 """
@@ -29,7 +29,7 @@ def as_json(drift: DriftReport) -> dict[str, Any]:
                 "status": str(row.status),
                 "in_sync": {Status.IN_SYNC: True, Status.DRIFTED: False}.get(row.status),
                 "error": row.findings[0].finding.actual if row.status is Status.NOT_CHECKED else None,
-                "findings": [_finding(row, one) for one in row.findings],
+                "findings": [_finding(row, evaluated) for evaluated in row.findings],
             }
             for row in drift.hosts
         ],
@@ -40,7 +40,7 @@ def junit(drift: DriftReport) -> str:
     """JUnit's XML: a suite for each host, with a case for each finding, and one that passes if it is in sync."""
     root = ElementTree.Element("testsuites", name=visible(f"jada drift: {drift.fleet}"))
     for row in drift.hosts:
-        cases = [_case(row, one) for one in row.findings]
+        cases = [_case(row, evaluated) for evaluated in row.findings]
         cases += [_empty_case(row, "in sync")] if row.status is Status.IN_SYNC else []
         kinds = Counter(child.tag for case in cases for child in case)
         suite = ElementTree.SubElement(
@@ -90,7 +90,7 @@ def sarif(drift: DriftReport, place: Path) -> str:
             for code in CODES.values()
         ],
     }
-    results = [_result(row, one, place) for row in drift.hosts for one in row.findings]
+    results = [_result(row, evaluated, place) for row in drift.hosts for evaluated in row.findings]
     run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
     return json_text({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
@@ -101,8 +101,12 @@ def prometheus(drift: DriftReport) -> str:
     Every code is there, with 0 where nothing was found: an alert on a series that vanishes never resolves.
     """
     fleet = {"fleet": drift.fleet}
-    found = Counter(one.finding.code for row in drift.hosts for one in row.findings if not one.is_accepted)
-    accepted = Counter(one.finding.code for row in drift.hosts for one in row.findings if one.is_accepted)
+    found = Counter(
+        evaluated.finding.code for row in drift.hosts for evaluated in row.findings if not evaluated.is_accepted
+    )
+    accepted = Counter(
+        evaluated.finding.code for row in drift.hosts for evaluated in row.findings if evaluated.is_accepted
+    )
     families = (
         (
             "jada_drift_last_check_timestamp_seconds",
@@ -112,7 +116,7 @@ def prometheus(drift: DriftReport) -> str:
         (
             "jada_drift_hosts",
             "Hosts by what is known of them; not_checked ones are not fine.",
-            [({**fleet, "status": str(one)}, drift.count(one)) for one in Status],
+            [({**fleet, "status": str(status)}, drift.count(status)) for status in Status],
         ),
         (
             "jada_drift_findings",
@@ -129,50 +133,52 @@ def prometheus(drift: DriftReport) -> str:
         ),
     )
     return "".join(
-        f"# HELP {name} {text}\n# TYPE {name} gauge\n" + "".join(_sample(name, *one) for one in samples)
+        f"# HELP {name} {text}\n# TYPE {name} gauge\n" + "".join(_sample(name, *sample) for sample in samples)
         for name, text, samples in families
     )
 
 
 def github(drift: DriftReport) -> str:
     """Annotations for GitHub Actions, one line for each finding (its workflow commands)."""
-    return "".join(_annotation(row, one) for row in drift.hosts for one in row.findings)
+    return "".join(_annotation(row, evaluated) for row in drift.hosts for evaluated in row.findings)
 
 
-def told(one: EvaluatedFinding) -> str:
+def text_of(evaluated: EvaluatedFinding) -> str:
     """A finding in one line, with who accepts it."""
-    return f"{one.finding}{acceptance(one)}"
+    return f"{evaluated.finding}{acceptance(evaluated)}"
 
 
-def acceptance(one: EvaluatedFinding) -> str:
+def acceptance(evaluated: EvaluatedFinding) -> str:
     """The end of a sentence about a finding: until when and why it is, or was, accepted."""
-    if one.acceptance is None:
+    if evaluated.acceptance is None:
         return ""
-    until, reason = one.acceptance.until, one.acceptance.reason
+    until, reason = evaluated.acceptance.until, evaluated.acceptance.reason
     return (
-        f" (accepted until {until}: {reason})" if one.is_accepted else f" (its acceptance expired on {until}: {reason})"
+        f" (accepted until {until}: {reason})"
+        if evaluated.is_accepted
+        else f" (its acceptance expired on {until}: {reason})"
     )
 
 
-def _finding(row: HostDrift, one: EvaluatedFinding) -> dict[str, Any]:
-    accepted = one.acceptance
+def _finding(row: HostDrift, evaluated: EvaluatedFinding) -> dict[str, Any]:
+    accepted = evaluated.acceptance
     return {
-        **finding_as_json(one.finding, row.host),
-        "is_drift": one.is_drift,
+        **finding_as_json(evaluated.finding, row.host),
+        "is_drift": evaluated.is_drift,
         "acceptance": accepted
-        and {"reason": accepted.reason, "until": accepted.until.isoformat(), "expired": one.expired},
+        and {"reason": accepted.reason, "until": accepted.until.isoformat(), "expired": evaluated.expired},
     }
 
 
-def _case(row: HostDrift, one: EvaluatedFinding) -> ElementTree.Element:
-    finding = one.finding
+def _case(row: HostDrift, evaluated: EvaluatedFinding) -> ElementTree.Element:
+    finding = evaluated.finding
     case = _empty_case(row, f"{finding.code} {finding.name}")
-    if one.is_drift:
+    if evaluated.is_drift:
         kind = "error" if row.status is Status.NOT_CHECKED else "failure"
         child = ElementTree.SubElement(case, kind, type=finding.code, message=visible(finding.actual))
-        child.text = f"{visible(told(one))}\nFix: {visible(finding.fix_on(row.host))}"
+        child.text = f"{visible(text_of(evaluated))}\nFix: {visible(finding.fix_on(row.host))}"
     else:
-        ElementTree.SubElement(case, "skipped", message=visible(told(one)))
+        ElementTree.SubElement(case, "skipped", message=visible(text_of(evaluated)))
     return case
 
 
@@ -181,13 +187,13 @@ def _empty_case(row: HostDrift, name: str) -> ElementTree.Element:
     return ElementTree.Element("testcase", name=visible(name), classname=classname, time="0")
 
 
-def _result(row: HostDrift, one: EvaluatedFinding, place: Path) -> dict[str, Any]:
-    finding = one.finding
+def _result(row: HostDrift, evaluated: EvaluatedFinding, place: Path) -> dict[str, Any]:
+    finding = evaluated.finding
     result: dict[str, Any] = {
         "ruleId": finding.code,
         "ruleIndex": list(CODES).index(finding.code),
         "level": finding.severity,
-        "message": {"text": visible(f"{row.host}: {told(one)}. Fix: {finding.fix_on(row.host)}")},
+        "message": {"text": visible(f"{row.host}: {text_of(evaluated)}. Fix: {finding.fix_on(row.host)}")},
         "locations": [
             {
                 "physicalLocation": {
@@ -199,8 +205,8 @@ def _result(row: HostDrift, one: EvaluatedFinding, place: Path) -> dict[str, Any
         ],
         "partialFingerprints": {"jadaHostAndCode/v1": visible(f"{row.host}:{finding.code}")},
     }
-    if one.acceptance and one.is_accepted:
-        justification = visible(f"{one.acceptance.reason}, until {one.acceptance.until}")
+    if evaluated.acceptance and evaluated.is_accepted:
+        justification = visible(f"{evaluated.acceptance.reason}, until {evaluated.acceptance.until}")
         result["suppressions"] = [{"kind": "external", "justification": justification}]
     return result
 
@@ -214,11 +220,11 @@ def _label(text: str) -> str:
     return visible(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _annotation(row: HostDrift, one: EvaluatedFinding) -> str:
-    finding = one.finding
-    level = "notice" if one.is_accepted or finding.severity == NOTE else finding.severity
+def _annotation(row: HostDrift, evaluated: EvaluatedFinding) -> str:
+    finding = evaluated.finding
+    level = "notice" if evaluated.is_accepted or finding.severity == NOTE else finding.severity
     title = _command(f"{row.host}: {finding.code} {finding.name}").replace(":", "%3A").replace(",", "%2C")
-    text = f"{finding.difference}{acceptance(one)}. Fix: {finding.fix_on(row.host)}"
+    text = f"{finding.difference}{acceptance(evaluated)}. Fix: {finding.fix_on(row.host)}"
     return f"::{level} title={title}::{_command(text)}\n"
 
 

@@ -1,4 +1,4 @@
-"""Something done within a time limit, whatever it waits for."""
+"""A time limit for an action, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jada import JadaError
 
 
 def in_time(seconds: float, act: Callable[[], object]) -> None:
-    """Does it in a thread of its own, which is left behind when the time is up. Raises JadaError then, or what it does.
+    """Runs `act` in a thread of its own, left behind when the time is up. Raises JadaError then, or what `act` raises.
 
     The time-outs of sockets begin anew with each byte that comes. The thread is the system's: a greenlet, which gevent
     puts in its place, would keep all others waiting for as long as bytes come without a pause.

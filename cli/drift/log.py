@@ -48,7 +48,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check of the fleet: when, and how many hosts stood how."""
+    """One check of the fleet: when, and the number of hosts by status."""
 
     fleet: str
     at: str
@@ -61,14 +61,15 @@ def compare(drift: DriftReport, known: Sequence[Episode]) -> tuple[list[Episode]
     """The episodes that begin with this check, and those of `known` (the open ones) that it ends."""
     at = drift.at.isoformat(timespec="seconds")
     rows = {row.host: row for row in drift.hosts}
-    # What is there half-way through a change begins nothing and ends nothing.
+    # A finding half-way through a change begins nothing and ends nothing.
     settled = [row for row in drift.hosts if row.status is not Status.CHANGING]
-    now = {(one.host, one.code): one for row in settled for one in _episodes(drift.fleet, row, at)}
-    was = {(one.host, one.code) for one in known}
+    now = {(episode.host, episode.code): episode for row in settled for episode in _episodes(drift.fleet, row, at)}
+    was = {(episode.host, episode.code) for episode in known}
     ended = [
-        replace(one, closed_at=at, resolution=resolution)
-        for one in known
-        if (one.host, one.code) not in now and (resolution := _resolution(one, rows.get(one.host), drift.whole))
+        replace(episode, closed_at=at, resolution=resolution)
+        for episode in known
+        if (episode.host, episode.code) not in now
+        and (resolution := _resolution(episode, rows.get(episode.host), drift.whole))
     ]
     return [episode for key, episode in now.items() if key not in was], ended
 
@@ -94,15 +95,15 @@ class DriftLog:
             begun, ended = compare(drift, self._open(drift.fleet))
             write(db, "drift_check", [check])
             write(db, "drift_episode", (*begun, *ended))
-            notices = [Notice(NEW, one) for one in begun] + [Notice(RESOLVED, one) for one in ended]
+            notices = [Notice(NEW, episode) for episode in begun] + [Notice(RESOLVED, episode) for episode in ended]
             db.executemany(
                 "INSERT OR REPLACE INTO drift_notice (target, fleet, host, code, opened_at, event) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                (_key(target, one) for target in targets for one in notices if one.episode.severity != NOTE),
+                (_key(target, notice) for target in targets for notice in notices if notice.episode.severity != NOTE),
             )
 
     def pending(self, fleet: str, target: str) -> list[Notice]:
-        """What a target has not been told yet, what is new first."""
+        """The notices that a target has not got yet, new findings first."""
         rows = self._connection.execute(
             "SELECT event, drift_episode.* FROM drift_notice JOIN drift_episode USING (fleet, host, code, opened_at) "
             "WHERE target = ? AND fleet = ?",
@@ -116,7 +117,7 @@ class DriftLog:
             db.executemany(
                 "DELETE FROM drift_notice WHERE target = ? AND fleet = ? AND host = ? AND code = ? "
                 "AND opened_at = ? AND event = ?",
-                (_key(target, one) for one in notices),
+                (_key(target, notice) for notice in notices),
             )
 
     def since(self, fleet: str, at: str) -> tuple[list[Check], list[Episode]]:
@@ -127,9 +128,9 @@ class DriftLog:
         episodes = self._connection.execute(
             "SELECT * FROM drift_episode WHERE fleet = ? AND (closed_at = '' OR closed_at >= ?)", (fleet, at)
         )
-        found = [read(Episode, row) for row in episodes]
+        opened = [read(Episode, row) for row in episodes]
         return [read(Check, row) for row in checks], sorted(
-            found, key=lambda one: (one.opened_at, natural(one.host), one.code)
+            opened, key=lambda episode: (episode.opened_at, natural(episode.host), episode.code)
         )
 
     def host_names(self, fleet: str) -> set[str]:
@@ -143,21 +144,21 @@ class DriftLog:
 
 
 def _episodes(fleet: str, row: HostDrift, at: str) -> Iterator[Episode]:
-    """What is found on a host and not accepted, one episode for each code."""
+    """The findings on a host that are not accepted, one episode for each code."""
     by_code: dict[str, list[Finding]] = {}
-    for one in row.findings:
-        if not one.is_accepted:
-            by_code.setdefault(one.finding.code, []).append(one.finding)
-    for code, found in by_code.items():
+    for evaluated in row.findings:
+        if not evaluated.is_accepted:
+            by_code.setdefault(evaluated.finding.code, []).append(evaluated.finding)
+    for code, findings in by_code.items():
         yield Episode(
             fleet=fleet,
             host=row.host,
             code=code,
             opened_at=at,
-            severity=found[0].severity,
-            expected=_joined(one.expected for one in found),
-            actual=_joined(one.actual for one in found),
-            fix=visible(found[0].fix_on(row.host)),
+            severity=findings[0].severity,
+            expected=_joined(finding.expected for finding in findings),
+            actual=_joined(finding.actual for finding in findings),
+            fix=visible(findings[0].fix_on(row.host)),
         )
 
 
@@ -166,7 +167,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _resolution(episode: Episode, row: HostDrift | None, whole: bool) -> str:
-    """How an episode ended that this check did not find; "" where it may well go on, unseen."""
+    """The resolution of an episode that this check did not find; "" where it may well go on, unseen."""
     if row is None:
         return "gone" if whole else ""
     if row.status is Status.GONE:
@@ -175,17 +176,17 @@ def _resolution(episode: Episode, row: HostDrift | None, whole: bool) -> str:
         return ""
     if row.status is Status.NOT_CHECKED and CODES.get(episode.code) not in UNCHECKED:
         return ""
-    return "accepted" if any(one.finding.code == episode.code for one in row.findings) else "resolved"
+    return "accepted" if any(evaluated.finding.code == episode.code for evaluated in row.findings) else "resolved"
 
 
 def _order(notice: Notice) -> tuple[Any, ...]:
-    one = notice.episode
-    return notice.event, max(one.opened_at, one.closed_at), natural(one.host), one.code
+    episode = notice.episode
+    return notice.event, max(episode.opened_at, episode.closed_at), natural(episode.host), episode.code
 
 
 def _key(target: str, notice: Notice) -> tuple[str, ...]:
-    one = notice.episode
-    return target, one.fleet, one.host, one.code, one.opened_at, notice.event
+    episode = notice.episode
+    return target, episode.fleet, episode.host, episode.code, episode.opened_at, notice.event
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What people are told of drift, and that each of them is told once."""
+"""Notices of drift: what each channel has to tell people, once."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ Sender = Callable[[str, str], None]
 
 
 def channels(fleet: Fleet) -> Mapping[str, Sender]:
-    """Where notices go, by the words for it: each takes a subject and a text. Raises JadaError when called in vain."""
-    found: dict[str, Sender] = {}
+    """The channels of notices, by name: each takes a subject and a text. Raises JadaError when called in vain."""
+    senders: dict[str, Sender] = {}
     if topic := fleet.notify.sns:
         # Here, because a webhook needs no boto3.
         from jada.inventory.cloud.sns import publish
 
-        found["SNS topic"] = lambda subject, text: in_time(TIMEOUT, lambda: publish(fleet.aws, topic, subject, text))
+        senders["SNS topic"] = lambda subject, text: in_time(TIMEOUT, lambda: publish(fleet.aws, topic, subject, text))
     if webhook := fleet.notify.webhook:
-        found["webhook"] = lambda subject, text: in_time(
+        senders["webhook"] = lambda subject, text: in_time(
             TIMEOUT, lambda: post(webhook, _for_slack(f"{subject}\n{text}"))
         )
-    return found
+    return senders
 
 
 def notify(fleet: str, log: DriftLog, sends: Mapping[str, Sender]) -> list[JadaError]:
@@ -65,15 +65,16 @@ def message(fleet: str, notices: Sequence[Notice]) -> tuple[str, str]:
 
 
 def _line(notice: Notice) -> str:
-    one = notice.episode
-    name = CODES[one.code].name if one.code in CODES else ""
-    what = f"{_short(one.host)} {one.code} {name}"
+    episode = notice.episode
+    name = CODES[episode.code].name if episode.code in CODES else ""
+    about = f"{_short(episode.host)} {episode.code} {name}"
     if notice.event != NEW:
-        return visible(f"{one.resolution.upper()}: {what}, found {one.opened_at}")
-    fix = visible(one.fix)
+        return visible(f"{episode.resolution.upper()}: {about}, found {episode.opened_at}")
+    fix = visible(episode.fix)
     # Half a command is another command.
     fix = fix if len(fix) <= MOST_CHARACTERS // 2 else "jada drift tells it whole"
-    return f"NEW {one.severity}: {what}: expected {_short(one.expected)}, saw {_short(one.actual)}. Fix: {fix}"
+    expected, actual = _short(episode.expected), _short(episode.actual)
+    return f"NEW {episode.severity}: {about}: expected {expected}, saw {actual}. Fix: {fix}"
 
 
 def _short(text: str) -> str:
@@ -82,6 +83,6 @@ def _short(text: str) -> str:
 
 
 def _for_slack(text: str) -> str:
-    """Slack reads three characters as its own markup, only these are to be written so, and makes a link of any URL."""
+    """Escapes a text for Slack: it reads these three characters as markup, no others, and makes a link of any URL."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("://", "[:]//")

@@ -67,7 +67,7 @@ def _url(webhook: Webhook, environ: Mapping[str, str]) -> str:
 
 
 def _checked(url: str) -> str:
-    """urllib would open files too."""
+    """The URL, if it is one of HTTP: urllib would open files too. Raises JadaError."""
     if not url.startswith(("https://", "http://")):
         raise JadaError("its URL does not begin with https:// or http://")
     return url

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from itertools import chain
 
-# What leads to each version from the one before it. One that was released is never edited: a change is a new one.
+# The way to each version from the one before it. One that was released is never edited: a change is a new one.
 MIGRATIONS = (
     # 1: from an empty file, or from one of before there were versions, whose columns had other names.
     (

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from jada import Exit
 from jada.tasks import release
-from jada.tasks.release import REASON, ReleaseError, began, moment, told
+from jada.tasks.release import REASON, ReleaseError, began, moment, printable
 
 # The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
 REDO = "redo"
@@ -26,7 +26,7 @@ AHEAD = timedelta(minutes=5)
 
 
 class HostOutcome(StrEnum):
-    """How a release ended for one host: its value for scripts and for the record, `label` for people."""
+    """The outcome of a release on one host: its value for scripts and for the record, `label` for people."""
 
     # It stays so where jada was killed before it knew better.
     IN_PROGRESS = "in_progress"
@@ -56,17 +56,17 @@ class HostOutcome(StrEnum):
 
     @property
     def ok(self) -> bool:
-        """True where nobody needs to do anything."""
+        """True if nobody needs to do anything."""
         return self in (HostOutcome.VERIFIED, HostOutcome.UNCHANGED, HostOutcome.DONE)
 
     @property
     def stands(self) -> bool:
-        """True where the release is on the host, as far as is known."""
+        """True if the release is on the host, as far as is known."""
         return self in (HostOutcome.VERIFIED, HostOutcome.UNPROVEN, HostOutcome.DONE)
 
     @property
     def was_tried(self) -> bool:
-        """True where the host was changed, or may have been."""
+        """True if the host was changed, or may have been."""
         return self in (
             HostOutcome.IN_PROGRESS,
             HostOutcome.VERIFIED,
@@ -77,7 +77,7 @@ class HostOutcome(StrEnum):
 
     @property
     def is_untouched(self) -> bool:
-        """True where the host runs what it ran when it was looked at."""
+        """True if the host runs what it ran when it was looked at."""
         return self in (
             HostOutcome.UNCHANGED,
             HostOutcome.PLANNED,
@@ -120,12 +120,12 @@ class Entry:
             raise ReleaseError(f"kind is {ascii(values['kind'])[:80]}, which is nothing that jada does")
         return cls(
             id=str(values["id"]),
-            fleet=told(values["fleet"]),
+            fleet=printable(values["fleet"]),
             kind=str(values["kind"]),
             at=at,
-            who=told(values["who"]),
-            reason=told(values["reason"], most=REASON),
-            model=told(values["model"]),
+            who=printable(values["who"]),
+            reason=printable(values["reason"], most=REASON),
+            model=printable(values["model"]),
         )
 
 
@@ -148,18 +148,18 @@ class HostEntry:
         seconds = values["seconds"]
         return cls(
             release=str(values["release"]),
-            host=told(values["host"]),
+            host=printable(values["host"]),
             outcome=_outcome(values["outcome"]),
-            detail=told(values["detail"], most=REASON),
-            model_before=told(values["model_before"]),
-            model_after=told(values["model_after"]),
+            detail=printable(values["detail"], most=REASON),
+            model_before=printable(values["model_before"]),
+            model_after=printable(values["model_after"]),
             seconds=seconds if isinstance(seconds, int | float) and isfinite(seconds) else 0.0,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockEntry:
-    """That a host was locked or unlocked from this machine: `kind` is lock or unlock, `before` whose lock it had."""
+    """One lock or unlock of a host from this machine: `kind` is lock or unlock, `before` whose lock it had."""
 
     fleet: str
     at: str

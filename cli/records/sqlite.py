@@ -1,4 +1,4 @@
-"""What happened, as this machine saw it: every release and rollback, host by host, in SQLite."""
+"""The record of what happened, as this machine saw it: every release and rollback, host by host, in SQLite."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Records:
 
     def add(self, entry: Entry, hosts: Iterable[HostEntry]) -> None:
         """Writes an entry and its hosts; what was known of the same ones before is replaced. Raises JadaError."""
-        with _told(), self._connection as db:
+        with _jada_errors(), self._connection as db:
             write(db, "release", [Entry.checked(asdict(entry))])
             self._write(db, hosts)
 
     def update(self, hosts: Iterable[HostEntry]) -> None:
         """Writes the outcomes of hosts of an entry. Raises JadaError."""
-        with _told(), self._connection as db:
+        with _jada_errors(), self._connection as db:
             self._write(db, hosts)
 
     def entries(self, fleet: str, hosts: Collection[str] | None, last: int) -> list[Entry]:
@@ -75,11 +75,11 @@ class Records:
 
     def add_locks(self, entries: Iterable[LockEntry]) -> None:
         """Writes down who locked or unlocked which host. Raises JadaError."""
-        with _told(), self._connection as db:
+        with _jada_errors(), self._connection as db:
             write(db, "operator_lock", entries)
 
     def locks(self, fleet: str, hosts: Collection[str] | None) -> list[LockEntry]:
-        """Who locked and unlocked hosts of a fleet, or some of them, the newest first."""
+        """The locks and unlocks of a fleet's hosts, or of some of them, the newest first."""
         rows = self._connection.execute(
             "SELECT * FROM operator_lock WHERE fleet = ?1 "
             "AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) ORDER BY at DESC, host DESC",
@@ -100,10 +100,10 @@ class Records:
 
     def hosts(self, release: str) -> list[HostEntry]:
         rows = self._connection.execute("SELECT * FROM result WHERE release = ?", (release,))
-        return sorted(_usable(HostEntry.checked, rows), key=lambda one: natural(one.host))
+        return sorted(_usable(HostEntry.checked, rows), key=lambda entry: natural(entry.host))
 
     def outcomes(self, release: str, hosts: Collection[str] | None = None) -> dict[HostOutcome, int]:
-        """How many hosts, or how many of these, had which outcome."""
+        """The number of hosts, or of these, by outcome."""
         rows = self._connection.execute(
             "SELECT outcome, count(*) AS hosts FROM result "
             "WHERE release = ?1 AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) "
@@ -193,13 +193,13 @@ def open_records(needed: bool = True) -> Iterator[Records]:
 
 
 @contextmanager
-def told_only(only: bool = True) -> Iterator[None]:
-    """Where the record can't be read or written, says so on stderr and goes on; raises JadaError if not `only`."""
+def best_effort(enabled: bool = True) -> Iterator[None]:
+    """Goes on where the record can't be read or written, and says so on stderr; raises JadaError if not `enabled`."""
     try:
-        with _told():
+        with _jada_errors():
             yield
     except JadaError as error:
-        if not only:
+        if not enabled:
             raise
         _tell_unrecorded(error)
 
@@ -215,7 +215,7 @@ def _tell_unrecorded(error: JadaError) -> None:
 def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
     """The file that holds the record and the history of drift. Raises JadaError."""
     file = state_folder() / "history.db"
-    with _told(), closing(sqlite3.connect(file, timeout=timeout)) as connection:
+    with _jada_errors(), closing(sqlite3.connect(file, timeout=timeout)) as connection:
         try:
             prepare(connection)
         except NewerError:
@@ -234,13 +234,13 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def _try_to_write(connection: sqlite3.Connection) -> None:
-    with _told():
+    with _jada_errors():
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _jada_errors() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, ReleaseError) as error:

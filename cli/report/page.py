@@ -26,7 +26,7 @@ from jada.tasks import FILES
 from jada.tasks.codes import CODES, SEVERITIES, FindingCode
 from jada.tasks.state import State
 
-# How wide the drawing of the whole time is, in its own units; less than LEAST of it can't be seen.
+# The width of the drawing of the whole time, in its own units; less than LEAST of it can't be seen.
 WIDTH, LEAST = 1000.0, 4.0
 UNSEEN = "unseen"
 # A row of the timeline names so many hosts at once; the others are behind a click.
@@ -60,7 +60,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How something stands: never by colour (`kind`) alone."""
+    """A status as it is drawn: never by colour (`kind`) alone."""
 
     kind: str
     symbol: str
@@ -69,7 +69,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row of the timeline: a release, or what was found on these hosts at the same times.
+    """One row of the timeline: a release, or a finding on these hosts at the same times.
 
     `spans` are from when to when, None for now, and how it ended: "" if it goes on, UNSEEN if nobody knows.
     """
@@ -125,7 +125,7 @@ def html(page: Page) -> str:
         version=__version__,
         style=Markup(style),  # noqa: S704 - ours
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        counts=[(STATUSES[one], count) for one, count in _counts(page.drift)],
+        counts=[(STATUSES[status], count) for status, count in _counts(page.drift)],
         statuses=STATUSES,
         codes=codes,
         matrix=[(row, _cells(row, page.states.get(row.host), codes)) for row in rows if row not in plain],
@@ -140,9 +140,9 @@ def html(page: Page) -> str:
 
 
 def _counts(drift: DriftReport) -> list[tuple[Status, int]]:
-    """How many hosts stand how; that none is being changed is nothing to tell."""
-    counts = [(one, drift.count(one)) for one in Status]
-    return [(one, count) for one, count in counts if count or one is not Status.CHANGING]
+    """The number of hosts by status; that none is being changed is nothing to tell."""
+    counts = [(status, drift.count(status)) for status in Status]
+    return [(status, count) for status, count in counts if count or status is not Status.CHANGING]
 
 
 def _shown(value: Any) -> Any:
@@ -151,8 +151,8 @@ def _shown(value: Any) -> Any:
 
 
 def _codes(rows: Iterable[HostDrift]) -> list[FindingCode]:
-    """Those that anything was found of, in the catalogue's order."""
-    found = {one.finding.code for row in rows for one in row.findings}
+    """The codes that anything was found of, in the catalogue's order."""
+    found = {evaluated.finding.code for row in rows for evaluated in row.findings}
     return [code for code in CODES.values() if code.code in found]
 
 
@@ -165,13 +165,17 @@ def _cells(row: HostDrift, state: State | None, codes: Sequence[FindingCode]) ->
     is_judged = state and state.release and row.status in (Status.IN_SYNC, Status.DRIFTED)
     none = NOTHING if is_judged else UNKNOWN
     return [
-        min((_mark(one) for one in row.findings if one.finding.code == code.code), key=_grave, default=none)
+        min(
+            (_mark(evaluated) for evaluated in row.findings if evaluated.finding.code == code.code),
+            key=_grave,
+            default=none,
+        )
         for code in codes
     ]
 
 
-def _mark(one: EvaluatedFinding) -> Mark:
-    return ACCEPTED if one.is_accepted else FOUND[one.finding.severity]
+def _mark(evaluated: EvaluatedFinding) -> Mark:
+    return ACCEPTED if evaluated.is_accepted else FOUND[evaluated.finding.severity]
 
 
 def _grave(mark: Mark) -> int:
@@ -179,7 +183,7 @@ def _grave(mark: Mark) -> int:
 
 
 def _by_need(rows: Sequence[HostDrift]) -> list[HostDrift]:
-    """Those that need somebody first; otherwise as they came."""
+    """The rows, those that need somebody first; otherwise as they came."""
     order = [Status.NOT_CHECKED, Status.DRIFTED, Status.CHANGING, Status.IN_SYNC, Status.GONE]
     return sorted(rows, key=lambda row: order.index(row.status))
 
@@ -190,9 +194,9 @@ def _facts(name: str, state: State | None) -> dict[str, Any] | None:
 
 def _events(page: Page) -> list[Event]:
     """The past: what is still so first, and of that the newest first, as of the rest."""
-    known = [one for one in page.episodes if not one.closed_at]
+    known = [episode for episode in page.episodes if not episode.closed_at]
     begun, ended = compare(page.drift, known)
-    now = {(one.host, one.code, one.opened_at): one for one in (*page.episodes, *begun, *ended)}
+    now = {(episode.host, episode.code, episode.opened_at): episode for episode in (*page.episodes, *begun, *ended)}
     events = [*_releases(page), *_drifts(page, now.values())]
     return sorted(events, key=lambda event: (event.last, event.spans[-1][0]), reverse=True)
 
@@ -201,26 +205,29 @@ def _releases(page: Page) -> Iterator[Event]:
     for done in page.done:
         if (at := _moment(done.entry.at)) is None:
             continue
-        told = ", ".join(f"{count} {outcome.label}" for outcome, count in done.outcomes.items())
-        yield Event(at, ((at, at, ""),), (_bar(page, at, at),), "release", done, told)
+        outcomes = ", ".join(f"{count} {outcome.label}" for outcome, count in done.outcomes.items())
+        yield Event(at, ((at, at, ""),), (_bar(page, at, at),), "release", done, outcomes)
 
 
 def _drifts(page: Page, episodes: Iterable[Episode]) -> Iterator[Event]:
-    """What was found on several hosts at the same times is one row, and so are the times of one that came back.
+    """Rows of the timeline: a finding on several hosts at the same times is one, and so are the times it came back.
 
-    What a host had when it was last checked is not known to have ended, nor to go on, if it could not be checked now.
+    A finding of the last check is not known to have ended, nor to go on, if its host could not be checked now.
     """
-    found_now = {(row.host, one.finding.code) for row in page.drift.hosts for one in row.findings}
+    found_now = {(row.host, evaluated.finding.code) for row in page.drift.hosts for evaluated in row.findings}
     by_host: dict[tuple[str, str], list[Episode]] = defaultdict(list)
-    for one in sorted(episodes, key=lambda one: one.opened_at):
-        by_host[one.host, one.code].append(one)
+    for episode in sorted(episodes, key=lambda episode: episode.opened_at):
+        by_host[episode.host, episode.code].append(episode)
     rows: dict[Any, list[list[Episode]]] = defaultdict(list)
     for (host, code), times in by_host.items():
         still = "" if (host, code) in found_now else UNSEEN
-        spans = tuple((one.opened_at, one.closed_at, one.resolution if one.closed_at else still) for one in times)
+        spans = tuple(
+            (episode.opened_at, episode.closed_at, episode.resolution if episode.closed_at else still)
+            for episode in times
+        )
         rows[code, spans].append(times)
     for (code, times), alike in rows.items():
-        moments = tuple((_at(session), _at(closed) if closed else None, ended) for session, closed, ended in times)
+        moments = tuple((_at(opened), _at(closed) if closed else None, ended) for opened, closed, ended in times)
         yield Event(
             max(end or page.drift.at for _, end, _ in moments),
             moments,
@@ -228,13 +235,13 @@ def _drifts(page: Page, episodes: Iterable[Episode]) -> Iterator[Event]:
             alike[0][-1].severity,
             code=code,
             name=CODES[code].name if code in CODES else "",
-            hosts=tuple(sorted((one[-1].host for one in alike), key=natural)),
-            told=tuple(dict.fromkeys((one[-1].expected, one[-1].actual) for one in alike)),
+            hosts=tuple(sorted((group[-1].host for group in alike), key=natural)),
+            told=tuple(dict.fromkeys((group[-1].expected, group[-1].actual) for group in alike)),
         )
 
 
 def _bar(page: Page, start: datetime, end: datetime) -> tuple[float, float]:
-    """Where it begins and how wide it is, in the units of the drawing."""
+    """The begin and the width of a bar, in the units of the drawing."""
     whole = (page.drift.at - page.since).total_seconds()
     left, right = (min(max((at - page.since).total_seconds() / whole, 0), 1) * WIDTH for at in (start, end))
     width = max(right - left, LEAST)

@@ -19,23 +19,23 @@ def as_json(
     for name, report in reports.items():
         plan = plans[name]
         state = report.state
-        made = plan.transaction.release if isinstance(plan, Plan) and plan.transaction else None
-        made_diff = plan.diff if isinstance(plan, Plan) else ()
+        release = plan.transaction.release if isinstance(plan, Plan) and plan.transaction else None
+        diffs = plan.diff if isinstance(plan, Plan) else ()
         rows.append(
             {
                 "host": name,
                 "role": roles[name] or None,
                 "outcome": report.outcome,
                 "detail": report.detail or None,
-                "model_before": (made.before.model or None) if made else None,
-                "model_desired": (made.desired.model or None) if made else None,
+                "model_before": (release.before.model or None) if release else None,
+                "model_desired": (release.desired.model or None) if release else None,
                 "model_after": model_seen(name, report) or None,
                 "open_files_in_force": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding, name) for finding in report.findings],
                 "notes": list(report.notes),
                 "duration_seconds": report.seconds or None,
                 "log": list(report.log),
-                "diff": [shorten_masks(line) for diff in made_diff for line in diff],
+                "diff": [shorten_masks(line) for diff in diffs for line in diff],
             }
         )
     return rows

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def agree(fleet: Fleet, todo: Mapping[str, Plan], options: RolloutOptions) -> bool:
-    """Goes on where somebody said so; True where that was asked for here. Raises click.Abort, click.UsageError."""
+    """Goes on where somebody agreed; True if that was asked for here. Raises click.Abort, click.UsageError."""
     if options.yes:
         return False
     if options.as_json or not sys.stdin.isatty():
@@ -28,16 +28,19 @@ def agree(fleet: Fleet, todo: Mapping[str, Plan], options: RolloutOptions) -> bo
 
 
 def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
-    """What is asked before hosts are changed: what it will do to how many of them. Pure."""
+    """The question before hosts are changed: what it will do to how many of them. Pure."""
     from jada.inventory import models
 
     names = {model.id: model.name for model in models.catalogue(fleet.models)}
-    made = [plan.transaction.release for plan in todo.values() if plan.transaction]
+    releases = [plan.transaction.release for plan in todo.values() if plan.transaction]
 
-    def told(ids: Iterable[str]) -> str:
-        return visible(" and ".join(sorted({names.get(one, one) or "no model of their own" for one in ids})))
+    def shown(ids: Iterable[str]) -> str:
+        return visible(" and ".join(sorted({names.get(model, model) or "no model of their own" for model in ids})))
 
-    before, after = told(one.before.model for one in made), told(one.desired.model for one in made)
-    what = f"from {before} to {after}" if before != after else f"(the model stays {after})"
+    before, after = (
+        shown(release.before.model for release in releases),
+        shown(release.desired.model for release in releases),
+    )
+    change = f"from {before} to {after}" if before != after else f"(the model stays {after})"
     agents = "restart its agent" if len(todo) == 1 else "restart their agents"
-    return f"Change {plural(len(todo), 'host')} of {visible(fleet.name)} {what} and {agents}?"
+    return f"Change {plural(len(todo), 'host')} of {visible(fleet.name)} {change} and {agents}?"

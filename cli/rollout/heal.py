@@ -1,4 +1,4 @@
-"""Bringing drifted hosts back: what each is to run, the plan for it, and the rollout."""
+"""The way back for drifted hosts: the model that each is to run, the plan for it, and the rollout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from jada import Exit, Host, HostError, Service
-from jada.cli.drift.check import judged, show
+from jada.cli.drift.check import evaluate_fleet, show
 from jada.cli.drift.evaluate import BESIDE, HostDrift, Status
 from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
 from jada.cli.records.sqlite import open_records
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 
 
 def heal_hosts(
-    everything: FleetSession, role: str | None, limit: str | None, reason: str, options: RolloutOptions
+    whole_fleet: FleetSession, role: str | None, limit: str | None, reason: str, options: RolloutOptions
 ) -> Exit:
     """Heals the hosts of the fleet that --role and --limit leave."""
-    session = replace(everything, hosts=choose(everything.fleet, everything.hosts, role, limit))
+    session = replace(whole_fleet, hosts=choose(whole_fleet.fleet, whole_fleet.hosts, role, limit))
     seen = session.look("Checking hosts")
-    known = {**seen, **_others(everything, session, seen)}
-    found = judged(session, known, whole=False)
-    rows = {row.host: row for row in found.hosts}
+    known = {**seen, **_others(whole_fleet, session, seen)}
+    report = evaluate_fleet(session, known, whole=False)
+    rows = {row.host: row for row in report.hosts}
     hosts = {host.name: host for host in session.hosts}
-    peers = peers_of(everything.hosts, known)
+    peers = peers_of(whole_fleet.hosts, known)
     with open_records() as records:
         recorded = records.released(session.fleet.name)
     request = session.request(reason=reason, restart=True)
 
     def planner(name: str, state: State) -> Plan:
         # An unfinished change was undone first, and the host looked at again.
-        now = rows if state is seen[name] else {row.host: row for row in _judged_again(session, known, name, state)}
+        now = rows if state is seen[name] else {row.host: row for row in _evaluate_again(session, known, name, state)}
         desired = desired_for(hosts[name], state, peers, recorded, session.fleet, datetime.now(UTC))
         return heal_plan(request, now[name], state, desired, session.engine.service)
 
     if not options.as_json:
-        show(found)
-    if found.exit is Exit.OK and not options.as_json:
-        return Exit.LOCKED if found.count(Status.CHANGING) else Exit.OK
+        show(report)
+    if report.exit is Exit.OK and not options.as_json:
+        return Exit.LOCKED if report.count(Status.CHANGING) else Exit.OK
     return run_rollout(
         session,
         request,
@@ -66,16 +66,17 @@ def heal_hosts(
 
 
 def heal_plan(request: Request, row: HostDrift, state: State, desired: Desired | None, service: Service) -> Plan:
-    """What brings one host back to `desired`. Pure."""
+    """The plan that brings one host back to `desired`. Pure."""
     if state.running_transaction:
         return Plan(lock=state.running_transaction)
-    drift = [one.finding for one in row.findings if one.is_drift and one.finding.kind not in BESIDE]
-    # What its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
+    drifted = (evaluated.finding for evaluated in row.findings if evaluated.is_drift)
+    drift = [finding for finding in drifted if finding.kind not in BESIDE]
+    # All that its release is about is in sync; what fleet.yml asks besides is for `jada upgrade`.
     if row.status is Status.IN_SYNC or (row.status is Status.DRIFTED and not drift):
         return Plan()
-    if not any(one.fixed_by.is_by_heal for one in drift):
-        told = "; ".join(f"{one.code} {one.name}: {one.fix_on(row.host)}" for one in drift)
-        return Plan(refusal=f"to release the same again would fix nothing here. {told}")
+    if not any(finding.fixed_by.is_by_heal for finding in drift):
+        fixes = "; ".join(f"{finding.code} {finding.name}: {finding.fix_on(row.host)}" for finding in drift)
+        return Plan(refusal=f"to release the same again would fix nothing here. {fixes}")
     if desired is None:
         why = "neither a release nor its role in fleet.yml says which model it is to run"
         if state.release:
@@ -91,7 +92,7 @@ def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> d
     manifest names. Pure.
     """
     roles = {host.name: host.role for host in hosts}
-    releases = {name: one.release for name, one in HostResults(known).ok.items() if one.release}
+    releases = {name: state.release for name, state in HostResults(known).ok.items() if state.release}
     return {name: release for name, release in releases.items() if release.role == roles.get(name)}
 
 
@@ -109,59 +110,59 @@ def desired_for(
     """
     if state.release and not _is_stranger(host, state):
         return state.release.desired if state.release.desired.base and state.release.desired.model else None
-    of_role = {name: one for name, one in peers.items() if one.role == host.role and one.desired.base}
-    mine = {name: one for name, one in recorded.items() if name == host.name and _is_own(one, state)}
-    seconded = {name: recorded[name] for name, one in of_role.items() if _is_recorded(one, recorded.get(name))}
+    of_role = {name: release for name, release in peers.items() if release.role == host.role and release.desired.base}
+    mine = {name: entry for name, entry in recorded.items() if name == host.name and _is_own(entry, state)}
+    seconded = {name: recorded[name] for name, release in of_role.items() if _is_recorded(release, recorded.get(name))}
     model = _newest({**seconded, **mine}.values()) or fleet.model_of(host.role)
-    model = model or _told(of_role.values(), recorded.values(), fleet, now)
+    model = model or _model_of_peers(of_role.values(), recorded.values(), fleet, now)
     return Desired(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
 
 
 def _is_own(entry: HostEntry, state: State) -> bool:
-    """True where the record knows by this machine's own rollout what a host without a release ran."""
+    """True if the record knows by this machine's own rollout what a host without a release ran."""
     # DONE was read back from a host, which may have named another fleet than its own.
     return (state.release is None or state.damage != "") and entry.outcome is not HostOutcome.DONE
 
 
 def _is_recorded(release: Release, entry: HostEntry | None) -> bool:
-    """True where this machine saw the very thing that a host tells of its release."""
+    """True if this machine saw the very thing that a host tells of its release."""
     seen = entry and entry.outcome is HostOutcome.VERIFIED and (entry.release, entry.model_after)
     return seen == (release.id, release.desired.model)
 
 
 def _newest(entries: Iterable[HostEntry]) -> str:
     """The model of the newest of these entries of the record that a fleet may be pinned to, or ""."""
-    usable = [one for one in entries if one.model_after and not models.why_rejected(one.model_after)]
+    usable = [entry for entry in entries if entry.model_after and not models.why_rejected(entry.model_after)]
     return max(usable, key=attrgetter("release")).model_after if usable else ""
 
 
-def _told(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet, now: datetime) -> str:
+def _model_of_peers(peers: Iterable[Release], recorded: Iterable[HostEntry], fleet: Fleet, now: datetime) -> str:
     """The model of the newest release that other hosts tell of, of those that can be: a known model, and not from the
     future; or "".
     """
     known = {model.id for model in models.catalogue(fleet.models)}
-    known |= {one.model_after for one in recorded if one.outcome is HostOutcome.VERIFIED}
+    known |= {entry.model_after for entry in recorded if entry.outcome is HostOutcome.VERIFIED}
     future = first_id(now + AHEAD)
-    usable = [one for one in peers if one.id < future and one.desired.model in known]
+    usable = [release for release in peers if release.id < future and release.desired.model in known]
     return max(usable, key=attrgetter("id")).desired.model if usable else ""
 
 
 def _others(
-    everything: FleetSession, session: FleetSession, seen: Mapping[str, State | HostError]
+    whole_fleet: FleetSession, session: FleetSession, seen: Mapping[str, State | HostError]
 ) -> Mapping[str, State | HostError]:
-    """A look at the other hosts of a role, where a host has to be told what its role runs."""
+    """Looks at the other hosts of a role, where a host has to be told what its role runs."""
     states = HostResults(seen).ok
     roles = {host.role for host in session.hosts if host.name in states and _is_stranger(host, states[host.name])}
-    rest = tuple(host for host in everything.hosts if host.role in roles and host.name not in seen)
-    return replace(everything, hosts=rest).look("Looking at what their role runs") if rest else {}
+    rest = tuple(host for host in whole_fleet.hosts if host.role in roles and host.name not in seen)
+    return replace(whole_fleet, hosts=rest).look("Looking at what their role runs") if rest else {}
 
 
-def _judged_again(
+def _evaluate_again(
     session: FleetSession, known: Mapping[str, State | HostError], name: str, state: State
 ) -> tuple[HostDrift, ...]:
-    return judged(session, {**known, name: state}, whole=False).hosts
+    return evaluate_fleet(session, {**known, name: state}, whole=False).hosts
 
 
 def _is_stranger(host: Host, state: State) -> bool:
-    """Whether the host itself can't tell what its role runs."""
+    """True if the host itself can't tell what its role runs."""
     return state.release is None or state.damage != "" or state.release.role != host.role

@@ -1,4 +1,4 @@
-"""How a rollout is carried out and told, as the options of its command say."""
+"""Options of the commands that change hosts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jada import Exit
 
 @dataclass(frozen=True, slots=True)
 class RolloutOptions:
-    """How a rollout is carried out and told, as the options of its command say."""
+    """The options of a rollout: how it is carried out and told."""
 
     dry_run: bool
     yes: bool
@@ -23,7 +23,7 @@ class RolloutOptions:
 
 
 def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """--reason, --dry-run, --yes, --json and --verbose, for commands that change hosts; all but the first as How."""
+    """Adds --reason, --dry-run, --yes, --json and --verbose to a command; all but the first come as `options`."""
 
     @click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
     @click.option("--dry-run", is_flag=True, help="Look and show what would be done; change nothing.")

@@ -1,4 +1,4 @@
-"""What came of each host in a rollout, and the exit code that tells of all of them."""
+"""The result of a rollout on each host, and the exit code that tells of all of them."""
 
 from __future__ import annotations
 

@@ -13,10 +13,11 @@ from jada.tasks.plan import Plan, Request
 
 def as_entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
     transactions = [plan.transaction for plan in todo.values() if plan.transaction]
-    models = {one.release.desired.model for one in transactions}
+    models = {transaction.release.desired.model for transaction in transactions}
     model = models.pop() if len(models) == 1 else ""
     # A change that was cut off is undone first, whatever comes then.
-    forward = {bool(one.release.redoes) for one in transactions if not one.state.unfinished_transaction}
+    clean = (transaction for transaction in transactions if not transaction.state.unfinished_transaction)
+    forward = {bool(transaction.release.redoes) for transaction in clean}
     return Entry(
         id=request.id,
         fleet=request.fleet,

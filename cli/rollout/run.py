@@ -1,4 +1,4 @@
-"""From plans to hosts that run them: shown, agreed to, carried out side by side, and looked at once more."""
+"""A rollout: plans are shown, agreed to, carried out side by side, and the hosts looked at once more."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from jada import Exit, HostError, UnforeseenError, attempt
 from jada.cli import signals
 from jada.cli.records.model import HostOutcome
-from jada.cli.records.sqlite import Records, open_records, told_only
-from jada.cli.results import HostResults, each_judged
+from jada.cli.records.sqlite import Records, best_effort, open_records
+from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.as_json import as_json
 from jada.cli.rollout.ask import agree
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
@@ -54,7 +54,7 @@ def run_rollout(
     locked = _locked(seen, request, kind)
     if locked and not options.dry_run:
         raise locked
-    plans = each_judged(seen, planner)
+    plans = judge_each(seen, planner)
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
     notes = tuple(about(plans))
     if locked:
@@ -75,13 +75,13 @@ def run_rollout(
             nullcontext(records) if records else open_records(needed) as record,
         ):
             reports |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
-            with told_only(not needed):
+            with best_effort(not needed):
                 record.add(as_entry(request, kind, todo), as_host_entries(request, plans, reports))
             try:
                 _apply_all(session, todo, planner, history, options.verbose, reports)
             finally:
                 # However it ends here, what is known of hosts by then is written down, or told if it can't be.
-                with told_only():
+                with best_effort():
                     record.update(as_host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports)
@@ -106,15 +106,15 @@ def _tell_stopping() -> None:
 
 
 def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) -> LockedError | None:
-    """Why people's locks on these hosts stop a rollout, if they do; where it is forced, that they don't is told."""
-    held = grouped((state.operator_lock, name) for name, state in HostResults(seen).ok.items() if state.operator_lock)
-    if not held:
+    """The error where people's locks on these hosts stop a rollout; where it is forced, that they don't is told."""
+    locks = grouped((state.operator_lock, name) for name, state in HostResults(seen).ok.items() if state.operator_lock)
+    if not locks:
         return None
-    told = "; ".join(f"{named(names)} by {by}" for by, names in sorted(held.items()))
+    holders = "; ".join(f"{named(names)} by {by}" for by, names in sorted(locks.items()))
     if not request.force:
         forced = ", or in an incident: jada rollback --force" if kind == "rollback" else ""
-        return LockedError(f"{request.fleet} is locked: {told}", f"jada unlock{forced}")
-    err.print(f"[yellow]Locked[/] {escape(told)}; going on because of --force")
+        return LockedError(f"{request.fleet} is locked: {holders}", f"jada unlock{forced}")
+    err.print(f"[yellow]Locked[/] {escape(holders)}; going on because of --force")
     return None
 
 
@@ -132,16 +132,16 @@ def _apply_all(
         began = time.monotonic()
         plan = todo[name]
         _stop_here(name)
-        told = _apply(name, connection, plan, evidence)
-        if isinstance(told, Outcome) and told.result is Result.RECOVERED:
+        outcome = _apply(name, connection, plan, evidence)
+        if isinstance(outcome, Outcome) and outcome.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
             _stop_here(name)
             if plan.refusal or plan.lock:
                 return without_change(plan)
             done = Outcome(Result.DONE, "", ())
-            told = _apply(name, connection, plan, evidence) if plan.transaction else done
-        report = verify(name, connection, plan, told, evidence)
+            outcome = _apply(name, connection, plan, evidence) if plan.transaction else done
+        report = verify(name, connection, plan, outcome, evidence)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
     def keep(name: str, connection: Connection) -> HostResult:
@@ -149,7 +149,7 @@ def _apply_all(
         return reports[name]
 
     done = session.run_on_each("Changing hosts", todo, keep) if todo else {}
-    reports.update({name: without_change(one) if isinstance(one, HostError) else one for name, one in done.items()})
+    reports.update({name: without_change(end) if isinstance(end, HostError) else end for name, end in done.items()})
 
 
 def _stop_here(name: str) -> None:
@@ -158,10 +158,10 @@ def _stop_here(name: str) -> None:
 
 
 def _apply(name: str, connection: Connection, plan: Plan, evidence: bool) -> Outcome | HostError:
-    """What came of the change; an error when nobody knows. Raises HostError where that is sure to be nothing."""
+    """Applies the change: its outcome, or an error if nobody knows. Raises HostError where surely nothing was done."""
     transaction = plan.transaction
     assert transaction is not None  # noqa: S101 - for the type checker
-    told = attempt(name, lambda: connection.apply(transaction, evidence), "tell how its change ended")
-    if isinstance(told, HostError) and not isinstance(told, UnforeseenError):
-        raise told
-    return told
+    outcome = attempt(name, lambda: connection.apply(transaction, evidence), "tell how its change ended")
+    if isinstance(outcome, HostError) and not isinstance(outcome, UnforeseenError):
+        raise outcome
+    return outcome

@@ -1,4 +1,4 @@
-"""A rollout for people: its plan as a diff, and what came of each host with what was seen there."""
+"""A rollout for people: its plan as a diff, and the result of each host with what was seen there."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
     out.print(f"[bold]{escape(title)}[/]")
     for note in notes:
         out.print(f"\n  [yellow]Note[/] {escape(note)}")
-    made = HostResults(plans).ok
-    usable = {name: plan for name, plan in made.items() if not (plan.refusal or plan.lock)}
+    planned = HostResults(plans).ok
+    usable = {name: plan for name, plan in planned.items() if not (plan.refusal or plan.lock)}
     _show_changes(usable)
     for why, names in grouped((plan.idle, name) for name, plan in usable.items() if not plan.transaction).items():
-        told = f"Nothing to do on {plural(len(names), 'host')}: {', '.join(names)}{f' ({why})' if why else ''}"
-        out.print(f"\n  {escape(told)}")
+        text = f"Nothing to do on {plural(len(names), 'host')}: {', '.join(names)}{f' ({why})' if why else ''}"
+        out.print(f"\n  {escape(text)}")
     for note, names in grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
         out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(named(names))})")
     for error in HostResults(plans).failed.values():
         out.print(f"\n  [red]Unreachable[/] {escape(error.message)}")
-    for why, names in grouped((plan.refusal, name) for name, plan in made.items() if plan.refusal).items():
+    for why, names in grouped((plan.refusal, name) for name, plan in planned.items() if plan.refusal).items():
         out.print(f"\n  [red]Refused[/] {escape(', '.join(names))}: {escape(why)}")
-    for by, names in grouped((plan.lock, name) for name, plan in made.items() if plan.lock).items():
+    for by, names in grouped((plan.lock, name) for name, plan in planned.items() if plan.lock).items():
         out.print(f"\n  [red]Locked[/] {escape(', '.join(names))} by {escape(by)}")
     out.print()
 
@@ -56,15 +56,15 @@ def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str,
             lines = [f"{report.outcome.label}: {escape(lines.message)}"]
         mark = "[green]✓[/]" if report.outcome.ok else "[red]✗[/]"
         out.print(f"{mark} [bold]{escape(name)}[/] " + "\n".join(lines))
-    counts = {one: sum(report.outcome is one for report in reports.values()) for one in HostOutcome}
-    told = ", ".join(f"{count} {outcome.label}" for outcome, count in counts.items() if count)
-    out.print(f"\n{plural(len(reports), 'host')}: {told}; {escape(models)}.")
+    counts = {outcome: sum(report.outcome is outcome for report in reports.values()) for outcome in HostOutcome}
+    tally = ", ".join(f"{count} {outcome.label}" for outcome, count in counts.items() if count)
+    out.print(f"\n{plural(len(reports), 'host')}: {tally}; {escape(models)}.")
     if broken := [name for name, report in reports.items() if report.outcome is HostOutcome.ROLLBACK_FAILED]:
         out.print(f"[red]Needs you[/]: {escape(named(broken))}")
 
 
 def on_models(models: Iterable[str], fleet: Fleet) -> str:
-    """How many hosts are on which model, by its short name: "3 on opus-5, 1 on sonnet-4.6"."""
+    """The number of hosts on each model, by its short name: "3 on opus-5, 1 on sonnet-4.6"."""
     from jada.inventory.models import catalogue
 
     short = {model.id: model.name for model in catalogue(fleet.models)}
@@ -73,7 +73,7 @@ def on_models(models: Iterable[str], fleet: Fleet) -> str:
 
 
 def _show_changes(plans: Mapping[str, Plan]) -> None:
-    """Changes of the same hosts stand together under one heading."""
+    """Prints changes, those of the same hosts together under one heading."""
     hosts_of = grouped((diff, name) for name, plan in plans.items() for diff in plan.diff)
     for hosts, diffs in grouped((tuple(names), diff) for diff, names in hosts_of.items()).items():
         out.print(f"\n  [bold]{plural(len(hosts), 'host')}[/]: {escape(', '.join(hosts))}")
@@ -82,10 +82,10 @@ def _show_changes(plans: Mapping[str, Plan]) -> None:
 
 
 def _lines(name: str, report: HostResult, verbose: bool, release: str) -> list[str]:
-    told = _seen_running(report.state) if report.outcome.ok and report.state else report.detail
+    detail = _seen_running(report.state) if report.outcome.ok and report.state else report.detail
     outcome = _rolled_back(report) if report.outcome is HostOutcome.ROLLED_BACK else report.outcome.label
     return [
-        f"{escape(outcome)}: {escape(told)}" if told else escape(outcome),
+        f"{escape(outcome)}: {escape(detail)}" if detail else escape(outcome),
         *(f"    {escape(str(finding))}" for finding in report.findings),
         *(_log(name, report.log, release) if report.outcome in FAILED_THERE else ()),
         *(_evidence(report.state) if verbose and report.state else ()),
@@ -127,11 +127,11 @@ def _evidence(state: State) -> Iterator[str]:
 def model_lines(text: str) -> list[str]:
     """The lines of a settings file that name its model, with their numbers, and of each no more than that."""
     try:
-        found = [one for one in top_level_members(text) if one.key == "model"] if text else []
+        members = [member for member in top_level_members(text) if member.key == "model"] if text else []
     except SettingsError:
         # Which key is whose can't be told, nor what of such a line may be shown.
         return []
-    return [_model_line(text, one) for one in found]
+    return [_model_line(text, member) for member in members]
 
 
 def _model_line(text: str, model: Member) -> str:

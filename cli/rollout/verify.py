@@ -1,4 +1,4 @@
-"""Judging a host after its change: only what a look sees is believed."""
+"""The check of a host after its change: only what a look sees is believed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
 from jada.cli.records.model import HostOutcome
-from jada.cli.results import each_judged
+from jada.cli.results import judge_each
 from jada.cli.rollout.outcome import OUTCOMES, HostResult
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostError, evidence: bool) -> HostResult:
-    """A transaction that says "done" is believed only after a look, which tells too where nothing was said."""
+    """The result on a host: "done" is believed only after a look, which tells too where nothing was said."""
     if isinstance(told, HostError):
         connection.close()
         report = verify(name, connection, plan, Outcome(Result.DONE, "", ()), evidence)
@@ -33,7 +33,7 @@ def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
         return HostResult(OUTCOMES[told.result], reason, log=told.log)
     look = partial(connection.look, evidence=evidence)
     seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
-    judged = each_judged({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
+    judged = judge_each({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
     if isinstance(judged, HostError):
         return HostResult(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
     state, found = judged
@@ -48,9 +48,9 @@ def verify(name: str, connection: Connection, plan: Plan, told: Outcome | HostEr
 
 
 def _verify_restored(name: str, connection: Connection, plan: Plan, told: Outcome, evidence: bool) -> HostResult:
-    """A host that went back is looked at and judged like any other: what it ran before may crash too."""
+    """The result on a host that went back, looked at and judged like any other: what it ran before may crash too."""
     seen = attempt(name, partial(connection.look, evidence=evidence), "look at it again")
-    judged = each_judged({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
+    judged = judge_each({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
     if isinstance(judged, HostError):
         detail = f"{told.reason}; it says that it rolled back, but {judged.message}"
         return HostResult(HostOutcome.ROLLBACK_FAILED, detail, log=told.log)
@@ -62,7 +62,7 @@ def _verify_restored(name: str, connection: Connection, plan: Plan, told: Outcom
 
 
 def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
-    """Why a service does not run as it did before the change; what was wrong with its files then is no news."""
+    """Findings of a service that does not run as it did before; what was wrong with its files then is no news."""
     before = plan.transaction.state if plan.transaction else state
     was_stopped = before.unit.active in ("inactive", "failed")
     news = checks.NOT_RUNNING - {codes.SERVICE_NOT_RUNNING} if was_stopped else checks.NOT_RUNNING

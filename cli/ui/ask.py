@@ -10,7 +10,7 @@ from jada.cli.ui.streams import fold
 
 
 def confirm(question: str) -> None:
-    """Goes on at "y". Raises click.Abort.
+    """Asks, and goes on at "y". Raises click.Abort.
 
     Until there is an answer gevent runs: a link is kept alive, and one that dies is found dead when it is used next.
     """

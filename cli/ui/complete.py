@@ -1,4 +1,4 @@
-"""What the shell is offered after an option: models and roles. A fleet.yml that can't be read offers none."""
+"""Completion of models and roles after an option, in the shell. A fleet.yml that can't be read offers none."""
 
 from __future__ import annotations
 

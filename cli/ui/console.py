@@ -1,4 +1,4 @@
-"""What people see: one console, and JSON for scripts; and how foreign text is shown in each."""
+"""Output: one console for people, and JSON for scripts; and how foreign text is shown in each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ INVISIBLE = re.compile(
 SHELTERS = {"[": "\ufdd0", "\\": "\ufdd1"}
 SHELTER = str.maketrans(SHELTERS)
 UNSHELTER = str.maketrans({shelter: char for char, shelter in SHELTERS.items()})
-# What of our own markup, with shelters in it, may be foreign text that was forgotten.
+# Parts of our own markup, with shelters in it, that may be foreign text that was forgotten.
 UNSAFE = re.compile(f"[^\n{''.join(SHELTERS.values())}]+")
 SURROGATE = re.compile("[\ud800-\udfff]")
 # A runner of GitHub Actions obeys `::` after blanks at the start of a line, and its older form, `##[`, anywhere in one.
@@ -52,7 +52,7 @@ UNBOUND = 1_000_000
 
 MOST_NAMES = 6
 WORD = re.compile(r"\S+\s*")
-# How far in the words of a line begin: behind blanks and a sign of ours, or that of a diff.
+# All before the words of a line: blanks and a sign of ours, or that of a diff.
 BEGIN = re.compile(r" *(?:[✓✗•!] |[+-](?=[^+-]))?")
 # A terminal that says it is narrower folds lines itself.
 LEAST_WIDTH = 20
@@ -107,7 +107,7 @@ class Printer:
         return (sys.stderr if self._stderr else sys.stdout).isatty()
 
     def print(self, *lines: object) -> None:
-        # What is said beside the answer may get lost; it must not end what is under way on hosts.
+        # Text beside the answer may get lost; it must not end a change that is under way on hosts.
         with suppress(OSError) if self._stderr else written():
             with self.console.capture() as printed:
                 self.console.print(*(self.folded(styled(line)) if isinstance(line, str) else line for line in lines))
@@ -120,13 +120,13 @@ class Printer:
 
         if not self.is_terminal:
             return text
-        told = []
+        lines = []
         for line in text.split("\n", allow_blank=True):
             begin = BEGIN.match(line.plain)
             at = begin.end() if begin else 0
             first, *rest = folded(line[at:], max(self.console.width - at, LEAST_WIDTH))
-            told += [Text.assemble(line[:at], first), *(Text.assemble(" " * at, part) for part in rest)]
-        return Text("\n").join(told)
+            lines += [Text.assemble(line[:at], first), *(Text.assemble(" " * at, part) for part in rest)]
+        return Text("\n").join(lines)
 
     def status(self, text: str) -> Status:
         """A line with a spinner, gone when done."""
@@ -185,8 +185,8 @@ def spinner() -> str:
 
 def emit_json(command: str, fleet: str | None, code: Exit, data: Mapping[str, Any], at: datetime | None = None) -> None:
     """Prints one JSON object of the form that docs/schemas/ has for the command, told now or `at` a moment in UTC."""
-    told_at = (at or datetime.now(UTC)).isoformat(timespec="seconds")
-    facts = {"schema": f"jada.{command}/1", "fleet": fleet, "at": told_at, "exit": int(code), **data}
+    timestamp = (at or datetime.now(UTC)).isoformat(timespec="seconds")
+    facts = {"schema": f"jada.{command}/1", "fleet": fleet, "at": timestamp, "exit": int(code), **data}
     put(json_text(facts, ascii_only=not is_utf8(sys.stdout)) + "\n")
 
 
@@ -203,7 +203,7 @@ def put(text: str) -> None:
 
 @contextmanager
 def written() -> Iterator[None]:
-    """Says so when stdout takes no more. Raises JadaError."""
+    """Raises JadaError when stdout takes no more; a broken pipe stays a BrokenPipeError."""
     try:
         yield
     except BrokenPipeError:
@@ -230,7 +230,7 @@ def _json_line(line: str) -> str:
         return line
     import json
 
-    return "".join(one if visible(one) == one else json.dumps(one)[1:-1] for one in line)
+    return "".join(char if visible(char) == char else json.dumps(char)[1:-1] for char in line)
 
 
 def _tellable(data: Any) -> Any:
@@ -272,7 +272,7 @@ def _replace(path: Path, text: str, for_all: bool) -> None:
 
 @contextmanager
 def progress(text: str, total: int) -> Iterator[Callable[[], None]]:
-    """What to call for each host that comes in: it moves a bar on stderr, where that is a terminal, gone when done."""
+    """Gives the function to call for each host that comes in: it moves a bar on a terminal's stderr, gone when done."""
     if not err.is_terminal:
         yield lambda: None
         return
@@ -302,7 +302,7 @@ def print_diff(lines: Iterable[str]) -> None:
 
 
 def debugged() -> bool:
-    """Whether somebody wants to see tracebacks."""
+    """True if somebody wants to see tracebacks."""
     return bool(os.environ.get("JADA_DEBUG"))
 
 

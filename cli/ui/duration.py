@@ -11,7 +11,7 @@ UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
 def parse_duration(text: str) -> int:
-    """Seconds, of minutes, hours or days. Raises click.BadParameter."""
+    """The seconds of a duration in minutes, hours or days. Raises click.BadParameter."""
     found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
     if found is None:
         raise click.BadParameter(f"{text} is no span of time: write 15m, 6h or 7d")

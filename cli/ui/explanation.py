@@ -1,4 +1,4 @@
-"""Why a host runs the model it runs, for people and as JSON."""
+"""The explanation of the model that a host runs, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDEST = 60
 
 
 def explanation_dict(name: str, state: State) -> dict[str, Any]:
-    """What `jada explain --json` tells of one host."""
+    """The facts of `jada explain --json` about one host."""
     fresh, running = _both(state)
     stale = checks.stale_sessions(state)
     process = state.process
@@ -54,7 +54,7 @@ def explanation_dict(name: str, state: State) -> dict[str, Any]:
 
 
 def lines(name: str, state: State) -> Iterator[str]:
-    """What `jada explain` tells of one host, as markup."""
+    """The lines of `jada explain` about one host, as markup."""
     release = state.release
     asked = f"release {release.id} asks for {release.desired.model or 'no model'}" if release else "it has no release"
     yield f"[bold]{escape(name)}[/]: {escape(asked)}"
@@ -110,7 +110,7 @@ def _chain(title: str, effect: Effective) -> Iterator[str]:
 
 
 def _both(state: State) -> tuple[Effective, Effective | None]:
-    """What a process started now asks for, and what the one that runs would ask for were it to read the files again."""
+    """The effect of a start now, and that on the process that runs, were it to read the files again."""
     running = effective.resolve(state, state.process.spec) if state.process else None
     return effective.resolve(state, effective.next_start(state)), running
 

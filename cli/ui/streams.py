@@ -28,7 +28,7 @@ def prepare() -> None:
 
 
 def is_utf8(stream: TextIO) -> bool:
-    """Whether a stream takes every character."""
+    """True if a stream takes every character."""
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
 
 
@@ -48,10 +48,10 @@ def let_go() -> None:
 
 
 def _occupy(fd: int) -> None:
-    session = os.open(os.devnull, os.O_RDWR)
-    if session != fd:
-        os.dup2(session, fd)
-        os.close(session)
+    null = os.open(os.devnull, os.O_RDWR)
+    if null != fd:
+        os.dup2(null, fd)
+        os.close(null)
 
 
 def _in_signs(error: UnicodeError) -> tuple[str, int]:
@@ -61,9 +61,9 @@ def _in_signs(error: UnicodeError) -> tuple[str, int]:
 
 
 def _is_ascii_locale() -> bool:
-    """Whether the locale is C by name, where Python would write UTF-8 all the same, unless it was told which to write.
+    """True if the locale is C by name, where Python would write UTF-8 all the same, unless it was told which to write.
 
     No locale at all, as in cron or a container, says nothing of who reads, nor does one that this machine lacks.
     """
-    told = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8")
-    return not told and os.environ.get("LC_ALL") in ("C", "POSIX")
+    chosen = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8")
+    return not chosen and os.environ.get("LC_ALL") in ("C", "POSIX")

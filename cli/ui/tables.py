@@ -45,11 +45,11 @@ def show_table(
     """Prints a plain table; cells may hold our markup. `hint` says how to see the columns that had no room."""
     from rich.text import Text
 
-    told = [list(row) for row in rows]
-    cells = [[styled(cell) for cell in row] for row in told]
+    texts = [list(row) for row in rows]
+    cells = [[styled(cell) for cell in row] for row in texts]
     widths = fitted(columns, [[cell.plain for cell in row] for row in cells], UNBOUND if is_wide else out.console.width)
     if widths is None:
-        for row in told:
+        for row in texts:
             parts = (f"[bold]{escape(column.name)}[/] {cell}" for column, cell in zip(columns, row, strict=True))
             out.print("\n  ".join(parts))
         return
@@ -98,6 +98,6 @@ def _lines(cells: Sequence[tuple[Text, int]]) -> Iterator[Text]:
             text = part or Text()
             text.pad_right(width - text.cell_len)
             padded.append(text)
-        told = Text(" " * GAP).join(padded)
-        told.rstrip()
-        yield told
+        joined = Text(" " * GAP).join(padded)
+        joined.rstrip()
+        yield joined

@@ -131,7 +131,7 @@ one_word() {
     fi
     if [ "$count" -le 3 ]; then
         if [ "$comm" = node ] && [ "$count" -gt 1 ] && is_claude "$word"; then speaker=$member; fi
-        [ "$member" != "$pid" ] || [ "${word##*/}" != "${program##*/}" ] || wrapped=
+        case $member:$word in "$pid:${program##*/}" | "$pid":*/"${program##*/}") wrapped= ;; esac
     fi
     option_in "$word"
     [ -n "$option" ] || return 0
@@ -139,8 +139,10 @@ one_word() {
     of_this=$of_this$NL$member:$option
 }
 
-# A script's comm is its own name, and its first word that of what runs it.
+# A script's comm is its own name, and its first word that of what runs it. Of what is longer than a path, shells would
+# look for the last part for seconds.
 only_starts_others() { # WORD
+    [ ${#1} -le 4096 ] || return 1
     set -- "${1##*/}"
     case ${1#-} in
         sh | bash | dash | ash | ksh | zsh | busybox | su | sudo | runuser | setpriv | timeout | flock) ;;

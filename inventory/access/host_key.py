@@ -58,19 +58,19 @@ class Trust:
 
     def verify(self, key: PKey) -> HostKey | None:
         """The line of known_hosts that vouches for the key, None when none says anything. Raises WrongKeyError."""
-        keys, shown = self.keys, key.asbytes()
-        if shown in keys.revoked:
+        keys, blob = self.keys, key.asbytes()
+        if blob in keys.revoked:
             raise self._revoked(key)
         authority, wrong = self._authority(key, key.public_blob) if key.public_blob else (None, "")
         if authority and not wrong:
             return authority
-        found = next((known for known in keys.own if known.blob == shown), None)
-        if found is None and wrong:
+        match = next((known for known in keys.own if known.blob == blob), None)
+        if match is None and wrong:
             raise WrongKeyError(
                 f"{self.host} shows an ssh host certificate that {wrong}",
                 "sign the host's key anew: ssh-keygen -s AUTHORITY -h -I HOST -n NAMES ssh_host_…_key.pub",
             )
-        if found is None and keys.own:
+        if match is None and keys.own:
             old = keys.own[0]
             raise WrongKeyError(
                 f"{self.host} shows another ssh host key than the known one: {key.fingerprint} instead of "
@@ -78,24 +78,24 @@ class Trust:
                 "if it was reinstalled, compare the key with its console and forget the old one: "
                 f"ssh-keygen -R {shlex.quote(self.name)}; if it was not, somebody may sit in between",
             )
-        if found is None and keys.authorities:
+        if match is None and keys.authorities:
             raise WrongKeyError(
                 f"{self.host} shows an ssh host key, {key.fingerprint}, that no authority of {self.where} vouches for",
                 f"see whether its certificate is set up (HostCertificate in its sshd_config), for {self.name}",
             )
-        return found
+        return match
 
-    def _authority(self, key: PKey, shown: PublicBlob) -> tuple[HostKey | None, str]:
+    def _authority(self, key: PKey, public: PublicBlob) -> tuple[HostKey | None, str]:
         """The authority that signed a key's certificate, if it is known here, and what is wrong with the certificate.
 
         One that is not good makes the key a plain one, as with ssh. Raises WrongKeyError.
         """
-        blob = shown.key_blob
+        blob = public.key_blob
         # An authority's key stands in it whole, whatever its type.
         if any(len(revoked).to_bytes(4, "big") + revoked in blob for revoked in self.keys.revoked):
             raise self._revoked(key)
         try:
-            certificate = load_ssh_public_identity(f"{shown.key_type} {b64encode(blob).decode()}".encode())
+            certificate = load_ssh_public_identity(f"{public.key_type} {b64encode(blob).decode()}".encode())
             if not isinstance(certificate, SSHCertificate):
                 return None, ""
             line = certificate.signature_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
@@ -153,8 +153,8 @@ class _AuthHandler(AuthHandler):
         if not is_rsa or OLD_OPENSSH.search(self.transport.remote_version):
             algorithm: str = super()._finalize_pubkey_algorithm(key_type)  # type: ignore[misc]
             return algorithm
-        taken = self.transport.server_extensions.get("server-sig-algs", b"").decode("ascii", "replace").split(",")
-        return next((name for name in RSA_SIGNATURES if name in taken), RSA_SIGNATURES[0]) + CERTIFICATE
+        accepted = self.transport.server_extensions.get("server-sig-algs", b"").decode("ascii", "replace").split(",")
+        return next((name for name in RSA_SIGNATURES if name in accepted), RSA_SIGNATURES[0]) + CERTIFICATE
 
 
 class TrustingTransport(Transport):

@@ -38,7 +38,7 @@ from jada.inventory.access.ssh_config import Options
 OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
 CERTIFICATE = "-cert-v01@openssh.com"
 KINDS = {name: kind for kind in (RSAKey, ECDSAKey, Ed25519Key) for name in kind.identifiers()}
-# What is no key, or none that can be used here.
+# Errors of a file that is no key, or none that can be used here.
 UNUSABLE = (OSError, ValueError, SSHException, UnsupportedAlgorithm)
 
 
@@ -68,23 +68,23 @@ class Login:
 
     def authenticate(self, transport: Transport) -> None:
         """Raises LoginError, and SSHException when the link dies."""
-        agent, unfit, tried = AgentSSH(), list[str](), list[str]()
+        agent, unfit, refused = AgentSSH(), list[str](), list[str]()
         offered: set[bytes] = set()
         try:
             for label, key in self._keys(agent, unfit):
-                shown = _shown(key)
-                if shown in offered:
+                blob = _shown(key)
+                if blob in offered:
                     continue
-                offered.add(shown)
+                offered.add(blob)
                 try:
                     missing = transport.auth_publickey(self._options.user, key)
                 except BadAuthenticationType as error:
                     kinds = ", ".join(error.allowed_types)
                     raise self._refused(f"it lets in with no key, only with {kinds}", unfit) from None
                 except AuthenticationException:
-                    tried.append(label)
+                    refused.append(label)
                     if not transport.is_active():
-                        raise self._refused(f"it hung up after {', '.join(tried)}", unfit) from None
+                        raise self._refused(f"it hung up after {', '.join(refused)}", unfit) from None
                     continue
                 if missing:
                     raise self._refused(f"it took {label} and wants more: {', '.join(missing)}", unfit)
@@ -92,7 +92,7 @@ class Login:
         finally:
             agent._close()  # type: ignore[attr-defined]
         raise self._refused(
-            f"it takes none of these keys: {', '.join(tried)}" if tried else "there is no key to offer it", unfit
+            f"it takes none of these keys: {', '.join(refused)}" if refused else "there is no key to offer it", unfit
         )
 
     def _refused(self, why: str, unfit: list[str]) -> LoginError:
@@ -106,18 +106,18 @@ class Login:
         if self._key:
             yield "the key that AWS gave", self._key
             return
-        held = _held(agent, self._options.agent, unfit)
+        agent_keys = _held(agent, self._options.agent, unfit)
         files = {file: public_blob(file) for file in dict.fromkeys(self._options.identities) if file.is_file()}
         certificates = _certificates((*self._options.certificates, *(_beside(file, "-cert.pub") for file in files)))
         for file, blob in files.items():
-            for key in held.get(blob, ()):
+            for key in agent_keys.get(blob, ()):
                 yield from _each(f"{file} (in the agent)", key, certificates.get(blob, ()))
         if not self._options.identities_only:
-            for blob, keys in held.items():
+            for blob, keys in agent_keys.items():
                 for key in keys if blob not in files.values() else ():
                     yield from _each(f"{key.comment} (in the agent)", key, certificates.get(blob, ()))
         for file, blob in files.items():
-            if blob not in held and (private := _private(file, unfit)):
+            if blob not in agent_keys and (private := _private(file, unfit)):
                 yield from _each(str(file), private, certificates.get(private.asbytes(), ()))
 
 
@@ -159,9 +159,9 @@ def private_key(text: str) -> PKey:
 def with_certificate(key: PKey, blob: bytes) -> PKey:
     """The same key, which shows the certificate. Raises ValueError."""
     # A copy of an agent's key would ask itself for what it does not have yet, without an end.
-    made = AgentKey(key.agent, key.blob, key.comment) if isinstance(key, AgentKey) else copy.copy(key)
-    made.load_certificate(Message(blob))
-    return made
+    certified = AgentKey(key.agent, key.blob, key.comment) if isinstance(key, AgentKey) else copy.copy(key)
+    certified.load_certificate(Message(blob))
+    return certified
 
 
 def _shown(key: PKey) -> bytes:
@@ -189,23 +189,23 @@ def _held(agent: AgentSSH, path: str, unfit: list[str]) -> dict[bytes, list[Agen
     """
     if not path:
         return {}
-    line = socket.socket(socket.AF_UNIX)
+    sock = socket.socket(socket.AF_UNIX)
     try:
-        line.connect(path)
-        agent._connect(line)  # type: ignore[attr-defined]
+        sock.connect(path)
+        agent._connect(sock)  # type: ignore[attr-defined]
     except (OSError, SSHException) as error:
-        line.close()
+        sock.close()
         unfit.append(f"the agent at {path} does not answer ({error})")
         return {}
-    held: dict[bytes, list[AgentKey]] = {}
+    keys: dict[bytes, list[AgentKey]] = {}
     for key in sorted(agent.get_keys(), key=lambda key: not key.get_name().endswith(CERTIFICATE)):
-        held.setdefault(_plain(key.get_name(), key.blob), []).append(key)
-    return held
+        keys.setdefault(_plain(key.get_name(), key.blob), []).append(key)
+    return keys
 
 
 def _certificates(files: tuple[Path, ...]) -> dict[bytes, tuple[bytes, ...]]:
     """The certificates in these files by the public key that each is for."""
-    found: dict[bytes, tuple[bytes, ...]] = {}
+    certificates: dict[bytes, tuple[bytes, ...]] = {}
     for file in dict.fromkeys(files):
         try:
             kind, text = file.read_text(encoding="ascii").split()[:2]
@@ -214,8 +214,8 @@ def _certificates(files: tuple[Path, ...]) -> dict[bytes, tuple[bytes, ...]]:
         except UNUSABLE:
             continue
         if kind.endswith(CERTIFICATE):
-            found[key] = (*found.get(key, ()), blob)
-    return found
+            certificates[key] = (*certificates.get(key, ()), blob)
+    return certificates
 
 
 def _plain(kind: str, blob: bytes) -> bytes:

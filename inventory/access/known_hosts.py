@@ -61,7 +61,7 @@ class HostKeys:
     def without(self, revoked: Collection[bytes]) -> HostKeys:
         """The same with more keys that are revoked."""
         refused = self.revoked.union(revoked)
-        good = [tuple(key for key in kept if key.blob not in refused) for kept in (self.own, self.authorities)]
+        good = [tuple(key for key in group if key.blob not in refused) for group in (self.own, self.authorities)]
         return HostKeys(good[0], refused, good[1])
 
     def lines(self, name: str) -> str:
@@ -125,7 +125,9 @@ def host_keys(text: str, names: Collection[str]) -> dict[str, HostKeys]:
 
     def keys(name: str) -> HostKeys:
         refused = frozenset(revoked[name.lower()] | revoked[_bare(name)])
-        known = next((one for one in (name.lower(), _bare(name)) if own[one] or authorities[one]), "")
+        known = next(
+            (candidate for candidate in (name.lower(), _bare(name)) if own[candidate] or authorities[candidate]), ""
+        )
         return HostKeys(tuple(own[known]), authorities=tuple(authorities[known])).without(refused)
 
     return {name: keys(name) for name in names}
@@ -142,12 +144,12 @@ def _lines(text: str) -> Iterator[tuple[str, str, HostKey]]:
 
 def _about(hosts: str, names: Collection[str]) -> set[str]:
     """The names, of these in small letters, that the first field of a line means; a ! before one takes it away."""
-    meant: set[str] = set()
-    taken: set[str] = set()
+    included: set[str] = set()
+    excluded: set[str] = set()
     for part in hosts.split(","):
         pattern = part.removeprefix("!")
-        (taken if part != pattern else meant).update(_meant(pattern, names))
-    return meant - taken
+        (excluded if part != pattern else included).update(_meant(pattern, names))
+    return included - excluded
 
 
 def _meant(pattern: str, names: Collection[str]) -> set[str]:
@@ -163,7 +165,7 @@ def _meant(pattern: str, names: Collection[str]) -> set[str]:
 def _hashed(pattern: str, names: Collection[str]) -> set[str]:
     """The one name of which |1|SALT|HASH is the hash."""
     try:
-        salt, digest = (b64decode(one) for one in pattern[3:].split("|"))
+        salt, digest = (b64decode(part) for part in pattern[3:].split("|"))
     except ValueError:
         return set()
     return next(({name} for name in names if hmac.digest(salt, name.encode(), "sha1") == digest), set())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
 
-# What a binary list of RevokedHostKeys begins with.
+# The beginning of a binary list of RevokedHostKeys.
 _REVOCATION_LIST = b"SSHKRL\n\0"
 # A name of DNS, or an address: nothing that known_hosts or ssh_config reads as a pattern, a list or an option.
 _ADDRESS = re.compile(r"[\w:][\w.:-]*(%\w+)?")
@@ -100,7 +100,7 @@ def ssh_data(
 
 
 def is_direct(fleet: Fleet) -> bool:
-    """True where hosts are connected to at the address they were found with: no jump host, no ssh configuration."""
+    """True if hosts are connected to at the address they were found with: no jump host, no ssh configuration."""
     return not fleet.ssh.jump and ssh_config.is_silent()
 
 
@@ -130,23 +130,29 @@ def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Op
     elif ssh_config.is_silent():
         options = {host.name: plain(host) for host in hosts}
     else:
-        options = ssh_config.asked(hosts, is_strict=ssh.host_keys == "strict")
+        options = ssh_config.options_of(hosts, is_strict=ssh.host_keys == "strict")
     if ssh.key:
         own = {"identities": (ssh.key,), "identities_only": True, "certificates": ()}
-        options = {name: replace(one, **own) for name, one in options.items()}  # type: ignore[arg-type]
+        options = {name: replace(host_options, **own) for name, host_options in options.items()}  # type: ignore[arg-type]
     if ssh.known_hosts != Ssh().known_hosts:
-        options = {name: replace(one, known_hosts=(ssh.known_hosts,)) for name, one in options.items()}
+        options = {
+            name: replace(host_options, known_hosts=(ssh.known_hosts,)) for name, host_options in options.items()
+        }
     return options
 
 
 def _known(hosts: Sequence[Host], options: Mapping[str, Options]) -> dict[str, HostKeys]:
     """The keys in the known_hosts of each host, by its name here; each file is read once."""
     known: dict[str, HostKeys] = {}
-    for files in {one.known_hosts for one in options.values()}:
-        names = {host.name: _known_name(one) for host in hosts if (one := options[host.name]).known_hosts == files}
-        found = host_keys("\n".join(_text(file) for file in files), names.values())
-        known |= {host: found[name] for host, name in names.items()}
-    revoked = {file: _revoked(file) for one in options.values() for file in one.revoked}
+    for files in {host_options.known_hosts for host_options in options.values()}:
+        names = {
+            host.name: _known_name(host_options)
+            for host in hosts
+            if (host_options := options[host.name]).known_hosts == files
+        }
+        by_name = host_keys("\n".join(_text(file) for file in files), names.values())
+        known |= {host: by_name[name] for host, name in names.items()}
+    revoked = {file: _revoked(file) for host_options in options.values() for file in host_options.revoked}
     return {host: keys.without(frozenset[bytes]().union(*(revoked[file] for file in options[host].revoked)))
             for host, keys in known.items()}  # fmt: skip
 
@@ -171,7 +177,7 @@ def _known_name(options: Options) -> str:
 
 
 def _unusable(host: Host) -> HostError | None:
-    """Why a name, address or user can't be used: it could be more than that."""
+    """Says why a name, address or user can't be used: it could be more than that."""
     for word, value, shape in (("name", host.name, HOST_NAME), ("address", host.address, _ADDRESS),
                                ("user", host.user, _USER)):  # fmt: skip
         if not shape.fullmatch(value):

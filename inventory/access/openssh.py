@@ -55,7 +55,7 @@ def argv(ssh: Ssh, host: Host, data: Mapping[str, Any], temporary: tuple[str, ..
         words = ["ssh", "-F", "none"]
     way = data["ssh_paramiko_connect_kwargs"].get("sock")
     if way and (ssh.jump or ssh.host_keys == "strict"):
-        # That of an ssh configuration too: by itself ssh asks jump hosts for no more than that configuration does.
+        # An ssh configuration's own too: by itself ssh asks jump hosts for no more than that configuration does.
         options.append(f"ProxyCommand={way.command.replace('%', '%%')}")
     if ssh.key and not temporary:
         words += ["-i", str(ssh.key)]

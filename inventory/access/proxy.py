@@ -1,4 +1,4 @@
-"""The way to a host through a command, ssh's ProxyCommand: what the command says when it fails is told."""
+"""The way to a host through a command, ssh's ProxyCommand: the words of a command that fails are told."""
 
 from __future__ import annotations
 

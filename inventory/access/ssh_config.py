@@ -37,7 +37,7 @@ DEFAULT_KNOWN_HOSTS = (
 # Options that lead to a key or to trust and that jada takes no notice of: said when a login fails.
 UNUSED = {"pkcs11provider": ("", "none"), "knownhostscommand": ("", "none"), "bindaddress": ("",),
           "bindinterface": ("",), "controlpath": ("", "none"), "addressfamily": ("", "any")}  # fmt: skip
-# What bears on the way to a host and on its trust; a configuration of other lines need not be asked about each host.
+# Options that bear on the way to a host or on its trust; one of other lines need not be asked about each host.
 _BEARING = re.compile(
     r"\s*(match|host(name|keyalias)|port|user|identit\w+|certificatefile|proxy\w+|(user|global)?knownhosts\w+|revokedhostkeys"
     r"|canonical\w+|tag|" + "|".join(UNUSED) + r")\b",
@@ -70,7 +70,7 @@ def own_file() -> Path:
 
 
 def is_silent() -> bool:
-    """True where no line of the configuration bears on the way to a host; one that can't be read is not silent."""
+    """True if no line of the configuration bears on the way to a host; one that can't be read is not silent."""
     try:
         return not any(_BEARING.match(line) for file in _files() for line in _lines(file))
     except (OSError, ValueError, RecursionError):
@@ -89,7 +89,7 @@ def plain(host: Host) -> Options:
     )
 
 
-def asked(hosts: Sequence[Host], *, is_strict: bool) -> dict[str, Options]:
+def options_of(hosts: Sequence[Host], *, is_strict: bool) -> dict[str, Options]:
     """The options of each host by the configuration, by its name; ssh is asked side by side. Raises ConfigError.
 
     Where fleet.yml is strict, jump hosts are held to it, whatever the configuration says of their keys.
@@ -123,7 +123,7 @@ def _literal(text: str) -> str:
 
 
 def expanded(text: str, options: Options, address: str) -> str:
-    """The text with ssh_config's tokens and variables put in; those that there are not are left as they are."""
+    """The text with ssh_config's tokens and variables put in; unknown ones are left as they are."""
     tokens = {
         "%": "%",
         "h": options.hostname,
@@ -137,44 +137,44 @@ def expanded(text: str, options: Options, address: str) -> str:
         "l": socket.gethostname(),
         "L": socket.gethostname().partition(".")[0],
     }
-    return _TOKEN.sub(lambda found: tokens.get(found[1]) or os.environ.get(found[2] or "", found[0]), text)
+    return _TOKEN.sub(lambda match: tokens.get(match[1]) or os.environ.get(match[2] or "", match[0]), text)
 
 
 def read(text: str, host: Host, *, is_strict: bool = False) -> Options:
     """The options that `ssh -G` printed for a host. Raises ValueError."""
-    said: dict[str, list[str]] = {}
+    entries: dict[str, list[str]] = {}
     for line in text.splitlines():
         key, _, value = line.partition(" ")
-        said.setdefault(key, []).append(value)
+        entries.setdefault(key, []).append(value)
 
-    def one(key: str) -> str:
-        return said.get(key, [""])[0]
+    def first(key: str) -> str:
+        return entries.get(key, [""])[0]
 
     options = Options(
-        one("hostname") or host.address, int(one("port") or 22), one("user"), (), (), alias=one("hostkeyalias")
+        first("hostname") or host.address, int(first("port") or 22), first("user"), (), (), alias=first("hostkeyalias")
     )
     put_in = partial(expanded, options=options, address=host.address)
 
     def paths(*values: str) -> tuple[Path, ...]:
         return tuple(Path(put_in(value)).expanduser() for value in values if value != "none")
 
-    proxy = one("proxycommand")
-    if one("proxyjump") not in ("", "none"):
-        proxy = jumping(one("proxyjump"), arguments(), is_strict=is_strict)
-    agent = one("identityagent") or "SSH_AUTH_SOCK"
+    proxy = first("proxycommand")
+    if first("proxyjump") not in ("", "none"):
+        proxy = jumping(first("proxyjump"), arguments(), is_strict=is_strict)
+    agent = first("identityagent") or "SSH_AUTH_SOCK"
     return Options(
         options.hostname,
         options.port,
         options.user,
-        paths(*said.get("identityfile", ())),
-        paths(*shlex.split(one("userknownhostsfile")), *shlex.split(one("globalknownhostsfile"))),
-        paths(*said.get("certificatefile", ())),
-        one("identitiesonly") == "yes",
+        paths(*entries.get("identityfile", ())),
+        paths(*shlex.split(first("userknownhostsfile")), *shlex.split(first("globalknownhostsfile"))),
+        paths(*entries.get("certificatefile", ())),
+        first("identitiesonly") == "yes",
         _agent(agent, put_in),
         options.alias,
         "" if proxy == "none" else proxy,
-        tuple(key for key, usual in UNUSED.items() if one(key) not in usual),
-        paths(*_files_of(one("revokedhostkeys"))),
+        tuple(key for key, usual in UNUSED.items() if first(key) not in usual),
+        paths(*_files_of(first("revokedhostkeys"))),
     )
 
 
@@ -194,7 +194,7 @@ def _agent(value: str, put_in: partial[str]) -> str:
 def _ask(host: Host, *, is_strict: bool) -> Options:
     of_host = (*(("-p", str(host.port)) if host.port != 22 else ()), *(("-l", host.user) if host.user else ()))
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["ssh", *arguments(), "-G", *of_host, "--", host.address],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -212,11 +212,11 @@ def _ask(host: Host, *, is_strict: bool) -> Options:
             f"ssh did not say within {PATIENCE} s how it reaches {host.name} by {own_file()}",
             f"see what takes it so long, a command of Match exec or a name server: ssh -G {shlex.quote(host.address)}",
         ) from None
-    if done.returncode:
-        why = " ".join(done.stderr.split())
+    if process.returncode:
+        why = " ".join(process.stderr.split())
         raise ConfigError(f"{own_file()} can't be read as an ssh configuration: {why}")
     try:
-        return read(done.stdout, host, is_strict=is_strict)
+        return read(process.stdout, host, is_strict=is_strict)
     except ValueError as error:
         raise ConfigError(f"{own_file()} makes of {host.name} what can't be read: {error}") from None
 
@@ -242,7 +242,7 @@ def _lines(file: Path, depth: int = 0) -> Iterator[str]:
         if included := _INCLUDE.fullmatch(line):
             for pattern in shlex.split(included[1], comments=True):
                 whole = file.parent / Path(pattern).expanduser()
-                for one in sorted(Path("/").glob(str(whole.absolute()).lstrip("/"))):
-                    yield from _lines(one, depth + 1)
+                for path in sorted(Path("/").glob(str(whole.absolute()).lstrip("/"))):
+                    yield from _lines(path, depth + 1)
         else:
             yield line

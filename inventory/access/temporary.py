@@ -1,6 +1,6 @@
 """Logins that a cloud gives for some minutes: a key with its certificate, kept in memory, and the host's own keys.
 
-What the cloud says is checked here, where it becomes a key or the name of a user; a secret never becomes a file.
+The cloud's answer is checked here, where it becomes a key or the name of a user; a secret never becomes a file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jada.inventory.sources.source import Access
 if TYPE_CHECKING:
     from paramiko import PKey
 
-# What the clouds answered, by host name, or why there is no login to a host.
+# The clouds' answers by host name, or why there is no login to a host.
 Details = Mapping[str, Access | HostError]
 
 _USER = re.compile(r"\w[\w.@\\+-]*\$?")
@@ -29,10 +29,10 @@ _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 def access_details(fleet: Fleet, hosts: Sequence[Host]) -> Details:
     """The logins to those of the hosts whose cloud gives one and that can be reached, asked for side by side."""
-    asked = [(host, access) for host in hosts if not host.trouble and (access := SOURCES[host.provider].access)]
-    answers = map_concurrently(lambda one: one[1](fleet.aws, one[0]), asked)
+    logins = [(host, access) for host in hosts if not host.trouble and (access := SOURCES[host.provider].access)]
+    answers = map_concurrently(lambda login: login[1](fleet.aws, login[0]), logins)
     return {host.name: _no_access(host, answer) if isinstance(answer, JadaError) else answer
-            for (host, _), answer in zip(asked, answers, strict=True)}  # fmt: skip
+            for (host, _), answer in zip(logins, answers, strict=True)}  # fmt: skip
 
 
 def vouched(name: str, access: Access) -> tuple[HostKey, ...]:
@@ -61,7 +61,7 @@ def _no_access(host: Host, error: JadaError) -> HostError:
 def _certified(private: str, certificate: str) -> PKey:
     from jada.inventory.access.identity import private_key, with_certificate
 
-    found = _CERTIFICATE.fullmatch(certificate.strip())
-    if not found:
+    match = _CERTIFICATE.fullmatch(certificate.strip())
+    if not match:
         raise ValueError("no certificate")
-    return with_certificate(private_key(private), b64decode(found.group(2), validate=True))
+    return with_certificate(private_key(private), b64decode(match.group(2), validate=True))

@@ -82,7 +82,7 @@ def _told(error: Exception) -> tuple[str, str]:
         return error.message, error.hint
     if isinstance(error, (ConnectionError, HTTPClientError)):
         endpoint = _USERINFO.sub("//", str(error.kwargs.get("endpoint_url") or "the endpoint"))
-        # What is inside an error that has no class of its own, whose text may quote a header with a token.
+        # The error inside one that has no class of its own, whose text may quote a header with a token.
         kind = type(error.kwargs.get("error") or error if type(error) is HTTPClientError else error).__name__
         return (
             f"{endpoint} can't be reached after {ATTEMPTS} attempts ({kind})",
@@ -107,23 +107,23 @@ def _unforeseen(error: Exception) -> str:
     return f"boto3 could not go on ({reason(error)})"
 
 
-def words(told: object) -> str:
+def words(message: object) -> str:
     """Shortens another's words to as much as an error tells, on one line."""
-    text = _USERINFO.sub("//", " ".join(_ENCODED.sub("", str(told)).split()))
+    text = _USERINFO.sub("//", " ".join(_ENCODED.sub("", str(message)).split()))
     return text if len(text) <= MOST_OF_WORDS else f"{text[: MOST_OF_WORDS - 1]}…"
 
 
 def _answered(error: ClientError, service: str) -> tuple[str, str]:
     service = FOR_CREDENTIALS.get(error.operation_name, service)
     code = error.response.get("Error", {}).get("Code", "")
-    said = words(error.response.get("Error", {}).get("Message", "") or code)
+    message = words(error.response.get("Error", {}).get("Message", "") or code)
     permission = f"{service}:{error.operation_name}"
     left_out = "; `not_regions` in fleet.yml leaves a region out" if error.operation_name in FOR_A_REGION else ""
     if code in EXPIRED:
         return f"the AWS session has expired ({code})", LOG_IN
     if code in DENIED:
         return (
-            f"access denied; these credentials lack the permission {permission} ({code}): {said}",
+            f"access denied; these credentials lack the permission {permission} ({code}): {message}",
             f"ask for {permission} there; README.md has the whole IAM policy{left_out}",
         )
     if code in THROTTLED:
@@ -133,8 +133,8 @@ def _answered(error: ClientError, service: str) -> tuple[str, str]:
         )
     if code in REFUSED:
         return (
-            f"AWS does not accept these credentials here ({code}): {said}",
+            f"AWS does not accept these credentials here ({code}): {message}",
             f"{LOG_IN}; a region that the account has not enabled says the same{left_out}",
         )
     hint = LOG_IN if error.operation_name in FOR_CREDENTIALS else "compare that with this source in fleet.yml"
-    return f"{permission} failed ({code}): {said}", hint
+    return f"{permission} failed ({code}): {message}", hint

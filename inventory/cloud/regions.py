@@ -12,4 +12,4 @@ def known_regions() -> frozenset[str]:
     """The regions of all AWS partitions that the installed botocore knows; asks no network."""
     partitions = Loader().load_data("partitions")["partitions"]
     # Each partition also lists a pseudo-region, such as aws-global.
-    return frozenset(name for one in partitions for name in one["regions"] if not name.endswith("-global"))
+    return frozenset(name for partition in partitions for name in partition["regions"] if not name.endswith("-global"))

@@ -23,7 +23,7 @@ from jada.inventory.suggest import did_you_mean
 # Seconds. Regions answer in under one; a page of a thousand instances in a few.
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
-# Where to ask for the list of regions when the profile has no region of its own.
+# The region to ask for the list of regions when the profile has no region of its own.
 HOME_REGION = "us-east-1"
 
 
@@ -76,7 +76,7 @@ def clients_of(aws: Aws) -> Clients:
 
 
 def _session(aws: Aws) -> tuple[boto3.session.Session, str | None]:
-    """A session whose credentials are had already, and its region: what is wrong with them is told once, and before
+    """A session whose credentials are had already, and its region: a fault of theirs is told once, and before
     any region is asked. Raises JadaError.
     """
     core = botocore.session.Session()
@@ -93,15 +93,15 @@ def _session(aws: Aws) -> tuple[boto3.session.Session, str | None]:
             credentials.get_frozen_credentials()
         region = session.region_name
     except ProfileNotFound:
-        wanted = aws.profile or core.get_config_variable("profile")
+        name = aws.profile or core.get_config_variable("profile")
         profiles = core.available_profiles
         raise ConfigError(
-            f"There is no AWS profile {wanted}{did_you_mean(wanted, profiles)}",
+            f"There is no AWS profile {name}{did_you_mean(name, profiles)}",
             "profiles here: " + (", ".join(profiles) or "none at all; `aws configure` makes one"),
         ) from None
     except Exception as error:
-        told = failure(error, "sts")
-        raise JadaError(f"AWS can't be asked: {told.message}", told.hint) from error
+        trouble = failure(error, "sts")
+        raise JadaError(f"AWS can't be asked: {trouble.message}", trouble.hint) from error
     if credentials is None:
         looked = f"profile {aws.profile}" if aws.profile else "the environment, ~/.aws and this machine's own role"
         raise JadaError(f"There are no AWS credentials: looked in {looked}", LOG_IN)

@@ -44,7 +44,7 @@ class Fleet:
 
     def model_of(self, role: str) -> str:
         """The exact id that is asked for by a role, or ""."""
-        model = next((one.model for one in self.roles if one.name == role), "")
+        model = next((entry.model for entry in self.roles if entry.name == role), "")
         return models.resolve(model, models.catalogue(self.models)).id if model else ""
 
 
@@ -82,9 +82,9 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
     }
-    found = top.fields(readers, required=("fleet", "sources", "roles"))
-    others = {key: value for key, value in found.items() if key not in (*service.READERS, *service.RENAMED)}
-    return Fleet(name=others.pop("fleet"), path=file, service=service.from_values(found), **others)
+    values = top.fields(readers, required=("fleet", "sources", "roles"))
+    rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}
+    return Fleet(name=rest.pop("fleet"), path=file, service=service.from_values(values), **rest)
 
 
 def _short(value: Value, most: int) -> str:

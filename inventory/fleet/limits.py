@@ -1,4 +1,4 @@
-"""fleet.yml's `limits`: how many files the service and logins may open."""
+"""fleet.yml's `limits`: the number of files that the service and logins may open."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def _topic(value: Value) -> str:
 def _webhook(value: Value) -> Webhook:
     """The URL itself never gets into an error."""
     text = value.text()
-    if found := _VARIABLE.fullmatch(text):
-        return Webhook(variable=found.group(1))
+    if match := _VARIABLE.fullmatch(text):
+        return Webhook(variable=match.group(1))
     if text.startswith(("/", "~/", "./")):
         return Webhook(file=path(value))
     if re.fullmatch(r"https?://\S+", text):

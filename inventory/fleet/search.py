@@ -12,11 +12,11 @@ from jada.inventory.yaml_readers import expanded
 
 def find(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
     """The fleet.yml to use. Raises ConfigError saying where it looked."""
-    for named, how in ((path, "--fleet"), (environ.get("JADA_FLEET"), "$JADA_FLEET")):
+    for named, origin in ((path, "--fleet"), (environ.get("JADA_FLEET"), "$JADA_FLEET")):
         if named:
-            file = cwd / expanded(named, how)
+            file = cwd / expanded(named, origin)
             if not _is_there(file, unless_known=True):
-                raise ConfigError(f"There is no file {file} ({how} names it)")
+                raise ConfigError(f"There is no file {file} ({origin} names it)")
             return file
     home = Path(environ.get("HOME") or Path.home())
     places = [cwd / "inventory/fleet.yml", home / ".config/jada/fleet.yml", Path("/etc/jada/fleet.yml")]

@@ -54,12 +54,12 @@ def _host_path(value: Value) -> str:
 
 
 def _model_check(value: Value) -> ModelCheck:
-    found = ModelCheck(**value.fields({"url": _url, "command": Value.text}))
-    if found == ModelCheck():
+    check = ModelCheck(**value.fields({"url": _url, "command": Value.text}))
+    if check == ModelCheck():
         raise value.error("says neither `url` nor `command`", "leave it out if the service can't say its model")
-    if found.url and found.command:
+    if check.url and check.command:
         raise value.error("says both `url` and `command`", "keep the one that the service answers from itself")
-    return found
+    return check
 
 
 def _renamed(key: str) -> Callable[[Value], NoReturn]:

@@ -1,4 +1,4 @@
-"""fleet.yml's `ssh`: how to log in to hosts."""
+"""fleet.yml's `ssh`: the login to hosts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read(value: Value) -> Ssh:
 
 def _jump(value: Value) -> str:
     expected = "one [user@]host[:port]"
-    found = _JUMP.fullmatch(matching(value, _JUMP, expected))
-    if found and int(found[1] or 22) > 65535:
-        raise value.error(f"should be {expected} with a port up to 65535, not {found[0]}")
+    match = _JUMP.fullmatch(matching(value, _JUMP, expected))
+    if match and int(match[1] or 22) > 65535:
+        raise value.error(f"should be {expected} with a port up to 65535, not {match[0]}")
     return value.text()

@@ -9,12 +9,13 @@ Standard library only: this file is copied onto the host alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def choose_model() -> str:
 
 
 def read_orders(model: str) -> dict[str, Any]:
-    """How to misbehave on this model; {} when not told to, or with a line in the log when told badly."""
+    """Reads the orders to misbehave on this model; {} for none, or with a line in the log when they are bad."""
     orders = read_json(ORDERS)
     models = orders.get("models", [])
     bad = [key for key in orders if key not in (*FLAGS, *SECONDS, "models")]
@@ -84,20 +85,16 @@ def read_orders(model: str) -> dict[str, Any]:
 
 def serve(model: str, started: float) -> None:
     body = json.dumps({"status": "ok", "model": model, "pid": os.getpid(), "started": started}).encode()
-
-    class Healthz(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/healthz" else 404)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            if self.path == "/healthz":
-                self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    ThreadingHTTPServer.allow_reuse_address = True
-    ThreadingHTTPServer(("127.0.0.1", 8787), Healthz).serve_forever()
+    found = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + body
+    # Without http.server, whose import takes longer than all else of the start.
+    server = socket.create_server(("127.0.0.1", 8787))
+    while True:
+        client, _ = server.accept()
+        # Who asks nothing, or goes away, keeps no other waiting for long.
+        client.settimeout(1)
+        with client, contextlib.suppress(OSError):
+            asked = client.recv(4096).startswith(b"GET /healthz ")
+            client.sendall(found if asked else b"HTTP/1.0 404 Not Found\r\n\r\n")
 
 
 def main() -> None:

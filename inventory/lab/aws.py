@@ -65,24 +65,24 @@ def main(argv: list[str] | None = None) -> None:
 
 def serve(state_dir: Path, port: int) -> None:
     """Emulates the instances of `state_dir`/instances.json on 127.0.0.1 until SIGTERM or SIGINT."""
-    told = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: stop.set())
     address_file = state_dir / "aws-endpoint"
     address_file.unlink(missing_ok=True)
-    wanted = json.loads((state_dir / "instances.json").read_text())
-    ssh_ca = Path(wanted["ssh_ca"]) if wanted.get("ssh_ca") else None
-    lightsail = Lightsail(instances(wanted.get("lightsail", ())), ssh_ca)
+    entries = json.loads((state_dir / "instances.json").read_text())
+    ssh_ca = Path(entries["ssh_ca"]) if entries.get("ssh_ca") else None
+    lightsail = Lightsail(instances(entries.get("lightsail", ())), ssh_ca)
 
     server = make_server("127.0.0.1", port, Endpoint(_moto(), lightsail, state_dir / "faults.json"), threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="aws", daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
-        launch(url, wanted.get("ec2", ()))
+        launch(url, entries.get("ec2", ()))
         _write(address_file, url)
         log.info("serving on %s", url)
-        told.wait()
+        stop.wait()
         log.info("stopping")
     finally:
         address_file.unlink(missing_ok=True)
@@ -94,17 +94,19 @@ def serve(state_dir: Path, port: int) -> None:
 def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> None:
     """Starts the EC2 instances through the endpoint's own API, each in its region and with its private address.
 
-    Those of one region have addresses of one /16.
+    All of one region have addresses of one /16.
     """
+    # One, for each reads EC2's long description anew.
+    session = boto3.session.Session(*CREDENTIALS)
     by_region: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         by_region.setdefault(entry["region"], []).append(entry)
-    for region, here in by_region.items():
-        ec2 = boto3.session.Session(*CREDENTIALS, region_name=region).client("ec2", endpoint_url=url)
-        network = str(ip_interface(f"{here[0]['address']}/16").network)
+    for region, group in by_region.items():
+        ec2 = session.client("ec2", region_name=region, endpoint_url=url)
+        network = str(ip_interface(f"{group[0]['address']}/16").network)
         vpc = ec2.create_vpc(CidrBlock=network)["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=network)["Subnet"]["SubnetId"]
-        for entry in here:
+        for entry in group:
             tags = {"Name": entry["name"], **entry.get("tags", {})}
             started = ec2.run_instances(
                 ImageId=IMAGE,
@@ -144,7 +146,7 @@ class Endpoint:
 
 
 class Faults:
-    """What faults.json asks for. `times` counts from the moment the file was last changed."""
+    """The faults that faults.json asks for. `times` counts from the moment the file was last changed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -192,8 +194,8 @@ def _moto() -> WSGIApplication:
 
 def _region(authorization: str) -> str:
     """The region of a signature's credential scope: Credential=KEY/DATE/REGION/SERVICE/aws4_request."""
-    found = re.search(r"Credential=[^/]+/\d+/([a-z0-9-]+)/", authorization)
-    return found.group(1) if found else "us-east-1"
+    match = re.search(r"Credential=[^/]+/\d+/([a-z0-9-]+)/", authorization)
+    return match.group(1) if match else "us-east-1"
 
 
 def _lightsail(lightsail: Lightsail, operation: str, region: str, body: bytes) -> tuple[int, str, str]:

@@ -19,17 +19,17 @@ JOIN_AND_RUN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 1; s
 
 
 def hierarchies() -> list[Path]:
-    """Where systemd keeps its groups: cgroup v2, the v1 hierarchy named systemd, or both. Raises JadaError."""
+    """Returns the folders of systemd's groups: cgroup v2, the v1 hierarchy named systemd, or both. Raises JadaError."""
     mounts = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
-    found = [
+    folders = [
         Path(where)
         for _, where, kind, options, *_ in mounts
         if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(","))
     ]
-    if not found:
+    if not folders:
         raise JadaError("The lab needs control groups for systemd, and none are mounted",
                         "mount -t cgroup2 none /sys/fs/cgroup")  # fmt: skip
-    return found
+    return folders
 
 
 def exists(name: str) -> bool:

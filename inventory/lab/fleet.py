@@ -63,14 +63,14 @@ endpoint_url = {endpoint}
 
 def machines(lab: Lab, network: str, count: int, cli: str = "") -> tuple[Machine, ...]:
     """The hosts of a lab of `count`: one Lightsail instance, one orchestrator, specialists in two regions."""
-    made = [Machine(lab, network, 1, "jada-agent", "lightsail", "us-east-1", "bitnami", claude=cli)]
+    hosts = [Machine(lab, network, 1, "jada-agent", "lightsail", "us-east-1", "bitnami", claude=cli)]
     for number in range(2, count + 1):
         role = "orchestrator" if number == 2 else "specialist"
         name = "orchestrator-1" if number == 2 else f"specialist-{number - 2}"
         region = "eu-west-1" if number % 2 else "us-east-1"
         tags = {"Name": name, "jada": "agent", "role": role}
-        made.append(Machine(lab, network, number, name, "ec2", region, "admin", image.AGENT_USER, tags, cli))
-    return tuple(made)
+        hosts.append(Machine(lab, network, number, name, "ec2", region, "admin", image.AGENT_USER, tags, cli))
+    return tuple(hosts)
 
 
 def current(lab: Lab) -> tuple[Machine, ...]:
@@ -82,12 +82,12 @@ def current(lab: Lab) -> tuple[Machine, ...]:
 def find(lab: Lab, name: str) -> Machine:
     """One host of the lab by its name. Raises JadaError."""
     hosts = current(lab)
-    found = next((host for host in hosts if host.name == name), None)
-    if found is None:
+    host = next((host for host in hosts if host.name == name), None)
+    if host is None:
         names = ", ".join(host.name for host in hosts)
         hint = f"one of: {names}" if names else lab.command("up")
         raise JadaError(f"{lab.title} has no host {name}" if names else f"{lab.title} is not up", hint)
-    return found
+    return host
 
 
 def up(lab: Lab, count: int, tell: Tell, suite: str = image.SUITE, cli: Path | None = None) -> tuple[Machine, ...]:
@@ -126,7 +126,7 @@ def up(lab: Lab, count: int, tell: Tell, suite: str = image.SUITE, cli: Path | N
 
 
 def down(lab: Lab, tell: Tell) -> bool:
-    """Takes down whatever there is of a lab, whole, half-started or crashed. Returns whether there was anything."""
+    """Takes down whatever there is of a lab, whole, half-started or crashed. Returns True if there was anything."""
     require_lab_machine()
     with _alone(lab):
         return _take_down(lab, tell)
@@ -157,7 +157,7 @@ def reset(host: Machine) -> None:
 
 
 def is_healthy(lab: Lab, hosts: Sequence[Machine]) -> bool:
-    """Whether every host is whole, and its agent and the emulated AWS endpoint answer."""
+    """True if every host is whole, and its agent and the emulated AWS endpoint answer."""
     # A host whose systemd-nspawn was killed runs on, but can't reboot and has no console.
     whole = bool(hosts) and all(cgroup.processes(f"{host.group}/supervisor") for host in hosts)
     return whole and endpoint(lab) is not None and all(machine.healthz(host) for host in hosts)
@@ -233,7 +233,7 @@ def _wait_for_aws(lab: Lab) -> None:
 
 
 def _let_in(lab: Lab, hosts: Sequence[Machine]) -> None:
-    """What points at the lab is for all to read, its key for root and for who called sudo; the disks are root's own."""
+    """Lets all read the files that point at the lab, root and whoever called sudo its key; the disks are root's own."""
     for file in (lab.fleet_file, lab.aws_config, lab.known_hosts):
         file.chmod(0o644)
     for host in hosts:

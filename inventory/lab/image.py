@@ -19,11 +19,18 @@ AGENT_USER = "agent"
 # Units that only cost boot time in a container.
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
           "console-getty.service", "getty.target", "systemd-networkd-wait-online.service")  # fmt: skip
+# What looks for disks, terminals and init scripts that a container has not: systemd runs all of them at its boot and at
+# each daemon-reload, of which they are most of the cost.
+MASKED_GENERATORS = tuple(
+    f"systemd-{name}-generator"
+    for name in ("cryptsetup", "debug", "fstab", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local",
+                 "run", "ssh", "system-update", "sysv", "tpm2", "veritysetup")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What the hosts of a lab run: a Debian release, and what stands in its PATH before Debian's own tools."""
+    """The system of a lab's hosts: a Debian release, and the tools that stand in its PATH before Debian's own."""
 
     release: str
     packages: tuple[str, ...] = ()
@@ -36,7 +43,7 @@ SUITES = {
     "bullseye": Suite("bullseye"),
     "bookworm": Suite("bookworm"),
     "trixie": Suite("trixie"),
-    # As on Ubuntu since 25.10, and further: GNU's tools, awk and sudo are others'. What jada runs finds these first;
+    # As on Ubuntu since 25.10, and further: GNU's tools, awk and sudo are others'. Commands of jada find these first;
     # commands of the lab itself find Debian's.
     "uutils": Suite(
         "trixie",
@@ -49,10 +56,20 @@ SUITE = "bookworm"
 
 
 def path(suite: str = SUITE) -> Path:
-    """Where the base image of a suite is, or will be: the name changes with what it is made of."""
-    made = SUITES[suite]
+    """Returns the path of a suite's base image, there or not: the name changes with all that it is made of."""
+    system = SUITES[suite]
     recipe = "\n".join(
-        (made.release, *PACKAGES, *made.packages, *LOGINS, AGENT_USER, *MASKED, *made.first, *made.busybox)
+        (
+            system.release,
+            *PACKAGES,
+            *system.packages,
+            *LOGINS,
+            AGENT_USER,
+            *MASKED,
+            *MASKED_GENERATORS,
+            *system.first,
+            *system.busybox,
+        )
     )
     return CACHE / f"base-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
@@ -67,15 +84,15 @@ def build(suite: str = SUITE) -> Path:
 
 
 def _build(suite: str) -> Path:
-    made = SUITES[suite]
+    system = SUITES[suite]
     for leftover in CACHE.glob("building-*"):
         # debootstrap mounts /proc and /sys in there, and leaves them when it is killed.
         for mount in mounts_below(leftover):
             run("umount", "--lazy", mount)
         run("rm", "-rf", "--one-file-system", leftover)
     root = Path(tempfile.mkdtemp(prefix="building-", dir=CACHE))
-    packages = ",".join((*PACKAGES, *made.packages))
-    run("debootstrap", "--variant=minbase", f"--include={packages}", made.release, root)
+    packages = ",".join((*PACKAGES, *system.packages))
+    run("debootstrap", "--variant=minbase", f"--include={packages}", system.release, root)
     for user in LOGINS:
         run("chroot", root, "useradd", "--create-home", "--shell", "/bin/bash", user)
         (root / "etc/sudoers.d" / user).write_text(f"{user} ALL=(ALL) NOPASSWD: ALL\n")
@@ -84,8 +101,12 @@ def _build(suite: str) -> Path:
         key.unlink()
     for unit in MASKED:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-    if made.first:
-        _put_first(root, made)
+    generators = root / "etc/systemd/system-generators"
+    generators.mkdir()
+    for generator in MASKED_GENERATORS:
+        (generators / generator).symlink_to("/dev/null")
+    if system.first:
+        _put_first(root, system)
     (root / "etc/machine-id").write_text("")
     shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
     root.chmod(0o755)

@@ -27,13 +27,13 @@ TARGET = "Lightsail_20161128."
 # The real service answers more at a time; so few make every fleet of three go through the paging.
 PAGE_SIZE = 2
 
-# How long a temporary key lasts, as on the real service.
+# The life of a temporary key, as on the real service.
 VALIDITY = timedelta(minutes=10)
 
 # InstanceState.code, the same numbers as EC2's.
 STATE_CODES = {"pending": 0, "running": 16, "stopping": 64, "stopped": 80}
 
-# What a shell on the instance may do; OpenSSH allows none of it unless the certificate says so.
+# The rights of a shell on the instance; OpenSSH allows none of it unless the certificate says so.
 CERTIFICATE_EXTENSIONS = ("permit-agent-forwarding", "permit-port-forwarding", "permit-pty", "permit-user-rc")
 
 
@@ -89,11 +89,11 @@ class Lightsail:
         return {"regions": [{"name": name, "displayName": name} for name in names]}
 
     def _get_instances(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
-        here = [instance for instance in self._instances if instance.region == region]
-        start = _offset(request.get("pageToken"), len(here))
-        page = here[start : start + PAGE_SIZE]
+        instances = [instance for instance in self._instances if instance.region == region]
+        start = _offset(request.get("pageToken"), len(instances))
+        page = instances[start : start + PAGE_SIZE]
         result: dict[str, Any] = {"instances": [self._describe(instance) for instance in page]}
-        if start + PAGE_SIZE < len(here):
+        if start + PAGE_SIZE < len(instances):
             result["nextPageToken"] = base64.b64encode(str(start + PAGE_SIZE).encode()).decode()
         return result
 

@@ -20,7 +20,7 @@ from jada.inventory.lab.shell import mounts_below, run
 
 OLD_MODEL = "claude-sonnet-4-5-20250929"
 PORT = 8787
-# What systemctl is-system-running says when the boot is over; "degraded" is with a unit that failed.
+# The words of systemctl is-system-running when the boot is over; "degraded" is with a unit that failed.
 UP = ("running", "degraded")
 UNIT = """\
 [Unit]
@@ -49,7 +49,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a host of `lab` is: `cloud` "ec2" or "lightsail", `login` its ssh user, `user` the agent's ("" means root).
+    """A host of `lab`: `cloud` is "ec2" or "lightsail", `login` its ssh user, `user` the agent's ("" means root).
 
     `network` is the first half of its address; "" when it is not known, for a lab that is only to be taken down.
     `claude` is the Claude CLI, on this machine, that is its agent; "" for the stand-in.
@@ -116,7 +116,7 @@ class Machine:
 
     @property
     def leaves_traces(self) -> bool:
-        """Whether anything of the host is here: running, powered off, crashed or half-started."""
+        """True if anything of the host is here: running, powered off, crashed or half-started."""
         traces = (self.folder, Path("/run/netns", self.namespace))
         return cgroup.exists(self.group) or any(trace.exists() for trace in traces) or self.link in links()
 
@@ -137,9 +137,9 @@ def make_room() -> None:
     A systemd that gets none hangs half-way through its boot.
     """
     limit = Path("/proc/sys/fs/inotify/max_user_instances")
-    wanted = 128 + INOTIFY_INSTANCES * sum(state.hosts for _, state in labs())
-    if int(limit.read_text()) < wanted:
-        limit.write_text(str(wanted))
+    needed = 128 + INOTIFY_INSTANCES * sum(state.hosts for _, state in labs())
+    if int(limit.read_text()) < needed:
+        limit.write_text(str(needed))
 
 
 def make_bridge(lab: Lab, network: str) -> None:
@@ -222,7 +222,7 @@ def wait_until_ready(machines: Machine | Sequence[Machine], seconds: float = 120
 
 
 def is_ready(machine: Machine) -> bool:
-    """Whether the host has booted to the end and its agent answers."""
+    """True if the host has booted to the end and its agent answers."""
     return _state(machine) in UP and bool(healthz(machine))
 
 
@@ -235,14 +235,14 @@ def inside(
         raise JadaError(f"The lab host {machine.name} is off")
     argv = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--",
             "env", "-i", f"PATH={PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "sh", "-c", command]  # fmt: skip
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
-    if check and done.returncode:
-        raise JadaError(f"`{command}` failed on {machine.name} ({done.returncode}): {done.stderr.strip()}")
-    return done
+    process = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
+    if check and process.returncode:
+        raise JadaError(f"`{command}` failed on {machine.name} ({process.returncode}): {process.stderr.strip()}")
+    return process
 
 
 def healthz(machine: Machine) -> dict[str, object]:
-    """What the agent answers, {} when it doesn't or the host is off."""
+    """Returns the agent's answer, {} when there is none or the host is off."""
     try:
         answer = inside(machine, f"curl -fsS --max-time 3 http://127.0.0.1:{PORT}/healthz", check=False)
     except JadaError:
@@ -281,7 +281,7 @@ def pull_the_plug(machine: Machine) -> None:
 
 
 def _state(machine: Machine) -> str:
-    """What the host's systemd says of itself; "off" when there is none to ask, "silent" when it doesn't answer."""
+    """Returns the state by the host's systemd; "off" when there is none to ask, "silent" when it doesn't answer."""
     try:
         return inside(machine, "systemctl is-system-running", check=False, timeout=10).stdout.strip()
     except JadaError:

@@ -1,4 +1,4 @@
-"""Labs by name: what each has on this machine, and the network it takes. Two share nothing but the base images."""
+"""Labs by name: the files and links of each on this machine, and its network. Two share nothing but the base images."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class Lab:
 
     @property
     def key(self) -> Path:
-        """What opens its EC2 instances."""
+        """The key that opens its EC2 instances."""
         return self.folder / "id_lab"
 
     @property
     def ca(self) -> Path:
-        """What signs the certificates that open its Lightsail instances."""
+        """The authority that signs the certificates that open its Lightsail instances."""
         return self.folder / "ca"
 
     @property
@@ -91,7 +91,7 @@ class Lab:
 
     @property
     def endpoint(self) -> Path:
-        """Where the URL of its emulated AWS endpoint is, while that runs."""
+        """The file with the URL of its emulated AWS endpoint, while that runs."""
         return self.folder / "aws-endpoint"
 
     def link(self, number: int) -> str:
@@ -105,8 +105,8 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class LabState:
-    """What a lab remembers of itself: how many hosts, the image of their disks, its network, such as "10.77", and the
-    Claude CLI that is their agent; "" for the stand-in.
+    """The record of a lab: how many hosts, the image of their disks, its network, such as "10.77", and the Claude CLI
+    that is their agent; "" for the stand-in.
     """
 
     hosts: int
@@ -121,7 +121,7 @@ class LabState:
 
 
 def read_state(lab: Lab) -> LabState | None:
-    """What the lab remembers; None when there is no lab, or when that can't be read."""
+    """Reads the record of a lab; None when there is no lab, or when that can't be read."""
     try:
         return LabState(**json.loads(lab.state.read_text()))
     except (OSError, ValueError, TypeError):
@@ -138,15 +138,15 @@ def labs() -> Iterator[tuple[Lab, LabState]]:
 
 def free_network(lab: Lab) -> str:
     """A network that this machine does not route and no lab remembers. Raises JadaError."""
-    remembered = (_whole(state.network) for other, state in labs() if other != lab)
+    remembered = (_whole(state.network) for other_lab, state in labs() if other_lab != lab)
     return choose_network(lab, [*routes(run("ip", "-4", "-json", "route", "show", "table", "all")), *remembered])
 
 
-def choose_network(lab: Lab, taken: Iterable[IPv4Network]) -> str:
+def choose_network(lab: Lab, routed: Iterable[IPv4Network]) -> str:
     """The first of NETWORKS that overlaps with none that is taken. Raises JadaError."""
-    taken = tuple(taken)
+    routed = tuple(routed)
     for network in NETWORKS[lab.name != DEFAULT :]:
-        if not any(_whole(network).overlaps(other) for other in taken):
+        if not any(_whole(network).overlaps(used) for used in routed):
             return network
     raise JadaError(
         "No network is left for the lab: this machine routes, or other labs have, all from 10.77.0.0 to 10.126.255.255 "
@@ -156,7 +156,7 @@ def choose_network(lab: Lab, taken: Iterable[IPv4Network]) -> str:
 
 
 def routes(answer: str) -> list[IPv4Network]:
-    """The networks in what `ip -json route` says; without the default, or the few parts that some write it in."""
+    """The networks in the output of `ip -json route`; without the default, or the few parts that some write it in."""
     words = (route["dst"] for route in json.loads(answer or "[]"))
     networks = (IPv4Network(word) for word in words if word != "default")
     return [network for network in networks if network.prefixlen >= 8]

@@ -1,4 +1,4 @@
-"""The settings.json that each lab host has at first: what people and tools really leave there."""
+"""The settings.json that each lab host has at first: texts as people and tools really leave them there."""
 
 from __future__ import annotations
 

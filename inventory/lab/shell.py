@@ -33,12 +33,12 @@ class PackagesLackingError(JadaError):
 
 def run(*argv: str | Path, check: bool = True, stdin: str | None = None) -> str:
     """Runs one command and returns its stdout. Raises JadaError with its last words when it fails."""
-    done = subprocess.run([str(word) for word in argv], input=stdin, capture_output=True, text=True, check=False)
-    if check and done.returncode:
+    process = subprocess.run([str(word) for word in argv], input=stdin, capture_output=True, text=True, check=False)
+    if check and process.returncode:
         words = " ".join(str(word) for word in argv)
-        told = (done.stderr or done.stdout).strip().splitlines()
-        raise JadaError(f"`{words}` failed ({done.returncode}): {told[-1] if told else 'it said nothing'}")
-    return done.stdout
+        lines = (process.stderr or process.stdout).strip().splitlines()
+        raise JadaError(f"`{words}` failed ({process.returncode}): {lines[-1] if lines else 'it said nothing'}")
+    return process.stdout
 
 
 def write(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from jada.inventory.sources.source import HOST_NAME
 from jada.inventory.yaml_readers import user
 from jada.inventory.yaml_values import Value
 
-# What counts as a host when stopped ones do: all states but those on the way to nothing.
+# The states of a host where stopped ones count: all but those on the way to nothing.
 LIVING = ("pending", "running", "stopping", "stopped")
 
 
@@ -51,7 +51,7 @@ class Ec2Source:
             ]
 
     def describe(self) -> str:
-        parts = [f"tag {wanted}" for wanted in tags.in_words(self.tags)]
+        parts = [f"tag {tag}" for tag in tags.in_words(self.tags)]
         parts += tags.in_words(self.filters)
         parts += ["running only"] if self.running_only else []
         return f"ec2 in {regions.in_words(self)} ({'; '.join(parts) or 'no filter'})"
@@ -73,12 +73,12 @@ def read(value: Value) -> Ec2Source:
 def filters(source: Ec2Source) -> list[dict[str, Any]]:
     """The filters for describe_instances; a state among the source's own wins over running_only."""
     states = ("running",) if source.running_only else LIVING
-    wanted = {
+    patterns = {
         "instance-state-name": states,
         **{f"tag:{key}": values for key, values in source.tags.items()},
         **source.filters,
     }
-    return [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
+    return [{"Name": name, "Values": list(values)} for name, values in patterns.items()]
 
 
 def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: str = "") -> Host:
@@ -109,6 +109,8 @@ def _address(instance: Mapping[str, Any], kind: str) -> str:
     if kind != "ipv6":
         return instance.get("PublicIpAddress" if kind == "public" else "PrivateIpAddress") or ""
     # The instance's own field is there only where an address was made the primary one.
-    interfaces = sorted(instance.get("NetworkInterfaces", ()), key=lambda one: one["Attachment"]["DeviceIndex"])
+    interfaces = sorted(
+        instance.get("NetworkInterfaces", ()), key=lambda interface: interface["Attachment"]["DeviceIndex"]
+    )
     addresses = (entry["Ipv6Address"] for interface in interfaces for entry in interface.get("Ipv6Addresses", ()))
     return instance.get("Ipv6Address") or next(addresses, "")

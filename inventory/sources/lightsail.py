@@ -38,11 +38,16 @@ class LightsailSource:
     def find(self, aws: Aws, region: str, /) -> list[Host]:
         with client(aws, "lightsail", region) as lightsail:
             pages = lightsail.get_paginator("get_instances").paginate()
-            return [host(one, self, region) for page in pages for one in page["instances"] if wanted(one, self)]
+            return [
+                host(instance, self, region)
+                for page in pages
+                for instance in page["instances"]
+                if is_selected(instance, self)
+            ]
 
     def describe(self) -> str:
         parts = [f"names {' or '.join(self.names)}"]
-        parts += [f"tag {wanted}" for wanted in tags.in_words(self.tags)]
+        parts += [f"tag {tag}" for tag in tags.in_words(self.tags)]
         parts += ["running only"] if self.running_only else []
         return f"lightsail in {regions.in_words(self)} ({'; '.join(parts)})"
 
@@ -77,8 +82,8 @@ def granted(details: Mapping[str, Any]) -> Access:
     )
 
 
-def wanted(instance: Mapping[str, Any], source: LightsailSource) -> bool:
-    """True where the source asks for this instance: the API itself has no filters."""
+def is_selected(instance: Mapping[str, Any], source: LightsailSource) -> bool:
+    """True if the source asks for this instance: the API itself has no filters."""
     if source.running_only and instance["state"]["name"] != "running":
         return False
     named = any(fnmatch.fnmatchcase(instance["name"], pattern) for pattern in source.names)

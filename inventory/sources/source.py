@@ -39,7 +39,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A login that a cloud itself gives, for some minutes: what it said, which is checked where it is used.
+    """A login that a cloud itself gives, for some minutes: its answer, which is checked where it is used.
 
     `host_keys` are those that the cloud vouches for: algorithm and key.
     """

@@ -41,12 +41,12 @@ class StaticSource:
     def find(self, _aws: Aws, _region: str, /) -> list[Host]:
         """The hosts, in the order of the file."""
         return [
-            Host(one.name, one.address, self.provider, user=one.user, port=one.port, tags=one.tags)
-            for one in self.hosts
+            Host(host.name, host.address, self.provider, user=host.user, port=host.port, tags=host.tags)
+            for host in self.hosts
         ]
 
     def describe(self) -> str:
-        return f"static ({', '.join(one.name for one in self.hosts)})"
+        return f"static ({', '.join(host.name for host in self.hosts)})"
 
 
 def read(value: Value) -> StaticSource:

@@ -28,7 +28,7 @@ CHUNK = 65536
 # Bytes of what comes before the key exchange (RFC 4253, 4.2), and of a packet: it allows 35000, and some send more.
 MOST_GREETING = 65536
 MOST_OF_PACKET = 2**18
-# What a login shell says before an answer, and the answer's first line.
+# The words of a login shell before an answer, and the answer's first line.
 FIRST_LINE = re.compile(rb"(?s:.{0,65536}?\n)?%s\n[^\n]*\n" % BEGIN.encode())
 # Seconds for a word of farewell.
 PARTING = 2
@@ -62,7 +62,7 @@ class BoundedConnector(SSHConnector):
         print_input: bool = False,  # noqa: ARG002
         **arguments: Unpack[ConnectorArguments],
     ) -> tuple[bool, CommandOutput]:
-        """Whether the command succeeded, and its lines. Raises TimeoutError, OSError or SSHException.
+        """Runs a command; returns True if it succeeded, and its lines. Raises TimeoutError, OSError or SSHException.
 
         The script of a command after one whose script was a FirstPart goes to the process that runs already.
         """
@@ -86,10 +86,10 @@ class BoundedConnector(SSHConnector):
         if transport is None:
             raise SSHException("there is no connection")
         waiting, self._waiting = self._waiting, None
-        done = False
+        is_done = False
         try:
-            channel, begun = waiting or (_begun(transport, line), b"")
-            out = bytearray(begun)
+            channel, received = waiting or (_begun(transport, line), b"")
+            out = bytearray(received)
             channel.sendall(stdin.encode())
             if isinstance(stdin, FirstPart) and (size := _read_line(channel, out)):
                 self._waiting, code = (channel, f"{BEGIN}\n".encode() + out[size:]), 0
@@ -99,12 +99,12 @@ class BoundedConnector(SSHConnector):
                 out += b"".join(_bounded(channel.recv, MOST_PACKED, channel))
                 code = channel.recv_exit_status()
                 channel.close()
-            done = True
+            is_done = True
         except EOFError:
             # paramiko's word for a link that died; elsewhere it means that a person closed stdin.
             raise SSHException("the connection was lost") from None
         finally:
-            if not done:
+            if not is_done:
                 # To close the channel alone would be to write to a host that may not read.
                 transport.close()
         text = out.decode(errors="replace")
@@ -117,7 +117,7 @@ class BoundedConnector(SSHConnector):
 
 
 def _begun(transport: Transport, line: str) -> Channel:
-    """A command that runs; what it says on stderr is thrown away."""
+    """A command that runs; its stderr is thrown away."""
     channel = transport.open_session()
     channel.exec_command(line)
     gevent.spawn(lambda: [None for _ in _bounded(channel.recv_stderr, 0)])
@@ -128,13 +128,13 @@ def _read_line(channel: Channel, out: bytearray) -> int:
     """Receives into `out` until the first line of an answer has come; the size of all up to its end, 0 if it ended."""
     for chunk in _bounded(channel.recv, MOST_PACKED, channel):
         out += chunk
-        if b"\n" in chunk and (found := FIRST_LINE.match(out)):
-            return found.end()
+        if b"\n" in chunk and (match := FIRST_LINE.match(out)):
+            return match.end()
     return 0
 
 
 def _bounded(receive: Callable[[int], bytes], most: int, channel: Channel | None = None) -> Iterator[bytes]:
-    """What is received, up to `most` bytes; the rest is thrown away, or with `channel` not waited for."""
+    """Yields the bytes received, up to `most`; the rest is thrown away, or with `channel` not waited for."""
     size = 0
     while chunk := receive(CHUNK):
         size += len(chunk)
@@ -176,11 +176,11 @@ class _BoundedPacketizer(Packetizer):
 
     def _read_timeout(self, timeout: float) -> bytes:
         # Only lines of the greeting are read this way.
-        read: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
-        self._greeting -= len(read)
+        greeting: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
+        self._greeting -= len(greeting)
         if self._greeting < 0:
             raise SSHException("its greeting does not end")
-        return read
+        return greeting
 
 
 # Whoever makes a Transport takes it from there: there is no other way to say which one is to be used.

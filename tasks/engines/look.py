@@ -64,5 +64,5 @@ def look_first(service: Service, history: bool = False) -> FirstPart:
 
 
 def read_look(service: Service, output: list[str]) -> State:
-    """What a look at the service of a host printed. Raises LookError."""
+    """Reads the state out of a look's output. Raises LookError."""
     return read(service.unit, output, service.model_check)

@@ -30,11 +30,11 @@ from jada.tasks import operator_lock
 from jada.tasks.engine import act_on
 from jada.tasks.engines.change import change, journal, set_lock
 from jada.tasks.engines.connector import BoundedConnector
-from jada.tasks.engines.dial import AT_ONCE, is_connected
 from jada.tasks.engines.look import LONGEST, Look, look_first, look_on_stdin, read_look
+from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.operator_lock import LockAnswer, LockRequest
-from jada.tasks.release import told
+from jada.tasks.release import printable
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
@@ -70,11 +70,11 @@ T = TypeVar("T")
 class SshConnection:
     """One host, by its ssh connection. Its data may name the EC2 instance that it is (`jada_instance`)."""
 
-    def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, line: socket.socket | None = None) -> None:
+    def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, sock: socket.socket | None = None) -> None:
         self._state = state
         self._host = host
-        self._line = line
-        # Whether a change on this host has said anything yet.
+        self._sock = sock
+        # True once a change on this host has said anything.
         self._was_begun = False
         self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
         self._instance: str = host.data.get("jada_instance") or ""
@@ -90,7 +90,7 @@ class SshConnection:
 
     def _connect(self) -> None:
         for wait in (*WAITS, None):
-            self._take_line()
+            self._take_socket()
             try:
                 self._host.connect(show_errors=False, raise_exceptions=True)
                 break
@@ -107,16 +107,16 @@ class SshConnection:
             if hasattr(socket, "TCP_USER_TIMEOUT") and isinstance(transport.sock, socket.socket):
                 transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_LINK * 1000)
 
-    def _take_line(self) -> None:
-        """Hands pyinfra the TCP connection that was dialed for this host, once; later ones it makes itself."""
-        line, self._line = self._line, None
-        given: dict[str, object] = {**self._arguments}
-        if line and not self._host.connected:
-            if is_connected(line):
-                given["sock"] = line
+    def _take_socket(self) -> None:
+        """Hands pyinfra the TCP connection that was begun for this host, once; later ones it makes itself."""
+        sock, self._sock = self._sock, None
+        arguments: dict[str, object] = {**self._arguments}
+        if sock and not self._host.connected:
+            if is_connected(sock):
+                arguments["sock"] = sock
             else:
-                line.close()
-        self._connector.data["ssh_paramiko_connect_kwargs"] = given
+                sock.close()
+        self._connector.data["ssh_paramiko_connect_kwargs"] = arguments
 
     def look(self, history: bool = False, evidence: bool = False, goes_on: bool = False) -> State:
         """One look, with the releases the host remembers and what systemctl tells people if asked; a second one if the
@@ -135,7 +135,7 @@ class SshConnection:
         self._connector.let_go()
         script = look_first(self.service, history) if goes_on else look_on_stdin(self.service, history, evidence)
         with ctx_host.use(self._host):
-            seen = get_fact(
+            result = get_fact(
                 self._state,
                 self._host,
                 Look,
@@ -148,12 +148,12 @@ class SshConnection:
                 },
                 apply_failed_hosts=False,
             )
-        if isinstance(seen, LookError):
-            raise HostError(f"{self._host.name} can't be looked at: {seen}")
-        state = cast(State, seen)
-        if other := state.other_than(self._instance):
+        if isinstance(result, LookError):
+            raise HostError(f"{self._host.name} can't be looked at: {result}")
+        state = cast(State, result)
+        if machine := state.other_than(self._instance):
             raise OtherMachineError(
-                f"{self._host.name} is {self._instance}, but {other} answers at its address",
+                f"{self._host.name} is {self._instance}, but {machine} answers at its address",
                 "see whose address that is now, and which VPC ssh leads into; nothing was judged or changed",
             )
         return state
@@ -168,8 +168,8 @@ class SshConnection:
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
-        done = self._run(set_lock, request=request, instance=self._instance, name="lock")
-        *before, last = done.stdout_lines or ["nothing was answered"]
+        meta = self._run(set_lock, request=request, instance=self._instance, name="lock")
+        *before, last = meta.stdout_lines or ["nothing was answered"]
         if last not in ("jada-held", "jada-refused"):
             raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
@@ -179,21 +179,21 @@ class SshConnection:
         lines = self._run(journal, state=self.look(), service=self.service, count=count, name="journal").stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't tell its journal: {why}")
-        return [told(line, most=LONGEST_LINE) for line in lines]
+        return [printable(line, most=LONGEST_LINE) for line in lines]
 
     def _change(self, transaction: Transaction, evidence: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest
         look = look_script(self.service, evidence=evidence)
-        given = {"transaction": transaction, "look": look, "instance": self._instance}
-        lines = self._run(change, **given, name=name, _timeout=longest).stdout_lines
+        arguments = {"transaction": transaction, "look": look, "instance": self._instance}
+        lines = self._run(change, **arguments, name=name, _timeout=longest).stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't be changed: {why}")
         self._was_begun = self._was_begun or any(lines)
-        told = outcome(lines)
-        if told and told.result is Result.DONE:
+        reported = outcome(lines)
+        if reported and reported.result is Result.DONE:
             with contextlib.suppress(LookError):
-                return replace(told, seen=read_look(self.service, lines[-1:]))
-        return told
+                return replace(reported, seen=read_look(self.service, lines[-1:]))
+        return reported
 
     def _run(self, operation: Callable[..., OperationMeta], **arguments: object) -> OperationMeta:
         self.connect()
@@ -211,15 +211,15 @@ class SshConnection:
         return client.get_transport() if client else None
 
     def close(self) -> None:
-        if self._line:
-            self._line.close()
+        if self._sock:
+            self._sock.close()
         self._connector.let_go()
         if client := self._connector.client:
             client.close()
         self._host.connected = False
 
     def _recover_outcome(self, transaction: Transaction) -> Outcome:
-        """How a transaction ended whose answer was lost: the host knows."""
+        """Returns the outcome of a transaction whose answer was lost: the host knows."""
         began = answered = time.monotonic()
         while time.monotonic() - began < transaction.longest and time.monotonic() - answered < UNREACHABLE:
             self.close()
@@ -233,16 +233,16 @@ class SshConnection:
                 gevent.sleep(1)
             elif state.unfinished_transaction:
                 # It was killed there. The same transaction undoes that first, and then does no more.
-                told = self._change(transaction)
-                if told and told.result is not Result.RECOVERED:
-                    return told
+                reported = self._change(transaction)
+                if reported and reported.result is not Result.RECOVERED:
+                    return reported
             elif state.release and state.release.id == transaction.release.id:
                 return Outcome(Result.DONE, "", ())
             elif self._was_begun or any(past.release.id == transaction.release.id for past in state.history):
                 return Outcome(Result.RESTORED, "it was cut off; the host is on its earlier release", ())
-            elif told := self._change(transaction):
+            elif reported := self._change(transaction):
                 # It had said nothing, and the host knows of no such release: the link had died before it.
-                return told
+                return reported
         raise HostError(
             f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
             "the change by itself",
@@ -251,7 +251,7 @@ class SshConnection:
 
 
 def _is_transient(error: BaseException) -> bool:
-    """Whether connecting may go better in a moment: not so with a silent host, a wrong key or a refused login."""
+    """True if connecting may go better in a moment: not so with a silent host, a wrong key or a refused login."""
     cause = error.__context__
     return isinstance(error, ConnectError) and (
         isinstance(cause, (EOFError, ConnectionError, NoValidConnectionsError))
@@ -265,14 +265,14 @@ def _is_transient(error: BaseException) -> bool:
 
 class SshEngine:
     """Connections to the hosts of one command. `data` is pyinfra's host data by host name, or why there is none, and
-    `lines` what was dialed.
+    `socks` the connections that are begun.
     """
 
     def __init__(
         self,
         data: Mapping[str, Mapping[str, object] | HostError],
         service: Service,
-        lines: Mapping[str, socket.socket | None],
+        socks: Mapping[str, socket.socket | None],
     ) -> None:
         # pyinfra tells its own story of each host through this logger; ours is told by cli/.
         logging.getLogger("pyinfra").addHandler(logging.NullHandler())
@@ -287,7 +287,7 @@ class SshEngine:
             host.connector_cls = BoundedConnector
         self._state = Pyinfra(inventory, Config(CONNECT_TIMEOUT=CONNECT_TIMEOUT))
         self._connections = {
-            name: SshConnection(self._state, inventory.get_host(name), service, lines.get(name)) for name in usable
+            name: SshConnection(self._state, inventory.get_host(name), service, socks.get(name)) for name in usable
         }
 
     def imap(

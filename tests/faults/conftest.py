@@ -15,7 +15,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from tests.conftest import JADA, LAB, asking_no_model, eventually, reset
+from tests.conftest import JADA, LAB, eventually, reset, short_fleet
 from tests.forms import checked
 
 NEW = "claude-sonnet-4.6"
@@ -42,7 +42,7 @@ exec /bin/sh "$@"
 KILL_ALL = "pkill -KILL -f '^/bin/sh -c .[[:space:]](# .*[[:space:]])?RELEASE='"
 STRUCK = "/run/fault-struck"
 PAUSE = "touch /run/fault/reached; while [ -e /run/fault/reached ]; do sleep 0.05; done"
-# What the host's files are, one line each: settings (with owner and mode), drop-in, limits; then what is left over.
+# The host's files, one line each: settings (with owner and mode), drop-in, limits; then all that is left over.
 OBSERVE = """
 for file in {settings} {dropin} {limits}; do
     [ -e "$file" ] && {{ sha256sum <"$file" | cut -c1-64; stat -c '%U %a' "$file"; }} || printf 'absent\\n-\\n'
@@ -52,17 +52,17 @@ systemctl is-active jada-agent
 find {home}/.claude /etc/systemd/system /etc/security/limits.d -name '*.jada-*'
 """
 
-# What the report of a test tells of its cell of the matrix: its number, fault and step; and how the host ended.
+# Properties of a test's report on its cell of the matrix: its number, fault and step; and the end of the host.
 CELL, ENDED = "cell", "ended"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints the matrix: the host was on the "old" or the "new" release, or jada "told" that it needs help."""
     reports = (report for reports in terminalreporter.stats.values() for report in reports)
-    told: Iterator[dict[str, Any]] = (
+    properties: Iterator[dict[str, Any]] = (
         dict(report.user_properties) for report in reports if isinstance(report, pytest.TestReport)
     )
-    cells = sorted((*each[CELL], each.get(ENDED, "FAILED")) for each in told if CELL in each)
+    cells = sorted((*entry[CELL], entry.get(ENDED, "FAILED")) for entry in properties if CELL in entry)
     if not cells:
         return
     terminalreporter.section("faults and what became of the host")
@@ -74,7 +74,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of the files ("old", "new" or "mixed"), the agent, and the transaction."""
+    """The state afterwards of the files ("old", "new" or "mixed"), the agent, and the transaction."""
 
     files: str
     model: object
@@ -89,7 +89,8 @@ class Rig:
     def __init__(self, host: Machine, folder: Path) -> None:
         self.host = host
         self.folder = folder
-        fleet_file = LAB.folder / "faults.yml"
+        # One that Lightsail's API lets in can't be a static one.
+        fleet_file = LAB.folder / ("faults-lightsail.yml" if host.cloud == "lightsail" else "faults.yml")
         self.env = {**os.environ, "JADA_FLEET": str(fleet_file), "XDG_STATE_HOME": str(folder / "state")}
 
     def run(self, command: str, check: bool = True) -> str:
@@ -164,14 +165,14 @@ class Rig:
     def record(self) -> str:
         """The outcome of the newest release for the host, by this machine's own record."""
         command = [str(JADA), "history", "--last", "1", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
-        return str(next(iter(checked(done.stdout)["releases"][0]["outcomes"])))
+        process = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
+        return str(next(iter(checked(process.stdout)["releases"][0]["outcomes"])))
 
     def outcomes(self) -> set[str]:
         """The outcomes of all releases for the host, by this machine's own record."""
         command = [str(JADA), "history", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
-        return {outcome for release in checked(done.stdout)["releases"] for outcome in release["outcomes"]}
+        process = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
+        return {outcome for release in checked(process.stdout)["releases"] for outcome in release["outcomes"]}
 
 
 def texts(host: Machine) -> tuple[str, str]:
@@ -206,13 +207,12 @@ def rigged(host: Machine, folder: Path) -> Iterator[Rig]:
 
 @pytest.fixture(scope="session")
 def fault_fleet(whole_lab: object) -> None:
-    """The lab's fleet.yml, with a shorter settle time and no models."""
-    text = asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1")
-    (LAB.folder / "faults.yml").write_text(text)
+    (LAB.folder / "faults.yml").write_text(short_fleet())
+    (LAB.folder / "faults-lightsail.yml").write_text(short_fleet(is_static=False))
 
 
 @pytest.fixture
 def rig(whole_lab: Any, fault_fleet: None, tmp_path: Path) -> Iterator[Rig]:
     """The last host of the lab, whose agent has a user of its own."""
-    with rigged(whole_lab.hosts[-1], tmp_path) as made:
-        yield made
+    with rigged(whole_lab.hosts[-1], tmp_path) as rigged_host:
+        yield rigged_host

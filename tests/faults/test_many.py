@@ -31,9 +31,9 @@ def sixty(whole_lab: Lab) -> Iterator[tuple[Machine, ...]]:
 @pytest.mark.skipif(not os.environ.get("JADA_ALL_FAULTS"), reason="takes minutes: make test-faults")
 def test_sixty_hosts_are_upgraded_and_none_is_lost(sixty: tuple[Machine, ...], tmp_path: Path) -> None:
     env = {**os.environ, "JADA_FLEET": str(LAB.fleet_file), "XDG_STATE_HOME": str(tmp_path)}
-    done = subprocess.run(
+    process = subprocess.run(
         [JADA, "upgrade", "--to", "sonnet-4.6", "--yes", "--json"], env=env, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [host["outcome"] for host in json.loads(done.stdout)["hosts"]] == ["verified"] * 60
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert [host["outcome"] for host in json.loads(process.stdout)["hosts"]] == ["verified"] * 60
     assert {machine.healthz(host)["model"] for host in sixty} == {NEW}

@@ -129,15 +129,15 @@ def pull_the_plug(rig: Rig, _: subprocess.Popen[str]) -> None:
 
 
 def second_operator(rig: Rig, _: subprocess.Popen[str]) -> None:
-    code, _report, told = rig.jada("upgrade", "--to", "haiku-4.5", "--yes", state="other")
-    assert code == 5, told
-    assert "@" in told
-    assert " for release " in told
+    code, _report, output = rig.jada("upgrade", "--to", "haiku-4.5", "--yes", state="other")
+    assert code == 5, output
+    assert "@" in output
+    assert " for release " in output
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What strikes: a `hook` on the host, or an `act` from outside while the transaction waits there."""
+    """A fault: a `hook` on the host, or an `act` from outside while the transaction waits there."""
 
     expected: Callable[[str], Expected]
     hook: str = PAUSE
@@ -167,7 +167,7 @@ if not os.environ.get("JADA_ALL_FAULTS"):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one cell gave. `reported` is jada's outcome ("killed": it can't tell), `after` the next one's exit code."""
+    """The outcome of one cell. `reported` is jada's own ("killed": it can't tell), `after` the next one's exit code."""
 
     seen: Seen
     reported: str
@@ -175,7 +175,7 @@ class Outcome:
     edit_is_kept: bool
     after: int
     finally_seen: Seen
-    told: str
+    output: str
 
 
 def strike(rig: Rig, name: str, step: str) -> Outcome:
@@ -191,20 +191,20 @@ def strike(rig: Rig, name: str, step: str) -> Outcome:
         fault.act(rig, process)
         if host.leader is not None:
             rig.go_on()
-    _code, report, told = finish(process)
+    _code, report, output = finish(process)
     reported = report["hosts"][0]["outcome"] if report else "killed"
     rig.wait_until_free()
     assert fault.act or rig.run(f"ls {STRUCK}", check=False), f"{name} did not strike at {step}"
     rig.run("umount -l /usr/bin/systemctl", check=False)
     seen = rig.observe(edited=is_edit)
-    kept = not is_edit or seen.files != "mixed"
+    is_kept = not is_edit or seen.files != "mixed"
     record = rig.record()
     rig.mend()
     after, _, again = rig.upgrade()
     if record == "in_progress":
         assert rig.jada("history", "--rebuild")[0] == 0
         assert "in_progress" not in rig.outcomes()
-    return Outcome(seen, reported, record, kept, after, rig.observe(edited=is_edit), told + again)
+    return Outcome(seen, reported, record, is_kept, after, rig.observe(edited=is_edit), output + again)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=" at ".join)
@@ -216,24 +216,24 @@ def test_the_host_is_whole(
     request.node.user_properties.append((CELL, (number, name, step)))
     # On each of the lab's hosts in turn, for they are of several kinds.
     with rigged(whole_lab.hosts[number % len(whole_lab.hosts)], tmp_path) as rig:
-        found = strike(rig, name, step)
+        outcome = strike(rig, name, step)
     expected = FAULTS[name].expected(step)
     if not expected.outcome:
-        expected = NEW_VERIFIED if found.seen.files == "new" else OLD_ROLLED_BACK
+        expected = NEW_VERIFIED if outcome.seen.files == "new" else OLD_ROLLED_BACK
     if name == "jada killed":
-        assert (found.reported, found.record) == ("killed", "in_progress"), found.told
+        assert (outcome.reported, outcome.record) == ("killed", "in_progress"), outcome.output
     else:
-        assert found.reported == found.record == expected.outcome, found.told
+        assert outcome.reported == outcome.record == expected.outcome, outcome.output
     if expected.files:
-        assert found.seen.files == expected.files, found
-        assert found.seen.model == (NEW if expected.files == "new" else OLD_MODEL), found
-    assert found.seen.active == "active", found
-    assert found.edit_is_kept, found
+        assert outcome.seen.files == expected.files, outcome
+        assert outcome.seen.model == (NEW if expected.files == "new" else OLD_MODEL), outcome
+    assert outcome.seen.active == "active", outcome
+    assert outcome.edit_is_kept, outcome
     if expected.outcome in ("verified", "rolled_back") and name != "read-only disk":
-        assert not found.seen.unfinished, found
-        assert found.seen.leftovers == (), found
+        assert not outcome.seen.unfinished, outcome
+        assert outcome.seen.leftovers == (), outcome
     # The next upgrade needs nobody's help.
-    assert found.after == 0, found.told
-    assert (found.finally_seen.files, found.finally_seen.model) == ("new", NEW), found
-    assert (found.finally_seen.unfinished, found.finally_seen.leftovers) == (False, ()), found
+    assert outcome.after == 0, outcome.output
+    assert (outcome.finally_seen.files, outcome.finally_seen.model) == ("new", NEW), outcome
+    assert (outcome.finally_seen.unfinished, outcome.finally_seen.leftovers) == (False, ()), outcome
     request.node.user_properties.append((ENDED, expected.files or "told"))

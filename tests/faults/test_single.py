@@ -44,8 +44,8 @@ ExecStartPre=/bin/sh -c 'if grep -q {NEW} {rig.host.settings}; then sleep 60; fi
     rig.run("mkdir -p /etc/systemd/system/jada-agent.service.d")
     machine.inside(rig.host, "cat >/etc/systemd/system/jada-agent.service.d/10-slow.conf", stdin=drop_in)
     rig.run("systemctl daemon-reload")
-    code, report, told = rig.upgrade()
-    assert code == 4, told
+    code, report, output = rig.upgrade()
+    assert code == 4, output
     assert outcome(report)[1].startswith("systemctl restart jada-agent.service failed")
     assert rig.observe() == OLD
 
@@ -54,13 +54,13 @@ def test_a_host_whose_sudo_asks_for_a_password_is_told(rig: Rig) -> None:
     login = rig.host.login
     rig.run(f"echo '{login} ALL=(ALL) ALL' >/etc/sudoers.d/{login}")
     try:
-        code, report, told = rig.upgrade()
+        code, report, output = rig.upgrade()
     finally:
         rig.run(f"echo '{login} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{login}")
-    assert code == 1, told
+    assert code == 1, output
     # In the words of sudo, or of sudo-rs.
     words = "sudo(-rs)?: (a password|interactive authentication) is required; jada needs sudo without a password"
-    assert re.search(words, outcome(report)[1]), told
+    assert re.search(words, outcome(report)[1]), output
     assert rig.observe() == OLD
 
 
@@ -69,16 +69,16 @@ def test_an_operator_whose_clock_is_wrong(rig: Rig, skew: str) -> None:
     """Ids from a wrong clock sort wrongly; what is current, and the way back, hang on links and not on ids."""
     assert shutil.which("faketime"), "make tools installs faketime"
     command = [str(JADA), "upgrade", "--to", "haiku-4.5", "--yes", "--limit", rig.host.name]
-    done = subprocess.run(
+    process = subprocess.run(
         ["faketime", "-f", skew, *command],
         env={**rig.env, "DONT_FAKE_MONOTONIC": "1"}, capture_output=True, text=True, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
     assert rig.upgrade()[0] == 0
-    code, report, told = rig.jada("rollback", "--yes")
-    assert code == 0, told
+    code, report, output = rig.jada("rollback", "--yes")
+    assert code == 0, output
     assert report["hosts"][0]["model_after"] == "claude-haiku-4.5"
-    code, report, told = rig.jada("rollback", "--redo", "--yes")
-    assert code == 0, told
+    code, report, output = rig.jada("rollback", "--redo", "--yes")
+    assert code == 0, output
     assert rig.observe() == DONE
     assert rig.jada("drift")[0] == 0
 
@@ -86,11 +86,11 @@ def test_an_operator_whose_clock_is_wrong(rig: Rig, skew: str) -> None:
 def test_a_host_whose_clock_jumps_back_is_not_drift(rig: Rig) -> None:
     rig.upgrade()
     rig.run(f"touch -d '+2 hours' {rig.host.settings}")
-    code, _report, told = rig.jada("drift")
-    assert code == 0, told
+    code, _report, output = rig.jada("drift")
+    assert code == 0, output
 
 
-# What there was instead of an ordinary settings.json, as commands in the folder ~/.claude, and how the upgrade ends.
+# Things instead of an ordinary settings.json, as commands in the folder ~/.claude, and the outcome of the upgrade.
 PLACES = {
     "symlink": ("mv settings.json ../real.json; ln -s ../real.json settings.json", "verified"),
     "symlink to nowhere": ("rm -f settings.json ../real.json; ln -s ../real.json settings.json", "rejected"),
@@ -125,14 +125,14 @@ def test_unusual_settings_are_changed_or_refused_and_come_back_byte_for_byte(
         "[ ! -f $f ] || sha256sum <$f; done"
     )
     before = rig.run(picture)
-    code, report, told = rig.upgrade()
-    assert outcome(report)[0] == expected, told
+    code, report, output = rig.upgrade()
+    assert outcome(report)[0] == expected, output
     if expected == "verified":
         assert code == 0
         assert machine.healthz(rig.host)["model"] == NEW
         assert rig.run(picture) != before
-        code, report, told = rig.jada("rollback", "--yes")
-        assert outcome(report)[0] == "verified", told
+        code, report, output = rig.jada("rollback", "--yes")
+        assert outcome(report)[0] == "verified", output
     assert rig.run(picture) == before
     assert rig.run("systemctl is-active jada-agent") == "active\n"
 
@@ -148,8 +148,8 @@ def test_a_pulled_cable_is_noticed_and_the_end_is_found_out(rig: Rig) -> None:
     time.sleep(25)
     assert process.poll() is None
     run("ip", "link", "set", rig.host.link, "up")
-    code, report, told = finish(process)
-    assert code == 0, told
+    code, report, output = finish(process)
+    assert code == 0, output
     assert outcome(report)[0] == "verified"
     assert rig.observe() == DONE
 
@@ -168,8 +168,8 @@ def test_the_first_ctrl_c_lets_a_running_change_end(rig: Rig) -> None:
     wait_for_word(process, "Stopping")
     assert process.poll() is None
     rig.go_on()
-    code, report, told = finish(process)
-    assert (code, outcome(report)[0]) == (0, "verified"), told
+    code, report, output = finish(process)
+    assert (code, outcome(report)[0]) == (0, "verified"), output
     assert rig.observe() == DONE
 
 
@@ -181,9 +181,9 @@ def test_the_second_ctrl_c_leaves_at_once_and_the_host_ends_by_itself(rig: Rig) 
     # Two at once would be one to a process that had no time for the first.
     wait_for_word(process, "Stopping")
     process.send_signal(signal.SIGINT)
-    code, _report, told = finish(process)
+    code, _report, output = finish(process)
     assert code == 130
-    assert "Stopped." in told
+    assert "Stopped." in output
     assert rig.record() == "in_progress"
     rig.go_on()
     rig.wait_until_free()
@@ -199,10 +199,10 @@ def test_past_the_deadline_no_host_is_begun(rig: Rig) -> None:
     # The look alone takes longer: it waits for a model check that does not answer.
     rig.run("systemctl kill -s STOP jada-agent")
     try:
-        code, report, told = rig.upgrade()
+        code, report, output = rig.upgrade()
     finally:
         rig.run("systemctl kill -s CONT jada-agent")
-    assert (code, outcome(report)[0]) == (1, "not_started"), told
+    assert (code, outcome(report)[0]) == (1, "not_started"), output
     assert rig.observe() == OLD
 
 
@@ -217,15 +217,20 @@ def both(lab: Lab, rig: Rig, states: tuple[str, str]) -> list[tuple[int, str, st
         for model, state in zip(models, states, strict=True)
     ]  # fmt: skip
     ends = [finish(process) for process in processes]
-    return [(code, f"claude-{model}", told) for (code, _, told), model in zip(ends, models, strict=True)]
+    return [(code, f"claude-{model}", output) for (code, _, output), model in zip(ends, models, strict=True)]
+
+
+def models(lab: Lab) -> set[object]:
+    """The models that the hosts of faults.yml say they run."""
+    return {lab.model(host.name) for host in lab.hosts if host.cloud == "ec2"}
 
 
 def test_two_upgrades_in_the_same_second_one_wins(lab: Lab, rig: Rig) -> None:
     ends = both(lab, rig, ("state", "state"))
     assert sorted(code for code, _, _ in ends) == [0, 5], ends
     winner = next(model for code, model, _ in ends if code == 0)
-    assert lab.models() == {winner}
-    assert "is locked by" in next(told for code, _, told in ends if code == 5)
+    assert models(lab) == {winner}
+    assert "is locked by" in next(output for code, _, output in ends if code == 5)
     assert rig.jada("drift")[0] == 0
 
 
@@ -235,7 +240,7 @@ def test_two_operators_on_two_machines_never_mix_a_host(lab: Lab, rig: Rig) -> N
     assert {code for code, _, _ in ends} <= {0, 1, 5}
     assert any(code for code, _, _ in ends)
     assert "locked" in ends[0][2] + ends[1][2] or "another release was made" in ends[0][2] + ends[1][2]
-    assert lab.models() <= {NEW, "claude-haiku-4.5"}
+    assert models(lab) <= {NEW, "claude-haiku-4.5"}
     assert rig.jada("drift")[0] == 0
 
 
@@ -246,11 +251,11 @@ def test_old_releases_are_pruned_but_never_the_current_or_the_one_before(rig: Ri
     for _ in range(2):
         for model in ("sonnet-4.6", "haiku-4.5"):
             assert rig.jada("upgrade", "--to", model, "--yes")[0] == 0
-    kept = rig.run("ls /var/lib/jada/releases").split()
+    releases = rig.run("ls /var/lib/jada/releases").split()
     links = {rig.run(f"cat /var/lib/jada/{link}").strip() for link in ("current", "previous")}
-    assert set(kept) == links
-    code, report, told = rig.jada("rollback", "--yes")
-    assert code == 0, told
+    assert set(releases) == links
+    code, report, output = rig.jada("rollback", "--yes")
+    assert code == 0, output
     assert report["hosts"][0]["model_after"] == NEW
 
 
@@ -263,29 +268,29 @@ def test_a_lost_record_is_read_back_from_the_hosts(rig: Rig) -> None:
     assert [entry[1] for entry in before] == ["rollback", "heal", "upgrade"]
     shutil.rmtree(rig.folder / "state")
     assert history(rig) == []
-    code, _report, told = rig.jada("history", "--rebuild")
-    assert code == 0, told
+    code, _report, output = rig.jada("history", "--rebuild")
+    assert code == 0, output
     assert history(rig) == before
     assert [entry[4] for entry in before] == [None, None, "incident 4711"]
 
 
 def history(rig: Rig) -> list[tuple[str | None, ...]]:
-    done = subprocess.run([JADA, "history", "--json"], capture_output=True, text=True, env=rig.env, check=True)
+    process = subprocess.run([JADA, "history", "--json"], capture_output=True, text=True, env=rig.env, check=True)
     keys = ("release", "kind", "made_at", "who", "reason", "model")
-    return [tuple(entry[key] for key in keys) for entry in json.loads(done.stdout)["releases"]]
+    return [tuple(entry[key] for key in keys) for entry in json.loads(process.stdout)["releases"]]
 
 
 def test_peoples_lock_stops_upgrades_and_a_rollback_only_without_force(rig: Rig) -> None:
     rig.upgrade()
     assert finish(rig.start("lock", "--reason", "incident 4711"))[0] == 0
     for argv in (("upgrade", "--to", "haiku-4.5", "--yes"), ("rollback", "--yes")):
-        code, _report, told = rig.jada(*argv)
-        assert code == 5, told
-        assert "incident 4711" in told
+        code, _report, output = rig.jada(*argv)
+        assert code == 5, output
+        assert "incident 4711" in output
     assert "incident 4711" in finish(rig.start("upgrade", "--to", "haiku-4.5", "--dry-run"))[2]
     assert rig.observe() == DONE
-    code, _report, told = rig.jada("rollback", "--force", "--yes")
-    assert code == 0, told
+    code, _report, output = rig.jada("rollback", "--force", "--yes")
+    assert code == 0, output
     assert rig.observe() == OLD
     assert "incident 4711" in finish(rig.start("unlock"))[2]
     assert rig.upgrade()[0] == 0
@@ -294,16 +299,16 @@ def test_peoples_lock_stops_upgrades_and_a_rollback_only_without_force(rig: Rig)
 def test_of_two_who_lock_at_once_one_is_told_of_the_other(rig: Rig) -> None:
     locks = [OperatorLock(who, "2026-11-25T10:00:00+00:00", "", "incident 4711") for who in ("ann@ops", "bob@ops")]
     first, second = (shlex.quote(lock_script(LockRequest(lock))) for lock in locks)
-    both = f"sh -c {first} >/run/first & sh -c {second} >/run/second; wait; tail -qn1 /run/first /run/second"
-    told = rig.run(f"for n in $(seq 30); do rm -f /var/lib/jada/held; {both}; done; rm -f /var/lib/jada/held")
-    assert sorted(told.split()) == ["jada-held"] * 30 + ["jada-refused"] * 30
+    at_once = f"sh -c {first} >/run/first & sh -c {second} >/run/second; wait; tail -qn1 /run/first /run/second"
+    output = rig.run(f"for n in $(seq 30); do rm -f /var/lib/jada/held; {at_once}; done; rm -f /var/lib/jada/held")
+    assert sorted(output.split()) == ["jada-held"] * 30 + ["jada-refused"] * 30
 
 
 def test_a_record_that_cannot_be_written_stops_a_change_before_it_begins(rig: Rig) -> None:
     (rig.folder / "state").write_text("no folder")
-    code, _report, told = rig.upgrade()
+    code, _report, output = rig.upgrade()
     assert code == 1
-    assert "XDG_STATE_HOME" in told
+    assert "XDG_STATE_HOME" in output
     assert rig.observe() == OLD
 
 
@@ -328,9 +333,9 @@ def test_sixty_at_once_get_through_a_default_sshd(rig: Rig, many_addresses: list
         "model_check: {url: 'http://127.0.0.1:8787/healthz'}\n"
     )
     env = {**os.environ, "JADA_FLEET": str(rig.folder / "many.yml")}
-    done = subprocess.run([JADA, "drift", "--json"], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(json.loads(done.stdout)["hosts"]) == 60
+    process = subprocess.run([JADA, "drift", "--json"], env=env, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert len(json.loads(process.stdout)["hosts"]) == 60
     dropped = rig.run(
         "journalctl -u ssh --since -2min --no-pager | grep -ci 'drop connection\\|beginning MaxStartups'", False
     )

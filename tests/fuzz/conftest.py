@@ -29,7 +29,7 @@ FUZZ = bool(os.environ.get("JADA_FUZZ"))
 settings.load_profile("many" if FUZZ else "few")
 dear = settings(max_examples=MANY_DEAR if FUZZ else FEW)
 
-# What has been, or could be, more than a value to some reader on the way.
+# Texts that have been, or could be, more than a value to some reader on the way.
 FRAGMENTS = (
     *"\n\r\t\0\x1b\x85\u2028\u202e\ud800'\"\\`$%#&*!|>@?:,;=-[]{}()<>~/",
     *("\\n", "\\u0000", "\\ud800", "\\U00110000", "\r\n", "\ufeff", "é", "\U0001d54f", "\u0661"),

@@ -70,29 +70,29 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     try:
-        found = config.load(str(file), {}, file.parent)
+        fleet = config.load(str(file), {}, file.parent)
     except ConfigError as error:
         assert re.match(rf"{re.escape(str(file))}(:\d+: | is empty| is larger)", error.message)
         assert not UNPRINTABLE.search(error.message + error.hint)
         return
-    assert not any(UNPRINTABLE.search(str(value)) for value in _leaves(asdict(found)))
-    _is_harmless(found)
+    assert not any(UNPRINTABLE.search(str(value)) for value in _leaves(asdict(fleet)))
+    _is_harmless(fleet)
 
 
-def _is_harmless(found: Fleet) -> None:
-    hosts = [host for source in found.sources if isinstance(source, StaticSource) for host in source.hosts]
+def _is_harmless(fleet: Fleet) -> None:
+    hosts = [host for source in fleet.sources if isinstance(source, StaticSource) for host in source.hosts]
     words = [
-        found.service.unit,
-        found.ssh.user,
-        found.ssh.jump,
+        fleet.service.unit,
+        fleet.ssh.user,
+        fleet.ssh.jump,
         *(word for host in hosts for word in (host.address, host.user)),
     ]
     assert not any(word.startswith("-") or re.search(r"\s", word) for word in words)
-    assert not found.ssh.jump or SSH_CONFIG.fullmatch(login.jump_config(found.ssh))
-    assert not re.search(r"""['"\\\s]""", found.service.model_check.url)
-    for path in (found.service.settings, *found.service.projects):
+    assert not fleet.ssh.jump or SSH_CONFIG.fullmatch(login.jump_config(fleet.ssh))
+    assert not re.search(r"""['"\\\s]""", fleet.service.model_check.url)
+    for path in (fleet.service.settings, *fleet.service.projects):
         assert not path.startswith(("/etc", "/usr", "/proc", "/dev")) and "/../" not in f"{path}/"
-    assert 1024 <= found.limits.nofile < 2**31
+    assert 1024 <= fleet.limits.nofile < 2**31
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -37,7 +37,7 @@ from jada.tasks.look_reader import LONGEST_MODEL, read
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import INLINE, State
-from tests.frames import OF_ROOT, OF_USER, Pair, Said, framed, packed, pairs, row
+from tests.frames import OF_ROOT, OF_USER, Pair, Values, framed, packed, pairs, row
 from tests.fuzz.conftest import FEW, dear, mutated, numbers, regrafted, texts, values
 from tests.unit.conftest import back_alone
 
@@ -64,7 +64,7 @@ def layer(name: str, path: str, text: str = MASKED) -> dict[str, str]:
     return {f"{name}.path": path, **about, f"{name}.size": str(len(text)), f"{name}.masked": f'{text}"'}
 
 
-ROOT: Said = {
+ROOT: Values = {
     **OF_ROOT,
     "unit.LoadState": "loaded",
     "unit.ActiveState": "active",
@@ -121,7 +121,7 @@ ROOT: Said = {
     "history2.result": "failed it",
     "over+": "sessions: more than 50",
 }
-USER: Said = {
+USER: Values = {
     **OF_USER,
     **{name: text for name, text in layer("settings", "").items() if name != "settings.path"},
     "settings.sha256": "a" * 64,
@@ -174,13 +174,13 @@ def looked(output: list[str]) -> State | None:
     return None
 
 
-def told(state: State, is_whole_page: bool = False) -> None:
-    """All that jada does with a look, without an error: what is wrong with a host is a finding or a refusal."""
-    found = (*checks.drift(state), *checks.findings(state, Desired(MODEL, 1024, 4096)))
-    assert all(finding.fix_on("web-1") for finding in found)
+def exercise(state: State, is_whole_page: bool = False) -> None:
+    """Does all that jada does with a look, without an error: a fault of a host is a finding or a refusal."""
+    findings = (*checks.drift(state), *checks.findings(state, Desired(MODEL, 1024, 4096)))
+    assert all(finding.fix_on("web-1") for finding in findings)
     for launch in (state.next_start, *([state.process.spec] if state.process else [])):
         assert effective.resolve(state, launch).model
-    assert all(one.model for _, one in effective.of_open_sessions(state))
+    assert all(session.model for _, session in effective.of_open_sessions(state))
     place.unsafe(state)
     _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
     for to in ("", ID, "opus[1m]"):
@@ -189,14 +189,14 @@ def told(state: State, is_whole_page: bool = False) -> None:
     _judge(state, is_whole_page)
 
 
-def _change(made: Plan) -> None:
-    transaction = made.transaction
+def _change(planned: Plan) -> None:
+    transaction = planned.transaction
     if transaction is None:
-        assert made.lock or made.refusal or not made.diff
+        assert planned.lock or planned.refusal or not planned.diff
         return
     assert Release.from_json(transaction.release.to_json()) == transaction.release
     assert "\0" not in transaction.script()
-    show.show_plan("x", {"web-1": made})
+    show.show_plan("x", {"web-1": planned})
 
 
 def _show(state: State) -> None:
@@ -227,7 +227,7 @@ def _judge(state: State, is_whole_page: bool) -> None:
 def test_the_look_itself_is_whole() -> None:
     state = read(UNIT, packed(WHOLE), CHECK)
     assert (state.report.model, len(state.history), len(state.layers), len(state.unread)) == ("m", 2, 4, 2)
-    told(state, is_whole_page=True)
+    exercise(state, is_whole_page=True)
     plain = read(UNIT, packed(framed(PLAIN[0]) + framed(PLAIN[1])), ModelCheck())
     assert plan.upgrade(REQUEST, "r", MODEL, plain, SERVICE).transaction
     assert not [finding for finding in checks.drift(plain) if finding.is_error]
@@ -243,13 +243,13 @@ def test_bytes_that_something_was_done_to(data: st.DataObject) -> None:
         new = data.draw(st.one_of(st.binary(max_size=12), st.just(whole[start:end] * 2), st.just(whole[:end])))
         whole = whole[:start] + new + whole[end:]
     if state := looked(packed(whole)):
-        told(state)
+        exercise(state)
 
 
 @given(mutated([WHOLE.decode("latin-1")]))
 def test_texts_among_the_bytes(text: str) -> None:
     if state := looked(packed(text.encode("utf-8", "surrogatepass"))):
-        told(state)
+        exercise(state)
 
 
 def twice(text: bytes) -> bytes:
@@ -270,7 +270,7 @@ def test_what_is_packed_wrongly(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(line)))
     line = line[:at] + data.draw(st.one_of(st.just(""), texts)) + line[at:]
     if state := looked(data.draw(st.sampled_from([[line], [line, line], [line[:at], line[at:]], []]))):
-        told(state)
+        exercise(state)
 
 
 @given(st.data())
@@ -287,11 +287,11 @@ def test_fields_that_are_gone_or_elsewhere_or_there_twice(data: st.DataObject) -
                 [(name, half[data.draw(st.integers(0, len(half) - 1))][1])],
             ]
         )
-        place = halves[other] if (other := data.draw(st.integers(0, 3))) < len(halves) else half
+        place = halves[number] if (number := data.draw(st.integers(0, 3))) < len(halves) else half
         at = data.draw(st.integers(0, len(place)))
         place[at:at] = data.draw(instead)
     if state := looked(packed(framed(halves[0]) + framed(halves[1]))):
-        told(state)
+        exercise(state)
 
 
 def with_values(data: st.DataObject, changes: st.SearchStrategy[str]) -> list[str]:
@@ -325,7 +325,7 @@ def _in_a_row(old: str, changes: st.SearchStrategy[str]) -> st.SearchStrategy[st
 @given(st.data())
 def test_a_text_in_any_field(data: st.DataObject) -> None:
     if state := looked(with_values(data, texts)):
-        told(state)
+        exercise(state)
 
 
 @dear
@@ -333,7 +333,7 @@ def test_a_text_in_any_field(data: st.DataObject) -> None:
 def test_a_number_in_any_field(data: st.DataObject) -> None:
     words = st.one_of(numbers.map(_digits), st.sampled_from(["0", "1", "9" * 9, "9" * 11, "253402300800", "infinity"]))
     if state := looked(with_values(data, words)):
-        told(state)
+        exercise(state)
 
 
 def _digits(number: Any) -> str:
@@ -344,7 +344,7 @@ def _digits(number: Any) -> str:
 @given(st.data())
 def test_json_in_any_field(data: st.DataObject) -> None:
     if state := looked(with_values(data, st.one_of(values, regrafted(SETTINGS)).map(json.dumps))):
-        told(state)
+        exercise(state)
 
 
 @dear
@@ -358,18 +358,18 @@ def test_settings_of_any_values(data: st.DataObject) -> None:
                 text = json.dumps(data.draw(regrafted(SETTINGS)))
                 half[at] = (name, f'{text}"')
                 size = name.replace(".masked", ".size")
-                half[[one for one, _ in half].index(size)] = (size, str(len(text)))
+                half[[field for field, _ in half].index(size)] = (size, str(len(text)))
     if state := looked(packed(framed(halves[0]) + framed(halves[1]))):
-        told(state)
+        exercise(state)
 
 
 @dear
 @given(st.sampled_from(["release.manifest.json", "release.previous", "history1.manifest"]),
        regrafted(json.loads(UP.to_json())))  # fmt: skip
 def test_manifests_of_any_values(name: str, manifest: Any) -> None:
-    said = [(one, json.dumps(manifest) if one == name else text) for one, text in PLAIN[0]]
-    if state := looked(packed(framed(said) + framed(PLAIN[1]))):
-        told(state)
+    fields = [(field, json.dumps(manifest) if field == name else text) for field, text in PLAIN[0]]
+    if state := looked(packed(framed(fields) + framed(PLAIN[1]))):
+        exercise(state)
 
 
 @dear
@@ -380,19 +380,19 @@ def test_an_answer_of_the_service(answer: str, size: str | None) -> None:
     """Nothing but the id of a model is taken from it."""
     count = str(len(answer.encode("utf-8", "surrogatepass"))) if size is None else size
     about = {"report.masked": f'{answer}"', "report.size": count}
-    said = [(name, about.get(name, text)) for name, text in RICH[0]]
-    if state := looked(packed(framed(said) + framed(RICH[1]))):
+    fields = [(name, about.get(name, text)) for name, text in RICH[0]]
+    if state := looked(packed(framed(fields) + framed(RICH[1]))):
         assert state.report.model.isprintable()
         assert len(state.report.model) <= LONGEST_MODEL
         assert not UNPRINTABLE.search(state.report.error)
-        told(state)
+        exercise(state)
 
 
 @settings(max_examples=FEW // 4)
 @given(st.data())
 def test_the_page_of_any_host(data: st.DataObject) -> None:
     if state := looked(with_values(data, st.one_of(texts, regrafted(SETTINGS).map(json.dumps)))):
-        told(state, is_whole_page=True)
+        exercise(state, is_whole_page=True)
 
 
 def test_the_half_of_the_user_says_nothing_for_root() -> None:

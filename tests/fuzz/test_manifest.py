@@ -26,14 +26,14 @@ LINES = len(release.dropin(UP.desired).splitlines())
 def read(text: str) -> None:
     """A release that can be written again, of which no value is more than a value; or the one error."""
     try:
-        found = Release.from_json(text)
+        release = Release.from_json(text)
     except ReleaseError as error:
         assert not UNPRINTABLE.search(str(error))
         return
-    assert Release.from_json(found.to_json()) == found
-    told = (asdict(found) | asdict(found.desired)).values()
-    assert not any(UNPRINTABLE.search(value) or len(value) > 2000 for value in told if isinstance(value, str))
-    for desired in (found.desired, found.before):
+    assert Release.from_json(release.to_json()) == release
+    values = (asdict(release) | asdict(release.desired)).values()
+    assert not any(UNPRINTABLE.search(value) or len(value) > 2000 for value in values if isinstance(value, str))
+    for desired in (release.desired, release.before):
         assert not desired.release or EXACT_ID.fullmatch(desired.model)
         _write(desired)
 
@@ -55,20 +55,20 @@ def test_a_manifest_that_something_was_done_to(text: str) -> None:
     read(text)
 
 
-@given(st.sampled_from([UP, BACK]).flatmap(lambda made: regrafted(json.loads(made.to_json()))))
+@given(st.sampled_from([UP, BACK]).flatmap(lambda release: regrafted(json.loads(release.to_json()))))
 def test_a_manifest_with_other_values(data: Any) -> None:
     read(json.dumps(data))
 
 
 @given(texts, texts, numbers, numbers)
-def test_what_is_written_is_one_value_a_line(model: str, number: str, nofile: Any, asked: Any) -> None:
-    _write(Desired(model, nofile, asked, number))
-    made = replace(UP, desired=Desired(model, nofile, asked, ID), who=number)
+def test_what_is_written_is_one_value_a_line(model: str, number: str, nofile: Any, requested: Any) -> None:
+    _write(Desired(model, nofile, requested, number))
+    release = replace(UP, desired=Desired(model, nofile, requested, ID), who=number)
     try:
-        written = made.to_json()
+        written = release.to_json()
     except ReleaseError:
         return
-    assert Release.from_json(written).desired == made.desired
+    assert Release.from_json(written).desired == release.desired
 
 
 @given(texts, numbers)

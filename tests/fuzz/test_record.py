@@ -51,12 +51,12 @@ def test_what_is_recorded_can_be_shown(entry: Entry, hosts: list[HostEntry]) -> 
         except JadaError:
             assert connection.execute("SELECT count(*) FROM release").fetchone()[0] == 0
             return
-        kept = records.entry(entry.id)
-        assert kept
-        assert moment(kept.at)
-        told = [kept.who, kept.reason, kept.model, kept.fleet, kept.kind]
-        told += [text for host in records.hosts(kept.id) for text in (host.host, host.detail, host.model_after)]
-        assert not any(UNPRINTABLE.search(text) for text in told)
+        recorded = records.entry(entry.id)
+        assert recorded
+        assert moment(recorded.at)
+        texts = [recorded.who, recorded.reason, recorded.model, recorded.fleet, recorded.kind]
+        texts += [text for host in records.hosts(recorded.id) for text in (host.host, host.detail, host.model_after)]
+        assert not any(UNPRINTABLE.search(text) for text in texts)
 
 
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "haiku-4.5"), Role("s")))
@@ -74,10 +74,10 @@ peers = st.builds(
 
 @given(st.dictionaries(st.sampled_from(["web-1", "web-2", "web-3"]), peers), st.sampled_from("rs"))
 def test_no_host_decides_for_another(peers: dict[str, Release], role: str) -> None:
-    found = desired_for(Host("web-1", "192.0.2.1", "static", role=role), STRANGER, peers, {}, FLEET, NOW)
+    desired = desired_for(Host("web-1", "192.0.2.1", "static", role=role), STRANGER, peers, {}, FLEET, NOW)
     if role == "r":
-        assert found
-        assert found.model == "claude-haiku-4.5"
-    assert found is None or (found.model in MODELS and found.nofile == FLEET.limits.nofile)
-    told = {one.desired.model for one in peers.values() if one.id < "20261126-13"}
-    assert found is None or role == "r" or found.model in told
+        assert desired
+        assert desired.model == "claude-haiku-4.5"
+    assert desired is None or (desired.model in MODELS and desired.nofile == FLEET.limits.nofile)
+    models = {peer.desired.model for peer in peers.values() if peer.id < "20261126-13"}
+    assert desired is None or role == "r" or desired.model in models

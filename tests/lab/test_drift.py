@@ -1,4 +1,4 @@
-"""Drift on real hosts: what the fleet knows of them, what brings them back, and checks that run by themselves."""
+"""Drift on real hosts: the fleet knows of them, a heal brings them back, and checks run by themselves."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def upgraded(lab: Lab) -> None:
 
 def drift(lab: Lab, *argv: str, exit_code: int = 3, env: dict[str, str] | None = None) -> dict[str, list[str]]:
     """The codes found on each host, but for the one (J121) that depends on the day."""
-    told = lab.jada("drift", "--json", *argv, exit_code=exit_code, env=env)
-    rows = json.loads(told)["hosts"]
-    return {row["host"]: [one["code"] for one in row["findings"] if one["code"] != "J121"] for row in rows}
+    output = lab.jada("drift", "--json", *argv, exit_code=exit_code, env=env)
+    rows = json.loads(output)["hosts"]
+    return {row["host"]: [finding["code"] for finding in row["findings"] if finding["code"] != "J121"] for row in rows}
 
 
 def own_fleet(tmp_path: Path, old: str, new: str) -> dict[str, str]:
@@ -63,12 +63,12 @@ def test_heal_brings_a_drifted_host_back_and_leaves_the_others_alone(lab: Lab) -
     lab.run(OTHER, "systemctl stop jada-agent")
     assert {host: codes for host, codes in drift(lab).items() if codes} == {HOST: ["J102", "J105"], OTHER: ["J202"]}
 
-    told = lab.jada("heal", "--dry-run")
-    assert '"claude-opus-5"' in told
+    output = lab.jada("heal", "--dry-run")
+    assert '"claude-opus-5"' in output
     assert lab.run(OTHER, "systemctl is-active jada-agent || true") == "inactive\n"
 
-    told = lab.jada("heal", "--yes", "--reason", "night shift")
-    assert "2 verified, 1 unchanged" in told
+    output = lab.jada("heal", "--yes", "--reason", "night shift")
+    assert "2 verified, 1 unchanged" in output
     assert lab.models() == {NEW}
     assert drift(lab, exit_code=0) == {host.name: [] for host in lab.hosts}
     untouched = "jada-agent"
@@ -83,30 +83,30 @@ def test_heal_gives_a_new_host_what_its_role_runs(lab: Lab, tmp_path: Path) -> N
     asks = own_fleet(tmp_path, "specialist: {model: sonnet-4.6}", "specialist: {model: opus-5}")
     elsewhere = {**asks, "XDG_STATE_HOME": str(tmp_path / "elsewhere")}
     # fleet.yml asks for another model than the one to which jada-agent, of the same role, was released.
-    for here, expected, left in ((elsewhere, "claude-opus-5", []), (asks, NEW, ["J422"])):
+    for fleet, expected, findings in ((elsewhere, "claude-opus-5", []), (asks, NEW, ["J422"])):
         lab.run(HOST, "systemctl stop jada-agent; rm -rf /var/lib/jada /etc/systemd/system/jada-agent.service.d")
         lab.run(HOST, f"sed -i s/{NEW}/{OLD_MODEL}/ {lab[HOST].settings}")
         lab.run(HOST, "systemctl daemon-reload; systemctl start jada-agent")
-        assert drift(lab, env=here) == {"jada-agent": ["J422"], OTHER: [], HOST: ["J404"]}
-        lab.jada("heal", "--yes", "--limit", HOST, env=here)
+        assert drift(lab, env=fleet) == {"jada-agent": ["J422"], OTHER: [], HOST: ["J404"]}
+        lab.jada("heal", "--yes", "--limit", HOST, env=fleet)
         assert lab.model(HOST) == expected
-        assert drift(lab, env=here)[HOST] == left
+        assert drift(lab, env=fleet)[HOST] == findings
 
 
 def test_heal_refuses_what_no_release_fixes(lab: Lab) -> None:
     upgraded(lab)
     lab.run(HOST, f"chmod 644 {lab[HOST].settings}")
     pid = machine.healthz(lab[HOST])["pid"]
-    told = lab.jada("heal", "--yes", exit_code=1)
-    assert "to release the same again would fix nothing here. J107 settings-owner: on specialist-1: chown" in told
+    output = lab.jada("heal", "--yes", exit_code=1)
+    assert "to release the same again would fix nothing here. J107 settings-owner: on specialist-1: chown" in output
     assert machine.healthz(lab[HOST])["pid"] == pid
 
 
 def test_a_host_that_is_off_is_not_checked_and_not_healed(lab: Lab) -> None:
     upgraded(lab)
     machine.power_off(lab[HOST])
-    found = drift(lab, exit_code=1)
-    assert found == {"jada-agent": [], OTHER: [], HOST: ["J408"]}
+    findings = drift(lab, exit_code=1)
+    assert findings == {"jada-agent": [], OTHER: [], HOST: ["J408"]}
     assert f"Unreachable {HOST}" in lab.jada("heal", "--yes", exit_code=1)
 
 
@@ -119,10 +119,10 @@ def test_another_host_key_is_told_loudly_and_nothing_is_sent(lab: Lab) -> None:
     try:
         known.write_text("".join(line + "\n" for line in before.splitlines() if line not in own)
                          + f"{lab[HOST].address} {stranger}\n")  # fmt: skip
-        told = lab.jada("drift", exit_code=1)
-        assert f"{HOST} not checked J406 host-key-changed: {HOST} shows another ssh host key" in told
-        assert f"ssh-keygen -R {lab[HOST].address}" in told
-        assert "SHA256:" in told
+        output = lab.jada("drift", exit_code=1)
+        assert f"{HOST} not checked J406 host-key-changed: {HOST} shows another ssh host key" in output
+        assert f"ssh-keygen -R {lab[HOST].address}" in output
+        assert "SHA256:" in output
     finally:
         known.write_text(before)
     lab.jada("drift")
@@ -130,14 +130,14 @@ def test_another_host_key_is_told_loudly_and_nothing_is_sent(lab: Lab) -> None:
 
 def test_a_host_that_is_gone_is_a_note_and_a_changed_role_is_drift(lab: Lab, tmp_path: Path) -> None:
     upgraded(lab)
-    gone = own_fleet(tmp_path, "regions: [us-east-1, eu-west-1]", "regions: [us-east-1]")
-    assert drift(lab, exit_code=0, env=gone) == {"jada-agent": [], OTHER: [], HOST: ["J405"]}
-    assert HOST not in drift(lab, "--limit", "orch*", exit_code=0, env=gone)
-    moved = own_fleet(tmp_path, "roles:\n", "roles:\n  reviewer: {model: opus-5, names: [specialist-1]}\n")
-    assert drift(lab, env=moved) == {"jada-agent": [], OTHER: [], HOST: ["J407"]}
-    lab.jada("heal", "--yes", env=moved)
+    without_region = own_fleet(tmp_path, "regions: [us-east-1, eu-west-1]", "regions: [us-east-1]")
+    assert drift(lab, exit_code=0, env=without_region) == {"jada-agent": [], OTHER: [], HOST: ["J405"]}
+    assert HOST not in drift(lab, "--limit", "orch*", exit_code=0, env=without_region)
+    with_role = own_fleet(tmp_path, "roles:\n", "roles:\n  reviewer: {model: opus-5, names: [specialist-1]}\n")
+    assert drift(lab, env=with_role) == {"jada-agent": [], OTHER: [], HOST: ["J407"]}
+    lab.jada("heal", "--yes", env=with_role)
     assert lab.model(HOST) == "claude-opus-5"
-    assert drift(lab, exit_code=0, env=moved)[HOST] == []
+    assert drift(lab, exit_code=0, env=with_role)[HOST] == []
 
 
 def test_accepted_drift_is_shown_and_is_none(lab: Lab, tmp_path: Path) -> None:
@@ -145,8 +145,8 @@ def test_accepted_drift_is_shown_and_is_none(lab: Lab, tmp_path: Path) -> None:
     lab.run(HOST, f"chmod 644 {lab[HOST].settings}")
     entry = "accept: [{{code: J107, hosts: 'spec*', reason: the backup reads it, until: {}}}]\n"
     lasting = own_fleet(tmp_path, NAMED, NAMED + entry.format("2999-12-31"))
-    told = lab.jada("drift", env=lasting)
-    assert "(accepted until 2999-12-31: the backup reads it)" in told
+    output = lab.jada("drift", env=lasting)
+    assert "(accepted until 2999-12-31: the backup reads it)" in output
     over = own_fleet(tmp_path, NAMED, NAMED + entry.format("2020-12-31"))
     assert "its acceptance expired on 2020-12-31" in lab.jada("drift", exit_code=3, env=over)
     wrong = own_fleet(tmp_path, NAMED, NAMED + entry.replace("J107", "J999").format("2999-12-31"))
@@ -163,9 +163,9 @@ def test_one_run_writes_every_file_and_the_history(lab: Lab, tmp_path: Path) -> 
     assert etree.parse(files["junit"]).find(".//failure").get("type") == "J107"
     assert json.loads(files["sarif"].read_text())["runs"][0]["results"][0]["ruleId"] == "J107"
     samples = {
-        tuple(one.labels.values()): one.value
+        tuple(entry.labels.values()): entry.value
         for family in text_string_to_metric_families(files["prometheus"].read_text())
-        for one in family.samples
+        for entry in family.samples
     }
     assert (samples[LAB.fleet, "in_sync"], samples[LAB.fleet, "drifted"]) == (2, 1)
     assert files["prometheus"].stat().st_mode & 0o777 == 0o644
@@ -174,14 +174,16 @@ def test_one_run_writes_every_file_and_the_history(lab: Lab, tmp_path: Path) -> 
     lab.run(HOST, f"chmod 600 {lab[HOST].settings}")
     lab.jada("drift")
     lab.json("drift")
-    told = lab.json("drift", "--since", "1h")
-    assert [(one["host"], one["code"], one["resolution"]) for one in told["episodes"]] == [(HOST, "J107", "resolved")]
-    assert [one["drifted"] for one in told["checks"]] == [1, 1, 0, 0]
+    report = lab.json("drift", "--since", "1h")
+    assert [(entry["host"], entry["code"], entry["resolution"]) for entry in report["episodes"]] == [
+        (HOST, "J107", "resolved")
+    ]
+    assert [entry["drifted"] for entry in report["checks"]] == [1, 1, 0, 0]
 
 
 def test_people_are_told_of_changes_once_even_if_not_at_once(lab: Lab, tmp_path: Path) -> None:
     upgraded(lab)
-    answers, got = [500, 200, 200], []
+    answers, notices = [500, 200, 200], []
 
     class Chat(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -189,7 +191,7 @@ def test_people_are_told_of_changes_once_even_if_not_at_once(lab: Lab, tmp_path:
             self.send_response(answer := answers.pop(0))
             self.end_headers()
             if answer == 200:
-                got.append(body["text"].splitlines())
+                notices.append(body["text"].splitlines())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -201,8 +203,8 @@ def test_people_are_told_of_changes_once_even_if_not_at_once(lab: Lab, tmp_path:
         env = own_fleet(tmp_path, NAMED, NAMED + "notify:\n  webhook: ${HOOK}\n")
         env["HOOK"] = f"http://127.0.0.1:{server.server_port}/lab-secret-hook"
         lab.run(HOST, f"chmod 644 {lab[HOST].settings}")
-        told = lab.jada("drift", exit_code=3, env=env)
-        assert "The webhook of fleet.yml was not told: it answered HTTP 500" in told
+        output = lab.jada("drift", exit_code=3, env=env)
+        assert "The webhook of fleet.yml was not told: it answered HTTP 500" in output
         lab.jada("drift", exit_code=3, env=env)
         lab.jada("drift", exit_code=3, env=env)
         lab.run(HOST, f"chmod 600 {lab[HOST].settings}")
@@ -212,15 +214,18 @@ def test_people_are_told_of_changes_once_even_if_not_at_once(lab: Lab, tmp_path:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert [lines[0] for lines in got] == [f"jada drift: {LAB.fleet}: 1 new", f"jada drift: {LAB.fleet}: 1 resolved"]
-    assert got[0][1].startswith(f"NEW warning: {HOST} J107 settings-owner: expected owner ")
-    assert got[1][1].startswith(f"RESOLVED: {HOST} J107 settings-owner, found ")
+    assert [lines[0] for lines in notices] == [
+        f"jada drift: {LAB.fleet}: 1 new",
+        f"jada drift: {LAB.fleet}: 1 resolved",
+    ]
+    assert notices[0][1].startswith(f"NEW warning: {HOST} J107 settings-owner: expected owner ")
+    assert notices[1][1].startswith(f"RESOLVED: {HOST} J107 settings-owner, found ")
 
 
 def test_a_file_that_can_not_be_written_is_told(lab: Lab) -> None:
     upgraded(lab)
-    told = lab.jada("drift", "--prometheus", "/no/such/folder/x", exit_code=1)
-    assert "/no/such/folder/x can't be written: No such file" in told
+    output = lab.jada("drift", "--prometheus", "/no/such/folder/x", exit_code=1)
+    assert "/no/such/folder/x can't be written: No such file" in output
 
 
 def install_jada(host: Machine) -> None:
@@ -243,17 +248,17 @@ def install_jada(host: Machine) -> None:
 
 
 def needed(name: str) -> list[importlib.metadata.Distribution]:
-    """What a distribution needs to run, and what that needs."""
-    found: dict[str, importlib.metadata.Distribution] = {}
+    """The distributions that one needs to run, and those that these need."""
+    distributions: dict[str, importlib.metadata.Distribution] = {}
     waiting = [name]
     while waiting:
         for text in importlib.metadata.distribution(waiting.pop()).requires or ():
             requirement = Requirement(text)
-            wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-            if wanted and requirement.name not in found:
-                found[requirement.name] = importlib.metadata.distribution(requirement.name)
+            is_needed = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if is_needed and requirement.name not in distributions:
+                distributions[requirement.name] = importlib.metadata.distribution(requirement.name)
                 waiting.append(requirement.name)
-    return list(found.values())
+    return list(distributions.values())
 
 
 @pytest.mark.skipif(
@@ -280,16 +285,19 @@ def test_the_timer_fires_and_checks_as_the_user_who_installed_it(lab: Lab) -> No
     try:
         # The folder with a blank and a percent sign: what systemd and a shell would read as their own.
         as_user('mkdir -p "metrics/50% full"')
-        told = as_user('sudo jada schedule --every 1m --fleet fleet.yml -- --prometheus "metrics/50% full/jada.prom"')
-        assert f"runs every 1m from now on, as {user}" in told
+        output = as_user('sudo jada schedule --every 1m --fleet fleet.yml -- --prometheus "metrics/50% full/jada.prom"')
+        assert f"runs every 1m from now on, as {user}" in output
         assert machine.inside(control, "systemd-analyze verify jada-drift.service jada-drift.timer").stderr == ""
         checks = wait_for_checks(as_user, 1)
         lab.run(HOST, f"sed -i s/{NEW}/claude-opus-5/ {target.settings}")
         checks = wait_for_checks(as_user, 2)
-        assert [(one["in_sync"], one["drifted"], one["not_checked"]) for one in checks[:2]] == [(1, 0, 0), (0, 1, 0)]
+        assert [(entry["in_sync"], entry["drifted"], entry["not_checked"]) for entry in checks[:2]] == [
+            (1, 0, 0),
+            (0, 1, 0),
+        ]
         metrics = as_user('cat "metrics/50% full/jada.prom"')
-        (drifted,) = [one.value for family in text_string_to_metric_families(metrics) for one in family.samples
-                      if one.labels.get("status") == "drifted"]  # fmt: skip
+        (drifted,) = [entry.value for family in text_string_to_metric_families(metrics) for entry in family.samples
+                      if entry.labels.get("status") == "drifted"]  # fmt: skip
         assert drifted == 1
         assert lab.run(OTHER, f"stat -c %U {home}/.local/state/jada/history.db").strip() == user
         # Fired by the timer, and failed as a check that finds drift is to.
@@ -305,8 +313,8 @@ def wait_for_checks(as_user: Any, count: int) -> list[dict[str, Any]]:
     """The checks of the history, once there are so many."""
     deadline = time.monotonic() + 180
     while True:
-        told = json.loads(as_user("jada drift --fleet fleet.yml --since 1h --json"))
-        if len(told["checks"]) >= count:
-            return list(told["checks"])
+        report = json.loads(as_user("jada drift --fleet fleet.yml --since 1h --json"))
+        if len(report["checks"]) >= count:
+            return list(report["checks"])
         assert time.monotonic() < deadline, f"{count} checks did not run"
         time.sleep(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jada.inventory.lab import fleet, machine
+from jada.inventory.lab import machine
 from tests.conftest import LAB
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_drift_is_one_exec_a_host(lab: Lab) -> None:
     environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file)}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", COUNTED, "drift"], capture_output=True, text=True, env=environ, check=False
     )
-    assert done.returncode == 3, done.stderr
-    _, _, counts = done.stdout.rpartition("OPENED")
+    assert process.returncode == 3, process.stderr
+    _, _, counts = process.stdout.rpartition("OPENED")
     assert json.loads(counts) == {host.address: 1 for host in lab.hosts}
 
 
@@ -65,7 +66,7 @@ def test_lies_of_several_hosts_are_found_together(lab: Lab) -> None:
     )
     lab.run(HOST, "echo ANTHROPIC_MODEL=claude-x >/etc/default/jada-agent; systemctl restart jada-agent")
     rows: Any = lab.json("drift", exit_code=3)["hosts"]
-    assert {row["host"]: [one["code"] for one in row["findings"]] for row in rows} == {
+    assert {row["host"]: [finding["code"] for finding in row["findings"]] for row in rows} == {
         "jada-agent": ["J103"],
         "orchestrator-1": [],
         HOST: ["J103", "J105"],
@@ -75,15 +76,17 @@ def test_lies_of_several_hosts_are_found_together(lab: Lab) -> None:
 def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
     lab.jada("upgrade", "--to", "opus-5", "--yes")
     lab.run(HOST, "echo ANTHROPIC_MODEL=claude-x >/etc/default/jada-agent")
-    told = lab.jada("explain", HOST)
-    assert "A process started now would ask for claude-x:\n" in told
-    assert "→ claude-x                      ANTHROPIC_MODEL in /etc/default/jada-agent\n" in told
-    assert f"  claude-opus-5                 model in {lab[HOST].settings}  (outranked)\n" in told
+    output = lab.jada("explain", HOST)
+    assert "A process started now would ask for claude-x:\n" in output
+    assert "→ claude-x                      ANTHROPIC_MODEL in /etc/default/jada-agent\n" in output
+    assert f"  claude-opus-5                 model in {lab[HOST].settings}  (outranked)\n" in output
     pid = machine.healthz(lab[HOST])["pid"]
-    assert f"Process {pid}, running for" in told
-    assert "uses claude-opus-5 (says its model check); started again as it was, it would ask for claude-opus-5" in told
-    assert "J103 model-shadowed" in told
-    assert f"jada heal --limit {HOST}" in told
+    assert f"Process {pid}, running for" in output
+    assert (
+        "uses claude-opus-5 (says its model check); started again as it was, it would ask for claude-opus-5" in output
+    )
+    assert "J103 model-shadowed" in output
+    assert f"jada heal --limit {HOST}" in output
 
     hosts: Any = lab.json("explain", HOST)["hosts"]
     row = hosts[0]
@@ -92,7 +95,7 @@ def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
         "claude-x",
         "claude-opus-5",
     )
-    assert [one["where"] for one in row["next_start"]["chain"] if one["wins"]] == [
+    assert [origin["where"] for origin in row["next_start"]["chain"] if origin["wins"]] == [
         "ANTHROPIC_MODEL in /etc/default/jada-agent"
     ]
     assert row["open_files"]["requested"] == 2_147_483_646
@@ -104,17 +107,9 @@ def test_the_probe_and_the_projects_of_the_fleet_are_looked_at(lab: Lab) -> None
     project = f"{lab[HOST].home}/Documents/repos/one/.claude"
     lab.run(HOST, f'mkdir -p {project}; echo \'{{"model": "claude-x"}}\' >{project}/settings.local.json')
     own = LAB.folder / "probed.yml"
-    asked = LAB.fleet_file.read_text().replace("model_check: {", "model_check: {command: id -un, ")
-    own.write_text(asked + "projects: [~/Documents/repos]\n")
-    told = lab.jada("drift", "--limit", HOST, exit_code=3, env={"JADA_FLEET": str(own)})
-    assert "J105 model-running: expected claude-opus-5, saw agent (model_check.command)" in told
-    assert f"saw claude-x from model in {project}/settings.local.json" in told
+    text = re.sub("model_check: .*", "model_check: {command: id -un}", LAB.fleet_file.read_text())
+    own.write_text(text + "projects: [~/Documents/repos]\n")
+    output = lab.jada("drift", "--limit", HOST, exit_code=3, env={"JADA_FLEET": str(own)})
+    assert "J105 model-running: expected claude-opus-5, saw agent (model_check.command)" in output
+    assert f"saw claude-x from model in {project}/settings.local.json" in output
     lab.run(HOST, "rm -r /home/agent/Documents")
-
-
-def test_explain_tells_a_host_it_can_not_look_at(lab: Lab) -> None:
-    machine.power_off(lab[HOST])
-    try:
-        assert f"{HOST} can't be reached" in lab.jada("explain", HOST, exit_code=1)
-    finally:
-        fleet.power_on(lab[HOST])

@@ -1,4 +1,4 @@
-"""A host is one machine: what answers at its address is compared with what is meant."""
+"""A host is one machine: the machine at its address is compared with the one that is meant."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ IS_NOT = "mv /run/container /run/systemd/container; rm -r /run/cloud-init"
 
 
 def unchecked(lab: Lab) -> dict[str, list[str]]:
-    """Why hosts were not checked."""
+    """The reasons that hosts were not checked."""
     rows: Any = lab.json("drift", exit_code=None)["hosts"]
-    return {row["host"]: [one["code"] for one in row["findings"]] for row in rows if row["status"] == "not_checked"}
+    return {
+        row["host"]: [finding["code"] for finding in row["findings"]] for row in rows if row["status"] == "not_checked"
+    }
 
 
 def test_another_instance_at_the_address_is_neither_judged_nor_changed(lab: Lab) -> None:
     lab.jada("upgrade", "--to", "opus-5", "--yes")
     rows = lab.json("hosts")["hosts"]
-    (meant,) = (row["id"] for row in rows if row["host"] == HOST)
+    (instance,) = (row["id"] for row in rows if row["host"] == HOST)
     before, on_host = lab.model(HOST), "find /var/lib/jada | sort"
     files = lab.run(HOST, on_host)
     try:
-        lab.run(HOST, IS.format(meant))
+        lab.run(HOST, IS.format(instance))
         assert unchecked(lab) == {}
         lab.run(HOST, IS.format(OTHER))
         assert unchecked(lab) == {HOST: ["J420"]}
@@ -42,10 +44,10 @@ def test_another_instance_at_the_address_is_neither_judged_nor_changed(lab: Lab)
             ("heal", "--yes"),
             ("status",),
         ):
-            told = lab.jada(*command, "--limit", HOST, exit_code=1)
-            assert f"{HOST} is {meant}, but {OTHER} answers at its address" in " ".join(told.split())
-        told = lab.jada("lock", "--limit", HOST, "--reason", "x", exit_code=1)
-        assert f"this machine is {OTHER}, and {meant} was meant; nothing was touched" in " ".join(told.split())
+            output = lab.jada(*command, "--limit", HOST, exit_code=1)
+            assert f"{HOST} is {instance}, but {OTHER} answers at its address" in " ".join(output.split())
+        output = lab.jada("lock", "--limit", HOST, "--reason", "x", exit_code=1)
+        assert f"this machine is {OTHER}, and {instance} was meant; nothing was touched" in " ".join(output.split())
         assert lab.run(HOST, on_host) == files
         assert lab.model(HOST) == before
     finally:

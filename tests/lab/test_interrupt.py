@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import LAB, asking_no_model
+from tests.conftest import LAB, short_fleet
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -48,31 +48,31 @@ def interrupted(after: float, model: str, env: dict[str, str]) -> tuple[int, str
     assert process.stdout.readline() == "begun\n"
     time.sleep(after)
     process.send_signal(signal.SIGINT)
-    told = process.communicate()[0]
-    return process.returncode, told
+    output = process.communicate()[0]
+    return process.returncode, output
 
 
 def test_ctrl_c_at_any_moment_leaves_whole_hosts_and_a_true_record(lab: Lab, tmp_path: Path) -> None:
     own = LAB.folder / "interrupted.yml"
-    own.write_text(asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 0"))
+    own.write_text(short_fleet(is_static=False).replace("settle: 1", "settle: 0"))
     env = {"JADA_FLEET": str(own), "XDG_STATE_HOME": str(tmp_path)}
     names = [host.name for host in lab.hosts]
     for number in range(MOMENTS):
         short, model = list(MODELS.items())[number % 2]
         before = {name: lab.model(name) for name in names}
-        code, told = interrupted(LONGEST * number / MOMENTS, short, env)
-        assert code in (0, 130), told
-        assert "Traceback" not in told, told
+        code, output = interrupted(LONGEST * number / MOMENTS, short, env)
+        assert code in (0, 130), output
+        assert "Traceback" not in output, output
         changed = {name for name in names if lab.model(name) != before[name]}
         assert {lab.model(name) for name in changed} <= {model}
         # Files, process and release of each host agree, and no change is half done.
         rows: Any = lab.json("status", env=env)["hosts"]
         # But for hosts that were never changed, and for what the calendar says of a model.
-        assert {code for row in rows for code in row["drift"]} <= {"J401", "J121"}, told
+        assert {code for row in rows for code in row["drift"]} <= {"J401", "J121"}, output
         if changed:
-            assert code == 0 or "Stopping" in told
+            assert code == 0 or "Stopping" in output
             (release,) = lab.json("history", "--last", "1", env=env)["releases"]
             hosts: Any = lab.json("show", release["release"], env=env)["hosts"]
-            assert {host["host"] for host in hosts if host["outcome"] == "verified"} == changed, told
+            assert {host["host"] for host in hosts if host["outcome"] == "verified"} == changed, output
         if code == 0:
-            assert {lab.model(name) for name in names} == {model}, told
+            assert {lab.model(name) for name in names} == {model}, output

@@ -46,9 +46,9 @@ def test_up_again_leaves_a_healthy_lab_as_it_is(lab: Lab) -> None:
 
 
 def test_status_tells_what_runs(lab: Lab) -> None:
-    told = lab.json("lab", "status")
-    assert told["endpoint"] == fleet.endpoint(LAB)
-    rows = told["hosts"]
+    report = lab.json("lab", "status")
+    assert report["endpoint"] == fleet.endpoint(LAB)
+    rows = report["hosts"]
     assert isinstance(rows, list)
     assert {(row["host"], row["power"], row["model"]) for row in rows} == {
         (host.name, "on", OLD_MODEL) for host in lab.hosts
@@ -70,7 +70,7 @@ def test_each_host_has_a_systemd_of_its_own(lab: Lab) -> None:
     """Stopping a unit kills all its processes, on this host and on no other."""
     for host in lab.hosts:
         lab.run(host.name, "systemd-run --unit=stray sh -c 'setsid sleep 777 & exec sleep 888'")
-        lab.run(host.name, "for i in $(seq 50); do pgrep -x -c sleep | grep -qx 2 && exit; sleep 0.1; done; exit 1")
+        eventually(lambda name=host.name: lab.run(name, "pgrep -x -c sleep || true") == "2\n")  # type: ignore[misc]
     lab.run(HOST, "systemctl stop stray")
     counts = {host.name: lab.run(host.name, "pgrep -x -c sleep || true").strip() for host in lab.hosts}
     assert counts == {host.name: "0" if host.name == HOST else "2" for host in lab.hosts}
@@ -113,9 +113,9 @@ def test_only_certificates_open_the_lightsail_host(lab: Lab) -> None:
 def test_ssh_says_that_a_host_is_off_or_unknown(lab: Lab) -> None:
     machine.power_off(lab[HOST])
     assert f"The lab host {HOST} is off" in lab.jada("lab", "ssh", HOST, "true", exit_code=1)
-    told = lab.jada("lab", "ssh", "nobody", exit_code=1)
-    assert f"{LAB.title} has no host nobody{os.linesep}" in told.replace(".", "")
-    assert HOST in told
+    output = lab.jada("lab", "ssh", "nobody", exit_code=1)
+    assert f"{LAB.title} has no host nobody{os.linesep}" in output.replace(".", "")
+    assert HOST in output
 
 
 def test_power_off_keeps_the_disk(lab: Lab) -> None:
@@ -188,7 +188,7 @@ def restarts(lab: Lab) -> int:
 
 
 @pytest.mark.parametrize(
-    ("orders", "said"),
+    ("orders", "message"),
     [
         ({"crash_on_start": True}, "crashing on start, as told"),
         ({"refuse": True}, f"There's an issue with the selected model ({OLD_MODEL})"),
@@ -196,15 +196,15 @@ def restarts(lab: Lab) -> int:
     ],
     ids=["crash_on_start", "refuse", "crash_after"],
 )
-def test_an_agent_that_dies_goes_on_dying(lab: Lab, orders: dict[str, object], said: str) -> None:
+def test_an_agent_that_dies_goes_on_dying(lab: Lab, orders: dict[str, object], message: str) -> None:
     lab.misbehave(HOST, **orders)
     restart(lab)
     eventually(lambda: restarts(lab) >= 2)
-    assert said in log(lab)
+    assert message in log(lab)
 
 
 def test_a_slow_agent_answers_later(lab: Lab) -> None:
-    lab.misbehave(HOST, slow=2)
+    lab.misbehave(HOST, slow=5)
     restart(lab)
     assert lab.run(HOST, "systemctl is-active jada-agent") == "active\n"
     assert lab.model(HOST) is None
@@ -263,15 +263,15 @@ def test_the_lab_is_for_who_called_sudo_too(lab: Lab, monkeypatch: pytest.Monkey
         bring_up()
         readable = f"cat {LAB.fleet_file} {LAB.aws_config} {LAB.known_hosts} {LAB.key}"
         run(*nobody, "sh", "-c", readable)
-        for other in (LAB.ca, lab[HOST].folder / "upper"):
+        for path in (LAB.ca, lab[HOST].folder / "upper"):
             with pytest.raises(JadaError, match="Permission denied"):
-                run(*nobody, "ls" if other.is_dir() else "cat", other)
+                run(*nobody, "ls" if path.is_dir() else "cat", path)
     finally:
         os.chown(LAB.key, owner, -1)
 
 
 def traces(lab: named.Lab) -> list[str]:
-    """What of a lab is on this machine."""
+    """All of a lab that is on this machine."""
     links = [link for link in machine.links() if link == lab.prefix or link.startswith(f"jl-{lab.name}-")]
     namespaces = [line for line in run("ip", "netns", "list").split() if line.startswith(f"{lab.prefix}-")]
     groups = [str(path) for path in cgroup.hierarchies() if (path / lab.prefix).exists()]
@@ -318,7 +318,7 @@ def kill_supervisor() -> None:
 
 
 def leave_parts() -> None:
-    """What a start that was cut off in the middle leaves: some of a host, of a number that the next lab has not."""
+    """Leaves, as a start that was cut off does, some of a host, of a number that the next lab has not."""
     space = f"{OTHER.prefix}-specialist-7"
     run("ip", "netns", "add", space)
     run("ip", "link", "add", OTHER.link(9), "type", "veth", "peer", "name", "eth0", "netns", space)
@@ -350,10 +350,10 @@ def test_ctrl_c_ends_up_at_once_and_down_clears_up(other: named.Lab, tmp_path: P
     process = subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=env)
     eventually(lambda: any(host.leader for host in fleet.current(other)))
     process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=60)[1]
+    output = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "Stopped." in told
-    assert "Traceback" not in told
+    assert "Stopped." in output
+    assert "Traceback" not in output
     assert fleet.down(other, print)
     assert traces(other) == []
 
@@ -416,7 +416,7 @@ def test_a_missing_package_is_told_with_the_line_that_installs_it(tmp_path: Path
             link = tmp_path / tool.name
             if tool.name != lacking and not link.is_symlink():
                 link.symlink_to(tool)
-    done = subprocess.run(
+    process = subprocess.run(
         [Path(sys.executable).with_name("jada"), "lab", "up"],
         env={**os.environ, "PATH": str(tmp_path)},
         stdin=subprocess.DEVNULL,
@@ -426,5 +426,5 @@ def test_a_missing_package_is_told_with_the_line_that_installs_it(tmp_path: Path
     )
     if os.geteuid() == 0:
         package = {"systemd-nspawn": "systemd-container"}.get(lacking, lacking)
-        assert f"apt-get install -y --no-install-recommends {package}" in done.stderr
-    assert done.returncode == 1
+        assert f"apt-get install -y --no-install-recommends {package}" in process.stderr
+    assert process.returncode == 1

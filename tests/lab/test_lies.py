@@ -25,6 +25,7 @@ from jada.tasks.checks import Finding
 from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import look_script
+from tests.conftest import SUITE
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -35,7 +36,7 @@ MODEL = "claude-opus-5"
 UNIT = "jada-agent.service"
 HEALTH = "http://127.0.0.1:8787/healthz"
 
-# What the cases are written with: $S settings.json, $H the home, $U the agent's user, $D the unit's drop-ins.
+# The words that the cases are written with: $S settings.json, $H the home, $U the agent's user, $D the unit's drop-ins.
 WORDS = """
 set -e
 S={settings} H={home} U={user} D=/etc/systemd/system/jada-agent.service.d
@@ -77,7 +78,7 @@ limit_to 20000 2>/dev/null || :
 
 @dataclass(frozen=True)
 class Lie:
-    """`codes`: what is to be found, no more and no less; `service`: how jada is set up, where it matters."""
+    """`codes`: the findings, no more and no less; `service`: how jada is set up, where it matters."""
 
     name: str
     codes: str
@@ -97,14 +98,14 @@ echo 'import time; time.sleep(1000)' >/srv/claude.js
 PTY="import pty; pty.spawn(['/srv/claude', '1000'])"
 setsid su -s /bin/sh bitnami -c "python3 -c \\"$PTY\\"" >/dev/null 2>&1 </dev/null &
 setsid /srv/node /srv/claude.js >/dev/null 2>&1 </dev/null &
-for i in $(seq 100); do set -- $(grep -lxE 'claude|node' /proc/[0-9]*/comm); [ $# -lt 2 ] || break; sleep 0.05; done
+for i in $(seq 1000); do set -- $(grep -lxE 'claude|node' /proc/[0-9]*/comm); [ $# -lt 2 ] || break; sleep 0.05; done
 for comm in "$@"; do basename "${comm%/comm}"; done >/run/old
 """
 CLAUDE = "cp /bin/sleep /srv/claude; /srv/claude 1000 >/dev/null 2>&1 & echo $! >>/run/stand-ins"
 AGENT = "put $H/.claude/agents/x.md <<'EOF'\n---\nname: rev\ndescription: x\nmodel: {}\n---\nx\nEOF\n"
 
 LIES = [
-    # What decides the model, by each layer.
+    # Each layer that decides the model.
     lie("the model is edited", "J102", "sed -i s/claude-opus-5/claude-x/ $S"),
     lie("the model is removed", "J102", "json \"del d['model']\""),
     lie("the model is not a string", "J102", "json \"d['model'] = 5\""),
@@ -211,7 +212,7 @@ LIES = [
     ),
     lie("the limit at login", "J302", 'echo "$U soft nofile 512" >/etc/security/limits.d/zz.conf'),
     lie("our limits file is edited", "J204 J302", "sed -i s/20000/600/ /etc/security/limits.d/50-jada.conf"),
-    # What runs.
+    # The process that runs.
     lie("the command says another model", "J105", ":", model_check=ModelCheck(command="echo claude-x")),
     lie("the command fails", "J105", ":", model_check=ModelCheck(command="echo claude-opus-5; exit 3")),
     lie("the URL is dead", "J105", ":", model_check=ModelCheck(url="http://127.0.0.1:1/")),
@@ -319,7 +320,12 @@ HARMLESS = [
     lie("an empty variable", "", "echo ANTHROPIC_MODEL= >$E"),
     lie("a comment", "", "echo '#ANTHROPIC_MODEL=claude-x' >$E"),
     lie("another variable that names one", "", "dropin 'Environment=\"NOTE=use ANTHROPIC_MODEL=claude-x here\"'; load"),
-    lie("a comment over two lines", "", "printf '# no \\\\\nANTHROPIC_MODEL=claude-x' >$E"),
+    # Behind a backslash a comment goes on, but since systemd 254 it does not.
+    lie(
+        "a comment over two lines",
+        "" if SUITE in ("bullseye", "bookworm") else "J103",
+        "printf '# no \\\\\nANTHROPIC_MODEL=claude-x' >$E",
+    ),
     lie("a variable that others are quoted in", "", "printf 'NOTE=\"a\nANTHROPIC_MODEL=claude-x\n\"' >$E"),
     lie("a variable that is set anew", "", "printf 'ANTHROPIC_MODEL=claude-x\nANTHROPIC_MODEL=claude-opus-5' >$E"),
     lie("a key that JSON writes otherwise", "", 'sed -i \'s/"model"/"mod\\\\u0065l"/\' $S'),
@@ -378,13 +384,13 @@ HARMLESS = [
 
 
 def look(host: Machine, **service: Any) -> State:
-    """What jada sees of a host with the same release, by the script it sends."""
-    made = Service(unit=UNIT, **service)
-    done = machine.inside(host, look_script(made))
-    found = read_look(made, done.stdout.splitlines())
-    assert b"lab-secret" not in gzip.decompress(base64.b64decode(done.stdout))
-    assert "lab-secret" not in repr(found)
-    return found
+    """Looks at a host with the same release, by the script that jada sends."""
+    service_of_case = Service(unit=UNIT, **service)
+    process = machine.inside(host, look_script(service_of_case))
+    state = read_look(service_of_case, process.stdout.splitlines())
+    assert b"lab-secret" not in gzip.decompress(base64.b64decode(process.stdout))
+    assert "lab-secret" not in repr(state)
+    return state
 
 
 def words(host: Machine) -> str:
@@ -420,32 +426,32 @@ def released(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 @pytest.fixture(scope="module")
 def seen(released: Lab) -> dict[str, tuple[Finding, ...] | Exception]:
-    """What was found in each case. Those that restart the service come last: they end the release's own process."""
+    """The findings of each case. Cases that restart the service come last: they end the release's own process."""
     open_before = checks.drift(look(released.hosts[0]))
     machine.inside(released.hosts[0], "kill $(cat /run/old); rm /run/old")
     cases = sorted((*LIES, *HARMLESS), key=lambda case: case.restarts)
     count = len(released.hosts)
     with ThreadPoolExecutor(count) as pool:
         parts = pool.map(tell_all, released.hosts, (cases[number::count] for number in range(count)))
-    found: dict[str, tuple[Finding, ...] | Exception] = {"sessions left open": open_before}
+    findings: dict[str, tuple[Finding, ...] | Exception] = {"sessions left open": open_before}
     for part in parts:
-        found.update(part)
-    return found
+        findings.update(part)
+    return findings
 
 
 @pytest.mark.parametrize("case", [*LIES, *HARMLESS], ids=lambda case: case.name)
 def test_a_host_that_lies_is_found_out(seen: dict[str, Any], case: Lie) -> None:
-    found = seen[case.name]
-    if isinstance(found, Exception):
-        raise found
-    assert [finding.code for finding in found] == case.codes.split(), found
+    findings = seen[case.name]
+    if isinstance(findings, Exception):
+        raise findings
+    assert [finding.code for finding in findings] == case.codes.split(), findings
 
 
 def test_sessions_left_open_are_found(seen: dict[str, Any]) -> None:
-    found = seen["sessions left open"]
-    assert [(one.code, one.is_drift) for one in found] == [("J111", False)] * 2
-    told = sorted(re.sub(r"\d+", "N", one.actual) for one in found)
-    assert told == [
+    findings = seen["sessions left open"]
+    assert [(finding.code, finding.is_drift) for finding in findings] == [("J111", False)] * 2
+    texts = sorted(re.sub(r"\d+", "N", finding.actual) for finding in findings)
+    assert texts == [
         "claude N of bitnami on pts/N, open for N.N h",
         "claude N of root without a terminal, open for N.N h",
     ]
@@ -461,13 +467,13 @@ def test_what_a_look_shows_is_told_before_anything_is_restarted(released: Lab) -
     released.run(stopped, "systemctl stop jada-agent")
     before = [released.run(name, running) for name in (limited, bare)]
     try:
-        told = released.jada("upgrade", "--to", "haiku-4.5", "--dry-run", exit_code=1)
-        assert f"Refused {limited}: {dropin} is read after jada's own" in " ".join(told.split())
+        output = released.jada("upgrade", "--to", "haiku-4.5", "--dry-run", exit_code=1)
+        assert f"Refused {limited}: {dropin} is read after jada's own" in " ".join(output.split())
         assert (
             f"Refused {bare}: what runs after the change could not be told: `model_check.url` of fleet.yml, curl is"
-            in " ".join(told.split())
+            in " ".join(output.split())
         )
-        assert "does not run now (inactive, success): this starts it" in " ".join(told.split())
+        assert "does not run now (inactive, success): this starts it" in " ".join(output.split())
         released.jada("upgrade", "--to", "haiku-4.5", "--yes", "--limit", f"{limited},{bare}", exit_code=1)
         assert [released.run(name, running) for name in (limited, bare)] == before
         released.jada("upgrade", "--to", "opus-5[1m]", "--yes", "--limit", stopped)

@@ -26,36 +26,36 @@ HOST = "specialist-1"
 
 
 def test_hosts_are_found_in_ec2_and_lightsail(lab: Lab) -> None:
-    found: Any = lab.json("hosts")
-    assert {(host["host"], host["address"]) for host in found["hosts"]} == {
+    report: Any = lab.json("hosts")
+    assert {(host["host"], host["address"]) for host in report["hosts"]} == {
         (host.name, host.address) for host in lab.hosts
     }
-    assert {(host["provider"], host["region"]) for host in found["hosts"]} == {
+    assert {(host["provider"], host["region"]) for host in report["hosts"]} == {
         ("ec2", "us-east-1"),
         ("ec2", "eu-west-1"),
         ("lightsail", "us-east-1"),
     }
-    assert {host["user"] for host in found["hosts"]} == {"admin", "bitnami"}
+    assert {host["user"] for host in report["hosts"]} == {"admin", "bitnami"}
 
 
 def test_upgrade_drift_rollback(lab: Lab) -> None:
     before = {host.name: lab.settings_sha(host.name) for host in lab.hosts}
     texts = {host.name: base64.b64decode(lab.settings(host.name)) for host in lab.hosts}
 
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "-v")
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "-v")
     assert lab.models() == {NEW}
-    assert f"{len(lab.hosts)} verified" in told
+    assert f"{len(lab.hosts)} verified" in output
     # The evidence from each host: what an operator would type, and what it says.
-    assert told.count("Active: active (running)") == len(lab.hosts)
-    assert told.count(f'"model": "{NEW}"') >= len(lab.hosts)
+    assert output.count("Active: active (running)") == len(lab.hosts)
+    assert output.count(f'"model": "{NEW}"') >= len(lab.hosts)
     for host in lab.hosts:
         # Every byte but the model's is what it was.
         assert base64.b64decode(lab.settings(host.name)) == texts[host.name].replace(OLD_MODEL.encode(), NEW.encode())
     lab.jada("drift")
 
     lab.run(HOST, f"sed -i s/{NEW}/claude-opus-5/ {lab[HOST].settings}")
-    told = lab.jada("drift", exit_code=3)
-    assert f"{HOST} J102 model-on-disk: expected {NEW}, saw claude-opus-5 in {lab[HOST].settings}" in told
+    output = lab.jada("drift", exit_code=3)
+    assert f"{HOST} J102 model-on-disk: expected {NEW}, saw claude-opus-5 in {lab[HOST].settings}" in output
 
     lab.jada("rollback", "--yes")
     assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == before
@@ -72,11 +72,11 @@ def test_rolling_back_twice_changes_nothing_more_and_redo_goes_forward(lab: Lab)
     released = {host.name: lab.settings_sha(host.name) for host in lab.hosts}
     assert "3 hosts: 3 verified; 3 on sonnet-4.6." in lab.jada("rollback", "--yes")
     assert lab.models() == {NEW}
-    told = lab.jada("rollback", "--yes")
-    assert "Nothing to undo: the last change" in told
+    output = lab.jada("rollback", "--yes")
+    assert "Nothing to undo: the last change" in output
     assert lab.models() == {NEW}
-    told = lab.jada("rollback", "--redo", "--yes")
-    assert "forward again to release" in told
+    output = lab.jada("rollback", "--redo", "--yes")
+    assert "forward again to release" in output
     assert lab.models() == {"claude-haiku-4.5"}
     assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == released
     assert lab.jada("drift", exit_code=3).count("J422") == len(lab.hosts)
@@ -93,8 +93,8 @@ def test_nothing_to_do_restarts_nothing(lab: Lab) -> None:
 
 def test_dry_run_changes_nothing(lab: Lab) -> None:
     before = {host.name: lab.settings_sha(host.name) for host in lab.hosts}
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--dry-run")
-    assert f'"{NEW}"' in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--dry-run")
+    assert f'"{NEW}"' in output
     assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == before
     assert lab.models() == {OLD_MODEL}
     assert "No such file" in machine.inside(lab[HOST], "ls /var/lib/jada", check=False).stderr
@@ -109,16 +109,16 @@ def test_without_a_terminal_it_asks_for_yes(lab: Lab) -> None:
 def test_on_a_terminal_it_asks(lab: Lab, monkeypatch: pytest.MonkeyPatch, answer: str, expected: str) -> None:
     def read(fd: int) -> bytes:
         data = os.read(fd, 4096)
-        seen.append(data)
+        chunks.append(data)
         if b"[y/N]" in data:
             os.write(fd, answer.encode())
         return data
 
-    seen: list[bytes] = []
+    chunks: list[bytes] = []
     monkeypatch.setenv("JADA_FLEET", str(LAB.fleet_file))
     jada = str(Path(sys.executable).with_name("jada"))
     pty.spawn([jada, "upgrade", "--to", "sonnet-4.6", "--limit", HOST], read)
-    assert b"lab-secret" not in b"".join(seen)
+    assert b"lab-secret" not in b"".join(chunks)
     assert lab.model(HOST) == expected
 
 
@@ -133,12 +133,12 @@ def test_only_the_chosen_hosts_change(lab: Lab) -> None:
 def test_an_agent_that_fails_on_the_new_model_is_put_back(lab: Lab, orders: dict[str, object]) -> None:
     before = lab.settings_sha(HOST)
     lab.misbehave(HOST, **orders, models=[NEW])
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=4)
-    assert f"{HOST} failed, rolled back and runs {OLD_MODEL} again" in told
-    assert "2 verified, 1 failed and rolled back; 2 on sonnet-4.6, 1 on sonnet-4.5." in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=4)
+    assert f"{HOST} failed, rolled back and runs {OLD_MODEL} again" in output
+    assert "2 verified, 1 failed and rolled back; 2 on sonnet-4.6, 1 on sonnet-4.5." in output
     # Why: the end of that start's journal, and where all of it is.
-    assert f'{{"event": "start", "model": "{NEW}"' in told
-    assert "/log" in told
+    assert f'{{"event": "start", "model": "{NEW}"' in output
+    assert "/log" in output
     assert lab.model(HOST) == OLD_MODEL
     assert lab.settings_sha(HOST) == before
     assert {lab.model(host.name) for host in lab.hosts if host.name != HOST} == {NEW}
@@ -147,8 +147,8 @@ def test_an_agent_that_fails_on_the_new_model_is_put_back(lab: Lab, orders: dict
 
 def test_a_host_that_was_put_back_is_judged_like_any_other(lab: Lab) -> None:
     lab.misbehave(HOST, crash_after=2)
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
-    assert "rolled back, but jada-agent.service does NOT run on the old files either" in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
+    assert "rolled back, but jada-agent.service does NOT run on the old files either" in output
 
 
 def test_logs_and_ssh_reach_a_host_as_jada_does(lab: Lab) -> None:
@@ -177,36 +177,37 @@ def test_what_sudo_writes_to_the_journal_is_a_line(lab: Lab) -> None:
 
 def test_an_unreachable_host_is_not_counted_as_fine(lab: Lab) -> None:
     machine.power_off(lab[HOST])
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=1)
-    assert f"{HOST} unreachable" in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=1)
+    assert f"{HOST} unreachable" in output
     assert {lab.model(host.name) for host in lab.hosts if host.name != HOST} == {NEW}
     assert "1 not checked" in lab.jada("drift", exit_code=1)
     assert "unreachable" in lab.jada("status", exit_code=1)
+    assert f"{HOST} can't be reached" in lab.jada("explain", HOST, exit_code=1)
 
 
 def test_a_broken_settings_file_is_left_alone(lab: Lab) -> None:
     path = lab[HOST].settings
     machine.inside(lab[HOST], f"cat >{path}", stdin='{\n  "env": {"TOKEN": "lab-secret-x"},\n}\n')
     before = lab.settings_sha(HOST)
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
-    assert f"{path}: line 2, column 35: there is a comma after the last item" in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
+    assert f"{path}: line 2, column 35: there is a comma after the last item" in output
     assert lab.settings_sha(HOST) == before
 
 
 def test_no_host_matches(lab: Lab) -> None:
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", "nope-*", "--yes", exit_code=2)
-    assert "--limit nope-*" in told
-    told = lab.jada("drift", "--role", "nope", exit_code=2)
-    assert "orchestrator, specialist" in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", "nope-*", "--yes", exit_code=2)
+    assert "--limit nope-*" in output
+    output = lab.jada("drift", "--role", "nope", exit_code=2)
+    assert "orchestrator, specialist" in output
 
 
 def test_the_limit_given_is_told_with_its_reason(lab: Lab) -> None:
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
-    given = int(lab.run(HOST, "grep 'Max open files' /proc/1/limits").split()[4])
-    assert f"open files: {given}, the most that the host can give" in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
+    granted = int(lab.run(HOST, "grep 'Max open files' /proc/1/limits").split()[4])
+    assert f"open files: {granted}, the most that the host can give" in output
     pid = machine.healthz(lab[HOST])["pid"]
-    assert lab.run(HOST, f"grep 'Max open files' /proc/{pid}/limits").split()[3:5] == [str(given)] * 2
-    assert lab.run(HOST, "su - agent -c 'ulimit -n'").strip() == str(given)
+    assert lab.run(HOST, f"grep 'Max open files' /proc/{pid}/limits").split()[3:5] == [str(granted)] * 2
+    assert lab.run(HOST, "su - agent -c 'ulimit -n'").strip() == str(granted)
 
 
 def test_every_journal_line_names_the_model(lab: Lab) -> None:
@@ -219,8 +220,8 @@ def test_a_rollback_leaves_hosts_that_were_not_changed(lab: Lab) -> None:
     never = "Refused jada-agent, orchestrator-1, specialist-1: it has no earlier release"
     assert never in lab.jada("rollback", "--yes", exit_code=1)
     lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes")
-    told = lab.jada("rollback", "--yes")
-    assert "jada-agent, orchestrator-1 (never changed by jada)" in told
+    output = lab.jada("rollback", "--yes")
+    assert "jada-agent, orchestrator-1 (never changed by jada)" in output
     assert lab.model(HOST) == OLD_MODEL
 
 
@@ -233,8 +234,8 @@ def test_unknown_models_are_refused(lab: Lab) -> None:
 
 def test_a_shadowed_model_is_refused_and_named(lab: Lab) -> None:
     lab.run(HOST, "echo ANTHROPIC_MODEL=claude-opus-5 >/etc/default/jada-agent; systemctl restart jada-agent")
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
-    assert "claude-opus-5 from ANTHROPIC_MODEL in /etc/default/jada-agent" in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes", exit_code=1)
+    assert "claude-opus-5 from ANTHROPIC_MODEL in /etc/default/jada-agent" in output
     assert lab.model(HOST) == "claude-opus-5"
 
 
@@ -247,7 +248,7 @@ def test_status_as_json(lab: Lab) -> None:
 def test_the_playbook_by_hand(lab: Lab) -> None:
     """`pyinfra inventory/aws.py deploy.py`: each role's model from fleet.yml."""
     root = Path(__file__).parents[2]
-    done = subprocess.run(
+    process = subprocess.run(
         [Path(sys.executable).with_name("pyinfra"), "-y", "inventory/aws.py", "deploy.py"],
         cwd=root,
         env={**os.environ, "JADA_FLEET": str(LAB.fleet_file)},
@@ -255,7 +256,7 @@ def test_the_playbook_by_hand(lab: Lab) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "lab-secret" not in done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "lab-secret" not in process.stdout + process.stderr
     assert lab.models() == {NEW}
     lab.jada("drift")

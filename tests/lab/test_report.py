@@ -28,7 +28,7 @@ def words(file: Path, path: str) -> list[str]:
     """The words of each such part of the page, which has none of the lab's secrets in it."""
     text = file.read_text()
     assert "lab-secret" not in text
-    return [" ".join(one.text_content().split()) for one in html.document_fromstring(text).xpath(path)]
+    return [" ".join(element.text_content().split()) for element in html.document_fromstring(text).xpath(path)]
 
 
 def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
@@ -36,12 +36,12 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "fleet.html"
     before = os.umask(0o027)
     try:
-        told = lab.jada("report", "--html", str(file))
+        output = lab.jada("report", "--html", str(file))
     finally:
         os.umask(before)
-    assert told == f"Wrote {file}. 3 hosts: 3 in sync.\n"
+    assert output == f"Wrote {file}. 3 hosts: 3 in sync.\n"
     assert file.stat().st_mode & 0o777 == 0o640
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["fleet.html", "state"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["fleet.html", "state"]
     assert words(file, "//table[@class='matrix']") == []
     (release,) = words(file, "//ol[@class='timeline']/li")
     assert release.startswith("◆ upgrade to claude-sonnet-4.6, 20")
@@ -52,10 +52,10 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
     lab.jada("drift", exit_code=3)
     machine.power_off(lab[OTHER])
     try:
-        told = lab.jada("report", "--html", str(file), exit_code=1)
+        output = lab.jada("report", "--html", str(file), exit_code=1)
     finally:
         fleet.power_on(lab[OTHER])
-    assert told.endswith("3 hosts: 1 in sync, 1 drifted, 1 not checked.\n")
+    assert output.endswith("3 hosts: 1 in sync, 1 drifted, 1 not checked.\n")
     assert words(file, "//table[@class='matrix']/thead//th") == [
         "Host", "Checked", "J103 model-shadowed", "J408 not-checked"
     ]  # fmt: skip
@@ -69,9 +69,9 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
     assert f"J103 model-shadowed on {HOST}" in shadowed
     assert "1 check before this one." in words(file, "//section[@aria-labelledby='timeline']/p")[0]
 
-    # What the page alone has found is new to the next check, and told by it.
-    found = lab.json("drift", "--since", "1h")
-    assert [(one["host"], one["code"]) for one in found["episodes"]] == [(HOST, "J103")]
+    # A finding of the page alone is new to the next check, and told by it.
+    report = lab.json("drift", "--since", "1h")
+    assert [(entry["host"], entry["code"]) for entry in report["episodes"]] == [(HOST, "J103")]
 
 
 def test_a_page_about_some_hosts_has_their_past_alone(lab: Lab, tmp_path: Path) -> None:
@@ -79,13 +79,13 @@ def test_a_page_about_some_hosts_has_their_past_alone(lab: Lab, tmp_path: Path) 
     file = tmp_path / "some.html"
     lab.jada("report", "--html", str(file), "--limit", "spec*", exit_code=3)
     assert "only the hosts of --limit spec*" in words(file, "//header/p")[0]
-    assert [OTHER in one for one in words(file, "//main")] == [False]
-    # Whether the model that they run retires (J121) depends on the day.
-    found = [one for one in words(file, "//ol[@class='timeline']/li") if "J121" not in one]
-    assert [one.startswith("✗ error J404") for one in found] == [True]
+    assert [OTHER in text for text in words(file, "//main")] == [False]
+    # The model that they run may retire (J121): that depends on the day.
+    events = [text for text in words(file, "//ol[@class='timeline']/li") if "J121" not in text]
+    assert [text.startswith("✗ error J404") for text in events] == [True]
 
 
 def test_a_page_that_can_not_be_written_is_told(lab: Lab) -> None:
-    told = lab.jada("report", "--html", "/no/such/folder/x.html", exit_code=1)
-    assert "/no/such/folder/x.html can't be written: No such file" in told
+    output = lab.jada("report", "--html", "/no/such/folder/x.html", exit_code=1)
+    assert "/no/such/folder/x.html can't be written: No such file" in output
     assert "Missing option '--html'" in lab.jada("report", exit_code=2)

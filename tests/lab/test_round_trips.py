@@ -20,7 +20,7 @@ LOUD = "/etc/ssh/sshd_config.d/round-trips.conf"
 
 
 class Sshd:
-    """What the sshd of every host had to do since `forget`: (connections, commands) by host."""
+    """The work of the sshd of every host since `forget`: (connections, commands) by host."""
 
     def __init__(self, hosts: tuple[Machine, ...]) -> None:
         self._hosts = hosts
@@ -47,11 +47,12 @@ class Sshd:
 
 @pytest.fixture
 def sshd(lab: Lab) -> Iterator[Sshd]:
+    # A reload does not wait until sshd, which starts anew for it, listens again.
     for host in lab.hosts:
-        machine.inside(host, f"echo 'LogLevel VERBOSE' >{LOUD} && systemctl reload ssh")
+        machine.inside(host, f"echo 'LogLevel VERBOSE' >{LOUD} && systemctl restart ssh")
     yield Sshd(lab.hosts)
     for host in lab.hosts:
-        machine.inside(host, f"rm {LOUD} && systemctl reload ssh")
+        machine.inside(host, f"rm {LOUD} && systemctl restart ssh")
 
 
 def on_every(lab: Lab, connections: int, commands: int) -> dict[str, tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""What `ssh -o BatchMode=yes host` does with an operator's own files, jada does: cases side by side, on real hosts."""
+"""jada does as `ssh -o BatchMode=yes host` with an operator's own files: cases side by side, on real hosts."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 from jada.tasks.engines.ssh import SshEngine
 from jada.tasks.operator_lock import LockRequest, OperatorLock
+from tests.conftest import ssh_agent
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -84,14 +85,10 @@ def operator(whole_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         machine.inside(host, "mkdir -p /etc/ssh/test && cat >/etc/ssh/test/admin", stdin="".join(trusted))
         more = "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/test/%u"
         machine.inside(host, f"echo '{more}' >/etc/ssh/sshd_config.d/01-test.conf && systemctl restart ssh")
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", home / "agent"], stdout=subprocess.DEVNULL)
-    try:
+    with ssh_agent(home / "agent"):
         yield Operator(home, *hosts, home / "agent")
-    finally:
-        agent.terminate()
-        agent.wait()
-        for host in hosts:
-            machine.inside(host, "rm -r /etc/ssh/test /etc/ssh/sshd_config.d/01-test.conf && systemctl restart ssh")
+    for host in hosts:
+        machine.inside(host, "rm -r /etc/ssh/test /etc/ssh/sshd_config.d/01-test.conf && systemctl restart ssh")
 
 
 @contextmanager
@@ -111,8 +108,8 @@ def jada(address: str, scratch: Path, more: str = "") -> Iterator[SshEngine]:
 def outcome(engine: SshEngine) -> str:
     """ "" when the host was looked at, what is told otherwise."""
 
-    ((_, seen),) = engine.imap(["web-1"], lambda _, connection: connection.look())
-    return str(seen) if isinstance(seen, HostError) else ""
+    ((_, result),) = engine.imap(["web-1"], lambda _, connection: connection.look())
+    return str(result) if isinstance(result, HostError) else ""
 
 
 # The end of every configuration; ssh itself would look into the home that the user database names.
@@ -310,11 +307,11 @@ def login_shell(lab: Lab) -> Iterator[None]:
 @pytest.mark.usefixtures("login_shell")
 def test_what_a_login_shell_prints_is_ignored(lab: Lab) -> None:
     """By the look, by the lock, and by a change with the look behind it."""
-    one = ("--limit", "specialist-1")
-    assert "active" in lab.jada("status", *one)
-    assert "Welcome" not in lab.jada("lock", *one, "--reason", "x")
-    assert ": x" in lab.jada("unlock", *one)
-    assert "1 verified" in lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", *one)
+    limit = ("--limit", "specialist-1")
+    assert "active" in lab.jada("status", *limit)
+    assert "Welcome" not in lab.jada("lock", *limit, "--reason", "x")
+    assert ": x" in lab.jada("unlock", *limit)
+    assert "1 verified" in lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", *limit)
     assert lab.model("specialist-1") == "claude-sonnet-4.6"
 
 
@@ -330,16 +327,16 @@ REFUSALS = {
 def test_a_host_that_runs_nothing_is_told_with_its_own_words(
     operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
-    command, told = REFUSALS[refusal]
+    command, words = REFUSALS[refusal]
     (operator.home / ".ssh/config").write_text(operator.put_in(KEY + ALWAYS))
     (operator.home / ".ssh/known_hosts").write_text(operator.put_in(KNOWN))
     monkeypatch.setenv("HOME", str(operator.home))
     machine.inside(operator.target, command)
     try:
         with jada(operator.target.address, tmp_path) as engine:
-            assert told in outcome(engine)
-            ((_, held),) = engine.imap(["web-1"], lambda _, connection: connection.set_lock(LOCK))
-            assert told in str(held)
+            assert words in outcome(engine)
+            ((_, result),) = engine.imap(["web-1"], lambda _, connection: connection.set_lock(LOCK))
+            assert words in str(result)
     finally:
         undo = "usermod -s /bin/bash admin; rm -f /etc/sudoers.d/test; chmod 4755 /usr/bin/sudo"
         machine.inside(operator.target, undo)

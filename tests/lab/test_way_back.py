@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada.inventory.lab import machine
-from tests.conftest import LAB, asking_no_model
+from tests.conftest import LAB, short_fleet
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 HOST = "specialist-1"
 DROPINS = "/etc/systemd/system/jada-agent.service.d"
-# What became of settings.json, as printf(1) writes it.
+# Texts that settings.json became, as printf(1) writes them.
 BECAME = (
     ("torn", r'{\n  "model": "claude-son'),
     ("empty", ""),
@@ -31,7 +31,7 @@ BECAME = (
 def quick(lab: Lab) -> dict[str, str]:
     """The environment with a fleet.yml whose services settle in a second."""
     file = LAB.folder / "way-back.yml"
-    file.write_text(asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1"))
+    file.write_text(short_fleet(is_static=False))
     return {"JADA_FLEET": str(file)}
 
 
@@ -44,12 +44,12 @@ def test_whatever_became_of_the_file_it_is_put_back(
     laid = {}
     for host, (_, text) in zip(lab.hosts, cases, strict=True):
         laid[host.name] = lab.run(host.name, f"printf '{text}' >{host.settings}; sha256sum <{host.settings}")
-    told = lab.jada("upgrade", "--to", "opus-5", "--dry-run", env=quick, exit_code=None)
-    assert told.count("Refused") == len(cases), told
-    assert " ".join(told.split()).count("put back what stood there before release") == len(cases), told
+    output = lab.jada("upgrade", "--to", "opus-5", "--dry-run", env=quick, exit_code=None)
+    assert output.count("Refused") == len(cases), output
+    assert " ".join(output.split()).count("put back what stood there before release") == len(cases), output
     lab.jada("rollback", "--yes", env=quick)
     assert {host.name: lab.settings_sha(host.name) for host in lab.hosts} == before
-    # What it had become is the snapshot of the way back.
+    # The text that it had become is the snapshot of the way back.
     for name, text in laid.items():
         assert lab.run(name, 'sha256sum <"/var/lib/jada/releases/$(cat /var/lib/jada/current)/before/settings"') == text
     assert "in progress" not in lab.jada("history", env=quick)
@@ -61,8 +61,8 @@ def test_a_hand_edit_before_an_upgrade_is_what_comes_back(lab: Lab, quick: dict[
     lab.run(HOST, f"sed -i s/claude-sonnet-4.6/claude-haiku-4-5/ {host.settings}; systemctl restart jada-agent")
     edited = lab.settings_sha(HOST)
     lab.jada("upgrade", "--to", "opus-5", "--yes", "--limit", HOST, env=quick)
-    told = lab.jada("rollback", "--yes", "--limit", HOST, env=quick)
-    assert "as it was edited by hand before release" in told
+    output = lab.jada("rollback", "--yes", "--limit", HOST, env=quick)
+    assert "as it was edited by hand before release" in output
     assert lab.settings_sha(HOST) == edited
     assert lab.model(HOST) == "claude-haiku-4-5"
     lab.jada("drift", "--limit", HOST, env=quick)
@@ -76,12 +76,12 @@ def test_a_service_of_another_user_gets_no_snapshot(lab: Lab, quick: dict[str, s
     lab.run(HOST, f"install -d -o admin -g admin {mine.rpartition('/')[0]}; echo '{{}}' >{mine}; chown admin: {mine}")
     lab.run(HOST, "printf '[Service]\\nUser=admin\\n' >/etc/systemd/system/jada-agent.service.d/60-user.conf")
     lab.run(HOST, "systemctl daemon-reload; systemctl restart jada-agent")
-    there = f"sha256sum {mine} {host.settings}"
-    before = lab.run(HOST, there)
+    checksums = f"sha256sum {mine} {host.settings}"
+    before = lab.run(HOST, checksums)
     for argv in (["--dry-run"], ["--yes"]):
-        told = lab.jada("rollback", *argv, "--limit", HOST, env=quick, exit_code=None)
-        assert f"its snapshot is of {host.settings} of user" in " ".join(told.split()), told
-        assert lab.run(HOST, there) == before
+        output = lab.jada("rollback", *argv, "--limit", HOST, env=quick, exit_code=None)
+        assert f"its snapshot is of {host.settings} of user" in " ".join(output.split()), output
+        assert lab.run(HOST, checksums) == before
     lab.run(HOST, "rm -rf /home/admin/.claude")
 
 
@@ -90,20 +90,20 @@ def test_a_service_that_does_not_run_goes_back_all_the_same(lab: Lab, quick: dic
     lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick)
     lab.run(HOST, f"printf '[Service]\\nExecStartPre=/bin/false\\n' >{DROPINS}/60-broken.conf; systemctl daemon-reload")
     lab.run(HOST, "systemctl restart jada-agent || :")
-    told = lab.jada("rollback", "--yes", "--limit", HOST, env=quick, exit_code=1)
-    assert lab.settings_sha(HOST) == before, told
-    assert "J202" in told
+    output = lab.jada("rollback", "--yes", "--limit", HOST, env=quick, exit_code=1)
+    assert lab.settings_sha(HOST) == before, output
+    assert "J202" in output
     # Nothing is left over that would undo it, or what comes next.
     lab.run(HOST, f"[ ! -e /var/lib/jada/transaction ]; rm {DROPINS}/60-broken.conf; systemctl daemon-reload")
     lab.jada("upgrade", "--to", "opus-5", "--yes", "--limit", HOST, env=quick)
 
 
 def test_files_that_are_back_are_not_put_back_once_more(lab: Lab, quick: dict[str, str]) -> None:
-    """A host whose old model does not run either needs people: what they do next stands."""
+    """A host whose old model does not run either needs people: their next step stands."""
     broken = f"printf '[Service]\\nExecStartPre=/bin/false\\n' >{DROPINS}/60-broken.conf"
     lab.run(HOST, f"mkdir -p {DROPINS}; {broken}")
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick, exit_code=1)
-    assert "does NOT run" in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick, exit_code=1)
+    assert "does NOT run" in output
     lab.run(HOST, f"[ ! -e /var/lib/jada/transaction ]; rm {DROPINS}/60-broken.conf; systemctl daemon-reload")
     lab.jada("upgrade", "--to", "opus-5", "--yes", "--limit", HOST, env=quick)
     assert lab.model(HOST) == "claude-opus-5"
@@ -113,6 +113,6 @@ def test_files_that_are_back_are_not_put_back_once_more(lab: Lab, quick: dict[st
 def test_a_service_that_takes_its_time_to_stop_is_waited_for(lab: Lab, quick: dict[str, str]) -> None:
     slow = "[Service]\\nExecStop=/bin/sleep 130\\nTimeoutStopSec=150\\n"
     lab.run(HOST, f"mkdir -p {DROPINS}; printf '{slow}' >{DROPINS}/60-slow.conf; systemctl daemon-reload")
-    told = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick)
-    assert "TimeoutStopSec=150" in told
+    output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick)
+    assert "TimeoutStopSec=150" in output
     assert machine.healthz(lab[HOST])["model"] == "claude-sonnet-4.6"

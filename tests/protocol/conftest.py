@@ -77,9 +77,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     for name in ("ca", "host"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     host_key = (folder / "host.pub").read_text().strip()
-    entries = [{**one, "host_keys": [host_key]} for one in INSTANCES["lightsail"]]
-    wanted = {**INSTANCES, "lightsail": entries, "ssh_ca": str(folder / "ca")}
-    (folder / "instances.json").write_text(json.dumps(wanted))
+    entries = [{**instance, "host_keys": [host_key]} for instance in INSTANCES["lightsail"]]
+    instances = {**INSTANCES, "lightsail": entries, "ssh_ca": str(folder / "ca")}
+    (folder / "instances.json").write_text(json.dumps(instances))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "jada.inventory.lab.aws", "--state-dir", folder], stdout=log, stderr=log
@@ -111,7 +111,7 @@ def fleet_of(aws: Emulator, tmp_path: Path) -> Callable[..., Fleet]:
         (tmp_path / "aws-config").write_text(
             f"[profile lab]\naws_access_key_id = a\naws_secret_access_key = b\nendpoint_url = {url}\n"
         )
-        given = {
+        entries = {
             "fleet": "test",
             "aws": "{profile: lab, config_file: aws-config}",
             "roles": "{orchestrator: {tags: {role: orchestrator}}, specialist: {model: haiku-4.5}}",
@@ -119,7 +119,7 @@ def fleet_of(aws: Emulator, tmp_path: Path) -> Callable[..., Fleet]:
             "sources": sources,
         }
         file = tmp_path / "fleet.yml"
-        file.write_text("".join(f"{key}: {value}\n" for key, value in given.items()))
+        file.write_text("".join(f"{key}: {value}\n" for key, value in entries.items()))
         return config.load(str(file))
 
     return make

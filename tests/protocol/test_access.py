@@ -40,27 +40,27 @@ STATIC = "{static: {hosts: {s: {address: 192.0.2.1, user: debian}}}}"
 
 
 def data(fleet: Fleet, scratch: Path) -> dict[str, dict[str, Any]]:
-    found = ssh_data(fleet, discover(fleet), scratch)
-    return {name: values for name, values in found.items() if not isinstance(values, HostError)}
+    by_host = ssh_data(fleet, discover(fleet), scratch)
+    return {name: values for name, values in by_host.items() if not isinstance(values, HostError)}
 
 
 def trouble(fleet: Fleet, host: Host, scratch: Path) -> HostError:
-    """Why a host can't be reached."""
-    found = ssh_data(fleet, [host], scratch)[host.name]
-    assert isinstance(found, HostError)
-    return found
+    """Says why a host can't be reached."""
+    result = ssh_data(fleet, [host], scratch)[host.name]
+    assert isinstance(result, HostError)
+    return result
 
 
 def read_by_ssh(config: Path, name: str) -> dict[str, str]:
-    """What ssh makes of a configuration for a host."""
-    told = subprocess.run(["ssh", "-F", config, "-G", name], capture_output=True, text=True, check=True).stdout
-    return dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
+    """The options that ssh reads in a configuration for a host."""
+    output = subprocess.run(["ssh", "-F", config, "-G", name], capture_output=True, text=True, check=True).stdout
+    return dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
 
 
 def known(file: object, name: str) -> dict[str, str]:
     """Host keys by algorithm, as paramiko reads them for an address."""
-    found = paramiko.HostKeys(str(file)).lookup(name)
-    return {kind: key.get_base64() for kind, key in (found or {}).items()}
+    keys = paramiko.HostKeys(str(file)).lookup(name)
+    return {kind: key.get_base64() for kind, key in (keys or {}).items()}
 
 
 def temporary(values: dict[str, Any]) -> paramiko.PKey:
@@ -71,7 +71,7 @@ def temporary(values: dict[str, Any]) -> paramiko.PKey:
 
 
 def certificate(values: dict[str, Any], tmp_path: Path) -> str:
-    """What ssh-keygen reads in the certificate of a host's key."""
+    """The certificate of a host's key, as ssh-keygen reads it."""
     blob = temporary(values).public_blob
     assert blob
     file = tmp_path / "cert.pub"
@@ -81,17 +81,17 @@ def certificate(values: dict[str, Any], tmp_path: Path) -> str:
 
 def test_lightsail_gives_a_key_that_its_certificate_belongs_to(fleet_of: FleetOf, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
-    found = data(fleet_of(f"[{LIGHTSAIL}]"), scratch)
-    assert set(found) == {"jada-agent", "jada-agent-2", "jada-agent-3"}
+    by_host = data(fleet_of(f"[{LIGHTSAIL}]"), scratch)
+    assert set(by_host) == {"jada-agent", "jada-agent-2", "jada-agent-3"}
     assert scratch.stat().st_mode & 0o777 == 0o700
-    keys = {temporary(values).fingerprint for values in found.values()}
+    keys = {temporary(values).fingerprint for values in by_host.values()}
     assert len(keys) == 3
-    for values in found.values():
+    for values in by_host.values():
         assert values["ssh_user"] == "admin"
-        read = certificate(values, tmp_path)
-        assert re.search(r"Principals:\s+admin\s", read)
-        assert re.search(r"Public key: RSA-CERT (\S+)", read).group(1) in keys  # type: ignore[union-attr]
-        assert "Valid: from" in read
+        text = certificate(values, tmp_path)
+        assert re.search(r"Principals:\s+admin\s", text)
+        assert re.search(r"Public key: RSA-CERT (\S+)", text).group(1) in keys  # type: ignore[union-attr]
+        assert "Valid: from" in text
 
 
 def test_a_temporary_key_is_in_no_file_and_no_other_key_is_offered(fleet_of: FleetOf, tmp_path: Path) -> None:
@@ -105,20 +105,20 @@ def test_a_temporary_key_is_in_no_file_and_no_other_key_is_offered(fleet_of: Fle
 
 
 def test_the_certificate_is_signed_by_the_authority(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
-    read = certificate(data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")["jada-agent"], tmp_path)
+    text = certificate(data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")["jada-agent"], tmp_path)
     ca = subprocess.run(["ssh-keygen", "-l", "-f", aws.folder / "ca.pub"], capture_output=True, text=True, check=True)
-    assert f"Signing CA: ED25519 {ca.stdout.split()[1]}" in read
+    assert f"Signing CA: ED25519 {ca.stdout.split()[1]}" in text
 
 
 def test_lightsails_host_keys_are_trusted_beside_the_known_ones(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
     (tmp_path / "kh").write_text(f"192.0.2.9 {aws.host_key}\n")
     ssh = "{known_hosts: kh, port: 2222, host_keys: accept-new}"
-    found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh=ssh), tmp_path / "scratch")
-    file = found["jada-agent"]["ssh_known_hosts_file"]
+    by_host = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh=ssh), tmp_path / "scratch")
+    file = by_host["jada-agent"]["ssh_known_hosts_file"]
     blob = aws.host_key.split()[1]
     assert known(file, "[10.77.0.21]:2222") == {"ssh-ed25519": blob}
-    assert found["jada-agent"]["ssh_strict_host_key_checking"] == "yes"
-    assert (found["s"]["ssh_known_hosts_file"], found["s"]["ssh_strict_host_key_checking"]) == (
+    assert by_host["jada-agent"]["ssh_strict_host_key_checking"] == "yes"
+    assert (by_host["s"]["ssh_known_hosts_file"], by_host["s"]["ssh_strict_host_key_checking"]) == (
         str(tmp_path / "kh"),
         "accept-new",
     )
@@ -127,10 +127,10 @@ def test_lightsails_host_keys_are_trusted_beside_the_known_ones(aws: Any, fleet_
 def test_a_standing_key_is_for_all_hosts_but_lightsails(fleet_of: FleetOf, tmp_path: Path) -> None:
     (tmp_path / "k").touch()
     (tmp_path / "kh").touch()
-    found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{key: k, known_hosts: kh}"), tmp_path / "scratch")
-    assert {values["ssh_strict_host_key_checking"] for values in found.values()} == {"yes"}
-    assert found["s"].pop("ssh_paramiko_connect_kwargs")["auth_strategy"]._options.identities == (tmp_path / "k",)
-    assert found["s"] == {
+    by_host = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{key: k, known_hosts: kh}"), tmp_path / "scratch")
+    assert {values["ssh_strict_host_key_checking"] for values in by_host.values()} == {"yes"}
+    assert by_host["s"].pop("ssh_paramiko_connect_kwargs")["auth_strategy"]._options.identities == (tmp_path / "k",)
+    assert by_host["s"] == {
         "ssh_hostname": "192.0.2.1",
         "ssh_port": 22,
         "ssh_user": "debian",
@@ -146,8 +146,8 @@ def test_a_jump_host_is_on_the_way_to_all(fleet_of: FleetOf, tmp_path: Path) -> 
     (tmp_path / "k").touch()
     (tmp_path / "kh").touch()
     ssh = "{key: k, known_hosts: kh, jump: 'me@bastion:222'}"
-    found = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh=ssh), tmp_path / "scratch")
-    commands = {values["ssh_paramiko_connect_kwargs"]["sock"].command for values in found.values()}
+    by_host = data(fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh=ssh), tmp_path / "scratch")
+    commands = {values["ssh_paramiko_connect_kwargs"]["sock"].command for values in by_host.values()}
     file = tmp_path / "scratch/@jump"
     assert commands == {
         f"ssh -F {file} -o BatchMode=yes -o ControlMaster=no -W '[{address}]:22' ssh://bastion"
@@ -160,15 +160,15 @@ def test_a_jump_host_is_on_the_way_to_all(fleet_of: FleetOf, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("ssh", "told"),
+    ("ssh", "expected"),
     [
         ("{key: nope}", r"ssh\.key in .* names .*nope, which does not exist"),
         ("{known_hosts: nope}", "nope does not exist, so no host key can be checked"),
         ("{}", r"home/\.ssh/known_hosts does not exist"),
     ],
 )
-def test_what_would_fail_on_every_host_is_told_once(fleet_of: FleetOf, tmp_path: Path, ssh: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_what_would_fail_on_every_host_is_told_once(fleet_of: FleetOf, tmp_path: Path, ssh: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
         data(fleet_of(f"[{STATIC}]", ssh=ssh), tmp_path / "scratch")
 
 
@@ -180,9 +180,9 @@ def test_accept_new_makes_the_file_it_will_write_to(fleet_of: FleetOf, tmp_path:
 def test_access_denied_names_the_permission(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
     aws.fails({"GetInstanceAccessDetails": {"*": {"code": "AccessDeniedException"}}})
     fleet = fleet_of(f"[{LIGHTSAIL}]")
-    for told in ssh_data(fleet, discover(fleet), tmp_path / "scratch").values():
-        assert isinstance(told, HostError)
-        assert "permission lightsail:GetInstanceAccessDetails" in told.message
+    for error in ssh_data(fleet, discover(fleet), tmp_path / "scratch").values():
+        assert isinstance(error, HostError)
+        assert "permission lightsail:GetInstanceAccessDetails" in error.message
 
 
 def test_a_host_that_lightsail_gives_no_access_to_keeps_no_other_waiting(
@@ -191,12 +191,12 @@ def test_a_host_that_lightsail_gives_no_access_to_keeps_no_other_waiting(
     aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
     (tmp_path / "kh").touch()
     fleet = fleet_of(f"[{LIGHTSAIL}, {STATIC}]", ssh="{known_hosts: kh}")
-    found = ssh_data(fleet, discover(fleet), tmp_path / "scratch")
-    told = {name: one for name, one in found.items() if isinstance(one, HostError)}
-    assert set(found) == {"jada-agent", "jada-agent-2", "jada-agent-3", "s"}
-    ((name, one),) = told.items()
-    assert name in one.message
-    assert "NotFoundException" in one.message
+    by_host = ssh_data(fleet, discover(fleet), tmp_path / "scratch")
+    errors = {name: error for name, error in by_host.items() if isinstance(error, HostError)}
+    assert set(by_host) == {"jada-agent", "jada-agent-2", "jada-agent-3", "s"}
+    ((name, error),) = errors.items()
+    assert name in error.message
+    assert "NotFoundException" in error.message
 
 
 def pyinfra(fleet: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -213,10 +213,10 @@ def pyinfra(fleet: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_pyinfra_by_hand_sees_roles_data_and_leaves_no_keys(fleet_of: FleetOf, tmp_path: Path) -> None:
-    seen = pyinfra(fleet_of(f"[{LIGHTSAIL}]").path, tmp_path)
-    assert seen.returncode == 0, seen.stderr
+    process = pyinfra(fleet_of(f"[{LIGHTSAIL}]").path, tmp_path)
+    assert process.returncode == 0, process.stderr
     for part in ("specialist", "claude-haiku-4.5", "jada-agent-3", "2147483646", "ssh_known_hosts_file"):
-        assert part in seen.stdout
+        assert part in process.stdout
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
@@ -225,28 +225,28 @@ def test_pyinfra_by_hand_tells_of_a_host_that_can_not_be_reached_and_has_the_oth
 ) -> None:
     aws.fails({"GetInstanceAccessDetails": {"*": {"code": "NotFoundException", "times": 1}}})
     roles = "{orchestrator: {names: [nobody]}, specialist: {}}"
-    seen = pyinfra(fleet_of(f"[{LIGHTSAIL}]", roles=roles).path, tmp_path)
-    assert seen.returncode == 0, seen.stderr
-    assert "Note: roles.orchestrator.names: no host has a Name or an id like nobody" in seen.stderr
-    assert "Error: jada-agent" in seen.stderr
-    assert all(name in seen.stdout for name in ("jada-agent-2", "jada-agent-3"))
-    assert (seen.stdout.count("unreachable.invalid"), seen.stdout.count('"ssh_user": "admin"')) == (1, 2)
+    process = pyinfra(fleet_of(f"[{LIGHTSAIL}]", roles=roles).path, tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "Note: roles.orchestrator.names: no host has a Name or an id like nobody" in process.stderr
+    assert "Error: jada-agent" in process.stderr
+    assert all(name in process.stdout for name in ("jada-agent-2", "jada-agent-3"))
+    assert (process.stdout.count("unreachable.invalid"), process.stdout.count('"ssh_user": "admin"')) == (1, 2)
 
 
 @pytest.mark.parametrize(
-    ("sources", "code", "told"),
+    ("sources", "code", "expected"),
     [
         ("[{lightsail: {regions: [us-east-1], names: [nope]}}]", 1, "No host was found in lightsail"),
         ("[{static: {hosts: {s: {address: a}}}}]", 2, "no host key can be checked"),
     ],
 )
 def test_pyinfra_by_hand_fails_where_jada_would(
-    fleet_of: FleetOf, tmp_path: Path, sources: str, code: int, told: str
+    fleet_of: FleetOf, tmp_path: Path, sources: str, code: int, expected: str
 ) -> None:
-    seen = pyinfra(fleet_of(sources).path, tmp_path)
-    assert seen.returncode == code
-    assert told in seen.stderr
-    assert "Traceback" not in seen.stderr
+    process = pyinfra(fleet_of(sources).path, tmp_path)
+    assert process.returncode == code
+    assert expected in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_each_host_is_compared_with_its_own_lines_only(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
@@ -260,8 +260,8 @@ def test_each_host_is_compared_with_its_own_lines_only(aws: Any, fleet_of: Fleet
         if hashed:
             subprocess.run(ssh_keygen, check=True, capture_output=True)
             assert "192" not in (tmp_path / "kh").read_text()
-        found = data(fleet_of(f"[{hosts}]", ssh="{known_hosts: kh}"), tmp_path / f"scratch-{hashed}")
-        files = {name: Path(values["ssh_known_hosts_file"]) for name, values in found.items()}
+        by_host = data(fleet_of(f"[{hosts}]", ssh="{known_hosts: kh}"), tmp_path / f"scratch-{hashed}")
+        files = {name: Path(values["ssh_known_hosts_file"]) for name, values in by_host.items()}
         assert [len(files[name].read_text().splitlines()) for name in "ab"] == [1, 1]
         assert known(files["a"], "192.0.2.1") == known(files["b"], "[192.0.2.2]:2222") == blob
         # New keys go where they are kept.
@@ -270,21 +270,27 @@ def test_each_host_is_compared_with_its_own_lines_only(aws: Any, fleet_of: Fleet
 
 def test_lines_that_paramiko_can_not_read_hide_no_key(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
     """It gives up a file at the first one: with accept-new, the host would then be trusted anew whatever it shows."""
-    other = [f"@revoked 192.0.2.9 {aws.host_key}", f"@cert-authority * {aws.host_key}", "|1|no|hash", "x", "a b c"]
+    other_lines = [
+        f"@revoked 192.0.2.9 {aws.host_key}",
+        f"@cert-authority * {aws.host_key}",
+        "|1|no|hash",
+        "x",
+        "a b c",
+    ]
     for pattern in ("192.0.2.1", "192.0.2.*", "*,!192.0.2.9", "192.0.?.1"):
-        (tmp_path / "kh").write_text("\n".join([*other, f"{pattern} {aws.host_key}"]))
+        (tmp_path / "kh").write_text("\n".join([*other_lines, f"{pattern} {aws.host_key}"]))
         fleet = fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh, host_keys: accept-new}")
-        found = data(fleet, tmp_path / "scratch")["s"]
+        values = data(fleet, tmp_path / "scratch")["s"]
         blob = {"ssh-ed25519": aws.host_key.split()[1]}
-        assert known(found["ssh_known_hosts_file"], "192.0.2.1") == blob, pattern
-        assert len(Path(found["ssh_known_hosts_file"]).read_text().splitlines()) == 1
-        assert found["ssh_strict_host_key_checking"] == "yes"
+        assert known(values["ssh_known_hosts_file"], "192.0.2.1") == blob, pattern
+        assert len(Path(values["ssh_known_hosts_file"]).read_text().splitlines()) == 1
+        assert values["ssh_strict_host_key_checking"] == "yes"
 
 
 def test_an_authoritys_key_is_no_hosts_own(aws: Any, fleet_of: FleetOf, tmp_path: Path) -> None:
     (tmp_path / "kh").write_text(f"@cert-authority 192.0.2.1 {aws.host_key}\n@other 192.0.2.1 {aws.host_key}\n")
-    found = data(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch")["s"]
-    trust = found["ssh_paramiko_connect_kwargs"]["transport_factory"]
+    values = data(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch")["s"]
+    trust = values["ssh_paramiko_connect_kwargs"]["transport_factory"]
     assert ([key.text for key in trust.keys.authorities], trust.keys.own) == ([aws.host_key.split()[1]], ())
     with pytest.raises(HostKeyError, match=r"no authority of .* vouches for"):
         trust.verify(paramiko.Ed25519Key(data=base64.b64decode(aws.host_key.split()[1])))
@@ -337,9 +343,9 @@ EVIL = "x\n  ProxyCommand touch owned"
 )  # fmt: skip
 def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf, tmp_path: Path, host: Host) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new, jump: bastion}")
-    told = trouble(fleet, host, tmp_path / "scratch")
-    assert "can't be used" in told.message
-    assert "\n" not in told.message
+    error = trouble(fleet, host, tmp_path / "scratch")
+    assert "can't be used" in error.message
+    assert "\n" not in error.message
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -347,9 +353,9 @@ def test_a_name_address_or_user_that_could_be_more_is_refused(fleet_of: FleetOf,
 def test_names_and_addresses_of_every_kind_are_taken(fleet_of: FleetOf, tmp_path: Path, address: str) -> None:
     fleet = fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}")
     host = replace(HERE, address=address, user="CORP\\ann.lee+ops@x")
-    found = ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]
-    assert not isinstance(found, HostError)
-    assert found["ssh_hostname"] == address
+    values = ssh_data(fleet, [host], tmp_path / "scratch")["web-1"]
+    assert not isinstance(values, HostError)
+    assert values["ssh_hostname"] == address
 
 
 @pytest.mark.parametrize(
@@ -392,10 +398,10 @@ def test_an_answer_of_lightsail_that_is_none_is_refused(
     paramiko.RSAKey.generate(1024).write_private_key(private)
     answer = {**ANSWER, "privateKey": private.getvalue(), **changes}
     monkeypatch.setattr(login, "access_details", lambda *_: {"web-1": granted(answer)})
-    told = trouble(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), host, tmp_path / "scratch")
-    assert "Lightsail" in told.message
-    assert "\n" not in told.message
-    assert "PRIVATE" not in told.message
+    error = trouble(fleet_of(f"[{STATIC}]", ssh="{host_keys: accept-new}"), host, tmp_path / "scratch")
+    assert "Lightsail" in error.message
+    assert "\n" not in error.message
+    assert "PRIVATE" not in error.message
 
 
 @dataclass(frozen=True)
@@ -408,8 +414,8 @@ class Shown:
 
 @pytest.fixture
 def sshd() -> Iterator[Shown]:
-    with serving(socket.create_server(("127.0.0.1", 0))) as shown:
-        yield shown
+    with serving(socket.create_server(("127.0.0.1", 0))) as keys:
+        yield keys
 
 
 @contextmanager
@@ -434,7 +440,7 @@ def serving(listening: socket.socket) -> Iterator[Shown]:
 
 
 def connected(fleet: Fleet, scratch: Path, port: int, address: str = "127.0.0.1") -> HostError:
-    """How a connection to the server ends: always in an error, as it lets nobody in."""
+    """Connects to the server: always ends in an error, as it lets nobody in."""
     host = Host("web-1", address, "static", user="agent", port=port)
     engine = SshEngine(ssh_data(fleet, [host], scratch), Service(unit="a.service", settings="~/s"), {})
     ((_, ended),) = engine.imap(["web-1"], lambda _, connection: connection.connect())
@@ -560,9 +566,9 @@ def test_for_one_login_by_openssh_lightsail_is_asked_once(
     calls = []
     real: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def count(client: BaseClient, operation: str, given: dict[str, Any]) -> Any:
+    def count(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
         calls.append(operation)
-        return real(client, operation, given)
+        return real(client, operation, arguments)
 
     fleet = fleet_of(f"[{LIGHTSAIL}]")
     host = discover(fleet)[0]

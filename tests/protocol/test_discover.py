@@ -67,16 +67,16 @@ def test_hosts_are_complete_unique_and_sorted(fleet_of: FleetOf) -> None:
     by_name = {host.name: host for host in hosts}
     assert len(by_name) == len(hosts) == 9
     assert list(by_name) == sorted(by_name, key=natural)
-    one = by_name["orch-1"]
-    assert (one.address, one.source, one.user, one.port, one.role) == (
+    orchestrator = by_name["orch-1"]
+    assert (orchestrator.address, orchestrator.source, orchestrator.user, orchestrator.port, orchestrator.role) == (
         "10.77.0.11",
         "ec2 us-east-1",
         "debian",
         2222,
         "orchestrator",
     )
-    assert one.id.startswith("i-")
-    assert one.tags["env"] == "prod"
+    assert orchestrator.id.startswith("i-")
+    assert orchestrator.tags["env"] == "prod"
     light = by_name["jada-agent-2"]
     assert (light.address, light.source, light.id, light.user, light.role) == (
         "10.77.0.22",
@@ -151,14 +151,14 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize(("sources", "faults", "told"), FAILURES.values(), ids=FAILURES.keys())
+@pytest.mark.parametrize(("sources", "faults", "expected"), FAILURES.values(), ids=FAILURES.keys())
 def test_a_source_that_fails_is_an_error_in_words(
-    aws: Any, fleet_of: FleetOf, sources: str, faults: dict[str, Any], told: list[str]
+    aws: Any, fleet_of: FleetOf, sources: str, faults: dict[str, Any], expected: list[str]
 ) -> None:
     aws.fails(faults)
     with pytest.raises(JadaError) as caught:
         discover(fleet_of(f"[{sources}]"))
-    assert all(part in caught.value.message for part in told), caught.value.message
+    assert all(part in caught.value.message for part in expected), caught.value.message
     assert caught.value.hint
     assert caught.value.exit_code == 1
 
@@ -233,21 +233,28 @@ ORCHESTRATOR = "{ec2: {regions: [us-east-1], tags: {role: orchestrator}, address
 
 
 def test_an_instance_without_the_wanted_address_is_in_trouble_and_no_other_is(fleet_of: FleetOf) -> None:
-    found = discover(fleet_of(f"[{ORCHESTRATOR}, {LIGHTSAIL}]"))
-    assert [host.name for host in found if not host.trouble] == ["jada-agent"]
-    (told,) = (host.trouble.message for host in found if host.trouble)
-    assert re.match(r"orch-1 \(ec2 us-east-1, 123456789012, i-\w+\) has no address of the wanted kind", told)
+    hosts = discover(fleet_of(f"[{ORCHESTRATOR}, {LIGHTSAIL}]"))
+    assert [host.name for host in hosts if not host.trouble] == ["jada-agent"]
+    (message,) = (host.trouble.message for host in hosts if host.trouble)
+    assert re.match(r"orch-1 \(ec2 us-east-1, 123456789012, i-\w+\) has no address of the wanted kind", message)
 
 
 def jada(fleet: Fleet, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Runs jada with no terminal anywhere; no traceback and no secret may come of it."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environ |= {"JADA_FLEET": str(fleet.path), "AWS_EC2_METADATA_DISABLED": "true", **env}
-    done = subprocess.run([Path(sys.executable).with_name("jada"), *argv], env=environ, capture_output=True, text=True,
-                          check=False, stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    assert "s3kr1t" not in done.stdout + done.stderr, done.stderr
-    return done
+    process = subprocess.run(
+        [Path(sys.executable).with_name("jada"), *argv],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert "Traceback" not in process.stdout + process.stderr, process.stderr
+    assert "s3kr1t" not in process.stdout + process.stderr, process.stderr
+    return process
 
 
 def test_one_instance_without_an_address_stops_no_command(fleet_of: FleetOf, tmp_path: Path) -> None:
@@ -275,8 +282,8 @@ def test_one_instance_without_an_address_stops_no_command(fleet_of: FleetOf, tmp
 
 
 def test_two_instances_of_two_vpcs_with_one_private_address_are_both_refused(fleet_of: FleetOf) -> None:
-    found = discover(fleet_of(f"[{EC2}, {{ec2: {{regions: [eu-central-1, ap-south-1]}}}}]"))
-    ghosts = {host.name: host for host in found if host.trouble}
+    hosts = discover(fleet_of(f"[{EC2}, {{ec2: {{regions: [eu-central-1, ap-south-1]}}}}]"))
+    ghosts = {host.name: host for host in hosts if host.trouble}
     assert set(ghosts) == {"ghost-1", "ghost-2"}
     for host in ghosts.values():
         assert host.trouble
@@ -285,20 +292,20 @@ def test_two_instances_of_two_vpcs_with_one_private_address_are_both_refused(fle
 
 def test_two_hosts_of_one_place_are_an_error_with_both_names_and_ids(fleet_of: FleetOf) -> None:
     hosts = "{static: {hosts: {ghost: {address: 10.77.0.11}, other: {address: 192.0.2.1}}}}"
-    told = jada(fleet_of(f"[{EC2}, {hosts}]"), "hosts", "--limit", "ghost,other")
-    assert told.returncode == 1
+    process = jada(fleet_of(f"[{EC2}, {hosts}]"), "hosts", "--limit", "ghost,other")
+    assert process.returncode == 1
     assert re.search(
-        r"ghost \(static\) would be reached at 10.77.0.11, port 22, and so would orch-1 \(ec2", told.stdout
+        r"ghost \(static\) would be reached at 10.77.0.11, port 22, and so would orch-1 \(ec2", process.stdout
     )
     assert jada(fleet_of(f"[{EC2}, {hosts}]"), "hosts", "--limit", "other").returncode == 0
 
 
 def test_names_and_tags_of_a_role_that_fit_no_host_are_told(fleet_of: FleetOf) -> None:
     roles = "{orchestrator: {tags: {rloe: orchestrator}, names: [team/*]}, specialist: {}}"
-    told = jada(fleet_of(f"[{EC2}]", roles=roles), "hosts")
-    assert told.returncode == 0
-    assert "Note roles.orchestrator.names: no host has a Name or an id like team/*" in told.stderr
-    assert "Note roles.orchestrator.tags: no host has rloe=orchestrator" in told.stderr
+    process = jada(fleet_of(f"[{EC2}]", roles=roles), "hosts")
+    assert process.returncode == 0
+    assert "Note roles.orchestrator.names: no host has a Name or an id like team/*" in process.stderr
+    assert "Note roles.orchestrator.tags: no host has rloe=orchestrator" in process.stderr
 
 
 SCP = (
@@ -318,11 +325,11 @@ def test_a_region_that_a_service_control_policy_denies_is_told_in_awss_words_and
         discover(fleet_of(f"[{source.replace('OUT', '')}]"))
     assert "xxx" not in caught.value.message
     assert "not_regions" in caught.value.hint
-    found = discover(fleet_of(f"[{source.replace('OUT', ', not_regions: [us-east-1]')}]"))
-    assert {host.region for host in found} == {"eu-west-1"}
+    hosts = discover(fleet_of(f"[{source.replace('OUT', ', not_regions: [us-east-1]')}]"))
+    assert {host.region for host in hosts} == {"eu-west-1"}
 
 
-# What the profile `lab` says besides, with the lab's own keys left out where it begins with "-".
+# More lines of the profile `lab`, with the lab's own keys left out where it begins with "-".
 PROVIDERS = {
     "no JSON": ("-credential_process = echo s3kr1t", {}, ["gave something that is not JSON"]),
     "JSON that says nothing": ("-credential_process = echo {}", {}, ["Unsupported version"]),
@@ -368,14 +375,14 @@ def profile_is(folder: Path, profile: str) -> None:
     (folder / "aws-config").write_text(f"[profile lab]\n{own}\n[profile base]\n{keys}region = us-east-1\n")
 
 
-@pytest.mark.parametrize(("profile", "env", "told"), PROVIDERS.values(), ids=PROVIDERS.keys())
+@pytest.mark.parametrize(("profile", "env", "expected"), PROVIDERS.values(), ids=PROVIDERS.keys())
 def test_whatever_a_provider_of_credentials_brings_about_is_told_in_words(
     fleet_of: FleetOf,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     profile: str,
     env: dict[str, str],
-    told: list[str],
+    expected: list[str],
 ) -> None:
     fleet = fleet_of("[{ec2: {regions: all}}]")
     profile_is(tmp_path, profile)
@@ -383,7 +390,7 @@ def test_whatever_a_provider_of_credentials_brings_about_is_told_in_words(
         monkeypatch.setenv(name, value)
     with pytest.raises(JadaError) as caught:
         discover(fleet)
-    assert all(part in caught.value.message for part in told), caught.value.message
+    assert all(part in caught.value.message for part in expected), caught.value.message
     assert len(caught.value.message.splitlines()) == len(caught.value.hint.splitlines()) == 1
     assert "s3kr1t" not in caught.value.message + caught.value.hint
 
@@ -396,17 +403,17 @@ def test_an_mfa_code_is_asked_for_once_at_a_terminal(aws: Any, fleet_of: FleetOf
     profile_is(tmp_path, f"{MFA}region = us-east-1\nendpoint_url = {aws.url}")
     main, side = pty.openpty()
     with (tmp_path / "hosts").open("w") as hosts:
-        done = subprocess.Popen(
+        process = subprocess.Popen(
             [Path(sys.executable).with_name("jada"), "hosts"], stdout=hosts, stderr=hosts, pass_fds=(side,),
             env={**os.environ, "JADA_FLEET": str(fleet.path)}, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(side, termios.TIOCSCTTY, 0))  # fmt: skip # noqa: PLW1509
-    asked = b""
-    while b"MFA code for arn:aws:iam::1:mfa/ann" not in asked:
-        asked += os.read(main, 1000)
+    prompt = b""
+    while b"MFA code for arn:aws:iam::1:mfa/ann" not in prompt:
+        prompt += os.read(main, 1000)
     os.write(main, b"123456\n")
-    done.wait()
-    told = (tmp_path / "hosts").read_text()
-    assert "9 hosts in test" in told, told
+    process.wait()
+    output = (tmp_path / "hosts").read_text()
+    assert "9 hosts in test" in output, output
     os.close(side)
     os.close(main)
 
@@ -414,8 +421,8 @@ def test_an_mfa_code_is_asked_for_once_at_a_terminal(aws: Any, fleet_of: FleetOf
 def test_without_a_terminal_no_mfa_code_is_asked_for(fleet_of: FleetOf, tmp_path: Path) -> None:
     fleet = fleet_of("[{ec2: {regions: all}}, {lightsail: {regions: all}}]")
     profile_is(tmp_path, MFA)
-    done = jada(fleet, "hosts")
-    assert done.returncode == 1
-    error, hint = done.stderr.strip().split("\n")
+    process = jada(fleet, "hosts")
+    assert process.returncode == 1
+    error, hint = process.stderr.strip().split("\n")
     assert "asks for an MFA code, and there is no terminal" in error
     assert hint.startswith("Try: ")

@@ -22,16 +22,16 @@ def client(aws: Any) -> Any:
 
 def test_pages_follow_each_other(client: Any) -> None:
     first = client.get_instances()
-    assert [one["name"] for one in first["instances"]] == ["jada-agent", "jada-agent-2"]
+    assert [instance["name"] for instance in first["instances"]] == ["jada-agent", "jada-agent-2"]
     second = client.get_instances(pageToken=first["nextPageToken"])
     third = client.get_instances(pageToken=second["nextPageToken"])
-    assert [one["name"] for one in third["instances"]] == ["other"]
+    assert [instance["name"] for instance in third["instances"]] == ["other"]
     assert "nextPageToken" not in third
 
 
 def test_an_instance_is_described(client: Any) -> None:
-    one = client.get_instance(instanceName="jada-off")["instance"]
-    assert (one["publicIpAddress"], one["username"], one["location"]["regionName"]) == (
+    instance = client.get_instance(instanceName="jada-off")["instance"]
+    assert (instance["publicIpAddress"], instance["username"], instance["location"]["regionName"]) == (
         "10.77.0.24",
         "admin",
         "us-east-1",
@@ -42,8 +42,8 @@ def test_an_instance_is_described(client: Any) -> None:
 
 def test_access_lasts_ten_minutes_and_names_the_host_keys(aws: Any, client: Any) -> None:
     details = client.get_instance_access_details(instanceName="jada-agent")["accessDetails"]
-    left = details["expiresAt"] - datetime.now(UTC)
-    assert timedelta(minutes=5) < left <= timedelta(minutes=10)
+    validity = details["expiresAt"] - datetime.now(UTC)
+    assert timedelta(minutes=5) < validity <= timedelta(minutes=10)
     assert details["privateKey"].startswith("-----BEGIN RSA PRIVATE KEY-----")
     (key,) = details["hostKeys"]
     algorithm, blob = aws.host_key.split()[:2]

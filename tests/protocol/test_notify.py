@@ -48,7 +48,7 @@ def topic(aws: Any) -> tuple[str, str]:
 
 def received(aws: Any, queue: str) -> list[dict[str, Any]]:
     messages = client(aws, "sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-    return [json.loads(one["Body"]) for one in messages]
+    return [json.loads(message["Body"]) for message in messages]
 
 
 def test_a_notice_arrives_at_an_sns_topic_of_another_region(
@@ -71,25 +71,25 @@ def test_a_topic_that_is_gone_is_told(aws: Any, fleet_of: Callable[..., Fleet]) 
         publish(fleet.aws, "arn:aws:sns:eu-west-1:123456789012:nope", "s", "t")
 
 
-@pytest.mark.parametrize(("code", "said"), [("AuthorizationError", "lack the permission sns:Publish"),
+@pytest.mark.parametrize(("code", "message"), [("AuthorizationError", "lack the permission sns:Publish"),
                                             ("Throttling", "throttled sns:Publish")])  # fmt: skip
 def test_a_refused_notice_is_told(
-    aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str], code: str, said: str
+    aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str], code: str, message: str
 ) -> None:
     aws.fails({"Publish": {"*": {"code": code, "status": 403}}})
-    with pytest.raises(JadaError, match=said):
+    with pytest.raises(JadaError, match=message):
         publish(fleet_of(STATIC).aws, topic[0], "s", "t")
 
 
 @contextmanager
 def server(status: int) -> Iterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
     """An HTTP server that answers every POST with `status`, its URL, and what it was sent."""
-    got: list[tuple[str, dict[str, str], bytes]] = []
+    requests: list[tuple[str, dict[str, str], bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((self.path, dict(self.headers), body))
+            requests.append((self.path, dict(self.headers), body))
             self.send_response(status)
             self.end_headers()
 
@@ -100,7 +100,7 @@ def server(status: int) -> Iterator[tuple[str, list[tuple[str, dict[str, str], b
     thread = threading.Thread(target=running.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{running.server_port}/services/T0P/S3CRET", got
+        yield f"http://127.0.0.1:{running.server_port}/services/T0P/S3CRET", requests
     finally:
         running.shutdown()
         thread.join()
@@ -108,21 +108,21 @@ def server(status: int) -> Iterator[tuple[str, list[tuple[str, dict[str, str], b
 
 
 def test_a_webhook_gets_json_in_slacks_form(fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> None:
-    with server(200) as (url, got):
+    with server(200) as (url, requests):
         monkeypatch.setenv("HOOK", url)
         (send,) = notices.channels(fleet_of(STATIC, notify='{webhook: "${HOOK}"}')).values()
         send("jada drift: f: 1 new", "NEW: a < b & c <!here> Grüße")
-    ((path, headers, body),) = got
+    ((path, headers, body),) = requests
     assert path == "/services/T0P/S3CRET"
     assert headers["Content-Type"] == "application/json"
     assert json.loads(body) == {"text": "jada drift: f: 1 new\nNEW: a &lt; b &amp; c &lt;!here&gt; Grüße"}
 
 
 def test_a_webhooks_url_may_be_in_a_file(tmp_path: Path) -> None:
-    with server(200) as (url, got):
+    with server(200) as (url, requests):
         (tmp_path / "hook").write_text(url + "\n")
         post(Webhook(file=tmp_path / "hook"), "t")
-    assert len(got) == 1
+    assert len(requests) == 1
 
 
 @pytest.mark.parametrize("status", [403, 410, 500])
@@ -178,11 +178,11 @@ def raw_server(*parts: bytes) -> Iterator[str]:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirected_alert_was_not_delivered_and_goes_nowhere_else(status: int) -> None:
-    with server(200) as (elsewhere, got):
+    with server(200) as (elsewhere, requests):
         answer = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n".encode()
         with raw_server(answer) as url, pytest.raises(JadaError, match=f"HTTP {status}") as caught:
             post(Webhook(url=url), "t")
-    assert got == []
+    assert requests == []
     assert "S3CRET" not in caught.value.message + caught.value.hint
 
 
@@ -243,14 +243,14 @@ def test_the_deadline_strikes_whatever_comes(patched: bool, again: bytes) -> Non
     """An answer that never pauses leaves other greenlets no turn. The newest Pythons end such a stream themselves."""
     program = PATCHED if patched else PATCHED.replace("\npatch()", "")
     with flood(again) as url:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", program, url, "0.5"], capture_output=True, text=True, timeout=60, check=False
         )
     ends = ["it did not answer within 0.5 s\n"]
     if again:
         ends.append("its URL or its answer can't be used (HTTPException)\n")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout in ends
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout in ends
 
 
 def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], topic: tuple[str, str]) -> None:
@@ -266,16 +266,18 @@ def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], 
         )
     )
     command = [sys.executable, "-c", program, section.profile, str(section.config_file), arn]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "delivered\n", "")
     assert [message["Message"] for message in received(aws, queue)] == ["t"]
 
 
 def test_a_webhook_is_told_under_gevent() -> None:
-    with server(200) as (url, got):
-        done = subprocess.run([sys.executable, "-c", PATCHED, url, "15"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
-    assert len(got) == 1
+    with server(200) as (url, requests):
+        process = subprocess.run(
+            [sys.executable, "-c", PATCHED, url, "15"], capture_output=True, text=True, check=False
+        )
+    assert (process.returncode, process.stdout, process.stderr) == (0, "delivered\n", "")
+    assert len(requests) == 1
 
 
 def test_an_answer_without_end_is_not_read() -> None:
@@ -297,9 +299,9 @@ def test_a_proxys_refusal_shows_neither_url(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("https_proxy", proxy.replace("//", "//me:PASSW0RD@"))
         with pytest.raises(JadaError) as caught:
             post(Webhook(url="https://hooks.example/S3CRET"), "t")
-    told = caught.value.message + caught.value.hint
-    assert "S3CRET" not in told
-    assert "PASSW0RD" not in told
+    message = caught.value.message + caught.value.hint
+    assert "S3CRET" not in message
+    assert "PASSW0RD" not in message
 
 
 def test_a_topic_that_never_answers_ends_at_the_deadline(
@@ -315,11 +317,13 @@ def test_a_topic_that_never_answers_ends_at_the_deadline(
 def test_a_link_in_what_a_host_says_is_none_in_slack(
     fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with server(200) as (url, got):
+    with server(200) as (url, requests):
         monkeypatch.setenv("HOOK", url)
         (send,) = notices.channels(fleet_of(STATIC, notify='{webhook: "${HOOK}"}')).values()
         send("s", "saw <https://evil.example|log in> or HTTP://evil.example")
-    assert json.loads(got[0][2]) == {"text": "s\nsaw &lt;https[:]//evil.example|log in&gt; or HTTP[:]//evil.example"}
+    assert json.loads(requests[0][2]) == {
+        "text": "s\nsaw &lt;https[:]//evil.example|log in&gt; or HTTP[:]//evil.example"
+    }
 
 
 def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:

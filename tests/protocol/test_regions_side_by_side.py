@@ -75,12 +75,12 @@ def test_sixteen_regions_of_two_services_are_asked_at_once(tmp_path: Path) -> No
             f"  - lightsail: {{regions: [{', '.join(REGIONS)}]}}\n"
             "  - static: {hosts: {a: {address: 192.0.2.1}}}\n"
         )
-        done = subprocess.run(
+        process = subprocess.run(
             [Path(sys.executable).with_name("jada"), "hosts", "--json"],
             env={**os.environ, "JADA_FLEET": str(tmp_path / "fleet.yml"), "AWS_EC2_METADATA_DISABLED": "true"},
             capture_output=True,
             text=True,
             check=False,
         )
-    assert done.returncode == 0, done.stderr
-    assert [host["host"] for host in checked(done.stdout)["hosts"]] == ["a"]
+    assert process.returncode == 0, process.stderr
+    assert [host["host"] for host in checked(process.stdout)["hosts"]] == ["a"]

@@ -17,23 +17,22 @@ from jada.inventory.lab.machine import Machine
 from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import look_script
-from tests.conftest import JADA, LAB, asking_no_model, eventually, reset
+from tests.conftest import JADA, LAB, eventually, reset, short_fleet
 from tests.faults.conftest import finish
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
 # Everything outside the home of the agent's user, by name, owner, mode and the time of its last change of any kind; but
-# for what jada itself makes as root, and what a running system writes.
+# for what jada itself makes as root, and what a running system writes: of that, what the agent's user owns.
 EVERYTHING = """
 find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path {home} \
     -o -path /var/log -o -path /var/lib/systemd -o -path /var/lib/jada -o -path /var/tmp \
     -o -path /etc/systemd/system/jada-agent.service.d -o -name 50-jada.conf -o -name jada-recover.service \
     -o -name .sudo_as_admin_successful \\) -prune \
-    -o ! -type d -printf '%p %u:%g %m %C@\\n' -o -type d -printf '%p %u:%g %m\\n' | sort
+    -o ! -type d -printf '%p %U:%G %m %C@\\n' -o -type d -printf '%p %U:%G %m\\n'
+find /etc /var -xdev -user agent
 """
-# What the agent's user owns that is not in its home.
-OWNED = "find / -xdev -path {home} -prune -o -path /proc -prune -o -path /tmp -prune -o -user agent -print"
 ATTACK = "systemd-run --quiet --collect --unit=attacker --uid=agent --working-directory=/home/agent"
 # Of the release that a host is on, for its shell.
 MANIFEST = "/var/lib/jada/releases/$(cat /var/lib/jada/current)/manifest.json"
@@ -45,9 +44,9 @@ C = TypeVar("C")
 
 def cases(everything: dict[str, C], *rest: str) -> dict[str, C]:
     """The cases of `make test`: without the `rest`, which `make test-faults` tries too."""
-    left = {} if os.environ.get("JADA_ALL_FAULTS") else dict.fromkeys(rest)
-    assert left.keys() <= everything.keys()
-    return {name: case for name, case in everything.items() if name not in left}
+    remaining = {} if os.environ.get("JADA_ALL_FAULTS") else dict.fromkeys(rest)
+    assert remaining.keys() <= everything.keys()
+    return {name: case for name, case in everything.items() if name not in remaining}
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ class Victim:
 
     host: Machine
     env: dict[str, str]
-    before: str
 
     def root(self, command: str, check: bool = True, stdin: str | None = None) -> str:
         """Runs a command as the host's root."""
@@ -68,9 +66,9 @@ class Victim:
         return machine.inside(self.host, "runuser -l agent -s /bin/sh -c 'sh -s'", check=check, stdin=words).stdout
 
     def in_background(self, command: str) -> Callable[[], None]:
-        """Begins a command as the agent's user, in its home, that goes on until what is returned is called.
+        """Begins a command as the agent's user, in its home, that goes on until the returned function is called.
 
-        That says whether it went on till then: an attack that did not take place proves nothing.
+        The function says if it went on till then: an attack that did not take place proves nothing.
         """
         self.root(f"{ATTACK} sh -c 'while :; do {command}; done'")
 
@@ -90,16 +88,16 @@ class Victim:
         """Runs jada on the whole fleet; gives the exit code, the JSON if it was asked for, and all it printed."""
         return finish(self.start(*argv, fleet_file=fleet_file))
 
-    def one(self, command: str, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
+    def on_this_host(self, command: str, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
         """Runs a command that changes hosts, on this host alone; gives what was reported of it."""
         words = (command, *argv, "--yes", "--json", "--limit", self.host.name)
-        code, report, told = self.jada(*words, fleet_file=fleet_file)
-        return code, report["hosts"][0] if report.get("hosts") else {}, told
+        code, report, output = self.jada(*words, fleet_file=fleet_file)
+        return code, report["hosts"][0] if report.get("hosts") else {}, output
 
     def upgrade(
         self, *argv: str, to: str = "opus-5", fleet_file: Path | None = None
     ) -> tuple[int, dict[str, Any], str]:
-        return self.one("upgrade", "--to", to, *argv, fleet_file=fleet_file)
+        return self.on_this_host("upgrade", "--to", to, *argv, fleet_file=fleet_file)
 
     def makedirs(self, path: str) -> None:
         """Makes a folder in the home of the agent's user, as that user, whatever bytes its name has."""
@@ -107,9 +105,9 @@ class Victim:
         self.user(f"python3 -c \"import os; os.makedirs(bytes.fromhex('{name}'))\"")
 
     def look(self, **service: Any) -> State:
-        """What a look at the host sees, by the script that goes over ssh."""
-        made = Service(**service)
-        return read_look(made, machine.inside(self.host, look_script(made)).stdout.splitlines())
+        """Looks at the host, by the script that goes over ssh."""
+        service_of_case = Service(**service)
+        return read_look(service_of_case, machine.inside(self.host, look_script(service_of_case)).stdout.splitlines())
 
     def ready(self) -> None:
         eventually(lambda: bool(machine.healthz(self.host)), "the agent does not answer")
@@ -117,23 +115,22 @@ class Victim:
     def model(self) -> object:
         return machine.healthz(self.host).get("model")
 
-    def everything(self) -> str:
-        return self.root(EVERYTHING.format(home=self.host.home))
+    def everything(self) -> set[str]:
+        return set(self.root(EVERYTHING.format(home=self.host.home)).splitlines())
 
     def fleet_with(self, folder: Path, **keys: str) -> Path:
         """The lab's fleet.yml with other values for some keys at its top."""
         lines = (LAB.folder / "security.yml").read_text().splitlines()
-        kept = [line for line in lines if line.partition(":")[0] not in keys]
+        lines_kept = [line for line in lines if line.partition(":")[0] not in keys]
         file = folder / "fleet.yml"
-        file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in keys.items())]) + "\n")
+        file.write_text("\n".join([*lines_kept, *(f"{name}: {value}" for name, value in keys.items())]) + "\n")
         return file
 
 
 @pytest.fixture(scope="session")
 def security_fleet(whole_lab: object) -> Path:
-    """The lab's fleet.yml, with a shorter settle time and no models."""
     file = LAB.folder / "security.yml"
-    file.write_text(asking_no_model(LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1"))
+    file.write_text(short_fleet())
     return file
 
 
@@ -149,13 +146,10 @@ def victim(whole_lab: Lab, security_fleet: Path, tmp_path: Path) -> Iterator[Vic
     clean = f"find {host.home} -mindepth 1 -maxdepth 1 {ours} -exec rm -rf {{}} +"
     machine.inside(host, clean)
     env = {**os.environ, "JADA_FLEET": str(security_fleet), "XDG_STATE_HOME": str(tmp_path / "state")}
-    before = machine.inside(host, EVERYTHING.format(home=host.home)).stdout
-    found = Victim(host, env, before)
-    owned = found.root(OWNED.format(home=host.home))
+    found = Victim(host, env)
+    before = found.everything()
     yield found
-    # What the tests' own root lays.
+    # Files that the tests' own root lays.
     machine.inside(host, clean + "; rm -rf /etc/default/jada-agent /etc/jada-agent.json /etc/claude-code")
-    changed = set(found.everything().splitlines()) ^ set(before.splitlines())
-    assert not changed
-    assert found.root(OWNED.format(home=host.home)) == owned
+    assert not found.everything() ^ before
     eventually(lambda: not found.root(f"pgrep -x '{WORKERS}'", check=False), "a process of a look runs on")

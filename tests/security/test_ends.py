@@ -1,4 +1,4 @@
-"""Everything has an end and a size: what is large, endless or stuck on one host is told, and ends there and here."""
+"""Everything has an end and a size: a large, endless or stuck thing on one host is told, and ends there and here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from jada import ModelCheck
 from jada.inventory.lab import machine
 from jada.tasks import checks
+from jada.tasks.state import State
 from tests.conftest import eventually
 from tests.security.conftest import ATTACK, Victim
 
@@ -18,7 +19,7 @@ S = ".claude/settings.json"
 
 # Until so many have begun that a look does not read them all.
 MANY = 'for i in $(seq 1000); do [ "$(pgrep -xc claude)" -le 50 ] || break; sleep 0.1; done'
-# What the service's user lays, and what a look says of it: a finding's text, or what it did not read.
+# Files that the service's user lays, and the look's words on them: a finding's text, or a part that it did not read.
 LAID = {
     "settings.json is a pipe": (f"rm {S}; mkfifo {S}", "it is not a regular file"),
     "settings.json is endless": (f"ln -sf /dev/zero {S}", "it is not a regular file"),
@@ -45,15 +46,15 @@ LAID = {
 }
 
 
-@pytest.mark.parametrize(("lay", "told"), LAID.values(), ids=LAID)
-def test_what_the_user_lays_is_read_to_an_end(victim: Victim, lay: str, told: str) -> None:
+@pytest.mark.parametrize(("lay", "expected"), LAID.values(), ids=LAID)
+def test_what_the_user_lays_is_read_to_an_end(victim: Victim, lay: str, expected: str) -> None:
     victim.user(lay)
     try:
-        seen = victim.look(projects=("~/repos",))
+        state = victim.look(projects=("~/repos",))
     finally:
         victim.root("pkill -KILL -x claude", check=False)
-    assert told in seen.settings.problem + "; ".join(seen.unread)
-    assert checks.running_model(seen) is not None
+    assert expected in state.settings.problem + "; ".join(state.unread)
+    assert checks.running_model(state) is not None
 
 
 # More of everything than a look takes: settings that do not pack, agents, a command line in the unit's control group.
@@ -68,7 +69,7 @@ setsid ./claude -c 'import time; time.sleep(300)' $(printf -- '--settings=/home/
 """
 # A probe that leaves a program behind, with its pipe.
 LEAVING = "sleep 100 & echo claude-x"
-# Those of the unit's control group, whichever hierarchy is mounted where.
+# The processes of the unit's control group, whichever hierarchy is mounted where.
 MEMBERS = "$(ls -d /sys/fs/cgroup/systemd$G/cgroup.procs /sys/fs/cgroup$G/cgroup.procs 2>/dev/null | head -n 1)"
 
 
@@ -79,15 +80,15 @@ def test_whatever_the_user_makes_much_of_there_is_a_way_back(victim: Victim) -> 
         eventually(lambda: victim.root("pgrep -u agent -x claude", check=False) != "", "it did not start")
         pid = victim.root("pgrep -u agent -x claude").strip()
         victim.root(f"G=$(systemctl show -P ControlGroup jada-agent); echo {pid} > {MEMBERS}")
-        seen = victim.look(model_check=ModelCheck(command=LEAVING))
-        assert seen.report.model == "claude-x"
-        assert seen.process is not None
-        assert seen.process.speaker == int(pid)
-        told = "; ".join(seen.unread)
+        state = victim.look(model_check=ModelCheck(command=LEAVING))
+        assert state.report.model == "claude-x"
+        assert state.process is not None
+        assert state.process.speaker == int(pid)
+        unread = "; ".join(state.unread)
         for word in ("more than 50 options", "settings files: more than", "agent: more than 5000"):
-            assert word in told
-        code, host, shown = victim.one("rollback")
-        assert (code, host["outcome"]) == (0, "verified"), shown
+            assert word in unread
+        code, host, output = victim.on_this_host("rollback")
+        assert (code, host["outcome"]) == (0, "verified"), output
     finally:
         victim.root("pkill -KILL -u agent -x 'claude|sleep'", check=False)
 
@@ -128,19 +129,19 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(("answer", "told"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path, answer: str, told: str) -> None:
+@pytest.mark.parametrize(("answer", "expected"), ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path, answer: str, expected: str) -> None:
     machine.inside(victim.host, "cat >/home/agent/server.py", stdin=SERVER.replace("{answer}", answer))
     victim.root(f"{ATTACK} python3 server.py")
     try:
         eventually(lambda: victim.user("ls up 2>/dev/null", check=False) != "", "the server did not start")
         file = victim.fleet_with(tmp_path, model_check="{url: 'http://127.0.0.1:8788/'}")
-        code, _, shown = victim.jada("drift", "--json", "--limit", victim.host.name, fleet_file=file)
-        assert code == 3, shown
+        code, _, output = victim.jada("drift", "--json", "--limit", victim.host.name, fleet_file=file)
+        assert code == 3, output
         victim.look(model_check=ModelCheck(url="http://127.0.0.1:8788/"))
-        asked = victim.look(model_check=ModelCheck(url="http://127.0.0.1:8788/")).report
-        assert (asked.model, told in asked.error) == ("", True), asked
-        code, _, shown = victim.jada("explain", victim.host.name, fleet_file=file)
+        report = victim.look(model_check=ModelCheck(url="http://127.0.0.1:8788/")).report
+        assert (report.model, expected in report.error) == ("", True), report
+        code, _, output = victim.jada("explain", victim.host.name, fleet_file=file)
         assert code == 0
     finally:
         victim.root("systemctl kill -s KILL attacker")
@@ -149,12 +150,18 @@ def test_an_answer_has_an_end_and_tells_no_secret(victim: Victim, tmp_path: Path
 def test_a_half_that_its_user_stops_ends_with_all_its_processes(victim: Victim) -> None:
     """The half that runs as the user can be stopped by that user at any time; here for good. Root's is told."""
     end = victim.in_background("pkill -STOP -u agent -f look_as_use[r]")
+    looks: list[State] = []
+
+    def is_cut_off() -> bool:
+        looks.append(victim.look())
+        return bool(looks[-1].unseen)
+
     try:
         # Now and then the attacker comes too late.
-        seen = next((one for one in (victim.look() for _ in range(20)) if one.unseen), None)
+        eventually(is_cut_off, "the half was never stopped")
     finally:
         end()
-    assert seen
+    seen = looks[-1]
     assert (seen.unseen, seen.user, seen.process is None) == ("it was cut off", "agent", False)
     assert victim.root("pgrep -u agent -f look_as_use[r]", check=False) == ""
 
@@ -177,12 +184,12 @@ def test_what_a_host_floods_ends_here_too(victim: Victim, flood: str) -> None:
     script = f"""#!/bin/bash\n[ "$2" = 'eval "$(cat)"' ] || exec /bin/sh "$@"\n{flood}\n"""
     machine.inside(victim.host, "cat >/usr/local/sbin/sh; chmod 755 /usr/local/sbin/sh", stdin=script)
     try:
-        code, report, told = victim.jada("status", "--json")
+        code, report, output = victim.jada("status", "--json")
     finally:
         victim.root("rm /usr/local/sbin/sh")
-    assert code == 1, told
-    assert "password:" not in told
+    assert code == 1, output
+    assert "password:" not in output
     rows = {row["host"]: row["error"] for row in report["hosts"]}
-    assert rows.pop(victim.host.name), told
+    assert rows.pop(victim.host.name), output
     assert set(rows.values()) == {None}
     assert json.dumps(report)

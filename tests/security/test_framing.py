@@ -38,17 +38,17 @@ def lay(victim: Victim, folder: str) -> None:
 def test_a_folders_name_is_no_field(victim: Victim, name: str) -> None:
     before = victim.look()
     lay(victim, name)
-    seen = victim.look()
-    assert facts(seen) == facts(before)
-    assert checks.drift(seen) == checks.drift(before)
+    state = victim.look()
+    assert facts(state) == facts(before)
+    assert checks.drift(state) == checks.drift(before)
     assert victim.upgrade()[1]["outcome"] == "verified"
     assert victim.root(LIMITS).splitlines()[1:] == ["agent soft nofile 20000", "agent hard nofile 20000"]
-    code, _, told = victim.jada("explain", victim.host.name)
-    assert (code, "\x1b" in told, "\n::" in told) == (0, False, False)
+    code, _, output = victim.jada("explain", victim.host.name)
+    assert (code, "\x1b" in output, "\n::" in output) == (0, False, False)
 
 
 def facts(state: State) -> tuple[object, ...]:
-    """What root says, and what root's work depends on."""
+    """The values by root, on which root's work depends."""
     return (
         state.user,
         state.uid,
@@ -73,15 +73,15 @@ def test_a_working_folders_name_is_no_field(victim: Victim, name: str) -> None:
         ">/etc/systemd/system/jada-agent.service.d/60-x.conf; systemctl daemon-reload; systemctl restart jada-agent"
     )
     victim.ready()
-    seen = victim.look()
-    assert seen.process is not None
-    assert (seen.user, seen.settings, seen.release) == (before.user, before.settings, None)
+    state = victim.look()
+    assert state.process is not None
+    assert (state.user, state.settings, state.release) == (before.user, before.settings, None)
     if "\n" in name:
-        assert any("line break" in text for text in seen.unread)
+        assert any("line break" in text for text in state.unread)
     else:
-        assert seen.process.spec.cwd == f"/home/agent/{name}"
-    code, _, told = victim.jada("explain", victim.host.name)
-    assert (code, "\x1b" in told) == (0, False)
+        assert state.process.spec.cwd == f"/home/agent/{name}"
+    code, _, output = victim.jada("explain", victim.host.name)
+    assert (code, "\x1b" in output) == (0, False)
 
 
 def test_a_value_of_the_environment_is_no_field(victim: Victim) -> None:
@@ -92,7 +92,7 @@ def test_a_value_of_the_environment_is_no_field(victim: Victim) -> None:
 
 
 def test_a_file_of_variables_of_the_users_is_read_as_the_user(victim: Victim) -> None:
-    """What is in it counts; where it leads does not."""
+    """Its content counts; the place that it leads to does not."""
     victim.root(
         "mkdir -p /etc/systemd/system/jada-agent.service.d; printf '[Service]\\nEnvironmentFile=-/home/agent/env\\n' "
         ">/etc/systemd/system/jada-agent.service.d/60-x.conf; systemctl daemon-reload; "
@@ -116,11 +116,11 @@ exec /usr/bin/setpriv "$@"
 
 @pytest.fixture
 def speak(victim: Victim) -> Iterator[Callable[..., None]]:
-    """What the user's half says from now on, after what a look at the host says of the place of settings.json."""
+    """Has the user's half say this from now on, after a look's own words on the place of settings.json."""
 
     def say(**fields: str) -> None:
-        said = "".join(f"{name.replace('__', '.')} {len(text)}\n{text}\n" for name, text in fields.items())
-        machine.inside(victim.host, "cat >/run/forged", stdin=said + "end 2\nok\n")
+        frames = "".join(f"{name.replace('__', '.')} {len(text)}\n{text}\n" for name, text in fields.items())
+        machine.inside(victim.host, "cat >/run/forged", stdin=frames + "end 2\nok\n")
         machine.inside(victim.host, "cat >/usr/local/sbin/setpriv; chmod 755 /usr/local/sbin/setpriv", stdin=SPEAKER)
 
     yield say
@@ -132,9 +132,9 @@ def test_the_users_half_of_a_look_speaks_for_the_user_alone(
     victim: Victim, speak: Callable[..., None], field: str
 ) -> None:
     speak(**{field: "/"})
-    code, report, told = victim.jada("status", "--json")
+    code, report, output = victim.jada("status", "--json")
     rows = {row["host"]: row for row in report["hosts"]}
-    assert code == 0, told
+    assert code == 0, output
     assert "J411" in rows[victim.host.name]["drift"]
     assert f"{field.replace('__', '.')} is no field of a look" in victim.look().unseen
     assert [name for name, row in rows.items() if "J411" in row["drift"]] == [victim.host.name]
@@ -157,9 +157,9 @@ def test_where_a_link_leads_is_no_reason_for_root_to_write_there(
             settings__changed="1", settings__size=str(len(text)), settings__masked=text + '"',
             settings__sha256=hashlib.sha256(text.encode()).hexdigest(),
         )  # fmt: skip
-        before = victim.everything() + victim.root("cat /home/agent/placed.json")
-        _, host, told = victim.upgrade()
-        assert host["outcome"] == "rejected", told
-        assert victim.everything() + victim.root("cat /home/agent/placed.json") == before
+        before = victim.everything(), victim.root("cat /home/agent/placed.json")
+        _, host, output = victim.upgrade()
+        assert host["outcome"] == "rejected", output
+        assert (victim.everything(), victim.root("cat /home/agent/placed.json")) == before
     finally:
         victim.root("rm -f /etc/jada-trap.json /home/agent/placed.json")

@@ -22,10 +22,9 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(autouse=True)
-def others(whole_lab: Lab, victim: Victim) -> None:
-    """The other hosts in their first condition too."""
-    for host in whole_lab.hosts[:-1]:
-        reset(host)
+def other(whole_lab: Lab, victim: Victim) -> None:
+    """The fleet's other host in its first condition too."""
+    reset(whole_lab["orchestrator-1"])
 
 
 EDIT = f"""python3 - {MANIFEST} <<'EOF'
@@ -36,9 +35,12 @@ manifest = json.load(open(path))
 open(path, "w").write(text)
 EOF"""
 DUMP = "text = json.dumps(manifest)"
-# What root on a host makes of its current manifest, and whether the host can still be judged.
+# Commands of root on a host on its current manifest, and True where the host can still be judged.
 FORGED = {
-    "a key of a newer jada": (f"manifest['guard'] = {{'until': 'noon'}}; manifest['wanted']['tier'] = 2; {DUMP}", True),
+    "a key of a newer jada": (
+        f"manifest['guard'] = {{'until': 'noon'}}; manifest['desired']['tier'] = 2; {DUMP}",
+        True,
+    ),
     "words that move the cursor": (
         f"manifest['who'] = 'x\\x1b[2J\\n::error::x'; manifest['fleet'] = '[/x]'; {DUMP}",
         True,
@@ -46,13 +48,13 @@ FORGED = {
     "a list": ("text = '[]'", False),
     "half of it": (f"{DUMP}; text = text[:40]", False),
     "nothing": ("text = ''", False),
-    "text for a number": (f"manifest['wanted']['nofile'] = 'many'; {DUMP}", False),
-    "a number that is none": (f"manifest['wanted']['nofile'] = float('nan'); {DUMP}", False),
+    "text for a number": (f"manifest['desired']['nofile'] = 'many'; {DUMP}", False),
+    "a number that is none": (f"manifest['desired']['nofile'] = float('nan'); {DUMP}", False),
     "a number of 5000 digits": (f"{DUMP}; text = text.replace('20000', '9' * 5000)", False),
     "at: yesterday": (f"manifest['at'] = 'yesterday'; {DUMP}", False),
     "year 1": (f"manifest['at'] = '0001-01-01T00:00:00+14:00'; {DUMP}", False),
     "an id that is markup": (f"manifest['id'] = '[/x]'; {DUMP}", False),
-    "a model that is more lines": (f"manifest['wanted']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
+    "a model that is more lines": (f"manifest['desired']['model'] = 'claude-x\\nUser=root'; {DUMP}", False),
     "an id of no release": ("import os; text = ''; os.rename(path, path + '.away')", False),
     "nested": ("text = '[' * 100000", False),
 }
@@ -64,17 +66,17 @@ def forge(victim: Victim, change: str) -> None:
 
 def test_a_forged_manifest_is_its_hosts_own_trouble(victim: Victim) -> None:
     assert victim.jada("upgrade", "--to", "opus-5", "--yes")[0] == 0
-    seen = {}
+    hosts = {}
     for name, (change, _) in FORGED.items():
         forge(victim, change)
-        code, report, told = victim.jada("drift", "--json")
+        code, report, output = victim.jada("drift", "--json")
         status = {row["host"]: row["status"] for row in report["hosts"]}
-        assert code == {"in_sync": 0, "drifted": 3}[status[victim.host.name]], told
-        assert ("J412" in told) == (code == 3)
-        seen[name] = status.pop(victim.host.name) == "in_sync"
+        assert code == {"in_sync": 0, "drifted": 3}[status[victim.host.name]], output
+        assert ("J412" in output) == (code == 3)
+        hosts[name] = status.pop(victim.host.name) == "in_sync"
         assert set(status.values()) == {"in_sync"}
         victim.root(f"mv /run/manifest {MANIFEST}")
-    assert seen == {name: judged for name, (_, judged) in FORGED.items()}
+    assert hosts == {name: judged for name, (_, judged) in FORGED.items()}
 
 
 @pytest.mark.parametrize("name", ["a key of a newer jada", "a list"])
@@ -85,8 +87,8 @@ def test_the_others_go_back_whatever_one_says_of_itself(victim: Victim, name: st
     forge(victim, change)
     assert victim.jada("history", "--rebuild")[0] == 0
     assert victim.jada("history", "--json")[0] == 0
-    code, report, told = victim.jada("rollback", "--yes", "--json")
-    assert code == 0, told
+    code, report, output = victim.jada("rollback", "--yes", "--json")
+    assert code == 0, output
     assert {row["outcome"] for row in report["hosts"]} == {"verified"}
     assert any("its snapshot" in note for row in report["hosts"] for note in row["notes"]) == (not judged)
     assert victim.model() == OLD_MODEL
@@ -98,8 +100,8 @@ def test_an_old_release_that_is_forged_spoils_no_history(victim: Victim) -> None
         assert victim.jada("upgrade", "--to", model, "--yes")[0] == 0
     victim.root('cd /var/lib/jada/releases; set -- *; printf \'{"id": "[/x]", "at": "yesterday"\' >$1/manifest.json')
     assert victim.jada("history", "--rebuild")[0] == 0
-    code, report, told = victim.jada("history", "--json")
-    assert (code, len(report["releases"])) == (0, 2), told
+    code, report, output = victim.jada("history", "--json")
+    assert (code, len(report["releases"])) == (0, 2), output
     for release in report["releases"]:
         assert victim.jada("show", release["release"])[0] == 0
     assert victim.jada("rollback", "--yes")[0] == 0
@@ -111,13 +113,13 @@ MODELS = ['"\\ud800"', '"[/x]"', '"\\u001b[2J\\n::error::x"', '"' + "x" * 5000 +
 def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
     for model in MODELS:
         machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {model}}}')
-        code, _, told = victim.jada("explain", victim.host.name)
-        assert (code, "\x1b" in told, "\n::" in told) == (0, False, False)
-        code, report, told = victim.jada("drift", "--json")
-        assert (code, len(report["hosts"])) == (3, 3), told
-    code, report, told = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json")
+        code, _, output = victim.jada("explain", victim.host.name)
+        assert (code, "\x1b" in output, "\n::" in output) == (0, False, False)
+        code, report, output = victim.jada("drift", "--json")
+        assert (code, len(report["hosts"])) == (3, 2), output
+    code, report, output = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json")
     outcomes = [row["outcome"] for row in report["hosts"]]
-    assert len(outcomes) == 3 and set(outcomes) <= {"planned", "rejected"}, told
+    assert len(outcomes) == 2 and set(outcomes) <= {"planned", "rejected"}, output
     machine.inside(victim.host, "cat >/home/agent/.claude/settings.json", stdin=f'{{"model": {MODELS[0]}}}')
     assert victim.upgrade()[1]["outcome"] == "verified"
     for command in ("status", "drift", "history"):
@@ -127,36 +129,36 @@ def test_a_model_that_is_no_model_is_told_as_text(victim: Victim) -> None:
 
 def test_a_link_that_dies_while_somebody_thinks_is_not_their_stop(victim: Victim) -> None:
     """The plan waits at [y/N]; all ssh connections are cut; then the answer is yes."""
-    code, told = asked(victim, lambda: victim.root("pkill -KILL -f '[s]shd(-session)?: admin'"), "y\n")
-    assert code == 0, told
-    assert "Stopped" not in told
-    assert f"{victim.host.name} verified" in told
+    code, output = upgrade_at_terminal(victim, lambda: victim.root("pkill -KILL -f '[s]shd(-session)?: admin'"), "y\n")
+    assert code == 0, output
+    assert "Stopped" not in output
+    assert f"{victim.host.name} verified" in output
     assert victim.model() == "claude-opus-5"
     code, report, _ = victim.jada("history", "--json")
     assert report["releases"][0]["outcomes"] == {"verified": 1}
 
 
-def asked(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
-    """What an upgrade ends with, and prints, at a terminal where the question is answered after `meanwhile`."""
+def upgrade_at_terminal(victim: Victim, meanwhile: Any, answer: str) -> tuple[int, str]:
+    """Runs an upgrade at a terminal where the question is answered after `meanwhile`: its exit code and output."""
     ours, theirs = pty.openpty()
     argv = [str(JADA), "upgrade", "--to", "opus-5", "--limit", victim.host.name]
     process = subprocess.Popen(
         argv, stdin=theirs, stdout=theirs, stderr=theirs, env=victim.env | {"TERM": "dumb"}, start_new_session=True
     )
     os.close(theirs)
-    told = ""
+    output = ""
 
     def read() -> bool:
-        nonlocal told
+        nonlocal output
         try:
-            told += os.read(ours, 65536).decode()
+            output += os.read(ours, 65536).decode()
         except OSError:
             return False
         return True
 
-    eventually(lambda: read() and "[y/N]" in told, "nothing was asked")
+    eventually(lambda: read() and "[y/N]" in output, "nothing was asked")
     meanwhile()
     os.write(ours, answer.encode())
     while read():
         pass
-    return process.wait(), told
+    return process.wait(), output

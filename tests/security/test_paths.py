@@ -41,8 +41,8 @@ def test_what_leads_elsewhere_is_refused_and_named(victim: Victim, lay: str, lin
     try:
         before = victim.everything()
         victim.user(lay)
-        code, host, told = victim.upgrade()
-        assert (code, host["outcome"]) == (1, "rejected"), told
+        code, host, output = victim.upgrade()
+        assert (code, host["outcome"]) == (1, "rejected"), output
         assert link in host["detail"], host["detail"]
         assert victim.everything() == before
         _, dry, _ = victim.jada("upgrade", "--to", "opus-5", "--dry-run", "--json", "--limit", victim.host.name)
@@ -64,10 +64,10 @@ def test_what_lies_under_a_temporary_name_is_not_followed(victim: Victim, name: 
     if at == "rollback":
         assert victim.upgrade()[0] == 0
     victim.user(f"cp .bashrc kept; {what} .claude/{name}")
-    code, host, told = victim.upgrade() if at == "upgrade" else victim.one("rollback")
+    code, host, output = victim.upgrade() if at == "upgrade" else victim.on_this_host("rollback")
     # Where the name can't be had, nothing is done; never is it followed.
     allowed = {(1, "rejected"), (4, "rolled_back")} if what == "mkdir" else {(0, "verified")}
-    assert (code, host["outcome"]) in allowed, told
+    assert (code, host["outcome"]) in allowed, output
     victim.user("cmp .bashrc kept")
 
 
@@ -79,8 +79,8 @@ def test_where_root_placed_the_file_a_link_left_under_the_temporary_name_is_in_n
     if at == "rollback":
         assert victim.upgrade()[0] == 0
     victim.user(f"cp .bashrc kept; ln -s ../.bashrc .claude/{NEW}")
-    _, host, told = victim.upgrade() if at == "upgrade" else victim.one("rollback")
-    assert host["outcome"] == "verified", told
+    _, host, output = victim.upgrade() if at == "upgrade" else victim.on_this_host("rollback")
+    assert host["outcome"] == "verified", output
     victim.user(f"cmp .bashrc kept; [ ! -L .claude/{NEW} ]")
 
 
@@ -97,7 +97,7 @@ def test_links_within_the_home_go_on_working(victim: Victim, links: str) -> None
     assert victim.upgrade()[1]["outcome"] == "verified"
     assert victim.model() == "claude-opus-5"
     assert victim.user(picture) != before
-    assert victim.one("rollback")[1]["outcome"] == "verified"
+    assert victim.on_this_host("rollback")[1]["outcome"] == "verified"
     assert victim.user(picture) == before
 
 
@@ -126,10 +126,10 @@ def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, 
         end = victim.in_background(race)
         try:
             for model in ("opus-5", "haiku-4.5") if os.environ.get("JADA_ALL_FAULTS") else ("opus-5",):
-                code, _host, told = victim.upgrade(to=model)
-                assert code in (0, 1, 4), told
-                code, _host, told = victim.one("rollback")
-                assert code in (0, 1, 4), told
+                code, _host, output = victim.upgrade(to=model)
+                assert code in (0, 1, 4), output
+                code, _host, output = victim.on_this_host("rollback")
+                assert code in (0, 1, 4), output
         finally:
             end()
         assert victim.everything() == before
@@ -137,8 +137,8 @@ def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, 
             "[ ! -e aside ] || { rm -rf .claude; mv aside .claude; }; [ ! -e aside.json ] || mv -f aside.json " + S
         )
         # Where the race was won even against the way back, that is made good first.
-        _, host, told = victim.upgrade(to="sonnet-4.6")
-        assert host["outcome"] in ("verified", "unchanged"), told
+        _, host, output = victim.upgrade(to="sonnet-4.6")
+        assert host["outcome"] in ("verified", "unchanged"), output
         assert victim.model() == "claude-sonnet-4.6"
         assert victim.user(f"[ -f {S} ] && [ ! -L {S} ] && echo whole") == "whole\n"
     finally:
@@ -181,8 +181,8 @@ def test_settings_that_nobody_may_read_go_back(victim: Victim) -> None:
     first = victim.root(f"sha256sum {victim.host.settings}; stat -c '%U %a' {victim.host.settings}")
     assert victim.upgrade()[0] == 0
     victim.user(f"chmod 000 {S}")
-    _, host, told = victim.one("rollback")
-    assert host["outcome"] == "verified", told
+    _, host, output = victim.on_this_host("rollback")
+    assert host["outcome"] == "verified", output
     assert victim.root(f"sha256sum {victim.host.settings}; stat -c '%U %a' {victim.host.settings}") == first
 
 
@@ -190,8 +190,8 @@ def test_a_file_of_roots_with_another_name_is_refused(victim: Victim) -> None:
     settings = victim.host.settings
     victim.root(f"cp {settings} /home/roots.json; chmod 644 /home/roots.json; ln -f /home/roots.json {settings}")
     try:
-        _, host, told = victim.upgrade()
-        assert host["outcome"] == "rejected", told
+        _, host, output = victim.upgrade()
+        assert host["outcome"] == "rejected", output
         assert "other names" in host["detail"]
     finally:
         victim.root(f"rm /home/roots.json {settings}")
@@ -200,28 +200,28 @@ def test_a_file_of_roots_with_another_name_is_refused(victim: Victim) -> None:
 @pytest.mark.parametrize("path", ["/srv/none/settings.json", "~/.claude/none/settings.json"])
 def test_folders_are_made_in_the_home_alone_and_as_its_user(victim: Victim, tmp_path: Path, path: str) -> None:
     file = victim.fleet_with(tmp_path, settings=path)
-    _, host, told = victim.upgrade(fleet_file=file)
+    _, host, output = victim.upgrade(fleet_file=file)
     if path.startswith("/"):
-        assert host["outcome"] == "rejected", told
+        assert host["outcome"] == "rejected", output
         assert "/srv/none does not exist" in host["detail"]
     else:
         # The lab's agent reads another file, so the release does not take; the folder goes again with it.
-        assert host["outcome"] == "rolled_back", told
+        assert host["outcome"] == "rolled_back", output
     assert victim.user("ls .claude") == "settings.json\n"
 
 
 def test_a_folder_of_another_user_is_refused(victim: Victim) -> None:
     victim.root(f"chown admin {victim.host.home}/.claude")
     try:
-        _, host, told = victim.upgrade()
-        assert host["outcome"] == "rejected", told
+        _, host, output = victim.upgrade()
+        assert host["outcome"] == "rejected", output
         assert ".claude belongs to another user" in host["detail"]
     finally:
         victim.root(f"chown agent {victim.host.home}/.claude")
 
 
 def test_roots_own_files_never_take_their_place_from_the_user(victim: Victim) -> None:
-    """What the look saw is the user's word: even one that lies about where its settings are is written to as itself."""
+    """The look's values are the user's word: even one that lies about its settings' place is written to as itself."""
     victim.user(f"mkdir dots; cp {S} dots/claude.json")
     assert victim.upgrade()[0] == 0
     listed = victim.root(

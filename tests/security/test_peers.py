@@ -1,4 +1,4 @@
-"""Nothing of one host decides for another: what a peer says of its releases runs nowhere else."""
+"""Nothing of one host decides for another: a peer's words on its releases run nowhere else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
-from tests.conftest import LAB, reset
+from tests.conftest import LAB, reset, short_fleet
 from tests.security.conftest import MANIFEST, Victim
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[s
     """A fresh host, a peer of the same role whose root lies, and a record that knows neither."""
     peer = whole_lab[PEER]
     reset(peer)
-    assert victim.jada("upgrade", "--to", "opus-5", "--yes", "--limit", PEER)[0] == 0
+    with_peer = LAB.folder / "with-peer.yml"
+    with_peer.write_text(short_fleet(is_static=False))
+    assert victim.jada("upgrade", "--to", "opus-5", "--yes", "--limit", PEER, fleet_file=with_peer)[0] == 0
     manifest = json.loads(machine.inside(peer, f"cat {MANIFEST}").stdout)
     for key, value in forged.items():
         manifest[key] = {**manifest[key], **value} if isinstance(value, dict) else value

@@ -26,9 +26,9 @@ def test_a_record_that_is_no_good_stops_no_rollback(victim: Victim, tmp_path: Pa
     for file in (state / "jada").glob("history.db-*"):
         file.unlink()
     spoil(state)  # type: ignore[operator]
-    code, host, told = victim.one("rollback")
-    assert (code, host["outcome"]) == (0, "verified"), told
-    assert "ot recorded here" in told
+    code, host, output = victim.on_this_host("rollback")
+    assert (code, host["outcome"]) == (0, "verified"), output
+    assert "ot recorded here" in output
     assert victim.upgrade()[0] == 1
 
 
@@ -38,7 +38,10 @@ def test_a_jada_that_is_ended_leaves_nothing_behind(victim: Victim, tmp_path: Pa
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
     env = {"XDG_RUNTIME_DIR": str(runtime)}
-    process = victim.start("upgrade", "--to", "opus-5", "--yes", "--limit", victim.host.name, env=env)
+    # The change takes long enough to be seen before it is over.
+    file = victim.fleet_with(tmp_path, settle="5")
+    argv = ("upgrade", "--to", "opus-5", "--yes", "--limit", victim.host.name)
+    process = victim.start(*argv, fleet_file=file, env=env)
     eventually(lambda: victim.root("ls /var/lib/jada/transaction 2>/dev/null", check=False) != "", "no change began")
     process.send_signal(how)
     code, _, _ = finish(process)

@@ -14,7 +14,7 @@ from tests.conftest import eventually
 from tests.security.conftest import Victim
 
 pytestmark = pytest.mark.lab
-# What the user does to every half of a look, as long as it goes on. look_as_user is in that half's command line.
+# Attacks of the user on its half of every look, as long as it goes on. look_as_user is in that half's command line.
 ATTACKS = {
     "stopped": "pkill -STOP -u agent -f look_as_use[r]",
     "killed": "pkill -KILL -u agent -f look_as_use[r]",
@@ -59,8 +59,8 @@ def test_a_user_that_ends_its_half_stops_no_rollback(victim: Victim, tmp_path: P
     try:
         # Now and then the attacker comes too late.
         eventually(lambda: victim.look().unseen != "", "the half was never ended")
-        code, host, told = victim.one("rollback")
-        assert (code, host["outcome"]) == (0, "verified"), told
+        code, host, output = victim.on_this_host("rollback")
+        assert (code, host["outcome"]) == (0, "verified"), output
         assert victim.root(f"sha256sum <{victim.host.settings}") == before
         assert victim.model() == OLD_MODEL
     finally:
@@ -74,9 +74,9 @@ def test_nothing_that_the_users_half_says_stops_a_rollback(
     before = victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}")
     assert victim.upgrade()[1]["outcome"] == "verified"
     speak(says)
-    _, host, told = victim.one("rollback")
-    # What it lies about itself may be found wrong; it is back all the same.
-    assert host["outcome"] in ("verified", "unproven"), told
+    _, host, output = victim.on_this_host("rollback")
+    # Its lies about itself may be found wrong; it is back all the same.
+    assert host["outcome"] in ("verified", "unproven"), output
     assert victim.root(f"sha256sum <{victim.host.settings}; stat -c '%u:%g %a' {victim.host.settings}") == before
     assert victim.model() == OLD_MODEL
     refused = victim.upgrade()
@@ -89,31 +89,31 @@ def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path
     speak("true")
     _, dry, _ = victim.jada("rollback", "--dry-run", "--json", "--limit", victim.host.name, fleet_file=file)
     assert "what agent owns could not be seen" in dry["hosts"][0]["notes"][0]
-    code, host, told = victim.one("rollback", fleet_file=file)
-    assert (code, host["outcome"], host["detail"]) == (1, "unproven", "what runs is not known"), told
+    code, host, output = victim.on_this_host("rollback", fleet_file=file)
+    assert (code, host["outcome"], host["detail"]) == (1, "unproven", "what runs is not known"), output
     assert {"J411", "J112"} <= {finding["code"] for finding in host["findings"]}
     assert host["model_after"] is None
     assert victim.model() == OLD_MODEL
 
 
 def test_a_home_that_its_user_closed_is_that_hosts_outcome(victim: Victim) -> None:
-    """What its user can't reach, nobody puts back for it: it says so, at once, and nothing is half done."""
+    """Nobody puts back for a user what it can't reach: jada says so, at once, and nothing is half done."""
     assert victim.upgrade()[1]["outcome"] == "verified"
     picture = f"sha256sum {victim.host.settings} /etc/systemd/system/jada-agent.service.d/50-jada.conf"
     before = victim.root(picture)
     mode = victim.root("stat -c %a /home/agent").strip()
     victim.root("chmod 000 /home/agent")
     try:
-        code, host, told = victim.one("rollback")
-        assert (code, host["outcome"]) == (1, "rejected"), told
+        code, host, output = victim.on_this_host("rollback")
+        assert (code, host["outcome"]) == (1, "rejected"), output
         assert "its own user can't get to it" in host["detail"]
-        code, host, told = victim.upgrade(to="haiku-4.5")
-        assert (code, host["outcome"]) == (1, "rejected"), told
+        code, host, output = victim.upgrade(to="haiku-4.5")
+        assert (code, host["outcome"]) == (1, "rejected"), output
         assert "its user may not enter /home/agent" in host["detail"]
         assert victim.root(picture) == before
     finally:
         victim.root(f"chmod {mode} /home/agent")
-    assert victim.one("rollback")[1]["outcome"] == "verified"
+    assert victim.on_this_host("rollback")[1]["outcome"] == "verified"
 
 
 def test_a_user_that_stops_what_works_in_its_folder_is_that_hosts_outcome(victim: Victim) -> None:
@@ -121,13 +121,13 @@ def test_a_user_that_stops_what_works_in_its_folder_is_that_hosts_outcome(victim
     assert victim.upgrade()[1]["outcome"] == "verified"
     end = victim.in_background("pkill -STOP -u agent -f [E]XPECTED.OWNER.MODE")
     try:
-        code, host, told = victim.one("rollback")
-        assert code in (1, 4), told
-        assert host["outcome"] in ("rejected", "rolled_back", "rollback_failed"), told
+        code, host, output = victim.on_this_host("rollback")
+        assert code in (1, 4), output
+        assert host["outcome"] in ("rejected", "rolled_back", "rollback_failed"), output
     finally:
         end()
-    code, host, told = victim.one("rollback")
-    assert (code, host["outcome"]) == (0, "verified"), told
+    code, host, output = victim.on_this_host("rollback")
+    assert (code, host["outcome"]) == (0, "verified"), output
     assert victim.model() == OLD_MODEL
 
 
@@ -145,13 +145,13 @@ def test_a_torn_manifest_leaves_the_snapshot_or_the_next_older_whole_one(victim:
     }[snapshot]
     victim.root(f": >{CURRENT}/manifest.json; {spoil}")
     path = victim.root(f"echo {CURRENT}").strip()
-    _, report, told = victim.jada("status", "--json")
+    _, report, output = victim.jada("status", "--json")
     row = next(row for row in report["hosts"] if row["host"] == victim.host.name)
-    assert "J412" in row["drift"], told
-    _, _, told = victim.jada("drift", "--limit", victim.host.name)
-    assert f"{path}/manifest.json" in re.sub(r"\s+", "", told)
-    code, host, told = victim.one("rollback")
-    assert (code, host["outcome"]) == (0, "verified"), told
-    which = "is whole and goes back" if snapshot == "whole" else "the next older one goes back"
-    assert which in host["notes"][0]
+    assert "J412" in row["drift"], output
+    _, _, output = victim.jada("drift", "--limit", victim.host.name)
+    assert f"{path}/manifest.json" in re.sub(r"\s+", "", output)
+    code, host, output = victim.on_this_host("rollback")
+    assert (code, host["outcome"]) == (0, "verified"), output
+    note = "is whole and goes back" if snapshot == "whole" else "the next older one goes back"
+    assert note in host["notes"][0]
     assert victim.model() == ("claude-haiku-4.5" if snapshot == "whole" else OLD_MODEL)

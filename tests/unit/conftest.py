@@ -147,7 +147,7 @@ def page(host: Callable[..., State]) -> Page:
     nasty = "<script>alert(1)</script>"
     layer = Settings("/etc/claude-code/managed-settings.json", "", File("0:0", "644", "a"), NOW - 500,
                      '{"model": "claude-opus-5\'<img src=x onerror=alert(2)>"}')  # fmt: skip
-    seen: dict[str, State | HostError] = {
+    results: dict[str, State | HostError] = {
         "shadowed-1": host(layers=(layer,), process={"soft": 1024}),
         'quoted" onmouseover="alert(3)': host(settings={"text": '{"model": "</code><b>bold"}'}),
         "session-1": host(sessions=(OpenSession(7, NOW - 9000, 100, "pts/0", nasty, ""),)),
@@ -156,20 +156,20 @@ def page(host: Callable[..., State]) -> Page:
         "fine-1": host(),
         "fine-2": host(),
     }
-    hosts = [Host(name, "192.0.2.1", "static", role="r") for name in seen]
+    hosts = [Host(name, "192.0.2.1", "static", role="r") for name in results]
     accept = (Acceptance("J301", ("*",), f"new image {nasty}", date(2027, 3, 1), 3),)
     fleet = Fleet(f"agents {nasty}", Path("fleet.yml"), (), (), accept=accept)
-    drift = evaluate(fleet, hosts, seen, {"gone-1": ID}, at)
+    drift = evaluate(fleet, hosts, results, {"gone-1": ID}, at)
 
     def day(days: float) -> str:
         return (at - timedelta(days=days)).isoformat(timespec="seconds")
 
-    def episode(host: str, code: str, found: float, resolved: float | None) -> Episode:
+    def episode(host: str, code: str, opened: float, resolved: float | None) -> Episode:
         return Episode(
             fleet=drift.fleet,
             host=host,
             code=code,
-            opened_at=day(found),
+            opened_at=day(opened),
             closed_at="" if resolved is None else day(resolved),
             resolution="" if resolved is None else "resolved",
             severity="error",
@@ -188,7 +188,7 @@ def page(host: Callable[..., State]) -> Page:
     many = [episode(f"old-{number}", "J102", 12, 11.5) for number in range(8)]
     return Page(
         drift,
-        {name: state for name, state in seen.items() if isinstance(state, State)},
+        {name: state for name, state in results.items() if isinstance(state, State)},
         at - timedelta(days=30),
         (check(3, 5, 1, 0), check(2, 5, 0, 1)),
         (*flapping, *many, episode("shadowed-1", "J103", 3, None), episode("fine-1", "J204", 45, 6)),

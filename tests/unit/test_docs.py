@@ -15,8 +15,8 @@ PROGRAM = "import json; from jada.docs.generate import pages; print(json.dumps(p
 
 
 def test_the_reference_pages_are_fresh() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    made = json.loads(done.stdout)
-    assert list(made) == ["docs/cli.md", "docs/findings.md", "docs/fleet.md"]
-    for path, text in made.items():
+    process = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    pages = json.loads(process.stdout)
+    assert list(pages) == ["docs/cli.md", "docs/findings.md", "docs/fleet.md"]
+    for path, text in pages.items():
         assert (ROOT / path).read_text(encoding="utf-8") == text, "make docs"

@@ -1,4 +1,4 @@
-"""Who may import whom: imports go one way between folders, and nowhere in a circle, lazy and type-only ones counted."""
+"""The order of imports: they go one way between folders, and nowhere in a circle, lazy and type-only ones counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import jada
 
 ROOT = Path(jada.__file__).parent
 ROOMS = ("cli", "tasks", "inventory")
-# From the top down: each may import what stands below it, and of its own place. What is in a line together knows
+# From the top down: each may import from below it, and from its own place. Folders in a line together know
 # nothing of each other. A module that lies in a room's own folder is a place of its own.
 ORDER = {
     "cli": (
@@ -70,12 +70,14 @@ def imports(file: Path, known: Iterable[str]) -> Iterator[str]:
 
 
 def graph(root: Path = ROOT, rooms: Iterable[str] = ROOMS) -> dict[str, set[str]]:
-    """What each module imports; a package that only holds the module that is meant does not count."""
+    """The imports of each module; a package that only holds the module that is meant does not count."""
     files = modules(root, rooms)
-    found = {name: set(imports(root / file, files)) for name, file in files.items()}
+    imported = {name: set(imports(root / file, files)) for name, file in files.items()}
     packages = {name for name, file in files.items() if file.name == "__init__.py"}
-    return {name: {one for one in those if one not in packages or (root / files[one]).stat().st_size} - {name}
-            for name, those in found.items()}  # fmt: skip
+    return {
+        name: {module for module in targets if module not in packages or (root / files[module]).stat().st_size} - {name}
+        for name, targets in imported.items()
+    }
 
 
 def cycle(arrows: Mapping[str, set[str]]) -> list[str]:
@@ -88,7 +90,7 @@ def cycle(arrows: Mapping[str, set[str]]) -> list[str]:
 
 
 def place(module: str, order: Iterable[set[str]], files: Mapping[str, Path]) -> int:
-    """How far down a module stands: by its file, or else by its folder."""
+    """The depth of a module: by its file, or else by its folder."""
     file = files[module]
     names = (str(file), str(file.parent))
     return next(at for name in names for at, level in enumerate(order) if name in level)

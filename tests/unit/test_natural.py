@@ -50,7 +50,7 @@ def test_what_is_recorded_is_told_in_that_order() -> None:
         entry = Entry(id=release, fleet="f", kind="upgrade", at="", who="ann@ops", reason="", model="claude-opus-5")
         verified = HostOutcome.VERIFIED
         records.add(entry, [HostEntry(release=release, host=name, outcome=verified) for name in BY_TEXT])
-        assert [one.host for one in records.hosts(release)] == NAMES
+        assert [entry.host for entry in records.hosts(release)] == NAMES
         for name in BY_TEXT:
             row = Episode(
                 fleet="f",
@@ -68,5 +68,5 @@ def test_what_is_recorded_is_told_in_that_order() -> None:
                 "VALUES ('webhook', 'f', ?, 'J102', ?, 'new')",
                 (name, row.opened_at),
             )
-        assert [one.host for one in log.since("f", "")[1]] == NAMES
-        assert [one.episode.host for one in log.pending("f", "webhook")] == NAMES
+        assert [entry.host for entry in log.since("f", "")[1]] == NAMES
+        assert [notice.episode.host for notice in log.pending("f", "webhook")] == NAMES

@@ -18,7 +18,7 @@ PROMISES = re.findall(r"^- .*(?:\n  .*)*", PAGE.partition("## What is promised")
 def test_every_test_that_it_names_is_there(named: str) -> None:
     file, _, name = named.partition("::")
     tests = {node.name for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, ast.FunctionDef)}
-    assert name in tests if name else any(one.startswith("test_") for one in tests)
+    assert name in tests if name else any(test.startswith("test_") for test in tests)
 
 
 def test_every_promise_names_its_tests() -> None:

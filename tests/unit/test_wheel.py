@@ -1,4 +1,4 @@
-"""What is installed is all there is: every module, and every file that jada brings along."""
+"""The wheel holds all there is: every module, and every file that jada brings along."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import jada
 
 ROOT = Path(jada.__file__).parent.resolve()
-# What is no part of the product.
+# Folders that are no part of the product.
 BESIDE = {"tests", "benchmarks", "docs", "build"}
 FOLDERS = sorted(
     file.parent.relative_to(ROOT)

@@ -33,17 +33,17 @@ roles:
 
 @dataclass
 class Done:
-    """How a command ended: its exit code, and what it printed on stdout and stderr."""
+    """The end of a command: its exit code, and the text of its stdout and stderr."""
 
     exit: int
     out: str
     err: str
 
     def json(self) -> dict[str, Any]:
-        """What it printed, which has the form that docs/schemas/ has for it."""
-        told = checked(self.out)
-        assert told["exit"] == self.exit
-        return told
+        """The JSON that it printed, which has the form that docs/schemas/ has for it."""
+        form = checked(self.out)
+        assert form["exit"] == self.exit
+        return form
 
 
 @dataclass
@@ -57,10 +57,10 @@ class Jada:
 
     def __call__(self, *argv: str) -> Done:
         code = main.run(argv)
-        told = self.capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
+        output = self.capsys.readouterr()
+        assert "Traceback" not in output.out + output.err
         assert all(engine.is_closed for engine in self.engines)
-        return Done(code, told.out, told.err)
+        return Done(code, output.out, output.err)
 
     @property
     def changed(self) -> list[str]:
@@ -87,9 +87,11 @@ def jada(
     file.write_text(FLEET + f"ssh: {{known_hosts: {tmp_path}/known_hosts}}\n")
     monkeypatch.setenv("JADA_FLEET", str(file))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # Not that of whoever runs the tests, with their ssh configuration.
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     states: dict[str, State | HostError] = {
         "web-1": host(), "web-2": host(), "db-1": host(release={"role": "keepers"}),
     }  # fmt: skip
-    made = Jada(states, capsys, file)
-    monkeypatch.setattr(session, "open_engine", made.open_engine)
-    return made
+    command = Jada(states, capsys, file)
+    monkeypatch.setattr(session, "open_engine", command.open_engine)
+    return command

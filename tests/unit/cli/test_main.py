@@ -1,4 +1,4 @@
-"""What is typed before the command: an option, or a command that there is not."""
+"""Words typed before the command: an option, or a command that there is not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_fleet_may_be_named_before_or_behind_the_command(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "hint"),
     [
         (["upgrad", "--to", "opus-5"], "there is no command upgrad; did you mean upgrade?"),
         (["zzz"], "there is no command zzz\n"),
@@ -43,7 +43,7 @@ def test_the_fleet_may_be_named_before_or_behind_the_command(tmp_path: Path) -> 
         (["--fleet"], "requires an argument"),
     ],
 )
-def test_what_is_typed_wrong_is_told_with_what_was_meant(argv: list[str], told: str) -> None:
+def test_what_is_typed_wrong_is_told_with_what_was_meant(argv: list[str], hint: str) -> None:
     done = run(*argv)
     assert done.returncode == Exit.USAGE
-    assert told in done.stderr
+    assert hint in done.stderr

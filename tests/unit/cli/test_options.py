@@ -11,7 +11,7 @@ from jada import Exit
 from jada.cli.main import COMMANDS, jada
 from jada.cli.options import host_options
 
-# What people may leave empty, or what is checked where it is read.
+# Texts that people may leave empty, or that are checked where they are read.
 FREE = {"reason", "every"}
 
 
@@ -25,8 +25,12 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 @pytest.mark.parametrize(("name", "command"), commands())
 def test_no_text_may_be_empty(name: str, command: click.Command) -> None:
-    texts = [one for one in command.params if type(one.type) is click.types.StringParamType and one.name not in FREE]
-    assert [one.name for one in texts] == []
+    texts = [
+        option
+        for option in command.params
+        if type(option.type) is click.types.StringParamType and option.name not in FREE
+    ]
+    assert [option.name for option in texts] == []
 
 
 @pytest.mark.parametrize("words", ["status --limit", "upgrade --to", "rollback --to", "drift --role", "--fleet"])
@@ -37,13 +41,13 @@ def test_an_empty_one_is_wrong_usage(words: str) -> None:
 
 
 def test_limits_that_are_given_twice_are_both_meant() -> None:
-    given: list[object] = []
+    calls: list[object] = []
 
     @click.command
     @host_options
     def look(**options: object) -> Exit:
-        given.append(options)
+        calls.append(options)
         return Exit.OK
 
     look.main(["--limit", "web-*", "--limit", "db-1", "--fleet", "f.yml"], standalone_mode=False)
-    assert given == [{"fleet_file": "f.yml", "role": None, "limit": "web-*,db-1"}]
+    assert calls == [{"fleet_file": "f.yml", "role": None, "limit": "web-*,db-1"}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jada import Exit, HostError
-from jada.cli.results import HostResults, each_judged, worst
+from jada.cli.results import HostResults, judge_each, worst
 
 OFF = HostError("b is off")
 
@@ -19,7 +19,7 @@ def test_results_are_parted_in_the_order_of_the_hosts() -> None:
 
 def test_a_host_that_can_not_be_judged_has_failed() -> None:
     seen: dict[str, int | HostError] = {"a": 1, "b": OFF, "c": 0}
-    judged = each_judged(seen, lambda _, number: 1 // number)
+    judged = judge_each(seen, lambda _, number: 1 // number)
     assert judged.ok == {"a": 1}
     assert judged.failed["b"] is OFF
     assert str(judged.failed["c"]) == "c: jada could not judge what it saw there (ZeroDivisionError)"

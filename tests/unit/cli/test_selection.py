@@ -30,7 +30,7 @@ def test_hosts_are_chosen_by_role_and_by_name(role: str | None, limit: str | Non
 
 
 @pytest.mark.parametrize(
-    ("role", "limit", "told"),
+    ("role", "limit", "message"),
     [
         (None, "a-1,typo", "None of the 3 hosts matches --limit typo"),
         (None, "a-1,", "None of the 3 hosts matches --limit ''"),
@@ -38,10 +38,10 @@ def test_hosts_are_chosen_by_role_and_by_name(role: str | None, limit: str | Non
         ("d", None, "fleet.yml names no role d"),
     ],
 )
-def test_what_matches_nothing_is_wrong_usage_and_named(role: str | None, limit: str | None, told: str) -> None:
+def test_what_matches_nothing_is_wrong_usage_and_named(role: str | None, limit: str | None, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         choose(FLEET, HOSTS, role, limit)
-    assert caught.value.message == told
+    assert caught.value.message == message
     assert caught.value.hint.startswith("one of: a")
 
 

@@ -50,7 +50,7 @@ def with_gevent(act):
     return work
 
 def guarded():
-    # What one host's trouble may be caught as, with the signal in the middle of it.
+    # Errors that one host's trouble may be caught as, with the signal in the middle of it.
     import gevent
     while True:
         try:
@@ -120,15 +120,15 @@ def started(*words: str) -> subprocess.Popen[str]:
 def test_ctrl_c_ends_a_command_wherever_it_is(how: str) -> None:
     running = started(how)
     running.send_signal(signal.SIGINT)
-    told, error = running.communicate()
-    assert (running.returncode, told, error.strip()) == (130, "", "Stopped.")
+    output, error = running.communicate()
+    assert (running.returncode, output, error.strip()) == (130, "", "Stopped.")
 
 
 def test_the_first_ctrl_c_lets_hosts_that_are_being_changed_end() -> None:
     running = started("changing")
     running.send_signal(signal.SIGINT)
-    told, error = running.communicate()
-    assert (running.returncode, told, error) == (4, "stopping\ntold\n", "")
+    output, error = running.communicate()
+    assert (running.returncode, output, error) == (4, "stopping\ntold\n", "")
 
 
 def test_the_second_ctrl_c_leaves_them() -> None:
@@ -137,8 +137,8 @@ def test_the_second_ctrl_c_leaves_them() -> None:
     assert running.stdout is not None
     assert running.stdout.readline() == "stopping\n"
     running.send_signal(signal.SIGINT)
-    told, error = running.communicate()
-    assert (running.returncode, told, error.strip()) == (130, "", "Stopped.")
+    output, error = running.communicate()
+    assert (running.returncode, output, error.strip()) == (130, "", "Stopped.")
 
 
 def test_what_is_done_already_is_not_called_stopped() -> None:

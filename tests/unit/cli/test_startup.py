@@ -1,4 +1,4 @@
-"""What is loaded before the first answer: `jada --help` and completion must feel instant."""
+"""Modules loaded before the first answer: `jada --help` and completion must feel instant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ main()
 
 
 def run(*argv: str, program: str = PROGRAM, **environ: str) -> tuple[str, list[str]]:
-    """What jada printed, and the heavy modules it loaded for that."""
+    """Runs jada: all that it printed, and the heavy modules it loaded for that."""
     env = {**os.environ, **environ}
     done = subprocess.run([sys.executable, "-c", program, *argv], capture_output=True, text=True, check=False, env=env)
     last = done.stderr.splitlines()[-1]
@@ -33,26 +33,26 @@ def run(*argv: str, program: str = PROGRAM, **environ: str) -> tuple[str, list[s
 
 
 def complete(words: str, **environ: str) -> tuple[list[str], list[str]]:
-    """What bash is offered for the last of the words, and the heavy modules that were loaded for it."""
+    """The offers to bash for the last of the words, and the heavy modules that were loaded for them."""
     count = len(words.split(" ")) - 1
-    told, loaded = run(_JADA_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(count), **environ)
-    return [line.partition(",")[2] for line in told.splitlines() if line], loaded
+    output, loaded = run(_JADA_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(count), **environ)
+    return [line.partition(",")[2] for line in output.splitlines() if line], loaded
 
 
 def test_help_loads_nothing_heavy() -> None:
     for argv in (["--help"], ["--version"], ["upgrade", "--help"]):
-        told, loaded = run(*argv)
-        assert "jada" in told
+        output, loaded = run(*argv)
+        assert "jada" in output
         assert loaded == []
 
 
 def test_no_commands_module_loads_anything_heavy() -> None:
     """So every command's own help and the completion of its options are instant too."""
-    told, loaded = run(
+    output, loaded = run(
         program=PROGRAM.replace("main()\n", "").replace("import main", "import COMMANDS, jada")
         + "for name in COMMANDS: print(name, type(jada.get_command(None, name)).__name__)"
     )
-    assert dict(line.split() for line in told.splitlines()) == {
+    assert dict(line.split() for line in output.splitlines()) == {
         **dict.fromkeys(COMMANDS, "Command"),
         "lab": "Group",
     }
@@ -103,16 +103,16 @@ def test_a_broken_fleet_file_breaks_no_completion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_completion_script_asks_jada(shell: str) -> None:
-    told, loaded = run("completion", shell)
-    assert f"_JADA_COMPLETE={shell}_complete" in told
+    output, loaded = run("completion", shell)
+    assert f"_JADA_COMPLETE={shell}_complete" in output
     assert loaded == []
 
 
 def test_a_fleet_of_static_hosts_needs_no_boto3(tmp_path: Path) -> None:
     file = tmp_path / "fleet.yml"
     file.write_text("fleet: f\nsources: [{static: {hosts: {a: {address: 192.0.2.1}}}}]\nroles: {rest: {}}\n")
-    told, loaded = run("hosts", JADA_FLEET=str(file))
-    assert "192.0.2.1" in told
+    output, loaded = run("hosts", JADA_FLEET=str(file))
+    assert "192.0.2.1" in output
     assert "boto3" not in loaded
 
 
@@ -123,14 +123,14 @@ def test_a_fleet_of_static_hosts_needs_no_boto3(tmp_path: Path) -> None:
 def test_what_asks_a_cloud_is_not_loaded_to_read_a_fleet_yml(tmp_path: Path, source: str, unused: set[str]) -> None:
     file = tmp_path / "fleet.yml"
     file.write_text(f"fleet: f\nsources: [{{{source}}}]\nroles: {{rest: {{}}}}\n")
-    told = python(
+    lines = python(
         "import sys\nfrom jada.inventory.fleet.config import load\nload()\nprint(*sys.modules)", JADA_FLEET=str(file)
     )
-    assert not unused & set(told[0].split())
+    assert not unused & set(lines[0].split())
 
 
 def python(program: str, **environ: str) -> list[str]:
-    """What a process of its own prints: gevent's patches can't be taken back."""
+    """The lines that a process of its own prints: gevent's patches can't be taken back."""
     env = {**os.environ, **environ}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
     assert done.stderr == ""
@@ -138,7 +138,7 @@ def python(program: str, **environ: str) -> list[str]:
 
 
 def test_gevents_plugins_are_looked_for_once_each() -> None:
-    told = python("""
+    lines = python("""
 from importlib import metadata
 asked, real = [], metadata.entry_points
 def counted(**by): asked.append(by["group"]); return real(**by)
@@ -149,14 +149,14 @@ from gevent import monkey
 print(monkey.is_module_patched("socket"), metadata.entry_points is counted)
 print(*asked)
 """)
-    assert told[0] == "True True"
-    groups = told[1].split()
+    assert lines[0] == "True True"
+    groups = lines[1].split()
     assert "gevent.plugins.monkey.will_patch_all" in groups
     assert len(groups) == len(set(groups))
 
 
 def test_a_session_runs_no_module_that_it_has_no_use_for() -> None:
-    told = python("""
+    lines = python("""
 from jada.cli.startup import patch_gevent
 patch_gevent()
 import sys
@@ -165,7 +165,7 @@ print("paramiko.config" in sys.modules, *(one for one in ("invoke.runners", "ric
 import invoke
 print(invoke.run.__name__, "invoke.runners" in sys.modules)
 """)
-    assert told == ["True", "run True"]
+    assert lines == ["True", "run True"]
 
 
 def test_a_command_in_an_ssh_config_decides_as_ever(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ print(config.lookup("host")["user"])
 
 def test_garbage_is_collected_again_once_all_is_imported() -> None:
     """Also when an import fails: a fleet's reports may have cycles."""
-    told = python("""
+    lines = python("""
 import gc
 from jada.cli.startup import frozen_imports
 # Python 3.12 begins with some.
@@ -199,4 +199,4 @@ try:
 except ImportError:
     print(gc.isenabled(), gc.get_freeze_count() > before)
 """)
-    assert told == ["False False", "True True"]
+    assert lines == ["False False", "True True"]

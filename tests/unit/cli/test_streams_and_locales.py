@@ -96,7 +96,7 @@ def test_a_working_folder_that_is_gone_is_not_missed(box: Box, command: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("command", "environ", "told"),
+    ("command", "environ", "message"),
     [
         ("hosts", {"JADA_FLEET": "fleet.yml"}, b"Error: There is no file fleet.yml ($JADA_FLEET names it)\n"),
         ("hosts", {"JADA_FLEET": ""}, b"Error: There is no fleet.yml: looked at"),
@@ -104,11 +104,11 @@ def test_a_working_folder_that_is_gone_is_not_missed(box: Box, command: str) -> 
     ],
 )
 def test_a_working_folder_that_is_gone_is_told_where_it_is_needed(
-    box: Box, command: str, environ: dict[str, Any], told: bytes
+    box: Box, command: str, environ: dict[str, Any], message: bytes
 ) -> None:
     done = box.run(command, GONE, HOME=str(box.folder), **environ)
     assert done.returncode in (1, 2)
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("zone", ["nonsense", ":/x"])
@@ -163,7 +163,7 @@ main(["models"])
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         ("ValueError('the-secret')", "ValueError"),
         ("RecursionError('the-secret')", "RecursionError"),
@@ -172,12 +172,12 @@ main(["models"])
         ("OSError(28, 'No space left on device', 'the-secret')", "No space left on device (OSError)"),
     ],
 )
-def test_what_nobody_foresaw_is_one_sentence_without_values(error: str, told: str) -> None:
+def test_what_nobody_foresaw_is_one_sentence_without_values(error: str, message: str) -> None:
     done = python(BROKEN.format(error))
     assert done.returncode == 1
     # click ends the line in which a person might have typed.
     assert done.stderr.lstrip("\n") == (
-        f"Error: jada can't go on: {told}\nTry: JADA_DEBUG=1 shows the traceback; please report it\n"
+        f"Error: jada can't go on: {message}\nTry: JADA_DEBUG=1 shows the traceback; please report it\n"
     )
     assert "Traceback" in python(BROKEN.format(error), JADA_DEBUG="1").stderr
 

@@ -37,14 +37,14 @@ def test_the_catalogue_is_well_formed() -> None:
 
 
 def test_fleet_yml_overrides_an_id_and_adds_models() -> None:
-    found = models.catalogue({"sonnet-4.6": "claude-sonnet-4-6", "mine": "my/claude"})
+    catalogue = models.catalogue({"sonnet-4.6": "claude-sonnet-4-6", "mine": "my/claude"})
     price = models.resolve("sonnet-4.6", SHIPPED)
-    assert models.resolve("sonnet-4.6", found) == Model(
+    assert models.resolve("sonnet-4.6", catalogue) == Model(
         "sonnet-4.6", "claude-sonnet-4-6", price.input_price, price.output_price
     )
-    assert models.resolve("mine", found) == found[-1] == Model("mine", "my/claude")
+    assert models.resolve("mine", catalogue) == catalogue[-1] == Model("mine", "my/claude")
     with pytest.raises(ConfigError):
-        models.resolve("claude-sonnet-4.6", found)
+        models.resolve("claude-sonnet-4.6", catalogue)
 
 
 @pytest.mark.parametrize(
@@ -68,18 +68,18 @@ def test_an_unlisted_id_passes_only_when_asked_for() -> None:
 
 
 def test_a_context_of_a_million_tokens_is_asked_for_behind_the_id() -> None:
-    found = models.catalogue({"sonnet-4.6": "claude-sonnet-4-6", "long": "claude-opus-5[1m]"})
+    catalogue = models.catalogue({"sonnet-4.6": "claude-sonnet-4-6", "long": "claude-opus-5[1m]"})
     price = models.resolve("sonnet-4.6", SHIPPED).input_price
     for name in ("sonnet-4.6[1m]", "claude-sonnet-4-6[1m]"):
         for unlisted in (False, True):
-            model = models.resolve(name, found, unlisted)
+            model = models.resolve(name, catalogue, unlisted)
             assert (model.id, model.input_price) == ("claude-sonnet-4-6[1m]", price)
-            assert models.resolve(model.name, found) == model
-    assert models.resolve("long", found) == Model("long", "claude-opus-5[1m]")
-    assert models.resolve("long[1m]", found).id == "claude-opus-5[1m]"
-    assert models.resolve("mine[1m]", found, allow_unlisted=True).id == "mine[1m]"
+            assert models.resolve(model.name, catalogue) == model
+    assert models.resolve("long", catalogue) == Model("long", "claude-opus-5[1m]")
+    assert models.resolve("long[1m]", catalogue).id == "claude-opus-5[1m]"
+    assert models.resolve("mine[1m]", catalogue, allow_unlisted=True).id == "mine[1m]"
     with pytest.raises(ConfigError, match=r"no model claude-next-1\[1m\]"):
-        models.resolve("claude-next-1[1m]", found)
+        models.resolve("claude-next-1[1m]", catalogue)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_context_of_a_million_tokens_is_asked_for_behind_the_id() -> None:
     ],
 )
 def test_the_vendors_own_spelling_is_written_as_it_is_typed(name: str, exact: str) -> None:
-    """Where the catalogue has the dots of a gateway."""
+    """Even if the catalogue has the dots of a gateway."""
     model = models.resolve(name, SHIPPED)
     assert (model.id, model.input_price) == (exact, models.resolve("sonnet-4.6", SHIPPED).input_price)
 
@@ -119,7 +119,7 @@ def test_a_moving_alias_is_refused_with_the_reason_and_names_to_take() -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "told"),
+    ("day", "expected"),
     [
         ("2026-10-30", ""),
         ("2026-10-31", "retires on 2026-11-30, in 30 days"),
@@ -128,8 +128,8 @@ def test_a_moving_alias_is_refused_with_the_reason_and_names_to_take() -> None:
         ("2027-01-01", "retired on 2026-11-30"),
     ],
 )
-def test_a_model_that_retires_is_told_from_thirty_days_before(day: str, told: str) -> None:
+def test_a_model_that_retires_is_told_from_thirty_days_before(day: str, expected: str) -> None:
     listed, today = models.catalogue({}), date.fromisoformat(day)
     for name in ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20250929[1m]"):
-        assert models.retirement(name, listed, today) == told
+        assert models.retirement(name, listed, today) == expected
     assert models.retirement("claude-opus-5", listed, today) == ""

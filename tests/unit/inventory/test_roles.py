@@ -1,4 +1,4 @@
-"""Which role a host plays, and what hosts are called."""
+"""Roles of hosts, and their names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def host(name: str = "a", tags: dict[str, str] | None = None, **kwargs: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("one", "roles", "expected"),
+    ("role_host", "roles", "expected"),
     [
         (host(tags={"role": "orchestrator"}), (ORCHESTRATOR, REST), "orchestrator"),
         (host(tags={"role": "lead-7"}), (ORCHESTRATOR, REST), "orchestrator"),
@@ -42,8 +42,8 @@ def host(name: str = "a", tags: dict[str, str] | None = None, **kwargs: str) -> 
         (host(), (), ""),
     ],
 )
-def test_the_first_role_that_matches_wins(one: Host, roles: tuple[Role, ...], expected: str) -> None:
-    assert role_of(one, roles) == expected
+def test_the_first_role_that_matches_wins(role_host: Host, roles: tuple[Role, ...], expected: str) -> None:
+    assert role_of(role_host, roles) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,17 +51,17 @@ def test_the_first_role_that_matches_wins(one: Host, roles: tuple[Role, ...], ex
     [("web", True), ("w*", True), ("i-a", True), ("web-i-a", False), ("*-us-east-1", False), ("web/1", False)],
 )
 def test_a_second_instance_of_the_same_name_takes_no_host_out_of_its_role(pattern: str, expected: bool) -> None:
-    """Nor does it put one into another: what a role matches is the host's own, however it is then called."""
+    """It puts none into another role either: a role matches the host's own name, however it is then called."""
     alone, (first, _) = EC2_A, discover.unique_names([EC2_A, EC2_B])
     role = Role("named", names=(pattern,))
     assert first.name == "web-i-a"
-    assert [role_of(one, (role,)) for one in (alone, first)] == ["named" if expected else ""] * 2
+    assert [role_of(host, (role,)) for host in (alone, first)] == ["named" if expected else ""] * 2
 
 
 def test_a_name_tag_that_can_not_name_a_host_still_gives_it_its_role() -> None:
-    found = ec2.host({**INSTANCE, "Tags": [{"Key": "Name", "Value": "team/web-1"}]}, Ec2Source(()), "us-east-1")
-    assert found.name == "i-a"
-    assert role_of(found, (Role("team", names=("team/*",)), REST)) == "team"
+    host = ec2.host({**INSTANCE, "Tags": [{"Key": "Name", "Value": "team/web-1"}]}, Ec2Source(()), "us-east-1")
+    assert host.name == "i-a"
+    assert role_of(host, (Role("team", names=("team/*",)), REST)) == "team"
 
 
 def test_what_of_a_role_fits_no_host_is_told() -> None:
@@ -100,7 +100,7 @@ STATIC = host("web")
     ],
 )
 def test_hosts_of_one_name_are_told_apart(hosts: list[Host], expected: set[str]) -> None:
-    assert {one.name for one in discover.unique_names(hosts)} == expected
+    assert {renamed.name for renamed in discover.unique_names(hosts)} == expected
 
 
 def test_a_host_that_two_sources_find_is_one_host() -> None:
@@ -118,7 +118,7 @@ OTHER = replace(EC2_A, name="ghost", id="i-c", region="eu-west-1", provider="ec2
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         (EC2_A, OTHER),
         (EC2_A, host("s")),
@@ -127,22 +127,22 @@ OTHER = replace(EC2_A, name="ghost", id="i-c", region="eu-west-1", provider="ec2
         (host("s", address="2001:db8::1"), host("t", address="2001:0DB8::0:1")),
     ],
 )
-def test_two_hosts_of_one_place_are_both_in_trouble_and_others_are_not(one: Host, other: Host) -> None:
+def test_two_hosts_of_one_place_are_both_in_trouble_and_others_are_not(first: Host, second: Host) -> None:
     third = host("third", address="192.0.2.99")
-    *both, fine = discover.with_trouble([one, other, third])
+    *both, fine = discover.with_trouble([first, second, third])
     assert fine == third
-    for found in both:
-        assert found.trouble
-        for word in (one.name, one.id, other.name, other.id, other.account, found.address):
-            assert word in found.trouble.message
-        assert found.trouble.hint
+    for neighbour in both:
+        assert neighbour.trouble
+        for word in (first.name, first.id, second.name, second.id, second.account, neighbour.address):
+            assert word in neighbour.trouble.message
+        assert neighbour.trouble.hint
 
 
 def test_a_host_without_an_address_is_in_trouble_alone() -> None:
-    lost, second, fine = discover.with_trouble([replace(EC2_A, address=""), replace(EC2_B, address=""), LIGHT_US])
+    first, second, fine = discover.with_trouble([replace(EC2_A, address=""), replace(EC2_B, address=""), LIGHT_US])
     assert fine == LIGHT_US
-    assert lost.trouble
-    assert "web (ec2 us-east-1, i-a) has no address of the wanted kind" in lost.trouble.message
+    assert first.trouble
+    assert "web (ec2 us-east-1, i-a) has no address of the wanted kind" in first.trouble.message
     assert second.trouble
     assert "i-a" not in second.trouble.message
 
@@ -160,8 +160,8 @@ INSTANCE = {
     [("web-1", "web-1"), ("", "i-a"), ("@local", "i-a"), ("a/b", "i-a"), ("a,b", "i-a"), ("a\x1b[2J", "i-a")],
 )
 def test_an_ec2_host_is_called_by_its_name_tag_if_that_can_be_a_name(name: str, expected: str) -> None:
-    found = ec2.host({**INSTANCE, "Tags": [{"Key": "Name", "Value": name}]}, Ec2Source(("us-east-1",)), "us-east-1")
-    assert found.name == expected
+    host = ec2.host({**INSTANCE, "Tags": [{"Key": "Name", "Value": name}]}, Ec2Source(("us-east-1",)), "us-east-1")
+    assert host.name == expected
 
 
 def test_an_ec2_instance_becomes_a_host() -> None:
@@ -210,16 +210,16 @@ def test_the_addresses_of_a_lightsail_instance() -> None:
         "ipv6Addresses": ["2001:db8::1"],
         "arn": "arn:aws:lightsail:us-east-1:123456789012:Instance/x",
     }
-    found = [lightsail.host(instance, LightsailSource((), address=kind), "r") for kind in ("public", "private", "ipv6")]
-    assert [one.address for one in found] == ["203.0.113.1", "10.0.0.1", "2001:db8::1"]
-    assert found[0].account == "123456789012"
+    hosts = [lightsail.host(instance, LightsailSource((), address=kind), "r") for kind in ("public", "private", "ipv6")]
+    assert [host.address for host in hosts] == ["203.0.113.1", "10.0.0.1", "2001:db8::1"]
+    assert hosts[0].account == "123456789012"
     bare = lightsail.host({"name": "a"}, LightsailSource((), address="ipv6"), "r")
     assert (bare.address, bare.account) == ("", "")
 
 
 def test_ec2_is_asked_for_the_right_states() -> None:
     def states(source: Ec2Source) -> list[str]:
-        return next(one["Values"] for one in ec2.filters(source) if one["Name"] == "instance-state-name")
+        return next(entry["Values"] for entry in ec2.filters(source) if entry["Name"] == "instance-state-name")
 
     assert states(Ec2Source(())) == ["running"]
     assert "terminated" not in states(Ec2Source((), running_only=False))
@@ -228,5 +228,5 @@ def test_ec2_is_asked_for_the_right_states() -> None:
 
 def test_a_lightsail_tag_may_be_only_a_key() -> None:
     instance = {"name": "a", "state": {"name": "running"}, "tags": [{"key": "jada"}]}
-    assert lightsail.wanted(instance, LightsailSource((), tags={"jada": ("*",)}))
-    assert not lightsail.wanted(instance, LightsailSource((), tags={"other": ("*",)}))
+    assert lightsail.is_selected(instance, LightsailSource((), tags={"jada": ("*",)}))
+    assert not lightsail.is_selected(instance, LightsailSource((), tags={"other": ("*",)}))

@@ -1,4 +1,4 @@
-"""What a script that runs as root says, told apart from what the login shell, and sudo, say around it."""
+"""The output of a script that runs as root, told apart from the words of the login shell, and sudo, around it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jada.tasks.transaction import BEGIN, END, ERROR, Result, answer, as_root, f
 
 
 def run(tmp_path: Path, script: str, sudo: str = 'shift; exec "$@"', uid: int = 1000, refusal: str = ERROR) -> str:
-    """What the command prints for a user whose sudo is this script."""
+    """The output of the command for a user whose sudo is this script."""
     for name, text in (("sudo", sudo), ("id", f"echo {uid}")):
         program = tmp_path / name
         program.write_text(f"#!/bin/sh\n{text}\n")
@@ -40,17 +40,17 @@ def test_noise_before_and_after_is_ignored(tmp_path: Path, before: str, after: s
 
 
 def test_pyinfra_by_hand_gives_the_marks_as_lines_like_others(tmp_path: Path) -> None:
-    said = run(tmp_path, f"echo '{ERROR}no way in'").splitlines()
-    assert str(Look().process(said)) == "no way in"
+    lines = run(tmp_path, f"echo '{ERROR}no way in'").splitlines()
+    assert str(Look().process(lines)) == "no way in"
 
 
 def test_an_answer_that_was_cut_off_is_as_far_as_it_came(tmp_path: Path) -> None:
-    said = "hello\n" + run(tmp_path, "echo one; echo two")
-    whole = said.index(END) - 2
-    assert [answer(said[:length]) for length in range(whole - 7, whole + 2)] == [
+    output = "hello\n" + run(tmp_path, "echo one; echo two")
+    whole = output.index(END) - 2
+    assert [answer(output[:length]) for length in range(whole - 7, whole + 2)] == [
         [], ["o"], ["on"], ["one"], ["one"], ["one", "t"], ["one", "tw"], ["one", "two"], ["one", "two"],
     ]  # fmt: skip
-    assert answer(said[: said.index(BEGIN)]) is None
+    assert answer(output[: output.index(BEGIN)]) is None
 
 
 @pytest.mark.parametrize(
@@ -59,17 +59,17 @@ def test_an_answer_that_was_cut_off_is_as_far_as_it_came(tmp_path: Path) -> None
 )
 def test_sudos_own_words_are_told(tmp_path: Path, words: str) -> None:
     refused = f"echo {shlex.quote(words)} >&2; exit 1"
-    told = failure(answer(run(tmp_path, "echo never", sudo=refused)) or [])
-    assert told.startswith(" ".join(words.split()) + "; jada needs sudo without a password")
+    reason = failure(answer(run(tmp_path, "echo never", sudo=refused)) or [])
+    assert reason.startswith(" ".join(words.split()) + "; jada needs sudo without a password")
     changed = outcome(answer(run(tmp_path, "echo never", sudo=refused, refusal=NO_SUDO)) or [])
     assert changed
-    assert (changed.result, changed.reason) == (Result.REFUSED, told)
+    assert (changed.result, changed.reason) == (Result.REFUSED, reason)
 
 
 def test_a_host_that_ran_nothing_is_told_with_its_words() -> None:
-    said = 'Please login as the user\r\n\n "admin" rather than \x1b[1mroot\n'
-    assert answer(said) is None
-    assert failure([not_begun(said)]) == (
+    output = 'Please login as the user\r\n\n "admin" rather than \x1b[1mroot\n'
+    assert answer(output) is None
+    assert failure([not_begun(output)]) == (
         'the login shell there ran nothing, and said: Please login as the user "admin" rather than \\x1b[1mroot'
     )
     assert failure([not_begun("")]) == "the login shell there ran nothing"

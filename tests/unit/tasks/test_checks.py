@@ -1,4 +1,4 @@
-"""What counts as drift, and what does not."""
+"""Checks: the states that count as drift, and those that do not."""
 
 import subprocess
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
         ({"unit": {"lacks": (("EnvironmentFile", "/etc/x"),)}}, ["J209"]),
         ({"process": None}, ["J210"]),
         ({"process": None, "release": None}, ["J401", "J210"]),
-        # What a script sets each time that it starts the service, as the process shows it.
+        # A variable that a script sets each time it starts the service, as the process shows it.
         ({**UNASKED, "process": {"spec": fresh(env=ENV), "respawn": fresh(env=ENV)}}, ["J103", "J105"]),
         ({"process": {"respawn": fresh(env={"CLAUDE_CONFIG_DIR": "/srv/claude"})}}, ["J104"]),
         ({"settings": {"text": '{"model": "claude-sonnet-4.6",}'}}, ["J101"]),
@@ -133,10 +133,10 @@ def test_a_healthy_host_is_in_sync(host: Host) -> None:
     ],
 )
 def test_each_lie_is_found(host: Host, changes: dict[str, Any], expected: list[str]) -> None:
-    found = checks.drift(host(**changes))
-    assert [finding.code for finding in found] == expected
-    assert not any(word in finding.fix_on("web-1") for finding in found for word in ("UNIT", "HOST"))
-    assert not any("HOST" in finding_as_json(finding, "web-1")["fix"] for finding in found)
+    findings = checks.drift(host(**changes))
+    assert [finding.code for finding in findings] == expected
+    assert not any(word in finding.fix_on("web-1") for finding in findings for word in ("UNIT", "HOST"))
+    assert not any("HOST" in finding_as_json(finding, "web-1")["fix"] for finding in findings)
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_of_a_unit_that_is_none_nothing_else_is_judged(
 ) -> None:
     """Of such a one systemd tells no user: what would follow from that is no advice to give."""
     nothing = {"settings": Settings(""), "process": None, "dropin": File(), "user": "", "home": "", "uid": 2**32 - 1}
-    found = checks.drift(host(**changes, **nothing, **({} if is_released else {"release": None})))
-    assert [finding.code for finding in found] == [*([] if is_released else ["J401"]), code]
-    assert found[-1].fix_on("h") == fix
+    findings = checks.drift(host(**changes, **nothing, **({} if is_released else {"release": None})))
+    assert [finding.code for finding in findings] == [*([] if is_released else ["J401"]), code]
+    assert findings[-1].fix_on("h") == fix
 
 
 def test_a_process_that_the_main_one_started_later_has_read_the_files_then(host: Host) -> None:
@@ -201,10 +201,10 @@ def test_what_was_not_read_is_told_and_thousands_are_counted(host: Host) -> None
 )
 def test_what_a_bad_file_does_is_told_as_far_as_it_is_known(host: Host, changes: dict[str, str], effect: str) -> None:
     settings = host(settings=changes).settings
-    found = checks.drift(host(layers=(settings,)) if settings.path == MANAGED else host(settings=changes))
-    assert [finding.code for finding in found] == ["J101"]
-    assert found[0].actual.endswith(effect)
-    assert found[0].actual.startswith(f"{settings.path}: {settings.error}; ")
+    findings = checks.drift(host(layers=(settings,)) if settings.path == MANAGED else host(settings=changes))
+    assert [finding.code for finding in findings] == ["J101"]
+    assert findings[0].actual.endswith(effect)
+    assert findings[0].actual.startswith(f"{settings.path}: {settings.error}; ")
 
 
 def test_a_look_says_it_in_the_words_that_are_known_here() -> None:
@@ -282,14 +282,14 @@ def test_a_release_of_the_same_model_makes_no_session_stale(host: Host) -> None:
 
 
 def test_notes_are_no_drift(host: Host) -> None:
-    found = checks.drift(host(sessions=(session(age=600),), unit={"restarts": 2}))
-    assert {finding.severity for finding in found} == {"note"}
-    assert not any(finding.is_drift for finding in found)
+    findings = checks.drift(host(sessions=(session(age=600),), unit={"restarts": 2}))
+    assert {finding.severity for finding in findings} == {"note"}
+    assert not any(finding.is_drift for finding in findings)
 
 
 def test_the_gravest_comes_first(host: Host) -> None:
-    found = checks.drift(host(sessions=(session(age=600),), login=Login(1), process={"soft": 1}))
-    assert [finding.severity for finding in found] == ["error", "warning", "note"]
+    findings = checks.drift(host(sessions=(session(age=600),), login=Login(1), process={"soft": 1}))
+    assert [finding.severity for finding in findings] == ["error", "warning", "note"]
 
 
 def test_running_model_is_known_only_from_what_runs(host: Host) -> None:
@@ -325,17 +325,17 @@ HOSTILE = "/home/a b/$(id)`id`'\"; reboot #/HOST/settings.json"
 
 
 def fix_of_owner(state: State, host: str) -> str:
-    return next(one.fix_on(host) for one in checks.drift(state) if one.code == "J107")
+    return next(finding.fix_on(host) for finding in checks.drift(state) if finding.code == "J107")
 
 
 def test_the_command_that_gives_settings_back_is_safe_to_paste(host: Host, tmp_path: Path) -> None:
     """Read by a real shell, with the host's name and the file's path as an attacker would choose them."""
     state = host(settings={"path": HOSTILE, "real": HOSTILE, "file": File("0:0", "644", "a" * 64)})
-    told = fix_of_owner(state, "web'; touch owned; '")
-    command = told.partition(": chown ")[2]
+    fix = fix_of_owner(state, "web'; touch owned; '")
+    command = fix.partition(": chown ")[2]
     script = 'chown() { printf "%s\\n" "$@"; }; setpriv() { printf "%s\\n" "$@"; }; chown ' + command
-    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
+    process = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert process.stdout.splitlines() == [
         "1000:1000", "--no-dereference", HOSTILE,
         "--reuid=1000", "--regid=1000", "--clear-groups", "chmod", "600", HOSTILE,
     ]  # fmt: skip
@@ -360,5 +360,5 @@ def test_no_command_is_made_of_what_is_no_owner_mode_or_path(host: Host, file: F
 
 def test_a_units_name_is_one_word_of_the_command_that_fixes(host: Host) -> None:
     state = host(unit={"name": "a\\x2db HOST.service", "active": "failed"})
-    found = next(one for one in checks.drift(state) if one.code == "J202")
-    assert "journalctl -u 'a\\x2db HO''ST.service' -n 50" in found.fix_on("web-1")
+    findings = next(finding for finding in checks.drift(state) if finding.code == "J202")
+    assert "journalctl -u 'a\\x2db HO''ST.service' -n 50" in findings.fix_on("web-1")

@@ -171,30 +171,30 @@ def resolve(with_files: Callable[[Case], State]) -> Resolve:
 
 @pytest.mark.parametrize("case", MEASURED.values(), ids=MEASURED)
 def test_it_answers_as_the_cli_did(resolve: Resolve, case: Case) -> None:
-    found = resolve(case)
-    assert found.model == case.model
-    assert [origin.model for origin in found.chain if not origin.rejected_because] == [case.model]
+    resolved = resolve(case)
+    assert resolved.model == case.model
+    assert [origin.model for origin in resolved.chain if not origin.rejected_because] == [case.model]
 
 
 @pytest.mark.parametrize(("model", "listed", "used"), AVAILABLE)
 def test_available_models(resolve: Resolve, model: str, listed: list[str], used: bool) -> None:
-    found = resolve(Case("", {USER: {"model": model, "availableModels": listed}}))
-    assert (found.model, found.blocked_by) == ((model, "") if used else (DEFAULT, USER))
+    resolved = resolve(Case("", {USER: {"model": model, "availableModels": listed}}))
+    assert (resolved.model, resolved.blocked_by) == ((model, "") if used else (DEFAULT, USER))
 
 
 def test_available_models_of_the_administrator_stand_alone(resolve: Resolve) -> None:
     mine = {"model": "claude-sonnet-4-6", "availableModels": ["claude-sonnet-4-6"]}
-    found = resolve(Case("", {USER: mine, MANAGED: {"availableModels": ["claude-haiku-4-5"]}}))
-    assert (found.model, found.blocked_by) == (DEFAULT, MANAGED)
-    # Those of the user and the project are put together.
-    found = resolve(Case("", {USER: mine, PROJECT: {"availableModels": ["claude-haiku-4-5"]}}))
-    assert found.model == "claude-sonnet-4-6"
+    resolved = resolve(Case("", {USER: mine, MANAGED: {"availableModels": ["claude-haiku-4-5"]}}))
+    assert (resolved.model, resolved.blocked_by) == (DEFAULT, MANAGED)
+    # The lists of the user and the project are put together.
+    resolved = resolve(Case("", {USER: mine, PROJECT: {"availableModels": ["claude-haiku-4-5"]}}))
+    assert resolved.model == "claude-sonnet-4-6"
 
 
 @pytest.mark.parametrize(("model", "key", "sent"), OVERRIDES)
 def test_model_overrides(resolve: Resolve, model: str, key: str, sent: bool) -> None:
-    found = resolve(Case("", {USER: {"model": model, "modelOverrides": {key: "arn:x"}}}))
-    assert (found.model, found.replaced_by) == (("arn:x", USER) if sent else (model, ""))
+    resolved = resolve(Case("", {USER: {"model": model, "modelOverrides": {key: "arn:x"}}}))
+    assert (resolved.model, resolved.replaced_by) == (("arn:x", USER) if sent else (model, ""))
 
 
 def test_the_strongest_override_wins(resolve: Resolve) -> None:
@@ -215,27 +215,27 @@ def test_the_chain_says_why_each_lost(resolve: Resolve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "lost"),
+    ("problem", "reason"),
     [
         (UNREADABLE, f"dropped whole: {UNREADABLE}"),
         ("it is not a regular file", "not known: it is not a regular file"),
     ],
 )
 def test_of_a_file_that_jada_could_not_read_it_does_not_say_what_becomes(
-    with_files: Callable[[Case], State], problem: str, lost: str
+    with_files: Callable[[Case], State], problem: str, reason: str
 ) -> None:
     state = with_files(Case("", {USER: MODEL}))
     state = replace(state, settings=replace(state.settings, text="", problem=problem))
-    assert effective.resolve(state, state.next_start).chain[-1].rejected_because == lost
+    assert effective.resolve(state, state.next_start).chain[-1].rejected_because == reason
 
 
 def test_settings_that_are_not_read_are_told(resolve: Resolve) -> None:
-    found = resolve(Case("", {USER: MODEL}, argv={"setting-sources": "project"}))
-    assert found.chain[-1].rejected_because == "not read: --setting-sources on the command line"
-    found = resolve(Case("", {USER: MODEL}, {"CLAUDE_CONFIG_DIR": "/srv/c"}))
+    resolved = resolve(Case("", {USER: MODEL}, argv={"setting-sources": "project"}))
+    assert resolved.chain[-1].rejected_because == "not read: --setting-sources on the command line"
+    resolved = resolve(Case("", {USER: MODEL}, {"CLAUDE_CONFIG_DIR": "/srv/c"}))
     assert (
-        found.chain[-1].rejected_because
-        == f"not read: {found.relocated_by}"
+        resolved.chain[-1].rejected_because
+        == f"not read: {resolved.relocated_by}"
         == "not read: CLAUDE_CONFIG_DIR=/srv/c in the unit"
     )
 
@@ -247,9 +247,9 @@ def test_sessions_by_hand_are_at_home_and_in_projects(with_files: Callable[[Case
         PROJECT,
         MANAGED,
     ]
-    found = effective.of_open_sessions(with_files(Case("", {path: {} for path in paths})))
+    sessions = effective.of_open_sessions(with_files(Case("", {path: {} for path in paths})))
     # Not where the service itself works.
-    assert [launch.cwd for launch, _ in found] == ["/home/agent", "/home/agent/repos", "/home/agent/repos/one"]
+    assert [launch.cwd for launch, _ in sessions] == ["/home/agent", "/home/agent/repos", "/home/agent/repos/one"]
 
 
 @pytest.mark.parametrize("count", [1, 100])

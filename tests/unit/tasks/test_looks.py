@@ -27,14 +27,14 @@ def test_a_look_is_read_as_it_was(file: Path) -> None:
 
 
 def test_every_field_of_a_look_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no one reads, no host has to find out."""
-    asked = set[str]()
+    """No host has to find out a field that no one reads."""
+    read_fields = set[str]()
 
     def counted(method: str, prefix: str = "") -> None:
         real = getattr(Fields, method)
 
         def ask(self: Fields, name: str, *rest: str) -> object:
-            asked.add(_general(f"{name}{prefix}"))
+            read_fields.add(_general(f"{name}{prefix}"))
             return real(self, name, *rest)
 
         monkeypatch.setattr(Fields, method, ask)
@@ -44,7 +44,7 @@ def test_every_field_of_a_look_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     counted("with_prefix", "NAME")
     for file in FILES:
         Recorded.load(file).state()
-    assert {*OF_ROOT, *OF_USER} - asked == {"end"}
+    assert {*OF_ROOT, *OF_USER} - read_fields == {"end"}
 
 
 def _general(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What an upgrade and a rollback decide from one look."""
+"""Plans of an upgrade and a rollback, decided from one look."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUEST = Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:
 SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"), settle=5)
 OPUS = "claude-opus-5"
 DROPINS = "/etc/systemd/system/jada-agent.service.d"
-# What a script that starts the service gives it, as the look saw it.
+# A service's environment by the script that starts it, as the look saw it.
 WRAPPED = ProcessSpec(
     {"ANTHROPIC_MODEL": "x"},
     {"ANTHROPIC_MODEL": "the environment of process 301, which its unit does not set"},
@@ -35,9 +35,9 @@ WRAPPED = ProcessSpec(
 
 
 def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
-    made = plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", host(), SERVICE)
-    assert made.transaction is None
-    assert not made.refusal
+    planned = plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", host(), SERVICE)
+    assert planned.transaction is None
+    assert not planned.refusal
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_an_upgrade_by_fleet_yml_says_what_it_takes_away(host: Host) -> None:
     """As after `jada upgrade --to`, or where somebody changed fleet.yml."""
     by = replace(host().release, who="ann@box", at="2026-11-24T12:00:00+00:00", reason="a try")  # type: ignore[type-var]
     state = host(release=by)
-    told = plan.of_the_file(plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), "r", state)
-    assert told == (
+    warning = plan.of_the_file(plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), "r", state)
+    assert warning == (
         "this takes claude-sonnet-4.6 away, which release 20261124-120000-aaaa (ann@box, 2026-11-24T12:00:00+00:00: "
         "a try) gave: fleet.yml asks for claude-opus-5 of role r. To keep it, name it there, or with --to"
     )
@@ -75,13 +75,13 @@ def test_restart_forces_a_release(host: Host) -> None:
 
 def test_the_diff_shows_the_change_and_no_secret(host: Host) -> None:
     one_line = '{"env":{"TOKEN":"' + "*" * 200 + '"},"model":"claude-haiku-4.5","z":"' + "*" * 200 + '"}'
-    made = plan.upgrade(REQUEST, "r", OPUS, host(settings={"text": one_line}), SERVICE)
-    old = [line for line in made.diff[0] if line.startswith("-…")]
-    new = [line for line in made.diff[0] if line.startswith("+…")]
+    planned = plan.upgrade(REQUEST, "r", OPUS, host(settings={"text": one_line}), SERVICE)
+    old = [line for line in planned.diff[0] if line.startswith("-…")]
+    new = [line for line in planned.diff[0] if line.startswith("+…")]
     assert len(old) == len(new) == 1
     assert old[0].replace("claude-haiku-4.5", OPUS)[1:] == new[0][1:]
     assert len(old[0]) < 200
-    assert made.diff[-1] == ("restart jada-agent.service",)
+    assert planned.diff[-1] == ("restart jada-agent.service",)
 
 
 ODD_MODELS = (
@@ -93,15 +93,15 @@ ODD_MODELS = (
 @pytest.mark.parametrize("model", ODD_MODELS)
 def test_whatever_stands_for_the_model_a_host_can_be_upgraded(host: Host, model: str) -> None:
     state = host(release=None, settings={"text": f'{{"model": {model}}}'})
-    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
-    assert made.transaction
-    assert made.transaction.release.before == Desired("", 0)
-    assert release.Release.from_json(made.transaction.release.to_json()) == made.transaction.release
-    assert OPUS in made.transaction.script()
-    _, gone, come = made.diff[0]
-    assert len(gone) < 200
-    assert gone.isascii() or "…" in gone
-    assert come == f'+{{"model": "{OPUS}"}}'
+    planned = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    assert planned.transaction
+    assert planned.transaction.release.before == Desired("", 0)
+    assert release.Release.from_json(planned.transaction.release.to_json()) == planned.transaction.release
+    assert OPUS in planned.transaction.script()
+    _, removed, added = planned.diff[0]
+    assert len(removed) < 200
+    assert removed.isascii() or "…" in removed
+    assert added == f'+{{"model": "{OPUS}"}}'
 
 
 def test_a_host_that_was_put_back_to_an_odd_model_is_in_sync(host: Host) -> None:
@@ -115,7 +115,7 @@ def test_a_host_that_was_put_back_to_an_odd_model_is_in_sync(host: Host) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"user": "x y"}, "the user 'x y' can't have limits"),
         ({"user": "0"}, "the user '0' can't have limits"),
@@ -123,30 +123,30 @@ def test_a_host_that_was_put_back_to_an_odd_model_is_in_sync(host: Host) -> None
     ],
 )
 def test_what_can_be_written_nowhere_is_refused_for_that_host(
-    host: Host, changes: dict[str, object], told: str
+    host: Host, changes: dict[str, object], expected: str
 ) -> None:
-    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
-    assert told in made.refusal
-    assert made.transaction is None
+    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert expected in planned.refusal
+    assert planned.transaction is None
     assert back_alone(REQUEST, host(**changes), SERVICE).transaction
 
 
 def test_a_limits_file_of_an_unknown_release_is_not_guessed_at(host: Host) -> None:
-    made = plan.upgrade(REQUEST, "r", OPUS, host(release=None), SERVICE)
-    (limits,) = [diff for diff in made.diff if diff[0].startswith("--- /etc/security")]
+    planned = plan.upgrade(REQUEST, "r", OPUS, host(release=None), SERVICE)
+    (limits,) = [diff for diff in planned.diff if diff[0].startswith("--- /etc/security")]
     assert not [line for line in limits[1:] if line.startswith("-")]
 
 
 def test_a_missing_file_is_made(host: Host) -> None:
     bare = host(settings=Settings("/home/agent/.claude/settings.json", real="/home/agent/.claude/settings.json"))
-    made = plan.upgrade(REQUEST, "r", OPUS, bare, SERVICE)
-    assert made.transaction
-    assert made.transaction.splice.insert == '{\n  "model": "claude-opus-5"\n}\n'
-    assert "EXPECTED=absent" in made.transaction.script()
+    planned = plan.upgrade(REQUEST, "r", OPUS, bare, SERVICE)
+    assert planned.transaction
+    assert planned.transaction.splice.insert == '{\n  "model": "claude-opus-5"\n}\n'
+    assert "EXPECTED=absent" in planned.transaction.script()
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"settings": {"text": '{\n "a": 1,\n}'}}, "/home/agent/.claude/settings.json: line 2, column 8"),
         ({"unit": {"loaded": False}}, "knows no jada-agent.service"),
@@ -160,7 +160,7 @@ def test_a_missing_file_is_made(host: Host) -> None:
             "CLAUDE_CONFIG_DIR=/srv in /etc/default/a",
         ),
         ({"settings": {"text": '{"availableModels": ["haiku"]}'}}, "not in availableModels"),
-        # What the look shows is refused before anything is restarted.
+        # A trouble that the look shows is refused before anything is restarted.
         (
             {"unit": {"settings": (UnitSetting(f"{DROPINS}/override.conf", "LimitNOFILE", "4096"),)}},
             f"{DROPINS}/override.conf is read after jada's own 50-jada.conf and sets LimitNOFILE=4096, where 1048576",
@@ -210,10 +210,10 @@ def test_a_missing_file_is_made(host: Host) -> None:
         ),
     ],
 )
-def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, object], told: str) -> None:
-    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
-    assert made.transaction is None
-    assert told in made.refusal
+def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, object], expected: str) -> None:
+    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert planned.transaction is None
+    assert expected in planned.refusal
 
 
 @pytest.mark.parametrize(
@@ -234,22 +234,22 @@ def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, 
     ids=str,
 )
 def test_a_change_that_may_work_is_not_refused(host: Host, changes: dict[str, Any]) -> None:
-    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
-    assert made.transaction is not None, made.refusal
+    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert planned.transaction is not None, planned.refusal
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"unit": {"active": "inactive", "result": "success"}, "process": None}, "this starts it"),
         ({"unit": {"active": "failed", "result": "exit-code"}, "process": None}, "failed, exit-code"),
         ({"settings": {"names": 2}}, "has 2 names (hard links)"),
     ],
 )
-def test_what_comes_with_a_change_is_told_beforehand(host: Host, changes: dict[str, Any], told: str) -> None:
-    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
-    assert made.transaction is not None
-    assert [note for note in made.notes if told in note]
+def test_what_comes_with_a_change_is_told_beforehand(host: Host, changes: dict[str, Any], expected: str) -> None:
+    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert planned.transaction is not None
+    assert [note for note in planned.notes if expected in note]
 
 
 def test_a_way_back_starts_a_stopped_service_too(host: Host) -> None:
@@ -271,26 +271,26 @@ def test_a_way_back_starts_a_stopped_service_too(host: Host) -> None:
 )
 def test_no_host_brings_its_limit_below_what_root_needs(host: Host, changes: dict[str, Any]) -> None:
     """Whatever it says of its kernel: with ten open files neither sudo nor jada's own look works there any more."""
-    made = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
-    assert made.transaction is None
-    assert re.match("nofile is (10|1023): with fewer than 1024 open files", made.refusal)
-    assert made.refusal.endswith("; nothing was touched")
+    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    assert planned.transaction is None
+    assert re.match("nofile is (10|1023): with fewer than 1024 open files", planned.refusal)
+    assert planned.refusal.endswith("; nothing was touched")
 
 
 def test_a_limit_that_a_manifest_asks_for_is_refused_where_it_is_too_small(host: Host) -> None:
     """`jada heal` takes what was asked for from there."""
-    made = plan.upgrade(replace(REQUEST, nofile=10), "r", OPUS, host(), SERVICE)
-    assert made.transaction is None
-    assert made.refusal.startswith("nofile is 10: ")
+    planned = plan.upgrade(replace(REQUEST, nofile=10), "r", OPUS, host(), SERVICE)
+    assert planned.transaction is None
+    assert planned.refusal.startswith("nofile is 10: ")
 
 
 @pytest.mark.parametrize("nofile", [0, 10])
 def test_what_can_not_be_stands_in_the_way_of_no_upgrade(host: Host, nofile: int) -> None:
     """A limit that the manifest on the host tells: what is written next is good."""
     state = host(release=replace(host().release, desired=Desired(OPUS, nofile, 10, "20261124-120000-aaaa")))  # type: ignore[type-var]
-    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
-    assert made.transaction is not None
-    assert "+LimitNOFILE=1048576" in [line for diff in made.diff for line in diff]
+    planned = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    assert planned.transaction is not None
+    assert "+LimitNOFILE=1048576" in [line for diff in planned.diff for line in diff]
 
 
 @pytest.mark.parametrize(
@@ -307,28 +307,28 @@ def test_the_limit_is_the_most_the_host_can_give(
     names = ("nr_open", "can_raise", "hard_pid1", "hard_login")
     before = {"desired": Desired("claude-sonnet-4.6", 4096, 4096, "20261124-120000-aaaa")}
     state = host(capacity=dict(zip(names, capacity, strict=True)), limits=File(), release=before)
-    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
-    assert made.transaction
-    assert made.transaction.release.desired == Desired(OPUS, service, 2_147_483_646, REQUEST.id)
-    assert f"+agent soft nofile {login}" in made.diff[2]
-    assert made.notes == (f"open files: {service}, the most that the host can give ({why})",)
-    # What the release before gave already is no news.
-    known = {"desired": replace(made.transaction.release.desired, model="x")}
+    planned = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    assert planned.transaction
+    assert planned.transaction.release.desired == Desired(OPUS, service, 2_147_483_646, REQUEST.id)
+    assert f"+agent soft nofile {login}" in planned.diff[2]
+    assert planned.notes == (f"open files: {service}, the most that the host can give ({why})",)
+    # A limit that the release before gave already is no news.
+    known = {"desired": replace(planned.transaction.release.desired, model="x")}
     assert plan.upgrade(REQUEST, "r", OPUS, replace(state, release=host(release=known).release), SERVICE).notes == ()
 
 
 def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None:
     state = host(settings={"text": '{"model": "claude-sonnet-4-6[1m]"}'})
-    lost = [note for note in plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).notes if "[1m]" in note]
-    assert lost == [
+    notes = [note for note in plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).notes if "[1m]" in note]
+    assert notes == [
         "settings.json asks for claude-sonnet-4-6[1m], with a context of a million tokens, and claude-opus-5 is "
         "asked for without; 'claude-opus-5[1m]' would keep it, where that model has one"
     ]
-    kept = plan.upgrade(REQUEST, "r", f"{OPUS}[1m]", state, SERVICE)
-    assert kept.transaction is not None
-    assert kept.notes == plan.upgrade(REQUEST, "r", OPUS, host(), SERVICE).notes
-    assert f'+{{"model": "{OPUS}[1m]"}}' in kept.diff[0]
-    assert any(f"JADA_MODEL={OPUS}[1m] " in line for line in kept.diff[1])
+    planned = plan.upgrade(REQUEST, "r", f"{OPUS}[1m]", state, SERVICE)
+    assert planned.transaction is not None
+    assert planned.notes == plan.upgrade(REQUEST, "r", OPUS, host(), SERVICE).notes
+    assert f'+{{"model": "{OPUS}[1m]"}}' in planned.diff[0]
+    assert any(f"JADA_MODEL={OPUS}[1m] " in line for line in planned.diff[1])
 
 
 def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
@@ -338,8 +338,8 @@ def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
     assert (back.kind, back.desired.model, back.restores) == ("rollback", "claude-haiku-4.5", "20261124-120000-aaaa")
     assert "back to what it had before jada" in first.diff[0][0]
     again = replace(REQUEST, id="20261124-140000-cccc")
-    there = host(release=back, settings={"text": '{"model": "claude-haiku-4.5"}'}, report={"model": "claude-haiku-4.5"})
-    assert back_alone(again, there, SERVICE) == Plan(idle="already on claude-haiku-4.5")
+    state = host(release=back, settings={"text": '{"model": "claude-haiku-4.5"}'}, report={"model": "claude-haiku-4.5"})
+    assert back_alone(again, state, SERVICE) == Plan(idle="already on claude-haiku-4.5")
     second = plan.redo(again, "r", host(release=back), SERVICE, back.change)
     assert second.transaction
     forward = second.transaction.release
@@ -354,14 +354,14 @@ def test_rollback_goes_back_and_redo_forward_again(host: Host) -> None:
 @pytest.mark.parametrize("later", ["20251124-140000-cccc", "20271124-140000-cccc"])
 def test_a_wrong_clock_turns_no_direction(host: Host, later: str) -> None:
     """Undoing an upgrade goes back and undoing a rollback goes forward, whatever the ids say of the time."""
-    older, made = Desired("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa"), Desired(OPUS, 1, 1, later)
-    up = release.Release(later, "upgrade", made, older)
-    told = back_alone(REQUEST, host(release=up), SERVICE).diff[0][0]
-    assert told.startswith("back to release 20261124-120000-aaaa,")
-    back = release.Release(later, "rollback", older, made)
+    older, newer = Desired("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa"), Desired(OPUS, 1, 1, later)
+    up = release.Release(later, "upgrade", newer, older)
+    line = back_alone(REQUEST, host(release=up), SERVICE).diff[0][0]
+    assert line.startswith("back to release 20261124-120000-aaaa,")
+    back = release.Release(later, "rollback", older, newer)
     assert back_alone(REQUEST, host(release=back), SERVICE).transaction is None
-    told = plan.redo(REQUEST, "r", host(release=back), SERVICE, later).diff[0][0]
-    assert told.startswith(f"forward again to release {later},")
+    line = plan.redo(REQUEST, "r", host(release=back), SERVICE, later).diff[0][0]
+    assert line.startswith(f"forward again to release {later},")
 
 
 def test_what_lies_further_back_is_never_forward(host: Host) -> None:
@@ -370,8 +370,8 @@ def test_what_lies_further_back_is_never_forward(host: Host) -> None:
     back = release.Release("20261123-120000-cccc", "rollback", opus, haiku)
     current = release.Release("20261124-120000-dddd", "upgrade", Desired("x", 1, 1, "20261124-120000-dddd"), opus)
     state = host(release=current, history=(HistoryEntry(back, ""), HistoryEntry(current, "")))
-    told = back_alone(REQUEST, state, SERVICE, second).diff[0][0]
-    assert told.startswith(f"back to release {second},")
+    line = back_alone(REQUEST, state, SERVICE, second).diff[0][0]
+    assert line.startswith(f"back to release {second},")
 
 
 def test_rollback_names_a_host_jada_never_changed(host: Host) -> None:
@@ -384,9 +384,9 @@ def test_rollback_says_when_an_edit_would_go(host: Host) -> None:
 
 
 def test_a_release_survives_its_manifest(host: Host) -> None:
-    made = host().release
-    assert made
-    assert release.Release.from_json(made.to_json()) == made
+    current = host().release
+    assert current
+    assert release.Release.from_json(current.to_json()) == current
 
 
 def test_ids_sort_by_time() -> None:
@@ -395,22 +395,24 @@ def test_ids_sort_by_time() -> None:
 
 def test_the_script_quotes_what_it_is_given(host: Host) -> None:
     nasty = host(settings={"path": "/home/a'; touch /tmp/x; '/.claude/settings.json"})
-    made = plan.upgrade(REQUEST, "r", OPUS, nasty, SERVICE).transaction
-    assert made
-    assert """SETTINGS='/home/a'"'"'; touch /tmp/x; '"'"'/.claude/settings.json'""" in made.script()
+    transaction = plan.upgrade(REQUEST, "r", OPUS, nasty, SERVICE).transaction
+    assert transaction
+    assert """SETTINGS='/home/a'"'"'; touch /tmp/x; '"'"'/.claude/settings.json'""" in transaction.script()
 
 
 def test_outcomes() -> None:
-    told = outcome(["step check", "step snapshot", "result restored", "reason it crashed"])
-    assert told
-    assert (told.result, told.reason, told.steps) == (Result.RESTORED, "it crashed", ("check", "snapshot"))
+    reported = outcome(["step check", "step snapshot", "result restored", "reason it crashed"])
+    assert reported
+    assert (reported.result, reported.reason, reported.steps) == (Result.RESTORED, "it crashed", ("check", "snapshot"))
     assert outcome(["step check"]) is None
 
 
 def test_an_outcome_has_the_log_of_the_start_that_failed_and_no_more() -> None:
-    told = outcome(["result restored", "reason it crashed", *(f"log line {n}\x1b" for n in range(30)), "reason other"])
-    assert told
-    assert (told.reason, len(told.log), told.log[0]) == ("it crashed", 20, "line 0\\x1b")
+    reported = outcome(
+        ["result restored", "reason it crashed", *(f"log line {n}\x1b" for n in range(30)), "reason other"]
+    )
+    assert reported
+    assert (reported.reason, len(reported.log), reported.log[0]) == ("it crashed", 20, "line 0\\x1b")
     assert outcome(["log early", "result broken"]).log == ()  # type: ignore[union-attr]
 
 

@@ -98,9 +98,9 @@ WRONG: Mapping[str, str] = {
 def test_what_can_not_be_a_manifest_is_told_in_one_sentence(text: str) -> None:
     with pytest.raises(ReleaseError) as caught:
         Release.from_json(text)
-    told = str(caught.value)
-    assert told.isprintable()
-    assert len(told) < 300
+    message = str(caught.value)
+    assert message.isprintable()
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize(
@@ -112,13 +112,13 @@ def test_a_moment_has_a_zone_or_is_not_known(moment: str) -> None:
 
 def test_what_is_only_told_never_stands_in_the_way_back() -> None:
     """A reason with lines, a model from before jada of whatever form: no reason to lose a host."""
-    found = Release.from_json(
+    read = Release.from_json(
         manifest(reason="a\nb\x1b[2J\u202e", who="\udcff" * 9, role="r" * 9999, before__model="\ud800\n")
     )
-    assert (found.reason, found.before.model) == (r"a\nb\x1b[2J\u202e", r"\ud800\n")
-    assert found.who == r"\udcff" * 9
-    assert len(found.role) == 500
-    assert Release.from_json(found.to_json()) == found
+    assert (read.reason, read.before.model) == (r"a\nb\x1b[2J\u202e", r"\ud800\n")
+    assert read.who == r"\udcff" * 9
+    assert len(read.role) == 500
+    assert Release.from_json(read.to_json()) == read
 
 
 UNSAFE = [LINES, "", "claude x", "x\u2028y", "\ud800", "a%n", "x" * 501, "é"]
@@ -195,9 +195,9 @@ def test_no_limit_locks_out(nofile: int) -> None:
 def test_the_way_back_builds_no_line_and_needs_no_settings(host: Callable[..., State]) -> None:
     """Neither the user's name, nor what stands in settings.json now, nor what it ran before has to be good."""
     request = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
-    made = replace(MADE, before=Desired('"]\nUser=root', 0))
+    current = replace(MADE, before=Desired('"]\nUser=root', 0))
     for settings in ("{", "", '{"model": [', None):
-        state = host(user="DOM\\agent\nx", release=made, settings={"text": settings})
+        state = host(user="DOM\\agent\nx", release=current, settings={"text": settings})
         back = back_alone(request, state, SERVICE).transaction
         assert back
         assert "User=root" not in back.script().splitlines()
@@ -207,14 +207,14 @@ def test_an_upgrade_from_what_was_before_jada_is_planned(host: Callable[..., Sta
     """Back on what it had before, with a drop-in of that name that somebody else has made."""
     request = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
     state = host(release=replace(MADE, kind="rollback", desired=Desired("opus[1m]", 0)))
-    made = plan.upgrade(request, "r", "claude-opus-5", state, SERVICE)
-    assert made.transaction
-    assert "LimitNOFILE=4096" in made.transaction.script()
+    planned = plan.upgrade(request, "r", "claude-opus-5", state, SERVICE)
+    assert planned.transaction
+    assert "LimitNOFILE=4096" in planned.transaction.script()
 
 
 def test_a_model_from_before_jada_is_kept_in_a_form_that_can_be_written(host: Callable[..., State]) -> None:
     request = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
     state = host(release=None, settings={"text": r'{"model": "\ud800\n"}'})
-    made = plan.upgrade(request, "r", "claude-opus-5", state, SERVICE).transaction
-    assert made
-    assert Release.from_json(made.release.to_json()) == made.release
+    transaction = plan.upgrade(request, "r", "claude-opus-5", state, SERVICE).transaction
+    assert transaction
+    assert Release.from_json(transaction.release.to_json()) == transaction.release

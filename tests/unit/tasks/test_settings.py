@@ -43,7 +43,7 @@ def test_nothing_to_do_when_the_model_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("", "line 1, column 1: the file is empty"),
         ("  \n", "line 2, column 1: the file is empty"),
@@ -62,10 +62,10 @@ def test_nothing_to_do_when_the_model_is_there() -> None:
         ('{"a":' + "[" * 100_000, "line 1, column 1: it is nested too deeply"),
     ],
 )
-def test_errors_say_where(text: str, told: str) -> None:
+def test_errors_say_where(text: str, expected: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse(text)
-    assert str(caught.value) == told
+    assert str(caught.value) == expected
 
 
 def test_parse_agrees_with_json() -> None:

@@ -1,4 +1,4 @@
-"""What a snapshot holds and what it is bound to; and how long a unit's restart may take."""
+"""The content of a snapshot and the place it is bound to; and the time that a unit's restart may take."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def by_hand(host: Host, model: str = HAIKU) -> State:
 
 def upgraded(state: State) -> State:
     """The same host after an upgrade to OPUS."""
-    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
-    assert made
-    return replace(state, release=made.release, after={})
+    transaction = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
+    assert transaction
+    return replace(state, release=transaction.release, after={})
 
 
 def test_a_hand_edit_is_what_the_way_back_leads_to(host: Host) -> None:
@@ -50,8 +50,8 @@ def test_a_hand_edit_is_what_the_way_back_leads_to(host: Host) -> None:
     assert f"+model {HAIKU}" in back.diff[0]
     # And judged by what it is: the host that runs it is in sync.
     assert back.transaction
-    there = by_hand(host)
-    runs = replace(there, release=back.transaction.release, after={}, report=replace(there.report, model=HAIKU))
+    state = by_hand(host)
+    runs = replace(state, release=back.transaction.release, after={}, report=replace(state.report, model=HAIKU))
     assert not [finding for finding in checks.drift(runs) if finding.is_error]
 
 
@@ -171,42 +171,42 @@ def damaged(host: Host, *whole: str, previous: str = "") -> State:
     past = ((first, ""), (second, ""), (failed, "crashed"))
     return host(
         release=current, previous=second, damage=f"/var/lib/jada/releases/{ID}/manifest.json: the manifest is not JSON",
-        history=tuple(HistoryEntry(made, why, host().place) for made, why in past),
+        history=tuple(HistoryEntry(entry, why, host().place) for entry, why in past),
         whole=frozenset({*whole, failed.id}),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("whole", "undone", "told"),
+    ("whole", "undone", "expected"),
     [
         ((ID, OLDER, OLDEST), ID, f"its snapshot, of before release {ID}, is whole and goes back"),
         ((OLDER, OLDEST), OLDER, f"the next older one goes back, of before release {OLDER}"),
         ((OLDEST,), OLDEST, f"the next older one goes back, of before release {OLDEST}"),
     ],
 )
-def test_a_torn_manifest_leaves_the_way_back(host: Host, whole: tuple[str, ...], undone: str, told: str) -> None:
+def test_a_torn_manifest_leaves_the_way_back(host: Host, whole: tuple[str, ...], undone: str, expected: str) -> None:
     back = back_alone(REQUEST, damaged(host, *whole), SERVICE)
     assert back.transaction
-    made = back.transaction.release
-    assert made.restores == undone
-    assert made.desired.model == {ID: OPUS, OLDER: HAIKU, OLDEST: ""}[undone]
-    assert Release.from_json(made.to_json()) == made
+    new = back.transaction.release
+    assert new.restores == undone
+    assert new.desired.model == {ID: OPUS, OLDER: HAIKU, OLDEST: ""}[undone]
+    assert Release.from_json(new.to_json()) == new
     assert f"\nCURRENT={ID}\n" in back.transaction.script()
     assert back.notes[0].startswith(f"/var/lib/jada/releases/{ID}/manifest.json: the manifest is not JSON; ")
-    assert told in back.notes[0]
+    assert expected in back.notes[0]
 
 
 def test_a_torn_manifest_is_a_finding_and_an_upgrade_fixes_it(host: Host) -> None:
     state = damaged(host)
     refused = back_alone(REQUEST, state, SERVICE).refusal
     assert "and no snapshot in /var/lib/jada/releases is whole: jada upgrade puts" in refused
-    found = {finding.code: finding for finding in checks.drift(state)}
-    assert found["J412"].is_error
-    assert f"releases/{ID}/manifest.json" in found["J412"].actual
-    made = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
-    assert made
-    assert Release.from_json(made.release.to_json()) == made.release
-    assert f"\nCURRENT={ID}\n" in made.script()
+    findings = {finding.code: finding for finding in checks.drift(state)}
+    assert findings["J412"].is_error
+    assert f"releases/{ID}/manifest.json" in findings["J412"].actual
+    transaction = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
+    assert transaction
+    assert Release.from_json(transaction.release.to_json()) == transaction.release
+    assert f"\nCURRENT={ID}\n" in transaction.script()
 
 
 def test_nor_to_another_service(host: Host) -> None:
@@ -242,7 +242,7 @@ def test_a_units_times_are_read_as_systemd_tells_them(text: str, seconds: float)
 
 
 @pytest.mark.parametrize(
-    ("stop", "start", "told"),
+    ("stop", "start", "expected"),
     [
         (90.0, 90.0, ""),
         (90.0, math.inf, ""),
@@ -251,10 +251,10 @@ def test_a_units_times_are_read_as_systemd_tells_them(text: str, seconds: float)
         (20.0, 600.0, "a restart may take up to 1260 s: TimeoutStartSec=600 in jada-agent.service"),
     ],
 )
-def test_a_change_waits_as_long_as_the_unit_may_take(host: Host, stop: float, start: float, told: str) -> None:
+def test_a_change_waits_as_long_as_the_unit_may_take(host: Host, stop: float, start: float, expected: str) -> None:
     state = host(unit={"stop": stop, "start": start})
-    for made in (plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), back_alone(REQUEST, state, SERVICE)):
-        assert made.transaction
-        assert [note for note in made.notes if "a restart may" in note] == ([told] if told else [])
-        assert f"RESTART_TIMEOUT={state.unit.restart:.0f}\n" in made.transaction.script()
-        assert made.transaction.longest > 2 * state.unit.restart
+    for planned in (plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), back_alone(REQUEST, state, SERVICE)):
+        assert planned.transaction
+        assert [note for note in planned.notes if "a restart may" in note] == ([expected] if expected else [])
+        assert f"RESTART_TIMEOUT={state.unit.restart:.0f}\n" in planned.transaction.script()
+        assert planned.transaction.longest > 2 * state.unit.restart

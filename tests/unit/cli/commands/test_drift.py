@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from jada import ConfigError, Host, HostError, JadaError
+from jada import ConfigError, Host, JadaError
 from jada.cli.commands import drift
 from jada.cli.drift import check
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.log import open_log
 from jada.cli.records.sqlite import open_records
+from jada.cli.session import FleetSession
 from jada.inventory import discover
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.state import State
+from tests.fakes import fake_session
 
 Run = Callable[..., Result]
 
@@ -35,13 +35,9 @@ def run(host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
 
-    def look(_: str) -> Mapping[str, State | HostError]:
-        return {"web-1": host()}
-
     @contextmanager
-    def open_session(*_: object) -> Iterator[Any]:
-        fleet = Fleet("f", tmp_path / "fleet.yml", (), ())
-        yield SimpleNamespace(fleet=fleet, hosts=[Host("web-1", "192.0.2.1", "static", role="r")], look=look)
+    def open_session(*_: object) -> Iterator[FleetSession]:
+        yield fake_session({"web-1": host()})
 
     monkeypatch.setattr(drift, "open_session", open_session)
     return lambda *argv: CliRunner().invoke(drift.drift, argv, standalone_mode=False)
@@ -145,7 +141,7 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     ],
 )
 def test_the_past_of_the_chosen_hosts_alone_is_told(past: Run, argv: tuple[str, ...], hosts: list[str]) -> None:
-    assert [one["host"] for one in json.loads(past(*argv, "--json").stdout)["episodes"]] == hosts
+    assert [episode["host"] for episode in json.loads(past(*argv, "--json").stdout)["episodes"]] == hosts
     end = past(*argv).stdout.rpartition("this machine; ")[2]
     of_these = " on these hosts" if argv else ""
     assert end == {0: "nothing found", 1: "1 finding", 2: "2 findings"}[len(hosts)] + f"{of_these}.\n"

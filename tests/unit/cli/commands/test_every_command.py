@@ -27,7 +27,7 @@ def name(argv: tuple[str, ...]) -> str:
 
 @pytest.mark.parametrize("argv", CHOOSING, ids=name)
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "message"),
     [
         (("--limit", "nosuch"), "None of the 3 hosts matches --limit nosuch"),
         (("--limit", "web-1,nosuch"), "None of the 3 hosts matches --limit nosuch"),
@@ -38,12 +38,12 @@ def name(argv: tuple[str, ...]) -> str:
     ],
 )
 def test_wrong_uses_end_in_words_before_anything_is_done(
-    jada: Jada, argv: tuple[str, ...], option: tuple[str, ...], told: str
+    jada: Jada, argv: tuple[str, ...], option: tuple[str, ...], message: str
 ) -> None:
     done = jada(*argv, *option)
     assert (done.exit, done.out) == (Exit.USAGE, "")
-    assert told in done.err
-    assert not any(one.log for engine in jada.engines for one in engine.connections.values())
+    assert message in done.err
+    assert not any(connection.log for engine in jada.engines for connection in engine.connections.values())
 
 
 @pytest.mark.parametrize("argv", BY_NAME, ids=name)
@@ -91,7 +91,7 @@ def test_one_host_that_is_off_is_told_and_fails_the_command(jada: Jada, argv: tu
     yes = ("--yes",) if argv in CHANGING else ()
     done = jada(*argv, *yes, "--json")
     assert done.exit == Exit.FAILED
-    assert {one["host"] for one in done.json()["hosts"]} == {"web-1", "web-2", "db-1"}
+    assert {row["host"] for row in done.json()["hosts"]} == {"web-1", "web-2", "db-1"}
     assert "web-1 is off" in done.out
     assert "web-1" not in jada.changed
 

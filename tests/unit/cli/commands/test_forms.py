@@ -42,7 +42,7 @@ HOSTS = (
     Host("off-1", "", "lightsail", "off-1", "us-east-1", role="r", trouble=HostError("off-1 has no address")),
 )
 RELEASE = "20261124-110000-aaaa"
-# What may be an empty text: values and keys of tags, lines of a diff and of a journal.
+# Places of texts that may be empty: values and keys of tags, lines of a diff and of a journal.
 FOREIGN = {"tags", "diff", "log"}
 Run = Callable[..., dict[str, Any]]
 
@@ -85,10 +85,10 @@ def run(states: dict[str, State | HostError], tmp_path: Path, monkeypatch: pytes
         done = CliRunner().invoke(command, [*argv, "--json"], standalone_mode=False)
         if done.exception:
             raise done.exception
-        told = checked(done.stdout)
-        assert told["exit"] == (done.return_value or Exit.OK)
-        assert datetime.fromisoformat(told["at"]).utcoffset() is not None
-        return told
+        form = checked(done.stdout)
+        assert form["exit"] == (done.return_value or Exit.OK)
+        assert datetime.fromisoformat(form["at"]).utcoffset() is not None
+        return form
 
     return printed
 
@@ -111,11 +111,11 @@ EVERY: Mapping[str, tuple[click.Command, tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", EVERY)
 def test_what_is_absent_is_null_and_hosts_are_told_alike(run: Run, name: str) -> None:
     command, argv = EVERY[name]
-    told = run(command, *argv)
-    assert told["schema"] == f"jada.{name}/1"
-    assert told["fleet"] == "f"
-    assert not list(empty(told))
-    assert all(host["host"] for host in told.get("hosts", ()))
+    form = run(command, *argv)
+    assert form["schema"] == f"jada.{name}/1"
+    assert form["fleet"] == "f"
+    assert not list(empty(form))
+    assert all(host["host"] for host in form.get("hosts", ()))
 
 
 def empty(value: Any, path: str = "") -> Iterator[str]:
@@ -136,8 +136,8 @@ def test_every_command_with_json_has_a_form_and_no_other() -> None:
         command = program.get_command(click.Context(program), name)
         inner = command.commands.items() if isinstance(command, click.Group) else [("", command)]
         found |= {
-            f"{name}-{one}".removesuffix("-")
-            for one, part in inner
+            f"{name}-{verb}".removesuffix("-")
+            for verb, part in inner
             if part and any(option.name == "as_json" for option in part.params)
         }
     assert found == {file.stem for file in SCHEMAS.glob("*.json")}
@@ -149,7 +149,7 @@ def test_a_form_says_what_it_is_of_and_takes_nothing_else(name: str) -> None:
     form = schema(name).schema
     assert form["properties"]["schema"] == {"const": f"jada.{name}/1"}
     assert {"schema", "fleet", "at", "exit"} <= set(form["required"])
-    assert all(one["additionalProperties"] is not True and one.get("required") is not None for one in objects(form))
+    assert all(part["additionalProperties"] is not True and part.get("required") is not None for part in objects(form))
 
 
 def objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -168,28 +168,28 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 def test_a_dry_run_carries_the_diff_as_people_are_shown_it(
     run: Run, states: dict[str, State | HostError], name: str
 ) -> None:
-    one = states["web-1"]
-    assert isinstance(one, State)
+    state = states["web-1"]
+    assert isinstance(state, State)
     text = json.dumps({"env": {"TOKEN": "*" * 40}, "model": "claude-haiku-4.5"})
-    states["web-1"] = replace(one, settings=replace(one.settings, text=text))
-    states["web-2"] = replace(one, release=None)
+    states["web-1"] = replace(state, settings=replace(state.settings, text=text))
+    states["web-2"] = replace(state, release=None)
     command, argv = EVERY[name]
-    told = {host["host"]: host for host in run(command, *argv)["hosts"]}
-    diff = told["web-1"]["diff"]
+    rows = {host["host"]: host for host in run(command, *argv)["hosts"]}
+    diff = rows["web-1"]["diff"]
     assert diff[0] == "--- ~/.claude/settings.json"
     assert any(line.startswith("-") and "•••" in line and "claude-haiku-4.5" in line for line in diff), diff
-    assert "***" not in json.dumps(told)
+    assert "***" not in json.dumps(rows)
     assert diff[-1] == "restart jada-agent.service"
-    assert told["off-1"]["diff"] == told["web-3"]["diff"] == []
+    assert rows["off-1"]["diff"] == rows["web-3"]["diff"] == []
 
 
 def test_the_lab_is_told_in_the_same_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    one = SimpleNamespace(name="specialist-1", cloud="ec2", region="us-east-1", address="10.77.1.1", login="admin",
+    off = SimpleNamespace(name="specialist-1", cloud="ec2", region="us-east-1", address="10.77.1.1", login="admin",
                           user="agent", leader=None, console=tmp_path / "console")  # fmt: skip
     monkeypatch.setattr(lab, "_require_lab_machine", lambda: None)
-    monkeypatch.setattr(lab_fleet, "current", lambda _: [one])
+    monkeypatch.setattr(lab_fleet, "current", lambda _: [off])
     monkeypatch.setattr(lab_fleet, "endpoint", lambda _: "")
     monkeypatch.setattr(machine, "healthz", lambda _: {})
-    told = checked(CliRunner().invoke(lab.lab, ["status", "--json"]).stdout)
-    assert told["endpoint"] is None
-    assert (told["hosts"][0]["provider"], told["hosts"][0]["model"], told["hosts"][0]["power"]) == ("ec2", None, "off")
+    form = checked(CliRunner().invoke(lab.lab, ["status", "--json"]).stdout)
+    assert form["endpoint"] is None
+    assert (form["hosts"][0]["provider"], form["hosts"][0]["model"], form["hosts"][0]["power"]) == ("ec2", None, "off")

@@ -37,7 +37,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "counts"),
     [
         ((), {SECOND: 1, FIRST: 3}),
         (("--limit", "web-*"), {FIRST: 2}),
@@ -53,10 +53,10 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("--host", "new-1"), {}),
     ],
 )
-def test_it_tells_of_the_chosen_hosts_alone(recorded: None, argv: tuple[str, ...], told: dict[str, int]) -> None:
+def test_it_tells_of_the_chosen_hosts_alone(recorded: None, argv: tuple[str, ...], counts: dict[str, int]) -> None:
     done = CliRunner().invoke(history.history, [*argv, "--json"], standalone_mode=False)
     assert done.exception is None
-    assert {one["release"]: sum(one["outcomes"].values()) for one in json.loads(done.stdout)["releases"]} == told
+    assert {row["release"]: sum(row["outcomes"].values()) for row in json.loads(done.stdout)["releases"]} == counts
 
 
 def test_that_nothing_is_told_of_them_is_said(recorded: None) -> None:
@@ -65,7 +65,7 @@ def test_that_nothing_is_told_of_them_is_said(recorded: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "message"),
     [
         (("--limit", "web-1,typo"), "None of the 2 hosts matches --limit typo"),
         (("--limit", "typo-*"), "None of the 2 hosts matches --limit typo-*"),
@@ -77,11 +77,11 @@ def test_that_nothing_is_told_of_them_is_said(recorded: None) -> None:
     ],
 )
 def test_a_name_that_neither_the_record_nor_the_fleet_knows_is_wrong_usage(
-    recorded: None, argv: tuple[str, ...], told: str
+    recorded: None, argv: tuple[str, ...], message: str
 ) -> None:
     done = CliRunner().invoke(history.history, argv, standalone_mode=False)
     assert isinstance(done.exception, ConfigError)
-    assert done.exception.message == told
+    assert done.exception.message == message
 
 
 def test_for_hosts_that_are_recorded_no_cloud_is_asked(recorded: None, monkeypatch: pytest.MonkeyPatch) -> None:

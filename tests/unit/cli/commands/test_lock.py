@@ -26,5 +26,5 @@ def test_a_locked_fleet_is_not_upgraded_until_it_is_unlocked(jada: Jada) -> None
 
 
 def test_a_lock_for_scripts_has_null_for_what_it_lacks() -> None:
-    told = locks.lock_as_json(OperatorLock("ann@ops", "2027-01-01T10:00:00+00:00", "", "why"))
-    assert told == {"who": "ann@ops", "locked_at": "2027-01-01T10:00:00+00:00", "until": None, "reason": "why"}
+    row = locks.lock_as_json(OperatorLock("ann@ops", "2027-01-01T10:00:00+00:00", "", "why"))
+    assert row == {"who": "ann@ops", "locked_at": "2027-01-01T10:00:00+00:00", "until": None, "reason": "why"}

@@ -8,20 +8,22 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from jada import Exit, Host, HostError
+from jada import Exit, HostError
 from jada.cli.commands import history, lock
-from jada.inventory.fleet.config import Fleet
+from jada.cli.session import FleetSession
 from jada.tasks import FILES, operator_lock
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
+from jada.tasks.plan import Request
 from jada.tasks.transaction import lock_script
+from tests.fakes import FLEET, FakeEngine, fake_session
 from tests.forms import checked
+from tests.unit.conftest import HEALTHY
 
 ANN = OperatorLock("ann@ops", "2026-11-25T10:00:00+00:00", "", "incident 4711")
 BOB = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "2026-11-25T13:00:00+00:00", "a; rm -rf $(x) \"'")
@@ -29,7 +31,7 @@ OFF = OperatorLock("bob@ops", "2026-11-25T11:00:00+00:00", "", "")
 
 
 def on_host(folder: Path, request: LockRequest) -> LockAnswer:
-    """What the script makes of a host whose own folder is this."""
+    """The answer of the script on a host whose own folder is this."""
     script = lock_script(request).replace("/var/lib/jada", str(folder))
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
     *before, last = done.stdout.splitlines()
@@ -95,7 +97,7 @@ def test_what_is_no_lock_of_this_jada_is_somebodys_and_never_ends(tmp_path: Path
 
 
 def is_held(folder: Path) -> tuple[bool, str]:
-    """What a transaction makes of the lock, and by whom it says that it is held."""
+    """Asks a transaction: True if the lock is held, and by whom it says that it is."""
     (function,) = re.findall(r"^is_held\(\) \{.*?^\}", (FILES / "change" / "transaction.sh").read_text(), re.M | re.S)
     script = f'set -u\nHOME_OF_JADA={folder}\n{function}\nis_held || exit 1\necho "$by since $since: $why"\n'
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
@@ -119,9 +121,9 @@ def test_a_lock_ends_by_itself_by_the_clock_of_its_host(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["0\nann\x1b[2J\nnow\n-\n" + "x" * 9000, "9" * 400 + "\na\nb\nc\nd", "\x00"])
 def test_whatever_a_host_says_of_its_lock_can_be_told(text: str) -> None:
-    told = str(operator_lock.read(text, 2e9))
-    assert told.isprintable()
-    assert len(told) < 4000
+    shown = str(operator_lock.read(text, 2e9))
+    assert shown.isprintable()
+    assert len(shown) < 4000
 
 
 Command = Callable[..., Result]
@@ -131,30 +133,28 @@ Command = Callable[..., Result]
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """command("lock", "--reason", …): of two hosts and one that is off, by ann@ops."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    hosts = [Host(name, "192.0.2.1", "static") for name in ("web-1", "web-2", "off-1")]
-
-    def visit(_: str, names: Iterator[str], act: Callable[[str, Any], Any]) -> dict[str, Any]:
-        on = {
-            name: SimpleNamespace(set_lock=lambda request, name=name: on_host(tmp_path / name, request))
-            for name in names
-        }
-        return {name: HostError("off-1 is off") if name == "off-1" else act(name, one) for name, one in on.items()}
+    states = {"web-1": HEALTHY, "web-2": HEALTHY, "off-1": HostError("off-1 is off")}
 
     @contextmanager
-    def open_session(_: object, __: object, limit: str | None) -> Iterator[Any]:
-        chosen = [host for host in hosts if limit in (None, host.name)]
-        request = SimpleNamespace(who=who[0], at="2026-11-25T12:00:00+00:00")
-        yield SimpleNamespace(fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=chosen, run_on_each=visit,
-                              request=lambda: request)  # fmt: skip
+    def open_session(_: object, __: object, limit: str | None) -> Iterator[FleetSession]:
+        chosen = {name: state for name, state in states.items() if limit in (None, name)}
+        engine = FakeEngine(chosen)
+        for name in chosen.keys() - {"off-1"}:
+            monkeypatch.setattr(engine.connections[name], "set_lock", partial(on_host, tmp_path / name))
+        yield fake_session(chosen, engine=engine)
+
+    def request(_: FleetSession) -> Request:
+        return Request("20261125-120000-aaaa", "f", who[0], "2026-11-25T12:00:00+00:00", 4096)
 
     who = ["ann@ops"]
+    monkeypatch.setattr(FleetSession, "request", request)
     monkeypatch.setattr(lock, "open_session", open_session)
-    monkeypatch.setattr(history, "load", lambda _: Fleet("f", Path("fleet.yml"), (), ()))
+    monkeypatch.setattr(history, "load", lambda _: FLEET)
 
     def run(name: str, *argv: str, by: str = "ann@ops") -> Result:
         who[0] = by
-        made = {"lock": lock.lock, "unlock": lock.unlock, "history": history.history}[name]
-        return CliRunner().invoke(made, argv, standalone_mode=False)
+        program = {"lock": lock.lock, "unlock": lock.unlock, "history": history.history}[name]
+        return CliRunner().invoke(program, argv, standalone_mode=False)
 
     return run
 
@@ -178,9 +178,9 @@ def test_anothers_lock_is_left_told_and_recorded_when_it_is_taken(command: Comma
     done = command("unlock", "--force", "--limit", "web-1", by="bob@ops")
     assert (done.return_value, held(tmp_path / "web-1")) == (Exit.OK, None)
     assert f"web-1 had the lock of {lock_of_ann}" in done.stdout
-    told = command("history").stdout
-    assert "incident 4711 (until 2026-11-25T14:00:00+00:00)" in told
-    assert f"had the lock of {lock_of_ann}" in told
+    output = command("history").stdout
+    assert "incident 4711 (until 2026-11-25T14:00:00+00:00)" in output
+    assert f"had the lock of {lock_of_ann}" in output
     assert "mine" not in command("history", "--limit", "web-1").stdout
     assert "mine" in command("history", "--limit", "web-2,web-1").stdout
 
@@ -191,26 +191,26 @@ def test_a_host_that_was_not_locked_is_told_as_that_and_not_recorded(command: Co
     assert "web-2 was not locked\n1 host unlocked.\n" in done.stdout
     assert command("unlock", "--limit", "web-1").stdout == "web-1 was not locked\n0 hosts unlocked.\n"
     assert command("unlock", "--limit", "web-1").return_value == Exit.OK
-    unlocks = [one for one in json.loads(command("history", "--json").stdout)["locks"] if one["kind"] == "unlock"]
-    assert [one["hosts"] for one in unlocks] == [[{"host": "web-1"}]]
+    unlocks = [entry for entry in json.loads(command("history", "--json").stdout)["locks"] if entry["kind"] == "unlock"]
+    assert [entry["hosts"] for entry in unlocks] == [[{"host": "web-1"}]]
 
 
 def test_scripts_are_told_what_came_of_each_host(command: Command) -> None:
     command("lock", "--reason", "incident 4711", "--limit", "web-1")
     done = command("lock", "--reason", "mine", "--for", "2h", "--json", by="bob@ops")
-    told = checked(done.stdout)
-    assert done.return_value == told["exit"] == Exit.FAILED  # off-1
+    form = checked(done.stdout)
+    assert done.return_value == form["exit"] == Exit.FAILED  # off-1
     ann = {"who": "ann@ops", "locked_at": "2026-11-25T12:00:00+00:00", "until": None, "reason": "incident 4711"}
     bob = {"who": "bob@ops", "locked_at": ann["locked_at"], "until": "2026-11-25T14:00:00+00:00", "reason": "mine"}
-    assert (told["schema"], told["fleet"], told["operator_lock"]) == ("jada.lock/1", "f", bob)
-    assert told["hosts"] == [
-        {"host": "web-1", "role": None, "outcome": "rejected", "operator_lock_before": ann, "error": None},
-        {"host": "web-2", "role": None, "outcome": "locked", "operator_lock_before": None, "error": None},
-        {"host": "off-1", "role": None, "outcome": "failed", "operator_lock_before": None, "error": "off-1 is off"},
+    assert (form["schema"], form["fleet"], form["operator_lock"]) == ("jada.lock/1", "f", bob)
+    assert form["hosts"] == [
+        {"host": "web-1", "role": "r", "outcome": "rejected", "operator_lock_before": ann, "error": None},
+        {"host": "web-2", "role": "r", "outcome": "locked", "operator_lock_before": None, "error": None},
+        {"host": "off-1", "role": "r", "outcome": "failed", "operator_lock_before": None, "error": "off-1 is off"},
     ]
-    told = json.loads(command("unlock", "--json").stdout)
-    assert (told["schema"], told["operator_lock"]) == ("jada.unlock/1", None)
-    outcomes = {one["host"]: (one["outcome"], one["operator_lock_before"]) for one in told["hosts"]}
+    form = json.loads(command("unlock", "--json").stdout)
+    assert (form["schema"], form["operator_lock"]) == ("jada.unlock/1", None)
+    outcomes = {row["host"]: (row["outcome"], row["operator_lock_before"]) for row in form["hosts"]}
     assert outcomes == {"web-1": ("unlocked", ann), "web-2": ("rejected", bob), "off-1": ("failed", None)}
-    (told,) = json.loads(command("unlock", "--json", "--limit", "web-1").stdout)["hosts"]
-    assert told["outcome"] == "not_locked"
+    (row,) = json.loads(command("unlock", "--json", "--limit", "web-1").stdout)["hosts"]
+    assert row["outcome"] == "not_locked"

@@ -1,4 +1,4 @@
-"""What `jada history --rebuild` takes of what hosts remember: each of them speaks for itself, and for no other."""
+"""`jada history --rebuild` of what hosts remember: each of them speaks for itself, and for no other."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -17,10 +15,10 @@ from jada import Exit, HostError
 from jada.cli.commands.history import read_back
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
-from jada.cli.session import FleetSession
-from jada.inventory.fleet.config import Fleet
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import HistoryEntry
+from tests.fakes import fake_session
+from tests.unit.conftest import HEALTHY
 
 ID = "20261124-120000-aaaa"
 NOW = datetime(2026, 11, 24, 13, tzinfo=UTC)
@@ -41,19 +39,17 @@ def records() -> Iterator[Records]:
 
 def rebuilt(records: Records, **releases: list[Release] | HostError) -> Exit:
     """The exit code of reading back what these hosts remember."""
-    told = {
-        name: one if isinstance(one, HostError) else tuple(HistoryEntry(release, "") for release in one)
-        for name, one in releases.items()
+    states = {
+        name: past
+        if isinstance(past, HostError)
+        else replace(HEALTHY, history=tuple(HistoryEntry(release, "") for release in past))
+        for name, past in releases.items()
     }
-    hosts = [SimpleNamespace(name=name) for name in releases]
-    session: Any = SimpleNamespace(
-        fleet=Fleet("f", Path("fleet.yml"), (), ()), hosts=hosts, run_on_each=lambda *_: told
-    )
-    return read_back(cast("FleetSession", session), records, NOW)
+    return read_back(fake_session(states), records, NOW)
 
 
 def hosts_of(records: Records, release: str = ID) -> list[str]:
-    return [one.host for one in records.hosts(release)]
+    return [entry.host for entry in records.hosts(release)]
 
 
 def test_what_hosts_agree_on_is_read_back(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +59,7 @@ def test_what_hosts_agree_on_is_read_back(records: Records, capsys: pytest.Captu
     assert hosts_of(records) == ["a", "b"]
     assert capsys.readouterr().err == "✗ not read: c is off\nRead 1 release back from 2 hosts.\n"
     later = "20261124-123000-bbbb"
-    both = [replace(one, id=later) for one in (MADE, other)]
+    both = [replace(release, id=later) for release in (MADE, other)]
     assert rebuilt(records, a=both[:1], b=both[1:]) is Exit.OK
     assert records.entry(later) == replace(ENTRY, id=later, model="")
     assert "Left out" not in capsys.readouterr().err
@@ -80,11 +76,11 @@ def test_a_release_whose_time_has_not_come_is_left_out_and_told(
 ) -> None:
     forged = [replace(MADE, id=f"{release[:-2]}{number}") for number in range(10, 40)]
     assert rebuilt(records, evil=forged, b=[MADE, replace(MADE, id="20261124-130459-aaaa")]) is Exit.OK
-    assert [one.id for one in records.entries("f", None, 99)] == ["20261124-130459-aaaa", ID]
-    told = capsys.readouterr().err
-    assert f"Left out of evil, because its time has not come: {forged[0].id}, {forged[1].id}, {forged[2].id}" in told
-    assert "and 27 more" in told
-    assert "Read 2 releases back" in told
+    assert [entry.id for entry in records.entries("f", None, 99)] == ["20261124-130459-aaaa", ID]
+    output = capsys.readouterr().err
+    assert f"Left out of evil, because its time has not come: {forged[0].id}, {forged[1].id}, {forged[2].id}" in output
+    assert "and 27 more" in output
+    assert "Read 2 releases back" in output
 
 
 @pytest.mark.parametrize("fleet", ["other", "", "\x1b[2J"])
@@ -112,7 +108,7 @@ def test_an_entry_of_this_machine_stays_whatever_all_hosts_say(records: Records)
     records.add(kept, [VERIFIED, replace(VERIFIED, host="b", outcome=HostOutcome.IN_PROGRESS)])
     rebuilt(records, **{name: [replace(MADE, who="eve")] for name in "abc"})
     assert records.entry(ID) == kept
-    assert [one.outcome for one in records.hosts(ID)] == ["verified", "done", "done"]
+    assert [entry.outcome for entry in records.hosts(ID)] == ["verified", "done", "done"]
 
 
 @pytest.mark.parametrize("forged", [{"who": "eve@box"}, {"reason": "x"}, {"kind": "rollback"}, {"at": ""}])
@@ -120,8 +116,8 @@ def test_an_entry_of_this_machine_stays_whatever_all_hosts_say(records: Records)
 def test_where_hosts_differ_most_of_them_count_and_it_is_told(
     records: Records, forged: dict[str, Any], order: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told: dict[str, list[Release] | HostError] = {"evil": [replace(MADE, **forged)], "b": [MADE], "c": [MADE]}
-    rebuilt(records, **dict(told.items() if order == "evil-first" else reversed(told.items())))
+    remembered: dict[str, list[Release] | HostError] = {"evil": [replace(MADE, **forged)], "b": [MADE], "c": [MADE]}
+    rebuilt(records, **dict(remembered.items() if order == "evil-first" else reversed(remembered.items())))
     assert records.entry(ID) == ENTRY
     assert hosts_of(records) == ["b", "c"]
     assert f"Left out of evil, because most hosts tell otherwise of it: {ID}\n" in capsys.readouterr().err
@@ -132,9 +128,9 @@ def test_where_as_many_say_one_thing_as_another_nobody_is_believed(
 ) -> None:
     rebuilt(records, a=[replace(MADE, who="eve")], b=[MADE])
     assert records.entry(ID) is None
-    told = capsys.readouterr().err
-    assert told.count("because hosts differ on it, and none is in the majority") == 2
-    assert "Read 0 releases" in told
+    output = capsys.readouterr().err
+    assert output.count("because hosts differ on it, and none is in the majority") == 2
+    assert "Read 0 releases" in output
 
 
 def test_one_manifest_twice_is_one_word(records: Records) -> None:
@@ -149,7 +145,7 @@ FORWARD = replace(UNDO, redoes="20261124-110000-aaaa")
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("remembered", "kind"),
     [
         ({"a": [UNDO], "b": [UNDO]}, "rollback"),
         ({"a": [FORWARD], "b": [FORWARD]}, "redo"),
@@ -159,9 +155,9 @@ FORWARD = replace(UNDO, redoes="20261124-110000-aaaa")
     ],
 )
 def test_a_rollback_that_went_forward_again_is_read_back_as_that(
-    records: Records, told: dict[str, list[Release] | HostError], kind: str, capsys: pytest.CaptureFixture[str]
+    records: Records, remembered: dict[str, list[Release] | HostError], kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rebuilt(records, **told)
+    rebuilt(records, **remembered)
     assert hosts_of(records) == ["a", "b"]
     (entry,) = records.entries("f", None, 9)
     assert entry.kind == kind

@@ -10,8 +10,8 @@ from tests.unit.cli.conftest import Jada
 
 def test_the_last_change_is_undone_once(jada: Jada) -> None:
     assert jada("upgrade", "--to", "opus-5", "--limit", "web-*", "--yes").exit == Exit.OK
-    told = jada("rollback", "--yes", "--json").json()
-    assert {one["host"]: one["outcome"] for one in told["hosts"]} == {
+    report = jada("rollback", "--yes", "--json").json()
+    assert {row["host"]: row["outcome"] for row in report["hosts"]} == {
         "web-1": "verified", "web-2": "verified", "db-1": "unchanged",
     }  # fmt: skip
     again = jada("rollback", "--yes")

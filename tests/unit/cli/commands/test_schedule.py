@@ -26,7 +26,7 @@ from jada.cli.commands.drift import drift
 from jada.cli.commands.schedule import Job
 from jada.cli.ui.duration import parse_duration
 
-# What a path may hold and a shell, cron or systemd would take for its own.
+# Characters that a path may hold and a shell, cron or systemd would take for its own.
 NASTY = "/srv/a b/$HOME/100%/'quoted' \"twice\"\\x"
 JOB = Job(("/opt/jada", "drift", "--fleet", NASTY), "deploy", Path("/home/deploy"), (Path("/srv/50%"),))
 
@@ -38,9 +38,9 @@ def test_a_span_is_minutes_hours_or_days(every: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("every", ["", "0m", "15", "15s", "-1h", "1w", "1h30m", "x"])
 def test_a_span_is_nothing_else(every: str) -> None:
-    told = CliRunner().invoke(schedule.schedule, ["--every", every, "--print", "cron"])
-    assert told.exit_code == 2
-    assert "write 15m, 6h or 7d" in told.output
+    result = CliRunner().invoke(schedule.schedule, ["--every", every, "--print", "cron"])
+    assert result.exit_code == 2
+    assert "write 15m, 6h or 7d" in result.output
 
 
 @pytest.mark.parametrize("every", ["1m", "10m", "15m", "30m", "60m", "1h", "6h", "12h", "24h", "1d"])
@@ -57,7 +57,7 @@ def test_what_cron_can_not_say_is_refused(every: str) -> None:
 
 
 def by_cron(line: str) -> str:
-    """What cron hands to the shell: the sixth field, where only \\% is a %."""
+    """The command that cron hands to the shell: the sixth field, where only \\% is a %."""
     command = line.split(maxsplit=5)[5]
     assert "%" not in command.replace("\\%", "")
     return command.replace("\\%", "%")
@@ -101,9 +101,9 @@ FLEET = "fleet: f\nsources: [{static: {hosts: {a: {address: b}}}}]\nroles: {r: {
 def printed(tmp_path: Path, *argv: str, ssh: str = "{}") -> str:
     file = tmp_path / "fleet.yml"
     file.write_text(f"{FLEET}ssh: {ssh}\n")
-    told = CliRunner().invoke(schedule.schedule, ["--fleet", str(file), *argv], standalone_mode=False)
-    assert told.exception is None, told.exception
-    return told.output
+    result = CliRunner().invoke(schedule.schedule, ["--fleet", str(file), *argv], standalone_mode=False)
+    assert result.exception is None, result.exception
+    return result.output
 
 
 def test_options_of_drift_are_handed_on_with_paths_that_hold_from_anywhere(
@@ -174,7 +174,9 @@ def test_github_runs_nothing_every_minute() -> None:
 
 def test_the_templates_are_installed_with_jada() -> None:
     files = Path(jada.__file__).parent / "files" / "units"
-    assert {"jada-drift.service", "jada-drift.timer", "jada-drift.github.yml"} <= {one.name for one in files.iterdir()}
+    assert {"jada-drift.service", "jada-drift.timer", "jada-drift.github.yml"} <= {
+        file.name for file in files.iterdir()
+    }
 
 
 def test_a_workflow_runs_nobodys_newer_code_and_may_do_no_more_than_it_has_to() -> None:
@@ -219,9 +221,9 @@ def test_whoever_called_sudo_and_is_nobody_here_is_named(tmp_path: Path, monkeyp
     monkeypatch.setenv("SUDO_USER", "no-such-user")
     (tmp_path / "fleet.yml").write_text(FLEET)
     argv = ["--every", "1h", "--print", "cron", "--fleet", str(tmp_path / "fleet.yml")]
-    told = CliRunner().invoke(schedule.schedule, argv, standalone_mode=False)
-    assert isinstance(told.exception, JadaError)
-    assert "no user no-such-user" in told.exception.message
+    result = CliRunner().invoke(schedule.schedule, argv, standalone_mode=False)
+    assert isinstance(result.exception, JadaError)
+    assert "no user no-such-user" in result.exception.message
 
 
 def test_root_gives_away_no_folder_that_the_user_puts_in_the_way() -> None:
@@ -238,8 +240,8 @@ def test_root_gives_away_no_folder_that_the_user_puts_in_the_way() -> None:
         os.chown(home, user.pw_uid, user.pw_gid)
         job = Job(("jada",), "nobody", home, ())
         schedule._make_history(job)
-        made = job.history.stat()
-        assert (made.st_uid, made.st_mode & 0o777) == (user.pw_uid, 0o700)
+        status = job.history.stat()
+        assert (status.st_uid, status.st_mode & 0o777) == (user.pw_uid, 0o700)
         job.history.rmdir()
         job.history.parent.rmdir()
         job.history.parent.symlink_to(target)

@@ -18,13 +18,13 @@ def model(state: object) -> str:
 
 
 def test_every_host_is_changed_and_verified_and_it_is_on_record(jada: Jada) -> None:
-    told = jada("upgrade", "--to", "opus-5", "--yes", "--json").json()
-    assert {(one["host"], one["outcome"], one["model_after"]) for one in told["hosts"]} == {
+    report = jada("upgrade", "--to", "opus-5", "--yes", "--json").json()
+    assert {(row["host"], row["outcome"], row["model_after"]) for row in report["hosts"]} == {
         (name, "verified", OPUS) for name in ("web-1", "web-2", "db-1")
     }
     assert {model(state) for state in jada.states.values()} == {OPUS}
     (entry,) = jada("history", "--json").json()["releases"]
-    assert entry["release"] == told["release"]
+    assert entry["release"] == report["release"]
 
 
 def test_without_a_model_each_role_gets_its_own(jada: Jada) -> None:
@@ -40,7 +40,7 @@ def test_only_the_hosts_that_are_meant_are_changed(jada: Jada) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "message"),
     [
         (("--to", "opsu-5"), "opsu-5"),
         (("--to", ""), "--to"),
@@ -48,8 +48,8 @@ def test_only_the_hosts_that_are_meant_are_changed(jada: Jada) -> None:
         (("--dry-run", "--to"), "--to"),
     ],
 )
-def test_wrong_models_end_before_anything_is_done(jada: Jada, argv: tuple[str, ...], told: str) -> None:
+def test_wrong_models_end_before_anything_is_done(jada: Jada, argv: tuple[str, ...], message: str) -> None:
     done = jada("upgrade", "--yes", *argv)
     assert done.exit == Exit.USAGE
-    assert told in done.err
+    assert message in done.err
     assert jada.changed == []

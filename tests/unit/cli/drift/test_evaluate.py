@@ -1,4 +1,4 @@
-"""What counts as drift of a fleet: its hosts' own findings, their place in the fleet, and what is accepted."""
+"""The drift of a fleet: its hosts' own findings, their place in the fleet, and what is accepted."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def accepted(code: str, hosts: str = "*", until: str = "2026-12-31") -> Acceptan
     return Acceptance(code, (hosts,), "known", date.fromisoformat(until), 7)
 
 
-def check(seen: Mapping[str, State | HostError], fleet: Fleet = FLEET, **given: Any) -> DriftReport:
+def check(seen: Mapping[str, State | HostError], fleet: Fleet = FLEET, **options: Any) -> DriftReport:
     """A check of hosts that all play the role that HEALTHY was released to for."""
-    roles = given.pop("roles", {})
+    roles = options.pop("roles", {})
     hosts = [Host(name, "192.0.2.1", "static", role=roles.get(name, "r")) for name in seen]
-    return evaluate(fleet, hosts, seen, given.pop("released", {}), AT, **given)
+    return evaluate(fleet, hosts, seen, options.pop("released", {}), AT, **options)
 
 
 def codes(drift: DriftReport, host: str = "web-1") -> list[str]:
-    return next([one.finding.code for one in row.findings] for row in drift.hosts if row.host == host)
+    return next([evaluated.finding.code for evaluated in row.findings] for row in drift.hosts if row.host == host)
 
 
 def status(drift: DriftReport, host: str = "web-1") -> Status:
@@ -102,9 +102,11 @@ def test_a_change_that_lasts_too_long_or_has_not_begun_yet_hides_nothing_for_eve
     """A transaction that hangs, or a lock that somebody holds by hand: nobody knows what the host runs."""
     found = check({"web-1": host(**HALF_WAY, running_transaction=holder(since)), "web-2": host()})
     assert (status(found), codes(found)) == (Status.NOT_CHECKED, ["J408"])
-    (one,) = found.hosts[0].findings
-    assert one.finding.actual.startswith(f"web-1 can't be judged: being changed by {holder(since)}, which no change ")
-    assert "--force" not in one.finding.fix_on("web-1")
+    (evaluated,) = found.hosts[0].findings
+    assert evaluated.finding.actual.startswith(
+        f"web-1 can't be judged: being changed by {holder(since)}, which no change "
+    )
+    assert "--force" not in evaluated.finding.fix_on("web-1")
     assert found.exit == Exit.FAILED
 
 
@@ -213,7 +215,7 @@ def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
                 Entry(id=number, fleet=fleet, kind="upgrade", at="", who="", reason="", model=""),
                 [HostEntry(release=number, host="web-1", outcome=outcome, model_after=f"model-{number}")],
             )
-        assert {name: (one.release, one.model_after) for name, one in record.released("f").items()} == {
+        assert {name: (entry.release, entry.model_after) for name, entry in record.released("f").items()} == {
             "web-1": ("20261124-120002-aaaa", "model-20261124-120002-aaaa")
         }
 
@@ -239,17 +241,17 @@ def test_accepted_findings_do_not_count_until_they_expire(
     host: MakeHost, acceptance: Acceptance, counts: bool, expired: bool
 ) -> None:
     found = check({"web-1": host(process={"soft": 1024})}, fleet(acceptance))
-    one = found.hosts[0].findings[0]
-    assert (one.is_drift, one.expired) == (counts, expired)
+    evaluated = found.hosts[0].findings[0]
+    assert (evaluated.is_drift, evaluated.expired) == (counts, expired)
     assert status(found) is (Status.DRIFTED if counts else Status.IN_SYNC)
 
 
 @pytest.mark.parametrize(("pattern", "counts"), [("web", False), ("i-a", False), ("web-i-a", True), ("x/web", False)])
 def test_an_acceptance_is_for_the_name_itself(host: MakeHost, pattern: str, counts: bool) -> None:
     own = "x/web" if "/" in pattern else "web"
-    one = Host("web-i-a", "192.0.2.1", "ec2", region="us-east-1", id="i-a", role="r", own_name=own)
-    found = evaluate(fleet(accepted("J301", pattern)), [one], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
-    assert [one.is_drift for one in found.hosts[0].findings] == [counts]
+    machine = Host("web-i-a", "192.0.2.1", "ec2", region="us-east-1", id="i-a", role="r", own_name=own)
+    found = evaluate(fleet(accepted("J301", pattern)), [machine], {"web-i-a": host(process={"soft": 1024})}, {}, AT)
+    assert [evaluated.is_drift for evaluated in found.hosts[0].findings] == [counts]
 
 
 def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -> None:
@@ -261,9 +263,10 @@ def test_patterns_of_acceptances_that_are_for_no_host_are_told(host: MakeHost) -
 
 def test_a_host_that_is_called_differently_since_another_has_its_name_is_not_gone(host: MakeHost) -> None:
     hosts = [
-        Host(f"web-{one}", "x", "ec2", region="us-east-1", id=one, role="r", own_name="web") for one in ("i-a", "i-b")
+        Host(f"web-{instance}", "x", "ec2", region="us-east-1", id=instance, role="r", own_name="web")
+        for instance in ("i-a", "i-b")
     ]
-    found = evaluate(FLEET, hosts, {one.name: host() for one in hosts}, {"web": LATER}, AT)
+    found = evaluate(FLEET, hosts, {machine.name: host() for machine in hosts}, {"web": LATER}, AT)
     assert found.count(Status.GONE) == 0
 
 
@@ -296,10 +299,10 @@ def test_an_unknown_code_is_told_with_its_line(host: MakeHost) -> None:
 
 @pytest.mark.parametrize("word", ["J103", "j103", "model-shadowed"])
 def test_explain_tells_what_a_code_means_and_what_fixes_it(word: str) -> None:
-    told = explain(word)
-    assert told.startswith("J103 model-shadowed: error\n")
-    assert kinds.MODEL_SHADOWED.meaning in told
-    assert kinds.MODEL_SHADOWED.fix in told
+    text = explain(word)
+    assert text.startswith("J103 model-shadowed: error\n")
+    assert kinds.MODEL_SHADOWED.meaning in text
+    assert kinds.MODEL_SHADOWED.fix in text
 
 
 def test_explain_says_that_a_note_is_no_drift() -> None:
@@ -329,9 +332,9 @@ def test_a_fleet_yml_that_asks_for_another_model_is_drift(host: MakeHost) -> Non
     found = check(seen, asking("sonnet-4.6"))
     assert (codes(found), codes(found, "web-2")) == (["J422"], [])
     assert (status(found), status(found, "web-2")) == (Status.DRIFTED, Status.IN_SYNC)
-    (one,) = found.hosts[0].findings
-    assert one.finding.expected == f"{SONNET}, as fleet.yml asks of role r"
-    assert one.finding.actual == f"{HAIKU} by release {RELEASE}"
+    (evaluated,) = found.hosts[0].findings
+    assert evaluated.finding.expected == f"{SONNET}, as fleet.yml asks of role r"
+    assert evaluated.finding.actual == f"{HAIKU} by release {RELEASE}"
     accept = replace(asking("sonnet-4.6"), accept=(accepted("J422"),))
     assert check(seen, accept).exit == Exit.OK
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[4]
 XSD = etree.XMLSchema(etree.parse(Path(__file__).with_name("junit-10.xsd")))
 AT = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 UNTIL = Acceptance("J301", ("*",), "new image soon", date(2026, 12, 31), 3)
-# What a form might trip over: its own delimiters, several lines, a control character, other alphabets.
+# Texts that a form might trip over: its own delimiters, several lines, a control character, other alphabets.
 NASTY = "a, b: \"c\" <d> & 'e' 100%\r\n\x1b[31m\\ ]]> Grüße 世界 ::error::"
 DRIFTED = HostDrift(
     "web-1",
@@ -82,26 +82,26 @@ def test_json_keeps_to_its_schema(drift: DriftReport) -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("in_sync", True), ("error", None), ("findings", []), ("status", "fine")])
 def test_the_schema_refuses_an_unchecked_host_that_looks_fine(key: str, value: object) -> None:
-    told = checked(printed(replace(DRIFT, hosts=(UNREACHABLE,))))
-    told["hosts"][0][key] = value
-    assert not schema("drift").is_valid(told)
+    report = checked(printed(replace(DRIFT, hosts=(UNREACHABLE,))))
+    report["hosts"][0][key] = value
+    assert not schema("drift").is_valid(report)
 
 
 def test_json_says_what_counts_and_what_is_accepted() -> None:
-    told = checked(printed(DRIFT))
-    assert [(row["host"], row["in_sync"], row["error"]) for row in told["hosts"]] == [
+    report = checked(printed(DRIFT))
+    assert [(row["host"], row["in_sync"], row["error"]) for row in report["hosts"]] == [
         ("web-1", False, None),
         ("web-2", None, "web-2: timeout"),
         ("web-3", True, None),
         ("web-4", None, None),
     ]
-    found = told["hosts"][0]["findings"]
-    assert [(one["code"], one["is_drift"]) for one in found] == [
+    found = report["hosts"][0]["findings"]
+    assert [(finding["code"], finding["is_drift"]) for finding in found] == [
         ("J102", True), ("J301", False), ("J302", True), ("J111", False)
     ]  # fmt: skip
     assert found[0]["fix"] == "jada heal --limit web-1"
     assert found[1]["acceptance"] == {"reason": "new image soon", "until": "2026-12-31", "expired": False}
-    assert told["exit"] == 1
+    assert report["exit"] == 1
 
 
 @all_reports
@@ -124,11 +124,11 @@ def test_junit_counts_failures_errors_and_what_is_accepted() -> None:
 
 
 def lost(ours: Any, read: Any, key: str = "") -> list[str]:
-    """What a reader did not take over: keys that SARIF does not have, or values of another type."""
+    """The keys that a reader did not take over: SARIF does not have them, or their values are of another type."""
     if isinstance(ours, dict):
-        return [one for name in ours for one in lost(ours[name], read.get(name), f"{key}/{name}")]
+        return [path for name in ours for path in lost(ours[name], read.get(name), f"{key}/{name}")]
     if isinstance(ours, list):
-        return [one for index, value in enumerate(ours) for one in lost(value, read[index], f"{key}[{index}]")]
+        return [path for index, value in enumerate(ours) for path in lost(value, read[index], f"{key}[{index}]")]
     return [] if ours == read else [key]
 
 
@@ -142,8 +142,8 @@ def test_sarif_has_a_result_for_each_finding_and_suppresses_what_is_accepted() -
     (run,) = pysarif.load_from_json(formats.sarif(DRIFT, Path("inventory/fleet.yml"))).runs
     rules = [rule.id for rule in run.tool.driver.rules]
     assert rules == list(CODES)
-    assert [rules[one.rule_index] for one in run.results] == [one.rule_id for one in run.results]
-    assert [(one.rule_id, one.level, bool(one.suppressions)) for one in run.results] == [
+    assert [rules[result.rule_index] for result in run.results] == [result.rule_id for result in run.results]
+    assert [(result.rule_id, result.level, bool(result.suppressions)) for result in run.results] == [
         ("J102", "error", False),
         ("J301", "error", True),
         ("J302", "warning", False),
@@ -161,9 +161,9 @@ def test_sarif_has_a_result_for_each_finding_and_suppresses_what_is_accepted() -
 def samples(drift: DriftReport) -> dict[tuple[str, ...], float]:
     families = text_string_to_metric_families(formats.prometheus(drift))
     return {
-        (one.name, *(value for key, value in one.labels.items() if key in ("status", "code"))): one.value
+        (sample.name, *(value for key, value in sample.labels.items() if key in ("status", "code"))): sample.value
         for family in families
-        for one in family.samples
+        for sample in family.samples
     }
 
 
@@ -171,8 +171,10 @@ def samples(drift: DriftReport) -> dict[tuple[str, ...], float]:
 def test_prometheus_text_is_read_by_prometheus_own_parser(drift: DriftReport) -> None:
     families = list(text_string_to_metric_families(formats.prometheus(drift)))
     assert all(family.type == "gauge" and family.documentation and family.samples for family in families)
-    assert {one.labels["fleet"] for family in families for one in family.samples} == {drift.fleet}
-    assert {one.labels["code"] for family in families for one in family.samples if "code" in one.labels} == set(CODES)
+    assert {sample.labels["fleet"] for family in families for sample in family.samples} == {drift.fleet}
+    assert {
+        sample.labels["code"] for family in families for sample in family.samples if "code" in sample.labels
+    } == set(CODES)
 
 
 def test_prometheus_counts_hosts_not_checked_and_findings_by_code() -> None:
@@ -205,9 +207,9 @@ def test_a_healthy_fleet_needs_no_annotation() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("in_sync", True), ("in_sync", False), ("findings", [])])
 def test_the_schema_refuses_a_host_in_the_middle_of_a_change_that_looks_judged(key: str, value: object) -> None:
-    told = checked(printed(replace(DRIFT, hosts=(CHANGING,))))
-    told["hosts"][0][key] = value
-    assert not schema("drift").is_valid(told)
+    report = checked(printed(replace(DRIFT, hosts=(CHANGING,))))
+    report["hosts"][0][key] = value
+    assert not schema("drift").is_valid(report)
 
 
 def test_a_host_in_the_middle_of_a_change_passes_and_fails_nothing() -> None:

@@ -42,17 +42,17 @@ def check(minute: int, *findings: EvaluatedFinding, status: Status = Status.DRIF
 
 
 def events(log: DriftLog, target: str = "webhook") -> list[tuple[str, str, str]]:
-    """What a target has not been told, which is then told."""
+    """The notices that a target has not got, which it then gets."""
     pending = log.pending("f", target)
     log.delivered(target, pending)
-    return [(one.event, one.episode.code, one.episode.resolution) for one in pending]
+    return [(notice.event, notice.episode.code, notice.episode.resolution) for notice in pending]
 
 
 def run(log: DriftLog, *checks: DriftReport) -> list[tuple[str, str, str]]:
-    """What the last of these checks makes news."""
-    for one in checks:
+    """The news of the last of these checks."""
+    for report in checks:
         events(log)
-        log.add(one, ["webhook"])
+        log.add(report, ["webhook"])
     return events(log)
 
 
@@ -90,7 +90,7 @@ def test_notes_are_kept_and_not_told(log: DriftLog) -> None:
     assert run(log, check(0, SESSION, status=Status.IN_SYNC)) == []
     assert run(log, check(15, status=Status.IN_SYNC)) == []
     _, episodes = log.since("f", "")
-    assert [(one.code, one.resolution) for one in episodes] == [("J111", "resolved")]
+    assert [(episode.code, episode.resolution) for episode in episodes] == [("J111", "resolved")]
 
 
 def test_a_host_that_is_gone_takes_its_findings_with_it(log: DriftLog) -> None:
@@ -125,8 +125,10 @@ def test_each_target_is_told_by_itself(log: DriftLog) -> None:
 def test_since_has_what_was_open_at_some_time_since(log: DriftLog) -> None:
     run(log, check(0, MODEL), check(15, LIMIT), check(30, LIMIT), check(45, status=Status.IN_SYNC))
     checks, episodes = log.since("f", (AT + timedelta(minutes=20)).isoformat(timespec="seconds"))
-    assert [(one.code, one.opened_at[11:16], one.closed_at[11:16]) for one in episodes] == [("J301", "12:15", "12:45")]
-    assert [(one.at[11:16], one.in_sync, one.drifted, one.not_checked) for one in checks] == [
+    assert [(episode.code, episode.opened_at[11:16], episode.closed_at[11:16]) for episode in episodes] == [
+        ("J301", "12:15", "12:45")
+    ]
+    assert [(check.at[11:16], check.in_sync, check.drifted, check.not_checked) for check in checks] == [
         ("12:30", 0, 1, 0),
         ("12:45", 1, 0, 0),
     ]
@@ -171,15 +173,15 @@ def test_a_long_message_is_cut_and_says_so(log: DriftLog) -> None:
 
 
 def test_what_a_host_says_makes_no_line_of_a_notice() -> None:
-    said = "x\nRESOLVED: web-1 J102\r\x1b[2K\u202edrow\ud800" + "y" * 10_000
+    foreign = "x\nRESOLVED: web-1 J102\r\x1b[2K\u202edrow\ud800" + "y" * 10_000
     episode = Episode(
         fleet="f",
         host="web\n1",
         code="J102",
         opened_at="t",
         severity="error",
-        expected=said,
-        actual=said,
+        expected=foreign,
+        actual=foreign,
         fix="fix " + "z" * 10_000,
     )
     subject, text = notices.message("f\nBcc: all", [Notice(NEW, episode), Notice(RESOLVED, episode)])

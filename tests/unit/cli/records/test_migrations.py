@@ -31,14 +31,6 @@ OUTCOMES = {
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the record is kept; none is there."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    (tmp_path / "jada").mkdir()
-    return tmp_path / "jada/history.db"
-
-
-@pytest.fixture
 def old(file: Path) -> Path:
     shutil.copy(OLD, file)
     return file
@@ -65,13 +57,14 @@ def tables(file: Path) -> dict[str, list[tuple[object, ...]]]:
 def test_every_release_and_every_host_of_an_older_record_is_kept(old: Path, original: Path) -> None:
     releases = rows(original, "SELECT id, kind, at, who, reason, model FROM release ORDER BY id DESC")
     results = rows(original, "SELECT * FROM result ORDER BY release DESC, host")
-    assert {str(one[2]) for one in results} >= {*OUTCOMES, "verified", "unchanged", "locked", "unreachable", "done"}
+    assert {str(row[2]) for row in results} >= {*OUTCOMES, "verified", "unchanged", "locked", "unreachable", "done"}
     with open_records() as records:
         entries = records.entries("f", None, 99)
         kept = [host for entry in entries for host in records.hosts(entry.id)]
-    assert [(one.id, one.kind, one.at, one.who, one.reason, one.model) for one in entries] == releases
+    assert [(entry.id, entry.kind, entry.at, entry.who, entry.reason, entry.model) for entry in entries] == releases
     assert [
-        (one.release, one.host, one.outcome, one.detail, one.model_before, one.model_after, one.seconds) for one in kept
+        (host.release, host.host, host.outcome, host.detail, host.model_before, host.model_after, host.seconds)
+        for host in kept
     ] == [(release, host, OUTCOMES.get(str(ending), ending), *rest) for release, host, ending, *rest in results]
 
 
@@ -81,7 +74,9 @@ def test_every_lock_of_an_older_record_is_kept(old: Path, original: Path) -> Non
     )
     assert len(locks) == 3
     with open_records() as records:
-        kept = [(one.host, one.kind, one.who, one.reason, one.until, one.before) for one in records.locks("f", None)]
+        kept = [
+            (lock.host, lock.kind, lock.who, lock.reason, lock.until, lock.before) for lock in records.locks("f", None)
+        ]
     assert kept == locks
 
 
@@ -92,18 +87,27 @@ def test_all_drift_of_an_older_record_is_kept_and_told_once(old: Path, original:
         "SELECT code, found, resolved, how, severity, expected, seen, mend "
         "FROM drift_episode ORDER BY found, host, code",
     )
-    assert {one[3] for one in episodes} == {"resolved", "accepted", ""}
+    assert {row[3] for row in episodes} == {"resolved", "accepted", ""}
     with open_log() as log:
         kept_checks, kept = log.since("f", "")
         pending = log.pending("f", "webhook")
-    assert [(one.at, one.in_sync, one.drifted, one.not_checked) for one in kept_checks] == checks
+    assert [(check.at, check.in_sync, check.drifted, check.not_checked) for check in kept_checks] == checks
     assert [
-        (one.code, one.opened_at, one.closed_at, one.resolution, one.severity, one.expected, one.actual, one.fix)
-        for one in kept
+        (
+            episode.code,
+            episode.opened_at,
+            episode.closed_at,
+            episode.resolution,
+            episode.severity,
+            episode.expected,
+            episode.actual,
+            episode.fix,
+        )
+        for episode in kept
     ] == episodes
     assert pending
     assert [(len(pending),)] == rows(original, "SELECT count(*) FROM drift_notice")
-    assert [one.episode.code for one in pending if one.event == NEW] == ["J408"]
+    assert [notice.episode.code for notice in pending if notice.event == NEW] == ["J408"]
 
 
 def test_a_new_record_and_an_older_one_have_the_same_tables(file: Path) -> None:
@@ -146,7 +150,7 @@ def test_a_step_that_fails_leaves_the_older_record_as_it_was(old: Path, monkeypa
 
 
 def test_a_record_that_a_newer_jada_took_on_meanwhile_is_not_taken_back(old: Path) -> None:
-    """That other one writes between the look at the version and the turn to write."""
+    """The other one writes between the look at the version and the turn to write."""
 
     class Meanwhile(sqlite3.Connection):
         def execute(self, statement: str, values: Any = ()) -> sqlite3.Cursor:
@@ -165,9 +169,12 @@ def test_an_outcome_is_spelled_as_the_record_and_scripts_have_it() -> None:
         "in_progress", "verified", "unchanged", "planned", "unproven", "rolled_back", "rollback_failed", "rejected",
         "locked", "unreachable", "not_started", "done",
     }  # fmt: skip
-    assert len({one.label for one in HostOutcome}) == len(HostOutcome)
+    assert len({outcome.label for outcome in HostOutcome}) == len(HostOutcome)
     # They are counted in one line: "2 verified, 1 rejected and untouched".
-    assert not [one for one in HostOutcome if "," in one.label]
+    assert not [outcome for outcome in HostOutcome if "," in outcome.label]
     # No exit code 0 for what needs somebody.
-    assert {one for one in HostOutcome if not one.exit} == {*(one for one in HostOutcome if one.ok), "planned"}
-    assert {one for one in HostOutcome if one.stands} == {"verified", "unproven", "done"}
+    assert {outcome for outcome in HostOutcome if not outcome.exit} == {
+        *(outcome for outcome in HostOutcome if outcome.ok),
+        "planned",
+    }
+    assert {outcome for outcome in HostOutcome if outcome.stands} == {"verified", "unproven", "done"}

@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -20,12 +18,11 @@ from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, open_records, prepare, write
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
-from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.run import run_rollout
-from jada.cli.session import FleetSession
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
+from tests.fakes import fake_session
 from tests.unit.conftest import back_alone
 
 ENTRY = Entry(
@@ -72,7 +69,7 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     for query in asked:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], (query, steps)
-        # How many had which outcome is counted and sorted within one release, never over the whole record.
+        # Outcomes are counted and sorted within one release, never over the whole record.
         sorted_here = [step for step in steps if "TEMP B-TREE" in step]
         assert not sorted_here or "GROUP BY outcome" in query, (query, steps)
 
@@ -189,13 +186,6 @@ def no_folder(file: Path) -> None:
 BROKEN = [corrupt, newer, otherwise, folder, no_folder]
 
 
-@pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    (tmp_path / "jada").mkdir()
-    return tmp_path / "jada/history.db"
-
-
 def held(file: Path) -> sqlite3.Connection:
     """A connection that keeps everybody else from writing."""
     connection = sqlite3.connect(file, isolation_level=None)
@@ -250,16 +240,9 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
             return back_alone(request, seen, SERVICE)
         return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
 
-    def visit(*_: object) -> dict[str, HostResult]:
-        return {"web-1": HostResult(HostOutcome.VERIFIED, state=state)}
-
-    session = SimpleNamespace(
-        fleet=SimpleNamespace(name="f", models={}), hosts=[SimpleNamespace(name="web-1")], run_on_each=visit
-    )
-    options: Any = RolloutOptions(yes=True, dry_run=False, as_json=False, verbose=False)
-    return run_rollout(
-        cast(FleetSession, session), request, planner, kind=kind, title="t", options=options, seen={"web-1": state}
-    )
+    states = {"web-1": state}
+    options = RolloutOptions(yes=True, dry_run=False, as_json=False, verbose=False)
+    return run_rollout(fake_session(states), request, planner, kind=kind, title="t", options=options, seen=states)
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -269,9 +252,9 @@ def test_no_broken_record_stops_the_way_back(
     """An upgrade is refused there before anything is done."""
     broken(file)
     assert rolled("rollback", host()) == 0
-    told = capsys.readouterr()
-    assert "web-1 verified" in told.out
-    assert "Not recorded here" in told.err
+    output = capsys.readouterr()
+    assert "web-1 verified" in output.out
+    assert "Not recorded here" in output.err
     with pytest.raises(JadaError):
         rolled("upgrade", host())
 
@@ -282,7 +265,7 @@ def test_a_rollback_is_recorded_where_it_can_be(
     assert rolled("rollback", host()) == 0
     assert not capsys.readouterr().err
     with open_records() as records:
-        assert [(one.id, one.kind) for one in records.entries("f", None, 9)] == [(REQUEST.id, "rollback")]
+        assert [(entry.id, entry.kind) for entry in records.entries("f", None, 9)] == [(REQUEST.id, "rollback")]
         assert records.outcomes(REQUEST.id) == {"verified": 1}
 
 
@@ -311,9 +294,9 @@ def test_another_jada_that_hangs_stops_no_rollback_by_force(
             assert "jada rollback --force" in caught.value.hint
         capsys.readouterr()
         assert rolled("rollback", host(), force=True) == 0
-    told = capsys.readouterr()
-    assert r"Not locked here: f is locked by ann\x1b[2J, which is running on this machine now. Each" in told.err
-    assert "web-1 verified" in told.out
+    output = capsys.readouterr()
+    assert r"Not locked here: f is locked by ann\x1b[2J, which is running on this machine now. Each" in output.err
+    assert "web-1 verified" in output.out
 
 
 @pytest.mark.parametrize("name", ["f", "x" * 300])

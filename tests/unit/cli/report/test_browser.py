@@ -42,11 +42,11 @@ def tab(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterato
     """The page opened, in both colour schemes; whatever it asks for or complains of fails the test."""
     requests, complaints = [], []
     with browser.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900}) as context:
-        context.on("request", lambda one: requests.append(one.url))
+        context.on("request", lambda request: requests.append(request.url))
         tab = context.new_page()
-        tab.on("console", lambda one: complaints.append(one.text))
-        tab.on("pageerror", lambda one: complaints.append(str(one)))
-        tab.on("dialog", lambda one: complaints.append(one.message))
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("dialog", lambda dialog: complaints.append(dialog.message))
         tab.goto(file.as_uri())
         yield tab
     assert requests == [file.as_uri()]
@@ -68,7 +68,7 @@ def test_axe_finds_nothing_wrong_with_any_part_of_it_opened(tab: Tab) -> None:
     tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     results = Axe().run(tab, options={"resultTypes": ["violations", "incomplete", "passes"]})
     assert results.response["violations"] == [], results.generate_report()
-    contrast = {kind: [one for one in results.response[kind] if one["id"] == "color-contrast"]
+    contrast = {kind: [result for result in results.response[kind] if result["id"] == "color-contrast"]
                 for kind in ("passes", "incomplete")}  # fmt: skip
     assert len(contrast["passes"][0]["nodes"]) > 200
     assert contrast["incomplete"] == []
@@ -77,7 +77,7 @@ def test_axe_finds_nothing_wrong_with_any_part_of_it_opened(tab: Tab) -> None:
 def test_axe_would_find_pale_text(tab: Tab) -> None:
     tab.evaluate("document.documentElement.style.setProperty('--quiet', '#777')")
     tab.evaluate("document.documentElement.style.setProperty('--raised', '#888')")
-    found = {one["id"] for one in Axe().run(tab).response["violations"]}
+    found = {violation["id"] for violation in Axe().run(tab).response["violations"]}
     assert "color-contrast" in found
 
 

@@ -34,20 +34,20 @@ def text(node: etree._Element) -> str:
 
 
 def matrix(page: Page) -> dict[str, dict[str, str]]:
-    """What each row of the matrix says, by host and the first word of the column's heading."""
+    """The words of each row of the matrix, by host and the first word of the column's heading."""
     tree = parsed(page)
-    heads = [text(one).split()[0] for one in tree.xpath("//table[@class='matrix']/thead//th")]
+    heads = [text(head).split()[0] for head in tree.xpath("//table[@class='matrix']/thead//th")]
     rows = [[text(cell) for cell in row] for row in tree.xpath("//table[@class='matrix']/tbody/tr")]
     return {row[0]: dict(zip(heads[1:], row[1:], strict=True)) for row in rows}
 
 
 def timeline(page: Page) -> list[str]:
-    return [text(one) for one in parsed(page).xpath("//ol[@class='timeline']/li")]
+    return [text(row) for row in parsed(page).xpath("//ol[@class='timeline']/li")]
 
 
 def about(page: Page, host: str) -> str:
-    """What the page tells of one host."""
-    (found,) = (one for one in parsed(page).xpath("//details[@class='host']") if one.find(".//h3").text == host)
+    """The text of the page about one host."""
+    (found,) = (part for part in parsed(page).xpath("//details[@class='host']") if part.find(".//h3").text == host)
     return text(found)
 
 
@@ -55,9 +55,9 @@ def test_words_of_hosts_and_people_never_become_markup(page: Page) -> None:
     tree = parsed(page)
     assert not tree.xpath("//script | //img | //i | //@onmouseover | //@onerror | //@style | //iframe | //form")
     assert tree.xpath("//section//b") == []
-    told = tree.text_content()
+    content = tree.text_content()
     for words in ("ann@<script>alert(1)</script>", 'quoted" onmouseover="alert(3)', "<b>no route</b>", "</svg>this"):
-        assert words in told
+        assert words in content
     assert len(tree.xpath("//svg")) == len(tree.xpath("//ol[@class='timeline']/li"))
 
 
@@ -78,11 +78,11 @@ def test_every_link_leads_to_one_place_on_the_page(page: Page) -> None:
     ids = tree.xpath("//@id")
     assert len(ids) == len(set(ids))
     assert {link.removeprefix("#") for link in tree.xpath("//@href")} <= set(ids)
-    assert not [one for one in ids if " " in one]
+    assert not [anchor for anchor in ids if " " in anchor]
 
 
 def test_the_matrix_has_columns_for_what_was_found_only(page: Page) -> None:
-    found = {one.finding.code for row in page.drift.hosts for one in row.findings}
+    found = {evaluated.finding.code for row in page.drift.hosts for evaluated in row.findings}
     assert set(next(iter(matrix(page).values()))) == {"Checked", *found}
     assert matrix(page)["shadowed-1"] == {
         "Checked": "✗ drifted",
@@ -94,7 +94,7 @@ def test_the_matrix_has_columns_for_what_was_found_only(page: Page) -> None:
 
 def test_of_several_findings_of_one_code_the_gravest_is_shown(page: Page) -> None:
     row = next(row for row in page.drift.hosts if row.host == "shadowed-1")
-    accepted = next(one for one in row.findings if one.finding.code == "J301")
+    accepted = next(evaluated for evaluated in row.findings if evaluated.finding.code == "J301")
     both = replace(row, findings=(accepted, EvaluatedFinding(accepted.finding)))
     assert matrix(replace(page, drift=replace(page.drift, hosts=(both,))))["shadowed-1"]["J301"] == "✗ error"
 
@@ -114,11 +114,11 @@ def test_a_host_that_was_not_judged_is_nowhere_fine(page: Page, name: str, own: 
 
 
 def test_an_unreachable_host_says_so_and_what_to_do(page: Page) -> None:
-    told = about(page, "off-1")
-    assert told.startswith("? not checked off-1")
-    assert "off-1 can't be reached: <b>no route</b>" in told
-    assert "see whether it runs" in told
-    assert "Nothing is known of what it runs." in told
+    part = about(page, "off-1")
+    assert part.startswith("? not checked off-1")
+    assert "off-1 can't be reached: <b>no route</b>" in part
+    assert "see whether it runs" in part
+    assert "Nothing is known of what it runs." in part
 
 
 def test_a_fleet_that_was_not_seen_at_all_shows_no_tick(host: MakeHost) -> None:
@@ -127,7 +127,7 @@ def test_a_fleet_that_was_not_seen_at_all_shows_no_tick(host: MakeHost) -> None:
     drift = evaluate(Fleet("f", None, (), ()), [Host("web-1", "192.0.2.1", "static")], seen, {}, at)  # type: ignore[arg-type]
     tree = parsed(Page(drift, {}, at - timedelta(days=30)))
     assert text(tree.xpath("//ul[@class='counts']")[0]) == "0 ✓ in sync 0 ✗ drifted 1 ? not checked 0 – gone"
-    assert "✓" not in "".join(text(one) for one in tree.xpath("//main"))
+    assert "✓" not in "".join(text(part) for part in tree.xpath("//main"))
     assert tree.xpath("//title")[0].text.startswith("1 not checked")
 
 
@@ -148,30 +148,30 @@ def test_the_running_process_has_a_chain_of_its_own_where_it_differs(page: Page,
     assert state.process
     launch = replace(state.process.spec, argv={"model": "claude-opus-5"})
     changed = host(process={"spec": launch})
-    told = about(replace(page, states={**page.states, "fine-1": changed}), "fine-1")
-    assert "Where the process that runs would take its model from, if it read the files again" in told
-    assert "claude-opus-5--model on the command line" in told
+    part = about(replace(page, states={**page.states, "fine-1": changed}), "fine-1")
+    assert "Where the process that runs would take its model from, if it read the files again" in part
+    assert "claude-opus-5--model on the command line" in part
     assert "process that runs" not in about(page, "fine-1")
 
 
 def test_the_timeline_tells_releases_and_drift_the_newest_first(page: Page) -> None:
-    told = timeline(page)
-    flapping = told[0]
-    assert [one.split()[2] for one in told if "not resolved" in one] == ["J408", "J102", "J111", "J404", "J405", "J103"]
-    (shadowed,) = (one for one in told if "J103" in one)
+    rows = timeline(page)
+    flapping = rows[0]
+    assert [row.split()[2] for row in rows if "not resolved" in row] == ["J408", "J102", "J111", "J404", "J405", "J103"]
+    (shadowed,) = (row for row in rows if "J103" in row)
     assert "J408 not-checked on off-1, 5 times, the last 2027-01-15 08:10Z until now, not resolved" in flapping
     assert "2026-12-26 08:10Z to 2026-12-26 15:22Z (resolved); 2026-12-30 20:10Z to" in flapping
     assert "J103 model-shadowed on shadowed-1, 2027-01-12 08:10Z until now, not resolved" in shadowed
-    rollback, upgrade = (at for at, one in enumerate(told) if one.startswith("◆"))
-    assert told[rollback].startswith("◆ rollback, 2027-01-14 08:10Z: 7 in progress or cut off. By bob@ops.")
-    assert told[upgrade].startswith(
+    rollback, upgrade = (at for at, row in enumerate(rows) if row.startswith("◆"))
+    assert rows[rollback].startswith("◆ rollback, 2027-01-14 08:10Z: 7 in progress or cut off. By bob@ops.")
+    assert rows[upgrade].startswith(
         "◆ upgrade to claude-sonnet-4.6, 2026-12-26 08:10Z: 6 verified, 1 failed and rolled"
     )
-    assert "By ann@<script>alert(1)</script>: “try <script>alert(1)</script>”. 20261226-081000-cccc" in told[upgrade]
+    assert "By ann@<script>alert(1)</script>: “try <script>alert(1)</script>”. 20261226-081000-cccc" in rows[upgrade]
 
 
 def test_what_hosts_had_at_the_same_times_is_one_row(page: Page) -> None:
-    (many,) = (one for one in timeline(page) if "old-0" in one)
+    (many,) = (row for row in timeline(page) if "old-0" in row)
     assert "old-0, old-1, old-2, old-3, old-4, 2027-01-03 08:10Z to 2027-01-03 20:10Z (resolved)" in many
     assert "3 more hosts" in many
 
@@ -187,10 +187,10 @@ def test_what_this_look_found_and_what_it_ended_is_on_the_timeline(page: Page) -
         actual="b",
         fix="",
     )
-    told = timeline(replace(page, episodes=(*page.episodes, gone_by)))
-    assert any("J404 host-new on new-1, 2027-01-15 08:10Z until now" in one for one in told)
-    assert any("J205 daemon-reload-needed on fine-2, 2027-01-10 00:00Z to 2027-01-15 08:10Z (resolved)" in one
-               for one in told)  # fmt: skip
+    rows = timeline(replace(page, episodes=(*page.episodes, gone_by)))
+    assert any("J404 host-new on new-1, 2027-01-15 08:10Z until now" in row for row in rows)
+    assert any("J205 daemon-reload-needed on fine-2, 2027-01-10 00:00Z to 2027-01-15 08:10Z (resolved)" in row
+               for row in rows)  # fmt: skip
 
 
 def test_what_an_unchecked_host_had_is_neither_resolved_nor_said_to_go_on(page: Page) -> None:
@@ -204,15 +204,15 @@ def test_what_an_unchecked_host_had_is_neither_resolved_nor_said_to_go_on(page: 
         actual="b",
         fix="",
     )
-    (told,) = (one for one in timeline(replace(page, episodes=(before,))) if "J102 model-on-disk on off-1" in one)
-    assert "2027-01-10 00:00Z until nobody knows when: not checked now" in told
-    assert "not resolved" not in told
+    (row,) = (row for row in timeline(replace(page, episodes=(before,))) if "J102 model-on-disk on off-1" in row)
+    assert "2027-01-10 00:00Z until nobody knows when: not checked now" in row
+    assert "not resolved" not in row
 
 
 def test_bars_lie_where_their_time_is(page: Page) -> None:
     def bars(words: str) -> list[tuple[float, float]]:
-        (row,) = (one for one in parsed(page).xpath("//ol[@class='timeline']/li") if words in text(one))
-        return [(float(one.get("x")), float(one.get("width"))) for one in row.xpath(".//rect")]
+        (row,) = (item for item in parsed(page).xpath("//ol[@class='timeline']/li") if words in text(item))
+        return [(float(bar.get("x")), float(bar.get("width"))) for bar in row.xpath(".//rect")]
 
     # 30 days are 1000 wide. Found before them: cut off at the left. Found now: as narrow as can be, at the right.
     assert bars("J103") == [(900, 100)]

@@ -1,4 +1,4 @@
-"""What heals a host: what it is to run, what a release can fix, and what is left to people."""
+"""The healing of a host: the model it is to run, what a release can fix, and what is left to people."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ HERE = Host("web-1", "192.0.2.1", "static", role="r")
 
 
 def release(number: str, model: str, role: str = "r", wanted_release: str | None = None) -> Release:
-    made = number if wanted_release is None else wanted_release
-    return Release(number, "upgrade", Desired(model, 1024, 4096, made), Desired("", 0), role=role)
+    desired = number if wanted_release is None else wanted_release
+    return Release(number, "upgrade", Desired(model, 1024, 4096, desired), Desired("", 0), role=role)
 
 
 def entry(number: str, model: str, host: str, outcome: HostOutcome = HostOutcome.VERIFIED) -> HostEntry:
     return HostEntry(release=number, host=host, outcome=outcome, model_after=model)
 
 
-def told(
+def desired_of(
     host: Host,
     state: State,
     peers: Mapping[str, Release] = MappingProxyType({}),
@@ -61,7 +61,7 @@ def told(
 
 def healed(state: State, fleet: Fleet = FLEET, desired: Desired | None = None) -> Plan:
     drift = evaluate(fleet, [HERE], {"web-1": state}, {}, datetime(2026, 11, 24, tzinfo=UTC))
-    desired = desired or told(HERE, state, fleet=fleet)
+    desired = desired or desired_of(HERE, state, fleet=fleet)
     return heal_plan(REQUEST, drift.hosts[0], state, desired, SERVICE)
 
 
@@ -88,38 +88,38 @@ def test_accepted_drift_is_left_alone(host: MakeHost) -> None:
 def test_what_a_release_fixes_gets_one_of_what_the_current_one_asks_for(
     host: MakeHost, changes: dict[str, Any]
 ) -> None:
-    made = healed(host(**changes)).transaction
-    assert made is not None
-    desired = made.release.desired
+    transaction = healed(host(**changes)).transaction
+    assert transaction is not None
+    desired = transaction.release.desired
     assert (desired.model, desired.nofile_requested, desired.release) == (MODEL, 2147483646, REQUEST.id)
-    assert made.release.role == "r"
+    assert transaction.release.role == "r"
 
 
 def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:
     """So `jada history --rebuild` reads it back as one; it is judged, and undone, as an upgrade."""
-    made = healed(host(process={"soft": 1024})).transaction
-    assert made is not None
-    assert Release.from_json(made.release.to_json()).kind == "heal"
-    upgrade = replace(made, release=replace(made.release, kind="upgrade"))
-    assert made.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
+    transaction = healed(host(process={"soft": 1024})).transaction
+    assert transaction is not None
+    assert Release.from_json(transaction.release.to_json()).kind == "heal"
+    upgrade = replace(transaction, release=replace(transaction.release, kind="upgrade"))
+    assert transaction.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
     assert checks.drift(host(release={"kind": "heal"})) == checks.drift(host()) == ()
     quiet = {"report": ModelReport(), "release": {"kind": "heal"}}
     assert checks.running_model(host(**quiet)) == MODEL
-    assert (made.release.is_undo, made.release.change) == (False, REQUEST.id)
+    assert (transaction.release.is_undo, transaction.release.change) == (False, REQUEST.id)
 
 
 def test_a_release_that_names_no_limit_gets_the_fleets(host: MakeHost) -> None:
     state = host(release=replace(release(ID, MODEL), desired=Desired(MODEL, 1024, 0, ID)), unit={"active": "failed"})
-    made = healed(state).transaction
-    assert made is not None
-    assert made.release.desired.nofile_requested == REQUEST.nofile
+    transaction = healed(state).transaction
+    assert transaction is not None
+    assert transaction.release.desired.nofile_requested == REQUEST.nofile
 
 
 def test_what_no_release_fixes_is_refused_with_what_does(host: MakeHost) -> None:
     plan = healed(host(settings={"file": File("0:0", "644", "b" * 64)}))
     assert plan.transaction is None
-    told = "to release the same again would fix nothing here. J107 settings-owner: on web-1: chown 1000:1000"
-    assert plan.refusal.startswith(told)
+    refusal = "to release the same again would fix nothing here. J107 settings-owner: on web-1: chown 1000:1000"
+    assert plan.refusal.startswith(refusal)
 
 
 def test_a_limit_that_can_be_raised_now_is_for_an_upgrade(host: MakeHost) -> None:
@@ -141,13 +141,13 @@ def test_a_shadow_is_refused_and_named(host: MakeHost) -> None:
 
 
 def test_an_own_release_says_what_to_run(host: MakeHost) -> None:
-    found = told(HERE, host(), {"web-2": release(NEWER, OPUS)})
+    found = desired_of(HERE, host(), {"web-2": release(NEWER, OPUS)})
     assert found == Desired(MODEL, 1_048_576, 2_147_483_646, ID)
 
 
 def test_back_before_jada_there_is_nothing_to_heal_to(host: MakeHost) -> None:
     state = host(release=release(ID, "claude-haiku-4.5", wanted_release=""), unit={"active": "failed"})
-    assert told(HERE, state) is None
+    assert desired_of(HERE, state) is None
     assert "rolled back to what it had before jada" in healed(state).refusal
 
 
@@ -158,7 +158,7 @@ STRANGERS = [{"release": None}, {"release": release(ID, MODEL, role="other")}]
 def test_a_new_host_or_role_runs_what_this_machine_saw_its_role_run(host: MakeHost, stranger: dict[str, Any]) -> None:
     peers = {"web-2": release(NEWER, OPUS), "web-3": release(ID, MODEL), "db-1": release(LATER, SONNET, role="other")}
     recorded = {"web-2": entry(NEWER, OPUS, "web-2"), "web-3": entry(ID, MODEL, "web-3")}
-    desired = told(HERE, host(**stranger), peers, recorded)
+    desired = desired_of(HERE, host(**stranger), peers, recorded)
     assert desired == Desired(OPUS, FLEET.limits.nofile, FLEET.limits.nofile)
 
 
@@ -178,14 +178,14 @@ def test_a_new_host_or_role_runs_what_this_machine_saw_its_role_run(host: MakeHo
 def test_fleet_yml_comes_before_what_a_peer_alone_says(
     host: MakeHost, stranger: dict[str, Any], recorded: dict[str, HostEntry]
 ) -> None:
-    desired = told(HERE, host(**stranger), {"web-2": release(NEWER, OPUS)}, recorded)
+    desired = desired_of(HERE, host(**stranger), {"web-2": release(NEWER, OPUS)}, recorded)
     assert desired == Desired("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)
 
 
 def test_peers_have_a_word_where_nothing_else_has_one(host: MakeHost) -> None:
     """Their models, of the catalogue; never their limits."""
     peers = {"web-2": release(NEWER, OPUS, role="no-model"), "web-3": release(ID, MODEL, role="no-model")}
-    desired = told(replace(HERE, role="no-model"), host(release=None), peers)
+    desired = desired_of(replace(HERE, role="no-model"), host(release=None), peers)
     assert desired == Desired(OPUS, FLEET.limits.nofile, FLEET.limits.nofile)
 
 
@@ -204,7 +204,7 @@ def test_peers_have_a_word_where_nothing_else_has_one(host: MakeHost) -> None:
 def test_no_word_of_a_peer_counts_that_can_not_be_right(host: MakeHost, number: str, model: str) -> None:
     """A model that nobody here knows, or a time that has not come: root there decides for no other host."""
     peers = {"web-2": release(number, model, role="no-model"), "web-3": release(ID, MODEL, role="no-model")}
-    desired = told(replace(HERE, role="no-model"), host(release=None), peers)
+    desired = desired_of(replace(HERE, role="no-model"), host(release=None), peers)
     assert desired is not None
     assert desired.model == MODEL
 
@@ -212,7 +212,7 @@ def test_no_word_of_a_peer_counts_that_can_not_be_right(host: MakeHost, number: 
 def test_a_peers_clock_may_be_a_little_ahead_and_its_model_one_that_was_seen_to_run(host: MakeHost) -> None:
     peers = {"web-2": release("20261126-120300-cccc", "gateway/claude", role="no-model")}
     recorded = {"db-1": entry(ID, "gateway/claude", "db-1")}
-    desired = told(replace(HERE, role="no-model"), host(release=None), peers, recorded)
+    desired = desired_of(replace(HERE, role="no-model"), host(release=None), peers, recorded)
     assert desired is not None
     assert desired.model == "gateway/claude"
 
@@ -235,7 +235,7 @@ def test_a_peer_counts_only_for_the_role_that_fleet_yml_gives_it(host: MakeHost)
 
 def test_hosts_that_went_back_before_jada_are_no_example(host: MakeHost) -> None:
     peers = {"web-2": release(NEWER, OPUS, wanted_release="")}
-    desired = told(HERE, host(release=None), peers, {"web-2": entry(NEWER, OPUS, "web-2")})
+    desired = desired_of(HERE, host(release=None), peers, {"web-2": entry(NEWER, OPUS, "web-2")})
     assert desired is not None
     assert desired.model == "claude-haiku-4.5"
 
@@ -245,7 +245,7 @@ def test_a_reinstalled_host_runs_what_it_ran_unless_its_role_has_moved_on(
     host: MakeHost, number: str, expected: str
 ) -> None:
     recorded = {"web-1": entry(number, OPUS, "web-1"), "web-2": entry(ID, MODEL, "web-2")}
-    desired = told(HERE, host(release=None), {"web-2": release(ID, MODEL)}, recorded)
+    desired = desired_of(HERE, host(release=None), {"web-2": release(ID, MODEL)}, recorded)
     assert desired is not None
     assert desired.model == expected
 
@@ -253,22 +253,22 @@ def test_a_reinstalled_host_runs_what_it_ran_unless_its_role_has_moved_on(
 @pytest.mark.parametrize("model", ["", "opus", "opus[1m]", "x\ny"])
 def test_a_record_of_what_no_fleet_is_pinned_to_says_nothing(host: MakeHost, model: str) -> None:
     """As of a host that was rolled back to what it had before jada."""
-    desired = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, model, "web-1")})
+    desired = desired_of(HERE, host(release=None), {}, {"web-1": entry(NEWER, model, "web-1")})
     assert desired is not None
     assert desired.model == "claude-haiku-4.5"
 
 
 def test_what_was_read_back_from_a_host_says_nothing(host: MakeHost) -> None:
     """A manifest may name another fleet, and so the host of another that has the same name."""
-    desired = told(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", HostOutcome.DONE)})
+    desired = desired_of(HERE, host(release=None), {}, {"web-1": entry(NEWER, OPUS, "web-1", HostOutcome.DONE)})
     assert desired is not None
     assert desired.model == "claude-haiku-4.5"
 
 
 def test_fleet_yml_has_the_last_word_where_no_release_has_one(host: MakeHost) -> None:
-    desired = told(HERE, host(release=None))
+    desired = desired_of(HERE, host(release=None))
     assert desired == Desired("claude-haiku-4.5", FLEET.limits.nofile, FLEET.limits.nofile)
-    assert told(replace(HERE, role="no-model"), host(release=None)) is None
+    assert desired_of(replace(HERE, role="no-model"), host(release=None)) is None
 
 
 def test_a_host_that_nothing_is_known_of_is_refused(host: MakeHost) -> None:

@@ -1,4 +1,4 @@
-"""What a rollout makes of each way a host can answer: its outcome, the exit code, what is told and what is recorded."""
+"""A rollout on each way a host can answer: its outcome, the exit code, all that is printed and recorded."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ LOST = HostError("the connection to web-1 was lost while it was being changed", 
 
 @dataclass
 class Rollout:
-    """How a rollout to one host ended: `told` is all that was printed."""
+    """The end of a rollout to one host: `output` is all that was printed."""
 
     exit: Exit
-    told: str
+    output: str
     recorded: dict[str, HostOutcome]
     engine: FakeEngine
 
@@ -66,12 +66,12 @@ def rolled(
         )
         # As the first look did, before anything else could happen.
         seen = HostResults(
-            (name, one if isinstance(one, State | HostError) else host()) for name, one in states.items()
+            (name, state if isinstance(state, State | HostError) else host()) for name, state in states.items()
         )
         code = run_rollout(session, REQUEST, upgrade, kind="upgrade", title="t", options=options, seen=seen)
         printed = capsys.readouterr()
         with open_records() as records:
-            recorded = {one.host: one.outcome for one in records.hosts(REQUEST.id)}
+            recorded = {entry.host: entry.outcome for entry in records.hosts(REQUEST.id)}
         return Rollout(code, printed.out + printed.err, recorded, engine)
 
     return roll
@@ -84,12 +84,12 @@ def upgrade(_: str, state: State) -> Plan:
 def test_a_host_that_does_as_it_is_told_is_verified(rolled: Callable[..., Rollout]) -> None:
     done = rolled()
     assert (done.exit, done.recorded) == (Exit.OK, {"web-1": HostOutcome.VERIFIED})
-    assert f"web-1 verified: runs {OPUS}" in done.told
-    assert "1 host: 1 verified; 1 on opus-5." in done.told
+    assert f"web-1 verified: runs {OPUS}" in done.output
+    assert "1 host: 1 verified; 1 on opus-5." in done.output
 
 
 @pytest.mark.parametrize(
-    ("result", "outcome", "code", "told"),
+    ("result", "outcome", "code", "message"),
     [
         (Result.RESTORED, HostOutcome.ROLLED_BACK, Exit.ROLLED_BACK, "failed, rolled back and runs"),
         (Result.BROKEN, HostOutcome.ROLLBACK_FAILED, Exit.FAILED, "Needs you: web-1"),
@@ -98,12 +98,12 @@ def test_a_host_that_does_as_it_is_told_is_verified(rolled: Callable[..., Rollou
     ],
 )
 def test_each_result_of_a_change_has_its_outcome(
-    rolled: Callable[..., Rollout], result: Result, outcome: HostOutcome, code: Exit, told: str
+    rolled: Callable[..., Rollout], result: Result, outcome: HostOutcome, code: Exit, message: str
 ) -> None:
     done = rolled(Outcome(result, "because", ()))
     assert (done.exit, done.recorded) == (code, {"web-1": outcome})
-    assert told in done.told
-    assert "because" in done.told
+    assert message in done.output
+    assert "because" in done.output
 
 
 def test_every_result_is_tried_here() -> None:
@@ -132,22 +132,22 @@ def test_what_is_done_by_its_own_word_alone_is_unproven(
     """The look behind it sees another release."""
     done = rolled(DONE, after=host())
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.UNPROVEN})
-    assert "what runs is not what was asked for" in done.told
+    assert "what runs is not what was asked for" in done.output
 
 
 @pytest.mark.parametrize("after", [HostError("web-1 can't be reached"), ValueError("secret")])
 def test_a_host_that_is_gone_after_its_change_is_unproven(rolled: Callable[..., Rollout], after: BaseException) -> None:
     done = rolled(DONE, after=after)
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.UNPROVEN})
-    assert "the host says that it is done, but" in done.told
-    assert "secret" not in done.told
+    assert "the host says that it is done, but" in done.output
+    assert "secret" not in done.output
 
 
 @pytest.mark.parametrize("after", [HostError("web-1 can't be reached"), ValueError("secret")])
 def test_a_host_that_went_back_unseen_needs_somebody(rolled: Callable[..., Rollout], after: BaseException) -> None:
     done = rolled(Outcome(Result.RESTORED, "it crashed", ()), after=after)
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.ROLLBACK_FAILED})
-    assert "it crashed; it says that it rolled back, but" in done.told
+    assert "it crashed; it says that it rolled back, but" in done.output
 
 
 def test_a_host_that_went_back_and_does_not_run_needs_somebody(
@@ -155,7 +155,7 @@ def test_a_host_that_went_back_and_does_not_run_needs_somebody(
 ) -> None:
     done = rolled(Outcome(Result.RESTORED, "it crashed", ()), after=host(unit={"active": "failed"}))
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.ROLLBACK_FAILED})
-    assert "rolled back, but it does NOT run. it crashed" in done.told
+    assert "rolled back, but it does NOT run. it crashed" in done.output
 
 
 @pytest.mark.parametrize("error", [LOST, *OTHERS])
@@ -163,7 +163,7 @@ def test_trouble_that_is_known_is_told_as_it_is(rolled: Callable[..., Rollout], 
     """A link that was lost, and all kinds of hosts that are not the one that was meant."""
     done = rolled(error)
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.UNREACHABLE})
-    assert f"web-1 unreachable: {error.message}" in done.told
+    assert f"web-1 unreachable: {error.message}" in done.output
     assert done.engine.connections["web-1"].log == ["apply"]
 
 
@@ -181,7 +181,7 @@ def test_after_trouble_that_nobody_foresaw_a_look_tells_how_it_ended(
 def test_a_host_that_was_not_seen_is_not_changed(rolled: Callable[..., Rollout], error: HostError) -> None:
     done = rolled(before=error)
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.UNREACHABLE})
-    assert f"Unreachable {error.message}" in done.told
+    assert f"Unreachable {error.message}" in done.output
     assert done.engine.changed == []
 
 
@@ -191,7 +191,7 @@ def test_one_hosts_trouble_leaves_the_others_to_be_changed(rolled: Callable[...,
     assert done.recorded == {
         "bad": HostOutcome.UNPROVEN, "good": HostOutcome.VERIFIED, "fine": HostOutcome.VERIFIED,
     }  # fmt: skip
-    assert "secret" not in done.told
+    assert "secret" not in done.output
 
 
 def test_a_host_that_is_being_changed_is_left_alone(rolled: Callable[..., Rollout], host: Callable[..., State]) -> None:
@@ -204,7 +204,7 @@ def test_past_the_deadline_no_host_is_begun(rolled: Callable[..., Rollout]) -> N
     done = rolled(late=True, names=("web-1", "web-2"))
     assert done.exit is Exit.FAILED
     assert done.recorded == {"web-1": HostOutcome.NOT_STARTED, "web-2": HostOutcome.NOT_STARTED}
-    assert f"deadline of {FLEET.deadline} s had passed" in done.told
+    assert f"deadline of {FLEET.deadline} s had passed" in done.output
     assert done.engine.changed == []
 
 
@@ -214,35 +214,35 @@ def test_after_ctrl_c_no_other_host_is_begun(rolled: Callable[..., Rollout], mon
     apply = FakeEngine.imap
 
     def press_after_the_first(*argv: object) -> Iterator[tuple[str, object]]:
-        for one in apply(*argv):  # type: ignore[arg-type]
+        for step in apply(*argv):  # type: ignore[arg-type]
             pressed.append(True)
-            yield one
+            yield step
 
     monkeypatch.setattr(signals, "stopped", lambda: bool(pressed))
     monkeypatch.setattr(FakeEngine, "imap", press_after_the_first)
     done = rolled(names=("web-1", "web-2"))
     assert done.exit is Exit.STOPPED
     assert done.recorded == {"web-1": HostOutcome.VERIFIED, "web-2": HostOutcome.NOT_STARTED}
-    assert "web-2 was not begun: jada was told to stop" in done.told
+    assert "web-2 was not begun: jada was told to stop" in done.output
     assert done.engine.changed == ["web-1"]
 
 
 def test_a_record_that_turns_unwritable_meanwhile_hides_no_outcome(
     rolled: Callable[..., Rollout], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was begun is on record; how it ended is printed, with why it could not be written."""
+    """The begin is on record; the end is printed, with why it could not be written."""
     monkeypatch.setattr(sqlite.Records, "update", lambda *_: (_ for _ in ()).throw(JadaError("disk full")))
     done = rolled()
     assert done.exit is Exit.OK
-    assert "web-1 verified" in done.told
-    assert "disk full" in done.told
+    assert "web-1 verified" in done.output
+    assert "disk full" in done.output
     assert done.recorded == {"web-1": HostOutcome.IN_PROGRESS}
 
 
 def test_a_dry_run_changes_and_records_nothing(rolled: Callable[..., Rollout]) -> None:
     done = rolled(options=replace(OPTIONS, dry_run=True))
     assert (done.exit, done.recorded, done.engine.changed) == (Exit.OK, {}, [])
-    assert done.told.endswith("Dry run: nothing was changed.\n")
+    assert done.output.endswith("Dry run: nothing was changed.\n")
 
 
 def test_where_all_run_what_was_asked_for_there_is_nothing_to_do(
@@ -257,4 +257,4 @@ def test_where_all_run_what_was_asked_for_there_is_nothing_to_do(
     )
     done = rolled(before=settled)
     assert (done.exit, done.recorded, done.engine.changed) == (Exit.OK, {}, [])
-    assert "Nothing to do on 1 host: web-1" in done.told
+    assert "Nothing to do on 1 host: web-1" in done.output

@@ -19,11 +19,11 @@ import gevent
 import pytest
 
 from jada import Exit, Host, HostError, JadaError, Service, attempt
-from jada.cli.commands.history import each_read
+from jada.cli.commands.history import read_each
 from jada.cli.drift.evaluate import Status, evaluate
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
-from jada.cli.results import each_judged
+from jada.cli.results import judge_each
 from jada.cli.rollout import run
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
@@ -38,7 +38,7 @@ from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Transaction
 from tests.fakes import DONE, FakeEngine
 
-# What one host may bring about; none may pass.
+# Errors that one host may bring about; none may pass.
 TROUBLES = [
     OverflowError("secret"), RecursionError(), MemoryError(), UnicodeDecodeError("utf-8", b"secret", 0, 1, "x"),
     ValueError("secret"), TypeError("secret"), EOFError("secret"), SystemExit(3), OSError(104, "reset", "secret"),
@@ -55,12 +55,12 @@ def test_any_trouble_with_a_host_becomes_an_error_that_names_it_and_tells_no_val
     def fail() -> None:
         raise trouble
 
-    told = attempt("web-1", fail)
-    assert isinstance(told, HostError)
-    assert told.message.startswith("web-1: jada could not judge what it saw there (")
-    assert type(trouble).__name__ in told.message
-    assert "secret" not in told.message + told.hint
-    assert told.__cause__ is trouble
+    error = attempt("web-1", fail)
+    assert isinstance(error, HostError)
+    assert error.message.startswith("web-1: jada could not judge what it saw there (")
+    assert type(trouble).__name__ in error.message
+    assert "secret" not in error.message + error.hint
+    assert error.__cause__ is trouble
 
 
 def test_what_is_of_no_one_host_and_what_the_user_wants_pass() -> None:
@@ -91,9 +91,9 @@ def test_errors_of_ours_and_time_limits_are_a_hosts_own_during_a_visit(error: Ba
         raise error
 
     engine = SshEngine({"a": {"ssh_hostname": "192.0.2.1"}}, SERVICE, {})
-    ((_, told),) = engine.imap("a", visit)
-    assert isinstance(told, HostError)
-    assert told.message.startswith("a")
+    ((_, result),) = engine.imap("a", visit)
+    assert isinstance(result, HostError)
+    assert result.message.startswith("a")
 
 
 @pytest.mark.parametrize(("is_active", "closed"), [(True, []), (False, ["a"])])
@@ -142,10 +142,10 @@ def test_a_host_that_can_not_be_judged_was_not_checked_and_the_others_were(
 def test_why_a_host_could_not_be_judged_is_a_finding(host: Callable[..., State]) -> None:
     state = host(process={"started": None}, unit={"restarts": 1})
     found = evaluate(FLEET, [Host("a", "x", "static", role="r")], {"a": state}, {}, datetime(2027, 1, 1, tzinfo=UTC))
-    (one,) = found.hosts[0].findings
-    assert one.finding.code == "J408"
-    assert one.finding.actual == "a: jada could not judge what it saw there (TypeError)"
-    assert "report" in one.finding.fix_on("a")
+    (unchecked,) = found.hosts[0].findings
+    assert unchecked.finding.code == "J408"
+    assert unchecked.finding.actual == "a: jada could not judge what it saw there (TypeError)"
+    assert "report" in unchecked.finding.fix_on("a")
 
 
 def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:
@@ -153,9 +153,9 @@ def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:
         return name if state.now else str(1 / 0)
 
     seen: dict[str, State | HostError] = {"a": host(), "b": host(now=0), "c": HostError("off")}
-    told = each_judged(seen, tell)
-    assert told["a"] == "a"
-    assert [str(told[name]) for name in "bc"] == [
+    results = judge_each(seen, tell)
+    assert results["a"] == "a"
+    assert [str(results[name]) for name in "bc"] == [
         "b: jada could not judge what it saw there (ZeroDivisionError)",
         "off",
     ]
@@ -164,10 +164,10 @@ def test_each_host_is_told_by_itself(host: Callable[..., State]) -> None:
 def test_a_forged_record_of_a_host_is_kept_as_words_or_is_that_hosts_trouble() -> None:
     release = Release("id\n::error::x", "upgrade", Desired("\ud800", 1), Desired("", 0), who="\x1b[2J")
     listed = replace(release, id=cast("str", ["id"]))
-    bad = {name: (HistoryEntry(cast("Release", one), ""),) for name, one in (("b", None), ("c", listed))}
-    told = each_read({"a": (HistoryEntry(release, "\u202e"),), **bad, "d": HostError("off")})
-    assert [isinstance(told[name], HostError) for name in "abcd"] == [False, True, True, True]
-    ((entry, result),) = cast("list[Any]", told["a"])
+    bad = {name: (HistoryEntry(cast("Release", past), ""),) for name, past in (("b", None), ("c", listed))}
+    results = read_each({"a": (HistoryEntry(release, "\u202e"),), **bad, "d": HostError("off")})
+    assert [isinstance(results[name], HostError) for name in "abcd"] == [False, True, True, True]
+    ((entry, result),) = cast("list[Any]", results["a"])
     assert (entry.id, entry.model, entry.who, result.detail) == (r"id\n::error::x", r"\ud800", r"\x1b[2J", r"\u202e")
 
 
@@ -184,7 +184,7 @@ def rolled(
     """rolled(a=(apply, look), …): an upgrade of these hosts; its exit code, and the outcomes in the record."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     request = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00")
-    made = Release(request.id, "upgrade", Desired("claude-sonnet-4.6", 1), Desired("old", 0))
+    release = Release(request.id, "upgrade", Desired("claude-sonnet-4.6", 1), Desired("old", 0))
 
     def roll(planner: Callable[[str, State], Plan] | None = None, **answers: tuple[Any, Any]) -> Any:
         hosts = tuple(Host(name, "192.0.2.1", "static") for name in answers)
@@ -192,11 +192,11 @@ def rolled(
         seen: dict[str, State | HostError] = {name: host() for name in answers}
 
         def plan(name: str, state: State) -> Plan:
-            return Plan(Transaction(made, state, SERVICE, "ann"), diff=((f"--- {name}",),))
+            return Plan(Transaction(release, state, SERVICE, "ann"), diff=((f"--- {name}",),))
 
         code = run_rollout(session, request, planner or plan, kind="upgrade", title="t", options=OPTIONS, seen=seen)
         with open_records() as records:
-            return code, {one.host: one.outcome for one in records.hosts(request.id)}
+            return code, {entry.host: entry.outcome for entry in records.hosts(request.id)}
 
     return roll
 
@@ -212,11 +212,11 @@ def test_the_deadline_counts_from_the_answer_to_the_question(
     """An agreed change begins, however late the answer came; with --yes there is nothing to wait for."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(run, "agree", lambda _, __, options: not options.yes)
-    made = cast("Release", done.release)
-    request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
+    release = cast("Release", done.release)
+    request = Request(release.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
     for yes, code in ((True, Exit.FAILED), (False, Exit.OK)):
         late = FleetSession(FLEET, (Host("a", "x", "static"),), answering({"a": (DONE, done)}), time.monotonic() - 1)
-        plan = Plan(Transaction(made, host(), SERVICE, "ann"))
+        plan = Plan(Transaction(release, host(), SERVICE, "ann"))
         options = replace(OPTIONS, yes=yes)
         made_plan = cast("Any", lambda *_, plan=plan: plan)
         assert (
@@ -251,10 +251,10 @@ def test_an_answer_that_jada_can_not_use_is_looked_behind(
     code, outcomes = rolled(a=(trouble, done), b=(trouble, host()), c=(trouble, trouble), d=(DONE, done))
     assert outcomes == {"a": "verified", "b": "unproven", "c": "unproven", "d": "verified"}
     assert code is Exit.FAILED
-    told = capsys.readouterr().out
-    assert f"b {HostOutcome.UNPROVEN.label}: b: jada could not tell how its change ended" in told
-    assert "J403" in told
-    assert "secret" not in told
+    output = capsys.readouterr().out
+    assert f"b {HostOutcome.UNPROVEN.label}: b: jada could not tell how its change ended" in output
+    assert "J403" in output
+    assert "secret" not in output
 
 
 @each_trouble
@@ -284,10 +284,10 @@ def test_a_host_that_can_not_be_shown_or_recorded_in_full_ends_nothing(
     broken = replace(done, process=replace(done.process, started="x"))  # type: ignore[type-var]
     _, outcomes = rolled(a=(DONE, odd), b=(DONE, done), c=(DONE, broken))
     assert outcomes == {"a": "unproven", "b": "verified", "c": "verified"}
-    told = capsys.readouterr().out
-    assert "[/y]" in told
-    assert "c verified: c: jada could not show what it saw there (TypeError)" in told
-    assert r"\ud800" in told
+    output = capsys.readouterr().out
+    assert "[/y]" in output
+    assert "c verified: c: jada could not show what it saw there (TypeError)" in output
+    assert r"\ud800" in output
 
 
 def test_what_is_known_is_recorded_even_when_the_user_leaves(
@@ -296,7 +296,7 @@ def test_what_is_known_is_recorded_even_when_the_user_leaves(
     with pytest.raises(KeyboardInterrupt):
         rolled(a=(DONE, done), b=(KeyboardInterrupt(), done), c=(DONE, done))
     with open_records() as records:
-        outcomes = {one.host: one.outcome for one in records.hosts("20270101-120000-aaaa")}
+        outcomes = {entry.host: entry.outcome for entry in records.hosts("20270101-120000-aaaa")}
     assert outcomes == {"a": "verified", "b": "in_progress", "c": "in_progress"}
 
 
@@ -305,7 +305,7 @@ def test_only_the_way_back_goes_on_without_a_record(
     kind: str, done: State, host: Callable[..., State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Corrupt, of a newer jada, or where no folder can be made: all the same to the hosts."""
-    made = cast("Release", done.release)
+    release = cast("Release", done.release)
     newer = tmp_path / "newer/jada"
     newer.mkdir(parents=True)
     corrupt = tmp_path / "corrupt/jada"
@@ -320,10 +320,10 @@ def test_only_the_way_back_goes_on_without_a_record(
         session = FleetSession(
             FLEET, (Host("a", "x", "static"),), answering({"a": (DONE, done)}), time.monotonic() + 1000
         )
-        request = Request(made.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
+        request = Request(release.id, "f", "ann@box", "2027-01-01T12:00:00+00:00")
 
         def run(session: FleetSession = session, request: Request = request) -> Exit:
-            plan = Plan(Transaction(made, host(), SERVICE, "ann"))
+            plan = Plan(Transaction(release, host(), SERVICE, "ann"))
             return run_rollout(
                 session, request, lambda *_: plan, kind=kind, title="t", options=OPTIONS, seen={"a": host()}
             )
@@ -380,16 +380,16 @@ signals.over(0)
     ],
 )
 def test_connections_live_on_while_a_question_waits(typed: bytes, answer: str) -> None:
-    """What keeps them alive runs until there is an answer: here it is awaited before one is given."""
+    """Their keep-alive runs until there is an answer: here it is awaited before one is given."""
     main, side = pty.openpty()
     login = partial(os.login_tty, side)
     done = subprocess.Popen([sys.executable, "-c", ASK], preexec_fn=login, pass_fds=(side,))  # noqa: PLW1509
     os.close(side)
-    told = b""
-    while b"[y/N]" not in told or b"alive" not in told:
-        told += os.read(main, 1000)
+    output = b""
+    while b"[y/N]" not in output or b"alive" not in output:
+        output += os.read(main, 1000)
     os.write(main, typed)
-    while answer.encode() not in told.partition(b"alive")[2]:
-        told += os.read(main, 1000)
+    while answer.encode() not in output.partition(b"alive")[2]:
+        output += os.read(main, 1000)
     assert done.wait() == 0
     os.close(main)

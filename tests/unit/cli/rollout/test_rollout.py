@@ -53,10 +53,10 @@ def states(host: Callable[..., State]) -> dict[str, State]:
     on_opus = Desired(OPUS, 4096, 4096, "20261124-110000-aaaa")
     first = Release("20261124-110000-aaaa", "upgrade", on_opus, Desired("", 0), role="r")
     last = release.upgrade("20261124-120000-aaaa", first.desired, Desired(SONNET, 4096, 4096), role="r")
-    one = host(
+    state = host(
         release=last, history=(HistoryEntry(first, ""), HistoryEntry(last, "")), process={"soft": 4096, "hard": 4096}
     )
-    return {"web-2": one, "web-10": one}
+    return {"web-2": state, "web-10": state}
 
 
 @pytest.fixture
@@ -95,10 +95,10 @@ def test_a_dry_run_under_a_lock_shows_the_plan_and_that_it_would_end_there(
     note = f"f is locked: web-10 by {ANN}: that would stop this here. To go on: {hint}"
     assert f"  Note {note}\n" in done.stdout
     assert "Dry run: nothing was changed." in done.stdout
-    told = json.loads(command(*argv, "--dry-run", "--json").stdout)
-    assert told["exit"] == Exit.LOCKED
-    assert note in told["notes"]
-    assert {one["outcome"] for one in told["hosts"]} == {"planned"}
+    report = json.loads(command(*argv, "--dry-run", "--json").stdout)
+    assert report["exit"] == Exit.LOCKED
+    assert note in report["notes"]
+    assert {row["outcome"] for row in report["hosts"]} == {"planned"}
     done = command(*argv, "--yes")
     assert (done.exception.exit_code, done.exception.hint) == (Exit.LOCKED, hint)  # type: ignore[union-attr]
 
@@ -113,7 +113,7 @@ def test_a_rollback_that_goes_forward_again_is_recorded_as_that(command: Command
     for argv in (("rollback",), ("rollback", "--redo"), ("rollback",)):
         assert command(*argv, "--yes").return_value == Exit.OK
     with open_records() as kept:
-        assert [one.kind for one in kept.entries("f", None, 9)] == ["rollback", "redo", "rollback"]
+        assert [entry.kind for entry in kept.entries("f", None, 9)] == ["rollback", "redo", "rollback"]
 
 
 @pytest.mark.parametrize("redo", [(), ("--redo",)])
@@ -126,10 +126,10 @@ def test_a_change_that_was_cut_off_makes_no_other_thing_of_a_rollback(
         REQUEST,
         "rollback",
         {
-            name: plan.redo(REQUEST, "r", one, SERVICE, "20261124-120000-aaaa")
+            name: plan.redo(REQUEST, "r", state, SERVICE, "20261124-120000-aaaa")
             if redo
-            else plan.rollback(REQUEST, "r", "", one, SERVICE, "20261124-120000-aaaa")
-            for name, one in {
+            else plan.rollback(REQUEST, "r", "", state, SERVICE, "20261124-120000-aaaa")
+            for name, state in {
                 **states, "cut": replace(states["web-2"], unfinished_transaction="20261124-120000-aaaa")
             }.items()
         },
@@ -177,8 +177,8 @@ def test_what_is_told_of_several_hosts_is_told_once(capsys: pytest.CaptureFixtur
         "f": HostError("f is off"),
     }
     show_plan("t", plans)
-    told = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
-    assert told == ["t", "Unreachable f is off", "Refused a, c: no", "Refused e: never", "Locked b, d by ann"]
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert lines == ["t", "Unreachable f is off", "Refused a, c: no", "Refused e: never", "Locked b, d by ann"]
 
 
 OUTCOMES = {
@@ -226,11 +226,11 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
         )
         return code, capsys.readouterr().out
 
-    code, told = run(OPTIONS)
+    code, output = run(OPTIONS)
     assert code is Exit.STOPPED
-    assert f"✗ web-2 {HostOutcome.ROLLBACK_FAILED.label}: it crashed" in told
-    assert "2 hosts: 1 failed and needs you, 1 not started" in told
-    assert told.endswith("\nNeeds you: web-2\n")
-    code, told = run(replace(OPTIONS, as_json=True))
+    assert f"✗ web-2 {HostOutcome.ROLLBACK_FAILED.label}: it crashed" in output
+    assert "2 hosts: 1 failed and needs you, 1 not started" in output
+    assert output.endswith("\nNeeds you: web-2\n")
+    code, output = run(replace(OPTIONS, as_json=True))
     assert code is Exit.STOPPED
-    assert [one["outcome"] for one in json.loads(told)["hosts"]] == ["rollback_failed", "not_started"]
+    assert [row["outcome"] for row in json.loads(output)["hosts"]] == ["rollback_failed", "not_started"]

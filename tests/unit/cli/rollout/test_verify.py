@@ -1,4 +1,4 @@
-"""Judging a host after its change, and the row that scripts get of it."""
+"""The check of a host after its change, and the row that scripts get of it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+0
 
 
 def test_a_look_behind_the_change_needs_no_second_one(host: Callable[..., State]) -> None:
-    made = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
-    assert made.transaction
-    after = changed(host(), made.transaction)
+    upgrade = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
+    assert upgrade.transaction
+    after = changed(host(), upgrade.transaction)
     connection = FakeConnection("web-1", {"web-1": after})
-    assert verify("web-1", connection, made, replace(DONE, seen=after), False).outcome is HostOutcome.VERIFIED
+    assert verify("web-1", connection, upgrade, replace(DONE, seen=after), False).outcome is HostOutcome.VERIFIED
     assert connection.log == []
-    assert verify("web-1", connection, made, DONE, False).outcome is HostOutcome.VERIFIED
+    assert verify("web-1", connection, upgrade, DONE, False).outcome is HostOutcome.VERIFIED
     assert connection.log == ["look"]
 
 
@@ -34,10 +34,12 @@ def test_a_look_behind_the_change_needs_no_second_one(host: Callable[..., State]
 def test_the_row_of_a_host_tells_what_was_seen_and_null_for_the_rest(
     host: Callable[..., State], is_there: bool
 ) -> None:
-    made = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
-    assert made.transaction
-    connection = FakeConnection("web-1", {"web-1": changed(host(), made.transaction) if is_there else HostError("off")})
-    result = verify("web-1", connection, made, DONE, False)
-    (row,) = as_json({"web-1": result}, {"web-1": made}, {"web-1": ""})
+    upgrade = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
+    assert upgrade.transaction
+    connection = FakeConnection(
+        "web-1", {"web-1": changed(host(), upgrade.transaction) if is_there else HostError("off")}
+    )
+    result = verify("web-1", connection, upgrade, DONE, False)
+    (row,) = as_json({"web-1": result}, {"web-1": upgrade}, {"web-1": ""})
     assert (row["host"], row["role"], row["model_desired"]) == ("web-1", None, "claude-opus-5")
     assert (row["outcome"], row["model_after"]) == (("verified", "claude-opus-5") if is_there else ("unproven", None))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jada import HostError, Service
-from jada.cli.rollout.way_back import Recorded, described, last_change
+from jada.cli.rollout.way_back import Recorded, last_change, rollback_notes
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan, release
 from jada.tasks.plan import Plan, Request
@@ -37,16 +37,16 @@ class Hosts:
         request = request or self.request()
         for name in names:
             state = self.states[name]
-            before = release.found(state.release, state.settings.model, {})
-            made = release.upgrade(request.id, before, Desired(model, 4096, 4096), who=request.who)
-            self.do(name, made, name in fails)
+            before = release.present(state.release, state.settings.model, {})
+            change = release.upgrade(request.id, before, Desired(model, 4096, 4096), who=request.who)
+            self.do(name, change, name in fails)
         return request.id
 
-    def do(self, name: str, made: Release, failed: bool = False) -> None:
+    def do(self, name: str, change: Release, failed: bool = False) -> None:
         state = self.states[name]
-        state = replace(state, history=(*state.history, HistoryEntry(made, "it crashed" if failed else "")))
+        state = replace(state, history=(*state.history, HistoryEntry(change, "it crashed" if failed else "")))
         if not failed:
-            state = replace(_running(state, made.desired.model), release=made)
+            state = replace(_running(state, change.desired.model), release=change)
         self.states[name] = state
 
     def back(self, names: str = "", redo: bool = False, to: str = "", fails: str = "") -> Mapping[str, Plan]:
@@ -60,10 +60,10 @@ class Hosts:
             else plan.rollback(request, "r", to, state, SERVICE, change)
             for name, state in chosen.items()
         }
-        self.notes = list(described(FLEET, chosen, plans, None if to else last, redo))
-        for name, one in plans.items():
-            if one.transaction:
-                self.do(name, one.transaction.release, name in fails)
+        self.notes = list(rollback_notes(FLEET, chosen, plans, None if to else last, redo))
+        for name, step in plans.items():
+            if step.transaction:
+                self.do(name, step.transaction.release, name in fails)
         return plans
 
     @property
@@ -84,13 +84,13 @@ def _running(state: State, model: str) -> State:
 
 @pytest.fixture
 def hosts(host: Callable[..., State]) -> Hosts:
-    made = Hosts(host, *"abcd")
-    made.upgrade(SONNET, "abcd")
-    return made
+    hosts = Hosts(host, *"abcd")
+    hosts.upgrade(SONNET, "abcd")
+    return hosts
 
 
 def moved(plans: Mapping[str, Plan]) -> str:
-    return "".join(name for name, one in plans.items() if one.transaction)
+    return "".join(name for name, plan in plans.items() if plan.transaction)
 
 
 def test_a_host_that_put_itself_back_is_not_sent_further(hosts: Hosts) -> None:
@@ -111,7 +111,7 @@ def test_run_twice_it_does_nothing_more_and_says_how_to_go_forward(hosts: Hosts)
     assert (moved(hosts.back(redo=True)), hosts.on) == ("abcd", "oooo")
     assert moved(hosts.back(redo=True)) == ""
     assert "was no rollback" in hosts.notes[0]
-    # What was done again can be undone again.
+    # A change that was done again can be undone again.
     assert (moved(hosts.back()), hosts.on) == ("abcd", "ssss")
     assert moved(hosts.back()) == ""
 
@@ -193,11 +193,13 @@ def test_a_host_that_came_to_the_change_from_above_goes_below_it(hosts: Hosts) -
 
 
 def test_a_host_that_jada_never_changed_stays(host: Callable[..., State]) -> None:
-    made = Hosts(host, *"abcd")
-    assert {one.refusal for one in made.back().values()} == {"it has no earlier release: jada never changed this host"}
-    made.upgrade(OPUS, "a")
-    assert (moved(made.back()), made.on) == ("a", "----")
-    assert len(made.notes) == 1
+    hosts = Hosts(host, *"abcd")
+    assert {plan.refusal for plan in hosts.back().values()} == {
+        "it has no earlier release: jada never changed this host"
+    }
+    hosts.upgrade(OPUS, "a")
+    assert (moved(hosts.back()), hosts.on) == ("a", "----")
+    assert len(hosts.notes) == 1
 
 
 def test_a_release_of_the_future_decides_for_no_other_host(hosts: Hosts) -> None:
@@ -256,7 +258,7 @@ def test_a_change_of_hosts_that_are_gone_sends_no_others_back(hosts: Hosts) -> N
     assert last.change == change
     plans = {name: plan.rollback(hosts.request(), "r", "", hosts.states[name], SERVICE, change) for name in "abc"}
     assert moved(plans) == ""
-    (note,) = described(FLEET, seen, {**plans, "d": HostError("")}, last, False)
+    (note,) = rollback_notes(FLEET, seen, {**plans, "d": HostError("")}, last, False)
     assert note.startswith(f"The last change was release {change}. Unreachable: d.")
 
 
@@ -270,9 +272,11 @@ def test_one_hosts_word_is_not_before_this_machines_record(hosts: Hosts) -> None
     last = last_change(hosts.states, record(change, "abcd"))
     assert last
     assert last.change == change
-    plans = {name: plan.rollback(hosts.request(), "r", "", one, SERVICE, change) for name, one in hosts.states.items()}
+    plans = {
+        name: plan.rollback(hosts.request(), "r", "", state, SERVICE, change) for name, state in hosts.states.items()
+    }
     assert moved(plans).startswith("abc")
-    notes = list(described(FLEET, hosts.states, plans, last, False))
+    notes = list(rollback_notes(FLEET, hosts.states, plans, last, False))
     assert any(f"d tells of a later release {forged}, by mallory" in note for note in notes)
     failed = HistoryEntry(replace(state.release, id=forged), "it crashed")
     hosts.states["d"] = replace(state, history=(*state.history, failed))

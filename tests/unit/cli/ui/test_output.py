@@ -43,7 +43,7 @@ def test_a_file_is_for_all_or_for_those_the_umask_leaves(tmp_path: Path, for_all
     finally:
         os.umask(before)
     assert (tmp_path / "x").stat().st_mode & 0o777 == mode
-    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
 
 
 def test_what_can_not_be_written_is_told_and_nothing_is_left(tmp_path: Path) -> None:
@@ -51,4 +51,4 @@ def test_what_can_not_be_written_is_told_and_nothing_is_left(tmp_path: Path) -> 
     (tmp_path / "x/y").write_text("")
     with pytest.raises(JadaError, match="/x can't be written: Is a directory"):
         write_file(tmp_path / "x", "text")
-    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]

@@ -1,4 +1,4 @@
-"""What is written to a terminal."""
+"""Text as it is written to a terminal."""
 
 from __future__ import annotations
 

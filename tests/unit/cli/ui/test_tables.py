@@ -44,7 +44,7 @@ def test_where_not_even_the_important_ones_fit_there_are_none() -> None:
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What a terminal gets; its console is set by on()."""
+    """A terminal's text; its console is set by on()."""
     monkeypatch.setattr(console.Printer, "is_terminal", True)
     yield io.StringIO()
     del out.__dict__["console"]
@@ -98,9 +98,9 @@ def test_the_status_ends_with_a_total() -> None:
 
 def test_the_model_on_disk_has_to_be_seen_where_it_is_not_the_one_that_runs() -> None:
     row = {"error": None, "model_on_disk": MODEL, "model_running": MODEL}
-    ranks = {one.name: one.rank for one in status._columns([row, {"error": "x"}])}
+    ranks = {column.name: column.rank for column in status._columns([row, {"error": "x"}])}
     assert ranks[status.ON_DISK] > ranks["up"]
-    ranks = {one.name: one.rank for one in status._columns([row, {**row, "model_running": "other"}])}
+    ranks = {column.name: column.rank for column in status._columns([row, {**row, "model_running": "other"}])}
     assert ranks[status.ON_DISK] < ranks["release"]
 
 

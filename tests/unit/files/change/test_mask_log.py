@@ -37,9 +37,9 @@ def mask(line: str, awk: list[str], settings: str = "", environment: str = "") -
     known = settings.replace("\n", "\1") + "\n" + environment.replace("\n", "\2") + "\n"
     command = [shutil.which(awk[0]) or awk[0], *awk[1:], "-f", str(MASK)]
     env = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, input=(known + line).encode(), capture_output=True, check=True, env=env)
-    assert done.stderr == b""
-    return done.stdout.decode().removesuffix("\n")
+    process = subprocess.run(command, input=(known + line).encode(), capture_output=True, check=True, env=env)
+    assert process.stderr == b""
+    return process.stdout.decode().removesuffix("\n")
 
 
 @each_awk
@@ -131,8 +131,8 @@ LONG = "Zm9vYmFyMTIzNDU2Nzg5MGFiY2RlZg"
     ],
 )
 def test_no_secret_stays(line: str, awk: list[str]) -> None:
-    told = mask(line, awk, SETTINGS, ENVIRONMENT)
-    assert "****" in told
+    masked = mask(line, awk, SETTINGS, ENVIRONMENT)
+    assert "****" in masked
     for secret in (
         SECRET,
         LONG,
@@ -146,12 +146,12 @@ def test_no_secret_stays(line: str, awk: list[str]) -> None:
         "K7MDENG",
         "wJalr",
     ):
-        assert secret not in told
+        assert secret not in masked
 
 
 @each_awk
 def test_what_stands_behind_a_secret_is_shown(awk: list[str]) -> None:
-    for line, told in {
+    for line, masked in {
         '{"api_key": "a\\" b", "error": "no route"}': '{"api_key": ****, "error": "no route"}',
         "{'token': 1, 'error': 'no route'}": "{'token': ****, 'error': 'no route'}",
         r'"{\"token\": \"a b\", \"error\": \"no route\"}"': r'"{\"token\": ****, \"error\": \"no route\"}"',
@@ -161,7 +161,7 @@ def test_what_stands_behind_a_secret_is_shown(awk: list[str]) -> None:
         "postgres://u:p/w@host/db is down": "postgres://****@host/db is down",
         "password hunter2 was wrong": "password **** was wrong",
     }.items():
-        assert mask(line, awk) == told
+        assert mask(line, awk) == masked
 
 
 @each_awk

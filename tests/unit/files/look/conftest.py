@@ -14,7 +14,7 @@ import pytest
 
 from jada.tasks.transaction import half_of_root, half_of_user
 
-# What /bin/sh is on Debian and Ubuntu, on Amazon Linux, and in small images.
+# /bin/sh on Debian and Ubuntu, on Amazon Linux, and in small images.
 SHELLS = [words for words in (("dash",), ("bash", "--posix"), ("busybox", "sh")) if shutil.which(words[0])]
 _FRAME = re.compile(r"([A-Za-z][\w.]*\+?) (\d+)\n")
 # As look() and look_as_user() begin.
@@ -43,25 +43,27 @@ class Tree:
         self.file(f"/proc/{pid}/stat", f"{pid} ({comm or words[0]}) S 1 1 1 34816 {' '.join(map(str, range(8, 53)))}\n")
 
     def run(self, script: str, half: str = "root", **values: str) -> str:
-        """What the script prints after the functions of this half, with these variables."""
+        """Runs the script after the functions of this half, with these variables, and returns its output."""
         functions = half_of_root() if half == "root" else half_of_user()
-        given = "".join(f"{name}={shlex.quote(text)}\n" for name, text in {"ROOT": str(self.root), **values}.items())
-        text = functions + given + _BEGIN + script + "\n"
-        done = subprocess.run(self.shell, input=text.encode(), capture_output=True, check=False, cwd=self.root)
-        assert not done.stderr, done.stderr.decode()
-        return done.stdout.decode("latin-1")
+        assignments = "".join(
+            f"{name}={shlex.quote(text)}\n" for name, text in {"ROOT": str(self.root), **values}.items()
+        )
+        text = functions + assignments + _BEGIN + script + "\n"
+        process = subprocess.run(self.shell, input=text.encode(), capture_output=True, check=False, cwd=self.root)
+        assert not process.stderr, process.stderr.decode()
+        return process.stdout.decode("latin-1")
 
-    def said(self, script: str, half: str = "root", **values: str) -> list[tuple[str, str]]:
+    def frames(self, script: str, half: str = "root", **values: str) -> list[tuple[str, str]]:
         """The frames that the script prints: nothing else may be between them."""
-        text, at, found = self.run(script, half, **values), 0, []
+        text, at, fields = self.run(script, half, **values), 0, []
         while at < len(text):
             head = _FRAME.match(text, at)
             assert head, text[at:]
             end = head.end() + int(head[2])
-            found.append((head[1], text[head.end() : end]))
+            fields.append((head[1], text[head.end() : end]))
             assert text[end] == "\n"
             at = end + 1
-        return found
+        return fields
 
 
 @pytest.fixture(params=SHELLS, ids=" ".join)

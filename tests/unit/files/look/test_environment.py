@@ -31,7 +31,7 @@ CASES = [
     ("A='x", ["A=x"]),
     ("A='\\x'", ["A=\\x"]),
     ('A="\\$\\`\\\\\\n\\""', ['A=$`\\\\n"']),
-    # What stands in quotes is no line of its own.
+    # Text in quotes is no line of its own.
     ("N='a\nA=x\n'\nA=y", ["A=y"]),
     ("A='a\nb'", ["A=a b"]),
     # A backslash takes what follows as it is, or takes the end of the line away.

@@ -1,4 +1,4 @@
-"""What a look is made of: functions that do nothing by themselves, and names that both ends know."""
+"""The parts of a look: functions that do nothing by themselves, and names that both ends know."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def functions(names: list[str]) -> list[tuple[str, str, str]]:
 
 def printed(comment: str, head: str = "prints") -> set[str]:
     """The names of the frames that a comment tells."""
-    told = re.findall(rf"^# {head}: (.*(?:\n#  .*)*)", comment, re.M)
-    return {name for text in told for name in text.replace("#", " ").split()}
+    lists = re.findall(rf"^# {head}: (.*(?:\n#  .*)*)", comment, re.M)
+    return {name for text in lists for name in text.replace("#", " ").split()}
 
 
 def of(names: list[str], *heads: str) -> set[str]:
@@ -47,19 +47,21 @@ def test_the_names_that_are_printed_are_those_that_are_taken() -> None:
 
 
 def test_each_function_tells_the_frames_that_it_prints() -> None:
-    said = re.compile(r"\bsay (?:\"([a-z][a-z0-9_.+]*)\"|([a-z][a-z0-9_.+]*)) ")
+    frame = re.compile(r"\bsay (?:\"([a-z][a-z0-9_.+]*)\"|([a-z][a-z0-9_.+]*)) ")
     for comment, name, body in functions([*ROOTS, "user.sh"]):
-        literal = {quoted or plain for quoted, plain in said.findall(body)}
-        told = printed(comment) | printed(comment, "prints as user")
-        assert literal <= told, name
+        literal = {quoted or plain for quoted, plain in frame.findall(body)}
+        documented = printed(comment) | printed(comment, "prints as user")
+        assert literal <= documented, name
         if not re.search(r"\b(say|say_file|awk) ", body):
-            assert not told, name
+            assert not documented, name
 
 
 def test_awk_says_what_the_function_that_runs_it_tells() -> None:
-    said = {match for file in FOLDER.glob("*.awk") for match in re.findall(r'\bsay\("([^"]+)"', file.read_text())}
-    taken = {name.removesuffix("NAME") for name in (*OF_ROOT, *OF_USER)}
-    assert said <= taken
+    printed_by_awk = {
+        match for file in FOLDER.glob("*.awk") for match in re.findall(r'\bsay\("([^"]+)"', file.read_text())
+    }
+    known = {name.removesuffix("NAME") for name in (*OF_ROOT, *OF_USER)}
+    assert printed_by_awk <= known
 
 
 @pytest.mark.parametrize("name", [*ROOTS, "user.sh"])

@@ -16,14 +16,14 @@ SECRET = "sk-ant-Secret"
 
 
 def mask(text: str, awk: list[str]) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [*awk, "-f", str(MASK)],
         input=text.encode(),
         capture_output=True,
         check=True,
         env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
     )
-    return done.stdout[: len(text.encode())].decode("latin-1")
+    return process.stdout[: len(text.encode())].decode("latin-1")
 
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
@@ -103,22 +103,22 @@ def test_json_stays_json(awk: list[str]) -> None:
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
 def test_files_in_a_row_do_not_touch_one_another(awk: list[str], tmp_path: Path) -> None:
-    """What one file leaves open ends with it, and each leaves as a frame of its own."""
+    """An open string or comment of one file ends with it, and each leaves as a frame of its own."""
     texts = {"a": '{"x":\n "m\nn', "b": f'{{"x": "{SECRET}"}}\n', "c": "", "d": '\ufeff{"model": "m"}'}
     words = []
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
         words += [f"label={name}.masked", str(tmp_path / name)]
     env = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([*awk, "-f", str(MASK), *words], capture_output=True, check=True, env=env)
-    told: dict[str, str] = {}
-    rest = done.stdout
+    process = subprocess.run([*awk, "-f", str(MASK), *words], capture_output=True, check=True, env=env)
+    masked: dict[str, str] = {}
+    rest = process.stdout
     while rest:
         head, _, rest = rest.partition(b"\n")
         label, size = head.decode().split()
-        told[label], end, rest = rest[: int(size)].decode(), rest[int(size) : int(size) + 1], rest[int(size) + 1 :]
+        masked[label], end, rest = rest[: int(size)].decode(), rest[int(size) : int(size) + 1], rest[int(size) + 1 :]
         assert end == b"\n"
-    assert {label: text.encode()[: len(texts[label[0]].encode())].decode() for label, text in told.items()} == {
+    assert {label: text.encode()[: len(texts[label[0]].encode())].decode() for label, text in masked.items()} == {
         "a.masked": '{"x":\n "*\n*',
         "b.masked": '{"x": "*************"}\n',
         "d.masked": '\ufeff{"model": "m"}',

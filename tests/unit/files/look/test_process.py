@@ -1,4 +1,4 @@
-"""Which process of a unit asks for a model, and with what (files/look/process.sh)."""
+"""The process of a unit that asks for a model, and its words for it (files/look/process.sh)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tests.unit.files.look.conftest import Tree
 
 CLAUDE = ("claude", "--model", "m")
+# As much as a word of a command line can have.
+LONG = "x" * 131_000
 TELL = 'running_process >/dev/null; printf "%s/%s" "$speaker" "$wrapped"'
 
 
@@ -23,7 +25,7 @@ def running(tree: Tree, *pids: int, program: str = "/usr/bin/agent") -> list[tup
     (tree.root / "work").mkdir(exist_ok=True)
     for pid in pids:
         (tree.root / f"proc/{pid}/cwd").symlink_to(tree.root / "work")
-    return tree.said("running_process", members=members, pid=str(pids[0]), program=program, home="/home/agent")
+    return tree.frames("running_process", members=members, pid=str(pids[0]), program=program, home="/home/agent")
 
 
 @pytest.mark.parametrize(
@@ -62,8 +64,8 @@ def test_its_options_environment_and_folder(tree: Tree) -> None:
     tree.process(
         1, "claude", "--model", "", "--settings=/x.json", "-p", "two words *", "--agent=one", "--model", env=env
     )
-    said = running(tree, 1)
-    assert said == [
+    values = running(tree, 1)
+    assert values == [
         ("home.real", "/home/agent"),
         ("process.pid", "1"),
         ("running.cwd", str(tree.root / "work")),
@@ -80,12 +82,12 @@ def test_its_options_environment_and_folder(tree: Tree) -> None:
 def test_a_child_that_asks_is_told_beside_what_the_main_process_has(tree: Tree) -> None:
     tree.process(1, "/bin/sh", "/usr/bin/agent", env={"ANTHROPIC_MODEL": "unit", "HOME": "/h"})
     tree.process(2, "claude", "--model=m", env={"HOME": "/other"})
-    told = dict(running(tree, 1, 2))
-    assert (told["process.pid"], told["speaker.pid"]) == ("1", "2")
-    assert (told["running.env.HOME"], told["main.env.HOME"]) == ("/other", "/h")
-    assert "running.env.ANTHROPIC_MODEL" not in told
-    assert told["main.env.ANTHROPIC_MODEL"] == "unit"
-    assert told["running.argv+"] == "model\nm"
+    values = dict(running(tree, 1, 2))
+    assert (values["process.pid"], values["speaker.pid"]) == ("1", "2")
+    assert (values["running.env.HOME"], values["main.env.HOME"]) == ("/other", "/h")
+    assert "running.env.ANTHROPIC_MODEL" not in values
+    assert values["main.env.ANTHROPIC_MODEL"] == "unit"
+    assert values["running.argv+"] == "model\nm"
 
 
 def test_of_two_variables_with_one_name_the_first_counts_and_the_settings_are_there(tree: Tree) -> None:
@@ -110,9 +112,17 @@ def test_what_is_too_much_is_told_and_the_environment_is_read_all_the_same(
     tree: Tree, words: list[str], why: str
 ) -> None:
     tree.process(1, "claude", *words, env={"HOME": "/srv"})
-    said = running(tree, 1)
-    assert ("over+", why) in said
-    assert ("running.env.HOME", "/srv") in said
+    values = running(tree, 1)
+    assert ("over+", why) in values
+    assert ("running.env.HOME", "/srv") in values
+
+
+@pytest.mark.parametrize("words", [("agent", LONG, LONG), (LONG, LONG, LONG)], ids=["prompts", "a name"])
+def test_a_long_command_line_keeps_no_host_busy(tree: Tree, words: tuple[str, ...]) -> None:
+    """A prompt may be one. Whole words are not searched for their last part: shells do that in quadratic time."""
+    tree.process(1, *words, comm="agent", env={"HOME": "/srv"})
+    # Seconds of the processor's time, of which it took ten to thirty.
+    assert tree.run(f"ulimit -t 3; {TELL}", members="\n1", pid="1", program="/usr/bin/agent", home="/home/agent")
 
 
 def test_a_command_line_that_has_no_end_is_cut_and_the_environment_follows(tree: Tree) -> None:
@@ -123,9 +133,9 @@ def test_a_command_line_that_has_no_end_is_cut_and_the_environment_follows(tree:
 
 def test_settings_on_the_command_line_are_masked(tree: Tree) -> None:
     tree.process(1, "claude", "--settings", '{"model": "m", "env": {"T": "secret"}}')
-    said = dict(running(tree, 1))
-    assert said["running.argv+"] == "settings\n(on the command line)"
-    assert said["inline.masked"][: int(said["inline.size"])] == '{"model": "m", "env": {"T": "******"}}'
+    values = dict(running(tree, 1))
+    assert values["running.argv+"] == "settings\n(on the command line)"
+    assert values["inline.masked"][: int(values["inline.size"])] == '{"model": "m", "env": {"T": "******"}}'
 
 
 def test_the_processes_of_a_control_group_and_of_those_in_it(tree: Tree) -> None:
@@ -140,8 +150,8 @@ def test_the_processes_of_a_control_group_and_of_those_in_it(tree: Tree) -> None
 
 def test_more_processes_than_a_unit_can_have_are_told(tree: Tree) -> None:
     tree.file("/sys/fs/cgroup/a.service/cgroup.procs", "".join(f"{pid}\n" for pid in range(1, 502)))
-    said = tree.said("members", group="/a.service", pid="1", UNIT="a.service")
-    assert said == [("over+", "a.service: more than 500 processes")]
+    values = tree.frames("members", group="/a.service", pid="1", UNIT="a.service")
+    assert values == [("over+", "a.service: more than 500 processes")]
 
 
 def test_of_a_variable_that_is_there_often_the_first_counts_and_no_more_are_read_than_a_process_needs(
@@ -150,6 +160,6 @@ def test_of_a_variable_that_is_there_often_the_first_counts_and_no_more_are_read
     """Their user can give a process hundreds of thousands, each of which root would join to all before."""
     tree.process(1, "claude")
     tree.file("/proc/1/environ", "HOME=/first\0" + "HOME=/other\0" * 20_000 + "ANTHROPIC_MODEL=late\0")
-    said = running(tree, 1)
-    assert [value for name, value in said if name.startswith("running.env.")] == ["/first"]
-    assert ("over+", "process 1: more than 10000 variables") in said
+    values = running(tree, 1)
+    assert [value for name, value in values if name.startswith("running.env.")] == ["/first"]
+    assert ("over+", "process 1: more than 10000 variables") in values

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def sessions(tree: Tree) -> list[tuple[str, str]]:
-    return tree.said("sessions", members="\n5")
+    return tree.frames("sessions", members="\n5")
 
 
 def owner(tree: Tree) -> str:
@@ -51,9 +51,9 @@ def test_one_that_is_gone_is_left_out(tree: Tree) -> None:
 def test_more_of_them_than_a_host_has_are_told(tree: Tree) -> None:
     for pid in range(100, 152):
         tree.process(pid, "claude")
-    said = sessions(tree)
-    assert [name for name, _ in said].count("session+") == 50
-    assert said[-1] == ("over+", "sessions: more than 50 processes are called claude or node")
+    values = sessions(tree)
+    assert [name for name, _ in values].count("session+") == 50
+    assert values[-1] == ("over+", "sessions: more than 50 processes are called claude or node")
 
 
 def test_a_model_longer_than_any_is_told_as_that(tree: Tree) -> None:

@@ -1,4 +1,4 @@
-"""How systemd would start a service now (files/look/start.sh, owner.sh)."""
+"""The start that systemd would give a service now (files/look/start.sh, owner.sh)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_list_of_systemctl_in_words(tree: Tree, text: str, words: list[str]) -
 
 def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
     command = "{ path=/x ; argv[]=/x %s ; ignore_errors=no ; start_time=[n/a] }"
-    given = "\n".join(
+    commands = "\n".join(
         command % text
         for text in (
             "--model m --agent=a",
@@ -41,8 +41,8 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
             "--other * x",
         )
     )
-    said = tree.said('next_command_lines; say over+ "$named"', commands=given, start="/srv", named="")
-    assert said == [
+    values = tree.frames('next_command_lines; say over+ "$named"', commands=commands, start="/srv", named="")
+    assert values == [
         ("fresh.argv+", "model\nm"),
         ("fresh.argv+", "agent\na"),
         ("fresh.argv+", "model\n$MODEL"),
@@ -53,7 +53,7 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
 
 def test_the_environment_of_a_start_weakest_first(tree: Tree) -> None:
     tree.file("/proc/1/environ", "ANTHROPIC_MODEL=passed\0TOKEN=secret\0")
-    said = tree.said(
+    values = tree.frames(
         "next_environment",
         manager_environment="LANG=C HOME=/m",
         passed="TOKEN ANTHROPIC_MODEL",
@@ -61,7 +61,7 @@ def test_the_environment_of_a_start_weakest_first(tree: Tree) -> None:
         unset="HOME TOKEN ANTHROPIC_MODEL=x",
         configs="",
     )
-    assert said == [
+    assert values == [
         ("fresh.env+", "systemctl show-environment\nHOME\n/m"),
         ("fresh.env+", "PassEnvironment=\nANTHROPIC_MODEL\npassed"),
         ("fresh.env+", "Environment=\nANTHROPIC_MODEL\nunit"),
@@ -74,9 +74,11 @@ def test_environment_files_may_be_patterns_and_may_be_missing(tree: Tree) -> Non
     for name in ("a.env", "b.env", "other"):
         tree.file(f"/etc/{name}")
     etc = tree.root / "etc"
-    given = f"{etc}/*.env (ignore_errors=no)\n{etc}/x (ignore_errors=yes)\n{etc}/y (ignore_errors=no)"
-    said = tree.said('list_environment_files; say over+ "$environments"', environment_files=given, pid="1")
-    assert said == [
+    environment_files = f"{etc}/*.env (ignore_errors=no)\n{etc}/x (ignore_errors=yes)\n{etc}/y (ignore_errors=no)"
+    values = tree.frames(
+        'list_environment_files; say over+ "$environments"', environment_files=environment_files, pid="1"
+    )
+    assert values == [
         ("unit.lacks+", f"EnvironmentFile\n{etc}/y"),
         ("over+", f"\n{etc}/a.env\n{etc}/b.env"),
     ]
@@ -85,12 +87,12 @@ def test_environment_files_may_be_patterns_and_may_be_missing(tree: Tree) -> Non
 def test_what_a_start_lacks_is_looked_for_where_the_process_sees_it(tree: Tree) -> None:
     tree.file("/proc/1/root/srv/there")
     values = {"own_root": "", "pid": "1", "may_lack_start": "", "program": "/srv/gone"}
-    said = tree.said("next_start_lacks", **values, start="/srv/nowhere")
-    assert said == [("unit.lacks+", "WorkingDirectory\n/srv/nowhere"), ("unit.lacks+", "ExecStart\n/srv/gone")]
-    assert tree.said("next_start_lacks", **{**values, "program": "/srv/there"}, start="/srv") == []
-    assert tree.said("next_start_lacks", **{**values, "own_root": "/image"}, start="/srv/nowhere") == []
+    fields = tree.frames("next_start_lacks", **values, start="/srv/nowhere")
+    assert fields == [("unit.lacks+", "WorkingDirectory\n/srv/nowhere"), ("unit.lacks+", "ExecStart\n/srv/gone")]
+    assert tree.frames("next_start_lacks", **{**values, "program": "/srv/there"}, start="/srv") == []
+    assert tree.frames("next_start_lacks", **{**values, "own_root": "/image"}, start="/srv/nowhere") == []
     # Of what is in a folder that is not there, nothing is known.
-    assert tree.said("next_start_lacks", **{**values, "program": ""}, start="/no/where") == []
+    assert tree.frames("next_start_lacks", **{**values, "program": ""}, start="/no/where") == []
 
 
 def test_the_administrators_settings(tree: Tree) -> None:
@@ -98,9 +100,9 @@ def test_the_administrators_settings(tree: Tree) -> None:
     tree.file("/etc/claude-code/managed-settings.d/b.json")
     tree.file("/etc/claude-code/managed-settings.d/a.json")
     tree.file("/etc/claude-code/managed-settings.d/note.txt")
-    found = tree.run('list_managed >/dev/null; printf "%s" "$managed"', MANAGED=str(etc))
+    output = tree.run('list_managed >/dev/null; printf "%s" "$managed"', MANAGED=str(etc))
     names = ("managed-settings.json", "managed-settings.d/a.json", "managed-settings.d/b.json")
-    assert lines(found) == [f"{etc}/{name}" for name in names]
+    assert lines(output) == [f"{etc}/{name}" for name in names]
     assert tree.run('list_managed; printf "%s." "$managed"', MANAGED=str(etc / "none")) == "."
 
 
@@ -111,7 +113,7 @@ def test_of_drop_ins_with_one_name_that_of_the_first_folder_counts(tree: Tree) -
         tree.file(path)
     (etc / "a-b.service.d/20.conf").symlink_to("/dev/null")
     tree.file("run/a-b.service.d/20.conf")
-    found = tree.run(
+    output = tree.run(
         'list_unit_files; printf "%s" "$unit_files"',
         UNIT="a-b.service",
         fragment=str(etc / "a-b.service"),
@@ -119,7 +121,7 @@ def test_of_drop_ins_with_one_name_that_of_the_first_folder_counts(tree: Tree) -
         unit_path=f"{etc} {run}",
         dropins="",
     )
-    assert lines(found) == [
+    assert lines(output) == [
         str(etc / "a-b.service"),
         str(etc / "a-b.service.d/10.conf"),
         str(run / "a-.service.d/5.conf"),
@@ -131,8 +133,8 @@ def test_an_instance_has_the_drop_ins_of_its_template(tree: Tree) -> None:
     for path in ("etc/a@one.service.d/1.conf", "etc/a@.service.d/2.conf", "etc/a@two.service.d/3.conf"):
         tree.file(path)
     values = {"UNIT": "a@one.service", "unit_names": "a@one.service", "unit_path": str(tree.root / "etc")}
-    found = tree.run('list_unit_files; printf "%s" "$unit_files"', fragment="", dropins="", **values)
-    assert [line.rpartition("/")[2] for line in lines(found)] == ["1.conf", "2.conf"]
+    output = tree.run('list_unit_files; printf "%s" "$unit_files"', fragment="", dropins="", **values)
+    assert [line.rpartition("/")[2] for line in lines(output)] == ["1.conf", "2.conf"]
 
 
 def test_the_way_to_a_file_has_every_link_in_it(tree: Tree) -> None:
@@ -188,15 +190,15 @@ def test_the_kernel_and_the_units_files_in_one_go(tree: Tree) -> None:
     tree.file("/proc/8/stat", f"8 (c) S {' '.join(map(str, range(5, 54)))}\n")
     tree.file("/etc/environment", '# x\nexport ANTHROPIC_MODEL="m" # why\nTOKEN=secret\n')
     unit = tree.file("/etc/a.service", UNIT)
-    said = tree.said("kernel_and_unit_files", pid="7", speaker="8", units=f"\n{unit}")
-    about = {name: value for name, value in said if not name.endswith("+")}
+    values = tree.frames("kernel_and_unit_files", pid="7", speaker="8", units=f"\n{unit}")
+    about = {name: value for name, value in values if not name.endswith("+")}
     assert about.pop("now")
     assert about == {
         "uptime": "1000.5", "boot": "boot", "nr_open": "1048576", "can_raise": "1", "hard_pid1": "524288",
         "process.soft": "4096", "process.hard": "524288", "process.ticks": "22", "speaker.ticks": "23",
         "login.env.ANTHROPIC_MODEL": "m",
     }  # fmt: skip
-    sets = [value.removeprefix(f"{unit}\n").replace("\n", " | ") for name, value in said if name == "unit.sets+"]
+    sets = [value.removeprefix(f"{unit}\n").replace("\n", " | ") for name, value in values if name == "unit.sets+"]
     assert sets == [
         "LimitNOFILE | 4096", "ANTHROPIC_MODEL | two words", "HOME | /h", "CLAUDE_CONFIG_DIR | /c", "Environment | ",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a look reads as the service's user (files/look/user.sh)."""
+"""The half of a look that runs as the service's user (files/look/user.sh)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ if TYPE_CHECKING:
 AGENT = "---\nname: %s\ndescription: d\nmodel: %s\n---\ntext\nmodel: no\n"
 
 
-def look(tree: Tree, settings: str = "home/.claude/settings.json", **given: str) -> list[tuple[str, str]]:
+def look(tree: Tree, settings: str = "home/.claude/settings.json", **variables: str) -> list[tuple[str, str]]:
     """The whole half, for settings below the tree."""
     home = str(tree.root / "home")
-    values = {"CONFIGS": f"\n{home}/.claude", "FOLDERS": "", "PROJECTS": "", "NAMED": "", "ENVIRONMENTS": "", **given}
+    values = {
+        "CONFIGS": f"\n{home}/.claude",
+        "FOLDERS": "",
+        "PROJECTS": "",
+        "NAMED": "",
+        "ENVIRONMENTS": "",
+        **variables,
+    }
     call = 'look_as_user "$S" "$H" "$CONFIGS" "$FOLDERS" "$PROJECTS" "$NAMED" "$ENVIRONMENTS"'
-    return tree.said(call, half="user", S=f"{tree.root}/{settings}", H=home, COMMENTS_GO_ON="", **values)
+    return tree.frames(call, half="user", S=f"{tree.root}/{settings}", H=home, COMMENTS_GO_ON="", **values)
 
 
-def of(said: list[tuple[str, str]], name: str) -> list[str]:
-    return [value for each, value in said if each == name]
+def of(values: list[tuple[str, str]], name: str) -> list[str]:
+    return [value for field, value in values if field == name]
 
 
 def test_settings_masked_and_the_folders_above_them(tree: Tree) -> None:
     text = '{"model": "m", "env": {"TOKEN": "secret"}}'
     file = tree.file("home/.claude/settings.json", text)
     file.chmod(0o640)
-    said = look(tree)
-    about = dict(said)
+    values = look(tree)
+    about = dict(values)
     assert (about["settings.real"], about["settings.mode"], about["settings.size"]) == (
         str(file),
         "640",
@@ -38,14 +45,14 @@ def test_settings_masked_and_the_folders_above_them(tree: Tree) -> None:
     )
     assert about["settings.masked"][: len(text)] == text.replace("secret", "******")
     assert len(about["settings.sha256"]) == 64
-    above = [row.rpartition("\n")[2] for row in of(said, "folder+")]
+    above = [row.rpartition("\n")[2] for row in of(values, "folder+")]
     assert sorted(above) == sorted(map(str, file.parents))
-    assert said[-1] == ("end", "ok")
-    assert of(said, "link+") == []
+    assert values[-1] == ("end", "ok")
+    assert of(values, "link+") == []
 
 
 def test_a_path_without_links_is_where_it_leads(tree: Tree) -> None:
-    """Told without a process; one with something to fold is asked for."""
+    """They are told without a process; one with something to fold is asked for."""
     file = tree.file("home/.claude/settings.json", "{}")
     odd = "home/.claude/../.claude//settings.json"
     assert dict(look(tree, odd))["settings.real"] == str(file)
@@ -55,9 +62,9 @@ def test_a_path_without_links_is_where_it_leads(tree: Tree) -> None:
 def test_links_on_the_way(tree: Tree) -> None:
     tree.file("home/dotfiles/settings.json", "{}")
     (tree.root / "home/.claude").symlink_to("dotfiles")
-    said = look(tree)
-    assert of(said, "link+") == [f"{tree.root}/home/.claude"]
-    assert dict(said)["settings.real"] == f"{tree.root}/home/dotfiles/settings.json"
+    values = look(tree)
+    assert of(values, "link+") == [f"{tree.root}/home/.claude"]
+    assert dict(values)["settings.real"] == f"{tree.root}/home/dotfiles/settings.json"
     (tree.root / "home/dotfiles/settings.json").unlink()
     (tree.root / "home/dotfiles/settings.json").symlink_to("nothing")
     assert of(look(tree), "settings.dangling") == ["yes"]
@@ -79,13 +86,13 @@ def test_other_settings_files_once_each(tree: Tree) -> None:
                  "named.json", "work/one/.claude/settings.json", "work/two/.claude/settings.json"):  # fmt: skip
         tree.file(path, '{"model": "m"}')
     tree.file("work/two/.claude/settings.json", '{"theme": "dark"}')
-    said = look(
+    values = look(
         tree,
         FOLDERS=f"\n{work}\n{tree.root}/home",
         NAMED=f"\n{tree.root}/named.json\n{work}/.claude/settings.json",
         PROJECTS=f"{work}",
     )
-    paths = [value.removeprefix(f"{tree.root}/") for name, value in said if name.endswith(".path")]
+    paths = [value.removeprefix(f"{tree.root}/") for name, value in values if name.endswith(".path")]
     assert sorted(paths) == [
         "home/.claude/settings.local.json",
         "named.json",
@@ -95,7 +102,7 @@ def test_other_settings_files_once_each(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (AGENT % ("one", "m"), "one\nm"),
         (AGENT % ('"one"', "'m' # why"), "one\nm"),
@@ -106,29 +113,29 @@ def test_other_settings_files_once_each(tree: Tree) -> None:
         ("---\nname: one\ndescription: d\n", None),
     ],
 )
-def test_agents(tree: Tree, text: str, told: str | None) -> None:
+def test_agents(tree: Tree, text: str, expected: str | None) -> None:
     file = tree.file("home/.claude/agents/deep/a.md", text)
     tree.file("home/.claude/agents/a.txt", AGENT % ("no", "m"))
-    assert of(look(tree), "agent+") == ([] if told is None else [f"{file}\n{told}"])
+    assert of(look(tree), "agent+") == ([] if expected is None else [f"{file}\n{expected}"])
 
 
 def test_an_agent_with_a_name_without_end_is_told_as_that(tree: Tree) -> None:
     tree.file("home/.claude/agents/a.md", AGENT % ("n" * 1100, "m"))
-    said = look(tree)
-    assert of(said, "agent+") == []
-    assert of(said, "over+") == ["agents: a name or model is longer than 1024 bytes"]
+    values = look(tree)
+    assert of(values, "agent+") == []
+    assert of(values, "over+") == ["agents: a name or model is longer than 1024 bytes"]
 
 
 def test_environment_files_of_the_user_and_where_they_lead(tree: Tree) -> None:
     file = tree.file("home/env", f"HOME={tree.root}/other\nTOKEN=secret\n")
     tree.file("other/.claude/settings.json", "{}")
-    said = look(tree, ENVIRONMENTS=f"\n{file}\n{tree.root}/none")
-    assert of(said, "fresh.env+") == [f"{file}\nHOME\n{tree.root}/other"]
-    assert f"{tree.root}/other/.claude/settings.json" in [value for name, value in said if name.endswith(".path")]
+    values = look(tree, ENVIRONMENTS=f"\n{file}\n{tree.root}/none")
+    assert of(values, "fresh.env+") == [f"{file}\nHOME\n{tree.root}/other"]
+    assert f"{tree.root}/other/.claude/settings.json" in [value for name, value in values if name.endswith(".path")]
 
 
 def test_a_name_with_a_line_break_in_it_is_one_name(tree: Tree) -> None:
     tree.file("work/a\nb/.claude/settings.json", '{"model": "m"}')
-    said = look(tree, PROJECTS=str(tree.root / "work"))
-    assert of(said, "over+") == ["a path with a line break in it is not followed"]
+    values = look(tree, PROJECTS=str(tree.root / "work"))
+    assert of(values, "over+") == ["a path with a line break in it is not followed"]
     assert Path(tree.root).exists()

@@ -1,4 +1,4 @@
-"""Which keys a host is offered and in which order, how they sign, and which host keys and certificates are trusted."""
+"""The keys that a host is offered, in their order, their signatures, and the host keys and certificates trusted."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from jada.inventory.access.identity import Login, LoginError, _shown, private_ke
 from jada.inventory.access.known_hosts import HostKeys, host_keys, revoked_keys
 from jada.inventory.access.proxy import Proxy
 from jada.inventory.access.ssh_config import Options, plain
+from tests.conftest import ssh_agent
 
 HOST = Host("web-1", "192.0.2.1", "static", user="agent")
 
@@ -31,7 +32,7 @@ def run(*argv: object, **more: str) -> None:
 
 
 class Refusing:
-    """A host that takes no key: what it was shown, in order."""
+    """A host that takes no key: the keys it was shown, in order."""
 
     def __init__(self, answer: Exception | list[str] | None = None, tries: int = 99) -> None:
         self.shown: list[bytes] = []
@@ -50,9 +51,9 @@ class Refusing:
 class Announcing:
     """A host's side of a connection, as far as it is announced."""
 
-    def __init__(self, version: str, taken: str) -> None:
+    def __init__(self, version: str, accepted: str) -> None:
         self.remote_version = f"SSH-2.0-{version}"
-        self.server_extensions = {"server-sig-algs": taken.encode()} if taken else {}
+        self.server_extensions = {"server-sig-algs": accepted.encode()} if accepted else {}
         self.preferred_pubkeys = ("ssh-ed25519", "rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
     def _log(self, *_: object) -> None:
@@ -82,22 +83,18 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def agent(keys: Path) -> Iterator[Path]:
     path = keys / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 20
-        while not path.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+    with ssh_agent(path):
         for name in ("d", "c-open"):
             run("ssh-add", "-q", keys / name, SSH_AUTH_SOCK=str(path))
         yield path
-        process.terminate()
 
 
 def offered(options: Options, host: Refusing | None = None) -> tuple[list[bytes], LoginError]:
-    """What a host is shown, and what is told in the end."""
+    """The keys that a host is shown, and the error in the end."""
     host = host or Refusing()
-    with pytest.raises(LoginError) as told:
+    with pytest.raises(LoginError) as caught:
         Login("web-1", options).authenticate(cast(Transport, host))
-    return host.shown, told.value
+    return host.shown, caught.value
 
 
 def blob(file: Path) -> bytes:
@@ -108,9 +105,9 @@ def test_keys_are_offered_as_ssh_offers_them(keys: Path, agent: Path) -> None:
     a, b, c, d = (blob(keys / f"{name}.pub") for name in "abcd")
     certificate = blob(keys / "a-cert.pub")
     options = replace(plain(HOST), identities=(keys / "a", keys / "c", keys / "b", keys / "none"), agent=str(agent))
-    shown, told = offered(options)
-    assert shown == [c, d, certificate, a, b]
-    assert f"{keys / 'c'} (in the agent), d (in the agent), {keys / 'a'} with its certificate" in told.message
+    keys_shown, error = offered(options)
+    assert keys_shown == [c, d, certificate, a, b]
+    assert f"{keys / 'c'} (in the agent), d (in the agent), {keys / 'a'} with its certificate" in error.message
     assert offered(replace(options, identities_only=True))[0] == [c, certificate, a, b]
     assert offered(replace(options, agent=""))[0] == [certificate, a, b]
     assert offered(replace(options, identities=(keys / "c.pub", keys / "a")))[0] == [c, d, certificate, a]
@@ -121,10 +118,10 @@ def test_keys_are_offered_as_ssh_offers_them(keys: Path, agent: Path) -> None:
 def test_what_stands_in_the_way_of_a_key_is_told(keys: Path, tmp_path: Path) -> None:
     options = replace(plain(HOST), identities=(), agent="")
     assert "there is no key to offer it" in offered(options)[1].message
-    told = offered(replace(options, identities=(keys / "c", keys / "d.pub"), agent=str(tmp_path / "none")))[1].message
-    assert f"{keys / 'c'} has a passphrase and is not in the agent (ssh-add {keys / 'c'})" in told
-    assert f"{keys / 'd.pub'} is not in the agent" in told
-    assert f"the agent at {tmp_path / 'none'} does not answer" in told
+    error = offered(replace(options, identities=(keys / "c", keys / "d.pub"), agent=str(tmp_path / "none")))[1].message
+    assert f"{keys / 'c'} has a passphrase and is not in the agent (ssh-add {keys / 'c'})" in error
+    assert f"{keys / 'd.pub'} is not in the agent" in error
+    assert f"the agent at {tmp_path / 'none'} does not answer" in error
     (tmp_path / "x").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n")
     assert (
         "x can't be used without an agent (ValueError)"
@@ -135,13 +132,13 @@ def test_what_stands_in_the_way_of_a_key_is_told(keys: Path, tmp_path: Path) -> 
 
 def test_how_a_host_refuses_is_told(keys: Path) -> None:
     options = replace(plain(HOST), identities=(keys / "b", keys / "d"), agent="")
-    shown, told = offered(options, Refusing(tries=1))
-    assert (len(shown), "it hung up after" in told.message) == (1, True)
-    told = offered(options, Refusing(BadAuthenticationType("", ["password", "gssapi-with-mic"])))[1]
-    assert "it lets in with no key, only with password, gssapi-with-mic" in told.message
-    told = offered(options, Refusing(["keyboard-interactive"]))[1]
-    assert "it took" in told.message
-    assert "wants more: keyboard-interactive" in told.message
+    keys_shown, error = offered(options, Refusing(tries=1))
+    assert (len(keys_shown), "it hung up after" in error.message) == (1, True)
+    error = offered(options, Refusing(BadAuthenticationType("", ["password", "gssapi-with-mic"])))[1]
+    assert "it lets in with no key, only with password, gssapi-with-mic" in error.message
+    error = offered(options, Refusing(["keyboard-interactive"]))[1]
+    assert "it took" in error.message
+    assert "wants more: keyboard-interactive" in error.message
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
@@ -163,7 +160,7 @@ def test_a_passphrase_is_no_other_fault(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "taken", "algorithm"),
+    ("version", "accepted", "algorithm"),
     [
         ("OpenSSH_10.0p2 Debian-7", "ssh-ed25519,rsa-sha2-512,rsa-sha2-256", "rsa-sha2-512"),
         ("OpenSSH_10.0p2 Debian-7", "", "rsa-sha2-512"),
@@ -175,8 +172,8 @@ def test_a_passphrase_is_no_other_fault(tmp_path: Path, form: str) -> None:
         ("dropbear_2024.86", "", "rsa-sha2-512"),
     ],
 )
-def test_an_rsa_certificate_is_signed_for_as_ssh_does(version: str, taken: str, algorithm: str) -> None:
-    transport = Announcing(version, taken)
+def test_an_rsa_certificate_is_signed_for_as_ssh_does(version: str, accepted: str, algorithm: str) -> None:
+    transport = Announcing(version, accepted)
     chosen = _AuthHandler(cast(Transport, transport))._finalize_pubkey_algorithm("ssh-rsa-cert-v01@openssh.com")
     assert chosen == f"{algorithm}-cert-v01@openssh.com"
 
@@ -187,8 +184,8 @@ def certified(folder: Path, kind: str, *options: str) -> tuple[Trust, PKey]:
         run("ssh-keygen", "-q", "-t", of_kind, "-N", "", "-f", folder / name)
     run("ssh-keygen", "-q", "-s", folder / "ca", "-I", "i", *options, folder / "host.pub")
     known = host_keys(f"@cert-authority web-* {(folder / 'ca.pub').read_text()}", ["web-1"])["web-1"]
-    shown = (folder / "host-cert.pub").read_text().split()
-    return Trust("h", "web-1", known, "kh"), Ed25519Key(data=base64.b64decode(shown[1]))
+    fields = (folder / "host-cert.pub").read_text().split()
+    return Trust("h", "web-1", known, "kh"), Ed25519Key(data=base64.b64decode(fields[1]))
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
@@ -199,7 +196,7 @@ def test_a_certificate_of_an_authority_is_trusted(tmp_path: Path, kind: str, nam
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "told"),
+    ("kind", "options", "expected"),
     [
         ("ed25519", (), "is a user's"),
         ("ed25519", ("-h", "-V", "20200101:20200102"), "is not valid now"),
@@ -210,10 +207,10 @@ def test_a_certificate_of_an_authority_is_trusted(tmp_path: Path, kind: str, nam
     ],
 )
 def test_a_certificate_that_is_not_good_is_refused(
-    tmp_path: Path, kind: str, options: tuple[str, ...], told: str
+    tmp_path: Path, kind: str, options: tuple[str, ...], expected: str
 ) -> None:
     trust, key = certified(tmp_path, kind, *options)
-    with pytest.raises(HostKeyError, match=told):
+    with pytest.raises(HostKeyError, match=expected):
         trust.verify(key)
     # As a plain key it is as good as any.
     plain_line = host_keys(f"web-1 {(tmp_path / 'host.pub').read_text()}", ["web-1"])["web-1"]
@@ -246,8 +243,8 @@ def test_an_authority_of_an_unknown_type_leaves_a_plain_key(tmp_path: Path) -> N
     # The type of the authority's key and, behind that, of its signature.
     before, signed = key.public_blob.key_blob.split(string(authority))  # type: ignore[union-attr]
     unknown = authority.replace(b"ssh-ed25519", b"ssh-unknown")
-    other = before + string(unknown) + signed.replace(b"ssh-ed25519", b"ssh-unknown")
-    key = Ed25519Key(data=other)
+    altered = before + string(unknown) + signed.replace(b"ssh-ed25519", b"ssh-unknown")
+    key = Ed25519Key(data=altered)
     with pytest.raises(HostKeyError, match="no authority of kh vouches for"):
         trust.verify(key)
     plain_line = host_keys(f"web-1 {(tmp_path / 'host.pub').read_text()}", ["web-1"])["web-1"]
@@ -301,8 +298,11 @@ def test_a_host_at_another_port_is_known_by_what_is_known_without_one(keys: Path
     a, b = ((keys / f"{name}.pub").read_text() for name in "ab")
     name = "[web-1]:2222"
     assert len(host_keys(f"web-1 {a}", [name])[name].own) == 1
-    both = host_keys(f"web-1 {a}{name} {b}", [name, "web-1"])
-    assert [[key.text for key in both[one].own] for one in (name, "web-1")] == [[b.split()[1]], [a.split()[1]]]
+    by_name = host_keys(f"web-1 {a}{name} {b}", [name, "web-1"])
+    assert [[key.text for key in by_name[known_name].own] for known_name in (name, "web-1")] == [
+        [b.split()[1]],
+        [a.split()[1]],
+    ]
     assert host_keys(f"[web-1]:22 {a}", ["web-2"])["web-2"] == HostKeys()
 
 

@@ -34,16 +34,16 @@ def test_what_fleet_yml_does_not_say_is_left_to_ssh_itself() -> None:
 def test_what_it_says_counts() -> None:
     ssh = Ssh(key=Path("/key"), known_hosts=Path("/known"), jump="j")
     data = {**DATA, "ssh_paramiko_connect_kwargs": {"sock": SimpleNamespace(command="ssh -W %x")}}
-    told = argv(ssh, Host("web-1", "192.0.2.1", "static", user="admin", port=2201), data)
-    assert told[:9] == ["ssh", "-F", "none", "-i", "/key", "-l", "admin", "-p", "2201"]
+    command = argv(ssh, Host("web-1", "192.0.2.1", "static", user="admin", port=2201), data)
+    assert command[:9] == ["ssh", "-F", "none", "-i", "/key", "-l", "admin", "-p", "2201"]
     more = ["-o", "ProxyCommand=ssh -W %%x", "-o", "IdentitiesOnly=yes", "-o", 'UserKnownHostsFile="/known"']
-    assert told[9:] == [*STRICT, *more, "--", "192.0.2.1"]
+    assert command[9:] == [*STRICT, *more, "--", "192.0.2.1"]
 
 
 def test_a_temporary_key_is_an_agents() -> None:
-    told = argv(Ssh(key=Path("/key")), HOST, DATA, ("IdentityAgent=/a",))
-    assert told[1:3] == ["-l", "bitnami"]
-    assert told[3:] == [*STRICT, "-o", "IdentityAgent=/a", "-o", 'UserKnownHostsFile="/own"', "--", "192.0.2.1"]
+    command = argv(Ssh(key=Path("/key")), HOST, DATA, ("IdentityAgent=/a",))
+    assert command[1:3] == ["-l", "bitnami"]
+    assert command[3:] == [*STRICT, "-o", "IdentityAgent=/a", "-o", 'UserKnownHostsFile="/own"', "--", "192.0.2.1"]
 
 
 def test_an_ssh_configurations_jump_hosts_are_held_to_what_fleet_yml_says() -> None:
@@ -65,7 +65,7 @@ def a_key() -> str:
 
 
 def held(socket: Path) -> bool:
-    """Whether an agent answers there and holds a key."""
+    """True if an agent answers there and holds a key."""
     return not subprocess.run(
         ["ssh-add", "-l"], env={**os.environ, "SSH_AUTH_SOCK": str(socket)}, capture_output=True, check=False
     ).returncode
@@ -103,12 +103,12 @@ def gone(socket: Path) -> None:
     assert not socket.exists()
 
 
-@pytest.mark.parametrize(("there", "lacking"), [((), "ssh-agent"), (("ssh-agent", "sh", "cat"), "ssh-add")])
+@pytest.mark.parametrize(("tools", "lacking"), [((), "ssh-agent"), (("ssh-agent", "sh", "cat"), "ssh-add")])
 def test_a_machine_without_an_agent_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], lacking: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: tuple[str, ...], lacking: str
 ) -> None:
     (tmp_path / "bin").mkdir()
-    for name in there:
+    for name in tools:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(JadaError, match=f"There is no {lacking} on this machine"), _agent(a_key(), "", tmp_path):

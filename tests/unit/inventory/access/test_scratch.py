@@ -24,7 +24,7 @@ from jada.cli.signals import cleaned_up
 from jada.inventory.access.scratch import scratch
 
 def guarded():
-    # What one host's trouble may be caught as, with the signal in the middle of it.
+    # A net for one host's trouble, with the signal in the middle of it.
     while True:
         try:
             gevent.sleep(0)
@@ -70,8 +70,8 @@ def test_nothing_is_left_behind_by_a_command_that_is_told_to_end(place: Path, se
     running, folder = started(how)
     assert (folder.parent, folder.stat().st_mode & 0o777) == (place, 0o700)
     running.send_signal(sent)
-    _, told = running.communicate()
-    assert (running.returncode, told) == (128 + sent, "")
+    _, output = running.communicate()
+    assert (running.returncode, output) == (128 + sent, "")
     assert list(place.iterdir()) == []
 
 
@@ -93,8 +93,8 @@ def test_a_command_under_nohup_goes_on(place: Path) -> None:
     running, folder = started("prompt", "nohup")
     running.send_signal(signal.SIGHUP)
     assert running.poll() is None
-    _, told = running.communicate("go on\n")
-    assert running.returncode == 0, told
+    _, output = running.communicate("go on\n")
+    assert running.returncode == 0, output
     assert not folder.exists()
 
 

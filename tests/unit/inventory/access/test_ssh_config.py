@@ -79,7 +79,7 @@ def test_the_way_is_a_command(home: Path, lines: str, proxy: str) -> None:
 
 def test_where_fleet_yml_is_strict_each_jump_host_is_held_to_it(home: Path) -> None:
     (home / ".ssh/config").write_text("Host *\n  StrictHostKeyChecking accept-new\nHost 192.0.2.*\n  ProxyJump a,b,c\n")
-    ways = {is_strict: ssh_config.asked([HOST], is_strict=is_strict)["web-1"].proxy for is_strict in (True, False)}
+    ways = {is_strict: ssh_config.options_of([HOST], is_strict=is_strict)["web-1"].proxy for is_strict in (True, False)}
     assert [way.count("StrictHostKeyChecking=yes") for way in ways.values()] == [3, 0]
     assert [way.count("BatchMode=yes") for way in ways.values()] == [3, 3]
 
@@ -123,8 +123,10 @@ def test_a_configuration_that_says_nothing_of_the_way_is_silent(home: Path, text
 
 def test_ssh_itself_reads_the_configuration(home: Path) -> None:
     (home / ".ssh/config").write_text("Match host 192.0.2.* exec true\n  ProxyJump b\n  User x\nHost *\n  Port 23\n")
-    options = ssh_config.asked([HOST, replace(HOST, name="web-2", address="web-2", user="", port=22)], is_strict=True)
-    assert [(one.user, one.port, bool(one.proxy)) for one in options.values()] == [
+    options = ssh_config.options_of(
+        [HOST, replace(HOST, name="web-2", address="web-2", user="", port=22)], is_strict=True
+    )
+    assert [(host_options.user, host_options.port, bool(host_options.proxy)) for host_options in options.values()] == [
         ("agent", 2222, True),
         (getpass.getuser(), 23, False),
     ]
@@ -133,31 +135,31 @@ def test_ssh_itself_reads_the_configuration(home: Path) -> None:
 def test_a_machine_without_ssh_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(home))
     with pytest.raises(ConfigError, match=r"There is no `ssh` .* that could read .*/\.ssh/config"):
-        ssh_config.asked([HOST], is_strict=True)
+        ssh_config.options_of([HOST], is_strict=True)
 
 
 def test_a_configuration_that_takes_too_long_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssh_config, "PATIENCE", 0.2)
     (home / ".ssh/config").write_text('Match exec "sleep 5"\n')
     with pytest.raises(ConfigError, match=r"ssh did not say within 0\.2 s how it reaches web-1 by .*/\.ssh/config"):
-        ssh_config.asked([HOST], is_strict=True)
+        ssh_config.options_of([HOST], is_strict=True)
 
 
 def test_a_file_name_with_an_open_quote_is_told(home: Path) -> None:
     (home / ".ssh/config").write_text('UserKnownHostsFile "/k\'h"\n')
     with pytest.raises(ConfigError, match="makes of web-1 what can't be read: No closing quotation"):
-        ssh_config.asked([HOST], is_strict=True)
+        ssh_config.options_of([HOST], is_strict=True)
 
 
 def test_the_way_of_a_jump_host_ends_where_ssh_would_send_it(tmp_path: Path) -> None:
-    """What a shell makes of the command, whatever the names are."""
+    """The command as a shell reads it, whatever the names are."""
     program = tmp_path / "ssh"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     options = replace(plain(HOST), hostname="fe80::1%eth0")
     command = expanded(jumping("a b,c'd%h", ("-F", "/x y")), options, HOST.address)
     environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    told = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environ, check=True).stdout
-    assert told.split("\n")[:2] == ["-F", "/x y"]
+    output = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environ, check=True).stdout
+    assert output.split("\n")[:2] == ["-F", "/x y"]
     before = "ProxyCommand=ssh -F '/x y' -o BatchMode=yes -o ControlMaster=no -W '[%h]:%p' 'ssh://a b'"
-    assert told.split("\n")[-6:-1] == ["-o", before, "-W", "[fe80::1%eth0]:2222", "ssh://c'd%h"]
+    assert output.split("\n")[-6:-1] == ["-o", before, "-W", "[fe80::1%eth0]:2222", "ssh://c'd%h"]

@@ -1,4 +1,4 @@
-"""fleet.yml: what it means, and that whatever is wrong in it is told with its line and key."""
+"""fleet.yml: its meaning, and errors with the line and key of whatever is wrong in it."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ def test_a_key_of_an_earlier_fleet_yml_names_the_new_one(tmp_path: Path, old: st
 
 
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
-    found = load(tmp_path, LEAST)
-    assert found.sources == (Ec2Source(("us-east-1",), {}, {}, True, "private", ""),)
-    assert found.limits.nofile == 2147483646
-    assert found.service == Service()
-    assert found.ssh == Ssh("", None, 22, "", Path.home() / ".ssh/known_hosts", "strict")
+    fleet = load(tmp_path, LEAST)
+    assert fleet.sources == (Ec2Source(("us-east-1",), {}, {}, True, "private", ""),)
+    assert fleet.limits.nofile == 2147483646
+    assert fleet.service == Service()
+    assert fleet.ssh == Ssh("", None, 22, "", Path.home() / ".ssh/known_hosts", "strict")
 
 
 def test_the_shipped_file_finds_this_systems_hosts() -> None:
@@ -160,23 +160,23 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         indent, hash_, rest = line.partition("# ")
         is_key = not indent.strip() and hash_ and rest.strip().startswith(tuple(f"{key}:" for key in keys))
         session.append(indent + rest if is_key else line)
-    found = load(tmp_path, "\n".join(session))
-    lightsail, ec2, static = found.sources
-    here, out = ("us-east-1",), ("eu-south-1",)
-    assert lightsail == LightsailSource(here, ("jada-agent",), not_regions=out)
+    fleet = load(tmp_path, "\n".join(session))
+    lightsail, ec2, static = fleet.sources
+    near, out = ("us-east-1",), ("eu-south-1",)
+    assert lightsail == LightsailSource(near, ("jada-agent",), not_regions=out)
     tags, filters = {"jada": ("agent",)}, {"instance-type": ("t3.small",)}
-    assert ec2 == Ec2Source(here, tags, filters, user="admin", not_regions=out)
-    assert found.roles[0].names == ("orch-*",)
+    assert ec2 == Ec2Source(near, tags, filters, user="admin", not_regions=out)
+    assert fleet.roles[0].names == ("orch-*",)
     assert isinstance(static, StaticSource)
-    assert found.aws.profile == "production"
-    assert found.service == Service(
+    assert fleet.aws.profile == "production"
+    assert fleet.service == Service(
         model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"),
         projects=("~/Documents/repos",),
     )
-    assert (found.limits, found.service.keep, found.deadline) == (Limits(), 10, 3600)
-    assert (found.ssh.port, found.ssh.known_hosts, found.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
-    assert [(one.code, one.hosts) for one in found.accept] == [("J302", ("web-*",))]
-    assert found.notify == Notify("arn:aws:sns:us-east-1:123456789012:jada", Webhook("JADA_WEBHOOK"))
+    assert (fleet.limits, fleet.service.keep, fleet.deadline) == (Limits(), 10, 3600)
+    assert (fleet.ssh.port, fleet.ssh.known_hosts, fleet.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
+    assert [(acceptance.code, acceptance.hosts) for acceptance in fleet.accept] == [("J302", ("web-*",))]
+    assert fleet.notify == Notify("arn:aws:sns:us-east-1:123456789012:jada", Webhook("JADA_WEBHOOK"))
 
 
 def with_line(replaced: str, by: str) -> str:
@@ -483,10 +483,10 @@ def test_a_pipe_is_read_as_a_file_and_what_it_names_lies_in_the_working_folder(
     try:
         os.write(writer, (LEAST + "ssh: {key: id_fleet}\n").encode())
         os.close(writer)
-        read = config.load(f"/dev/fd/{reader}", {})
+        fleet = config.load(f"/dev/fd/{reader}", {})
     finally:
         os.close(reader)
-    assert (read.name, read.ssh.key) == ("agents", tmp_path / "id_fleet")
+    assert (fleet.name, fleet.ssh.key) == ("agents", tmp_path / "id_fleet")
     with pytest.raises(ConfigError, match="There is no file"):
         config.load(str(tmp_path), {})
 
@@ -523,8 +523,8 @@ def test_what_people_write_is_still_read(tmp_path: Path, line: str) -> None:
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "fe80::1%eth0", "::1", "a_b.example.com", "HOST"])
 def test_addresses_of_every_kind_are_read(tmp_path: Path, address: str) -> None:
-    found = load(tmp_path, with_line(EC2, f"- static: {{hosts: {{a: {{address: '{address}'}}}}}}"))
-    assert found.sources == (StaticSource((StaticHost("a", address),)),)
+    fleet = load(tmp_path, with_line(EC2, f"- static: {{hosts: {{a: {{address: '{address}'}}}}}}"))
+    assert fleet.sources == (StaticSource((StaticHost("a", address),)),)
 
 
 def test_a_passworded_url_is_not_shown(tmp_path: Path) -> None:
@@ -540,14 +540,14 @@ def test_a_windows_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_a_role_may_name_what_the_fleet_itself_adds(tmp_path: Path) -> None:
-    found = load(tmp_path, with_line("{}", "{model: mine}") + "models: {mine: my-gateway/claude}\n")
-    assert found.roles == (Role("any", "mine"),)
+    fleet = load(tmp_path, with_line("{}", "{model: mine}") + "models: {mine: my-gateway/claude}\n")
+    assert fleet.roles == (Role("any", "mine"),)
 
 
 @pytest.mark.parametrize("until", ["2026-12-31", "'2026-12-31'"])
 def test_an_acceptance_knows_its_line(tmp_path: Path, until: str) -> None:
-    found = load(tmp_path, LEAST + f"accept:\n  - {{code: J301, hosts: [a, b-*], reason: why, until: {until}}}\n")
-    assert found.accept == (Acceptance("J301", ("a", "b-*"), "why", date(2026, 12, 31), 7),)
+    fleet = load(tmp_path, LEAST + f"accept:\n  - {{code: J301, hosts: [a, b-*], reason: why, until: {until}}}\n")
+    assert fleet.accept == (Acceptance("J301", ("a", "b-*"), "why", date(2026, 12, 31), 7),)
 
 
 @pytest.mark.parametrize(
@@ -571,7 +571,7 @@ def test_a_webhooks_url_is_not_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "expected"),
+    ("files", "expected"),
     [
         (["named", "env", "work/inventory", "home/.config/jada"], "named"),
         (["env", "work/inventory", "home/.config/jada"], "env"),
@@ -579,14 +579,14 @@ def test_a_webhooks_url_is_not_shown(tmp_path: Path) -> None:
         (["home/.config/jada"], "home/.config/jada"),
     ],
 )
-def test_the_first_file_wins(tmp_path: Path, there: list[str], expected: str) -> None:
-    for folder in there:
+def test_the_first_file_wins(tmp_path: Path, files: list[str], expected: str) -> None:
+    for folder in files:
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "fleet.yml").write_text(LEAST)
     environ = {"HOME": str(tmp_path / "home")}
-    if "env" in there:
+    if "env" in files:
         environ["JADA_FLEET"] = str(tmp_path / "env/fleet.yml")
-    named = str(tmp_path / "named/fleet.yml") if "named" in there else None
+    named = str(tmp_path / "named/fleet.yml") if "named" in files else None
     assert config.load(named, environ, tmp_path / "work").path == tmp_path / expected / "fleet.yml"
 
 

@@ -61,9 +61,9 @@ def read(tmp_path: Path) -> Callable[[str], tuple[Fleet, list[str]]]:
 
     def make(text: str) -> tuple[Fleet, list[str]]:
         (tmp_path / "fleet.yml").write_text(text)
-        told: list[str] = []
-        found = config.load(str(tmp_path / "fleet.yml"), tell=lambda error: told.append(error.message))
-        return found, told
+        messages: list[str] = []
+        fleet = config.load(str(tmp_path / "fleet.yml"), tell=lambda error: messages.append(error.message))
+        return fleet, messages
 
     return make
 
@@ -72,20 +72,20 @@ def read(tmp_path: Path) -> Callable[[str], tuple[Fleet, list[str]]]:
 def test_what_the_way_back_does_not_need_is_told_and_left_out(
     read: Callable[[str], tuple[Fleet, list[str]]], text: str, key: str, tmp_path: Path
 ) -> None:
-    found, told = read(text)
-    assert (found.accept, found.notify, found.models, found.limits) == ((), Notify(), {}, Limits())
-    assert found.roles == (Role("web", names=("web-*",)), Role("rest"))
-    (one,) = told
-    assert f": {key} " in one
+    fleet, messages = read(text)
+    assert (fleet.accept, fleet.notify, fleet.models, fleet.limits) == ((), Notify(), {}, Limits())
+    assert fleet.roles == (Role("web", names=("web-*",)), Role("rest"))
+    (message,) = messages
+    assert f": {key} " in message
     with pytest.raises(ConfigError, match=r"fleet\.yml:"):
         config.load(str(tmp_path / "fleet.yml"))
 
 
 def test_a_role_keeps_its_hosts_where_the_models_are_gone(read: Callable[[str], tuple[Fleet, list[str]]]) -> None:
     text = GOOD.replace("[web-*]", "[web-*], model: mine").replace("rest: {}", "rest: {model: opus-5}")
-    found, told = read(text + "models: {mine: 'a b'}\n")
-    assert found.roles == (Role("web", names=("web-*",)), Role("rest", "opus-5"))
-    assert len(told) == 2
+    fleet, messages = read(text + "models: {mine: 'a b'}\n")
+    assert fleet.roles == (Role("web", names=("web-*",)), Role("rest", "opus-5"))
+    assert len(messages) == 2
 
 
 @pytest.mark.parametrize("text", NEEDED.values(), ids=NEEDED)
@@ -95,9 +95,9 @@ def test_what_it_needs_has_to_be_right(read: Callable[[str], tuple[Fleet, list[s
 
 
 def test_a_good_file_is_read_alike(read: Callable[[str], tuple[Fleet, list[str]]], tmp_path: Path) -> None:
-    found, told = read(GOOD + "limits: {nofile: 4096}\nmodels: {mine: x-1}\n")
-    assert found == config.load(str(tmp_path / "fleet.yml"))
-    assert told == []
+    fleet, messages = read(GOOD + "limits: {nofile: 4096}\nmodels: {mine: x-1}\n")
+    assert fleet == config.load(str(tmp_path / "fleet.yml"))
+    assert messages == []
 
 
 @pytest.mark.parametrize(("command", "code"), [("rollback", 1), ("upgrade --to opus-5", 2)])
@@ -108,9 +108,9 @@ def test_only_a_rollback_goes_on_with_a_fleet_yml_that_is_half_good(tmp_path: Pa
     (tmp_path / ".ssh/known_hosts").touch()
     argv = [str(JADA), *command.split(), "--yes", "--fleet", str(tmp_path / "fleet.yml")]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
-    done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == code, done.stderr
+    process = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
+    assert process.returncode == code, process.stderr
     if code == 1:
-        assert "web-1" in done.stdout
-        assert done.stderr.count("Not needed for a rollback, so left out: ") == 2
-        assert "There is no model nope in the catalogue" in done.stderr
+        assert "web-1" in process.stdout
+        assert process.stderr.count("Not needed for a rollback, so left out: ") == 2
+        assert "There is no model nope in the catalogue" in process.stderr

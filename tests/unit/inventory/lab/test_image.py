@@ -14,6 +14,6 @@ def test_each_suite_has_an_image_of_its_own() -> None:
 
 
 def test_a_suite_that_is_none_is_refused_with_those_there_are() -> None:
-    done = CliRunner().invoke(lab, ["up", "--suite", "buster"])
-    assert done.exit_code == 2
-    assert all(suite in done.output for suite in image.SUITES)
+    result = CliRunner().invoke(lab, ["up", "--suite", "buster"])
+    assert result.exit_code == 2
+    assert all(suite in result.output for suite in image.SUITES)

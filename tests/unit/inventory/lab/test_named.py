@@ -52,7 +52,7 @@ def networks(*words: str) -> list[IPv4Network]:
 
 
 @pytest.mark.parametrize(
-    ("name", "taken", "network"),
+    ("name", "used", "network"),
     [
         ("lab", (), "10.77"),
         ("demo", (), "10.78"),
@@ -63,8 +63,8 @@ def networks(*words: str) -> list[IPv4Network]:
         ("demo", ("10.0.0.0/8", "172.16.0.0/15"), "172.18"),
     ],
 )
-def test_a_network_is_taken_that_nobody_has(name: str, taken: tuple[str, ...], network: str) -> None:
-    assert choose_network(Lab(name), networks(*taken)) == network
+def test_a_network_is_taken_that_nobody_has(name: str, used: tuple[str, ...], network: str) -> None:
+    assert choose_network(Lab(name), networks(*used)) == network
 
 
 def test_no_network_is_told_with_the_ranges() -> None:
@@ -118,8 +118,8 @@ def test_what_a_lab_remembers_may_be_torn_or_of_another_jada(folders: Path, text
 
 
 def status(*argv: str, env: dict[str, str | None] | None = None) -> tuple[int, str]:
-    done = CliRunner().invoke(command.lab, argv, env={"JADA_LAB": None, **(env or {})}, standalone_mode=False)
-    return int(done.return_value or 0), done.output + str(done.exception or "")
+    result = CliRunner().invoke(command.lab, argv, env={"JADA_LAB": None, **(env or {})}, standalone_mode=False)
+    return int(result.return_value or 0), result.output + str(result.exception or "")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_status_names_the_other_labs(folders: Path, monkeypatch: pytest.MonkeyPa
     remember(Lab("b"), state("10.79"))
     monkeypatch.setattr(cgroup, "hierarchies", lambda: [folders / "cgroup"])
     assert "Other labs on this machine: b" in status("status", "--name", "a")[1]
-    code, told = status("status", "--name", "b", "--json")
-    found = json.loads(told)
-    assert (code, found["lab"], found["network"], found["other_labs"]) == (0, "b", "10.79.0.0/16", ["a"])
-    assert found["agent"] == "stand-in"
-    assert [host["address"] for host in found["hosts"]] == ["10.79.0.11"]
+    code, output = status("status", "--name", "b", "--json")
+    report = json.loads(output)
+    assert (code, report["lab"], report["network"], report["other_labs"]) == (0, "b", "10.79.0.0/16", ["a"])
+    assert report["agent"] == "stand-in"
+    assert [host["address"] for host in report["hosts"]] == ["10.79.0.11"]

@@ -80,11 +80,11 @@ def test_a_new_source_is_read_searched_and_logged_in_to(tmp_path: Path) -> None:
     assert {(host.user, host.port) for host in hosts} == {("me", 2222)}
     details = access_details(fleet, hosts)
     assert set(details) == {"east-1", "west-2-1"}
-    refused, given = details["east-1"], details["west-2-1"]
+    refused, granted = details["east-1"], details["west-2-1"]
     assert isinstance(refused, HostError)
     assert (refused.message, refused.hint) == ("east-1: rack east gives no access to it: no key today", "ask again")
-    assert given == Access("The rack", "ann", "private", "certificate")
-    assert "private" not in repr(given)
+    assert granted == Access("The rack", "ann", "private", "certificate")
+    assert "private" not in repr(granted)
 
 
 def test_what_is_wrong_with_a_new_source_is_told_as_of_any(tmp_path: Path) -> None:

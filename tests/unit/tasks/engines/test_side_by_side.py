@@ -8,7 +8,7 @@ from gevent.event import Event
 from jada import HostError, Service
 from jada.tasks.engines.ssh import SshConnection, SshEngine
 
-# What is waited for comes at once, or never.
+# Seconds to wait: it comes at once, or never.
 PATIENCE = 20
 SERVICE = Service()
 
@@ -19,7 +19,7 @@ def engine(*names: str) -> SshEngine:
 
 def test_the_next_host_starts_as_soon_as_a_slot_is_free() -> None:
     """No barrier: while the slow host of the first two still works, all the others are done one after the other."""
-    others_done, seen = Event(), []
+    others_done, order = Event(), []
 
     def visit(name: str, _: SshConnection) -> str:
         if name == "slow":
@@ -32,10 +32,10 @@ def test_the_next_host_starts_as_soon_as_a_slot_is_free() -> None:
         for name, result in engine("slow", "b", "c", "d", "last").imap(
             ["slow", "b", "c", "d", "last"], visit, at_once=2
         ):
-            seen.append((name, result))
-    assert {name for name, _ in seen} == {"slow", "b", "c", "d", "last"}
-    assert seen[0] == ("b", "B")
-    assert seen[-1][0] in ("slow", "last")
+            order.append((name, result))
+    assert {name for name, _ in order} == {"slow", "b", "c", "d", "last"}
+    assert order[0] == ("b", "B")
+    assert order[-1][0] in ("slow", "last")
 
 
 def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
@@ -55,9 +55,9 @@ def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
 
 def test_a_host_that_is_in_trouble_already_is_not_visited() -> None:
     trouble = HostError("b has no address")
-    both = SshEngine({"a": {"ssh_hostname": "192.0.2.1"}, "b": trouble}, SERVICE, {})
-    assert dict(both.imap(["b", "a"], lambda name, _: name)) == {"a": "a", "b": trouble}
-    both.close()
+    engine = SshEngine({"a": {"ssh_hostname": "192.0.2.1"}, "b": trouble}, SERVICE, {})
+    assert dict(engine.imap(["b", "a"], lambda name, _: name)) == {"a": "a", "b": trouble}
+    engine.close()
 
 
 def test_a_host_that_fails_does_not_stop_the_others() -> None:

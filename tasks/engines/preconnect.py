@@ -13,24 +13,24 @@ AT_ONCE = 100
 PATIENCE = 1
 
 
-def dial(address: str, port: int) -> socket.socket | None:
+def preconnect(address: str, port: int) -> socket.socket | None:
     """Begins to connect; None for a name, whose lookup would have to be waited for, and where it fails at once."""
     try:
         is_v6 = ipaddress.ip_address(address).version == 6
     except ValueError:
         return None
-    line = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET)
-    line.setblocking(False)
-    if line.connect_ex((address, port)) not in (0, errno.EINPROGRESS):
-        line.close()
+    sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET)
+    sock.setblocking(False)
+    if sock.connect_ex((address, port)) not in (0, errno.EINPROGRESS):
+        sock.close()
         return None
-    return line
+    return sock
 
 
-def is_connected(line: socket.socket) -> bool:
-    """Whether the connection is there, or comes within PATIENCE seconds; from then on it blocks, as any socket does."""
-    _, ready, _ = select.select([], [line], [], PATIENCE)
-    if not ready or line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+def is_connected(sock: socket.socket) -> bool:
+    """True if the connection is there, or comes within PATIENCE seconds; from then on it blocks, as any socket does."""
+    _, ready, _ = select.select([], [sock], [], PATIENCE)
+    if not ready or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         return False
-    line.setblocking(True)
+    sock.setblocking(True)
     return True
