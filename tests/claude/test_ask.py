@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -105,8 +106,8 @@ def test_the_answers_of_the_service_are_counted(claude_lab: ClaudeLab) -> None:
     """By its own transcripts, and not by what its user does by hand in another folder."""
     host = of(claude_lab, "agent")
     assert hosts.lay(host, BY_NAME["as released"])[0] == DESIRED
-    by_hand = "cd ~ && claude -p x --model claude-haiku-4-5"
-    machine.inside(host, f"su -s /bin/sh agent -c 'ANTHROPIC_API_KEY=x ANTHROPIC_BASE_URL={API} {by_hand}'")
+    by_hand = f"cd; ANTHROPIC_API_KEY=x ANTHROPIC_BASE_URL={API} claude -p x --model claude-haiku-4-5 </dev/null"
+    machine.inside(host, f"su -s /bin/sh agent -c {shlex.quote(by_hand)}")
     served: list[Served] = []
 
     def answered() -> bool:
