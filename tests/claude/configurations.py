@@ -65,6 +65,11 @@ def sets(name: str, asks: str | None, telling: bool = False, **env: str) -> Conf
     return Configuration(name=f"environment: {name}", asks=asks, env=env, telling=telling)
 
 
+def beside(name: str, asks: str, user: object, **env: str) -> Configuration:
+    """Variables in the unit's environment, and a settings.json."""
+    return Configuration(name=name, asks=asks, user=user, env=env)
+
+
 def has(name: str, asks: str | None, telling: bool = False, **settings: object) -> Configuration:
     """More keys in the user's settings.json."""
     return Configuration(name=name, asks=asks, user=with_model(**settings), telling=telling)
@@ -140,24 +145,14 @@ VARIABLES = (
         unit=(f"Environment='CLAUDE_CODE_EXTRA_BODY={json.dumps(NAMES_OTHER)}'",),
         telling=True,
     ),
-    Configuration(
-        name="a default model, and none in the file",
-        asks=OTHER,
-        user={},
-        env={"ANTHROPIC_DEFAULT_MODEL": OTHER},
+    beside("a default model, and none in the file", OTHER, {}, ANTHROPIC_DEFAULT_MODEL=OTHER),
+    beside(
+        "an alias, and what the environment says it means",
+        OTHER,
+        {"model": "sonnet"},
+        ANTHROPIC_DEFAULT_SONNET_MODEL=OTHER,
     ),
-    Configuration(
-        name="an alias, and what the environment says it means",
-        asks=OTHER,
-        user={"model": "sonnet"},
-        env={"ANTHROPIC_DEFAULT_SONNET_MODEL": OTHER},
-    ),
-    Configuration(
-        name="no model, and what the environment says opus means",
-        asks=OTHER,
-        user={},
-        env={"ANTHROPIC_DEFAULT_OPUS_MODEL": OTHER},
-    ),
+    beside("no model, and what the environment says opus means", OTHER, {}, ANTHROPIC_DEFAULT_OPUS_MODEL=OTHER),
     unit(
         "a model that is set and taken back",
         DESIRED,
