@@ -5,7 +5,7 @@ The precedence table (tasks/effective.py) explains; it never proves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -121,10 +121,18 @@ def speaks_for_process(state: State, process: Process) -> bool:
 
 
 def is_known(state: State) -> bool:
-    """True if the CLI's answer is that of the service: it was asked with its options, and tells all."""
-    has_own_body = any(isinstance(env := file.read().get("env"), dict) and OWN_BODY in env
-                       for file in (*state.layers, state.settings))  # fmt: skip
-    return bool(state.asked.model) and state.asked.is_running and not has_own_body
+    """True if the CLI's answer is that of the service: it was asked with its options, and no file may have it send
+    another model than it tells.
+    """
+    has_other = any(_sends_other(file.read(), state.asked.model) for file in (*state.layers, state.settings))
+    return bool(state.asked.model) and state.asked.is_running and not has_other
+
+
+def _sends_other(settings: Mapping[str, object], model: str) -> bool:
+    """True if these settings have the CLI send another model in place of the one that it tells, as measured."""
+    env, overrides = settings.get("env"), settings.get("modelOverrides")
+    has_own_body = isinstance(env, dict) and OWN_BODY in env
+    return has_own_body or (isinstance(overrides, dict) and model.lower() in {str(key).lower() for key in overrides})
 
 
 def started_by_current_release(state: State) -> bool:

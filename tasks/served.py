@@ -95,8 +95,7 @@ def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
     for kind, time, side, one, other, tokens_in, tokens_out in rows:
         at = _seconds(time)
         _check(kind, one, other)
-        # Transcripts have milliseconds, births of processes hundredths.
-        if at + 1 < since:
+        if at < since:
             continue
         key = (kind, side, one, other)
         counts[key] += 1

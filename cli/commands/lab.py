@@ -83,7 +83,7 @@ def lab() -> None:
               envvar="JADA_LAB_SUITE", show_envvar=True, help="What they run.")  # fmt: skip
 @click.option("--claude", "is_claude", is_flag=True, help="The agent is the real Claude CLI, not a stand-in for it.")
 def up(lab: Lab, hosts: int, suite: str, is_claude: bool) -> None:
-    """Boot a fresh lab; one that is up and healthy with as many hosts of that suite is left as it is.
+    """Boot a fresh lab; one that is up and healthy with as many hosts of that kind is left as it is.
 
     One host is a Lightsail instance named jada-agent whose agent runs as root; the others are EC2 instances in
     us-east-1 and eu-west-1 whose agent runs as the user `agent`. About 30 MB of memory each, and 240 MB for the

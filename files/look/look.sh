@@ -62,7 +62,8 @@ half_of_user() {
     for folder in "$start" "$cwd" "$home"; do
         if [ -n "$folder" ] && is_plain "$folder" && ! has "$folders" "$folder"; then folders=$folders$NL$folder; fi
     done
-    set -- sh -c "$AS_USER" look "$SETTINGS" "$home" "$configs" "$folders" "$PROJECTS" "$named" "$foreign"
+    set -- sh -c "$AS_USER" look "$SETTINGS" "$home" "$configs" "$folders" "$PROJECTS" "$named" "$foreign" \
+        "$cwd"
     [ "$uid" = 0 ] || set -- setpriv --reuid "$uid" --regid "$gid" --init-groups --no-new-privs "$@"
     # It gets a pipe of its own, for it could take from one what root said before. The limit is that of the shell between,
     # which can always be killed: the user's process may wait for a file system of its user's.

@@ -4,10 +4,13 @@
 # awk. `most` is how many rows are said: the newest transcripts come first.
 BEGIN {
     split("type subtype timestamp isSidechain requestId requestedModel isApiErrorMessage apiErrorStatus originalModel " \
-          "fallbackModel error.status message.id message.model message.usage.input_tokens message.usage.output_tokens " \
+          "fallbackModel entrypoint cwd error.status message.id message.model message.usage.input_tokens message.usage.output_tokens " \
           "message.usage.cache_creation_input_tokens message.usage.cache_read_input_tokens", names, " ")
     for (i in names) wanted[names[i]] = 1
-    LONGEST = 300
+    LONGEST = 4096
+    works_in = "\"" ENVIRON["FOLDER"]
+    # Below / or the home is everybody's work.
+    has_below = ENVIRON["FOLDER"] != "/" && ENVIRON["FOLDER"] != ENVIRON["HOME_OF_USER"]
 }
 
 # Reads a line into `value`, by path, and fails where it is no whole object. Strings have a quote before them there.
@@ -68,6 +71,12 @@ function found(text,   path, i) {
     if (path in wanted) value[path] = text
 }
 
+# An interactive session calls itself "cli", and has a person before it.
+function is_of_service() {
+    if (value["entrypoint"] == "\"cli") return 0
+    return value["cwd"] == works_in || has_below && index(value["cwd"], works_in "/") == 1
+}
+
 function is_time(text) { return text ~ /^"2[0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9](\.[0-9]+)?Z$/ && length(text) < 40 }
 function is_model(text) { return text ~ /^"[A-Za-z0-9][A-Za-z0-9._:\/@-]*(\[1m\])?$/ && length(text) < 258 }
 function number(path) { return value[path] ~ /^[0-9]+$/ && length(value[path]) < 12 ? value[path] : 0 }
@@ -95,7 +104,7 @@ function answer(when,   id, requested) {
 }
 
 !/"type"[ \t]*:[ \t]*"(assistant|system)"/ { next }
-!read($0) || !is_time(value["timestamp"]) { next }
+!read($0) || !is_time(value["timestamp"]) || !is_of_service() { next }
 { when = "\n" bare(value["timestamp"]) "\n" (value["isSidechain"] == "true" ? "side" : "") "\n" }
 value["type"] == "\"assistant" { answer(when); next }
 value["type"] != "\"system" { next }

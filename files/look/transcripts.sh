@@ -8,10 +8,12 @@ MOST_OF_TRANSCRIPTS=589824
 DEPTH_OF_TRANSCRIPTS=6
 MOST_ROWS=1000
 
-# Without a folder of them, it starts no process.
-# reads: configs
+# Of the service alone: what its user does by hand is in the same folders. That is told by where it works and, as far as can
+# be, by who asked. Without a folder of transcripts, or a service that runs, it starts no process.
+# reads: configs home works_in
 # prints as user: transcript+
 transcripts() {
+    [ -n "$works_in" ] || return 0
     set --
     for folder in $configs; do [ ! -d "$folder/projects" ] || set -- "$@" "$folder/projects/"; done
     [ $# -gt 0 ] || return 0
@@ -20,5 +22,5 @@ transcripts() {
     [ -n "$found" ] || return 0
     # A line that was cut off in one is not to go on in the next.
     for line in $found; do tail -c "$MOST_OF_TRANSCRIPT" "${line#* }"; echo; done 2>/dev/null |
-        head -c "$MOST_OF_TRANSCRIPTS" | awk -v most="$MOST_ROWS" "$SAY_AWK$TRANSCRIPTS_AWK"
+        head -c "$MOST_OF_TRANSCRIPTS" | FOLDER=$works_in HOME_OF_USER=$home awk -v most="$MOST_ROWS" "$SAY_AWK$TRANSCRIPTS_AWK"
 }

@@ -11,8 +11,8 @@ MOST_PROJECTS=400
 # Lists have an item a line; NAMED are settings files that a command line names, ENVIRONMENTS those EnvironmentFiles that
 # are not root's alone.
 # prints: end
-look_as_user() { # SETTINGS HOME CONFIGS FOLDERS PROJECTS NAMED ENVIRONMENTS
-    SETTINGS=$1 home=$2 configs=$3 folders=$4 PROJECTS=$5 named=$6 environments=$7
+look_as_user() { # SETTINGS HOME CONFIGS FOLDERS PROJECTS NAMED ENVIRONMENTS WORKS_IN
+    SETTINGS=$1 home=$2 configs=$3 folders=$4 PROJECTS=$5 named=$6 environments=$7 works_in=$8
     set -f
     IFS=$NL
     users_environment_files

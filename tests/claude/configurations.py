@@ -65,6 +65,11 @@ def sets(name: str, asks: str | None, telling: bool = False, **env: str) -> Conf
     return Configuration(name=f"environment: {name}", asks=asks, env=env, telling=telling)
 
 
+def beside(name: str, asks: str, user: object, **env: str) -> Configuration:
+    """Variables in the unit's environment, and a settings.json."""
+    return Configuration(name=name, asks=asks, user=user, env=env)
+
+
 def has(name: str, asks: str | None, telling: bool = False, **settings: object) -> Configuration:
     """More keys in the user's settings.json."""
     return Configuration(name=name, asks=asks, user=with_model(**settings), telling=telling)
@@ -96,11 +101,11 @@ TEXT = json.dumps(with_model(), indent=2)
 MODELS = (
     Configuration(name="as released", asks=DESIRED, telling=True),
     Configuration(name="as released, the service is root's", asks=DESIRED, is_root=True, telling=True),
-    script("no settings.json", DEFAULT, "rm $H/.claude/settings.json", telling=True),
+    script("no settings.json", DEFAULT, "rm $H/.claude/settings.json"),
     script("no ~/.claude at all", DEFAULT, "rm -r $H/.claude $H/.claude.json"),
     Configuration(name="an empty object", asks=DEFAULT, user={}),
     Configuration(name="a model of null", asks=DEFAULT, user={"model": None}),
-    names(OTHER, OTHER, telling=True),
+    names(OTHER, OTHER),
     names("", DEFAULT),
     names(" ", ""),
     names(f" {OTHER} ", OTHER),
@@ -140,25 +145,14 @@ VARIABLES = (
         unit=(f"Environment='CLAUDE_CODE_EXTRA_BODY={json.dumps(NAMES_OTHER)}'",),
         telling=True,
     ),
-    Configuration(
-        name="a default model, and none in the file",
-        asks=OTHER,
-        user={},
-        env={"ANTHROPIC_DEFAULT_MODEL": OTHER},
-        telling=True,
+    beside("a default model, and none in the file", OTHER, {}, ANTHROPIC_DEFAULT_MODEL=OTHER),
+    beside(
+        "an alias, and what the environment says it means",
+        OTHER,
+        {"model": "sonnet"},
+        ANTHROPIC_DEFAULT_SONNET_MODEL=OTHER,
     ),
-    Configuration(
-        name="an alias, and what the environment says it means",
-        asks=OTHER,
-        user={"model": "sonnet"},
-        env={"ANTHROPIC_DEFAULT_SONNET_MODEL": OTHER},
-    ),
-    Configuration(
-        name="no model, and what the environment says opus means",
-        asks=OTHER,
-        user={},
-        env={"ANTHROPIC_DEFAULT_OPUS_MODEL": OTHER},
-    ),
+    beside("no model, and what the environment says opus means", OTHER, {}, ANTHROPIC_DEFAULT_OPUS_MODEL=OTHER),
     unit(
         "a model that is set and taken back",
         DESIRED,
@@ -182,7 +176,7 @@ VARIABLES = (
     script("EnvironmentFile= with a comment", DESIRED, f"echo '# ANTHROPIC_MODEL={OTHER}' >/etc/default/jada-agent"),
     script("EnvironmentFile= with export", DESIRED, f"echo 'export ANTHROPIC_MODEL={OTHER}' >/etc/default/jada-agent"),
     script("EnvironmentFile= with quotes", OTHER, f"""echo 'ANTHROPIC_MODEL="{OTHER}"' >/etc/default/jada-agent"""),
-    script("systemd's own environment", OTHER, f"systemctl set-environment ANTHROPIC_MODEL={OTHER}", telling=True),
+    script("systemd's own environment", OTHER, f"systemctl set-environment ANTHROPIC_MODEL={OTHER}"),
     script("/etc/environment", DESIRED, f"echo ANTHROPIC_MODEL={OTHER} >>/etc/environment"),
     script("the user's profile", DESIRED, f"echo export ANTHROPIC_MODEL={OTHER} >$H/.profile"),
     has("env of the user's file", OTHER, env=SETS_OTHER, telling=True),
@@ -194,7 +188,7 @@ VARIABLES = (
         user=with_model(env={"ANTHROPIC_MODEL": ""}),
         env=SETS_OTHER,
     ),
-    lies("env of the project's file", OTHER, {PROJECT: ENV_OTHER}, telling=True),
+    lies("env of the project's file", OTHER, {PROJECT: ENV_OTHER}),
     lies("env of the project's local file", OTHER, {LOCAL: ENV_OTHER}),
     lies("env of the managed file", OTHER, {MANAGED: ENV_OTHER}),
     lies("env of the user's own ~/.claude.json", OTHER, {CLAUDE_JSON: ENV_OTHER}, telling=True),
@@ -227,12 +221,12 @@ LEVELS = (
     lies("managed settings that are not JSON", None, {MANAGED: "{"}, telling=True),
     lies("managed settings of which a part is wrong", OTHER, {MANAGED: {**NAMES_OTHER, "env": "x"}}),
     lies("managed settings with an empty model", DEFAULT, {MANAGED: {"model": ""}}),
-    lies("the project's settings", OTHER, {PROJECT: NAMES_OTHER}, telling=True),
+    lies("the project's settings", OTHER, {PROJECT: NAMES_OTHER}),
     lies("the project's local settings", OTHER, {LOCAL: NAMES_OTHER}, telling=True),
     lies("the project's local settings before its own", DESIRED, {PROJECT: NAMES_OTHER, LOCAL: with_model()}),
     lies("the project's settings with an empty model", DEFAULT, {PROJECT: {"model": ""}}),
     lies("the project's settings with a model of null", DESIRED, {PROJECT: {"model": None}}),
-    lies("the project's settings, dropped", DESIRED, {PROJECT: {**NAMES_OTHER, "env": "x"}}, telling=True),
+    lies("the project's settings, dropped", DESIRED, {PROJECT: {**NAMES_OTHER, "env": "x"}}),
     lies("settings of the project's parent", DESIRED, {"/srv/.claude/settings.json": NAMES_OTHER}),
     lies("local settings of the project's parent", DESIRED, {"/srv/.claude/settings.local.json": NAMES_OTHER}),
     lies("settings of the project's own subfolder", DESIRED, {"/srv/project/sub/.claude/settings.json": NAMES_OTHER}),
@@ -242,7 +236,6 @@ LEVELS = (
         asks=OTHER,
         files={"~/.claude/settings.local.json": NAMES_OTHER},
         unit=("WorkingDirectory=~",),
-        telling=True,
     ),
     Configuration(name="it works below a repository with local settings", asks=OTHER,
                   files={LOCAL: NAMES_OTHER, **REPOSITORY}, unit=("WorkingDirectory=/srv/project/sub",)),
@@ -252,7 +245,7 @@ LEVELS = (
                   files={LOCAL: NAMES_OTHER, **REPOSITORY, **WORKTREE}, unit=("WorkingDirectory=/srv/tree",),
                   telling=True),
     lies("--settings before the project's", OTHER, {LOCAL: with_model(), "/srv/x.json": NAMES_OTHER},
-         flags="--settings /srv/x.json", telling=True),
+         flags="--settings /srv/x.json"),
     lies("--settings by a relative path", OTHER, {"/srv/project/x.json": NAMES_OTHER}, flags="--settings x.json"),
     lies("--settings below managed ones", OTHER, {MANAGED: NAMES_OTHER, "/srv/x.json": with_model()},
          flags="--settings /srv/x.json"),
@@ -261,20 +254,20 @@ LEVELS = (
     flags(f"--settings '{json.dumps(NAMES_OTHER)}'", OTHER, telling=True),
     flags(f"--settings '{json.dumps(ENV_OTHER)}'", OTHER),
     flags("--settings {", None),
-    lies("the user's settings alone", DESIRED, {PROJECT: NAMES_OTHER}, flags="--setting-sources user", telling=True),
+    lies("the user's settings alone", DESIRED, {PROJECT: NAMES_OTHER}, flags="--setting-sources user"),
     lies("the project's settings alone", DEFAULT, {LOCAL: NAMES_OTHER}, flags="--setting-sources project",
          telling=True),
     lies("local settings alone", OTHER, {LOCAL: NAMES_OTHER}, flags="--setting-sources local"),
     lies("the user's and the project's settings", DESIRED, {LOCAL: NAMES_OTHER},
          flags="--setting-sources user,project"),
-    flags("--setting-sources ''", DEFAULT, telling=True),
+    flags("--setting-sources ''", DEFAULT),
     flags("--setting-sources=local", DEFAULT),
     lies("managed settings, and no other source", OTHER, {MANAGED: NAMES_OTHER}, flags="--setting-sources project"),
     lies("another folder's settings, added", DESIRED, {"/srv/more/.claude/settings.json": NAMES_OTHER},
          flags="--add-dir /srv/more"),
 )  # fmt: skip
 NOT_JSON = (
-    drops("a comma too many", '{"model": "claude-sonnet-4-6",}', telling=True),
+    drops("a comma too many", '{"model": "claude-sonnet-4-6",}'),
     drops("a comment", '{"model": "claude-sonnet-4-6" /* ours */}', telling=True),
     drops("a comment of a line", f"// ours\n{TEXT}"),
     drops("cut off", TEXT[:-2]),
@@ -297,10 +290,10 @@ NOT_JSON = (
     reads("in UTF-16", TEXT.encode("utf-16")),
     reads("with a BOM", TEXT.encode("utf-8-sig"), telling=True),
     drops("with two BOMs", b"\xef\xbb\xbf" + TEXT.encode("utf-8-sig")),
-    reads("with CRLF", TEXT.replace("\n", "\r\n"), telling=True),
+    reads("with CRLF", TEXT.replace("\n", "\r\n")),
     reads("Latin-1 in a string", b'{"model": "claude-sonnet-4-6", "x": "\xe9"}'),
     reads("half a surrogate pair", '{"model": "claude-sonnet-4-6", "x": "\\ud800"}'),
-    reads("a key twice, the last counts", f'{{"model": "{OTHER}", "model": "{DESIRED}"}}', telling=True),
+    reads("a key twice, the last counts", f'{{"model": "{OTHER}", "model": "{DESIRED}"}}'),
     Configuration(name="a key twice, the last names another", asks=OTHER,
                   user=f'{{"model": "{DESIRED}", "model": "{OTHER}"}}'),
     reads("the key, escaped", '{"mod\\u0065l": "claude-sonnet-4-6"}'),
@@ -311,7 +304,7 @@ NOT_JSON = (
 )  # fmt: skip
 # One value of the wrong kind, and the whole file is left out. jada knows a few of them.
 WRONG_TYPES = (
-    drops("env is a string", with_model(env="x"), telling=True),
+    drops("env is a string", with_model(env="x")),
     drops("env is a list", with_model(env=[])),
     reads("a list in env", with_model(env={"X": []})),
     drops("model is a number", {"model": 5}),
@@ -325,7 +318,7 @@ WRONG_TYPES = (
     drops("cleanupPeriodDays is 0", with_model(cleanupPeriodDays=0), telling=True),
     drops("cleanupPeriodDays is a string", with_model(cleanupPeriodDays="30")),
     reads("hooks is a list", with_model(hooks=[])),
-    drops("statusLine is a string", with_model(statusLine="date"), telling=True),
+    drops("statusLine is a string", with_model(statusLine="date")),
     drops("includeCoAuthoredBy is a string", with_model(includeCoAuthoredBy="yes")),
     drops("apiKeyHelper is a number", with_model(apiKeyHelper=1)),
     drops("outputStyle is a number", with_model(outputStyle=1)),
@@ -352,8 +345,7 @@ LISTS = (
     has("availableModels with another of its family", DEFAULT, availableModels=["sonnet", "claude-sonnet-4-5"]),
     has("availableModels, empty", DEFAULT, availableModels=[]),
     has("availableModels in capitals", DESIRED, availableModels=["CLAUDE-SONNET-4-6"]),
-    lies("availableModels of the managed file without it", DEFAULT, {MANAGED: {"availableModels": [OTHER]}},
-         telling=True),
+    lies("availableModels of the managed file without it", DEFAULT, {MANAGED: {"availableModels": [OTHER]}}),
     lies("availableModels of the project without it", DEFAULT, {PROJECT: {"availableModels": [OTHER]}}),
     has("deniedModels with it", DESIRED, deniedModels=[DESIRED]),
     lies("deniedModels of the managed file with it", DEFAULT, {MANAGED: {"deniedModels": [DESIRED]}}, telling=True),
@@ -370,7 +362,7 @@ LISTS = (
 )  # fmt: skip
 AGENTS = (
     Configuration(name="the user's agent", asks=OTHER, user=with_model(agent="rev"),
-                  files={"~/.claude/agents/x.md": agent()}, telling=True),
+                  files={"~/.claude/agents/x.md": agent()}),
     Configuration(name="an agent that inherits", asks=DESIRED, user=with_model(agent="rev"),
                   files={"~/.claude/agents/x.md": agent(model="inherit")}),
     Configuration(name="an agent that is missing", asks=DESIRED, user=with_model(agent="rev")),
@@ -440,7 +432,7 @@ FOLDERS = (
     Configuration(name="CLAUDE_CONFIG_DIR in env of the user's file", asks=OTHER,
                   user=with_model(env={"CLAUDE_CONFIG_DIR": "/srv/c"}), files={"/srv/c/settings.json": NAMES_OTHER}),
     Configuration(name="HOME elsewhere", asks=OTHER, env={"HOME": "/srv/h"},
-                  files={"/srv/h/.claude/settings.json": NAMES_OTHER}, telling=True),
+                  files={"/srv/h/.claude/settings.json": NAMES_OTHER}),
     script("~/.claude is a link", DESIRED, "mv $H/.claude /srv/c; ln -s /srv/c $H/.claude"),
     script("settings.json is a link", DESIRED,
            "mv $H/.claude/settings.json /srv/s; ln -s /srv/s $H/.claude/settings.json"),
@@ -512,7 +504,7 @@ cp /usr/bin/python3 /srv/node
 echo "import os, subprocess
 os.environ['ANTHROPIC_MODEL'] = '{OTHER}'
 subprocess.run(['/usr/local/bin/jada-agent'])" >/srv/run.js
-dropin ExecStart= 'ExecStart=/srv/node /srv/run.js'""", telling=True),
+dropin ExecStart= 'ExecStart=/srv/node /srv/run.js'"""),
     Configuration(name="as root, a script that exports a model", asks=OTHER, is_root=True,
                   script=f"wrapped 'export ANTHROPIC_MODEL={OTHER}' session"),
 )  # fmt: skip

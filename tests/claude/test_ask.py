@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -10,16 +11,20 @@ from jada import Service
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 from jada.tasks.asked import Asked, read_asked
+from jada.tasks.look_reader import read
+from jada.tasks.served import Served
 from jada.tasks.settings import Splice
-from jada.tasks.transaction import ask_script
+from jada.tasks.transaction import ask_script, look_script
 from tests.claude import hosts
 from tests.claude.configurations import CONFIGURATIONS
 from tests.claude.conftest import ClaudeLab
 from tests.claude.hosts import DESIRED
+from tests.conftest import eventually
 
 pytestmark = pytest.mark.claude
 BY_NAME = {configuration.name: configuration for configuration in CONFIGURATIONS}
 SERVICE = Service()
+API = "http://127.0.0.1:8787"
 # The service's own processes stand still; what is left to change by itself is the journal's, and the clock's.
 STAND_STILL = "systemctl kill --signal=%s jada-agent; sleep 0.2"
 SEEN = """
@@ -94,6 +99,25 @@ def test_a_service_without_a_process(claude_lab: ClaudeLab) -> None:
     hosts.lay(host, BY_NAME["as released"])
     machine.inside(host, "systemctl stop jada-agent")
     assert ask(host).error == "the service has no process to ask it as"
+
+
+@pytest.mark.telling
+def test_the_answers_of_the_service_are_counted(claude_lab: ClaudeLab) -> None:
+    """By its own transcripts, and not by what its user does by hand in another folder."""
+    host = of(claude_lab, "agent")
+    assert hosts.lay(host, BY_NAME["as released"])[0] == DESIRED
+    by_hand = f"cd; ANTHROPIC_API_KEY=x ANTHROPIC_BASE_URL={API} claude -p x --model claude-haiku-4-5 </dev/null"
+    machine.inside(host, f"su -s /bin/sh agent -c {shlex.quote(by_hand)}")
+    served: list[Served] = []
+
+    def answered() -> bool:
+        script = look_script(SERVICE)
+        output = machine.inside(host, "sh", stdin=script).stdout.splitlines()
+        served[:] = [read(SERVICE.unit, output, SERVICE.model_check).served]
+        return served[0].count > 0
+
+    eventually(answered)
+    assert {answers.model for answers in served[0].answers} == {DESIRED}
 
 
 def test_no_secret_is_on_a_command_line(claude_lab: ClaudeLab) -> None:

@@ -45,9 +45,10 @@ def speak(victim: Victim) -> Iterator[Callable[[str], None]]:
 
 
 def silent(victim: Victim, folder: Path) -> Path:
-    """A fleet.yml by which no service says which model it runs."""
+    """A fleet.yml by which no service says which model it runs, and that lives with it."""
     file = victim.fleet_with(folder)
-    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("model_check:")))
+    lines = [line for line in file.read_text().splitlines(True) if not line.startswith("model_check:")]
+    file.write_text("".join([*lines, "proof: derived\n"]))
     return file
 
 

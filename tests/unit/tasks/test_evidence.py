@@ -72,6 +72,7 @@ def test_nothing_speaks_for_what_does_not_run(host: Host) -> None:
         {"asked": Asked(error="it took longer than 30 s")},
         {"asked": asked(is_running=False)},
         {"asked": asked(), "settings": {"changed": NOW}, "result": ()},
+        {"asked": asked(), "settings": {"text": f'{{"model": "{MODEL}", "modelOverrides": {{"{MODEL}": "x"}}}}'}},
         {"asked": asked(), "unseen": "it was cut off"},
         {"asked": asked(), "settings": {"text": f'{{"model": "{MODEL}", "env": {{"CLAUDE_CODE_EXTRA_BODY": "*"}}}}'}},
     ],

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 PROGRAMS = Path(jada.__file__).parent / "files" / "look"
 PROGRAM = "".join((PROGRAMS / f"{name}.awk").read_text() for name in ("say", "transcripts"))
 AWKS = [awk for awk in (["mawk"], ["gawk"], ["busybox", "awk"], ["original-awk"]) if shutil.which(awk[0])]
-ENV = {**os.environ, "LC_ALL": "C"}
+ENV = {**os.environ, "LC_ALL": "C", "FOLDER": "/srv/agent", "HOME_OF_USER": "/home/agent"}
+WHERE = {"cwd": "/srv/agent", "entrypoint": "sdk-cli"}
 AT = "2026-11-26T02:03:57.419Z"
 MODEL = "claude-sonnet-4-6"
 HAIKU = "claude-haiku-4-5"
@@ -41,7 +42,7 @@ def answer(request: str = "req_1", model: str = MODEL, requested: str = MODEL, *
         "message": {"id": f"msg_{request}", "type": "message", "role": "assistant", "model": model,
                     "content": content, "usage": more.pop("usage", usage)},
         "requestId": request, "requestedModel": requested, "type": "assistant", "timestamp": AT, "version": "2.1.332",
-        **more,
+        **WHERE, **more,
     }  # fmt: skip
 
 
@@ -55,9 +56,16 @@ FALLBACK = {
     "subtype": "model_fallback",
     "originalModel": MODEL,
     "fallbackModel": HAIKU,
+    **WHERE,
     "timestamp": AT,
 }
-RETRY = {"type": "system", "subtype": "api_error", "error": {"status": 529, "type": "overloaded"}, "timestamp": AT}
+RETRY = {
+    "type": "system",
+    "subtype": "api_error",
+    "error": {"status": 529, "type": "overloaded"},
+    **WHERE,
+    "timestamp": AT,
+}
 FAILED = answer(model="<synthetic>", isApiErrorMessage=True, apiErrorStatus=404)
 TALK = line(answer())[:-1]
 
@@ -91,6 +99,10 @@ CASES: dict[str, tuple[str, list[list[str]]]] = {
     "a message of the CLI's own": (line(answer(model="<synthetic>")), []),
     "with spaces": (json.dumps(answer()) + "\n", [ANSWERED]),
     "with CRLF": (line(answer()).replace("\n", "\r\n"), [ANSWERED]),
+    "a person's session": (line(answer(entrypoint="cli")), []),
+    "work elsewhere": (line(answer(cwd="/home/agent/repo")) + line(answer(cwd="/srv/agent2")), []),
+    "work below": (line(answer(cwd="/srv/agent/job")), [ANSWERED]),
+    "work nowhere": (line(without(answer(), "cwd")), []),
     "an empty file": ("", []),
     "not JSON": ('{"type":"assistant"\n"type":"assistant"}\nnull\n[]\n', []),
     "a list": (f"[{TALK}]\n", []),
@@ -135,10 +147,14 @@ def rows(data: bytes) -> list[list[str]]:
     return found
 
 
-def run(awk: list[str], text: str, most: int = 100) -> bytes:
+def run(awk: list[str], text: str, most: int = 100, folder: str = "/srv/agent") -> bytes:
     words = [*awk, "-v", f"most={most}", PROGRAM]
     done = subprocess.run(
-        words, input=text.encode("utf-8", "surrogateescape"), capture_output=True, check=False, env=ENV
+        words,
+        input=text.encode("utf-8", "surrogateescape"),
+        capture_output=True,
+        check=False,
+        env={**ENV, "FOLDER": folder},
     )
     assert not done.stderr, done.stderr.decode()
     return done.stdout
@@ -160,7 +176,8 @@ def test_the_newest_come_first_and_the_rest_is_not_said(awk: list[str]) -> None:
 
 def look(tree: Tree, *configs: str) -> list[tuple[str, str]]:
     folders = "".join(f"\n{tree.root}/{config}" for config in configs)
-    return tree.frames("configs=$FOLDERS; PATH=$PATH; transcripts", half="user", FOLDERS=folders)
+    values = {"configs": folders, "home": f"{tree.root}/home", "works_in": "/srv/agent"}
+    return tree.frames("transcripts", half="user", **values)
 
 
 def test_the_newest_files_of_each_folder(tree: Tree) -> None:
@@ -195,6 +212,16 @@ def test_odd_names_are_left_out(tree: Tree) -> None:
     assert len(look(tree, "home/.claude")) == 1
 
 
-def test_without_transcripts_no_process_is_started(tree: Tree) -> None:
+def test_without_transcripts_or_a_service_no_process_is_started(tree: Tree) -> None:
     tree.file("home/.claude/settings.json", "{}")
-    assert tree.frames("PATH=/nowhere; configs=$C; transcripts", half="user", C=f"\n{tree.root}/home/.claude") == []
+    values = {"configs": f"\n{tree.root}/home/.claude", "home": "", "works_in": "/srv/agent"}
+    assert tree.frames("PATH=/nowhere; transcripts", half="user", **values) == []
+    tree.file("home/.claude/projects/-srv/1.jsonl", line(answer()))
+    assert tree.frames("PATH=/nowhere; transcripts", half="user", **{**values, "works_in": ""}) == []
+
+
+@pytest.mark.parametrize("folder", ["/", "/home/agent"])
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+def test_below_such_a_folder_is_everybody_s_work(awk: list[str], folder: str) -> None:
+    text = line(answer(cwd=folder)) + line(answer("other", cwd=f"{folder.rstrip('/')}/repo"))
+    assert rows(run(awk, text, folder=folder)) == [ANSWERED]
