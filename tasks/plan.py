@@ -12,6 +12,7 @@ from operator import attrgetter
 from jada import LONG_CONTEXT, Service
 from jada.tasks import checks, codes, effective, paths, place, release
 from jada.tasks.asked import Asked
+from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.evidence import is_known
 from jada.tasks.release import Desired, Release, ReleaseError
 from jada.tasks.served import is_same
@@ -476,14 +477,14 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     # A file that stands there without a release behind it is not ours.
     ours = state.release is not None and state.release.desired.base != ""
     known = state.release if ours and state.dropin.sha256 != "absent" else None
-    old = _as_it_was(partial(release.dropin, known.desired)) if known else ""
-    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, release.dropin(new_release.desired)))
+    old = _as_it_was(partial(dropin, known.desired)) if known else ""
+    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, dropin(new_release.desired)))
     nofile = min(new_release.desired.nofile, state.capacity.login)
     old_nofile = min(state.release.desired.nofile, state.capacity.login) if state.release else 0
-    new = release.login_limits(state.user, nofile)
+    new = login_limits(state.user, nofile)
     if state.limits.sha256 == "absent" or nofile != old_nofile:
         are_known = ours and state.limits.sha256 != "absent"
-        old = _as_it_was(partial(release.login_limits, state.user, old_nofile)) if are_known else ""
+        old = _as_it_was(partial(login_limits, state.user, old_nofile)) if are_known else ""
         diffs.append(_file_diff(paths.LIMITS, old, new))
     return (*filter(None, diffs), (f"restart {service.unit}",))
 

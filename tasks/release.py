@@ -1,4 +1,4 @@
-"""A release: one desired state of a host, and the files it puts there. Pure.
+"""A release: one desired state of a host, and its manifest there. Pure.
 
 A manifest comes from a host, whose root may be hostile. Its values that act (ids, models of releases, numbers) are
 refused where they can't be right, when read and once more when written; those that are only shown are made printable.
@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from jada import EXACT_ID, LEAST_NOFILE, UNPRINTABLE
+from jada import EXACT_ID, UNPRINTABLE
 
-NOTICE = "# Written by jada; `jada rollback` takes it back.\n"
 KINDS = ("upgrade", "heal", "rollback")
 
 # The ids of new_id(), as a regular expression; times that can't be never were an id.
@@ -33,8 +32,6 @@ MOST = 2**31
 
 _ID = re.compile(RELEASE_ID)
 _MOMENT = re.compile(r"[0-9]{4}(?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
-# limits.conf(5) reads other names as groups, ranges of ids, everybody or a comment.
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}\$?")
 
 
 class ReleaseError(ValueError):
@@ -150,35 +147,9 @@ def present(current: Release | None, model: str, is_edited: Mapping[str, bool]) 
     return replace(desired, nofile=0, nofile_requested=0) if is_edited["dropin"] or is_edited["limits"] else desired
 
 
-def dropin(desired: Desired) -> str:
-    """The unit's drop-in (systemd.exec(5)): the limit, and both names on every line of the journal.
-
-    Raises ReleaseError for what systemd could read as more than a value.
-    """
-    requested, granted = _number(desired.nofile_requested, "nofile_requested"), _limit(desired.nofile)
-    return (
-        NOTICE
-        + "[Service]\n"
-        + (f"# {requested} was asked for; this is the most the host can give.\n" if granted != requested else "")
-        + f"LimitNOFILE={granted}\n"
-        + f"LogExtraFields=JADA_MODEL={_model(desired.model, 'model')} JADA_RELEASE={_id(desired.release, 'release')}\n"
-    )
-
-
-def login_limits(user: str, nofile: int) -> str:
-    """The limits.d file for login shells of the service's user (limits.conf(5), read by pam_limits).
-
-    Raises ReleaseError for what pam_limits could read as another user or line.
-    """
-    if not _USER.fullmatch(user):
-        raise ReleaseError(f"the user {_shown(user)} can't have limits: letters, digits and _ . - only, no digit first")
-    limit = _limit(nofile)
-    return NOTICE + f"{user} soft nofile {limit}\n{user} hard nofile {limit}\n"
-
-
 def began(release_id: object) -> str:
     """The time in an id, as ISO 8601 in UTC. Raises ReleaseError where it is no id."""
-    date, time, _ = _id(release_id, "id").split("-")
+    date, time, _ = checked_id(release_id, "id").split("-")
     return f"{datetime.fromisoformat(f'{date}T{time}').isoformat()}+00:00"
 
 
@@ -212,7 +183,7 @@ def _release(data: object) -> Release:
 
 def _desired(data: object, name: str) -> Desired:
     values = _read(data, name, _DESIRED_READERS, ("model", "nofile"))
-    return Desired(**{**values, "model": (_model if values.get("release") else printable)(values["model"], "model")})
+    return Desired(**{**values, "model": (model_id if values.get("release") else printable)(values["model"], "model")})
 
 
 def _read(data: object, name: str, readers: Readers, required: tuple[str, ...]) -> dict[str, Any]:
@@ -230,11 +201,12 @@ def _escaped(match: re.Match[str]) -> str:
 def _matching(pattern: re.Pattern[str], expected: str, value: object, name: str) -> str:
     text = _text(value, name)
     if not pattern.fullmatch(text):
-        raise ReleaseError(f"{name} is {_shown(text)}, which can't be {expected}")
+        raise ReleaseError(f"{name} is {quoted(text)}, which can't be {expected}")
     return text
 
 
-def _id(value: object, name: str) -> str:
+def checked_id(value: object, name: str) -> str:
+    """The value, if it is the id of a release. Raises ReleaseError."""
     text = _matching(_ID, expected := "the id of a release", value, name)
     try:
         datetime.fromisoformat(text[:8])
@@ -243,11 +215,11 @@ def _id(value: object, name: str) -> str:
     return text
 
 
-_model = partial(_matching, EXACT_ID, "the id of a model")
+model_id = partial(_matching, EXACT_ID, "the id of a model")
 
 
 def _id_or_none(value: object, name: str) -> str:
-    return "" if value == "" else _id(value, name)
+    return "" if value == "" else checked_id(value, name)
 
 
 def _kind(value: object, name: str) -> str:
@@ -256,20 +228,12 @@ def _kind(value: object, name: str) -> str:
     return str(value)
 
 
-def _number(value: object, name: str) -> int:
+def whole_number(value: object, name: str) -> int:
+    """The value, if it is a number that a release may hold. Raises ReleaseError."""
     # A bool is an int to Python.
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
         raise ReleaseError(f"{name} is not a whole number from 0 to {MOST}")
     return value
-
-
-def _limit(nofile: int) -> int:
-    if _number(nofile, "nofile") < LEAST_NOFILE:
-        raise ReleaseError(
-            f"nofile is {nofile}: with fewer than {LEAST_NOFILE} open files neither the service nor a login is sure to "
-            "work"
-        )
-    return nofile
 
 
 def _text(value: object, name: str) -> str:
@@ -278,7 +242,8 @@ def _text(value: object, name: str) -> str:
     return value
 
 
-def _shown(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as errors show it."""
     return ascii(text[:80])
 
 
@@ -294,10 +259,10 @@ def _no_number(word: str) -> None:
 
 
 Readers = Mapping[str, Callable[[Any, str], Any]]
-_DESIRED_READERS: Readers = {"model": _text, "nofile": _number, "nofile_requested": _number,
+_DESIRED_READERS: Readers = {"model": _text, "nofile": whole_number, "nofile_requested": whole_number,
                           "release": _id_or_none, "edited": _id_or_none}  # fmt: skip
 _READERS: Readers = {
-    "id": _id,
+    "id": checked_id,
     "kind": _kind,
     "desired": _desired,
     "before": _desired,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from jada import Service
 from jada.tasks import FILES, operator_lock, paths, place, release
+from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
@@ -99,8 +100,8 @@ class Transaction:
             "CUT": (state.settings.text or "")[splice.offset :][: splice.length],
             "INSERT": splice.insert,
             "SIZE": str(len(state.settings.text or "") - splice.length + len(splice.insert)),
-            "DROPIN_TEXT": release.dropin(desired) if upgrade else "",
-            "LIMITS_TEXT": release.login_limits(state.user, limit) if upgrade else "",
+            "DROPIN_TEXT": dropin(desired) if upgrade else "",
+            "LIMITS_TEXT": login_limits(state.user, limit) if upgrade else "",
             "MANIFEST": self.release.to_json(),
             "HOLDER": self.holder,
             # A rollback is judged by the look that follows: an incident is no time to refuse the way back.

@@ -16,7 +16,7 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.as_json import as_json
-from jada.cli.rollout.ask import agree
+from jada.cli.rollout.confirm import agree
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change

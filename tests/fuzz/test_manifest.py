@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jada import EXACT_ID, UNPRINTABLE
 from jada.tasks import release
+from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.release import Desired, Release, ReleaseError
 from tests.fuzz.conftest import mutated, numbers, regrafted, texts
 
@@ -20,7 +21,7 @@ UP = Release(ID, "upgrade", Desired("claude-opus-5", 1024, 4096, ID), Desired("o
              who="ann@box", at="2026-11-24T12:00:00+00:00", reason="why")  # fmt: skip
 BACK = release.rollback("20261124-130000-bbbb", UP.desired, UP, who="bob@box")
 DEEP = UP.to_json().replace('"reason"', f'"more": {"[" * 3000}{"]" * 3000}, "reason"')
-LINES = len(release.dropin(UP.desired).splitlines())
+LINES = len(dropin(UP.desired).splitlines())
 
 
 def read(text: str) -> None:
@@ -40,7 +41,7 @@ def read(text: str) -> None:
 
 def _write(desired: Desired) -> None:
     try:
-        lines = release.dropin(desired).splitlines()
+        lines = dropin(desired).splitlines()
     except ReleaseError:
         return
     assert len(lines) in (LINES, LINES - 1)
@@ -74,9 +75,9 @@ def test_what_is_written_is_one_value_a_line(model: str, number: str, nofile: An
 @given(texts, numbers)
 def test_limits_are_of_one_user(user: str, nofile: Any) -> None:
     try:
-        lines = release.login_limits(user, nofile).splitlines()
+        lines = login_limits(user, nofile).splitlines()
     except ReleaseError:
         return
     assert [line.split() for line in lines[1:]] == [[user, kind, "nofile", str(nofile)] for kind in ("soft", "hard")]
     with pytest.raises(ReleaseError):
-        release.login_limits(f"{user}\n", nofile)
+        login_limits(f"{user}\n", nofile)

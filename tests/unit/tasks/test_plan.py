@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jada import ModelCheck, Service
-from jada.cli.rollout.ask import question
+from jada.cli.rollout.confirm import question
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks, plan, release
 from jada.tasks.plan import Plan, Request

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from jada import Service
-from jada.tasks import plan, release
+from jada.tasks import plan
+from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.plan import Request
 from jada.tasks.release import Desired, Release, ReleaseError
 from jada.tasks.state import State
@@ -128,7 +129,7 @@ UNSAFE = [LINES, "", "claude x", "x\u2028y", "\ud800", "a%n", "x" * 501, "é"]
 def test_no_model_becomes_more_than_a_value_where_root_reads_it(model: str) -> None:
     desired = replace(MADE.desired, model=model)
     with pytest.raises(ReleaseError):
-        release.dropin(desired)
+        dropin(desired)
     with pytest.raises(ReleaseError):
         replace(MADE, desired=desired).to_json()
 
@@ -147,7 +148,7 @@ def test_no_model_becomes_more_than_a_value_where_root_reads_it(model: str) -> N
 )
 def test_no_id_and_no_number_does(changes: dict[str, Any]) -> None:
     with pytest.raises(ReleaseError):
-        release.dropin(replace(MADE.desired, **changes))
+        dropin(replace(MADE.desired, **changes))
 
 
 @pytest.mark.parametrize("name", ["restores", "id", "kind", "at"])
@@ -159,7 +160,7 @@ def test_no_release_is_written_that_could_not_be_read(name: str) -> None:
 
 @pytest.mark.parametrize("user", ["agent", "_svc", "Jo.Doe-2", "host$", "a" * 255])
 def test_users_have_their_limits(user: str) -> None:
-    assert f"\n{user} hard nofile 4096\n" in release.login_limits(user, 4096)
+    assert f"\n{user} hard nofile 4096\n" in login_limits(user, 4096)
 
 
 @pytest.mark.parametrize(
@@ -183,13 +184,13 @@ def test_users_have_their_limits(user: str) -> None:
 )
 def test_no_users_name_becomes_another_line_or_another_domain(user: str) -> None:
     with pytest.raises(ReleaseError, match="user"):
-        release.login_limits(user, 4096)
+        login_limits(user, 4096)
 
 
 @pytest.mark.parametrize("nofile", [0, -1, 10, 1023, 2**31 + 1])
 def test_no_limit_locks_out(nofile: int) -> None:
     with pytest.raises(ReleaseError):
-        release.login_limits("agent", nofile)
+        login_limits("agent", nofile)
 
 
 def test_the_way_back_builds_no_line_and_needs_no_settings(host: Callable[..., State]) -> None:

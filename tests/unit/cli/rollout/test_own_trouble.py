@@ -354,7 +354,7 @@ from jada.cli.startup import patch_gevent
 signals.begin()
 patch_gevent()
 import gevent, sys
-from jada.cli.ui.ask import confirm
+from jada.cli.ui.confirm import confirm
 ticks = []
 gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(10)] and print("alive", flush=True))
 try:

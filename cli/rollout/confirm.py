@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jada.cli.rollout.options import RolloutOptions
-from jada.cli.ui.ask import confirm
+from jada.cli.ui.confirm import confirm
 from jada.cli.ui.console import plural, visible
 from jada.tasks.plan import Plan
 
