@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -155,6 +154,8 @@ def run(argv: Sequence[str] | None) -> int:
 def _tell(error: BaseException) -> None:
     """Says on stderr why jada ends."""
     if debugged() and not isinstance(error, click.ClickException | click.Abort):
+        import traceback
+
         traceback.print_exception(error)
     if isinstance(error, click.ClickException):
         error.show()

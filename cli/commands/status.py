@@ -48,14 +48,15 @@ FACTS = (
 )
 COLUMNS = (
     Column("host"),
-    Column("role", 3),
-    Column("source", 6),
+    Column("role", 4),
+    Column("source", 7),
     Column("state", wraps=True),
     Column(ON_DISK, 1),
     Column("model running"),
-    Column("open files", 4),
+    Column("evidence", 3),
+    Column("open files", 5),
     Column("release", 2),
-    Column("up", 5),
+    Column("up", 6),
 )
 
 
@@ -65,6 +66,9 @@ COLUMNS = (
 @host_options
 def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> int:
     """Show what every host really runs. Read-only, one look per host; who has locked a host is shown too.
+
+    Evidence says how the model is known: served (it answered), reported (by the model check), asked (of the host's own
+    CLI), or derived from what lies there, which proves nothing.
 
     Behind the state are the codes of what is not as it was asked for, which `jada drift` tells in words. A host that is
     being changed just now says so, with by whom and since when. Exit code 1 when a host could not be looked at; drift
@@ -184,6 +188,7 @@ def _cells(row: Mapping[str, Any], source: str) -> list[str]:
         f"[{colour}]{escape(_in_words(row['state']))}[/]{locked}{drifted}",
         escape(on_disk),
         escape(running or "unknown") if same else f"[red]{escape(running or 'unknown')}[/]",
+        next((str(piece["kind"]) for piece in row["evidence"]), "–"),
         str(row["open_files_in_force"] or "–"),
         escape(row["release"] or "none"),
         "–" if row["uptime_seconds"] is None else since(0, row["uptime_seconds"]),

@@ -29,7 +29,14 @@ def ask_first(session: FleetSession, plans: HostResults[Plan], is_dry_run: bool)
     answers = session.run_on_each(
         "Asking the hosts' own Claude CLIs", questions, lambda name, connection: connection.ask(questions[name])
     )
+    if not service.asks():
+        # The service itself will say what it runs: that its CLI can't is no news.
+        answers = HostResults((name, Asked() if _is_error(answer) else answer) for name, answer in answers.items())
     return HostResults((name, _answered(name, plan, answers)) for name, plan in plans.items())
+
+
+def _is_error(answer: Asked | HostError) -> bool:
+    return isinstance(answer, Asked) and not answer.model
 
 
 def _answered(name: str, plan: Plan | HostError, answers: Mapping[str, Asked | HostError]) -> Plan | HostError:

@@ -31,6 +31,13 @@ def test_a_dry_run_says_what_the_cli_of_each_host_would_ask_for(jada: Jada) -> N
     assert jada.changed == []
 
 
+def test_that_a_cli_can_not_be_asked_is_no_news_where_the_service_reports_its_model(jada: Jada) -> None:
+    jada.fleet_file.write_text(jada.fleet_file.read_text() + "model_check: {command: which-model}\n")
+    jada.answers["web-1"] = Asked(error="no Claude CLI was found")
+    done = jada("upgrade", "--to", "opus-5", "--limit", "web-1", "--dry-run")
+    assert "no Claude CLI" not in done.out
+
+
 def test_a_change_that_would_not_take_is_refused_and_nothing_is_touched(jada: Jada, host: Callable[..., State]) -> None:
     jada.states["web-1"] = host(report=ModelReport())
     jada.answers["web-1"] = asked("claude-haiku-4.5")
