@@ -204,7 +204,7 @@ def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
         if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
-    if _asks_for(state, desired.model):
+    if (asked := asked_of_next_start(state)) and is_same(desired.model, asked):
         return
     if fresh.relocated_by:
         yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.relocated_by)
@@ -310,17 +310,16 @@ def _answers(reported: str, model: str) -> bool:
     return reported in (model, model.removesuffix(LONG_CONTEXT))
 
 
-def _asks_for(state: State, model: str) -> bool:
-    """True if the service's own CLI says so of a process that is started now as the present one was, and another one
-    would not be: the table is no match for that.
+def asked_of_next_start(state: State) -> str:
+    """The model that the service's own CLI would ask for in a process that is started now as the present one was.
+
+    It is "" where another one would be, or nothing is known of that.
     """
     process, start = state.process, effective.next_start(state)
-    return (
-        is_known(state)
-        and process is not None
-        and (start.env, start.argv, start.cwd) == (process.spec.env, process.spec.argv, process.spec.cwd)
-        and is_same(model, state.asked.model)
-    )
+    if process is None or not is_known(state):
+        return ""
+    is_alike = (start.env, start.argv, start.cwd) == (process.spec.env, process.spec.argv, process.spec.cwd)
+    return state.asked.model if is_alike else ""
 
 
 def _asked(state: State, desired: Desired) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from jada.cli.ui.duration import iso
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, effective
+from jada.tasks.checks import Finding
 from jada.tasks.effective import Effective
 from jada.tasks.evidence import evidence_of
 from jada.tasks.state import State
@@ -28,7 +29,7 @@ def explanation_dict(name: str, state: State) -> dict[str, Any]:
     return {
         "release": state.release.id if state.release else None,
         "model_desired": (state.release.desired.model or None) if state.release else None,
-        "next_start": _effect(fresh),
+        "next_start": {**_effect(fresh), "model": checks.asked_of_next_start(state) or fresh.model},
         "running": {
             "model": checks.running_model(state) or None,
             "evidence": evidence_as_json(evidence_of(state)),
@@ -51,7 +52,7 @@ def explanation_dict(name: str, state: State) -> dict[str, Any]:
             }
             for session in state.sessions
         ],
-        "findings": [finding_as_json(finding, name) for finding in checks.drift(state)],
+        "findings": [finding_as_json(finding, name) for finding in _findings(state)],
     }
 
 
@@ -62,16 +63,25 @@ def lines(name: str, state: State) -> Iterator[str]:
     yield f"[bold]{escape(name)}[/]: {escape(asked)}"
     if not checks.unusable(state):
         yield from _what_runs(state)
-    for finding in checks.drift(state):
+    for finding in _findings(state):
         mark = "[red]✗[/]" if finding.is_drift else "[yellow]•[/]"
         yield f"  {mark} {escape(str(finding))}"
         yield f"    Fix: {escape(finding.fix_on(name))}"
     yield ""
 
 
+def _findings(state: State) -> Iterator[Finding]:
+    """All that `jada drift` may say of the host itself, also where a fleet lives with what is unproven."""
+    yield from checks.drift(state)
+    if unproven := checks.unproven(state):
+        yield unproven
+
+
 def _what_runs(state: State) -> Iterator[str]:
     fresh, running = _both(state)
-    yield from _chain(f"A process started now would ask for {fresh.model}", fresh)
+    asked = checks.asked_of_next_start(state)
+    by = f", says its own CLI {state.asked.version}" if asked else ""
+    yield from _chain(f"A process started now would ask for {asked or fresh.model}{by}", fresh)
     process = state.process
     if process is None:
         yield "\n  No process runs."
