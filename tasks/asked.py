@@ -18,6 +18,7 @@ _WHY_NOT = {
     "50": "the service has no process to ask it as",
     "51": "its process has users of its own (a user namespace)",
     "52": "its process has a file system of its own, with other programs and libraries than the host's",
+    "53": "its process has the rights of another user than the service's",
     "60": "the host's file systems can't be made read-only for it",
     "61": "no overlay can be laid over the home, the configuration or what is mounted below them",
     "62": "no /proc can be mounted for it",

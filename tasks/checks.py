@@ -21,7 +21,7 @@ from jada.tasks.evidence import (
     started_by_current_release,
 )
 from jada.tasks.release import Desired
-from jada.tasks.served import is_same
+from jada.tasks.served import is_asked_for, is_same
 from jada.tasks.state import NO_LIMIT, File, OpenSession, State, UnitSetting
 
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
@@ -204,7 +204,7 @@ def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
         if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
-    if (asked := asked_of_next_start(state)) and is_same(desired.model, asked):
+    if (asked := asked_of_next_start(state)) and is_asked_for(desired.model, asked):
         return
     if fresh.relocated_by:
         yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.relocated_by)
@@ -292,7 +292,7 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     if report.by or state.unseen or model == desired.model:
         return
     if model and speaks_for_process(state, process):
-        if not is_same(desired.model, model):
+        if not is_asked_for(desired.model, model):
             yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, says its CLI {state.asked.version}")
     elif model:
         where = effective.resolve(state, process.spec).winner.where
@@ -324,7 +324,7 @@ def asked_of_next_start(state: State) -> str:
 
 def _asked(state: State, desired: Desired) -> Iterator[Finding]:
     """Finds that the service's own CLI would ask for another model, unless what it reads has been found to name it."""
-    if not desired.model or not is_known(state) or is_same(desired.model, state.asked.model):
+    if not desired.model or not is_known(state) or is_asked_for(desired.model, state.asked.model):
         return
     if not any(True for check in (_model, shadowing_findings) for _ in check(state, desired)):
         seen = f"{state.asked.model}, says its CLI {state.asked.version}"
@@ -334,7 +334,7 @@ def _asked(state: State, desired: Desired) -> Iterator[Finding]:
 def _served(state: State, desired: Desired) -> Iterator[Finding]:
     """Finds each model that answered in the place of the desired one, unless the CLI itself fell back to it."""
     served = state.served
-    fallen_back_to = {fallback.model for fallback in served.fallbacks}
+    fallen_back_to = {fallback.model for fallback in served.fallbacks if is_same(desired.model, fallback.original)}
     for answers in served.own:
         if not desired.model or is_same(desired.model, answers.model):
             continue

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import combinations
 
 from jada.tasks import effective
-from jada.tasks.served import is_same
+from jada.tasks.served import is_asked_for, is_same
 from jada.tasks.state import Process, State
 
 # A file written in the same instant as the process started is no news to it: ticks are 10 ms, the look samples twice.
@@ -115,7 +115,8 @@ def speaks_for_process(state: State, process: Process) -> bool:
     """
     if not is_known(state) or state.unseen:
         return False
-    if started_by_current_release(state) and state.release and is_same(state.release.desired.model, state.asked.model):
+    desired = state.release.desired.model if state.release else ""
+    if started_by_current_release(state) and is_asked_for(desired, state.asked.model):
         return True
     return (process.spoke or process.started) + SAME_INSTANT >= effective.resolve(state, process.spec).changed
 

@@ -15,7 +15,7 @@ from jada.tasks.asked import Asked
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.evidence import is_known
 from jada.tasks.release import Desired, Release, ReleaseError
-from jada.tasks.served import is_same
+from jada.tasks.served import is_asked_for
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import USUAL_TIMEOUT, State
 from jada.tasks.transaction import Transaction
@@ -84,12 +84,12 @@ def with_answer(plan: Plan, answer: Asked) -> Plan:
         why = answer.error or f"its CLI {answer.version} is not seen to run, so nobody knows with which options"
         unknown = f"which model its own CLI would ask for then is not known: {why}"
         return plan if plan.refusal else replace(plan, notes=(*plan.notes, unknown))
-    if is_same(desired.model, answer.model):
+    if is_asked_for(desired.model, answer.model):
         told = f"its own Claude CLI {answer.version}, asked as if that were done, asks for {answer.model}"
         return replace(made, diff=(*made.diff, (told,)))
     changed = _as_changed(state, desired)
     now = effective.resolve(changed, effective.next_start(changed))
-    why = f"from {now.winner.where}; fix that first" if is_same(now.model, answer.model) else "see jada explain"
+    why = f"from {now.winner.where}; fix that first" if is_asked_for(now.model, answer.model) else "see jada explain"
     refusal = f"its own Claude CLI {answer.version} would ask for {answer.model} all the same, {why}"
     return Plan(refusal=f"changing {state.settings.path} would not do: {refusal}")
 

@@ -157,12 +157,19 @@ def _seconds(time: str) -> float:
 
 
 def is_same(asked: str, answered: str) -> bool:
-    """Whether a model that answered is the one that was asked for, as vendors and gateways spell them.
+    """True if a model that answered is the one that was asked for, as vendors and gateways spell them.
 
     The API answers with the dated id of an undated one, and without what asks for a long context; clouds put their own
     words around it. What hides behind the ARN of an inference profile is not known.
     """
     return asked.startswith("arn:") or _plain(asked) == _plain(answered)
+
+
+def is_asked_for(desired: str, asked: str) -> bool:
+    """True if the model that a CLI asks for is the desired one: it tells the very id, long context and all."""
+    if desired.startswith("arn:") or desired.endswith(LONG_CONTEXT) != asked.endswith(LONG_CONTEXT):
+        return desired == asked
+    return is_same(desired, asked)
 
 
 def _plain(model: str) -> str:

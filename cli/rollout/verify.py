@@ -15,6 +15,7 @@ from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
 from jada.tasks.evidence import evidence_of
 from jada.tasks.plan import Plan
+from jada.tasks.served import is_same
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Result
 
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from jada.tasks.engine import Connection
 
 Look = Callable[[], State]
+LOOK_AGAIN = "look at it again"
 
 
 def verify(
     name: str, connection: Connection, plan: Plan, told: Outcome | HostError, service: Service, status: bool
 ) -> HostResult:
     """The result on a host: "done" is believed only after a look, which tells too where nothing was said."""
-    look = partial(connection.look, status=status, ask=service.asks(is_change=True))
+    look = partial(connection.look, status=status)
     if isinstance(told, HostError):
         connection.close()
         report = verify(name, connection, plan, Outcome(Result.DONE, "", ()), service, status)
@@ -38,7 +40,11 @@ def verify(
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
         return HostResult(OUTCOMES[told.result], reason, log=told.log)
-    seen: State | HostError = told.seen if told.seen else attempt(name, look, "look at it again")
+    asking = partial(look, ask=service.asks(is_change=True))
+    seen: State | HostError = told.seen if told.seen else attempt(name, asking, LOOK_AGAIN)
+    if isinstance(seen, HostError):
+        # Whoever can spoil the question to its CLI says nothing of what runs.
+        seen = attempt(name, look, LOOK_AGAIN)
     judged = judge_each({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
     if isinstance(judged, HostError):
         return HostResult(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
@@ -54,12 +60,15 @@ def _judged(state: State, found: tuple[Finding, ...], service: Service) -> HostR
     if service.proof == "observed" and (unproven := checks.unproven(state)):
         return HostResult(HostOutcome.UNPROVEN, "nothing observed says which model runs", state, (*found, unproven))
     strongest = next(iter(evidence_of(state)), None)
+    desired = state.release.desired.model if state.release else ""
+    if strongest and desired and strongest.is_proof and not is_same(desired, strongest.model):
+        return HostResult(HostOutcome.UNPROVEN, f"what runs is not what was asked for: {strongest}", state, found)
     return HostResult(HostOutcome.VERIFIED, strongest.text if strongest else "", state, found)
 
 
 def _verify_restored(name: str, plan: Plan, told: Outcome, look: Look) -> HostResult:
     """The result on a host that went back, looked at and judged like any other: what it ran before may crash too."""
-    seen = attempt(name, look, "look at it again")
+    seen = attempt(name, look, LOOK_AGAIN)
     judged = judge_each({name: seen}, lambda _, state: (state, _not_running(plan, state)))[name]
     if isinstance(judged, HostError):
         detail = f"{told.reason}; it says that it rolled back, but {judged.message}"

@@ -7,12 +7,17 @@ LONGEST_OF_ASK=30
 NO_PROCESS=50
 OF_OTHER_USERS=51
 OTHER_TOOLS=52
+NOT_OF_SERVICE=53
 
 # reads: speaker
 # prints: asked.by asked.size asked.masked asked.code
 ask_cli() {
-    answer=$({ ask_as_process; printf '\n%s' "$?"; } 2>/dev/null 8<"$ROOT/proc/$speaker/ns/mnt" |
-        head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
+    # What the process runs may hand this pipe to others, who hold it for as long as they like; nobody waits for that.
+    answer=$({
+        { cd "$ROOT/proc/$speaker" && exec 8<ns/mnt; } || { printf '\n%s' "$NO_PROCESS"; exit; }
+        ask_as_process
+        printf '\n%s' "$?"
+    } 2>/dev/null | timeout -k 1 "$((LONGEST_OF_ASK + 5))" cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
     # There was nothing to open.
     [ "$answer" != "${NL}x" ] || answer="$NL$NO_PROCESS${NL}x"
     split_answer asked || return 0
@@ -22,15 +27,19 @@ ask_cli() {
     say_masked asked "${answer%"$NL"}"
 }
 
-# Root enters a mount namespace only where it then runs what it would run here, and none of a user's own making.
-# reads: speaker cwd home configs CLI SETTINGS OFFSET LENGTH INSERT IN_SANDBOX AS_SERVICE
+# Root enters a mount namespace only where it then runs what it would run here, and none of a user's own making. It stands in
+# the process's folder of /proc: another process that gets its number later is not what is read there.
+# reads: cwd uid home configs CLI SETTINGS OFFSET LENGTH INSERT IN_SANDBOX AS_SERVICE
 ask_as_process() {
-    process=$ROOT/proc/$speaker enter='' comm=''
+    process=. enter='' comm=''
+    export PATH=/usr/sbin:/usr/bin:/sbin:/bin
     case $CLI in \~/*) CLI=$home/${CLI#\~/} ;; esac
     # shellcheck disable=SC2046 # a link a line
     set -- $(readlink /proc/self/ns/user "$process/ns/user" /proc/self/ns/mnt /proc/self/fd/8 "$process/ns/mnt" "$process/exe")
     [ $# -eq 6 ] && [ "$4" = "$5" ] && read_ids || return "$NO_PROCESS"
     [ "$1" = "$2" ] || return "$OF_OTHER_USERS"
+    # A user can have a set-uid program run, with a library of its own; a service of root's may run as whom it likes.
+    [ -z "$mixed" ] && { [ "$user_id" = "$uid" ] || [ "$uid" = 0 ]; } || return "$NOT_OF_SERVICE"
     [ "$3" = "$4" ] || { has_same_tools || return "$OTHER_TOOLS"; enter='nsenter --mount=/proc/self/fd/8 --'; }
     { read -r comm; } <"$process/comm"
     set -- sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" "$home$configs$NL/tmp" \
@@ -47,17 +56,19 @@ ask_as_process() {
 
 # Fails where the process is gone.
 # reads: process
-# sets: user_id group_id groups
+# sets: user_id group_id groups; mixed where it has the rights of others too, as what a set-uid program runs
 read_ids() {
-    user_id='' group_id='' groups=''
+    user_id='' group_id='' groups='' mixed=''
     unset IFS
-    while read -r name real effective rest; do
+    while read -r name real effective saved of_files rest; do
         # shellcheck disable=SC2086 # numbers
         case $name in
-            Uid:) user_id=$effective ;;
-            Gid:) group_id=$effective ;;
-            Groups:) set -- $real $effective $rest; IFS=, groups=$* ;;
+            Uid:) user_id=$real ;;
+            Gid:) group_id=$real ;;
+            Groups:) set -- $real $effective $saved $of_files $rest; IFS=, groups=$*; unset IFS; continue ;;
+            *) continue ;;
         esac
+        [ "$real $real $real" = "$effective $saved $of_files" ] || mixed=yes
     done <"$process/status"
     IFS=$NL
     [ -n "$group_id" ]

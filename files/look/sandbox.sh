@@ -3,8 +3,9 @@
 # its own (ask.sh). POSIX sh with coreutils and util-linux.
 NL='
 '
-# Bytes that may be written to the overlays, and exit codes: what could not be done (tasks/asked.py).
+# Bytes and files that may be written to the overlays, and exit codes: what could not be done (tasks/asked.py).
 MOST_WRITTEN=64m
+MOST_FILES=20k
 NOT_READ_ONLY=60
 NO_OVERLAY=61
 NO_PROC=62
@@ -15,13 +16,14 @@ in_sandbox() { # UID GID GROUPS FOLDERS COMMAND ...
     [ -z "$3" ] || groups=--groups=$3
     shift 4
     set -f
+    cd /
     # The mount namespace that it came from.
     exec 8<&-
     mount -a -o remount,bind,ro || exit "$NOT_READ_ONLY"
     mounts=''
     while IFS=' ' read -r _ _ _ _ at _; do mounts=$mounts$NL$at; done </proc/self/mountinfo
     # There, for nobody's files are in /proc; /proc itself comes over it.
-    mount -t tmpfs -o "mode=700,size=$MOST_WRITTEN" jada /proc || exit "$NO_OVERLAY"
+    mount -t tmpfs -o "mode=700,size=$MOST_WRITTEN,nr_inodes=$MOST_FILES" jada /proc || exit "$NO_OVERLAY"
     number=0 covered=''
     IFS=$NL
     for folder in $folders; do cover "$folder" || [ "$folder" = /tmp ] || exit "$NO_OVERLAY"; done
@@ -29,6 +31,7 @@ in_sandbox() { # UID GID GROUPS FOLDERS COMMAND ...
     mount -t proc proc /proc || exit "$NO_PROC"
     # It is the first to go where memory is short.
     echo 1000 >/proc/self/oom_score_adj
+    mount -o remount,bind,ro /proc || exit "$NO_PROC"
     set -- --reuid="$user_id" --regid="$group_id" "$groups" --no-new-privs env -i PATH="$PATH" "$@"
     # It may read what root may, and can do no more.
     [ "$user_id" != 0 ] || set -- --bounding-set=-all,+dac_read_search --inh-caps=-all "$@"
@@ -48,14 +51,17 @@ cover() { # FOLDER
     taken=''
     for at in $mounts; do
         case $at in "$top"/*) ! is_in "$taken" "$at" || continue ;; *) continue ;; esac
-        enter "${at%/*}" && take "./${at##*/}" || return 1
+        take || return 1
         taken=$taken$NL$at
     done
-    enter "$top" && overlay . . || return 1
+    enter "$top" && overlay . || return 1
     covered=$covered$NL$top
     for at in $taken; do
-        enter "${at%/*}" || return 1
-        overlay "/proc/taken$at" "./${at##*/}" || mount -c --bind "/proc/taken$at" "./${at##*/}" || return 1
+        if [ -d "/proc/taken$at" ]; then
+            enter "$at" && { overlay "/proc/taken$at" || mount -c --bind "/proc/taken$at" .; } || return 1
+        else
+            enter_of_root "${at%/*}" && mount -c --bind "/proc/taken$at" "./${at##*/}" || return 1
+        fi
     done
 }
 
@@ -65,18 +71,29 @@ is_in() { case $1$NL in *"$NL$2$NL"*) ;; *) return 1 ;; esac } # LIST ITEM
 # before it goes there.
 enter() { cd -P "${1:-/}" 2>/dev/null && [ "$(env pwd -P)" = "${1:-/}" ]; } # FOLDER
 
-# A mount by another name.
-# reads: at
-take() { # NAME
-    mkdir -p "/proc/taken${at%/*}" && { [ -e "/proc/taken$at" ] || if [ -d "$1" ]; then mkdir "/proc/taken$at"; else : >"/proc/taken$at"; fi; } &&
-        mount -c --bind "$1" "/proc/taken$at"
+# The same, of a folder in which nobody but root can lead a name elsewhere: a mount over a file goes by its name.
+enter_of_root() { # FOLDER
+    enter "$1" && case $(stat -c %u:%A .) in 0:d????[!w]??[!w]?) ;; *) return 1 ;; esac
 }
 
+# A mount by another name. Whoever owns the folder above may put a link in its place at any moment: a folder is entered, and
+# is what is mounted then, wherever its name leads.
+# reads: at
+take() {
+    mkdir -p "/proc/taken${at%/*}" || return 1
+    if enter "$at"; then
+        mkdir -p "/proc/taken$at" && mount -c --bind . "/proc/taken$at"
+    else
+        enter_of_root "${at%/*}" && [ -f "./${at##*/}" ] && [ ! -L "./${at##*/}" ] && : >"/proc/taken$at" &&
+            mount -c --bind "./${at##*/}" "/proc/taken$at"
+    fi
+}
+
+# Over the present folder.
 # sets: number
-overlay() { # LOWER FOLDER
-    [ -d "$2" ] || return 1
+overlay() { # LOWER
     number=$((number + 1))
-    mkdir "/proc/$number" "/proc/$number/upper" "/proc/$number/work" && chown --reference="$2" "/proc/$number/upper" &&
-        chmod --reference="$2" "/proc/$number/upper" &&
-        mount -c -t overlay -o "lowerdir=$1,upperdir=/proc/$number/upper,workdir=/proc/$number/work" jada "$2"
+    mkdir "/proc/$number" "/proc/$number/upper" "/proc/$number/work" && chown --reference=. "/proc/$number/upper" &&
+        chmod --reference=. "/proc/$number/upper" &&
+        mount -c -t overlay -o "nodev,nosuid,lowerdir=$1,upperdir=/proc/$number/upper,workdir=/proc/$number/work" jada .
 }

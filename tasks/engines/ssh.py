@@ -202,7 +202,7 @@ class SshConnection:
         name, longest = f"release {transaction.release.id}", transaction.longest
         look = look_script(self.service, status=status, ask=ask)
         arguments = {"transaction": transaction, "look": look, "instance": self._instance}
-        lines = self._run(change, **arguments, name=name, _timeout=longest).stdout_lines
+        lines = self._run(change, **arguments, name=name, _timeout=longest + LONGEST).stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't be changed: {why}")
         self._was_begun = self._was_begun or any(lines)

@@ -100,4 +100,6 @@ def by_name(*groups: Mapping[str, Iterable[str]]) -> dict[str, str]:
 
 
 OTHER_WORD = by_name(UNSEEN, MISNAMED, FALSE)
-FALSE_FINDING: dict[str, str] = {}
+FALSE_FINDING = {
+    name: reason for name, reason in by_name(FALSE).items() if name.startswith("command line: --append-system-prompt")
+}

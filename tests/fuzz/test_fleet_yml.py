@@ -39,7 +39,7 @@ models: {mine: gateway/claude-x}
 limits: {nofile: 65536}
 service: agent@1.service
 settings: /srv/settings.json
-model_check: {url: http://127.0.0.1:8787/healthz, command: my-agent --which}
+model_check: {url: http://127.0.0.1:8787/healthz}
 projects: [~/repos]
 settle: 9
 ssh: {user: me, key: /keys/k, port: 2200, jump: "j@bastion:222", known_hosts: kh, host_keys: accept-new}

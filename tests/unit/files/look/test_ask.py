@@ -208,11 +208,17 @@ def test_root_runs_nothing_that_others_can_change(tree: Tree, cli: Path) -> None
 
 
 def test_whose_a_process_is(tree: Tree) -> None:
-    tree.file("proc/7/status", "Name:\tclaude\nUid:\t5\t6\t6\t6\nGid:\t7\t8\t8\t8\nFDSize:\t64\nGroups:\t8 27 100 \n")
-    said = 'process=$ROOT/proc/7; read_ids; echo "$user_id $group_id $groups"'
-    assert tree.run(said, half="ask") == "6 8 8,27,100\n"
-    tree.file("proc/7/status", "Uid:\t5\t6\t6\t6\nGid:\t7\t8\t8\t8\nGroups:\t \n")
-    assert tree.run(said, half="ask") == "6 8 \n"
+    tree.file(
+        "proc/7/status", "Name:\tclaude\nUid:\t6\t6\t6\t6\nGid:\t8\t8\t8\t8\nFDSize:\t64\nGroups:\t8 27 100 3 4 5\n"
+    )
+    said = 'process=$ROOT/proc/7; read_ids; echo "$user_id $group_id $groups $mixed"'
+    assert tree.run(said, half="ask") == "6 8 8,27,100,3,4,5 \n"
+    tree.file("proc/7/status", "Uid:\t6\t6\t6\t6\nGid:\t8\t8\t8\t8\nGroups:\t \n")
+    assert tree.run(said, half="ask") == "6 8  \n"
+    # A set-uid program, a set-gid one, and one that took back what it had for a while.
+    for uids, gids in (("6 0 0 0", "8 8 8 8"), ("6 6 6 6", "8 42 42 42"), ("6 6 0 6", "8 8 8 8")):
+        tree.file("proc/7/status", f"Uid:\t{uids}\nGid:\t{gids}\nGroups:\t8\n".replace(" ", "\t"))
+        assert tree.run(said, half="ask").rstrip().endswith("yes"), uids
     tree.file("proc/7/status", "")
     assert tree.run("process=$ROOT/proc/7; read_ids || echo gone", half="ask") == "gone\n"
 
