@@ -47,7 +47,7 @@ ask_as_service() { # MARK COMM EXE CLI FOLDER SETTINGS OFFSET LENGTH INSERT
     hooks_off
     set -- "$cli" ${script:+"$script"} -p x --output-format stream-json --verbose --strict-mcp-config "$@" --settings "$named"
     echo "$by"
-    { (go "$@") & } | head -c "$MOST_OF_FILE" | grep -m 1 '^{"type":"system","subtype":"init",' || exit "$NO_MODEL"
+    { (go "$@" | head -c "$MOST_OF_FILE") & } | grep -m 1 '^{"type":"system","subtype":"init",' || exit "$NO_MODEL"
 }
 
 # What of the environment matters here.
