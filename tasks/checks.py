@@ -19,6 +19,7 @@ from jada.tasks.evidence import (
     moment,
     speaks_for_process,
     started_by_current_release,
+    strongest_evidence,
 )
 from jada.tasks.release import Desired
 from jada.tasks.served import is_asked_for, is_same
@@ -28,8 +29,8 @@ from jada.tasks.state import NO_LIMIT, File, OpenSession, State, UnitSetting
 JUST_RESTARTED = 60.0
 # Requests that fail are told of where one in so many did.
 LEAST_FAILING = 10
-# systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
 NO_MODEL = "an answer without a model"
+# systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
@@ -162,7 +163,7 @@ def unanswered(state: State) -> Iterator[Finding]:
 
 def unproven(state: State) -> Finding | None:
     """The finding that nothing observed says which model runs: jada's own table of settings alone does."""
-    strongest = next(iter(evidence_of(state)), None)
+    strongest = strongest_evidence(state)
     is_asked_for = state.release and state.release.desired.model
     if not is_asked_for or strongest is None or strongest.is_proof:
         return None

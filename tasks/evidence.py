@@ -82,6 +82,11 @@ def evidence_of(state: State) -> tuple[Evidence, ...]:
     return tuple(_all(state, state.process)) if state.process else ()
 
 
+def strongest_evidence(state: State) -> Evidence | None:
+    """The evidence that is believed; None where nothing runs, or nothing speaks for a model."""
+    return next(iter(evidence_of(state)), None)
+
+
 def disagreements(evidence: tuple[Evidence, ...]) -> tuple[tuple[Evidence, Evidence], ...]:
     """The pairs of which each speaks for another model, the stronger one first; what is only derived is no match."""
     proofs = [each for each in evidence if each.is_proof]
@@ -125,8 +130,11 @@ def is_known(state: State) -> bool:
     """True if the CLI's answer is that of the service: it was asked with its options, and no file may have it send
     another model than it tells.
     """
-    has_other = any(_sends_other(file.read(), state.asked.model) for file in (*state.layers, state.settings))
-    return bool(state.asked.model) and state.asked.is_running and not has_other
+    asked = state.asked
+    # Most hosts are not asked: only what was answered is worth reading all files for.
+    if not asked.model or not asked.is_running:
+        return False
+    return not any(_sends_other(file.read(), asked.model) for file in (*state.layers, state.settings))
 
 
 def _sends_other(settings: Mapping[str, object], model: str) -> bool:

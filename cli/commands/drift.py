@@ -79,7 +79,7 @@ def drift(
     if since is not None:
         return check.history(load(fleet_file), since, as_json, role, limit)
     with open_session(fleet_file, role, limit) as session:
-        seen = session.look("Checking hosts", ask=session.engine.service.asks())
+        seen = session.check()
         report, unread = check.evaluate_fleet_anyway(session, seen, whole=role is None and limit is None)
     files = (
         (junit, formats.junit),

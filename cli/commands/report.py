@@ -64,7 +64,7 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
     from jada.cli.report.page import html
 
     with open_session(fleet_file, role, limit) as session:
-        seen = judge_each(session.look("Checking hosts", ask=session.engine.service.asks()), _explainable)
+        seen = judge_each(session.check(), _explainable)
         drift = evaluate_fleet(session, seen, whole=role is None and limit is None)
     words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
     write_file(file, html(_page(drift, seen.ok, since, " ".join(filter(None, words)))), for_all=False)

@@ -24,7 +24,7 @@ from jada.cli.ui.console import plural, visible
 from jada.cli.ui.explanation import explanation_dict
 from jada.tasks import FILES
 from jada.tasks.codes import CODES, SEVERITIES, FindingCode
-from jada.tasks.evidence import evidence_of
+from jada.tasks.evidence import strongest_evidence
 from jada.tasks.state import State
 
 # The width of the drawing of the whole time, in its own units; less than LEAST of it can't be seen.
@@ -193,7 +193,7 @@ def _by_need(rows: Sequence[HostDrift]) -> list[HostDrift]:
 def _facts(name: str, state: State | None) -> dict[str, Any] | None:
     if state is None:
         return None
-    return {**explanation_dict(name, state), "made": state.release, "strongest": next(iter(evidence_of(state)), None)}
+    return {**explanation_dict(name, state), "made": state.release, "strongest": strongest_evidence(state)}
 
 
 def _events(page: Page) -> list[Event]:

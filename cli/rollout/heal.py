@@ -34,7 +34,7 @@ def heal_hosts(
 ) -> Exit:
     """Heals the hosts of the fleet that --role and --limit leave."""
     session = replace(whole_fleet, hosts=choose(whole_fleet.fleet, whole_fleet.hosts, role, limit))
-    seen = session.look("Checking hosts", ask=session.engine.service.asks())
+    seen = session.check()
     known = {**seen, **_others(whole_fleet, session, seen)}
     report = evaluate_fleet(session, known, whole=False)
     rows = {row.host: row for row in report.hosts}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from jada import HostError
 from jada.cli.results import HostResults
 from jada.cli.session import FleetSession
-from jada.tasks.asked import Asked
 from jada.tasks.plan import Plan, with_answer
 
 
@@ -22,25 +19,19 @@ def ask_first(session: FleetSession, plans: HostResults[Plan], is_dry_run: bool)
     questions = {
         name: plan.question
         for name, plan in plans.ok.items()
-        if plan.question and service.ask != "never" and (needed or plan.despite)
+        if plan.question and service.asks(is_change=True) and (needed or plan.despite)
     }
     if not questions:
         return plans
     answers = session.run_on_each(
         "Asking the hosts' own Claude CLIs", questions, lambda name, connection: connection.ask(questions[name])
     )
-    if not service.asks():
-        # The service itself will say what it runs: that its CLI can't is no news.
-        answers = HostResults((name, Asked() if _is_error(answer) else answer) for name, answer in answers.items())
-    return HostResults((name, _answered(name, plan, answers)) for name, plan in plans.items())
 
+    def answered(name: str, plan: Plan) -> Plan | HostError:
+        answer = answers[name]
+        if isinstance(answer, HostError):
+            return answer
+        # Where the service itself will say what it runs, it is no news that its CLI can't.
+        return with_answer(plan, answer) if answer.model or service.asks() else plan
 
-def _is_error(answer: Asked | HostError) -> bool:
-    return isinstance(answer, Asked) and not answer.model
-
-
-def _answered(name: str, plan: Plan | HostError, answers: Mapping[str, Asked | HostError]) -> Plan | HostError:
-    if isinstance(plan, HostError) or name not in answers:
-        return plan
-    answer = answers[name]
-    return answer if isinstance(answer, HostError) else with_answer(plan, answer)
+    return HostResults({**plans, **{name: answered(name, plans.ok[name]) for name in answers}})

@@ -13,7 +13,7 @@ from jada.cli.results import judge_each
 from jada.cli.rollout.outcome import OUTCOMES, HostResult
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
-from jada.tasks.evidence import evidence_of
+from jada.tasks.evidence import strongest_evidence
 from jada.tasks.plan import Plan
 from jada.tasks.served import is_same
 from jada.tasks.state import State
@@ -59,7 +59,7 @@ def _judged(state: State, found: tuple[Finding, ...], service: Service) -> HostR
         return HostResult(HostOutcome.UNPROVEN, why, state, found)
     if service.proof == "observed" and (unproven := checks.unproven(state)):
         return HostResult(HostOutcome.UNPROVEN, "nothing observed says which model runs", state, (*found, unproven))
-    strongest = next(iter(evidence_of(state)), None)
+    strongest = strongest_evidence(state)
     desired = state.release.desired.model if state.release else ""
     if strongest and desired and strongest.is_proof and not is_same(desired, strongest.model):
         return HostResult(HostOutcome.UNPROVEN, f"what runs is not what was asked for: {strongest}", state, found)

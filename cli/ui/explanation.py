@@ -12,7 +12,7 @@ from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, effective
 from jada.tasks.checks import Finding
 from jada.tasks.effective import Effective
-from jada.tasks.evidence import evidence_of
+from jada.tasks.evidence import evidence_of, strongest_evidence
 from jada.tasks.state import State
 
 # Of one host in JSON; each is null where it could not be looked at.
@@ -128,7 +128,7 @@ def _both(state: State) -> tuple[Effective, Effective | None]:
 
 
 def _how(state: State) -> str:
-    strongest = next(iter(evidence_of(state)), None)
+    strongest = strongest_evidence(state)
     return f" ({strongest.text})" if strongest else ""
 
 
