@@ -74,10 +74,11 @@ def _verify_restored(name: str, plan: Plan, told: Outcome, look: Look) -> HostRe
         detail = f"{told.reason}; it says that it rolled back, but {judged.message}"
         return HostResult(HostOutcome.ROLLBACK_FAILED, detail, log=told.log)
     state, found = judged
-    if found:
+    # On a disk that became read-only its mark stays; the next change takes that away.
+    if any(finding.kind is not codes.TRANSACTION_CUT_OFF for finding in found):
         detail = f"rolled back, but it does NOT run. {told.reason}"
         return HostResult(HostOutcome.ROLLBACK_FAILED, detail, state, found, log=told.log)
-    return HostResult(HostOutcome.ROLLED_BACK, told.reason, state, log=told.log)
+    return HostResult(HostOutcome.ROLLED_BACK, told.reason, state, found, log=told.log)
 
 
 def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:

@@ -90,7 +90,9 @@ case $verb in
     # works on a full disk too.
     link_original)
         enter "$folder" && rm -f "./$old" && is_file "$name" &&
-            { ln -T "./$name" "./$old" 2>/dev/null || cp -aT "./$name" "./$old"; } ;;
+            { ln -T "./$name" "./$old" 2>/dev/null || cp -aT "./$name" "./$old"; } &&
+            # The name may have become a link's meanwhile.
+            { is_file "$old" || { rm -f "./$old"; false; }; } ;;
     # EXPECTED OWNER MODE: the text on stdin takes the place of the file with that hash.
     change)
         if [ "$PLACED" = yes ]; then place "$2" "$3" ''; exit; fi

@@ -158,6 +158,15 @@ def test_a_host_that_went_back_and_does_not_run_needs_somebody(
     assert "rolled back, but it does NOT run. it crashed" in done.output
 
 
+def test_a_mark_that_stays_on_a_read_only_disk_is_told_beside_the_way_back(
+    rolled: Callable[..., Rollout], host: Callable[..., State]
+) -> None:
+    done = rolled(Outcome(Result.RESTORED, "it crashed", ()), after=host(unfinished_transaction="r2"))
+    assert (done.exit, done.recorded) == (Exit.ROLLED_BACK, {"web-1": HostOutcome.ROLLED_BACK})
+    assert "failed, rolled back and runs" in done.output
+    assert "J402" in done.output
+
+
 @pytest.mark.parametrize("error", [LOST, *OTHERS])
 def test_trouble_that_is_known_is_told_as_it_is(rolled: Callable[..., Rollout], error: HostError) -> None:
     """A link that was lost, and all kinds of hosts that are not the one that was meant."""
