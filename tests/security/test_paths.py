@@ -134,7 +134,8 @@ def test_names_that_change_all_the_time_lead_nowhere(victim: Victim, race: str, 
             end()
         assert victim.everything() == before
         victim.user(
-            "[ ! -e aside ] || { rm -rf .claude; mv aside .claude; }; [ ! -e aside.json ] || mv -f aside.json " + S
+            "[ ! -e aside ] || { rm -rf .claude; mv aside .claude; }; [ ! -e aside.json ] || mv -f aside.json "
+            + S
             # The user may have lost its own file in its race.
             + f"; [ ! -L {S} ] || rm {S}"
         )
