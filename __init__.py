@@ -186,6 +186,21 @@ class Service:
         return cls(**{**values, "model_check": ModelCheck(**values["model_check"])})
 
 
+# The most fallback models that the Claude CLI tries; it reads no more of them.
+MOST_FALLBACKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """The models of a role by their exact ids: its own, those that the Claude CLI falls back to, in that order, and
+    that of its subagents; () and "" where nobody asks for one, and a host keeps what it has.
+    """
+
+    model: str
+    fallback: tuple[str, ...] = ()
+    subagent_model: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One line of the model catalogue. Prices are USD per million tokens; `retires` is an ISO date or ""."""

@@ -20,6 +20,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jada import Tiers
 from jada.inventory.fleet.limits import NOFILE
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
@@ -169,7 +170,7 @@ def own_scripts(host: Machine, decide: Callable[[State], Plan]) -> str:
 
 
 def upgrade(state: State) -> Plan:
-    return plan.upgrade(_request(), "agents", NEW, state, SERVICE)
+    return plan.upgrade(_request(), "agents", Tiers(NEW), state, SERVICE)
 
 
 def rollback(state: State) -> Plan:

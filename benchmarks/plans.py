@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from jada import ModelCheck, Service
+from jada import ModelCheck, Service, Tiers
 from jada.tasks import checks, plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
@@ -34,7 +34,7 @@ STATES = [
 began = time.process_time()
 findings = [checks.drift(state) for state in STATES]
 drifted = time.process_time()
-plans = [plan.upgrade(REQUEST, "r", "claude-opus-5", state, SERVICE) for state in STATES]
+plans = [plan.upgrade(REQUEST, "r", Tiers("claude-opus-5"), state, SERVICE) for state in STATES]
 planned = time.process_time()
 if any(findings) or not all(host_plan.transaction for host_plan in plans):
     sys.exit("the hosts should be healthy, and all of them should get a plan")

@@ -23,11 +23,11 @@ def groups(fleet: Fleet, hosts: Sequence[Host], ssh: Mapping[str, Mapping[str, o
 
 
 def host_data(fleet: Fleet, host: Host) -> dict[str, object]:
-    """The data of a host that deploy.py reads; `jada_model` is the exact id its role asks for, or ""."""
+    """The data of a host that deploy.py reads; `jada_tiers` has the exact ids its role asks for."""
     return {
         "jada_fleet": fleet.name,
         "jada_role": host.role,
-        "jada_model": fleet.model_of(host.role),
+        "jada_tiers": asdict(fleet.tiers_of(host.role)),
         "jada_nofile": fleet.limits.nofile,
         # Plain values: pyinfra shows all data of a host as JSON.
         "jada_service": asdict(fleet.service),

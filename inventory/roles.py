@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jada import ConfigError, Host, Model
+from jada import MOST_FALLBACKS, ConfigError, Host, Model
 from jada.inventory import models, tags
 from jada.inventory.tags import has_tags
 from jada.inventory.yaml_readers import Tell, or_default
@@ -19,13 +19,16 @@ _ROLE_NAME = re.compile(r"[A-Za-z][\w-]{0,62}")
 class Role:
     """Hosts that all of `tags` or any of `names` (shell patterns) match; with neither, all that are left.
 
-    `model` is a short name or an exact id of the catalogue, or "" where the role asks for none.
+    `model` is a short name or an exact id of the catalogue, or "" where the role asks for none. So are those of
+    `fallback`, which the Claude CLI asks in that order where the model can't answer, and `subagent_model`.
     """
 
     name: str
     model: str = ""
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = ()
+    subagent_model: str = ""
 
 
 def read(value: Value, catalogue: tuple[Model, ...], tell: Tell) -> tuple[Role, ...]:
@@ -78,5 +81,23 @@ def _role(name: str, value: Value, catalogue: tuple[Model, ...], tell: Tell) -> 
         except ConfigError as error:
             raise value.error(f"can't be used. {error.message}", error.hint) from None
 
-    readers = {"model": or_default(tell, model, ""), "tags": tags.read, "names": Value.texts}
-    return Role(name, **value.fields(readers))
+    def fallback(value: Value) -> tuple[str, ...]:
+        listed = [(item, model(item)) for item in value.items()]
+        if len(listed) > MOST_FALLBACKS:
+            raise value.error(f"names {len(listed)} models, and the Claude CLI tries {MOST_FALLBACKS}")
+        for at, (item, named) in enumerate(listed):
+            if named in [earlier for _, earlier in listed[:at]]:
+                raise item.error(f"names {named} for the second time")
+        return tuple(named for _, named in listed)
+
+    readers = {
+        "model": or_default(tell, model, ""),
+        "fallback": or_default(tell, fallback, tuple[str, ...]()),
+        "subagent_model": or_default(tell, model, ""),
+        "tags": tags.read,
+        "names": Value.texts,
+    }
+    role = Role(name, **value.fields(readers))
+    if role.model and role.model in role.fallback:
+        tell(value.entries()["fallback"].error(f"names {role.model}, the model of the role itself"))
+    return role

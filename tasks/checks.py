@@ -22,7 +22,7 @@ from jada.tasks.evidence import (
     strongest_evidence,
 )
 from jada.tasks.release import Desired
-from jada.tasks.served import is_asked_for, is_same
+from jada.tasks.served import Fallbacks, Served, is_asked_for, is_same
 from jada.tasks.state import NO_LIMIT, File, OpenSession, State, UnitSetting
 
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
@@ -96,7 +96,7 @@ def findings(state: State, desired: Desired) -> tuple[Finding, ...]:
     """Everything in which the host differs from `desired`, the gravest first."""
     if problem := unusable(state):
         return (*_interrupted(state, desired), problem)
-    of_user = () if state.unseen else (_settings, _model, shadowing_findings, _hand_sessions)
+    of_user = () if state.unseen else (_settings, _model, _other_tiers, shadowing_findings, _hand_sessions)
     checks = (
         _interrupted, _damage, _service, *of_user, _running, _asked, _served, _fallbacks, _failing, _disagreeing,
         _limit, _dropins, _files, _reload, _login_limit, _open_sessions, _start, _unseen, _unread,
@@ -274,6 +274,19 @@ def _model(state: State, desired: Desired) -> Iterator[Finding]:
         yield Finding.of(codes.MODEL_ON_DISK, desired.model, f"{seen} in {state.settings.path}")
 
 
+def _other_tiers(state: State, desired: Desired) -> Iterator[Finding]:
+    """Finds another fallback or model of subagents on disk, where one is asked for."""
+    if state.settings.error:
+        return
+    found, where = state.settings.tiers, state.settings.path
+    if desired.fallback and found.fallback != desired.fallback:
+        seen = ", ".join(found.fallback) or "none"
+        yield Finding.of(codes.FALLBACK_CHANGED, ", ".join(desired.fallback), f"{seen} in {where}")
+    if desired.subagent_model and found.subagent_model != desired.subagent_model:
+        seen = found.subagent_model or "none"
+        yield Finding.of(codes.SUBAGENT_MODEL_CHANGED, desired.subagent_model, f"{seen} in {where}")
+
+
 def _running(state: State, desired: Desired) -> Iterator[Finding]:
     process, model = state.process, running_model(state)
     if process is None:
@@ -335,7 +348,8 @@ def _asked(state: State, desired: Desired) -> Iterator[Finding]:
 def _served(state: State, desired: Desired) -> Iterator[Finding]:
     """Finds each model that answered in the place of the desired one, unless the CLI itself fell back to it."""
     served = state.served
-    fallen_back_to = {fallback.model for fallback in served.fallbacks if is_same(desired.model, fallback.original)}
+    yield from _served_to_subagents(served, desired)
+    fallen_back_to = {fallback.model for fallback in _chain(served, desired.model)}
     for answers in served.own:
         if not desired.model or is_same(desired.model, answers.model):
             continue
@@ -346,12 +360,32 @@ def _served(state: State, desired: Desired) -> Iterator[Finding]:
         yield Finding.of(codes.MODEL_SERVED, desired.model, seen)
 
 
+def _served_to_subagents(served: Served, desired: Desired) -> Iterator[Finding]:
+    answers = [answers for answers in served.answers if answers.of_subagents]
+    count = sum(each.count for each in answers)
+    for each in answers:
+        if desired.subagent_model and not is_same(desired.subagent_model, each.model):
+            seen = f"{each.model} in {each.count} of {count} answers to subagents since {moment(served.since)}"
+            yield Finding.of(codes.SUBAGENT_SERVED, desired.subagent_model, seen)
+
+
+def _chain(served: Served, model: str) -> tuple[Fallbacks, ...]:
+    """The fallbacks from a model, and from those on."""
+    reached, found = [model], list[Fallbacks]()
+    for original in reached:
+        for fallback in served.fallbacks:
+            if original and is_same(original, fallback.original) and fallback not in found:
+                found.append(fallback)
+                reached.append(fallback.model)
+    return tuple(found)
+
+
 def _fallbacks(state: State, desired: Desired) -> Iterator[Finding]:
-    for fallback in state.served.fallbacks:
-        if desired.model and is_same(desired.model, fallback.original):
-            seen = f"{fallback.model} in its place {fallback.count} times, last at {moment(fallback.last)}"
-            fix = codes.MODEL_FALLBACK.fix.replace("UNIT", _word(state.unit.name))
-            yield Finding.of(codes.MODEL_FALLBACK, desired.model, seen, fix)
+    for fallback in _chain(state.served, desired.model):
+        place = "its place" if is_same(desired.model, fallback.original) else f"the place of {fallback.original}"
+        seen = f"{fallback.model} in {place} {fallback.count} times, last at {moment(fallback.last)}"
+        fix = codes.MODEL_FALLBACK.fix.replace("UNIT", _word(state.unit.name))
+        yield Finding.of(codes.MODEL_FALLBACK, desired.model, seen, fix)
 
 
 def _failing(state: State, _: Desired) -> Iterator[Finding]:

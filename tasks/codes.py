@@ -214,6 +214,34 @@ MODEL_RETIRES = FindingCode(
     "jada upgrade --to MODEL --limit HOST, with a model that stays; and name it in fleet.yml",
     Fix.UPGRADE,
 )
+FALLBACK_CHANGED = FindingCode(
+    "J124",
+    "fallback-changed",
+    ERROR,
+    "settings.json names other models in `fallbackModel` than the current release, or in another order. The Claude CLI "
+    "would ask those where the model can't answer.",
+    HEAL,
+    Fix.HEAL,
+)
+SUBAGENT_MODEL_CHANGED = FindingCode(
+    "J125",
+    "subagent-model-changed",
+    ERROR,
+    "settings.json names another model for subagents (CLAUDE_CODE_SUBAGENT_MODEL in its `env`) than the current "
+    "release.",
+    HEAL,
+    Fix.HEAL,
+)
+SUBAGENT_SERVED = FindingCode(
+    "J126",
+    "subagent-served",
+    WARNING,
+    "Another model answered subagents of the service than the current release asks for, by the transcripts of its "
+    "Claude CLI. A model in the agent's own file outranks what the release asks for, and so does the one that the agent "
+    "was called with; or the CLI fell back, or another settings file sets it.",
+    "see on HOST what names it: grep -rn '^model:' ~/.claude/agents, and the settings of its project",
+    Fix.HAND,
+)
 # 2xx: the service.
 SERVICE_MISSING = FindingCode(
     "J201",
@@ -452,8 +480,9 @@ MODEL_NOT_OF_FLEET = FindingCode(
     "J422",
     "model-not-of-fleet",
     WARNING,
-    "fleet.yml asks for another model by the host's role than its release does, such as after `jada upgrade --to` "
-    "or a rollback, or since fleet.yml was changed. The next `jada upgrade` without --to changes the model.",
+    "fleet.yml asks for another model by the host's role than its release does, or for another fallback or model of "
+    "subagents, such as after `jada upgrade --to` or a rollback, or since fleet.yml was changed. The next "
+    "`jada upgrade` without --to changes it.",
     "jada upgrade --limit HOST, or name the model of its release in fleet.yml",
     Fix.UPGRADE,
 )

@@ -10,7 +10,7 @@ from pyinfra.api import OperationError, deploy
 from pyinfra.context import host
 from pyinfra.operations import python
 
-from jada import Service
+from jada import Service, Tiers
 from jada.tasks import checks, plan, release
 from jada.tasks.engines.change import change
 from jada.tasks.engines.look import Look
@@ -21,17 +21,17 @@ from jada.tasks.transaction import look_script, on_stdin
 
 
 @deploy("jada")
-def converge(request: Request, role: str, model: str, service: Service) -> None:
-    """Brings the current pyinfra host to `model`, and fails the host unless it is then seen running on it."""
+def converge(request: Request, role: str, tiers: Tiers, service: Service) -> None:
+    """Brings the current pyinfra host to these models, and fails the host unless it is then seen running on them."""
     state = _look(service)
-    work = plan.upgrade(request, role, model, state, service)
+    work = plan.upgrade(request, role, tiers, state, service)
     if state.operator_lock:
         raise OperationError(f"{host.name} is locked by {state.operator_lock}")
     if work.refusal:
         raise OperationError(f"{host.name}: {work.refusal}")
     if work.transaction is not None:
-        change(transaction=work.transaction, name=f"release {request.id}: {model}")
-    python.call(name=f"see {model} running", function=_verify, service=service, model=model)
+        change(transaction=work.transaction, name=f"release {request.id}: {tiers.model}")
+    python.call(name=f"see {tiers.model} running", function=_verify, service=service, tiers=tiers)
 
 
 def request_from(fleet: str, nofile: int) -> Request:
@@ -41,12 +41,12 @@ def request_from(fleet: str, nofile: int) -> Request:
     return Request(release.new_id(now), fleet, who, now.isoformat(timespec="seconds"), nofile)
 
 
-def _verify(service: Service, model: str) -> None:
+def _verify(service: Service, tiers: Tiers) -> None:
     state = _look(service)
     errors = [finding for finding in checks.drift(state) if finding.is_error]
-    if errors or state.release is None or state.release.desired.model != model:
+    if errors or state.release is None or state.release.desired.tiers != tiers:
         text = "; ".join(f"{finding.code} {finding.name}: {finding.actual}" for finding in errors) or "no release of it"
-        raise OperationError(f"{host.name} does not run {model}: {text}")
+        raise OperationError(f"{host.name} does not run {tiers.model}: {text}")
 
 
 def _look(service: Service) -> State:

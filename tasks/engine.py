@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from jada import HostError, JadaError, Service, attempt
 from jada.tasks.asked import Asked
 from jada.tasks.operator_lock import LockAnswer, LockRequest
-from jada.tasks.settings import Splice
+from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Transaction
 
@@ -23,7 +23,7 @@ class Connection(Protocol):
         says, if asked. Where it `goes_on`, an `apply` follows at once.
         """
 
-    def ask(self, splice: Splice | None = None) -> Asked:
+    def ask(self, splices: Splices = ()) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so; see Asked."""
 
     def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from operator import attrgetter
 
-from jada import LONG_CONTEXT, Service
+from jada import LONG_CONTEXT, Service, Tiers
 from jada.tasks import checks, codes, effective, paths, place, release
 from jada.tasks.asked import Asked
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.evidence import is_known
 from jada.tasks.release import Desired, Release, ReleaseError
 from jada.tasks.served import is_asked_for
-from jada.tasks.settings import Splice, set_model
+from jada.tasks.settings import Splice, Splices, apply, set_models
 from jada.tasks.state import USUAL_TIMEOUT, State
 from jada.tasks.transaction import Transaction
 
@@ -68,10 +67,10 @@ class Plan:
     despite: Plan | None = None
 
     @property
-    def question(self) -> Splice | None:
-        """The edit of which the host's own CLI can be asked what it would make of it; None where there is none."""
+    def question(self) -> Splices | None:
+        """The edits of which the host's own CLI can be asked what it would make of them; None where it can't be."""
         made = (self.despite or self).transaction
-        return made.splice if made and made.release.kind != "rollback" else None
+        return made.splices if made and made.release.kind != "rollback" else None
 
 
 def with_answer(plan: Plan, answer: Asked) -> Plan:
@@ -94,10 +93,10 @@ def with_answer(plan: Plan, answer: Asked) -> Plan:
     return Plan(refusal=f"changing {state.settings.path} would not do: {refusal}")
 
 
-def upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str = "upgrade") -> Plan:
-    """Brings a host to `model` and the limits asked for, by a release of that kind: upgrade or heal."""
+def upgrade(request: Request, role: str, tiers: Tiers, state: State, service: Service, kind: str = "upgrade") -> Plan:
+    """Brings a host to these models and the limits asked for, by a release of that kind: upgrade or heal."""
     try:
-        return _upgrade(request, role, model, state, service, kind)
+        return _upgrade(request, role, tiers, state, service, kind)
     except ReleaseError as error:
         return Plan(refusal=f"{error}; nothing was touched")
 
@@ -115,9 +114,14 @@ def of_the_file(plan: Plan, role: str, state: State) -> str:
     )
 
 
-def _upgrade(request: Request, role: str, model: str, state: State, service: Service, kind: str) -> Plan:
-    granted = min(request.nofile, state.capacity.service)
-    desired = Desired(model, granted, request.nofile)
+def _upgrade(request: Request, role: str, tiers: Tiers, state: State, service: Service, kind: str) -> Plan:
+    desired = Desired(
+        tiers.model,
+        min(request.nofile, state.capacity.service),
+        request.nofile,
+        fallback=tiers.fallback,
+        subagent_model=tiers.subagent_model,
+    )
     if state.running_transaction:
         return Plan(lock=state.running_transaction)
     if refusal := _refusal(state) or _unsafe(state) or _unreadable(state) or _unverifiable(state, desired):
@@ -299,7 +303,7 @@ def _found(state: State) -> Desired:
         files["settings"] = state.after.get("settings", state.settings.file)
     after = {name: state.after.get(name, file) for name, file in files.items()}
     is_edited = {name: after[name].sha256 != file.sha256 for name, file in files.items()}
-    return release.present(state.release, state.settings.model, is_edited)
+    return release.present(state.release, state.settings.tiers, is_edited)
 
 
 def _of_other_place(transaction: Transaction, undone: Release) -> str:
@@ -389,11 +393,9 @@ def _unreadable(state: State) -> str:
 
 
 def _as_changed(state: State, desired: Desired) -> State:
-    """The state with the model in settings.json; a change has systemd read the unit's files too."""
+    """The state with the models in settings.json; a change has systemd read the unit's files too."""
     text = state.settings.text
-    splice = None if text is None else set_model(text, desired.model)
-    written = json.dumps({"model": desired.model}) if text is None else splice.apply(text) if splice else text
-    settings = replace(state.settings, text=written)
+    settings = replace(state.settings, text=apply(text or "", set_models(text, desired.tiers)))
     return replace(state, settings=settings, next_start=state.reloaded or state.next_start, asked=Asked())
 
 
@@ -473,7 +475,7 @@ def _lost(state: State, current: Release) -> tuple[str, ...]:
 
 def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     state, new_release, service = transaction.state, transaction.release, transaction.service
-    diffs = [_settings_diff(service.settings, state.settings.text, transaction.splice)]
+    diffs = [_settings_diff(service.settings, state.settings.text, transaction.splices)]
     # A file that stands there without a release behind it is not ours.
     ours = state.release is not None and state.release.desired.base != ""
     known = state.release if ours and state.dropin.sha256 != "absent" else None
@@ -509,8 +511,15 @@ def _rollback_diff(new: Release) -> tuple[Diff, ...]:
             f"+model {new.desired.model or _unsaid(new.desired)}",
             f"-open files {new.before.nofile or _unsaid(new.before)}",
             f"+open files {new.desired.nofile or _unsaid(new.desired)}",
+            *_if_changed("fallback", ", ".join(new.before.fallback), ", ".join(new.desired.fallback)),
+            *_if_changed("model of subagents", new.before.subagent_model, new.desired.subagent_model),
         ),
     )
+
+
+def _if_changed(what: str, before: str, after: str) -> Diff:
+    """The lines of what few releases ask for."""
+    return (f"-{what} {before or 'not asked for'}", f"+{what} {after or 'not asked for'}") if before != after else ()
 
 
 def _unsaid(desired: Desired) -> str:
@@ -518,26 +527,36 @@ def _unsaid(desired: Desired) -> str:
     return "as edited by hand" if desired.edited else "as before jada"
 
 
-def _settings_diff(path: str, text: str | None, splice: Splice) -> Diff:
+def _settings_diff(path: str, text: str | None, splices: Splices) -> Diff:
     if text is None:
-        return (f"--- {path} (new)", *(f"+{line}" for line in splice.insert.splitlines()))
-    if not splice.length and not splice.insert:
-        return ()
+        return (f"--- {path} (new)", *(f"+{line}" for splice in splices for line in splice.insert.splitlines()))
+    shown: list[Splice] = []
+    for splice in splices:
+        between = text[shown[-1].end : splice.offset] if shown else "\n"
+        # Those that are close to each other on one line are told as one.
+        if "\n" in between or len(between) > AROUND:
+            shown.append(splice)
+        else:
+            before = shown.pop()
+            length = splice.end - before.offset
+            shown.append(Splice(before.offset, length, before.insert + between + splice.insert))
+    lines = [line for splice in shown for line in _edit_diff(text, splice)]
+    return (f"--- {path}", *lines) if lines else ()
+
+
+def _edit_diff(text: str, splice: Splice) -> Iterator[str]:
     start = text.rfind("\n", 0, splice.offset) + 1
-    end = text.find("\n", splice.offset + splice.length)
+    end = text.find("\n", splice.end)
     end = len(text) if end < 0 else end
-    left, right = max(start, splice.offset - AROUND), min(end, splice.offset + splice.length + AROUND)
-    before, after = text[left : splice.offset], text[splice.offset + splice.length : right]
+    left, right = max(start, splice.offset - AROUND), min(end, splice.end + AROUND)
+    before, after = text[left : splice.offset], text[splice.end : right]
     before, after = ("…" if left > start else "") + before, after.rstrip("\r") + ("…" if right < end else "")
-    old = _shortened(text[splice.offset : splice.offset + splice.length])
+    old = _shortened(text[splice.offset : splice.end])
     removed = f"{before}{old}{after}" if old else ""
     added = f"{before}{splice.insert}{after}"
     # The indentation is each file's own: without it, the same change on many hosts is one diff.
-    return (
-        f"--- {path}",
-        *(f"-{line.lstrip()}" for line in removed.splitlines()),
-        *(f"+{line.lstrip()}" for line in added.splitlines()),
-    )
+    yield from (f"-{line.lstrip()}" for line in removed.splitlines())
+    yield from (f"+{line.lstrip()}" for line in added.splitlines())
 
 
 def _shortened(value: str) -> str:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from jada import EXACT_ID, UNPRINTABLE
+from jada import EXACT_ID, MOST_FALLBACKS, UNPRINTABLE, Tiers
 
 KINDS = ("upgrade", "heal", "rollback")
 
@@ -40,7 +40,8 @@ class ReleaseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The desired state of a host. `model` "" and `nofile` 0 mean that nobody asked for one (the time before jada).
+    """The desired state of a host. `model` "" and `nofile` 0 mean that nobody asked for one (the time before jada); so
+    do `fallback` () and `subagent_model` "", and then the host keeps what it has.
 
     `release` is the id of the release whose files these are, "" for files of none: those the host had before jada, or
     those of the release `edited` as somebody changed them since; then it is as those say.
@@ -51,6 +52,12 @@ class Desired:
     nofile_requested: int = 0
     release: str = ""
     edited: str = ""
+    fallback: tuple[str, ...] = ()
+    subagent_model: str = ""
+
+    @property
+    def tiers(self) -> Tiers:
+        return Tiers(self.model, self.fallback, self.subagent_model)
 
     @property
     def base(self) -> str:
@@ -59,7 +66,7 @@ class Desired:
 
     def is_like(self, other: Desired) -> bool:
         """True if both ask for the same, whichever releases they are of."""
-        return (self.model, self.nofile, self.nofile_requested) == (other.model, other.nofile, other.nofile_requested)
+        return replace(self, release="", edited="") == replace(other, release="", edited="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +138,20 @@ def rollback(release_id: str, before: Desired, undone: Release, **about: str) ->
     return Release(release_id, "rollback", undone.before, before, restores=undone.id, **about)
 
 
-def present(current: Release | None, model: str, is_edited: Mapping[str, bool]) -> Desired:
-    """Returns the state that a host has now: that of its current release, or of the files that were edited since.
+def present(current: Release | None, found: Tiers, is_edited: Mapping[str, bool]) -> Desired:
+    """Returns the state that a host has now: that of its current release, or of the files that were edited since, in
+    which these models were found.
 
     A model that can't be told as it is (its user may have written anything there) stands as none: else a host that was
     put back would be asked for another one.
     """
     if current is None:
-        return Desired(_if_printable(model), 0)
+        return _with_tiers(Desired("", 0), found)
     if not any(is_edited.values()):
         return current.desired
     desired = replace(current.desired, release="", edited=current.id)
     if is_edited["settings"]:
-        desired = replace(desired, model=_if_printable(model))
+        desired = _with_tiers(desired, found)
     return replace(desired, nofile=0, nofile_requested=0) if is_edited["dropin"] or is_edited["limits"] else desired
 
 
@@ -173,8 +181,15 @@ def printable(value: object, name: str = "text", most: int = TEXT) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _if_printable(text: str) -> str:
-    return text if printable(text) == text else ""
+def _with_tiers(desired: Desired, found: Tiers) -> Desired:
+    # The model of no release is only shown; the others have to be ids.
+    are_ids = len(found.fallback) <= MOST_FALLBACKS and all(map(EXACT_ID.fullmatch, found.fallback))
+    return replace(
+        desired,
+        model=found.model if printable(found.model) == found.model else "",
+        fallback=found.fallback if are_ids else (),
+        subagent_model=found.subagent_model if EXACT_ID.fullmatch(found.subagent_model) else "",
+    )
 
 
 def _release(data: object) -> Release:
@@ -216,6 +231,16 @@ def checked_id(value: object, name: str) -> str:
 
 
 model_id = partial(_matching, EXACT_ID, "the id of a model")
+
+
+def _model_or_none(value: object, name: str) -> str:
+    return "" if value == "" else model_id(value, name)
+
+
+def _fallback(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > MOST_FALLBACKS:
+        raise ReleaseError(f"{name} is not a list of at most {MOST_FALLBACKS} models")
+    return tuple(model_id(model, name) for model in value)
 
 
 def _id_or_none(value: object, name: str) -> str:
@@ -260,7 +285,8 @@ def _no_number(word: str) -> None:
 
 Readers = Mapping[str, Callable[[Any, str], Any]]
 _DESIRED_READERS: Readers = {"model": _text, "nofile": whole_number, "nofile_requested": whole_number,
-                          "release": _id_or_none, "edited": _id_or_none}  # fmt: skip
+                          "release": _id_or_none, "edited": _id_or_none,
+                          "fallback": _fallback, "subagent_model": _model_or_none}  # fmt: skip
 _READERS: Readers = {
     "id": checked_id,
     "kind": _kind,

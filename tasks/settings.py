@@ -1,5 +1,5 @@
-"""Claude's settings.json as bytes: the values that the Claude CLI takes from it, the place of the model in it, and the
-smallest edit that changes it. Pure.
+"""Claude's settings.json as bytes: the values that the Claude CLI takes from it, the places of its models in it, and
+the smallest edits that change them. Pure.
 
 All work on the masked text of files/look/mask.awk: it has the length of the real file, so every offset, line and column
 found here holds there. The text is read as latin-1, which makes one character of each byte.
@@ -8,20 +8,25 @@ found here holds there. The text is read as latin-1, which makes one character o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
+from jada import Tiers
+
 BOM = "\xef\xbb\xbf"
 WHITESPACE = " \t\n\r"
 # Characters. A larger file is no person's own, and as values it may take fifty times its size: few such are kept.
 LARGE, LARGE_KEPT = 2**17, 4
+# Where the model of subagents stands, in `env`.
+SUBAGENT_MODEL = "CLAUDE_CODE_SUBAGENT_MODEL"
 # The Claude CLI's numbers are JavaScript's: Python's own integers have a limit of digits, and raise beyond it.
 DECODER = json.JSONDecoder(parse_int=float)
 # Types of values that the Claude CLI wants: for a wrong one it drops the file as a whole.
 _TYPES = {"env": (dict, "an object"), "agent": (str, "a string"), "permissions": (dict, "an object")}
+_LISTS = ("availableModels", "fallbackModel")
 
 
 class SettingsError(ValueError):
@@ -36,13 +41,18 @@ class Splice:
     length: int
     insert: str
 
-    def apply(self, text: str) -> str:
-        return text[: self.offset] + self.insert + text[self.offset + self.length :]
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
+
+# The edits of one text, in its order; none reaches into another.
+Splices = tuple[Splice, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One top-level `"key": value` and where each stands."""
+    """One `"key": value` of an object, and where each stands."""
 
     key: str
     key_start: int
@@ -84,29 +94,78 @@ def _wrong_type(values: Mapping[str, object]) -> str:
     for key, (kind, expected) in _TYPES.items():
         if key in values and not isinstance(values[key], kind):
             return f"{key} is not {expected}"
-    available = values.get("availableModels", [])
-    if not isinstance(available, list) or not all(isinstance(model, str) for model in available):
-        return "availableModels is not a list of strings"
+    for key in _LISTS:
+        models = values.get(key, [])
+        if not isinstance(models, list) or not all(isinstance(model, str) for model in models):
+            return f"{key} is not a list of strings"
     overrides = values.get("modelOverrides", {})
     if not isinstance(overrides, dict) or not all(isinstance(model, str) for model in overrides.values()):
         return "modelOverrides is not an object of strings"
     return ""
 
 
-def set_model(text: str, model: str) -> Splice | None:
-    """The edit that makes `model` the model, or None if it is already. Raises SettingsError."""
+def models_in(values: Mapping[str, object]) -> Tiers:
+    """The models that these settings name, as far as they are of the type that they should be."""
+    model, fallback, env = values.get("model"), values.get("fallbackModel"), values.get("env")
+    subagent_model = env.get(SUBAGENT_MODEL) if isinstance(env, Mapping) else None
+    return Tiers(
+        model if isinstance(model, str) else "",
+        tuple(fallback) if isinstance(fallback, list) and all(isinstance(each, str) for each in fallback) else (),
+        subagent_model if isinstance(subagent_model, str) else "",
+    )
+
+
+def settings_of(tiers: Tiers) -> dict[str, Any]:
+    """The settings that ask for these models, and for nothing that nobody asked for."""
+    settings: dict[str, Any] = {"model": tiers.model}
+    if tiers.fallback:
+        settings["fallbackModel"] = list(tiers.fallback)
+    if tiers.subagent_model:
+        settings["env"] = {SUBAGENT_MODEL: tiers.subagent_model}
+    return settings
+
+
+def set_models(text: str | None, tiers: Tiers) -> Splices:
+    """The edits that make these the models; None is no file yet. Raises SettingsError."""
+    wanted = settings_of(tiers)
+    if text is None:
+        return (Splice(0, 0, json.dumps(wanted, indent=2) + "\n"),)
     members = top_level_members(text)
-    value = json.dumps(model)
-    current = next((member for member in reversed(members) if member.key == "model"), None)
-    if current is not None:
-        same = current.value == model
-        return None if same else Splice(current.start, current.end - current.start, value)
-    colon = '": ' if not members or text[members[0].start - 1] in WHITESPACE else '":'
+    return tuple(sorted(_edits(text, text.index("{"), members, wanted), key=lambda splice: splice.offset))
+
+
+def apply(text: str, splices: Splices) -> str:
+    """The text with all of them made."""
+    for splice in reversed(splices):
+        text = text[: splice.offset] + splice.insert + text[splice.end :]
+    return text
+
+
+def _edits(text: str, brace: int, members: tuple[Member, ...], wanted: Mapping[str, Any]) -> Iterator[Splice]:
+    """The edits of the object that opens at `brace`: values that are there change in their place, the last of those of
+    one key, which is the one that counts; the others come first, in the style of the file.
+    """
+    current = {member.key: member for member in members}
+    for key, value in wanted.items():
+        member = current.get(key)
+        if member is None:
+            continue
+        if isinstance(value, Mapping) and isinstance(member.value, dict):
+            yield from _edits(text, member.start, tuple(_object(text, member.start)[0]), value)
+        elif member.value != value:
+            yield Splice(member.start, member.end - member.start, json.dumps(value))
+    missing = {key: value for key, value in wanted.items() if key not in current}
+    if not missing:
+        return
+    space = " " if not members or text[members[0].start - 1] in WHITESPACE else ""
+    written = [
+        f'"{key}":{space}{json.dumps(value, separators=(f",{space}", f":{space}"))}' for key, value in missing.items()
+    ]
     if not members:
-        return Splice(text.index("{") + 1, 0, f'"model{colon}{value}')
-    brace = text.index("{")
-    indent = text[brace + 1 : members[0].key_start]
-    return Splice(members[0].key_start, 0, f'"model{colon}{value},{indent or (" " if colon[-1] == " " else "")}')
+        yield Splice(brace + 1, 0, f",{space}".join(written))
+        return
+    between = text[brace + 1 : members[0].key_start] or space
+    yield Splice(members[0].key_start, 0, "".join(f"{member},{between}" for member in written))
 
 
 def top_level_members(text: str) -> tuple[Member, ...]:
@@ -146,8 +205,16 @@ def _members(text: str) -> list[Member]:
         raise json.JSONDecodeError("The file is empty", text, at)
     if text[at] != "{":
         raise json.JSONDecodeError("The file does not hold a JSON object", text, at)
+    members, at = _object(text, at)
+    if _skip(text, at) != len(text):
+        raise json.JSONDecodeError("There is more text after the end of the object", text, _skip(text, at))
+    return members
+
+
+def _object(text: str, brace: int) -> tuple[list[Member], int]:
+    """The members of the object that opens at `brace`, and the place behind it."""
     members: list[Member] = []
-    at = _skip(text, at + 1)
+    at = _skip(text, brace + 1)
     while text[at : at + 1] != "}" or members:
         if text[at : at + 1] != '"':
             raise json.JSONDecodeError("Expected a key in double quotes", text, at)
@@ -165,9 +232,7 @@ def _members(text: str) -> list[Member]:
         if text[at : at + 1] != ",":
             raise json.JSONDecodeError("Expected a comma or the end of the object", text, at)
         at = _skip(text, at + 1)
-    if _skip(text, at + 1) != len(text):
-        raise json.JSONDecodeError("There is more text after the end of the object", text, _skip(text, at + 1))
-    return members
+    return members, at + 1
 
 
 def _skip(text: str, at: int) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
+from jada import Tiers
 from jada.tasks.asked import Asked
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.paths import MANAGED
 from jada.tasks.release import Release
 from jada.tasks.served import Served
-from jada.tasks.settings import judged, parse
+from jada.tasks.settings import judged, models_in, parse
 
 # The problem of a file that the Claude CLI can't read either; jada alone has the others (files/look/shared.sh).
 UNREADABLE = "the service's user may not read it"
@@ -69,10 +70,14 @@ class Settings:
         return f"the Claude CLI then {'refuses to start' if managed else 'ignores the whole file'}"
 
     @property
+    def tiers(self) -> Tiers:
+        """The models on disk; none where the file can't be read as settings."""
+        return models_in(self.read())
+
+    @property
     def model(self) -> str:
         """The model on disk, "" when none is set or the file can't be read as settings."""
-        model = self.read().get("model")
-        return model if isinstance(model, str) else ""
+        return self.tiers.model
 
     def read(self) -> Mapping[str, object]:
         """The values the Claude CLI takes from the file: none when something in it is wrong, for it drops it whole."""

@@ -15,7 +15,7 @@ from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.release import Release
-from jada.tasks.settings import Splice, set_model
+from jada.tasks.settings import Splices, apply, set_models
 from jada.tasks.state import State
 
 # Characters of what a transaction says; and the steps that it has, with room for more.
@@ -71,18 +71,16 @@ class Transaction:
     kept: tuple[str, ...] = ()
 
     @property
-    def splice(self) -> Splice:
-        """The edit of settings.json; none for a rollback, which puts whole files back, whatever stands there now."""
-        text = self.state.settings.text
+    def splices(self) -> Splices:
+        """The edits of settings.json; none for a rollback, which puts whole files back, whatever stands there now."""
         if self.release.kind == "rollback":
-            return Splice(0, 0, "")
-        if text is None:
-            return Splice(0, 0, '{\n  "model": "' + self.release.desired.model + '"\n}\n')
-        return set_model(text, self.release.desired.model) or Splice(0, 0, "")
+            return ()
+        return set_models(self.state.settings.text, self.release.desired.tiers)
 
     def script(self) -> str:
-        """The script, as root. Holds no byte of the host's settings but the model."""
-        state, desired, splice = self.state, self.release.desired, self.splice
+        """The script, as root. Holds no byte of the host's settings but the models."""
+        state, desired, splices = self.state, self.release.desired, self.splices
+        text = state.settings.text or ""
         upgrade = self.release.kind != "rollback"
         current = state.release
         limit = min(desired.nofile, state.capacity.login)
@@ -95,11 +93,9 @@ class Transaction:
             "SETTINGS": state.settings.path,
             **_place(self.place),
             "EXPECTED": state.settings.file.sha256 if upgrade else "",
-            "OFFSET": str(splice.offset),
-            "LENGTH": str(splice.length),
-            "CUT": (state.settings.text or "")[splice.offset :][: splice.length],
-            "INSERT": splice.insert,
-            "SIZE": str(len(state.settings.text or "") - splice.length + len(splice.insert)),
+            "EDITS": _words(splices),
+            "CUT": "".join(text[splice.offset : splice.end] for splice in splices),
+            "SIZE": str(len(apply(text, splices))),
             "DROPIN_TEXT": dropin(desired) if upgrade else "",
             "LIMITS_TEXT": login_limits(state.user, limit) if upgrade else "",
             "MANIFEST": self.release.to_json(),
@@ -120,7 +116,7 @@ class Transaction:
             .replace("{{ unit }}", self.service.unit)
             .replace("{{ home }}", paths.HOME),
         }
-        return assignments(values) + _file("change/host.sh") + _file("change/transaction.sh")
+        return assignments(values) + _file("change/host.sh") + _file("edit.sh") + _file("change/transaction.sh")
 
     @property
     def longest(self) -> float:
@@ -157,10 +153,10 @@ def look_script(service: Service, history: bool = False, status: bool = False, a
     return assignments(values) + half_of_root() + asking + "look | gzip -c | base64 -w0\n"
 
 
-def ask_script(service: Service, splice: Splice | None = None) -> str:
-    """The script that asks the service's own CLI alone, as root; where the splice is given, as if it had been made."""
+def ask_script(service: Service, splices: Splices = ()) -> str:
+    """The script that asks the service's own CLI alone, as root, as if these edits of its settings had been made."""
     values = {**_asked_for(service), "STATUS": ""}
-    return assignments(values) + half_of_root() + question(service, splice) + "ask_alone | gzip -c | base64 -w0\n"
+    return assignments(values) + half_of_root() + question(service, splices) + "ask_alone | gzip -c | base64 -w0\n"
 
 
 def _asked_for(service: Service) -> dict[str, str]:
@@ -183,13 +179,11 @@ def half_of_root() -> str:
     return programs + assignments({"BETWEEN": BETWEEN}) + scripts
 
 
-def question(service: Service, splice: Splice | None = None) -> str:
+def question(service: Service, splices: Splices = ()) -> str:
     """What asks the CLI: functions, which go behind those of root's half."""
     values = {
         "CLI": service.cli,
-        "OFFSET": str(splice.offset) if splice else "",
-        "LENGTH": str(splice.length) if splice else "",
-        "INSERT": splice.insert if splice else "",
+        "EDITS": _words(splices),
         "IN_SANDBOX": _code("look/sandbox.sh") + 'in_sandbox "$@"\n',
         "AS_SERVICE": as_service() + 'ask_as_service "$@"\n',
     }
@@ -198,8 +192,14 @@ def question(service: Service, splice: Splice | None = None) -> str:
 
 def as_service() -> str:
     """What asks the CLI as the service's user: functions too."""
-    names = ("shared", "owner", "ask-as-service")
-    return assignments({"BETWEEN": BETWEEN}) + "".join(_code(f"look/{name}.sh") for name in names)
+    names = ("look/shared", "look/owner", "edit", "look/ask-as-service")
+    return assignments({"BETWEEN": BETWEEN}) + "".join(_code(f"{name}.sh") for name in names)
+
+
+def _words(splices: Splices) -> str:
+    """The edits as words of a shell: files/edit.sh."""
+    words = ((str(splice.offset), str(splice.length), splice.insert) for splice in splices)
+    return shlex.join(word for edit in words for word in edit)
 
 
 def half_of_user() -> str:

@@ -15,7 +15,7 @@ from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, act_on
 from jada.tasks.operator_lock import LockAnswer, LockRequest
-from jada.tasks.settings import Splice
+from jada.tasks.settings import Splices
 from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Outcome, Result, Transaction
 
@@ -63,7 +63,7 @@ class FakeConnection:
         self.log.append("look")
         return self._state()
 
-    def ask(self, splice: Splice | None = None) -> Asked:
+    def ask(self, splices: Splices = ()) -> Asked:
         self.log.append("ask")
         return self._answer or self._state().asked
 

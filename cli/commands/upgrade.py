@@ -63,16 +63,20 @@ def upgrade(
 
     with open_session(fleet_file, role, limit) as session:
         desired = _desired_models(session, to, allow_unlisted)
+        tiers = {
+            name: replace(session.fleet.tiers_of(session.role(name)), model=model.id) for name, model in desired.items()
+        }
         request = session.request(restart=restart, reason=reason)
 
         def planner(name: str, state: State) -> Plan:
-            role, model = session.role(name), desired[name].id
-            base = plan.upgrade(request, role, model, state, session.engine.service)
+            role = session.role(name)
+            base = plan.upgrade(request, role, tiers[name], state, session.engine.service)
             note = "" if to else plan.of_the_file(base, role, state)
             return replace(base, notes=(*base.notes, note)) if note else base
 
         listed, today = models.catalogue(session.fleet.models), datetime.now(UTC).date()
-        for model_id in dict.fromkeys(model.id for model in desired.values()):
+        named = (each for host in tiers.values() for each in (host.model, *host.fallback, host.subagent_model) if each)
+        for model_id in dict.fromkeys(named):
             if when := models.retirement(model_id, listed, today):
                 err.print(f"[yellow]Note[/] {escape(model_id)} {escape(when)}")
         titles = sorted(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, attempt, natural
+from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineError, Tiers, attempt, natural
 from jada.cli.records.model import AHEAD
 from jada.cli.results import HostResults
 from jada.inventory import models
@@ -20,7 +20,7 @@ from jada.tasks import checks, codes, paths
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES, Fix
 from jada.tasks.evidence import Evidence, evidence_of
-from jada.tasks.release import ReleaseError, moment
+from jada.tasks.release import Release, ReleaseError, moment
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
@@ -209,20 +209,39 @@ def of_fleet(fleet: Fleet, role: str, state: State, today: date) -> Iterator[Fin
     """Findings by the word of people, fleet.yml and the catalogue, whatever the host's release says."""
     if state.operator_lock:
         yield Finding.of(codes.OPERATOR_LOCK, "no lock", f"locked by {state.operator_lock}")
-    desired = fleet.model_of(role)
-    released = state.release.desired.model if state.release else ""
-    if desired and state.release and state.release.role == role and released != desired:
-        yield Finding.of(
-            codes.MODEL_NOT_OF_FLEET,
-            f"{desired}, as fleet.yml asks of role {role}",
-            f"{released or 'no model'} by release {state.release.id}",
-        )
+    tiers = fleet.tiers_of(role)
+    desired, released = tiers.model, state.release.desired.model if state.release else ""
+    if state.release and state.release.role == role:
+        yield from _not_of_fleet(tiers, state.release)
     listed = models.catalogue(fleet.models)
-    uses = {"runs there": checks.running_model(state), "released there": released, "asked for by fleet.yml": desired}
-    for model in dict.fromkeys(filter(None, uses.values())):
+    other = state.release.desired.tiers if state.release else Tiers("")
+    uses = (
+        ("runs there", checks.running_model(state)),
+        ("released there", released),
+        *(("released there as a fallback", model) for model in other.fallback),
+        ("released there for subagents", other.subagent_model),
+        ("asked for by fleet.yml", desired),
+    )
+    for model in dict.fromkeys(used for _, used in uses if used):
         if retires := models.retirement(model, listed, today):
-            why = ", ".join(use for use, used in uses.items() if used == model)
+            why = ", ".join(use for use, used in uses if used == model)
             yield Finding.of(codes.MODEL_RETIRES, "a model that stays", f"{model} {retires} ({why})")
+
+
+def _not_of_fleet(tiers: Tiers, release: Release) -> Iterator[Finding]:
+    """Compares a release with what fleet.yml asks of its role; of what it says nothing, anything will do."""
+    other = release.desired.tiers
+    for what, desired, released in (
+        ("", tiers.model, other.model),
+        ("fallback ", ", ".join(tiers.fallback), ", ".join(other.fallback)),
+        ("subagents on ", tiers.subagent_model, other.subagent_model),
+    ):
+        if desired and released != desired:
+            yield Finding.of(
+                codes.MODEL_NOT_OF_FLEET,
+                f"{what}{desired}, as fleet.yml asks of role {release.role}",
+                f"{what}{released or 'no model'} by release {release.id}",
+            )
 
 
 def _models_of_roles(hosts: Iterable[Host], seen: Mapping[str, State | HostError]) -> dict[str, Counter[str]]:

@@ -84,7 +84,7 @@ def heal_plan(request: Request, row: HostDrift, state: State, desired: Desired |
         return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {shlex.quote(row.host)}")
     # A manifest may lack what was asked for.
     nofile = desired.nofile_requested or request.nofile
-    return plan.upgrade(replace(request, nofile=nofile), row.role, desired.model, state, service, kind="heal")
+    return plan.upgrade(replace(request, nofile=nofile), row.role, desired.tiers, state, service, kind="heal")
 
 
 def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> dict[str, Release]:
@@ -104,18 +104,20 @@ def desired_for(
     fleet: Fleet,
     now: datetime,
 ) -> Desired | None:
-    """The model and limits that a host is to run, by its own release or, where that is gone or was for another role, by
-    this machine's record, else by fleet.yml, and only then by what other hosts (`peers`) say: root there decides for no
-    other host. Pure.
+    """The models and limits that a host is to run, by its own release or, where that is gone or was for another role,
+    by this machine's record, else by fleet.yml, and only then by what other hosts (`peers`) say: root there decides for
+    no other host. Pure.
     """
     if state.release and not _is_stranger(host, state):
         return state.release.desired if state.release.desired.base and state.release.desired.model else None
     of_role = {name: release for name, release in peers.items() if release.role == host.role and release.desired.base}
     mine = {name: entry for name, entry in recorded.items() if name == host.name and _is_own(entry, state)}
     seconded = {name: recorded[name] for name, release in of_role.items() if _is_recorded(release, recorded.get(name))}
-    model = _newest({**seconded, **mine}.values()) or fleet.model_of(host.role)
+    tiers = fleet.tiers_of(host.role)
+    model = _newest({**seconded, **mine}.values()) or tiers.model
     model = model or _model_of_peers(of_role.values(), recorded.values(), fleet, now)
-    return Desired(model, fleet.limits.nofile, fleet.limits.nofile) if model else None
+    nofile = fleet.limits.nofile
+    return Desired(model, nofile, nofile, "", "", tiers.fallback, tiers.subagent_model) if model else None
 
 
 def _is_own(entry: HostEntry, state: State) -> bool:

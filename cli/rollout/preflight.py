@@ -19,7 +19,7 @@ def ask_first(session: FleetSession, plans: HostResults[Plan], is_dry_run: bool)
     questions = {
         name: plan.question
         for name, plan in plans.ok.items()
-        if plan.question and service.asks(is_change=True) and (needed or plan.despite)
+        if plan.question is not None and service.asks(is_change=True) and (needed or plan.despite)
     }
     if not questions:
         return plans

@@ -13,13 +13,12 @@ unchanged() { [ "$(settings_hash)" = "$EXPECTED" ]; }
 change_settings() {
     [ "$SETTINGS_HASH" = "$EXPECTED" ] || changed_meanwhile
     copy=$DIR/before/settings
-    {
-        { [ ! -e "$copy" ] || head -c "$OFFSET" "$copy"; } && printf %s "$INSERT" &&
-            { [ ! -e "$copy" ] || tail -c "+$((OFFSET + LENGTH + 1))" "$copy"; }
-    } >"$DIR/new" || return 1
+    [ -e "$copy" ] || copy=/dev/null
+    eval "set -- $EDITS"
+    edited "$copy" "$@" >"$DIR/new" || return 1
     [ "$(stat -c %s "$DIR/new")" = "$SIZE" ] || return 1
-    # Where in it the model stands is the user's word: of a file that root placed, nothing else is cut out.
-    [ -z "$PLACED" ] || [ "$(tail -c "+$((OFFSET + 1))" "$copy" | head -c "$LENGTH")" = "$CUT" ] || return 1
+    # Where in it the models stand is the user's word: of a file that root placed, nothing else is cut out.
+    [ -z "$PLACED" ] || [ "$(cut_out "$copy" "$@")" = "$CUT" ] || return 1
     # The hash is on the disk before the file is: without it, a way back would take the new text for somebody else's.
     hash_of "$DIR/new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
     [ -z "$PLACED" ] || unchanged || changed_meanwhile

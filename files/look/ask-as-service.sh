@@ -1,5 +1,5 @@
 # Runs the service's own Claude CLI as the service's user, in a sandbox (sandbox.sh), and prints the line in which it names its
-# model, behind one that says by what the CLI was found: a process of the service, or a path. Runs behind shared.sh and owner.sh.
+# model, behind one that says by what the CLI was found: a process of the service, or a path. Runs behind shared.sh, owner.sh and edit.sh.
 # Exit codes: what keeps it from that (tasks/asked.py).
 NO_CLI=70
 FOREIGN_CLI=71
@@ -12,15 +12,15 @@ WITHOUT_HOOKS='"disableAllHooks":true'
 NOBODY=http://127.0.0.1:9
 
 # On stdin are the words of the process that asks for a model, MARK, and its environment. EXE is what it runs, CLI what
-# fleet.yml names. Where OFFSET is given, SETTINGS is changed first as a release would: INSERT comes in the place of LENGTH
-# bytes there.
-ask_as_service() { # MARK COMM EXE CLI FOLDER SETTINGS OFFSET LENGTH INSERT
+# fleet.yml names. SETTINGS is changed first as a release would, by edits (edit.sh), where there are any.
+ask_as_service() { # MARK COMM EXE CLI FOLDER SETTINGS [OFFSET LENGTH INSERT] ...
     unset LC_ALL COMMENTS_GO_ON
     set -f
-    mark=$1 comm=$2 exe=$3 cli=$4 folder=$5 settings=$6 offset=$7 length=$8 insert=$9
+    mark=$1 comm=$2 exe=$3 cli=$4 folder=$5 settings=$6
+    shift 6
     given=$(cat)
     cd "$folder" || exit "$NO_FOLDER"
-    [ -z "$offset" ] || edit || exit "$NOT_EDITED"
+    [ $# -eq 0 ] || edit "$@" || exit "$NOT_EDITED"
     IFS=$BETWEEN
     environment
     find_cli
@@ -132,11 +132,10 @@ without_hooks() { # JSON
     esac
 }
 
-# reads: settings offset length insert
-edit() {
-    real=$(readlink -m "$settings") && mkdir -p "${real%/*}" && : >>"$real" && {
-        head -c "$offset" "$real" && printf %s "$insert" && tail -c "+$((offset + length + 1))" "$real"
-    } >"$real.jada-ask" && mv -f "$real.jada-ask" "$real"
+# reads: settings
+edit() { # [OFFSET LENGTH INSERT] ...
+    real=$(readlink -m "$settings") && mkdir -p "${real%/*}" && : >>"$real" && edited "$real" "$@" >"$real.jada-ask" &&
+        mv -f "$real.jada-ask" "$real"
 }
 
 # The command, with the environment of the process. Some names are the shell's own, and one is ours.

@@ -29,7 +29,7 @@ ask_cli() {
 
 # Root enters a mount namespace only where it then runs what it would run here, and none of a user's own making. It stands in
 # the process's folder of /proc: another process that gets its number later is not what is read there.
-# reads: cwd uid home configs CLI SETTINGS OFFSET LENGTH INSERT IN_SANDBOX AS_SERVICE
+# reads: cwd uid home configs CLI SETTINGS EDITS IN_SANDBOX AS_SERVICE
 ask_as_process() {
     process=. enter='' comm=''
     export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -43,7 +43,8 @@ ask_as_process() {
     [ "$3" = "$4" ] || { has_same_tools || return "$OTHER_TOOLS"; enter='nsenter --mount=/proc/self/fd/8 --'; }
     { read -r comm; } <"$process/comm"
     set -- sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" "$home$configs$NL/tmp" \
-        sh -c "$AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$comm" "$6" "$CLI" "${cwd:-/}" "$SETTINGS" "$OFFSET" "$LENGTH" "$INSERT"
+        sh -c "$AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$comm" "$6" "$CLI" "${cwd:-/}" "$SETTINGS"
+    eval "set -- \"\$@\" $EDITS"
     IFS=' '
     # By stdin, for some of it is secret. The memory of a process may be a file that its user never lets anybody read.
     {

@@ -9,6 +9,9 @@ BEGIN {
           "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_SONNET_MODEL ANTHROPIC_DEFAULT_HAIKU_MODEL " \
           "CLAUDE_CONFIG_DIR claude_code_version", kept, " ")
     for (i in kept) keep[kept[i]] = 1
+    # Of these, what has the form of a model's id.
+    split("fallbackModel CLAUDE_CODE_SUBAGENT_MODEL", kept, " ")
+    for (i in kept) keep_id[kept[i]] = 1
 }
 
 # The key that a string is: "mod\u0065l" is "model" to every reader of JSON. No key of ours has a backslash in it.
@@ -60,11 +63,16 @@ function flush(follows) {
     if (!held) return
     if (follows ~ /^[ \t\r\n]*:/) { key = unescaped(string); put(string "\"") }
     else {
-        put(((key in keep || listing) ? string : stars(string)) "\"")
-        if (key != "availableModels") key = ""
+        put((is_kept() ? string : stars(string)) "\"")
+        if (key != "availableModels" && key != "fallbackModel") key = ""
     }
     held = 0
     string = ""
+}
+
+function is_kept() {
+    if (key in keep_id) return length(string) <= 504 && string ~ /^[A-Za-z0-9][A-Za-z0-9._:\/@-]*(\[1m\])?$/
+    return key in keep || listing
 }
 
 function take(piece,   slashes, i) {

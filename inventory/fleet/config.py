@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from jada import ConfigError, Service
+from jada import ConfigError, Service, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
@@ -42,10 +42,19 @@ class Fleet:
     accept: tuple[Acceptance, ...] = ()
     notify: Notify = field(default_factory=Notify)
 
+    def tiers_of(self, role: str) -> Tiers:
+        """The exact ids of the models that are asked for by a role."""
+        entry = next((entry for entry in self.roles if entry.name == role), Role(role))
+        listed = models.catalogue(self.models)
+
+        def exact(name: str) -> str:
+            return models.resolve(name, listed).id if name else ""
+
+        return Tiers(exact(entry.model), tuple(map(exact, entry.fallback)), exact(entry.subagent_model))
+
     def model_of(self, role: str) -> str:
         """The exact id that is asked for by a role, or ""."""
-        model = next((entry.model for entry in self.roles if entry.name == role), "")
-        return models.resolve(model, models.catalogue(self.models)).id if model else ""
+        return self.tiers_of(role).model
 
 
 def _raise(error: ConfigError) -> None:

@@ -9,7 +9,7 @@ from pyinfra.api import StringCommand, operation
 from jada import Service
 from jada.tasks.engines.look import LONGEST
 from jada.tasks.operator_lock import LockRequest
-from jada.tasks.settings import Splice
+from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
@@ -43,11 +43,11 @@ def journal(state: State, service: Service, count: int) -> Generator[StringComma
 
 
 @operation(is_idempotent=False)
-def ask(service: Service, splice: Splice | None, instance: str = "") -> Generator[StringCommand, None, None]:
+def ask(service: Service, splices: Splices, instance: str = "") -> Generator[StringCommand, None, None]:
     """Prints what the service's own CLI says, as if its settings.json had been changed so. On another EC2 instance than
     `instance`, an error is printed instead.
     """
-    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, ask_script(service, splice))))
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, ask_script(service, splices))))
 
 
 @operation(is_idempotent=False)

@@ -36,7 +36,7 @@ from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.release import printable
-from jada.tasks.settings import Splice
+from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     ERROR,
@@ -164,10 +164,10 @@ class SshConnection:
             )
         return state
 
-    def ask(self, splice: Splice | None = None) -> Asked:
+    def ask(self, splices: Splices = ()) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so. Raises HostError."""
         self._connector.let_go()
-        lines = self._run(ask, service=self.service, splice=splice, instance=self._instance, name="ask").stdout_lines
+        lines = self._run(ask, service=self.service, splices=splices, instance=self._instance, name="ask").stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't ask its Claude CLI: {why}")
         try:

@@ -13,7 +13,7 @@ from jada.inventory.lab.machine import Machine
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.look_reader import read
 from jada.tasks.served import Served
-from jada.tasks.settings import Splice
+from jada.tasks.settings import Splice, Splices
 from jada.tasks.transaction import ask_script, look_script
 from tests.claude import hosts
 from tests.claude.configurations import CONFIGURATIONS
@@ -39,8 +39,8 @@ cat /proc/self/mountinfo
 """
 
 
-def ask(host: Machine, service: Service = SERVICE, splice: Splice | None = None) -> Asked:
-    script = "{\n" + ask_script(service, splice) + "}\n"
+def ask(host: Machine, service: Service = SERVICE, splices: Splices = ()) -> Asked:
+    script = "{\n" + ask_script(service, splices) + "}\n"
     return read_asked(machine.inside(host, """sh -c 'eval "$(cat)"'""", stdin=script).stdout.splitlines())
 
 
@@ -65,7 +65,7 @@ def test_nothing_on_the_host_changes(claude_lab: ClaudeLab, user: str) -> None:
     try:
         before = machine.inside(host, SEEN).stdout
         asked = ask(host)
-        edited = ask(host, splice=Splice(10, len(DESIRED) + 2, '"claude-haiku-4-5"'))
+        edited = ask(host, splices=(Splice(10, len(DESIRED) + 2, '"claude-haiku-4-5"'),))
         after = machine.inside(host, SEEN).stdout
     finally:
         machine.inside(host, STAND_STILL % "CONT")
@@ -78,7 +78,7 @@ def test_the_file_of_settings_would_be_dropped(claude_lab: ClaudeLab) -> None:
     """The host says itself whether a change would take."""
     host = of(claude_lab, "agent")
     hosts.lay(host, BY_NAME["dropped: permissions.defaultMode is mistyped"])
-    model = ask(host, splice=Splice(0, 0, "")).model
+    model = ask(host, splices=(Splice(0, 0, ""),)).model
     assert model
     assert model != DESIRED
 

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jada import UNPRINTABLE, Host, ModelCheck, Service
+from jada import UNPRINTABLE, Host, ModelCheck, Service, Tiers
 from jada.cli.commands import status
 from jada.cli.drift import evaluate, formats
 from jada.cli.records.model import HostOutcome
@@ -187,7 +187,7 @@ def exercise(state: State, is_whole_page: bool = False) -> None:
         assert effective.resolve(state, launch).model
     assert all(session.model for _, session in effective.of_open_sessions(state))
     place.unsafe(state)
-    _change(plan.upgrade(REQUEST, "r", MODEL, state, SERVICE))
+    _change(plan.upgrade(REQUEST, "r", Tiers(MODEL), state, SERVICE))
     for to in ("", ID, "opus[1m]"):
         _change(back_alone(REQUEST, state, SERVICE, to))
     _show(state)
@@ -234,7 +234,7 @@ def test_the_look_itself_is_whole() -> None:
     assert (state.report.model, len(state.history), len(state.layers), len(state.unread)) == ("m", 2, 4, 2)
     exercise(state, is_whole_page=True)
     plain = read(UNIT, packed(framed(PLAIN[0]) + framed(PLAIN[1])), ModelCheck())
-    assert plan.upgrade(REQUEST, "r", MODEL, plain, SERVICE).transaction
+    assert plan.upgrade(REQUEST, "r", Tiers(MODEL), plain, SERVICE).transaction
     assert not [finding for finding in checks.drift(plain) if finding.is_error]
 
 

@@ -1,4 +1,4 @@
-"""settings.json, as the service's user may have written it: the edit changes the model and nothing else."""
+"""settings.json, as the service's user may have written it: the edits change the models and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jada.tasks.settings import BOM, SettingsError, parse, set_model
+from jada import Tiers
+from jada.tasks.settings import (
+    BOM,
+    SUBAGENT_MODEL,
+    SettingsError,
+    Splice,
+    apply,
+    models_in,
+    parse,
+    set_models,
+    settings_of,
+)
 from tests.fuzz.conftest import dear, mutated, texts, values
 
 MODEL = "claude-opus-5"
@@ -19,7 +30,10 @@ DOCUMENTS = (
     "{}",
     '{"a": ' + "[" * 3000 + "]" * 3000 + ', "model": "old"}',
     ' { "a" : { } } ',
+    '{"env":{"CLAUDE_CODE_SUBAGENT_MODEL":"a","B":"c"},"env":{ "B" : "**"\n},"fallbackModel":["a" , "b"]}',
+    '{\n  "fallbackModel": [],\n  "env": {},\n  "env": 5\n}',
 )
+NESTED = st.dictionaries(st.one_of(st.just(SUBAGENT_MODEL), texts), values, max_size=4)
 
 
 def as_bytes(text: str) -> str:
@@ -28,25 +42,36 @@ def as_bytes(text: str) -> str:
 
 
 def edit(text: str) -> None:
-    splice = set_model(text, MODEL)
+    for tiers in (Tiers(MODEL), Tiers(MODEL, ("claude-sonnet-5-5", "claude-haiku-4-5"), "claude-haiku-4-5")):
+        _edit(text, tiers)
+
+
+def _edit(text: str, tiers: Tiers) -> None:
+    splices = set_models(text, tiers)
     before = parse(text)
-    if splice is None:
-        assert before["model"] == MODEL
-        return
-    after = splice.apply(text)
-    assert (after[: splice.offset], after[splice.offset + len(splice.insert) :]) == (
-        text[: splice.offset],
-        text[splice.offset + splice.length :],
-    )
+    after = apply(text, splices)
+    # Between the edits stands what stood there, and they come in the order of the text.
+    ends = [0, *(splice.end for splice in splices)]
+    kept = [text[end : splice.offset] for end, splice in zip(ends, (*splices, Splice(len(text), 0, "")), strict=True)]
+    assert [splice.offset >= end for splice, end in zip(splices, ends, strict=False)] == [True] * len(splices)
+    inserts = [splice.insert for splice in splices]
+    assert "".join(kept[at] + insert for at, insert in enumerate([*inserts, ""])) == after
     changed = parse(after)
-    assert changed["model"] == MODEL
+    assert models_in(changed).model == tiers.model
+    if tiers.fallback:
+        assert models_in(changed) == tiers
     # NaN is not equal to itself; its name is.
-    assert _without_model(changed) == _without_model(before)
-    assert set_model(after, MODEL) is None
+    assert _others(changed, tiers) == _others(before, tiers)
+    assert set_models(after, tiers) == ()
 
 
-def _without_model(settings: dict[str, Any]) -> str:
-    return repr({key: value for key, value in settings.items() if key != "model"})
+def _others(settings: dict[str, Any], tiers: Tiers) -> str:
+    """All that nobody asked to change."""
+    asked = settings_of(tiers)
+    rest = {key: value for key, value in settings.items() if key not in asked}
+    env = settings.get("env") if "env" in asked else None
+    inner = {key: value for key, value in env.items() if key != SUBAGENT_MODEL} if isinstance(env, dict) else {}
+    return repr((rest, inner))
 
 
 @given(mutated(DOCUMENTS))
@@ -59,7 +84,13 @@ def test_settings_that_something_was_done_to(text: str) -> None:
 
 @dear
 @given(
-    st.lists(st.tuples(st.one_of(st.just("model"), texts), values), max_size=6),
+    st.lists(
+        st.one_of(
+            st.tuples(st.one_of(st.sampled_from(["model", "fallbackModel", "env"]), texts), values),
+            st.tuples(st.just("env"), NESTED),
+        ),
+        max_size=6,
+    ),
     st.sampled_from(["", BOM, " \n", BOM + "\t"]),
     st.sampled_from([(", ", ": "), (",", ":"), (" ,\r\n", "\t:\n"), (",\n  ", ": ")]),
     st.booleans(),

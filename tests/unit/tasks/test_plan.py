@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jada import ModelCheck, Service
+from jada import ModelCheck, Service, Tiers
 from jada.cli.rollout.confirm import question
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks, plan, release
@@ -35,7 +35,7 @@ WRAPPED = ProcessSpec(
 
 
 def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
-    planned = plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", host(), SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers("claude-sonnet-4.6"), host(), SERVICE)
     assert planned.transaction is None
     assert not planned.refusal
 
@@ -51,31 +51,31 @@ def test_nothing_to_do_on_a_host_that_runs_it(host: Host) -> None:
     ],
 )
 def test_a_host_that_lies_gets_a_release(host: Host, changes: dict[str, object]) -> None:
-    assert plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", host(**changes), SERVICE).transaction
+    assert plan.upgrade(REQUEST, "r", Tiers("claude-sonnet-4.6"), host(**changes), SERVICE).transaction
 
 
 def test_an_upgrade_by_fleet_yml_says_what_it_takes_away(host: Host) -> None:
     """As after `jada upgrade --to`, or where somebody changed fleet.yml."""
     by = replace(host().release, who="ann@box", at="2026-11-24T12:00:00+00:00", reason="a try")  # type: ignore[type-var]
     state = host(release=by)
-    warning = plan.of_the_file(plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), "r", state)
+    warning = plan.of_the_file(plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE), "r", state)
     assert warning == (
         "this takes claude-sonnet-4.6 away, which release 20261124-120000-aaaa (ann@box, 2026-11-24T12:00:00+00:00: "
         "a try) gave: fleet.yml asks for claude-opus-5 of role r. To keep it, name it there, or with --to"
     )
-    assert plan.of_the_file(plan.upgrade(REQUEST, "r", "claude-sonnet-4.6", state, SERVICE), "r", state) == ""
+    assert plan.of_the_file(plan.upgrade(REQUEST, "r", Tiers("claude-sonnet-4.6"), state, SERVICE), "r", state) == ""
     new = host(release=None)
-    assert plan.of_the_file(plan.upgrade(REQUEST, "r", OPUS, new, SERVICE), "r", new) == ""
+    assert plan.of_the_file(plan.upgrade(REQUEST, "r", Tiers(OPUS), new, SERVICE), "r", new) == ""
 
 
 def test_restart_forces_a_release(host: Host) -> None:
     forced = replace(REQUEST, restart=True)
-    assert plan.upgrade(forced, "r", "claude-sonnet-4.6", host(), SERVICE).transaction
+    assert plan.upgrade(forced, "r", Tiers("claude-sonnet-4.6"), host(), SERVICE).transaction
 
 
 def test_the_diff_shows_the_change_and_no_secret(host: Host) -> None:
     one_line = '{"env":{"TOKEN":"' + "*" * 200 + '"},"model":"claude-haiku-4.5","z":"' + "*" * 200 + '"}'
-    planned = plan.upgrade(REQUEST, "r", OPUS, host(settings={"text": one_line}), SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(settings={"text": one_line}), SERVICE)
     old = [line for line in planned.diff[0] if line.startswith("-…")]
     new = [line for line in planned.diff[0] if line.startswith("+…")]
     assert len(old) == len(new) == 1
@@ -93,7 +93,7 @@ ODD_MODELS = (
 @pytest.mark.parametrize("model", ODD_MODELS)
 def test_whatever_stands_for_the_model_a_host_can_be_upgraded(host: Host, model: str) -> None:
     state = host(release=None, settings={"text": f'{{"model": {model}}}'})
-    planned = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE)
     assert planned.transaction
     assert planned.transaction.release.before == Desired("", 0)
     assert release.Release.from_json(planned.transaction.release.to_json()) == planned.transaction.release
@@ -106,7 +106,7 @@ def test_whatever_stands_for_the_model_a_host_can_be_upgraded(host: Host, model:
 
 def test_a_host_that_was_put_back_to_an_odd_model_is_in_sync(host: Host) -> None:
     text = '{"model": "\\ud800"}'
-    up = plan.upgrade(REQUEST, "r", OPUS, host(release=None, settings={"text": text}), SERVICE).transaction
+    up = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(release=None, settings={"text": text}), SERVICE).transaction
     assert up
     back = back_alone(replace(REQUEST, id="20261124-140000-cccc"), host(release=up.release), SERVICE)
     assert back.transaction
@@ -125,23 +125,23 @@ def test_a_host_that_was_put_back_to_an_odd_model_is_in_sync(host: Host) -> None
 def test_what_can_be_written_nowhere_is_refused_for_that_host(
     host: Host, changes: dict[str, object], expected: str
 ) -> None:
-    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(**changes), SERVICE)
     assert expected in planned.refusal
     assert planned.transaction is None
     assert back_alone(REQUEST, host(**changes), SERVICE).transaction
 
 
 def test_a_limits_file_of_an_unknown_release_is_not_guessed_at(host: Host) -> None:
-    planned = plan.upgrade(REQUEST, "r", OPUS, host(release=None), SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(release=None), SERVICE)
     (limits,) = [diff for diff in planned.diff if diff[0].startswith("--- /etc/security")]
     assert not [line for line in limits[1:] if line.startswith("-")]
 
 
 def test_a_missing_file_is_made(host: Host) -> None:
     bare = host(settings=Settings("/home/agent/.claude/settings.json", real="/home/agent/.claude/settings.json"))
-    planned = plan.upgrade(REQUEST, "r", OPUS, bare, SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), bare, SERVICE)
     assert planned.transaction
-    assert planned.transaction.splice.insert == '{\n  "model": "claude-opus-5"\n}\n'
+    assert [splice.insert for splice in planned.transaction.splices] == ['{\n  "model": "claude-opus-5"\n}\n']
     assert "EXPECTED=absent" in planned.transaction.script()
 
 
@@ -211,7 +211,7 @@ def test_a_missing_file_is_made(host: Host) -> None:
     ],
 )
 def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, object], expected: str) -> None:
-    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(**changes), SERVICE)
     assert planned.transaction is None
     assert expected in planned.refusal
 
@@ -234,7 +234,7 @@ def test_a_change_that_could_not_work_is_refused(host: Host, changes: dict[str, 
     ids=str,
 )
 def test_a_change_that_may_work_is_not_refused(host: Host, changes: dict[str, Any]) -> None:
-    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(**changes), SERVICE)
     assert planned.transaction is not None, planned.refusal
 
 
@@ -247,7 +247,7 @@ def test_a_change_that_may_work_is_not_refused(host: Host, changes: dict[str, An
     ],
 )
 def test_what_comes_with_a_change_is_told_beforehand(host: Host, changes: dict[str, Any], expected: str) -> None:
-    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(**changes), SERVICE)
     assert planned.transaction is not None
     assert [note for note in planned.notes if expected in note]
 
@@ -271,7 +271,7 @@ def test_a_way_back_starts_a_stopped_service_too(host: Host) -> None:
 )
 def test_no_host_brings_its_limit_below_what_root_needs(host: Host, changes: dict[str, Any]) -> None:
     """Whatever it says of its kernel: with ten open files neither sudo nor jada's own look works there any more."""
-    planned = plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(**changes), SERVICE)
     assert planned.transaction is None
     assert re.match("nofile is (10|1023): with fewer than 1024 open files", planned.refusal)
     assert planned.refusal.endswith("; nothing was touched")
@@ -279,7 +279,7 @@ def test_no_host_brings_its_limit_below_what_root_needs(host: Host, changes: dic
 
 def test_a_limit_that_a_manifest_asks_for_is_refused_where_it_is_too_small(host: Host) -> None:
     """`jada heal` takes what was asked for from there."""
-    planned = plan.upgrade(replace(REQUEST, nofile=10), "r", OPUS, host(), SERVICE)
+    planned = plan.upgrade(replace(REQUEST, nofile=10), "r", Tiers(OPUS), host(), SERVICE)
     assert planned.transaction is None
     assert planned.refusal.startswith("nofile is 10: ")
 
@@ -288,7 +288,7 @@ def test_a_limit_that_a_manifest_asks_for_is_refused_where_it_is_too_small(host:
 def test_what_can_not_be_stands_in_the_way_of_no_upgrade(host: Host, nofile: int) -> None:
     """A limit that the manifest on the host tells: what is written next is good."""
     state = host(release=replace(host().release, desired=Desired(OPUS, nofile, 10, "20261124-120000-aaaa")))  # type: ignore[type-var]
-    planned = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE)
     assert planned.transaction is not None
     assert "+LimitNOFILE=1048576" in [line for diff in planned.diff for line in diff]
 
@@ -307,26 +307,29 @@ def test_the_limit_is_the_most_the_host_can_give(
     names = ("nr_open", "can_raise", "hard_pid1", "hard_login")
     before = {"desired": Desired("claude-sonnet-4.6", 4096, 4096, "20261124-120000-aaaa")}
     state = host(capacity=dict(zip(names, capacity, strict=True)), limits=File(), release=before)
-    planned = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE)
     assert planned.transaction
     assert planned.transaction.release.desired == Desired(OPUS, service, 2_147_483_646, REQUEST.id)
     assert f"+agent soft nofile {login}" in planned.diff[2]
     assert planned.notes == (f"open files: {service}, the most that the host can give ({why})",)
     # A limit that the release before gave already is no news.
     known = {"desired": replace(planned.transaction.release.desired, model="x")}
-    assert plan.upgrade(REQUEST, "r", OPUS, replace(state, release=host(release=known).release), SERVICE).notes == ()
+    assert (
+        plan.upgrade(REQUEST, "r", Tiers(OPUS), replace(state, release=host(release=known).release), SERVICE).notes
+        == ()
+    )
 
 
 def test_an_upgrade_that_takes_the_long_context_away_says_so(host: Host) -> None:
     state = host(settings={"text": '{"model": "claude-sonnet-4-6[1m]"}'})
-    notes = [note for note in plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).notes if "[1m]" in note]
+    notes = [note for note in plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE).notes if "[1m]" in note]
     assert notes == [
         "settings.json asks for claude-sonnet-4-6[1m], with a context of a million tokens, and claude-opus-5 is "
         "asked for without; 'claude-opus-5[1m]' would keep it, where that model has one"
     ]
-    planned = plan.upgrade(REQUEST, "r", f"{OPUS}[1m]", state, SERVICE)
+    planned = plan.upgrade(REQUEST, "r", Tiers(f"{OPUS}[1m]"), state, SERVICE)
     assert planned.transaction is not None
-    assert planned.notes == plan.upgrade(REQUEST, "r", OPUS, host(), SERVICE).notes
+    assert planned.notes == plan.upgrade(REQUEST, "r", Tiers(OPUS), host(), SERVICE).notes
     assert f'+{{"model": "{OPUS}[1m]"}}' in planned.diff[0]
     assert any(f"JADA_MODEL={OPUS}[1m] " in line for line in planned.diff[1])
 
@@ -395,7 +398,7 @@ def test_ids_sort_by_time() -> None:
 
 def test_the_script_quotes_what_it_is_given(host: Host) -> None:
     nasty = host(settings={"path": "/home/a'; touch /tmp/x; '/.claude/settings.json"})
-    transaction = plan.upgrade(REQUEST, "r", OPUS, nasty, SERVICE).transaction
+    transaction = plan.upgrade(REQUEST, "r", Tiers(OPUS), nasty, SERVICE).transaction
     assert transaction
     assert """SETTINGS='/home/a'"'"'; touch /tmp/x; '"'"'/.claude/settings.json'""" in transaction.script()
 
@@ -420,7 +423,7 @@ def test_the_question_says_what_it_will_do(host: Host) -> None:
     fleet = Fleet("rehearsal", Path("fleet.yml"), (), ())
 
     def ask(model: str, *states: State) -> str:
-        plans = {str(n): plan.upgrade(REQUEST, "r", model, state, SERVICE) for n, state in enumerate(states)}
+        plans = {str(n): plan.upgrade(REQUEST, "r", Tiers(model), state, SERVICE) for n, state in enumerate(states)}
         return question(fleet, plans)
 
     one, other = host(), host(release={"desired": Desired("claude-haiku-4.5", 1, 1, "20261124-120000-aaaa")})

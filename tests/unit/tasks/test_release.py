@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jada import Service
+from jada import Service, Tiers
 from jada.tasks import plan
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.plan import Request
@@ -41,7 +41,7 @@ def test_a_release_survives_its_manifest() -> None:
 
 
 def test_keys_of_a_newer_jada_are_left_aside() -> None:
-    text = manifest(evidence={"served": [1, {"deep": None}]}, desired__fallback="claude-haiku-4.5", before__x=2.5)
+    text = manifest(evidence={"served": [1, {"deep": None}]}, desired__effort="high", before__x=2.5)
     assert Release.from_json(text) == MADE
 
 
@@ -208,7 +208,7 @@ def test_an_upgrade_from_what_was_before_jada_is_planned(host: Callable[..., Sta
     """Back on what it had before, with a drop-in of that name that somebody else has made."""
     request = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
     state = host(release=replace(MADE, kind="rollback", desired=Desired("opus[1m]", 0)))
-    planned = plan.upgrade(request, "r", "claude-opus-5", state, SERVICE)
+    planned = plan.upgrade(request, "r", Tiers("claude-opus-5"), state, SERVICE)
     assert planned.transaction
     assert "LimitNOFILE=4096" in planned.transaction.script()
 
@@ -216,6 +216,6 @@ def test_an_upgrade_from_what_was_before_jada_is_planned(host: Callable[..., Sta
 def test_a_model_from_before_jada_is_kept_in_a_form_that_can_be_written(host: Callable[..., State]) -> None:
     request = Request("20261124-130000-bbbb", "f", "ann@box", "2026-11-24T13:00:00+00:00", 4096)
     state = host(release=None, settings={"text": r'{"model": "\ud800\n"}'})
-    transaction = plan.upgrade(request, "r", "claude-opus-5", state, SERVICE).transaction
+    transaction = plan.upgrade(request, "r", Tiers("claude-opus-5"), state, SERVICE).transaction
     assert transaction
     assert Release.from_json(transaction.release.to_json()) == transaction.release

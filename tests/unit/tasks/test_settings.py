@@ -1,12 +1,13 @@
-"""The smallest edit of settings.json, and errors that say where."""
+"""The smallest edits of settings.json, and errors that say where."""
 
 import json
 from collections.abc import Callable
 
 import pytest
 
+from jada import Tiers
 from jada.tasks import checks, settings
-from jada.tasks.settings import BOM, SettingsError, Splice, parse, set_model
+from jada.tasks.settings import BOM, SettingsError, Splice, apply, parse, set_models
 from jada.tasks.state import State
 
 MODEL = "claude-sonnet-4.6"
@@ -32,14 +33,76 @@ MODEL = "claude-sonnet-4.6"
     ],
 )
 def test_only_the_model_changes(text: str, expected: str) -> None:
-    splice = set_model(text, MODEL)
-    assert splice is not None
-    assert splice.apply(text) == expected
-    assert parse(splice.apply(text))["model"] == MODEL
+    edited = apply(text, set_models(text, Tiers(MODEL)))
+    assert edited == expected
+    assert parse(edited)["model"] == MODEL
 
 
 def test_nothing_to_do_when_the_model_is_there() -> None:
-    assert set_model('{"model" : "claude-sonnet-4.6"}', MODEL) is None
+    assert set_models('{"model" : "claude-sonnet-4.6"}', Tiers(MODEL)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            None,
+            '{\n  "model": "m",\n  "fallbackModel": [\n    "f",\n    "g"\n  ],\n  "env": {\n    "SUB": "s"\n  }\n}\n',
+        ),
+        ("{}", '{"model": "m", "fallbackModel": ["f", "g"], "env": {"SUB": "s"}}'),
+        ('{"model":"m"}', '{"fallbackModel":["f","g"],"env":{"SUB":"s"},"model":"m"}'),
+        (
+            '{\n  "model": "x",\n  "env": {\n    "T": "**"\n  }\n}\n',
+            '{\n  "fallbackModel": ["f", "g"],\n  "model": "m",\n  "env": {\n    "SUB": "s",\n    "T": "**"\n  }\n}\n',
+        ),
+        (
+            '{"model": "m", "env": {}, "fallbackModel": ["f"]}',
+            '{"model": "m", "env": {"SUB": "s"}, "fallbackModel": ["f", "g"]}',
+        ),
+        (
+            '{"model": "m", "env" :{ } , "fallbackModel": ["g", "f"]}',
+            '{"model": "m", "env" :{"SUB": "s" } , "fallbackModel": ["f", "g"]}',
+        ),
+        # Of duplicate keys the last one counts, also one level down.
+        (
+            '{"model": "m", "fallbackModel": ["f", "g"], "env": {"SUB": "x"}, "env": {"SUB": "y", "SUB":"z"}}',
+            '{"model": "m", "fallbackModel": ["f", "g"], "env": {"SUB": "x"}, "env": {"SUB": "y", "SUB":"s"}}',
+        ),
+        (
+            BOM + '{"a": {"env": {}},\r\n"env"\t: {\r\n\t"SUB" : "****" }, "model": "m", "fallbackModel": [\n"f","g"]}',
+            BOM + '{"a": {"env": {}},\r\n"env"\t: {\r\n\t"SUB" : "s" }, "model": "m", "fallbackModel": [\n"f","g"]}',
+        ),
+    ],
+)  # fmt: skip
+def test_only_the_models_change(text: str | None, expected: str) -> None:
+    def named(json: str) -> str:
+        return json.replace("SUB", settings.SUBAGENT_MODEL)
+
+    tiers = Tiers("m", ("f", "g"), "s")
+    before = None if text is None else named(text)
+    edited = apply(before or "", set_models(before, tiers))
+    assert edited == named(expected)
+    assert settings.models_in(parse(edited)) == tiers
+    assert set_models(edited, tiers) == ()
+
+
+def test_what_nobody_asks_for_stays() -> None:
+    text = f'{{"model": "m", "fallbackModel": ["f"], "env": {{"{settings.SUBAGENT_MODEL}": "s"}}}}'
+    assert apply(text, set_models(text, Tiers("n"))) == text.replace('"m"', '"n"')
+
+
+def test_models_of_another_type_are_none() -> None:
+    text = f'{{"model": 1, "fallbackModel": ["f", 1], "env": {{"{settings.SUBAGENT_MODEL}": 5}}}}'
+    assert settings.models_in(parse(text)) == Tiers("")
+    assert settings.models_in({"env": []}) == Tiers("")
+
+
+@pytest.mark.parametrize("fallback", ['"f"', "[5]", "5", "{}"])
+def test_a_fallback_that_is_no_list_of_strings_has_the_file_dropped(fallback: str) -> None:
+    assert settings.judged(f'{{"model": "m", "fallbackModel": {fallback}}}', managed=False) == (
+        {},
+        "fallbackModel is not a list of strings",
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +139,7 @@ def test_parse_agrees_with_json() -> None:
 def test_a_number_may_have_more_digits_than_python_takes_for_an_integer() -> None:
     text = f'{{"n": {"1" * 5000}, "model": "a"}}'
     assert parse(text)["model"] == "a"
-    assert set_model(text, "b") == Splice(len(text) - 4, 3, '"b"')
+    assert set_models(text, Tiers("b")) == (Splice(len(text) - 4, 3, '"b"'),)
 
 
 def test_one_host_is_parsed_once(host: Callable[..., State]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jada import ModelCheck, Service
+from jada import ModelCheck, Service, Tiers
 from jada.tasks import checks, effective, plan, release
 from jada.tasks.look_reader import _duration
 from jada.tasks.plan import Request
@@ -33,7 +33,7 @@ def by_hand(host: Host, model: str = HAIKU) -> State:
 
 def upgraded(state: State) -> State:
     """The same host after an upgrade to OPUS."""
-    transaction = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
+    transaction = plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE).transaction
     assert transaction
     return replace(state, release=transaction.release, after={})
 
@@ -131,7 +131,7 @@ def test_nothing_that_the_user_says_stands_in_the_way_back(host: Host, changes: 
     assert "FOLDER=/home/agent/.claude\nNAME=settings.json\n" in script
     assert "\nEXPECTED=''\n" in script
     assert (back.release.desired, back.release.restores) == (usual.release.desired, ID)
-    assert plan.upgrade(REQUEST, "r", OPUS, host(**changes), SERVICE).refusal
+    assert plan.upgrade(REQUEST, "r", Tiers(OPUS), host(**changes), SERVICE).refusal
 
 
 def test_what_could_not_be_seen_is_told_and_proves_nothing(host: Host) -> None:
@@ -145,7 +145,7 @@ def test_what_could_not_be_seen_is_told_and_proves_nothing(host: Host) -> None:
     # Nobody knows of an edit.
     assert back.transaction
     assert back.transaction.release.before == host(**blind).release.desired  # type: ignore[union-attr]
-    refused = plan.upgrade(REQUEST, "r", OPUS, host(**blind), SERVICE).refusal
+    refused = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(**blind), SERVICE).refusal
     assert refused.startswith("what agent owns could not be seen (it was cut off), so nothing tells what would run")
     assert effective.resolve(host(**blind), effective.next_start(host(**blind))).model == effective.UNKNOWN
     # The service's own word is one that root hears.
@@ -203,7 +203,7 @@ def test_a_torn_manifest_is_a_finding_and_an_upgrade_fixes_it(host: Host) -> Non
     findings = {finding.code: finding for finding in checks.drift(state)}
     assert findings["J412"].is_error
     assert f"releases/{ID}/manifest.json" in findings["J412"].actual
-    transaction = plan.upgrade(REQUEST, "r", OPUS, state, SERVICE).transaction
+    transaction = plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE).transaction
     assert transaction
     assert Release.from_json(transaction.release.to_json()) == transaction.release
     assert f"\nCURRENT={ID}\n" in transaction.script()
@@ -253,7 +253,7 @@ def test_a_units_times_are_read_as_systemd_tells_them(text: str, seconds: float)
 )
 def test_a_change_waits_as_long_as_the_unit_may_take(host: Host, stop: float, start: float, expected: str) -> None:
     state = host(unit={"stop": stop, "start": start})
-    for planned in (plan.upgrade(REQUEST, "r", OPUS, state, SERVICE), back_alone(REQUEST, state, SERVICE)):
+    for planned in (plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE), back_alone(REQUEST, state, SERVICE)):
         assert planned.transaction
         assert [note for note in planned.notes if "a restart may" in note] == ([expected] if expected else [])
         assert f"RESTART_TIMEOUT={state.unit.restart:.0f}\n" in planned.transaction.script()

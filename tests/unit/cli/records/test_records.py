@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jada import JadaError, Service
+from jada import JadaError, Service, Tiers
 from jada.cli.records import sqlite as module
 from jada.cli.records.migrations import VERSION
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
@@ -238,7 +238,7 @@ def rolled(kind: str, state: State, force: bool = False) -> int:
     def planner(_: str, seen: State) -> plan.Plan:
         if kind == "rollback":
             return back_alone(request, seen, SERVICE)
-        return plan.upgrade(request, "r", "claude-opus-5", seen, SERVICE)
+        return plan.upgrade(request, "r", Tiers("claude-opus-5"), seen, SERVICE)
 
     states = {"web-1": state}
     options = RolloutOptions(yes=True, dry_run=False, as_json=False, verbose=False)

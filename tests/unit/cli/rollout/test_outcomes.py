@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jada import Exit, Host, HostError, HostKeyError, JadaError, OtherMachineError, Service, UnforeseenError
+from jada import Exit, Host, HostError, HostKeyError, JadaError, OtherMachineError, Service, Tiers, UnforeseenError
 from jada.cli import signals
 from jada.cli.records import sqlite
 from jada.cli.records.model import HostOutcome
@@ -78,7 +78,7 @@ def rolled(
 
 
 def upgrade(_: str, state: State) -> Plan:
-    return plan.upgrade(REQUEST, "r", OPUS, state, Service())
+    return plan.upgrade(REQUEST, "r", Tiers(OPUS), state, Service())
 
 
 def test_a_host_that_does_as_it_is_told_is_verified(rolled: Callable[..., Rollout]) -> None:

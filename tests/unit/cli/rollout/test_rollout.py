@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner, Result
 
-from jada import Exit, Host, HostError, Service
+from jada import Exit, Host, HostError, Service, Tiers
 from jada.cli import signals
 from jada.cli.commands import rollback, upgrade
 from jada.cli.records import sqlite
@@ -221,7 +221,7 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
     )
 
     def planner(_: str, state: State) -> Plan:
-        return plan.upgrade(REQUEST, "r", OPUS, state, SERVICE)
+        return plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE)
 
     def run(options: RolloutOptions) -> tuple[Exit, str]:
         code = run_rollout(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from jada import HostError, Service
+from jada import HostError, Service, Tiers
 from jada.cli.records.model import HostOutcome
 from jada.cli.rollout.as_json import as_json
 from jada.cli.rollout.verify import verify
@@ -20,7 +20,7 @@ REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+0
 
 
 def test_a_look_behind_the_change_needs_no_second_one(host: Callable[..., State]) -> None:
-    upgrade = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
+    upgrade = plan.upgrade(REQUEST, "r", Tiers("claude-opus-5"), host(), Service())
     assert upgrade.transaction
     after = changed(host(), upgrade.transaction)
     connection = FakeConnection("web-1", {"web-1": after})
@@ -43,7 +43,7 @@ def test_a_look_behind_the_change_needs_no_second_one(host: Callable[..., State]
 def test_a_model_that_nothing_observed_says_is_unproven_unless_the_fleet_lives_with_it(
     host: Callable[..., State], proof: str, outcome: HostOutcome, detail: str
 ) -> None:
-    upgrade = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
+    upgrade = plan.upgrade(REQUEST, "r", Tiers("claude-opus-5"), host(), Service())
     assert upgrade.transaction
     after = replace(changed(host(), upgrade.transaction), report=ModelReport())
     connection = FakeConnection("web-1", {"web-1": after})
@@ -58,7 +58,7 @@ def test_a_model_that_nothing_observed_says_is_unproven_unless_the_fleet_lives_w
 def test_the_row_of_a_host_tells_what_was_seen_and_null_for_the_rest(
     host: Callable[..., State], is_there: bool
 ) -> None:
-    upgrade = plan.upgrade(REQUEST, "r", "claude-opus-5", host(), Service())
+    upgrade = plan.upgrade(REQUEST, "r", Tiers("claude-opus-5"), host(), Service())
     assert upgrade.transaction
     connection = FakeConnection(
         "web-1", {"web-1": changed(host(), upgrade.transaction) if is_there else HostError("off")}

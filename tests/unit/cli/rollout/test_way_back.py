@@ -37,7 +37,7 @@ class Hosts:
         request = request or self.request()
         for name in names:
             state = self.states[name]
-            before = release.present(state.release, state.settings.model, {})
+            before = release.present(state.release, state.settings.tiers, {})
             change = release.upgrade(request.id, before, Desired(model, 4096, 4096), who=request.who)
             self.do(name, change, name in fails)
         return request.id

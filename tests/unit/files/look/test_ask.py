@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ def ask(
     comm: str = "claude",
     exe: str = "",
     cli: str = "",
-    splice: tuple[str, str, str] = ("", "", ""),
+    edits: tuple[str, ...] = (),
     settings: str = "",
     environment: Mapping[str, str] = {},
 ) -> tuple[str, str]:
@@ -50,9 +51,9 @@ def ask(
     given = BETWEEN.join([*words, MARK, *(f"{name}={value}" for name, value in env.items()), ""])
     tree.file("given", given)
     (tree.root / "home").mkdir(exist_ok=True)
-    names = ("MARK", "COMM", "EXE", "CLI", "FOLDER", "FILE", "OFFSET", "LENGTH", "INSERT")
-    values = (MARK, comm, exe or f"{tree.root}/bin/claude", cli, f"{tree.root}/home", settings, *splice)
-    call = " ".join(f'"${name}"' for name in names)
+    names = ("MARK", "COMM", "EXE", "CLI", "FOLDER", "FILE")
+    values = (MARK, comm, exe or f"{tree.root}/bin/claude", cli, f"{tree.root}/home", settings)
+    call = " ".join([*(f'"${name}"' for name in names), shlex.join(edits)])
     script = f'(ask_as_service {call} <given); echo "$?"'
     *lines, code = tree.run(script, half="service", **dict(zip(names, values, strict=True))).splitlines()
     return "\n".join(lines), code
@@ -186,12 +187,12 @@ def test_settings_that_are_not_there_yet(tree: Tree) -> None:
     (tree.root / "home/.claude").mkdir(parents=True)
     (tree.root / "home/.claude/settings.json").symlink_to("real.json")
     file = tree.file("home/.claude/real.json", '{"model": "old", "env": {"A": "\u00e4"}}')
-    assert (
-        ask(tree, "claude", settings=f"{tree.root}/home/.claude/settings.json", splice=("10", "5", '"new"'))[1] == "0"
-    )
-    assert file.read_text() == '{"model": "new", "env": {"A": "\u00e4"}}'
+    settings = f"{tree.root}/home/.claude/settings.json"
+    edits = ("10", "5", '"new"', "25", "0", '"B": "\'x\'",\n ')
+    assert ask(tree, "claude", settings=settings, edits=edits)[1] == "0"
+    assert file.read_text() == '{"model": "new", "env": {"B": "\'x\'",\n "A": "\u00e4"}}'
     file.unlink()
-    assert ask(tree, "claude", settings=f"{tree.root}/home/.claude/settings.json", splice=("0", "0", "{}\n"))[1] == "0"
+    assert ask(tree, "claude", settings=settings, edits=("0", "0", "{}\n"))[1] == "0"
     assert file.read_text() == "{}\n"
 
 
