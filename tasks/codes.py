@@ -237,8 +237,8 @@ SUBAGENT_SERVED = FindingCode(
     "subagent-served",
     WARNING,
     "Another model answered subagents of the service than the current release asks for, by the transcripts of its "
-    "Claude CLI. A model in the agent's own file outranks what the release asks for, and so does the one that the agent "
-    "was called with; or the CLI fell back, or another settings file sets it.",
+    "Claude CLI. A model in the agent's own file outranks what the release asks for, and so does the one that the "
+    "agent was called with; or the CLI fell back, or another settings file sets it.",
     "see on HOST what names it: grep -rn '^model:' ~/.claude/agents, and the settings of its project",
     Fix.HAND,
 )

@@ -551,12 +551,12 @@ def _edit_diff(text: str, splice: Splice) -> Iterator[str]:
     left, right = max(start, splice.offset - AROUND), min(end, splice.end + AROUND)
     before, after = text[left : splice.offset], text[splice.end : right]
     before, after = ("…" if left > start else "") + before, after.rstrip("\r") + ("…" if right < end else "")
-    old = _shortened(text[splice.offset : splice.end])
-    removed = f"{before}{old}{after}" if old else ""
-    added = f"{before}{splice.insert}{after}"
+    removed = f"{before}{_shortened(text[splice.offset : splice.end])}{after}"
     # The indentation is each file's own: without it, the same change on many hosts is one diff.
-    yield from (f"-{line.lstrip()}" for line in removed.splitlines())
-    yield from (f"+{line.lstrip()}" for line in added.splitlines())
+    old = [line.lstrip() for line in removed.splitlines()]
+    new = [line.lstrip() for line in f"{before}{splice.insert}{after}".splitlines()]
+    yield from (f"-{line}" for line in old if line not in new)
+    yield from (f"+{line}" for line in new if line not in old)
 
 
 def _shortened(value: str) -> str:

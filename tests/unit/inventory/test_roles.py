@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from jada import Host
+from jada import ConfigError, Host, Tiers
 from jada.inventory import discover
+from jada.inventory.fleet import config
 from jada.inventory.roles import Role, role_of, unmatched
 from jada.inventory.sources import ec2, lightsail
 from jada.inventory.sources.ec2 import Ec2Source
@@ -75,6 +77,43 @@ def test_what_of_a_role_fits_no_host_is_told() -> None:
         "roles.typo.tags: no host has rloe=orchestrator",
         "roles.prod.tags: no host has env=prod and tier=1",
     ]
+
+
+def roles_of(tmp_path: Path, entry: str) -> tuple[Role, ...]:
+    file = tmp_path / "fleet.yml"
+    file.write_text(f"fleet: f\nsources: [static: {{hosts: {{a: {{address: 192.0.2.1}}}}}}]\nroles: {{r: {entry}}}\n")
+    return config.parse(file).roles
+
+
+def test_a_role_says_all_that_decides_its_models(tmp_path: Path) -> None:
+    entry = "{model: opus-5, fallback: [sonnet-4.6, claude-haiku-4-5], subagent_model: 'haiku-4.5[1m]'}"
+    roles = roles_of(tmp_path, entry)
+    assert roles == (Role("r", "opus-5", fallback=("sonnet-4.6", "haiku-4.5"), subagent_model="haiku-4.5[1m]"),)
+    fleet = config.parse(tmp_path / "fleet.yml")
+    assert fleet.tiers_of("r") == Tiers(
+        "claude-opus-5", ("claude-sonnet-4.6", "claude-haiku-4.5"), "claude-haiku-4.5[1m]"
+    )
+    assert fleet.tiers_of("other") == Tiers("")
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("{fallback: opus-5}", "roles.r.fallback should be a list"),
+        ("{fallback: [opus]}", r"roles.r.fallback\[0\] can't be used. opus is an alias"),
+        ("{fallback: [opus-5, opus-5]}", r"roles.r.fallback\[1\] names opus-5 for the second time"),
+        ("{model: opus-5, fallback: [claude-opus-5]}", "roles.r.fallback names opus-5, the model of the role itself"),
+        ("{fallback: [opus-5, opus-4.8, opus-4.6, opus-4.5]}", "names 4 models, and the Claude CLI tries 3"),
+        ("{subagent_model: inherit}", "roles.r.subagent_model can't be used. There is no model inherit"),
+    ],
+)
+def test_what_can_not_be_a_fallback_or_a_model_of_subagents(tmp_path: Path, entry: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        roles_of(tmp_path, entry)
+    # The way back does not need it.
+    told: list[ConfigError] = []
+    config.parse(tmp_path / "fleet.yml", told.append)
+    assert len(told) == 1
 
 
 EC2_A = host("web", provider="ec2", id="i-a", region="us-east-1")

@@ -10,6 +10,8 @@ import pytest
 
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks import FILES, checks
+from jada.tasks.release import Release
+from jada.tasks.settings import SUBAGENT_MODEL
 from jada.tasks.state import (
     UNREADABLE,
     Agent,
@@ -55,6 +57,42 @@ def session(age: float, user: str = "bob") -> OpenSession:
 
 def test_a_healthy_host_is_in_sync(host: Host) -> None:
     assert codes(host()) == []
+
+
+def asking_for_tiers(host: Host) -> Release:
+    release = host().release
+    assert release
+    desired = replace(release.desired, fallback=(OPUS, "claude-haiku-4.5"), subagent_model="claude-haiku-4.5")
+    return replace(release, desired=desired)
+
+
+@pytest.mark.parametrize(
+    ("fallback", "env", "expected"),
+    [
+        (f'["{OPUS}", "claude-haiku-4.5"]', '"claude-haiku-4.5"', {}),
+        (f'["claude-haiku-4.5", "{OPUS}"]', '"claude-haiku-4.5"', {"J124": f"claude-haiku-4.5, {OPUS}"}),
+        ("[]", '"claude-haiku-4.5"', {"J124": "none"}),
+        (f'["{OPUS}", "claude-haiku-4.5"]', '"****"', {"J125": "****"}),
+        (f'["{OPUS}", "claude-haiku-4.5"]', "5", {"J125": "none"}),
+    ],
+)
+def test_a_fallback_or_a_model_of_subagents_that_was_changed(
+    host: Host, fallback: str, env: str, expected: dict[str, str]
+) -> None:
+    text = f'{{"model": "{MODEL}", "fallbackModel": {fallback}, "env": {{"{SUBAGENT_MODEL}": {env}}}}}'
+    found = checks.drift(host(release=asking_for_tiers(host), settings={"text": text}))
+    assert {finding.code: finding.actual for finding in found} == {
+        code: f"{seen} in {HOME}/.claude/settings.json" for code, seen in expected.items()
+    }
+    assert all(finding.is_error for finding in found)
+    # Where the release asks for none, anything will do.
+    assert codes(host(settings={"text": text})) == []
+
+
+def test_of_a_file_that_the_cli_drops_only_that_is_told(host: Host) -> None:
+    found = codes(host(release=asking_for_tiers(host), settings={"text": '{"fallbackModel": "x"}'}))
+    assert "J101" in found
+    assert not {"J124", "J125"} & set(found)
 
 
 @pytest.mark.parametrize(

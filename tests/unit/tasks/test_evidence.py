@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from jada.tasks.asked import Asked
 from jada.tasks.evidence import Kind, disagreements, evidence_of
 from jada.tasks.release import Desired
 from jada.tasks.served import Answers, Failures, Fallbacks, Served
+from jada.tasks.settings import SUBAGENT_MODEL
 from jada.tasks.state import ModelReport, Process, ProcessSpec, Settings, State
 
 Host = Callable[..., State]
-MODEL, OPUS = "claude-sonnet-4.6", "claude-opus-5"
+MODEL, OPUS, HAIKU = "claude-sonnet-4.6", "claude-opus-5", "claude-haiku-4.5"
 NOW = 1_800_000_000.0
 UNASKED = {"report": ModelReport()}
 SINCE = "2027-01-15 07:58 UTC"
@@ -124,12 +126,39 @@ def test_another_model_answered(host: Host) -> None:
     assert codes(host(served=served(answers(OPUS, side=True)))) == []
 
 
+def test_subagents_that_another_model_answers(host: Host) -> None:
+    """That is no error: an agent may name a model itself, and asks for it then."""
+    release = host().release
+    assert release
+    asks = replace(release, desired=replace(release.desired, subagent_model=HAIKU))
+    text = f'{{"model": "{MODEL}", "env": {{"{SUBAGENT_MODEL}": "{HAIKU}"}}}}'
+    answered = served(answers(OPUS, 3, side=True), answers("claude-haiku-4-5", 9, side=True), answers())
+    told = checks.drift(host(served=answered, release=asks, settings={"text": text}))
+    assert [(finding.code, finding.expected, finding.actual, finding.is_error) for finding in told] == [
+        ("J126", HAIKU, f"{OPUS} in 3 of 12 answers to subagents since {SINCE}", False)
+    ]
+
+
 def test_a_fallback(host: Host) -> None:
     fallen = served(
         answers(OPUS, 2, requested=OPUS), fallbacks=(Fallbacks(original=MODEL, model=OPUS, count=2, last=NOW),)
     )
     state = host(served=fallen)
     assert seen(state, "J114") == [f"{OPUS} in its place 2 times, last at 2027-01-15 08:00 UTC"]
+    assert "J113" not in codes(state)
+
+
+def test_the_fallback_of_a_fallback(host: Host) -> None:
+    chain = (
+        Fallbacks(original=OPUS, model=HAIKU, count=1, last=NOW),
+        Fallbacks(original=MODEL, model=OPUS, count=2, last=NOW),
+        Fallbacks(original="x", model="y", count=1, last=NOW),
+    )
+    state = host(served=served(answers(HAIKU, requested=HAIKU), fallbacks=chain))
+    assert [text.split(" times")[0] for text in seen(state, "J114")] == [
+        f"{OPUS} in its place 2",
+        f"{HAIKU} in the place of {OPUS} 1",
+    ]
     assert "J113" not in codes(state)
 
 

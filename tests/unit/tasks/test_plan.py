@@ -16,6 +16,7 @@ from jada.inventory.fleet.config import Fleet
 from jada.tasks import checks, plan, release
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Desired
+from jada.tasks.settings import apply, models_in, parse
 from jada.tasks.state import Capacity, File, HistoryEntry, ModelReport, ProcessSpec, Settings, State, UnitSetting
 from jada.tasks.transaction import Result, outcome
 from tests.unit.conftest import back_alone
@@ -135,6 +136,53 @@ def test_a_limits_file_of_an_unknown_release_is_not_guessed_at(host: Host) -> No
     planned = plan.upgrade(REQUEST, "r", Tiers(OPUS), host(release=None), SERVICE)
     (limits,) = [diff for diff in planned.diff if diff[0].startswith("--- /etc/security")]
     assert not [line for line in limits[1:] if line.startswith("-")]
+
+
+ALL = Tiers("claude-sonnet-4.6", (OPUS,), "claude-haiku-4.5")
+
+
+def test_one_transaction_has_the_edits_of_all_models(host: Host) -> None:
+    state = host()
+    planned = plan.upgrade(REQUEST, "r", ALL, state, SERVICE)
+    assert planned.diff[0] == (
+        "--- ~/.claude/settings.json",
+        f'+"fallbackModel": ["{OPUS}"],',
+        '-"env": {"TOKEN": "****"}',
+        '+"env": {"CLAUDE_CODE_SUBAGENT_MODEL": "claude-haiku-4.5", "TOKEN": "****"}',
+    )
+    assert planned.transaction
+    edited = apply(state.settings.text or "", planned.transaction.splices)
+    assert models_in(parse(edited)) == ALL
+    script = planned.transaction.script()
+    assert f"SIZE={len(edited)}\n" in script
+    assert "TOKEN" not in script
+    done = host(release=planned.transaction.release, settings={"text": edited}, after={})
+    assert plan.upgrade(REQUEST, "r", ALL, done, SERVICE).transaction is None
+    # A release that asks for less leaves it as it stands.
+    less = plan.upgrade(replace(REQUEST, id="20261124-140000-cccc"), "r", Tiers(ALL.model), done, SERVICE).transaction
+    assert less
+    assert less.splices == ()
+    assert less.release.before.tiers == ALL
+
+
+def test_a_way_back_says_which_other_models_it_takes_away(host: Host) -> None:
+    up = plan.upgrade(REQUEST, "r", ALL, host(), SERVICE).transaction
+    assert up
+    back = back_alone(replace(REQUEST, id="20261124-140000-cccc"), host(release=up.release), SERVICE)
+    assert back.diff[0][5:] == (
+        f"-fallback {OPUS}",
+        "+fallback not asked for",
+        "-model of subagents claude-haiku-4.5",
+        "+model of subagents not asked for",
+    )
+
+
+def test_edits_side_by_side_are_told_as_one(host: Host) -> None:
+    text = '{"model":"x","fallbackModel":["y"],"z":"' + "*" * 100 + '","env":{"T":"**"}}'
+    planned = plan.upgrade(REQUEST, "r", ALL, host(settings={"text": text}), SERVICE)
+    assert [line[0] for line in planned.diff[0][1:]] == ["-", "+", "-", "+"]
+    assert planned.diff[0][1].startswith('-{"model":"x","fallbackModel":["y"],"z":"***')
+    assert planned.diff[0][2].startswith(f'+{{"model":"claude-sonnet-4.6","fallbackModel":["{OPUS}"],"z":"***')
 
 
 def test_a_missing_file_is_made(host: Host) -> None:

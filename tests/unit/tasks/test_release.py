@@ -13,7 +13,7 @@ from jada import Service, Tiers
 from jada.tasks import plan
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.plan import Request
-from jada.tasks.release import Desired, Release, ReleaseError
+from jada.tasks.release import Desired, Release, ReleaseError, present
 from jada.tasks.state import State
 from tests.unit.conftest import back_alone
 
@@ -45,7 +45,35 @@ def test_keys_of_a_newer_jada_are_left_aside() -> None:
     assert Release.from_json(text) == MADE
 
 
+def test_models_beside_the_own_one() -> None:
+    desired = replace(MADE.desired, fallback=("claude-opus-5", "claude-haiku-4.5"), subagent_model="claude-haiku-4.5")
+    asking = replace(MADE, desired=desired)
+    assert Release.from_json(asking.to_json()) == asking
+    assert not desired.is_like(MADE.desired)
+    assert desired.is_like(replace(desired, release="", edited="x"))
+    assert desired.tiers == Tiers(MADE.desired.model, desired.fallback, desired.subagent_model)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (Tiers("a b", ("x", "y"), "z"), Tiers("a b", ("x", "y"), "z")),
+        (Tiers("a\nb", ("x", "****"), "***"), Tiers("", (), "")),
+        (Tiers("m", ("a", "b", "c", "d"), ""), Tiers("m", (), "")),
+    ],
+)
+def test_models_of_files_that_can_not_be_told_stand_as_none(found: Tiers, expected: Tiers) -> None:
+    assert present(None, found, {}).tiers == expected
+    assert present(MADE, found, {"settings": True, "dropin": False, "limits": False}).tiers == expected
+    assert present(MADE, found, {"settings": False, "dropin": True, "limits": False}).tiers == MADE.desired.tiers
+
+
 WRONG: Mapping[str, str] = {
+    "a fallback that is a text": manifest(desired__fallback="claude-haiku-4.5"),
+    "a fallback with markup": manifest(desired__fallback=["[/x]"]),
+    "a number as a fallback": manifest(before__fallback=[5]),
+    "four fallbacks": manifest(desired__fallback=["a", "b", "c", "d"]),
+    "lines in a model of subagents": manifest(desired__subagent_model=LINES),
     "lines in a model": manifest(desired__model=LINES),
     "a space in a model": manifest(desired__model="claude x"),
     "no model of a release": manifest(desired__model=""),

@@ -363,6 +363,19 @@ def test_a_fleet_yml_that_asks_for_another_model_is_drift(host: MakeHost) -> Non
     assert check(seen, accept).exit == Exit.OK
 
 
+def test_so_is_one_that_asks_for_other_models_beside_it(host: MakeHost) -> None:
+    role = Role("r", "sonnet-4.6", fallback=("opus-5",), subagent_model="haiku-4.5")
+    found = check({"web-1": host()}, replace(FLEET, roles=(role,)))
+    assert [(each.finding.code, each.finding.expected, each.finding.actual) for each in found.hosts[0].findings] == [
+        ("J422", "fallback claude-opus-5, as fleet.yml asks of role r", f"fallback no model by release {RELEASE}"),
+        (
+            "J422",
+            f"subagents on {HAIKU}, as fleet.yml asks of role r",
+            f"subagents on no model by release {RELEASE}",
+        ),
+    ]
+
+
 def test_of_another_role_than_its_release_only_that_is_told(host: MakeHost) -> None:
     found = check({"web-1": released_to(host, HAIKU)}, replace(asking(""), roles=(Role("s", "sonnet-4.6"),)),
                   roles={"web-1": "s"})  # fmt: skip

@@ -91,6 +91,21 @@ def test_models_and_keys_stay(awk: list[str]) -> None:
 
 
 @pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+def test_of_fallbacks_and_the_model_of_subagents_only_ids_stay(awk: list[str]) -> None:
+    name = "CLAUDE_CODE_SUBAGENT_MODEL"
+    shown = f'{{"fallbackModel" : ["claude-x", "y[1m]" ], "env": {{"{name}": "arn:aws:bedrock:x/y"}}}}'
+    assert mask(shown, awk) == shown
+    hidden = (
+        f'{{"fallbackModel": ["a b", {{"c": "d"}}, "", "é"], "env": {{"{name}": "m\\n", "X": "y"}}, "z": "y[1m]x"}}'
+    )
+    masked = (
+        f'{{"fallbackModel": ["***", {{"c": "*"}}, "", "**"], "env": {{"{name}": "***", "X": "*"}}, "z": "******"}}'
+    )
+    assert mask(hidden, awk) == masked
+    assert mask(f'{{"{name}": "{"x" * 505}"}}', awk) == f'{{"{name}": "{"*" * 505}"}}'
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
 def test_a_key_is_the_same_key_however_it_is_written(awk: list[str]) -> None:
     text = '{"mod\\u0065l": "x", "\\u0065nv": {"ANTHROPIC\\u005FMODEL": "y", "T\\u006fKEN": "zz"}, '
     text += '"\\\\u006dodel": "s"}'
