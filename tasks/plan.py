@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from operator import attrgetter
 
-from jada import LONG_CONTEXT, Service, Tiers
+from jada import LONG_CONTEXT, Model, Service, Tiers
 from jada.tasks import checks, codes, effective, paths, place, release
 from jada.tasks.asked import Asked
+from jada.tasks.costs import Costs, costs_of
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.evidence import is_known
 from jada.tasks.release import Desired, Release, ReleaseError
@@ -65,12 +66,21 @@ class Plan:
     notes: tuple[str, ...] = ()
     idle: str = ""
     despite: Plan | None = None
+    costs: Costs = field(default_factory=Costs)
 
     @property
     def question(self) -> Splices | None:
         """The edits of which the host's own CLI can be asked what it would make of them; None where it can't be."""
         made = (self.despite or self).transaction
         return made.splices if made and made.release.kind != "rollback" else None
+
+
+def with_costs(plan: Plan, catalogue: Sequence[Model]) -> Plan:
+    """The plan with the price of its change, by the catalogue and what the host's transcripts tell."""
+    if plan.transaction is None:
+        return plan
+    release = plan.transaction.release
+    return replace(plan, costs=costs_of(plan.transaction.state, release.before.tiers, release.desired.tiers, catalogue))
 
 
 def with_answer(plan: Plan, answer: Asked) -> Plan:

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import add
 
 from jada import EXACT_ID, LONG_CONTEXT
 from jada.tasks.frames import LookError, whole
 
 # Columns of a row, and its kinds.
-COLUMNS = 7
+COLUMNS = 9
+_TOKENS = ("tokens_in", "written_to_cache", "read_from_cache", "tokens_out")
 KINDS = ("answer", "fallback", "failed", "retried")
 _DATE = re.compile(r"-20\d{6}$")
 _OF_CLOUD = re.compile(r"^(?:.*[./])?anthropic\.|-v\d+(?::\d+)?$|@.*$")
@@ -24,7 +26,8 @@ _OF_CLOUD = re.compile(r"^(?:.*[./])?anthropic\.|-v\d+(?::\d+)?$|@.*$")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """So many answers by `model` to requests for `requested` ("" where the transcript does not say), from `first` to
-    `last`, Unix seconds; those of subagents are told apart.
+    `last`, Unix seconds; those of subagents are told apart, and so are tokens of the input that were written to the
+    vendor's cache or read from it.
     """
 
     model: str
@@ -34,6 +37,8 @@ class Answers:
     first: float
     last: float
     tokens_in: int
+    written_to_cache: int
+    read_from_cache: int
     tokens_out: int
 
 
@@ -84,15 +89,14 @@ class Served:
 class _Sum:
     first: float = field(default=float("inf"))
     last: float = 0.0
-    tokens_in: int = 0
-    tokens_out: int = 0
+    tokens: tuple[int, ...] = (0, 0, 0, 0)
 
 
 def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
     """The rows of a look, counted, of those that are no older than `since`. Raises LookError."""
     counts: Counter[tuple[str, ...]] = Counter()
     sums: dict[tuple[str, ...], _Sum] = {}
-    for kind, time, side, one, other, tokens_in, tokens_out in rows:
+    for kind, time, side, one, other, *tokens in rows:
         at = _seconds(time)
         _check(kind, one, other)
         if at < since:
@@ -101,14 +105,14 @@ def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
         counts[key] += 1
         total = sums.setdefault(key, _Sum())
         total.first, total.last = min(total.first, at), max(total.last, at)
-        total.tokens_in += whole(tokens_in, "transcript+")
-        total.tokens_out += whole(tokens_out, "transcript+")
+        more = (whole(count, "transcript+") for count in tokens)
+        total.tokens = tuple(map(add, total.tokens, more))
     return Served(
         since=since,
         answers=tuple(
             Answers(
                 model=other, requested=one, of_subagents=side == "side", count=count, first=sums[key].first,
-                last=sums[key].last, tokens_in=sums[key].tokens_in, tokens_out=sums[key].tokens_out,
+                last=sums[key].last, **dict(zip(_TOKENS, sums[key].tokens, strict=True)),
             )
             for key, count in counts.most_common()
             for kind, side, one, other in [key]

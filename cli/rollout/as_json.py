@@ -8,6 +8,7 @@ from typing import Any
 from jada import HostError
 from jada.cli.rollout.outcome import HostResult, model_seen
 from jada.cli.ui.console import shorten_masks
+from jada.cli.ui.costs import costs_as_json
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks.evidence import evidence_of
@@ -32,6 +33,7 @@ def as_json(
                 "model_before": (release.before.model or None) if release else None,
                 "model_desired": (release.desired.model or None) if release else None,
                 "model_after": model_seen(name, report) or None,
+                **costs_as_json(plan.costs if isinstance(plan, Plan) else None),
                 "evidence": evidence_as_json(evidence_of(state)) if state else None,
                 "open_files_in_force": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding, name) for finding in report.findings],

@@ -18,6 +18,7 @@ from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
 from jada.cli.rollout.preflight import ask_first
+from jada.cli.rollout.prices import with_prices
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_plan, show_reports
 from jada.cli.session import FleetSession
@@ -47,7 +48,7 @@ def run_rollout(
     locked = _locked(seen, request, kind)
     if locked and not options.dry_run:
         raise locked
-    plans = ask_first(session, judge_each(seen, planner), options.dry_run)
+    plans = with_prices(ask_first(session, judge_each(seen, planner), options.dry_run), session.fleet)
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
     notes = tuple(about(plans))
     if locked:

@@ -13,6 +13,7 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
+from jada.cli.ui.costs import cost_lines
 from jada.tasks import checks
 from jada.tasks.evidence import strongest_evidence
 from jada.tasks.paths import RELEASES
@@ -38,6 +39,10 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
     for why, names in grouped((plan.idle, name) for name, plan in usable.items() if not plan.transaction).items():
         text = f"Nothing to do on {plural(len(names), 'host')}: {', '.join(names)}{f' ({why})' if why else ''}"
         out.print(f"\n  {escape(text)}")
+    for price, names in grouped(
+        (text, name) for name, plan in usable.items() for text in cost_lines(plan.costs)
+    ).items():
+        out.print(f"\n  [bold]Price[/] {escape(price)} ({escape(named(names))})")
     for note, names in grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
         out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(named(names))})")
     for error in HostResults(plans).failed.values():

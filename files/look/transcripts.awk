@@ -94,11 +94,11 @@ function add(id, row) {
 function answer(when,   id, requested) {
     requested = is_model(value["requestedModel"]) ? bare(value["requestedModel"]) : ""
     if (value["isApiErrorMessage"] == "true") {
-        add("line " NR, "failed" when number("apiErrorStatus") "\n" requested "\n0\n0")
+        add("line " NR, "failed" when number("apiErrorStatus") "\n" requested "\n0\n0\n0\n0")
     } else if (is_model(value["message.model"])) {
         id = value["requestId"] value["message.id"]
         add(id == "" ? "line " NR : "answer " id, "answer" when requested "\n" bare(value["message.model"]) "\n" \
-            number("message.usage.input_tokens") + number("message.usage.cache_creation_input_tokens") + \
+            number("message.usage.input_tokens") "\n" number("message.usage.cache_creation_input_tokens") "\n" \
             number("message.usage.cache_read_input_tokens") "\n" number("message.usage.output_tokens"))
     }
 }
@@ -109,8 +109,8 @@ function answer(when,   id, requested) {
 value["type"] == "\"assistant" { answer(when); next }
 value["type"] != "\"system" { next }
 value["subtype"] == "\"model_fallback" && is_model(value["originalModel"]) && is_model(value["fallbackModel"]) {
-    add("line " NR, "fallback" when bare(value["originalModel"]) "\n" bare(value["fallbackModel"]) "\n0\n0")
+    add("line " NR, "fallback" when bare(value["originalModel"]) "\n" bare(value["fallbackModel"]) "\n0\n0\n0\n0")
 }
-value["subtype"] == "\"api_error" { add("line " NR, "retried" when number("error.status") "\n\n0\n0") }
+value["subtype"] == "\"api_error" { add("line " NR, "retried" when number("error.status") "\n\n0\n0\n0\n0") }
 
 END { for (i = 1; i <= rows; i++) say("transcript+", said[i]) }

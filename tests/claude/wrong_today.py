@@ -23,7 +23,6 @@ UNSEEN = {
         "dropped: sandbox is a string",
         "dropped: alwaysThinkingEnabled is a string",
         "dropped: language is a number",
-        "dropped: fallbackModel is a number",
         "dropped: spinnerTipsEnabled is a number",
         "dropped: disableAllHooks is a string",
         "dropped: enabledPlugins is a list",

@@ -36,6 +36,8 @@ def answers(model: str = "claude-sonnet-4-6", count: int = 12, requested: str = 
         first=NOW,
         last=NOW,
         tokens_in=1,
+        written_to_cache=1,
+        read_from_cache=1,
         tokens_out=1,
     )
 

@@ -13,21 +13,24 @@ SONNET, HAIKU = "claude-sonnet-4-6", "claude-haiku-4-5"
 BEGAN = datetime(2026, 11, 26, 2, 0, 0, tzinfo=UTC).timestamp()
 
 
-def row(kind: str, one: str, other: str = "", minute: int = 1, side: str = "", tokens: str = "0 0") -> tuple[str, ...]:
+def row(
+    kind: str, one: str, other: str = "", minute: int = 1, side: str = "", tokens: str = "0 0 0 0"
+) -> tuple[str, ...]:
     return (kind, f"2026-11-26T02:{minute:02}:00.000Z", side, one, other, *tokens.split())
 
 
 def test_answers_are_counted_by_what_was_asked_and_what_answered() -> None:
     rows = [
-        row("answer", SONNET, SONNET, minute=3, tokens="10 1"),
-        row("answer", SONNET, SONNET, minute=2, tokens="20 2"),
+        row("answer", SONNET, SONNET, minute=3, tokens="10 4 5 1"),
+        row("answer", SONNET, SONNET, minute=2, tokens="20 0 1 2"),
         row("answer", SONNET, HAIKU),
         row("answer", SONNET, SONNET, side="side"),
     ]
     served = tally(rows, BEGAN)
     assert [(one.model, one.count) for one in served.own] == [(SONNET, 2), (HAIKU, 1)]
     first = served.own[0]
-    assert (first.tokens_in, first.tokens_out, first.first, first.last) == (30, 3, BEGAN + 120, BEGAN + 180)
+    assert (first.first, first.last) == (BEGAN + 120, BEGAN + 180)
+    assert (first.tokens_in, first.written_to_cache, first.read_from_cache, first.tokens_out) == (30, 4, 6, 3)
     assert [one.of_subagents for one in served.answers] == [False, False, True]
     assert (served.count, served.failed) == (3, 0)
 
@@ -65,7 +68,7 @@ def test_fallbacks_and_failures() -> None:
         row("answer", "\x1b[31m", SONNET),
         row("failed", "40x"),
         row("failed", "1000"),
-        row("answer", SONNET, SONNET, tokens="1 -1"),
+        row("answer", SONNET, SONNET, tokens="1 0 0 -1"),
         ("answer", "yesterday", "", SONNET, SONNET, "0", "0"),
     ],
 )

@@ -46,11 +46,11 @@ def answer(request: str = "req_1", model: str = MODEL, requested: str = MODEL, *
     }  # fmt: skip
 
 
-def row(kind: str, one: str, other: str = "", tokens: str = "0 0", side: str = "", at: str = AT) -> list[str]:
+def row(kind: str, one: str, other: str = "", tokens: str = "0 0 0 0", side: str = "", at: str = AT) -> list[str]:
     return [kind, at, side, one, other, *tokens.split()]
 
 
-ANSWERED = row("answer", MODEL, MODEL, "115 7")
+ANSWERED = row("answer", MODEL, MODEL, "10 5 100 7")
 FALLBACK = {
     "type": "system",
     "subtype": "model_fallback",
@@ -79,19 +79,19 @@ CASES: dict[str, tuple[str, list[list[str]]]] = {
     "two answers": (line(answer()) + line(answer("req_2")), [ANSWERED, ANSWERED]),
     "an answer of several lines": (
         line(answer(usage={"output_tokens": 1})) + line(answer(usage={"output_tokens": 9})),
-        [row("answer", MODEL, MODEL, "0 9")],
+        [row("answer", MODEL, MODEL, "0 0 0 9")],
     ),
-    "another model answered": (line(answer(model=HAIKU)), [row("answer", MODEL, HAIKU, "115 7")]),
+    "another model answered": (line(answer(model=HAIKU)), [row("answer", MODEL, HAIKU, "10 5 100 7")]),
     "an answer by a CLI that does not say what it asked for": (
         line(without(answer(), "requestedModel")),
-        [row("answer", "", MODEL, "115 7")],
+        [row("answer", "", MODEL, "10 5 100 7")],
     ),
     "an answer without the id of a request": (line(without(answer(), "requestId")) * 2, [ANSWERED]),
     "answers without any id": (line({**without(answer(), "requestId"), "message": {"model": MODEL}}) * 2,
                                [row("answer", MODEL, MODEL)] * 2),
-    "a subagent's": (line(answer(isSidechain=True)), [row("answer", MODEL, MODEL, "115 7", "side")]),
+    "a subagent's": (line(answer(isSidechain=True)), [row("answer", MODEL, MODEL, "10 5 100 7", "side")]),
     "a fallback": (line(FALLBACK) + line(answer(model=HAIKU, requested=HAIKU)),
-                   [row("fallback", MODEL, HAIKU), row("answer", HAIKU, HAIKU, "115 7")]),
+                   [row("fallback", MODEL, HAIKU), row("answer", HAIKU, HAIKU, "10 5 100 7")]),
     "an error that is tried again": (line(RETRY), [row("retried", "529")]),
     "errors of the network": (line({**RETRY, "error": {"cause": "ECONNREFUSED"}}), [row("retried", "0")]),
     "a call that failed for good": (line(FAILED), [row("failed", "404", MODEL)]),
@@ -125,7 +125,7 @@ CASES: dict[str, tuple[str, list[list[str]]]] = {
         [ANSWERED],
     ),
     "keys with quotes in them": (line({'requestedModel":"x': HAIKU, "a\\": 1, **answer()}), [ANSWERED]),
-    "a key twice": (TALK[:-1] + f',"requestedModel":"{HAIKU}"}}\n', [row("answer", HAIKU, MODEL, "115 7")]),
+    "a key twice": (TALK[:-1] + f',"requestedModel":"{HAIKU}"}}\n', [row("answer", HAIKU, MODEL, "10 5 100 7")]),
     "backslashes at the end": (line(answer(content=[{"text": "\\"}, {"text": 'a\\"'}, {"text": "\\\\"}])), [ANSWERED]),
     "a line of a megabyte": (line(answer(content=[{"text": 'a "quote" \n' * 80000}])), [ANSWERED]),
     "deep": (line(answer(content=json.loads("[" * 400 + "]" * 400))), [ANSWERED]),
