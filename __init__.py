@@ -156,6 +156,27 @@ ASK = ("always", "when-silent", "never")
 PROOF = ("observed", "derived")
 
 
+# The values of Claude Code's OTEL_METRICS_EXPORTER and OTEL_LOGS_EXPORTER that both take, and of
+# OTEL_EXPORTER_OTLP_PROTOCOL, the first of which is OpenTelemetry's own default.
+EXPORTERS = ("otlp", "console", "none")
+OTLP_PROTOCOLS = ("http/protobuf", "http/json", "grpc")
+# No user, password or query, which everybody on a host could read; and nothing that systemd reads as more than a value.
+OTLP_ENDPOINT = re.compile(
+    r"https?://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """The exporter of the Claude CLI's metrics and logs, one of EXPORTERS, and for otlp where to and how; "" where
+    nobody asks for any.
+    """
+
+    exporter: str = ""
+    endpoint: str = ""
+    protocol: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The service of a fleet and how to know that it runs: `settle` is in seconds, `settings` a path on the host.
@@ -173,6 +194,7 @@ class Service:
     cli: str = ""
     ask: str = "when-silent"
     proof: str = "observed"
+    telemetry: Telemetry = Telemetry()
 
     def asks(self, is_change: bool = False) -> bool:
         """True if the service's own CLI is asked which model it would ask for: in a check, or where `is_change`."""
@@ -183,7 +205,8 @@ class Service:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Service:
         """The service of plain values, as dataclasses.asdict makes them."""
-        return cls(**{**values, "model_check": ModelCheck(**values["model_check"])})
+        nested = {"model_check": ModelCheck(**values["model_check"]), "telemetry": Telemetry(**values["telemetry"])}
+        return cls(**{**values, **nested})
 
 
 # The most fallback models that the Claude CLI tries; it reads no more of them.

@@ -51,12 +51,13 @@ class Costs:
     day: DayCost | None = None
 
 
-def costs_of(state: State, before: Tiers, desired: Tiers, catalogue: Sequence[Model]) -> Costs:
+def costs_of(state: State, before: Tiers, desired: Tiers, catalogue: Sequence[Model], goes_back: bool = False) -> Costs:
     """The price of a change of this host from the models that it was to have `before` to the desired ones.
 
-    What nobody asked for stays as it is on disk.
+    What nobody asked for stays as it is on disk; where the host goes back to files of before, it is not known.
     """
-    now, new = _filled(before, state.settings.tiers), _filled(desired, state.settings.tiers)
+    now = _filled(before, state.settings.tiers)
+    new = desired if goes_back else _filled(desired, state.settings.tiers)
     changes = tuple(_changes(now, new, catalogue))
     return Costs(changes, _day(state, now, new, catalogue) if changes else None)
 
@@ -101,9 +102,13 @@ def _day(state: State, now: Tiers, new: Tiers, catalogue: Sequence[Model]) -> Da
 
 
 def _model_then(answers: Answers, now: Tiers, new: Tiers) -> str:
-    """The model that would have answered after the change; subagents without one of their own use the main one."""
+    """The model that would have answered after the change; subagents without one of their own use the main one. It is
+    "" where that is not known.
+    """
     if not answers.of_subagents:
         return new.model
+    if now.subagent_model and not new.subagent_model:
+        return ""
     return new.subagent_model or (new.model if is_same(now.model, answers.model) else answers.model)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from math import inf
 from operator import attrgetter
 
-from jada import LONG_CONTEXT, Model, Service, Tiers
+from jada import LONG_CONTEXT, Model, Service, Telemetry, Tiers
 from jada.tasks import checks, codes, effective, paths, place, release
 from jada.tasks.asked import Asked
 from jada.tasks.costs import Costs, costs_of
@@ -79,8 +79,9 @@ def with_costs(plan: Plan, catalogue: Sequence[Model]) -> Plan:
     """The plan with the price of its change, by the catalogue and what the host's transcripts tell."""
     if plan.transaction is None:
         return plan
-    release = plan.transaction.release
-    return replace(plan, costs=costs_of(plan.transaction.state, release.before.tiers, release.desired.tiers, catalogue))
+    state, new = plan.transaction.state, plan.transaction.release
+    goes_back = new.kind == "rollback"
+    return replace(plan, costs=costs_of(state, new.before.tiers, new.desired.tiers, catalogue, goes_back))
 
 
 def with_answer(plan: Plan, answer: Asked) -> Plan:
@@ -131,6 +132,7 @@ def _upgrade(request: Request, role: str, tiers: Tiers, state: State, service: S
         request.nofile,
         fallback=tiers.fallback,
         subagent_model=tiers.subagent_model,
+        telemetry=service.telemetry,
     )
     if state.running_transaction:
         return Plan(lock=state.running_transaction)
@@ -489,8 +491,8 @@ def _upgrade_diff(transaction: Transaction) -> tuple[Diff, ...]:
     # A file that stands there without a release behind it is not ours.
     ours = state.release is not None and state.release.desired.base != ""
     known = state.release if ours and state.dropin.sha256 != "absent" else None
-    old = _as_it_was(partial(dropin, known.desired)) if known else ""
-    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, dropin(new_release.desired)))
+    old = _as_it_was(partial(dropin, known.desired, known.role)) if known else ""
+    diffs.append(_file_diff(f"{service.unit}.d/{paths.OURS}", old, dropin(new_release.desired, new_release.role)))
     nofile = min(new_release.desired.nofile, state.capacity.login)
     old_nofile = min(state.release.desired.nofile, state.capacity.login) if state.release else 0
     new = login_limits(state.user, nofile)
@@ -523,8 +525,13 @@ def _rollback_diff(new: Release) -> tuple[Diff, ...]:
             f"+open files {new.desired.nofile or _unsaid(new.desired)}",
             *_if_changed("fallback", ", ".join(new.before.fallback), ", ".join(new.desired.fallback)),
             *_if_changed("model of subagents", new.before.subagent_model, new.desired.subagent_model),
+            *_if_changed("telemetry", _told(new.before.telemetry), _told(new.desired.telemetry)),
         ),
     )
+
+
+def _told(telemetry: Telemetry) -> str:
+    return " ".join(filter(None, (telemetry.exporter, telemetry.endpoint, telemetry.protocol)))
 
 
 def _if_changed(what: str, before: str, after: str) -> Diff:

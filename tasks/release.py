@@ -10,12 +10,12 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from jada import EXACT_ID, MOST_FALLBACKS, UNPRINTABLE, Tiers
+from jada import EXACT_ID, EXPORTERS, MOST_FALLBACKS, OTLP_ENDPOINT, OTLP_PROTOCOLS, UNPRINTABLE, Telemetry, Tiers
 
 KINDS = ("upgrade", "heal", "rollback")
 
@@ -41,7 +41,7 @@ class ReleaseError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Desired:
     """The desired state of a host. `model` "" and `nofile` 0 mean that nobody asked for one (the time before jada); so
-    do `fallback` () and `subagent_model` "", and then the host keeps what it has.
+    do `fallback` () and `subagent_model` "", and then the host keeps what it has. `telemetry` is in the drop-in.
 
     `release` is the id of the release whose files these are, "" for files of none: those the host had before jada, or
     those of the release `edited` as somebody changed them since; then it is as those say.
@@ -54,6 +54,7 @@ class Desired:
     edited: str = ""
     fallback: tuple[str, ...] = ()
     subagent_model: str = ""
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     @property
     def tiers(self) -> Tiers:
@@ -152,6 +153,8 @@ def present(current: Release | None, found: Tiers, is_edited: Mapping[str, bool]
     desired = replace(current.desired, release="", edited=current.id)
     if is_edited["settings"]:
         desired = _with_tiers(desired, found)
+    if is_edited["dropin"]:
+        desired = replace(desired, telemetry=Telemetry())
     return replace(desired, nofile=0, nofile_requested=0) if is_edited["dropin"] or is_edited["limits"] else desired
 
 
@@ -243,6 +246,22 @@ def _fallback(value: object, name: str) -> tuple[str, ...]:
     return tuple(model_id(model, name) for model in value)
 
 
+def checked_telemetry(value: object, name: str) -> Telemetry:
+    """The value, if it says no more than telemetry does. Raises ReleaseError."""
+    telemetry = Telemetry(
+        **_read(value, name, dict.fromkeys(("exporter", "endpoint", "protocol"), _text), ("exporter",))
+    )
+    is_sent = telemetry.exporter == "otlp"
+    is_right = (
+        OTLP_ENDPOINT.fullmatch(telemetry.endpoint) and telemetry.protocol in OTLP_PROTOCOLS
+        if is_sent
+        else telemetry in (Telemetry(exporter=exporter) for exporter in ("", *EXPORTERS))
+    )
+    if not is_right:
+        raise ReleaseError(f"{name} is not what the Claude CLI can be told")
+    return telemetry
+
+
 def _id_or_none(value: object, name: str) -> str:
     return "" if value == "" else checked_id(value, name)
 
@@ -286,7 +305,8 @@ def _no_number(word: str) -> None:
 Readers = Mapping[str, Callable[[Any, str], Any]]
 _DESIRED_READERS: Readers = {"model": _text, "nofile": whole_number, "nofile_requested": whole_number,
                           "release": _id_or_none, "edited": _id_or_none,
-                          "fallback": _fallback, "subagent_model": _model_or_none}  # fmt: skip
+                          "fallback": _fallback, "subagent_model": _model_or_none,
+                          "telemetry": checked_telemetry}  # fmt: skip
 _READERS: Readers = {
     "id": checked_id,
     "kind": _kind,

@@ -96,7 +96,7 @@ class Transaction:
             "EDITS": _words(splices),
             "CUT": "".join(text[splice.offset : splice.end] for splice in splices),
             "SIZE": str(len(apply(text, splices))),
-            "DROPIN_TEXT": dropin(desired) if upgrade else "",
+            "DROPIN_TEXT": dropin(desired, self.release.role) if upgrade else "",
             "LIMITS_TEXT": login_limits(state.user, limit) if upgrade else "",
             "MANIFEST": self.release.to_json(),
             "HOLDER": self.holder,

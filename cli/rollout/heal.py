@@ -84,7 +84,8 @@ def heal_plan(request: Request, row: HostDrift, state: State, desired: Desired |
         return Plan(refusal=f"{why}; jada upgrade --to MODEL --limit {shlex.quote(row.host)}")
     # A manifest may lack what was asked for.
     nofile = desired.nofile_requested or request.nofile
-    return plan.upgrade(replace(request, nofile=nofile), row.role, desired.tiers, state, service, kind="heal")
+    request, service = replace(request, nofile=nofile), replace(service, telemetry=desired.telemetry)
+    return plan.upgrade(request, row.role, desired.tiers, state, service, kind="heal")
 
 
 def peers_of(hosts: Iterable[Host], known: Mapping[str, State | HostError]) -> dict[str, Release]:
@@ -117,7 +118,9 @@ def desired_for(
     model = _newest({**seconded, **mine}.values()) or tiers.model
     model = model or _model_of_peers(of_role.values(), recorded.values(), fleet, now)
     nofile = fleet.limits.nofile
-    return Desired(model, nofile, nofile, "", "", tiers.fallback, tiers.subagent_model) if model else None
+    if not model:
+        return None
+    return Desired(model, nofile, nofile, "", "", tiers.fallback, tiers.subagent_model, fleet.service.telemetry)
 
 
 def _is_own(entry: HostEntry, state: State) -> bool:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from jada import ConfigError, Service, Tiers
+from jada import ConfigError, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, limits, notify, service, ssh
+from jada.inventory.fleet import accept, limits, notify, service, ssh, telemetry
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify
@@ -85,6 +85,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "models": lambda _: ids,
         "limits": or_default(tell, limits.read, Limits()),
         **service.READERS,
+        "telemetry": or_default(tell, telemetry.read, Telemetry()),
         **{key: or_default(tell, reader, None) for key, reader in service.RENAMED.items()},
         "deadline": lambda deadline: deadline.integer(1, 86400),
         "ssh": ssh.read,

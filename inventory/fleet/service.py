@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from jada import ASK, PROOF, ModelCheck, Service
+from jada.inventory.fleet import telemetry
 from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Readers, Value, shown
 
@@ -95,6 +96,7 @@ READERS: Readers = {
     "proof": lambda proof: proof.choice(PROOF),
     "settle": lambda settle: settle.integer(0, 600),
     "keep": lambda keep: keep.integer(2, 1000),
+    "telemetry": telemetry.read,
 }
 
 # Keys of an earlier fleet.yml, which name the new one.

@@ -89,6 +89,15 @@ def test_subagents_of_a_model_of_their_own_keep_it(host: Host) -> None:
     assert (found.before, found.after) == pytest.approx((5, 5))
 
 
+def test_what_subagents_cost_after_a_way_back_is_known_only_where_its_release_says(host: Host) -> None:
+    some = (answers(HAIKU, side=True, tokens_out=1_000_000), answers(OPUS, tokens_out=1_000_000))
+    state, before = host(served=Served(since=NOW - DAY, answers=some)), Tiers(OPUS, (), HAIKU)
+    assert costs_of(state, before, Tiers(SONNET), LISTED, goes_back=True).day is None
+    told = costs_of(state, before, Tiers(SONNET, (), SONNET), LISTED, goes_back=True).day
+    assert told
+    assert told.after == pytest.approx(30)
+
+
 @pytest.mark.parametrize(
     "some",
     [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jada import Service, Tiers
+from jada import Service, Telemetry, Tiers
 from jada.tasks import plan
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.plan import Request
@@ -68,7 +68,48 @@ def test_models_of_files_that_can_not_be_told_stand_as_none(found: Tiers, expect
     assert present(MADE, found, {"settings": False, "dropin": True, "limits": False}).tiers == MADE.desired.tiers
 
 
+OTLP = Telemetry(exporter="otlp", endpoint="https://c.example.com:4318/x", protocol="http/json")
+
+
+def test_telemetry_is_lines_of_the_drop_in() -> None:
+    desired = replace(MADE.desired, model="arn:aws:bedrock:x/y%z[1m]".replace("%", "@"), telemetry=OTLP)
+    assert dropin(desired, "größe a,b=c").splitlines()[-6:] == [
+        'Environment="CLAUDE_CODE_ENABLE_TELEMETRY=1"',
+        'Environment="OTEL_METRICS_EXPORTER=otlp"',
+        'Environment="OTEL_LOGS_EXPORTER=otlp"',
+        'Environment="OTEL_EXPORTER_OTLP_PROTOCOL=http/json"',
+        'Environment="OTEL_EXPORTER_OTLP_ENDPOINT=https://c.example.com:4318/x"',
+        f'Environment="OTEL_RESOURCE_ATTRIBUTES=jada.release={desired.release},'
+        "jada.role=gr%%C3%%B6%%C3%%9Fe%%20a%%2Cb%%3Dc,"
+        'jada.model=arn%%3Aaws%%3Abedrock%%3Ax%%2Fy%%40z%%5B1m%%5D"',
+    ]
+    none = dropin(replace(desired, telemetry=Telemetry(exporter="none")))
+    assert "OTLP" not in none
+    assert "jada.role" not in none
+    assert 'OTEL_LOGS_EXPORTER=none"' in none
+    assert "Environment" not in dropin(MADE.desired, "r")
+
+
+def test_telemetry_is_in_the_manifest() -> None:
+    asking = replace(MADE, desired=replace(MADE.desired, telemetry=OTLP))
+    assert Release.from_json(asking.to_json()) == asking
+    assert not asking.desired.is_like(MADE.desired)
+    edited = {"settings": False, "dropin": True, "limits": False}
+    assert present(asking, Tiers(""), edited).telemetry == Telemetry()
+    assert present(asking, Tiers(""), {**edited, "dropin": False, "limits": True}).telemetry == OTLP
+
+
 WRONG: Mapping[str, str] = {
+    "a telemetry that is a text": manifest(desired__telemetry="otlp"),
+    "an exporter that there is not": manifest(desired__telemetry={"exporter": "prometheus"}),
+    "an endpoint of none": manifest(desired__telemetry={"exporter": "none", "endpoint": "http://a"}),
+    "no endpoint": manifest(desired__telemetry={"exporter": "otlp", "protocol": "grpc"}),
+    "an endpoint of two values": manifest(
+        desired__telemetry={"exporter": "otlp", "protocol": "grpc", "endpoint": 'http://a" "B=c'}
+    ),
+    "an endpoint with a specifier": manifest(
+        before__telemetry={"exporter": "otlp", "protocol": "grpc", "endpoint": "http://a/%h"}
+    ),
     "a fallback that is a text": manifest(desired__fallback="claude-haiku-4.5"),
     "a fallback with markup": manifest(desired__fallback=["[/x]"]),
     "a number as a fallback": manifest(before__fallback=[5]),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jada import Exit, Host, HostError, Service
+from jada import Exit, Host, HostError, Service, Telemetry, Tiers
 from jada.cli.drift.evaluate import evaluate
 from jada.cli.records.model import HostEntry, HostOutcome
 from jada.cli.rollout.heal import desired_for, heal_hosts, heal_plan, peers_of
@@ -93,6 +93,23 @@ def test_what_a_release_fixes_gets_one_of_what_the_current_one_asks_for(
     desired = transaction.release.desired
     assert (desired.model, desired.nofile_requested, desired.release) == (MODEL, 2147483646, REQUEST.id)
     assert transaction.release.role == "r"
+
+
+def test_a_heal_asks_for_all_that_the_release_did(host: MakeHost) -> None:
+    """Whatever fleet.yml says by now; of a host without a release, only that knows."""
+    now = host().release
+    assert now
+    telemetry = Telemetry(exporter="console")
+    asked = replace(now.desired, fallback=("claude-opus-5",), subagent_model="claude-haiku-4.5", telemetry=telemetry)
+    transaction = healed(host(release=replace(now, desired=asked))).transaction
+    assert transaction
+    assert transaction.release.desired.is_like(replace(asked, nofile=transaction.release.desired.nofile))
+    role = Role("r", "opus-5", fallback=("sonnet-4.6",), subagent_model="haiku-4.5")
+    fleet = replace(FLEET, roles=(role,), service=Service(telemetry=telemetry))
+    fresh = desired_of(HERE, host(release=None), fleet=fleet)
+    assert fresh
+    assert fresh.tiers == Tiers("claude-opus-5", ("claude-sonnet-4.6",), "claude-haiku-4.5")
+    assert fresh.telemetry == telemetry
 
 
 def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:

@@ -38,6 +38,8 @@ UNNEEDED = {
     "an id that can't be": (GOOD + "models: {mine: 'a b'}\n", "models.mine"),
     "models as a list": (GOOD + "models: [a]\n", "models"),
     "too few open files": (GOOD + "limits: {nofile: 10}\n", "limits.nofile"),
+    "a telemetry that leads nowhere": (GOOD + "telemetry: {exporter: otlp}\n", "telemetry"),
+    "a fallback that is none": (GOOD.replace("rest: {}", "rest: {fallback: opus-5}"), "roles.rest.fallback"),
     "limits as a text": (GOOD + "limits: many\n", "limits"),
     "a key of an earlier file": (GOOD + "health: http://127.0.0.1/\n", "health"),
 }
