@@ -141,8 +141,11 @@ class Lab:
 
 
 def bring_up(hosts: int = HOSTS) -> tuple[Machine, ...]:
-    """The lab of so many hosts, of the suite that is tested."""
-    return fleet.up(LAB, hosts, print, SUITE)
+    """The lab of so many hosts, of the suite that is tested; its fleet.yml changes all of them at once."""
+    machines = fleet.up(LAB, hosts, print, SUITE)
+    text = LAB.fleet_file.read_text()
+    LAB.fleet_file.write_text(re.sub("^rollout: .*$", "rollout: {waves: [100%]}", text, flags=re.M))
+    return machines
 
 
 def eventually(condition: Callable[[], bool], message: str = "it did not happen", seconds: float = 90) -> None:

@@ -125,7 +125,9 @@ class FakeEngine:
         """The hosts on which a change was tried."""
         return [name for name, connection in self.connections.items() if "apply" in connection.log]
 
-    def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
+    def imap(
+        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+    ) -> Iterator[tuple[str, T | HostError]]:
         for name in names:
             yield name, act_on(name, lambda name=name: act(name, self.connections[name]))  # type: ignore[misc]
 

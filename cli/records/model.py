@@ -87,6 +87,19 @@ class HostOutcome(StrEnum):
         )
 
 
+class RolloutStatus(StrEnum):
+    """The status of a rollout. One that is PAUSED waits for somebody to decide."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def label(self) -> str:
+        return self.value.replace("_", " ")
+
+
 _LABELS = {
     HostOutcome.IN_PROGRESS: "in progress or cut off",
     HostOutcome.UNPROVEN: "changed but not seen to run",

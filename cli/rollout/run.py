@@ -8,20 +8,23 @@ from contextlib import nullcontext
 
 from jada import Exit, HostError
 from jada.cli import signals
-from jada.cli.records.model import HostOutcome
+from jada.cli.records.model import HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
-from jada.cli.rollout.apply import Planner, apply_all
+from jada.cli.rollout.apply import Planner
 from jada.cli.rollout.as_json import as_json
+from jada.cli.rollout.carry_out import End, Rollout, carry_out
 from jada.cli.rollout.confirm import agree
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
 from jada.cli.rollout.preflight import ask_first
 from jada.cli.rollout.record import as_entry, as_host_entries
-from jada.cli.rollout.show import on_models, show_plan, show_reports
+from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
+from jada.cli.rollout.waves import divide, in_words
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
+from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
 from jada.tasks.plan import Request
 from jada.tasks.state import State
 
@@ -38,9 +41,11 @@ def run_rollout(
     seen: Mapping[str, State | HostError] | None = None,
     about: Callable[[Plans], Iterable[str]] = lambda _: (),
     records: Records | None = None,
+    policy: RolloutPolicy = ALL_AT_ONCE,
 ) -> Exit:
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
-    as a whole, carries it out once it was agreed to, and records what happened, in `records` if they are open already.
+    as a whole, carries it out by the policy once it was agreed to, and records what happened, in `records` if they are
+    open already.
     """
     goes_on = options.yes and not options.dry_run and not session.engine.service.asks()
     seen = seen or session.look(history=history, goes_on=goes_on)
@@ -52,11 +57,13 @@ def run_rollout(
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
+    waves = divide([host for host in session.hosts if host.name in todo], policy)
     if not options.as_json:
-        show_plan(title, plans, notes)
+        show_plan(title, plans, notes, in_words(waves, policy))
     if not options.dry_run and todo and agree(session.fleet, todo, options):
         session = session.with_new_deadline()
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}
+    end = End(RolloutStatus.DONE)
     if options.dry_run:
         reports |= {name: HostResult(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
@@ -67,27 +74,44 @@ def run_rollout(
             exclusive_rollout(session.fleet.name, request.holder, needed, request.force),
             nullcontext(records) if records else open_records(needed) as record,
         ):
-            reports |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
+            reports |= dict.fromkeys(todo, HostResult(HostOutcome.NOT_STARTED))
+            reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
             with best_effort(not needed):
                 record.add(as_entry(request, kind, todo), as_host_entries(request, plans, reports))
-            try:
-                apply_all(session, todo, planner, history, options.verbose, reports)
-            finally:
-                # However it ends here, what is known of hosts by then is written down, or told if it can't be.
+
+            def save() -> None:
                 with best_effort():
                     record.update(as_host_entries(request, plans, reports))
+
+            rollout = Rollout(
+                session=session, request=request, planner=planner, policy=policy, waves=waves, todo=todo,
+                results=reports, verbose=options.verbose, history=history, records=record, save=save,
+            )  # fmt: skip
+            try:
+                end = carry_out(rollout)
+            finally:
+                # However it ends here, what is known of hosts by then is written down, or told if it can't be.
+                save()
     reports = {host.name: reports[host.name] for host in session.hosts}
-    code = Exit.LOCKED if locked else exit_code(reports)
+    code = Exit.LOCKED if locked else exit_code(reports, end.status)
     models = {name: model_now(name, report, seen[name]) for name, report in reports.items()}
     if options.as_json:
-        rows = as_json(reports, plans, {host.name: host.role for host in session.hosts})
-        counts = Counter(filter(None, models.values()))
-        facts = {"release": request.id, "dry_run": options.dry_run, "notes": list(notes)}
-        emit_json(kind, session.fleet.name, code, {**facts, "models": counts, "hosts": rows})
+        facts = {
+            "release": request.id,
+            "dry_run": options.dry_run,
+            "notes": list(notes),
+            "waves": [list(wave) for wave in waves],
+            "status": None if options.dry_run else end.status,
+            "why": end.why or None,
+            "models": Counter(filter(None, models.values())),
+            "hosts": as_json(reports, plans, {host.name: host.role for host in session.hosts}),
+        }
+        emit_json(kind, session.fleet.name, code, facts)
     elif options.dry_run:
         out.print("Dry run: nothing was changed.")
     elif todo:
         show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet))
+        show_end(end.status, end.why)
     return code
 
 

@@ -25,6 +25,7 @@ from jada.cli.records.sqlite import open_records
 from jada.cli.session import FleetSession
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.rollout import ALL_AT_ONCE
 from jada.inventory.lab import fleet as lab_fleet
 from jada.inventory.lab import machine
 from jada.inventory.roles import Role
@@ -33,7 +34,7 @@ from jada.tasks.state import OpenSession, State
 from tests.fakes import FakeEngine
 from tests.forms import SCHEMAS, checked, schema
 
-FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),))
+FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),), rollout=ALL_AT_ONCE)
 ANN = OperatorLock("ann@ops", "2027-01-01T10:00:00+00:00", "", "incident 4711")
 HOSTS = (
     Host("web-1", "192.0.2.1", "ec2", "i-1", "us-east-1", role="r", tags={"Empty": ""}),
