@@ -100,10 +100,14 @@ class FleetSession:
         from jada.tasks.release import new_id
 
         now = datetime.now(UTC)
-        who = visible(f"{getpass.getuser()}@{socket.gethostname()}")
         at = now.isoformat(timespec="seconds")
         nofile = self.fleet.limits.nofile
-        return Request(new_id(now), self.fleet.name, who, at, nofile, restart, visible(reason), force)
+        return Request(new_id(now), self.fleet.name, operator(), at, nofile, restart, visible(reason), force)
+
+
+def operator() -> str:
+    """The person at this machine, as records and locks name them."""
+    return visible(f"{getpass.getuser()}@{socket.gethostname()}")
 
 
 def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:

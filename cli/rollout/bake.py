@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jada import Service
@@ -17,7 +17,6 @@ from jada.cli.rollout.waves import Verdict, of_hosts
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import codes
 from jada.tasks.checks import Finding
-from jada.tasks.plan import Plan
 from jada.tasks.state import State
 
 # Seconds from one look to the next; and looks in a row at a host that may fail before a person has to decide.
@@ -28,37 +27,36 @@ TICK = 0.2
 
 
 def bake(
-    plans: Mapping[str, Plan],
+    release: str,
+    names: Sequence[str],
     results: dict[str, HostResult],
     look: Callable[[Sequence[str]], HostResults[State]],
     service: Service,
     policy: RolloutPolicy,
     seconds: int,
     deadline: float,
-    is_over: Callable[[], bool] = lambda: False,
+    is_over: Callable[[], bool],
 ) -> Verdict:
-    """Watches hosts that were changed for so many seconds, puts what became of them into `results`, and gives the
-    verdict on all of `plans`.
+    """Watches those of the hosts that are on the release for so many seconds, puts what became of them into `results`,
+    and gives the verdict on all of them.
 
     It ends at once when more have failed than fleet.yml lets pass, or when it `is_over` by somebody's word. Where
     nothing is known of a host when the time is up, it goes on to the deadline (monotonic) if fleet.yml says to wait.
     """
-    changed = {name: results[name].state for name in plans if results[name].outcome.stands}
+    changed = {name: results[name].state for name in names if results[name].outcome.stands}
     ends = time.monotonic() + seconds
     errors: Counter[str] = Counter()
     while True:
         now = time.monotonic()
         _sleep_until(min(ends if now < ends < now + INTERVAL else now + INTERVAL, deadline), is_over)
         if signals.stopped() or is_over():
-            return of_hosts({name: results[name] for name in plans}, policy)
+            return of_hosts({name: results[name] for name in names}, policy)
         if time.monotonic() >= deadline:
             return Verdict.ERROR if errors else Verdict.INCONCLUSIVE
-        seen = judge_each(
-            look([*changed]), lambda name, state: judge_baking(plans[name], changed[name], state, service)
-        )
+        seen = judge_each(look([*changed]), lambda name, state: judge_baking(release, changed[name], state, service))
         results.update(seen.ok)
         errors = Counter({name: errors[name] + 1 for name in seen.failed})
-        verdict = of_hosts({name: results[name] for name in plans}, policy)
+        verdict = of_hosts({name: results[name] for name in names}, policy)
         if verdict is Verdict.FAILED:
             return verdict
         if max(errors.values(), default=0) >= MOST_ERRORS:
@@ -69,9 +67,9 @@ def bake(
             return verdict
 
 
-def judge_baking(plan: Plan, changed: State | None, state: State, service: Service) -> HostResult:
+def judge_baking(release: str, changed: State | None, state: State, service: Service) -> HostResult:
     """The result for a host that bakes: as behind its change, and the process that ran then still does. Pure."""
-    result = judge(plan, state, service)
+    result = judge(release, state, service)
     first, now = changed and changed.process, state.process
     if not (first and now) or first.ticks == now.ticks:
         return result

@@ -51,7 +51,7 @@ def exit_code(reports: Mapping[str, HostResult], status: RolloutStatus = Rollout
         return Exit.STOPPED
     if status is RolloutStatus.PAUSED:
         return Exit.PAUSED
-    if status is RolloutStatus.ROLLED_BACK:
+    if status in (RolloutStatus.ROLLED_BACK, RolloutStatus.ABORTED):
         # Hosts whose turn never came are as they were.
         outcomes -= {HostOutcome.NOT_STARTED}
     return worst({outcome.exit for outcome in outcomes})

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
-from jada.cli.records.model import HostOutcome, RolloutStatus
+from jada.cli.records.model import DECIDE, HostOutcome, RolloutStatus
 from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
@@ -69,9 +69,11 @@ def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str,
 
 
 def show_end(status: RolloutStatus, why: str) -> None:
-    """Prints why a rollout did not come to its end, where it did not."""
+    """Prints why a rollout did not come to its end, where it did not, and what a person may do then."""
     if why:
         out.print(f"The rollout is {escape(status.label)}: {escape(why)}.")
+    if status is RolloutStatus.PAUSED:
+        out.print(f"To decide: {escape(DECIDE)}")
 
 
 def on_models(models: Iterable[str], fleet: Fleet) -> str:

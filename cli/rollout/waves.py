@@ -72,6 +72,11 @@ def of_hosts(results: Mapping[str, HostResult], policy: RolloutPolicy) -> Verdic
     return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else Verdict.PASSED
 
 
+def is_one(waves: Waves, policy: RolloutPolicy) -> bool:
+    """True if all hosts are changed at once, without any bake: nothing is held against one that others failed."""
+    return len(waves) < 2 and not policy.final_bake_time
+
+
 def bake_seconds(waves: Waves, number: int, policy: RolloutPolicy) -> int:
     """The seconds that the wave of that number, from 0, bakes; alone, hosts have no bake unless one is asked for."""
     if number == len(waves) - 1:
@@ -83,9 +88,9 @@ def bake_seconds(waves: Waves, number: int, policy: RolloutPolicy) -> int:
 
 def in_words(waves: Waves, policy: RolloutPolicy) -> str:
     """The waves as the plan tells them, with the least time that their bakes take; "" for hosts that change at once."""
-    baking = sum(bake_seconds(waves, number, policy) for number in range(len(waves)))
-    if len(waves) < 2 and not baking:
+    if is_one(waves, policy):
         return ""
+    baking = sum(bake_seconds(waves, number, policy) for number in range(len(waves)))
     sizes = ", ".join(str(len(wave)) for wave in waves)
     text = f"{plural(len(waves), 'wave')} of {sizes} ({named(waves[0])} first); "
     return text + (f"they bake for {told(baking)} in all" if baking else "no bake")

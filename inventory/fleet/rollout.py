@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from jada import SPAN, span_seconds
 from jada.inventory import tags
@@ -60,6 +61,13 @@ class RolloutPolicy:
     max_failures: Share = Share(0)
     on_failure: str = "rollback"
     on_inconclusive: str = "wait"
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RolloutPolicy:
+        """The policy of plain values, as dataclasses.asdict makes them and JSON keeps them."""
+        shares = {"waves": tuple(Share(**share) for share in values["waves"])}
+        tagged = {name: tuple(allowed) for name, allowed in values["canary"].items()}
+        return cls(**{**values, **shares, "canary": tagged, "max_failures": Share(**values["max_failures"])})
 
 
 # As a change that nobody wants to be told of in parts, or a way back.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import ModelReport, State
 from jada.tasks.transaction import Outcome, Result
-from tests.fakes import DONE, FakeConnection, FakeEngine
+from tests.fakes import DONE, Clock, FakeConnection, FakeEngine
 
 OPUS = "claude-opus-5"
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 2_147_483_646)
@@ -35,21 +34,6 @@ BROKEN = Outcome(Result.BROKEN, "it crashed", ())
 GONE = HostError("the connection was lost")
 # What becomes of a host while it bakes, by the number of the look.
 Later = Callable[[State, int], State | BaseException]
-
-
-class Clock:
-    """Time that passes only where somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = time.monotonic()
-        self.slept = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        self.slept += seconds
 
 
 @dataclass
@@ -194,7 +178,7 @@ def test_a_canary_that_fails_while_it_is_watched_goes_back_alone(rolled: Callabl
     assert done.exit is Exit.ROLLED_BACK
     assert done.applied == ["h1", "h1"]
     assert done.outcomes["h1"] is HostOutcome.ROLLED_BACK
-    assert "sent back, for 1 host of 1 failed (h1)" in done.output
+    assert "sent back: 1 host of 1 failed (h1)" in done.output
     assert sorted(done.entries) == [f"rollback release {REQUEST.id}: 1 host of 1 failed (h1)", "upgrade"]
     # Within one interval of what was seen.
     assert done.watched <= 3 * bake.INTERVAL + 1
@@ -323,4 +307,4 @@ def test_a_way_back_that_fails_is_told_for_its_host(rolled: Callable[..., Done])
     done = rolled(POLICY, h1=crashing(2), h1_back=BROKEN)
     assert done.exit is Exit.FAILED
     assert done.outcomes["h1"] is HostOutcome.ROLLBACK_FAILED
-    assert "not sent back (it crashed), for 1 host of 1 failed (h1)" in done.output
+    assert "not sent back (it crashed): 1 host of 1 failed (h1)" in done.output
