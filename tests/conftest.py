@@ -110,7 +110,8 @@ class Lab:
 
     def json(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> dict[str, Any]:
         output = self.jada(*argv, "--json", exit_code=exit_code, env=env)
-        return checked(output[output.index("{") :])
+        # Behind it may stand what stderr told meanwhile.
+        return checked(output[output.index("{") : output.rindex("}") + 1])
 
     def reset(self) -> None:
         """Puts every host back to its first condition."""
