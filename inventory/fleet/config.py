@@ -28,7 +28,10 @@ from jada.inventory.yaml_values import Readers, Value, read
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds."""
+    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds.
+
+    Whoever changes a fleet in `production` at a terminal types its name.
+    """
 
     name: str
     path: Path
@@ -43,6 +46,7 @@ class Fleet:
     accept: tuple[Acceptance, ...] = ()
     notify: Notify = field(default_factory=Notify)
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
+    production: bool = False
 
     def model_of(self, role: str) -> str:
         """The exact id that is asked for by a role, or ""."""
@@ -83,6 +87,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "ssh": ssh.read,
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
+        "production": Value.flag,
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
