@@ -48,6 +48,14 @@ class Fleet:
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     production: bool = False
 
+    @property
+    def longest_rollout(self) -> int:
+        """The seconds after which nothing of a rollout can be under way any more."""
+        policy = self.rollout
+        first = policy.bake_time if policy.first_bake_time is None else policy.first_bake_time
+        bakes = first + policy.bake_time * len(policy.waves) + policy.final_bake_time
+        return self.deadline + bakes
+
     def model_of(self, role: str) -> str:
         """The exact id that is asked for by a role, or ""."""
         model = next((entry.model for entry in self.roles if entry.name == role), "")
