@@ -8,6 +8,6 @@ from jada.tasks.converge import converge, request_from
 converge(
     request=request_from(host.data.jada_fleet, host.data.jada_nofile),
     role=host.data.jada_role,
-    tiers=Tiers(**host.data.jada_tiers),
+    tiers=Tiers.of(host.data.jada_tiers),
     service=Service.of(host.data.jada_service),
 )

@@ -13,6 +13,7 @@ from jada.tasks import checks, effective
 from jada.tasks.checks import Finding
 from jada.tasks.effective import Effective
 from jada.tasks.evidence import evidence_of, strongest_evidence
+from jada.tasks.release import Desired
 from jada.tasks.state import State
 
 # Of one host in JSON; each is null where it could not be looked at.
@@ -59,7 +60,7 @@ def explanation_dict(name: str, state: State) -> dict[str, Any]:
 def lines(name: str, state: State) -> Iterator[str]:
     """The lines of `jada explain` about one host, as markup."""
     release = state.release
-    asked = f"release {release.id} asks for {release.desired.model or 'no model'}" if release else "it has no release"
+    asked = f"release {release.id} asks for {_asked_for(release.desired)}" if release else "it has no release"
     yield f"[bold]{escape(name)}[/]: {escape(asked)}"
     if not checks.unusable(state):
         yield from _what_runs(state)
@@ -68,6 +69,12 @@ def lines(name: str, state: State) -> Iterator[str]:
         yield f"  {mark} {escape(str(finding))}"
         yield f"    Fix: {escape(finding.fix_on(name))}"
     yield ""
+
+
+def _asked_for(desired: Desired) -> str:
+    fallback = f", {', '.join(desired.fallback)} where that can't answer" if desired.fallback else ""
+    subagents = f", {desired.subagent_model} for subagents" if desired.subagent_model else ""
+    return f"{desired.model or 'no model'}{fallback}{subagents}"
 
 
 def _findings(state: State) -> Iterator[Finding]:

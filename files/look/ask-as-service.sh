@@ -1,5 +1,6 @@
 # Runs the service's own Claude CLI as the service's user, in a sandbox (sandbox.sh), and prints the line in which it names its
-# model, behind one that says by what the CLI was found: a process of the service, or a path. Runs behind shared.sh, owner.sh and edit.sh.
+# model, behind one that says by what the CLI was found: a process of the service, or a path. Runs behind shared.sh, owner.sh
+# and edit.sh.
 # Exit codes: what keeps it from that (tasks/asked.py).
 NO_CLI=70
 FOREIGN_CLI=71

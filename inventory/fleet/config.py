@@ -12,10 +12,11 @@ from jada import ConfigError, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, limits, notify, service, ssh, telemetry
+from jada.inventory.fleet import accept, limits, notify, rollout, service, ssh, telemetry
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify
+from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.inventory.fleet.search import find
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.roles import Role
@@ -27,7 +28,10 @@ from jada.inventory.yaml_values import Readers, Value, read
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds."""
+    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds.
+
+    Whoever changes a fleet in `production` at a terminal types its name.
+    """
 
     name: str
     path: Path
@@ -41,6 +45,16 @@ class Fleet:
     ssh: Ssh = field(default_factory=Ssh)
     accept: tuple[Acceptance, ...] = ()
     notify: Notify = field(default_factory=Notify)
+    rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
+    production: bool = False
+
+    @property
+    def longest_rollout(self) -> int:
+        """The seconds after which nothing of a rollout can be under way any more."""
+        policy = self.rollout
+        first = policy.bake_time if policy.first_bake_time is None else policy.first_bake_time
+        bakes = first + policy.bake_time * len(policy.waves) + policy.final_bake_time
+        return self.deadline + bakes
 
     def tiers_of(self, role: str) -> Tiers:
         """The exact ids of the models that are asked for by a role."""
@@ -91,6 +105,8 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "ssh": ssh.read,
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
+        "production": Value.flag,
+        "rollout": or_default(tell, rollout.read, RolloutPolicy()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}
