@@ -9,16 +9,20 @@ finish() { mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"; } # PATH
 
 unchanged() { [ "$(settings_hash)" = "$EXPECTED" ]; }
 
+with_edits() { # COMMAND ...
+    eval "set -- \"\$@\" $EDITS"
+    "$@"
+}
+
 # The file keeps its owner, mode and attributes. What it is to be is put together from the snapshot.
 change_settings() {
     [ "$SETTINGS_HASH" = "$EXPECTED" ] || changed_meanwhile
     copy=$DIR/before/settings
     [ -e "$copy" ] || copy=/dev/null
-    eval "set -- $EDITS"
-    edited "$copy" "$@" >"$DIR/new" || return 1
+    with_edits edited "$copy" >"$DIR/new" || return 1
     [ "$(stat -c %s "$DIR/new")" = "$SIZE" ] || return 1
     # Where in it the models stand is the user's word: of a file that root placed, nothing else is cut out.
-    [ -z "$PLACED" ] || [ "$(cut_out "$copy" "$@")" = "$CUT" ] || return 1
+    [ -z "$PLACED" ] || [ "$(with_edits cut_out "$copy")" = "$CUT" ] || return 1
     # The hash is on the disk before the file is: without it, a way back would take the new text for somebody else's.
     hash_of "$DIR/new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
     [ -z "$PLACED" ] || unchanged || changed_meanwhile
