@@ -35,6 +35,7 @@ COMMANDS = {
         "Stop a rollout where it is, until somebody decides how it goes on.",
     ),
     "abort": ("rollouts", "End a rollout: all hosts that it has changed go back, at once."),
+    "guard": ("guard", "Watch hosts after a rollout, and send those of a release back that fails."),
     "drift": ("drift", "Check that what runs is what was asked for."),
     "explain": ("explain", "Tell why a host runs the model it runs."),
     "logs": ("logs", "Show the end of a host's journal, with secrets masked."),
