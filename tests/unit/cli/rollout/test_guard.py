@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from jada import Exit, HostError, Service
+from jada.cli.commands.guard import guard as command
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
 from jada.cli.rollout import bake, guard
@@ -64,6 +65,13 @@ def models(jada: Jada) -> set[str]:
 
 def ids(jada: Jada) -> set[str]:
     return {state.release.id for state in jada.states.values() if isinstance(state, State) and state.release}
+
+
+def test_it_watches_for_two_hours_unless_told_otherwise(upgraded: Jada, clock: Later) -> None:
+    lasts = next(option for option in command.params if option.name == "lasts")
+    assert lasts.default == "2h"
+    assert upgraded("guard").exit == Exit.OK
+    assert clock.slept == pytest.approx(7200, abs=1)
 
 
 def test_a_quiet_fleet_is_left_alone(upgraded: Jada, clock: Later) -> None:
