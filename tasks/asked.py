@@ -51,7 +51,7 @@ class Asked:
 def read_answer(root: Fields) -> Asked:
     """The answer in root's half of a look."""
     if "asked.masked" not in root:
-        return Asked(error=_why_not(root["asked.code"])) if "asked.code" in root else Asked()
+        return Asked(error=why_not(root["asked.code"])) if "asked.code" in root else Asked()
     try:
         line = json.loads(root["asked.masked"][: root.number("asked.size")])
         model, version = line["model"], line["claude_code_version"]
@@ -64,7 +64,8 @@ def read_answer(root: Fields) -> Asked:
     return Asked(model=model, version=version, is_running=root.get("asked.by") == "process")
 
 
-def _why_not(code: str) -> str:
+def why_not(code: str) -> str:
+    """Says in words why a question in the service's place was not answered."""
     return _WHY_NOT.get(code, f"asking it ended with {code}" if code.isdecimal() else "no answer that could be read")
 
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from jada import HostError, JadaError, Service, attempt
 from jada.tasks.asked import Asked
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.probe import Probe, Question
 from jada.tasks.settings import Splice
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Transaction
@@ -25,6 +26,9 @@ class Connection(Protocol):
 
     def ask(self, splice: Splice | None = None) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so; see Asked."""
+
+    def probe(self, question: Question) -> Probe:
+        """The answers to the questions before a change, which change nothing; see Probe."""
 
     def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         """Runs the transaction and such a look after it; an outcome that was lost on the way is found out."""

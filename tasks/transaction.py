@@ -14,6 +14,7 @@ from jada import Service
 from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.operator_lock import LockRequest
+from jada.tasks.probe import Question
 from jada.tasks.release import Release
 from jada.tasks.settings import Splice, set_model
 from jada.tasks.state import State
@@ -163,6 +164,24 @@ def ask_script(service: Service, splice: Splice | None = None) -> str:
     return assignments(values) + half_of_root() + question(service, splice) + "ask_alone | gzip -c | base64 -w0\n"
 
 
+def probe_script(service: Service, probed: Question) -> str:
+    """The script that asks a host what a change would meet there, as root; nothing is changed."""
+    values = {
+        **_asked_for(service),
+        "STATUS": "",
+        "MODEL_ID": "" if probed.why_not else probed.model,
+        "HAS_HELPER": "yes" if probed.has_helper else "",
+        "FILES_WITH_ENV": "\n".join(probed.files),
+        "ENDPOINT_AS_SERVICE": endpoint_as_service() + 'endpoint_as_service "$@"\n',
+    }
+    return assignments(values) + probe_functions(service) + "probe | gzip -c | base64 -w0\n"
+
+
+def probe_functions(service: Service) -> str:
+    """What asks a host before a change: functions."""
+    return half_of_root() + question(service) + _code("look/probe.sh")
+
+
 def _asked_for(service: Service) -> dict[str, str]:
     return {
         "UNIT": service.unit,
@@ -200,6 +219,12 @@ def as_service() -> str:
     """What asks the CLI as the service's user: functions too."""
     names = ("shared", "owner", "ask-as-service")
     return assignments({"BETWEEN": BETWEEN}) + "".join(_code(f"look/{name}.sh") for name in names)
+
+
+def endpoint_as_service() -> str:
+    """What asks the service's endpoint as the service's user: functions too."""
+    programs = assignments({"BETWEEN": BETWEEN}) + _programs("env")
+    return programs + "".join(_code(f"look/{name}.sh") for name in ("shared", "endpoint-as-service"))
 
 
 def half_of_user() -> str:

@@ -15,6 +15,7 @@ from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, act_on
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.probe import Endpoint, Probe, Question
 from jada.tasks.settings import Splice
 from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Outcome, Result, Transaction
@@ -23,6 +24,7 @@ T = TypeVar("T")
 # The result of a look at a host; an exception is raised.
 Seen = State | BaseException
 DONE = Outcome(Result.DONE, "", ())
+PROBE = Probe(endpoint=Endpoint(why_not="there is no curl on the host"))
 SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"))
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
 
@@ -43,7 +45,7 @@ def changed(state: State, transaction: Transaction) -> State:
 class FakeConnection:
     """One host: its looks see what `states` has for it, which its changes put there. `outcomes` are what these come to,
     one after the other, and `after` is what is seen once one was tried; without them the host does as it is told. Its
-    CLI says `answer` when it is asked about a change.
+    CLI says `answer` when it is asked about a change, and the host `probe` to what is asked before one.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class FakeConnection:
         outcomes: Iterable[Outcome | BaseException] = (),
         after: Seen | None = None,
         answer: Asked | None = None,
+        probe: Probe = PROBE,
     ) -> None:
-        self._answer = answer
+        self._answer, self._probe = answer, probe
+        self.questions: list[Question] = []
         self.log: list[str] = []
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
@@ -66,6 +70,12 @@ class FakeConnection:
     def ask(self, splice: Splice | None = None) -> Asked:
         self.log.append("ask")
         return self._answer or self._state().asked
+
+    def probe(self, question: Question) -> Probe:
+        self.log.append("probe")
+        self._state()
+        self.questions.append(question)
+        return self._probe
 
     def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         self.log.append("apply")
@@ -102,7 +112,9 @@ class FakeConnection:
 
 
 class FakeEngine:
-    """Hosts that are reached one after the other; `states`, `outcomes`, `after` and `answers` of the CLI by name."""
+    """Hosts that are reached one after the other; `states`, `outcomes`, `after`, `answers` of the CLI and
+    `probes` by name.
+    """
 
     def __init__(
         self,
@@ -111,13 +123,17 @@ class FakeEngine:
         after: Mapping[str, Seen] | None = None,
         service: Service = SERVICE,
         answers: Mapping[str, Asked] | None = None,
+        probes: Mapping[str, Probe] | None = None,
     ) -> None:
         self.service = service
         outcomes, after = outcomes or {}, after or {}
         self.connections = {
-            name: FakeConnection(name, states, outcomes.get(name, ()), after.get(name), (answers or {}).get(name))
+            name: FakeConnection(
+                name, states, outcomes.get(name, ()), after.get(name), (answers or {}).get(name),
+                (probes or {}).get(name, PROBE),
+            )
             for name in states
-        }
+        }  # fmt: skip
         self.is_closed = False
 
     @property

@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 )
 @click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
 @click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
+@click.option("--preflight-only", is_flag=True, help="Check what the change would meet on every host; change nothing.")
+@click.option("--force", is_flag=True, help="Change hosts that fail the checks before the change too.")
 @rollout_options
 @host_options
 def upgrade(
     to: str | None,
     allow_unlisted: bool,
     restart: bool,
+    preflight_only: bool,
+    force: bool,
     reason: str,
     options: RolloutOptions,
     fleet_file: str | None,
@@ -49,14 +53,21 @@ def upgrade(
     Each host is changed by one transaction that puts everything back by itself if any step fails. A host is done
     only when its service has settled and runs the new model; what settings.json says is not enough.
 
+    Before anything is touched, a host is refused whose service is ill, or whose Claude CLI is too old for the model.
+    The first host of each model tells whether its endpoint knows that, at no token, and has room on its disks; where it
+    fails, no host is begun. --preflight-only asks every host that, and exits with 0 if no check failed; what can't be
+    told is no failure.
+
     \b
     Examples:
       jada upgrade --to sonnet-4.6 --dry-run          the plan as a diff
       jada upgrade --to sonnet-4.6                    all hosts, asks first
+      jada upgrade --to opus-5.5 --preflight-only     would it go well, on every host?
       jada upgrade --to haiku-4.5 --role specialist   one role
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
       jada upgrade                                    what fleet.yml asks of each role; says what it puts back
     """
+    from jada.cli.rollout.preflight import PreflightOptions
     from jada.cli.rollout.run import run_rollout
     from jada.inventory import models
     from jada.tasks import plan
@@ -78,6 +89,8 @@ def upgrade(
         titles = sorted(
             {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in desired.values()}
         )
+        if preflight_only:
+            options = replace(options, dry_run=True)
         return run_rollout(
             session,
             request,
@@ -85,6 +98,7 @@ def upgrade(
             kind="upgrade",
             title=f"Upgrade {session.fleet.name} to {', '.join(titles)}, release {request.id}",
             options=options,
+            preflight=PreflightOptions(models=desired, force=force, only=preflight_only),
         )
 
 

@@ -20,7 +20,7 @@ from jada.cli.rollout.confirm import agree
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
-from jada.cli.rollout.preflight import ask_first
+from jada.cli.rollout.preflight import PreflightOptions, run_preflight
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_plan, show_reports
 from jada.cli.rollout.verify import verify
@@ -48,22 +48,28 @@ def run_rollout(
     seen: Mapping[str, State | HostError] | None = None,
     about: Callable[[Plans], Iterable[str]] = lambda _: (),
     records: Records | None = None,
+    preflight: PreflightOptions | None = None,
 ) -> Exit:
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
     as a whole, carries it out once it was agreed to, and records what happened, in `records` if they are open already.
+    An upgrade has a `preflight` before it.
     """
     goes_on = options.yes and not options.dry_run and not session.engine.service.asks()
+    began = time.time()
     seen = seen or session.look(history=history, goes_on=goes_on)
+    looked = began, time.time()
     locked = _locked(seen, request, kind)
     if locked and not options.dry_run:
         raise locked
-    plans = ask_first(session, judge_each(seen, planner), options.dry_run)
+    judged = judge_each(seen, planner)
+    checked = run_preflight(session, seen, judged, preflight, options.dry_run, looked)
+    plans = checked.plans
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
     if not options.as_json:
-        show_plan(title, plans, notes)
+        show_plan(title, plans, notes, checked.checks if options.dry_run else {})
     if not options.dry_run and todo and agree(session.fleet, todo, options):
         session = session.with_new_deadline()
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}
@@ -88,14 +94,16 @@ def run_rollout(
                     record.update(as_host_entries(request, plans, reports))
     reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports)
+    code = Exit.FAILED if checked.has_failed else code
     models = {name: model_now(name, report, seen[name]) for name, report in reports.items()}
     if options.as_json:
-        rows = as_json(reports, plans, {host.name: host.role for host in session.hosts})
+        roles = {host.name: host.role for host in session.hosts}
+        rows = as_json(reports, plans, roles, checked.checks if preflight else None)
         counts = Counter(filter(None, models.values()))
         facts = {"release": request.id, "dry_run": options.dry_run, "notes": list(notes)}
         emit_json(kind, session.fleet.name, code, {**facts, "models": counts, "hosts": rows})
     elif options.dry_run:
-        out.print("Dry run: nothing was changed.")
+        out.print(f"{checked.name}: nothing was changed.")
     elif todo:
         show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet))
     return code

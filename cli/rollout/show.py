@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
@@ -17,6 +18,7 @@ from jada.tasks import checks
 from jada.tasks.evidence import strongest_evidence
 from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
+from jada.tasks.preflight import PreflightCheck, Verdict
 from jada.tasks.settings import Member, SettingsError, top_level_members
 from jada.tasks.state import State
 
@@ -24,11 +26,19 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 # Of these, the end of the service's journal tells more.
+MARKS = {Verdict.PASSED: "[green]✓[/]", Verdict.FAILED: "[red]✗[/]", Verdict.UNKNOWN: "[yellow]not known[/]"}
 FAILED_THERE = (HostOutcome.ROLLED_BACK, HostOutcome.ROLLBACK_FAILED)
 
 
-def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
-    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed."""
+def show_plan(
+    title: str,
+    plans: Plans,
+    notes: Iterable[str] = (),
+    checks: Mapping[str, Iterable[PreflightCheck]] = MappingProxyType({}),
+) -> None:
+    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed, and the
+    results of the `checks` before it.
+    """
     out.print(f"[bold]{escape(title)}[/]")
     for note in notes:
         out.print(f"\n  [yellow]Note[/] {escape(note)}")
@@ -47,6 +57,7 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
     for by, names in grouped((plan.lock, name) for name, plan in planned.items() if plan.lock).items():
         out.print(f"\n  [red]Locked[/] {escape(', '.join(names))} by {escape(by)}")
     out.print()
+    _show_checks(checks)
 
 
 def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str, models: str) -> None:
@@ -80,6 +91,15 @@ def _show_changes(plans: Mapping[str, Plan]) -> None:
         out.print(f"\n  [bold]{plural(len(hosts), 'host')}[/]: {escape(', '.join(hosts))}")
         for diff in diffs:
             print_diff(diff)
+
+
+def _show_checks(checks: Mapping[str, Iterable[PreflightCheck]]) -> None:
+    """Prints each distinct result once, with its hosts."""
+    results = grouped((check, name) for name, found in checks.items() for check in found)
+    for check, names in results.items():
+        out.print(f"  {MARKS[check.verdict]} {escape(f'{check.name}: {check.text} ({named(names)})')}")
+    if results:
+        out.print()
 
 
 def _lines(name: str, report: HostResult, verbose: bool, release: str) -> list[str]:

@@ -9,6 +9,7 @@ from pyinfra.api import StringCommand, operation
 from jada import Service
 from jada.tasks.engines.look import LONGEST
 from jada.tasks.operator_lock import LockRequest
+from jada.tasks.probe import Question
 from jada.tasks.settings import Splice
 from jada.tasks.state import State
 from jada.tasks.transaction import (
@@ -20,6 +21,7 @@ from jada.tasks.transaction import (
     lock_script,
     on_stdin,
     only_on,
+    probe_script,
 )
 
 NO_SUDO = "result refused\nreason "
@@ -48,6 +50,14 @@ def ask(service: Service, splice: Splice | None, instance: str = "") -> Generato
     `instance`, an error is printed instead.
     """
     yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, ask_script(service, splice))))
+
+
+@operation(is_idempotent=False)
+def probe(service: Service, question: Question, instance: str = "") -> Generator[StringCommand, None, None]:
+    """Prints what a change would meet on the host. On another EC2 instance than `instance`, an error is printed
+    instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, probe_script(service, question))))
 
 
 @operation(is_idempotent=False)

@@ -29,12 +29,13 @@ from jada import HostError, OtherMachineError, Service, UnforeseenError, attempt
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import act_on
-from jada.tasks.engines.change import ask, change, journal, set_lock
+from jada.tasks.engines.change import ask, change, journal, probe, set_lock
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.look import LONGEST, Look, read_look
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.probe import Probe, Question, read_probe
 from jada.tasks.release import printable
 from jada.tasks.settings import Splice
 from jada.tasks.state import State
@@ -174,6 +175,19 @@ class SshConnection:
             return read_asked(lines)
         except LookError as error:
             raise HostError(f"{self._host.name} can't ask its Claude CLI: {error}") from None
+
+    def probe(self, question: Question) -> Probe:
+        """The answers to the questions before a change, which change nothing. Raises HostError."""
+        self._connector.let_go()
+        lines = self._run(
+            probe, service=self.service, question=question, instance=self._instance, name="probe"
+        ).stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't be asked before the change: {why}")
+        try:
+            return read_probe(lines, question)
+        except LookError as error:
+            raise HostError(f"{self._host.name} can't be asked before the change: {error}") from None
 
     def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
