@@ -16,8 +16,9 @@ from jada.tasks.state import INLINE, State
 
 # Variables of a settings file that say which endpoint is asked, and as whom.
 OF_ENDPOINT = re.compile(r"ANTHROPIC_|CLAUDE_CODE_USE_|CLAUDE_CODE_OAUTH_TOKEN|https?_proxy", re.IGNORECASE)
-# Exit codes of files/look/endpoint-as-service.sh.
+# Codes of files/look/probe.sh and endpoint-as-service.sh.
 _WHY_NOT = {
+    "54": "the service is not seen to run the Claude CLI, so whom it asks is not known",
     "80": "there is no curl on the host",
     "81": "its models are a cloud's (CLAUDE_CODE_USE_…), which is asked otherwise",
     "82": "its key comes from a command of its own (apiKeyHelper)",

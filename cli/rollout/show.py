@@ -94,10 +94,12 @@ def _show_changes(plans: Mapping[str, Plan]) -> None:
 
 
 def _show_checks(checks: Mapping[str, Iterable[PreflightCheck]]) -> None:
-    """Prints each distinct result once, with its hosts."""
+    """Prints each distinct result of each check once, with its hosts."""
     results = grouped((check, name) for name, found in checks.items() for check in found)
-    for check, names in results.items():
-        out.print(f"  {MARKS[check.verdict]} {escape(f'{check.name}: {check.text} ({named(names)})')}")
+    for same in grouped((check.name, check) for check in results).values():
+        for check in same:
+            text = f"{check.name}: {check.text} ({named(results[check])})"
+            out.print(f"  {MARKS[check.verdict]} {escape(text)}")
     if results:
         out.print()
 

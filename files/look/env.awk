@@ -18,13 +18,20 @@ function put(value) {
     key = ""
 }
 
-# A character by its number is put as \001, which no value here has: such a value is odd.
-function unescaped(text,   out, sign) {
+# In the place of a character that is none of ASCII, or stands for none, is \001, which no value here has.
+function unescaped(text,   out, sign, code) {
     while (match(text, /\\/)) {
         sign = substr(text, RSTART + 1, 1)
-        if (sign == "u") return "\001"
-        out = out substr(text, 1, RSTART - 1) (sign == "n" ? "\n" : sign == "t" ? "\t" : sign)
-        text = substr(text, RSTART + 2)
+        out = out substr(text, 1, RSTART - 1)
+        if (sign == "u" && substr(text, RSTART + 2, 4) ~ /^00[2-7][0-9A-Fa-f]$/) {
+            code = index("0123456789abcdef", tolower(substr(text, RSTART + 5, 1))) - 1
+            sign = sprintf("%c", 16 * substr(text, RSTART + 4, 1) + code)
+            text = substr(text, RSTART + 6)
+        } else {
+            sign = sign == "n" ? "\n" : sign ~ /[bfrtu]/ ? "\001" : sign
+            text = substr(text, RSTART + 2)
+        }
+        out = out sign
     }
     return out text
 }

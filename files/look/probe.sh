@@ -1,14 +1,16 @@
 # The questions to a host before a change, which change nothing there. Goes behind ask.sh; the answers are frames, as those of
 # a look are.
+# What else is no reason to ask its endpoint (tasks/probe.py): of a service that is another program, nobody knows whom it asks.
+NOT_THE_CLI=54
 
 # reads: MODEL_ID
-# prints: end
+# prints: endpoint.code end
 probe() {
     set -f
     IFS=$NL
-    speaker=0 uid='' configs=''
+    speaker=0 uid='' is_cli=''
     { unit; ! service_user || { members; running_process; }; } >/dev/null
-    [ -z "$MODEL_ID" ] || probe_endpoint
+    if [ -z "$MODEL_ID" ]; then :; elif [ -n "$is_cli" ]; then probe_endpoint; else say endpoint.code "$NOT_THE_CLI"; fi
     probe_disks
     say end ok
     say end ok

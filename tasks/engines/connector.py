@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -54,6 +54,17 @@ class BoundedConnector(SSHConnector):
         with suppress(EOFError, OSError, SSHException), gevent.Timeout(PARTING, False):  # type: ignore[arg-type]
             if waiting:
                 waiting[0].close()
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Lets other commands run beside one that waits for the second part of its script."""
+        waiting, self._waiting = self._waiting, None
+        try:
+            yield
+        finally:
+            # Not where the connection was made anew.
+            if waiting and self.client and waiting[0].get_transport() is self.client.get_transport():
+                self._waiting = waiting
 
     def run_shell_command(
         self,

@@ -178,10 +178,9 @@ class SshConnection:
 
     def probe(self, question: Question) -> Probe:
         """The answers to the questions before a change, which change nothing. Raises HostError."""
-        self._connector.let_go()
-        lines = self._run(
-            probe, service=self.service, question=question, instance=self._instance, name="probe"
-        ).stdout_lines
+        with self._connector.beside():
+            arguments = {"service": self.service, "question": question, "instance": self._instance}
+            lines = self._run(probe, **arguments, name="probe").stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't be asked before the change: {why}")
         try:

@@ -103,7 +103,7 @@ def test_the_env_of_its_settings_counts_more_than_its_environment(tree: Tree, ap
     env = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_API_KEY": "of-the-process"}
     weak = {"model": "m", "env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "OTHER": "x"}}
     strong = '{"a": [{"env": {"ANTHROPIC_API_KEY": "no"}}], "\\u0065": "", "env" :\n{"ANTHROPIC_BASE_URL": "%s"} }'
-    assert ask(tree, env, weak, strong % api.url.replace("/", "\\/"))[0] == "200 0 yes"
+    assert ask(tree, env, weak, strong % api.url.replace("/", "\\/").replace(":", "\\u003A", 1))[0] == "200 0 yes"
     assert api.asked[0][1]["x-api-key"] == "of-claude-json"
     ask(tree, env, {"env": {"ANTHROPIC_BASE_URL": api.url, "ANTHROPIC_API_KEY": 'a "q"\\'}})
     assert api.asked[1][1]["x-api-key"] == 'a "q"\\'
