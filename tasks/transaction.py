@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from jada import Service
 from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.dropin import dropin, login_limits
+from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.probe import Question
 from jada.tasks.release import Release
@@ -243,8 +244,10 @@ def _code(name: str) -> str:
     return re.sub(r"^[ \t]*#.*\n", "", _file(name), flags=re.M)
 
 
-def journal_script(state: State, service: Service, count: int) -> str:
-    """The script, as root, that prints the last lines of the service's journal, masked there."""
+def journal_script(state: State, service: Service, query: JournalQuery, follow: bool = False) -> str:
+    """The script, as root, that prints lines of the service's journal, masked there; those to come too, if it is to
+    `follow`.
+    """
     # Of a unit that systemd can't load, nobody knows where its settings are: masked by what secrets look like alone.
     nowhere = {"USER_ID": "0", "FOLDER": "/", "NAME": "none", "PLACED": "", "LINKED": "", "SETTINGS_SH": ":"}
     where = _place(place.by_look(state, service.unit)) if state.settings.real else nowhere
@@ -256,7 +259,11 @@ def journal_script(state: State, service: Service, count: int) -> str:
         "MASK_LOG": _file("change/mask-log.awk"),
     }
     look = "read_unit\nread_settings_facts\n" if state.settings.real else "read_unit\n"
-    return assignments(values) + _file("change/host.sh") + f"{look}journal {count}\n"
+    options = ["yes" if follow else "", "-n", str(query.count)]
+    options += [f"--since=-{query.since}s"] if query.since else []
+    options += [f"JADA_RELEASE={query.release}"] if query.release else []
+    scripts = _file("change/host.sh") + _file("change/journal.sh")
+    return assignments(values) + scripts + f"{look}entries {shlex.join(options)}\n"
 
 
 def lock_script(request: LockRequest) -> str:

@@ -14,6 +14,7 @@ from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, act_on
+from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.probe import Endpoint, Probe, Question
 from jada.tasks.settings import Splice
@@ -59,6 +60,10 @@ class FakeConnection:
     ) -> None:
         self._answer, self._probe = answer, probe
         self.questions: list[Question] = []
+        self.lines = [
+            LogLine(at=1_800_000_000 + at, model="claude-opus-5", release=release, text=text)
+            for at, release, text in ((0, "", "one line"), (10, "20261124-120000-aaaa", f"another of {name}"))
+        ]
         self.log: list[str] = []
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
@@ -96,10 +101,15 @@ class FakeConnection:
             self._states[self._name] = replace(state, operator_lock=request.lock if request.lock.reason else None)
         return LockAnswer(may, state.operator_lock)
 
-    def journal(self, count: int) -> list[str]:
+    def journal(self, query: JournalQuery) -> list[LogLine]:
         self.log.append("journal")
         self._state()
-        return ["one line", "another"][-count:]
+        lines = [line for line in self.lines if query.release in ("", line.release)]
+        return lines[-query.count :]
+
+    def follow(self, query: JournalQuery) -> Iterator[LogLine]:
+        yield from self.journal(query)
+        raise HostError(f"the connection to {self._name} was lost")
 
     def close(self) -> None:
         self.log.append("close")
@@ -144,6 +154,17 @@ class FakeEngine:
     def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
         for name in names:
             yield name, act_on(name, lambda name=name: act(name, self.connections[name]))  # type: ignore[misc]
+
+    def follow(
+        self, names: Iterable[str], act: Callable[[str, Connection], Iterator[T]]
+    ) -> Iterator[tuple[str, T | HostError] | None]:
+        for name in names:
+            try:
+                for each in act(name, self.connections[name]):
+                    yield name, each
+            except HostError as error:
+                yield name, error
+        yield None
 
     def close(self) -> None:
         self.is_closed = True

@@ -8,6 +8,7 @@ from pyinfra.api import StringCommand, operation
 
 from jada import Service
 from jada.tasks.engines.look import LONGEST
+from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.probe import Question
 from jada.tasks.settings import Splice
@@ -39,9 +40,9 @@ def change(transaction: Transaction, look: str = "", instance: str = "") -> Gene
 
 
 @operation(is_idempotent=False)
-def journal(state: State, service: Service, count: int) -> Generator[StringCommand, None, None]:
-    """Prints the last lines of the service's journal, masked on the host."""
-    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(journal_script(state, service, count)))
+def journal(state: State, service: Service, query: JournalQuery) -> Generator[StringCommand, None, None]:
+    """Prints lines of the service's journal, masked on the host."""
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(journal_script(state, service, query)))
 
 
 @operation(is_idempotent=False)

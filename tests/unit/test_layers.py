@@ -20,7 +20,7 @@ ORDER = {
         {"cli/entry.py"},
         {"cli/main.py"},
         {"cli/commands"},
-        {"cli/report"},
+        {"cli/report", "cli/logs.py"},
         {"cli/rollout"},
         {"cli/drift"},
         {"cli/records", "cli/session.py", "cli/options.py"},
