@@ -99,6 +99,12 @@ def cli(model: Model, asked: Asked) -> PreflightCheck:
     )
 
 
+def cloud(text: str, is_well: bool | None) -> PreflightCheck:
+    """Checks what the cloud says of the machine; it may not know yet, or not be asked."""
+    verdict = Verdict.UNKNOWN if is_well is None else Verdict.PASSED if is_well else Verdict.FAILED
+    return PreflightCheck("cloud", verdict, text if is_well is not False else f"{text}{_GO_ON}")
+
+
 def clock(now: float, earliest: float, latest: float) -> PreflightCheck:
     """Checks the host's clock, which was read there between two moments of this machine's."""
     off = now - latest if now > latest else now - earliest if now < earliest else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from jada import HostError, Model
@@ -72,8 +72,11 @@ def run_preflight(
         return Preflight(plans=_answered(session, plans, _answers(session, questions)))
     questions |= _about_versions(session, plans, options)
     answers = _answers(session, questions)
+    plans = _answered(session, plans, answers)
     found = _found(seen, HostResults(answers).ok, options, looked)
-    plans = HostResults({**_answered(session, plans, answers), **found.failed})
+    plans = HostResults({**plans, **found.failed})
+    conditions = _in_cloud(session, found.ok if options.only else _changing(plans))
+    found = HostResults({**found, **{name: (*found.ok[name], check) for name, check in conditions.items()}})
     plans = _refused(plans, found.ok, options)
     probed = _probe(session, seen, tuple(found.ok if options.only else _canaries(plans, options)), options)
     checks = {name: (*checks, *probed.get(name, ())) for name, checks in found.ok.items()}
@@ -99,12 +102,25 @@ def _found(
     return judge_each(seen, checks)
 
 
+def _in_cloud(session: FleetSession, names: Collection[str]) -> dict[str, PreflightCheck]:
+    """The checks of what a cloud says of these hosts; none of one that is in no cloud."""
+    # A fleet of static hosts needs nothing of boto3.
+    from jada.inventory.conditions import conditions
+
+    answers = conditions(session.fleet.aws, [host for host in session.hosts if host.name in names])
+    return {name: preflight.cloud(answer.text, answer.is_well) for name, answer in answers.items()}
+
+
+def _changing(plans: HostResults[Plan]) -> dict[str, Plan]:
+    """The plans of hosts that are to be changed."""
+    return {name: plan for name, plan in plans.ok.items() if plan.transaction}
+
+
 def _canaries(plans: HostResults[Plan], options: PreflightOptions) -> dict[str, Plan]:
     """The first host that is to be changed to each model, in their order."""
     first: dict[str, str] = {}
-    for name, plan in plans.ok.items():
-        if plan.transaction:
-            first.setdefault(options.models[name].id, name)
+    for name in _changing(plans):
+        first.setdefault(options.models[name].id, name)
     return {name: plans.ok[name] for name in first.values()}
 
 

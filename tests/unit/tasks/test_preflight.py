@@ -151,3 +151,10 @@ def test_room_on_disks(disks: tuple[Disk, ...], verdict: Verdict, text: str) -> 
     check = preflight.disk(disks)
     assert check.verdict is verdict
     assert text in check.text
+
+
+@pytest.mark.parametrize(("is_well", "verdict"), [(True, PASSED), (False, FAILED), (None, UNKNOWN)])
+def test_what_a_cloud_says(is_well: bool | None, verdict: Verdict) -> None:
+    check = preflight.cloud("EC2 says so", is_well)
+    assert check.verdict is verdict
+    assert ("--force" in check.text) is check.is_refusal

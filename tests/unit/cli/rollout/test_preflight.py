@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
 
-from jada import HostError
+from jada import Host, HostError
 from jada.cli.results import HostResults
 from jada.cli.rollout.preflight import run_preflight
 from jada.cli.session import FleetSession
+from jada.inventory.sources.source import Condition
 from jada.tasks.asked import Asked
 from jada.tasks.plan import Plan
 from jada.tasks.probe import Disk, Endpoint, Probe
@@ -174,3 +175,20 @@ def test_a_host_that_was_not_looked_at_has_no_checks(jada: Jada) -> None:
     assert checks["web-1"] is None
     assert [each["check"] for each in checks["db-1"]] == ["sudo", "service", "clock", "cli", "endpoint", "disk"]
     assert [each["check"] for each in checks["web-2"]] == ["sudo", "service", "clock", "cli"]
+
+
+def test_a_host_that_its_cloud_calls_ill_is_refused_and_only_those_that_change_are_asked_about(
+    jada: Jada, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+
+    def conditions(_: object, hosts: Iterable[Host]) -> dict[str, Condition]:
+        asked.append({host.name for host in hosts})
+        return {"web-1": Condition("EC2's instance status check fails", is_well=False)}
+
+    monkeypatch.setattr("jada.inventory.conditions.conditions", conditions)
+    jada.states["web-2"] = HostError("web-2 is off")
+    done = jada("upgrade", "--to", "opus-5", "--yes")
+    assert "Refused web-1: EC2's instance status check fails; --force changes it all the same" in done.out
+    assert jada.changed == ["db-1"]
+    assert asked == [{"db-1", "web-1"}]
