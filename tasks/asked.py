@@ -28,6 +28,7 @@ _WHY_NOT = {
     "73": "settings.json could not be changed as its user",
     "74": "the folder that it works in can't be entered",
     "75": "the Claude CLI ended without naming a model",
+    "76": "the Claude CLI ended without an answer",
     "124": "it took longer than 30 s",
     "137": "it took longer than 30 s",
     "long": "it said more than 64 KB",

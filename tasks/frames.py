@@ -45,7 +45,7 @@ OF_USER = (
     *("link+", "folder+", "agent+", "transcript+"),
 )
 # Of the answer to the questions before a change (files/look/probe.sh).
-OF_PROBE = ("end", "over+", "endpoint.answer", "endpoint.code", "disk+")
+OF_PROBE = ("end", "over+", "endpoint.answer", "endpoint.code", "disk+", "request.answer", "request.code")
 _PARTS = {r"\.NAME": r"\.[A-Z_]+", r"\.PROPERTY": r"\.[A-Za-z]+", "N\\.": r"[1-9]\d{0,3}\."}
 
 

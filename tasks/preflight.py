@@ -10,7 +10,8 @@ from enum import StrEnum
 from jada import Model
 from jada.tasks import checks
 from jada.tasks.asked import Asked
-from jada.tasks.probe import Disk, Endpoint
+from jada.tasks.probe import Answer, Disk, Endpoint
+from jada.tasks.served import is_same
 from jada.tasks.state import State
 
 # Seconds that a host's clock may be off: TLS and the signatures of AWS take no more.
@@ -137,6 +138,22 @@ def endpoint(model: str, answer: Endpoint) -> PreflightCheck:
         verdict, text = Verdict.UNKNOWN, f"it answers with HTTP {answer.status}{of_models}"
     subject = f"whether its endpoint knows {model}: " if verdict is Verdict.UNKNOWN else ""
     return PreflightCheck("endpoint", verdict, subject + text)
+
+
+def request(model: str, answer: Answer) -> PreflightCheck:
+    """Checks the answer to one real request for the model."""
+
+    def check(verdict: Verdict, text: str) -> PreflightCheck:
+        return PreflightCheck("request", verdict, text)
+
+    if answer.served and is_same(model, answer.served):
+        return check(Verdict.PASSED, f"a request for {model} was answered by {answer.served}")
+    if answer.served:
+        return check(Verdict.FAILED, f"a request for {model} was answered by {answer.served}{_GO_ON}")
+    if answer.status in (400, 401, 403, 404):
+        return check(Verdict.FAILED, f"a request for {model} was refused with HTTP {answer.status}{_GO_ON}")
+    why = answer.why_not or f"it was put off with HTTP {answer.status}"
+    return check(Verdict.UNKNOWN, f"whether a request for {model} is answered: {why}")
 
 
 def disk(disks: Iterable[Disk]) -> PreflightCheck:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jada import LONG_CONTEXT
+from jada import EXACT_ID, LONG_CONTEXT
 from jada.tasks import effective
 from jada.tasks.asked import why_not
 from jada.tasks.frames import OF_PROBE, Fields, LookError, read_frames, whole
@@ -34,13 +34,15 @@ class Question:
     """A question to a host: does the endpoint of its service know `model`?
 
     `files` are the settings files that the service reads, the weakest first, by path: their `env` counts there.
-    `has_helper` says that one of them has a command that gives the key. `why_not` is why it can't be asked, or "".
+    `has_helper` says that one of them has a command that gives the key. `why_not` is why it can't be asked, or "". With
+    `request`, the service's own CLI makes one real request for the model too.
     """
 
     model: str
     files: tuple[str, ...] = ()
     has_helper: bool = False
     why_not: str = ""
+    request: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,18 @@ class Endpoint:
     status: int = 0
     curl: int = 0
     names: bool = False
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to one real request: by which model it was `served`, or with which `status` of HTTP it was refused.
+
+    `why_not` is why there is none, or "".
+    """
+
+    served: str = ""
+    status: int = 0
     why_not: str = ""
 
 
@@ -72,9 +86,10 @@ class Probe:
 
     endpoint: Endpoint
     disks: tuple[Disk, ...] = ()
+    request: Answer | None = None
 
 
-def question(state: State, model: str) -> Question:
+def question(state: State, model: str, request: bool = False) -> Question:
     """The question to a host that was looked at. Which values its files have never left it: it takes them itself."""
     files = effective.files_of_process(state)
     inline = next((file for file in files if file.path == INLINE), None)
@@ -85,6 +100,7 @@ def question(state: State, model: str) -> Question:
         files=tuple(file.path for file in reversed(files) if file is not inline),
         has_helper=any("apiKeyHelper" in file.read() for file in files),
         why_not="settings on its command line say which endpoint, or as whom" if is_inline else "",
+        request=request,
     )
 
 
@@ -95,7 +111,8 @@ def read_probe(output: Iterable[str], asked: Question) -> Probe:
         Disk(path=path, free=whole(free, "disk+"), inodes=whole(inodes, "disk+") if total != "0" else -1)
         for path, free, inodes, total in fields.rows("disk+", 4)
     )
-    return Probe(endpoint=Endpoint(why_not=asked.why_not) if asked.why_not else _endpoint(fields), disks=disks)
+    endpoint = Endpoint(why_not=asked.why_not) if asked.why_not else _endpoint(fields)
+    return Probe(endpoint=endpoint, disks=disks, request=_request(fields) if asked.request else None)
 
 
 def _endpoint(fields: Fields) -> Endpoint:
@@ -106,3 +123,15 @@ def _endpoint(fields: Fields) -> Endpoint:
     if match is None:
         raise LookError("endpoint.answer is none that an endpoint has")
     return Endpoint(status=int(match[1]), curl=int(match[2]), names=match[3] == "yes")
+
+
+def _request(fields: Fields) -> Answer:
+    code = fields.get("request.code")
+    if "request.answer" not in fields:
+        return Answer(why_not=why_not(code))
+    word, _, value = fields["request.answer"].strip().partition(" ")
+    if word == "served" and EXACT_ID.fullmatch(value):
+        return Answer(served=value)
+    if word == "refused" and re.fullmatch(r"\d{3}", value, re.ASCII):
+        return Answer(status=int(value))
+    return Answer(why_not="what its CLI said is no answer")

@@ -170,7 +170,9 @@ def probe_script(service: Service, probed: Question) -> str:
     values = {
         **_asked_for(service),
         "STATUS": "",
-        "MODEL_ID": "" if probed.why_not else probed.model,
+        "MODEL_ID": probed.model,
+        "WHY_NOT": probed.why_not,
+        "REQUEST": "yes" if probed.request else "",
         "HAS_HELPER": "yes" if probed.has_helper else "",
         "FILES_WITH_ENV": "\n".join(probed.files),
         "ENDPOINT_AS_SERVICE": endpoint_as_service() + 'endpoint_as_service "$@"\n',

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 @click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
 @click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
 @click.option("--preflight-only", is_flag=True, help="Check what the change would meet on every host; change nothing.")
+@click.option(
+    "--try-request",
+    is_flag=True,
+    help="Have the CLI of the first host of each model make one real request before; that costs some 20,000 tokens.",
+)
 @click.option("--force", is_flag=True, help="Change hosts that fail the checks before the change too.")
 @rollout_options
 @host_options
@@ -41,6 +46,7 @@ def upgrade(
     allow_unlisted: bool,
     restart: bool,
     preflight_only: bool,
+    try_request: bool,
     force: bool,
     reason: str,
     options: RolloutOptions,
@@ -98,7 +104,7 @@ def upgrade(
             kind="upgrade",
             title=f"Upgrade {session.fleet.name} to {', '.join(titles)}, release {request.id}",
             options=options,
-            preflight=PreflightOptions(models=desired, force=force, only=preflight_only),
+            preflight=PreflightOptions(models=desired, force=force, only=preflight_only, try_request=try_request),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from jada import HostError, Model
@@ -22,12 +22,14 @@ Checks = dict[str, tuple[PreflightCheck, ...]]
 class PreflightOptions:
     """The options of a preflight: the `models` that hosts are to get, by their names; `force` goes on where it failed.
 
-    With `only`, all hosts are asked all there is to ask, and nothing is changed.
+    With `only`, all hosts are asked all there is to ask, and nothing is changed. With `try_request`, the canaries make
+    one real request each.
     """
 
     models: Mapping[str, Model]
     force: bool = False
     only: bool = False
+    try_request: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,8 @@ def run_preflight(
     conditions = _in_cloud(session, found.ok if options.only else _changing(plans))
     found = HostResults({**found, **{name: (*found.ok[name], check) for name, check in conditions.items()}})
     plans = _refused(plans, found.ok, options)
-    probed = _probe(session, seen, tuple(found.ok if options.only else _canaries(plans, options)), options)
+    canaries = _canaries(plans, options)
+    probed = _probe(session, {name: seen[name] for name in (found.ok if options.only else canaries)}, canaries, options)
     checks = {name: (*checks, *probed.get(name, ())) for name, checks in found.ok.items()}
     return Preflight(plans=_refused_with_canary(plans, probed, options), checks=checks, only=options.only)
 
@@ -117,9 +120,9 @@ def _changing(plans: HostResults[Plan]) -> dict[str, Plan]:
 
 
 def _canaries(plans: HostResults[Plan], options: PreflightOptions) -> dict[str, Plan]:
-    """The first host that is to be changed to each model, in their order."""
+    """The first host that is to be changed to each model, in their order; or is on it, where nothing is changed."""
     first: dict[str, str] = {}
-    for name in _changing(plans):
+    for name in (*_changing(plans), *(plans.ok if options.only else ())):
         first.setdefault(options.models[name].id, name)
     return {name: plans.ok[name] for name in first.values()}
 
@@ -166,21 +169,30 @@ def _answered(
 
 
 def _probe(
-    session: FleetSession, seen: Mapping[str, State | HostError], names: Iterable[str], options: PreflightOptions
+    session: FleetSession,
+    seen: Mapping[str, State | HostError],
+    canaries: Collection[str],
+    options: PreflightOptions,
 ) -> Checks:
     """The checks of what these hosts are asked; none of one that could not be asked, which its change will tell."""
-    questions = judge_each(
-        {name: seen[name] for name in names}, lambda name, state: probe.question(state, options.models[name].id)
-    ).ok
+
+    def question(name: str, state: State) -> probe.Question:
+        return probe.question(state, options.models[name].id, options.try_request and name in canaries)
+
+    questions = judge_each(seen, question).ok
     if not questions:
         return {}
     answers = session.run_on_each(
         "Asking what the change would meet", questions, lambda name, connection: connection.probe(questions[name])
     )
-    return {
-        name: (preflight.endpoint(questions[name].model, answer.endpoint), preflight.disk(answer.disks))
-        for name, answer in answers.ok.items()
-    }
+    return {name: tuple(_probed(questions[name].model, answer)) for name, answer in answers.ok.items()}
+
+
+def _probed(model: str, answer: probe.Probe) -> Iterator[PreflightCheck]:
+    yield preflight.endpoint(model, answer.endpoint)
+    yield preflight.disk(answer.disks)
+    if answer.request:
+        yield preflight.request(model, answer.request)
 
 
 def _refused(plans: HostResults[Plan], checks: Checks, options: PreflightOptions) -> HostResults[Plan]:

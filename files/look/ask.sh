@@ -15,7 +15,7 @@ ask_cli() {
     # What the process runs may hand this pipe to others, who hold it for as long as they like; nobody waits for that.
     answer=$({
         { cd "$ROOT/proc/$speaker" && exec 8<ns/mnt; } || { printf '\n%s' "$NO_PROCESS"; exit; }
-        ask_as_process
+        ask_as_process ''
         printf '\n%s' "$?"
     } 2>/dev/null | timeout -k 1 "$((LONGEST_OF_ASK + 5))" cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
     # There was nothing to open.
@@ -27,14 +27,17 @@ ask_cli() {
     say_masked asked "${answer%"$NL"}"
 }
 
+# Without a REQUEST, it has no network.
 # reads: cwd home configs CLI SETTINGS OFFSET LENGTH INSERT IN_SANDBOX AS_SERVICE
-ask_as_process() {
+ask_as_process() { # REQUEST
+    request=$1
     find_process || return $?
+    [ -z "$request" ] || in_its_network
     case $CLI in \~/*) CLI=$home/${CLI#\~/} ;; esac
     { read -r comm; } <"$process/comm"
     set -- sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" "$home$configs$NL/tmp" \
-        sh -c "$AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$comm" "$program" "$CLI" "${cwd:-/}" "$SETTINGS" "$OFFSET" "$LENGTH" "$INSERT"
-    as_process '-n' "$@"
+        sh -c "$AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$comm" "$program" "$CLI" "${cwd:-/}" "$SETTINGS" "$OFFSET" "$LENGTH" "$INSERT" "$request"
+    if [ -n "$request" ]; then as_process '' "$@"; else as_process -n "$@"; fi
 }
 
 # Root enters a mount namespace only where it then runs what it would run here, and none of a user's own making. It stands in

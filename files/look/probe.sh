@@ -3,15 +3,16 @@
 # What else is no reason to ask its endpoint (tasks/probe.py): of a service that is another program, nobody knows whom it asks.
 NOT_THE_CLI=54
 
-# reads: MODEL_ID
+# reads: WHY_NOT REQUEST
 # prints: endpoint.code end
 probe() {
     set -f
     IFS=$NL
-    speaker=0 uid='' is_cli=''
+    speaker=0 uid='' configs='' is_cli=''
     { unit; ! service_user || { members; running_process; }; } >/dev/null
-    if [ -z "$MODEL_ID" ]; then :; elif [ -n "$is_cli" ]; then probe_endpoint; else say endpoint.code "$NOT_THE_CLI"; fi
+    if [ -n "$WHY_NOT" ]; then :; elif [ -n "$is_cli" ]; then probe_endpoint; else say endpoint.code "$NOT_THE_CLI"; fi
     probe_disks
+    [ -z "$REQUEST" ] || probe_request
     say end ok
     say end ok
 }
@@ -36,11 +37,31 @@ probe_endpoint() {
 # reads: uid home MODEL_ID FILES_WITH_ENV HAS_HELPER IN_SANDBOX ENDPOINT_AS_SERVICE
 probe_as_process() {
     find_process || return $?
+    in_its_network
+    as_process '' sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" '' \
+        sh -c "$ENDPOINT_AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$home" "$MODEL_ID" "$HAS_HELPER" "$FILES_WITH_ENV"
+}
+
+# Where the process has a network of its own, that is entered too.
+# sets: enter
+in_its_network() {
     # shellcheck disable=SC2046 # a link a line
     set -- $(readlink /proc/self/ns/net /proc/self/fd/7)
     [ "$1" = "$2" ] || enter="nsenter --net=/proc/self/fd/7${enter:+ --mount=/proc/self/fd/8} --"
-    as_process '' sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" '' \
-        sh -c "$ENDPOINT_AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$home" "$MODEL_ID" "$HAS_HELPER" "$FILES_WITH_ENV"
+}
+
+# One real request of the service's own CLI for the model: which one answered, or with which status it was refused.
+# reads: speaker MODEL_ID
+# prints: request.answer request.code
+probe_request() {
+    answer=$({
+        { cd "$ROOT/proc/$speaker" && exec 8<ns/mnt 7<ns/net; } || { printf '\n%s' "$NO_PROCESS"; exit; }
+        ask_as_process "$MODEL_ID"
+        printf '\n%s' "$?"
+    } 2>/dev/null | timeout -k 1 "$((LONGEST_OF_ASK + 5))" cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
+    [ "$answer" != "${NL}x" ] || answer="$NL$NO_PROCESS${NL}x"
+    split_answer request || return 0
+    if [ "$code" = 0 ]; then say request.answer "$answer"; else say request.code "$code"; fi
 }
 
 # The folder of settings.json as the service's user, who may have it lead anywhere, or to a file system that never answers.

@@ -11,7 +11,7 @@ from jada import Model
 from jada.tasks import preflight
 from jada.tasks.asked import Asked
 from jada.tasks.preflight import Verdict
-from jada.tasks.probe import Disk, Endpoint
+from jada.tasks.probe import Answer, Disk, Endpoint
 from jada.tasks.served import Failures, Served
 from jada.tasks.state import ModelReport, State
 
@@ -157,4 +157,23 @@ def test_room_on_disks(disks: tuple[Disk, ...], verdict: Verdict, text: str) -> 
 def test_what_a_cloud_says(is_well: bool | None, verdict: Verdict) -> None:
     check = preflight.cloud("EC2 says so", is_well)
     assert check.verdict is verdict
+    assert ("--force" in check.text) is check.is_refusal
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "text"),
+    [
+        (Answer(served="claude-opus-5-5"), PASSED, "was answered by claude-opus-5-5"),
+        (Answer(served="claude-opus-5-5-20260922"), PASSED, "was answered by claude-opus-5-5-20260922"),
+        (Answer(served="claude-haiku-4-5"), FAILED, "for claude-opus-5-5 was answered by claude-haiku-4-5"),
+        (Answer(status=400), FAILED, "was refused with HTTP 400"),
+        (Answer(status=404), FAILED, "was refused with HTTP 404"),
+        (Answer(status=529), UNKNOWN, "put off with HTTP 529"),
+        (Answer(why_not="it took longer than 30 s"), UNKNOWN, "is answered: it took longer than 30 s"),
+    ],
+)
+def test_one_real_request(answer: Answer, verdict: Verdict, text: str) -> None:
+    check = preflight.request("claude-opus-5-5", answer)
+    assert check.verdict is verdict
+    assert text in check.text
     assert ("--force" in check.text) is check.is_refusal

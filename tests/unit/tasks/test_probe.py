@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from jada.tasks.frames import OF_PROBE, Fields, LookError
-from jada.tasks.probe import Disk, Endpoint, Question, question, read_probe
+from jada.tasks.probe import Answer, Disk, Endpoint, Question, question, read_probe
 from jada.tasks.state import INLINE, ProcessSpec, Settings, State
 from tests.frames import Values, frames, packed
 
@@ -78,6 +79,22 @@ def test_nonsense_is_no_answer(fields: Values) -> None:
         read_probe(said({"endpoint.answer": "200 0 yes", **fields}), ASKED)
 
 
+@pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        ({"request.answer": "served claude-haiku-4-5\n"}, Answer(served="claude-haiku-4-5")),
+        ({"request.answer": "refused 404\n"}, Answer(status=404)),
+        ({"request.answer": "served <synthetic>"}, Answer(why_not="what its CLI said is no answer")),
+        ({"request.answer": ""}, Answer(why_not="what its CLI said is no answer")),
+        ({"request.code": "76"}, Answer(why_not="the Claude CLI ended without an answer")),
+    ],
+)
+def test_the_answer_to_a_request(fields: Values, answer: Answer) -> None:
+    probe = read_probe(said({"endpoint.code": "80", **fields}), replace(ASKED, request=True))
+    assert probe.request == answer
+    assert read_probe(said({"endpoint.code": "80", **fields}), ASKED).request is None
+
+
 def test_every_field_of_an_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read_fields = {"end", "over+"}
     for method in ("__contains__", "__getitem__", "get", "rows"):
@@ -89,5 +106,5 @@ def test_every_field_of_an_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> No
 
         monkeypatch.setattr(Fields, method, ask)
     read_probe(said({"endpoint.code": "80"}), ASKED)
-    read_probe(said({"endpoint.answer": "200 0 yes"}), ASKED)
+    read_probe(said({"endpoint.answer": "200 0 yes", "request.answer": ""}), replace(ASKED, request=True))
     assert read_fields == set(OF_PROBE)

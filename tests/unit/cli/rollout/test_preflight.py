@@ -15,7 +15,7 @@ from jada.cli.session import FleetSession
 from jada.inventory.sources.source import Condition
 from jada.tasks.asked import Asked
 from jada.tasks.plan import Plan
-from jada.tasks.probe import Disk, Endpoint, Probe
+from jada.tasks.probe import Answer, Disk, Endpoint, Probe
 from jada.tasks.state import ModelReport, State
 from tests.fakes import FLEET, FakeEngine
 from tests.unit.cli.conftest import Jada
@@ -192,3 +192,14 @@ def test_a_host_that_its_cloud_calls_ill_is_refused_and_only_those_that_change_a
     assert "Refused web-1: EC2's instance status check fails; --force changes it all the same" in done.out
     assert jada.changed == ["db-1"]
     assert asked == [{"db-1", "web-1"}]
+
+
+def test_one_real_request_is_made_where_it_is_asked_for_by_the_first_host_of_each_model(jada: Jada) -> None:
+    jada.probes = {"db-1": replace(KNOWS, request=Answer(served="claude-haiku-4.5"))}
+    done = jada("upgrade", "--preflight-only", "--try-request")
+    asked = {name: each.questions[0].request for name, each in jada.engines[0].connections.items()}
+    assert asked == {"db-1": True, "web-1": True, "web-2": False}
+    assert f"✗ request: a request for {OPUS} was answered by claude-haiku-4.5" in done.out
+    assert done.exit == 1
+    jada("upgrade", "--yes")
+    assert not jada.engines[1].connections["db-1"].questions[0].request
