@@ -19,10 +19,12 @@ ORDERS = "/etc/jada-messages.json"
 
 @pytest.fixture
 def host(claude_lab: ClaudeLab) -> Iterator[Machine]:
-    """The service runs as a user there."""
+    """The service runs as a user there, and with the key of its environment."""
     chosen = next(host for host in claude_lab.hosts if host.user)
+    plain = '{"model": "claude-sonnet-4-6"}'
+    machine.inside(chosen, f"cp -a {chosen.settings} /run/kept; cat >{chosen.settings}", stdin=plain)
     yield chosen
-    machine.inside(chosen, f"rm -f {ORDERS}")
+    machine.inside(chosen, f"cp -a /run/kept {chosen.settings}; rm -f {ORDERS}")
 
 
 def preflight(lab: ClaudeLab, host: Machine, *argv: str) -> dict[str, tuple[str, str]]:
@@ -59,11 +61,15 @@ def test_an_endpoint_that_refuses(claude_lab: ClaudeLab, host: Machine, status: 
 def test_one_real_request_leaves_nothing_behind(claude_lab: ClaudeLab, host: Machine) -> None:
     order(host)
     seen = f"find {host.home} -type f -newer /run/before; ps -eo args | grep -c '[S]ay yes' || :"
-    machine.inside(host, "touch /run/before")
-    before = machine.inside(host, seen).stdout
-    assert preflight(claude_lab, host, "--try-request")["request"][0] == "passed"
-    assert ("POST", "/v1/messages") in asked(host)
-    assert machine.inside(host, seen).stdout == before
+    # The service itself writes now and then.
+    machine.inside(host, "systemctl kill --signal=STOP jada-agent; sleep 0.2; touch /run/before")
+    try:
+        before = machine.inside(host, seen).stdout
+        assert preflight(claude_lab, host, "--try-request")["request"][0] == "passed"
+        assert ("POST", "/v1/messages") in asked(host)
+        assert machine.inside(host, seen).stdout == before
+    finally:
+        machine.inside(host, "systemctl kill --signal=CONT jada-agent")
 
 
 @pytest.mark.parametrize(
