@@ -54,7 +54,8 @@ def _time(row: Row) -> float:
 
 
 def _tell(error: HostError) -> None:
-    err.print(f"[red]Unreachable[/] {escape(f'{error.message}; {error.hint}' if error.hint else error.message)}")
+    text = f"{error.message}; {error.hint}" if error.hint else error.message
+    err.print(f"[red]Unreachable[/] {escape(text)}")
 
 
 def _show(session: FleetSession, rows: Iterable[Row], as_json: bool) -> None:

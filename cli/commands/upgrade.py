@@ -10,7 +10,7 @@ import click
 
 from jada import ConfigError, Exit, Model
 from jada.cli.options import host_options
-from jada.cli.rollout.options import RolloutOptions, rollout_options
+from jada.cli.rollout.options import Pace, RolloutOptions, pace_options, rollout_options
 from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.complete import model_names
 from jada.cli.ui.console import err, escape
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="Have the CLI of the first host of each model make one real request before; that costs some 20,000 tokens.",
 )
 @click.option("--force", is_flag=True, help="Change hosts that fail the checks before the change too.")
+@pace_options
 @rollout_options
 @host_options
 def upgrade(
@@ -50,6 +51,7 @@ def upgrade(
     force: bool,
     reason: str,
     options: RolloutOptions,
+    pace: Pace,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
@@ -58,6 +60,10 @@ def upgrade(
 
     Each host is changed by one transaction that puts everything back by itself if any step fails. A host is done
     only when its service has settled and runs the new model; what settings.json says is not enough.
+
+    Hosts follow in waves, as `rollout:` in fleet.yml has them: one, then a tenth, half, and all. After each wave but
+    the last, those that were changed are watched for a while; where one fails, all of them go back at once, and no
+    other is touched.
 
     Before anything is touched, a host is refused whose service is ill, or whose Claude CLI is too old for the model.
     The first host of each model tells whether its endpoint knows that, at no token, and has room on its disks; where it
@@ -71,6 +77,8 @@ def upgrade(
       jada upgrade --to opus-5.5 --preflight-only     would it go well, on every host?
       jada upgrade --to haiku-4.5 --role specialist   one role
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
+      jada upgrade --to opus-5 --waves 100%           all hosts at once
+      jada upgrade --to opus-5 --bake 10m             watch each wave for ten minutes
       jada upgrade                                    what fleet.yml asks of each role; says what it puts back
     """
     from jada.cli.rollout.preflight import PreflightOptions
@@ -79,6 +87,7 @@ def upgrade(
     from jada.tasks import plan
 
     with open_session(fleet_file, role, limit) as session:
+        policy = pace.of(session.fleet.rollout)
         desired = _desired_models(session, to, allow_unlisted)
         request = session.request(restart=restart, reason=reason)
 
@@ -104,7 +113,10 @@ def upgrade(
             kind="upgrade",
             title=f"Upgrade {session.fleet.name} to {', '.join(titles)}, release {request.id}",
             options=options,
-            preflight=PreflightOptions(models=desired, force=force, only=preflight_only, try_request=try_request),
+            policy=policy,
+            preflight=PreflightOptions(
+                models=desired, force=force, only=preflight_only, try_request=try_request, policy=policy
+            ),
         )
 
 

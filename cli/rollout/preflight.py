@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from jada import HostError, Model
 from jada.cli.results import HostResults, judge_each
+from jada.cli.rollout.waves import divide
 from jada.cli.session import FleetSession
+from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
 from jada.tasks import preflight, probe
 from jada.tasks.asked import Asked
 from jada.tasks.plan import Plan, with_answer
@@ -30,17 +33,19 @@ class PreflightOptions:
     force: bool = False
     only: bool = False
     try_request: bool = False
+    policy: RolloutPolicy = ALL_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """The plans after a preflight, which may refuse some, and its checks by host: none where there was no look.
+    """The plans after a preflight, which may refuse some, and its checks by host: none where there was no look; None
+    where no checks belong to the change.
 
     `only` says that this was all there was to do.
     """
 
     plans: HostResults[Plan]
-    checks: Mapping[str, tuple[PreflightCheck, ...]] = field(default_factory=dict)
+    checks: Mapping[str, tuple[PreflightCheck, ...]] | None = None
     only: bool = False
 
     @property
@@ -51,7 +56,7 @@ class Preflight:
     @property
     def has_failed(self) -> bool:
         """True if it was all there was to do, and a host failed a check."""
-        return self.only and any(check.is_failed for found in self.checks.values() for check in found)
+        return self.only and any(check.is_failed for found in (self.checks or {}).values() for check in found)
 
 
 def run_preflight(
@@ -80,7 +85,7 @@ def run_preflight(
     conditions = _in_cloud(session, found.ok if options.only else _changing(plans))
     found = HostResults({**found, **{name: (*found.ok[name], check) for name, check in conditions.items()}})
     plans = _refused(plans, found.ok, options)
-    canaries = _canaries(plans, options)
+    canaries = _canaries(session, plans, options)
     probed = _probe(session, {name: seen[name] for name in (found.ok if options.only else canaries)}, canaries, options)
     checks = {name: (*checks, *probed.get(name, ())) for name, checks in found.ok.items()}
     return Preflight(plans=_refused_with_canary(plans, probed, options), checks=checks, only=options.only)
@@ -119,10 +124,12 @@ def _changing(plans: HostResults[Plan]) -> dict[str, Plan]:
     return {name: plan for name, plan in plans.ok.items() if plan.transaction}
 
 
-def _canaries(plans: HostResults[Plan], options: PreflightOptions) -> dict[str, Plan]:
-    """The first host that is to be changed to each model, in their order; or is on it, where nothing is changed."""
+def _canaries(session: FleetSession, plans: HostResults[Plan], options: PreflightOptions) -> dict[str, Plan]:
+    """The first host that is to be changed to each model, in the order of the waves; or is on it already."""
     first: dict[str, str] = {}
-    for name in (*_changing(plans), *(plans.ok if options.only else ())):
+    changing = _changing(plans)
+    waves = divide([host for host in session.hosts if host.name in changing], options.policy)
+    for name in (*chain.from_iterable(waves), *(plans.ok if options.only else ())):
         first.setdefault(options.models[name].id, name)
     return {name: plans.ok[name] for name in first.values()}
 
@@ -143,7 +150,7 @@ def _about_versions(
     """The same questions to hosts that are asked for the version of their CLI alone: no other evidence tells that."""
     if not session.engine.service.asks(is_change=True):
         return {}
-    names = plans.ok if options.only else _canaries(plans, options)
+    names = plans.ok if options.only else _canaries(session, plans, options)
     return {name: plans.ok[name].question for name in names if options.models[name].cli}
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
-from jada.cli.records.model import HostOutcome
+from jada.cli.records.model import DECIDE, HostOutcome, RolloutStatus
 from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
@@ -34,10 +34,11 @@ def show_plan(
     title: str,
     plans: Plans,
     notes: Iterable[str] = (),
+    waves: str = "",
     checks: Mapping[str, Iterable[PreflightCheck]] = MappingProxyType({}),
 ) -> None:
-    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed, and the
-    results of the `checks` before it.
+    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed, the waves
+    in which the hosts follow, and the results of the `checks` before it.
     """
     out.print(f"[bold]{escape(title)}[/]")
     for note in notes:
@@ -56,6 +57,8 @@ def show_plan(
         out.print(f"\n  [red]Refused[/] {escape(', '.join(names))}: {escape(why)}")
     for by, names in grouped((plan.lock, name) for name, plan in planned.items() if plan.lock).items():
         out.print(f"\n  [red]Locked[/] {escape(', '.join(names))} by {escape(by)}")
+    if waves:
+        out.print(f"\n  {escape(waves)}")
     out.print()
     _show_checks(checks)
 
@@ -73,6 +76,14 @@ def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str,
     out.print(f"\n{plural(len(reports), 'host')}: {tally}; {escape(models)}.")
     if broken := [name for name, report in reports.items() if report.outcome is HostOutcome.ROLLBACK_FAILED]:
         out.print(f"[red]Needs you[/]: {escape(named(broken))}")
+
+
+def show_end(status: RolloutStatus, why: str) -> None:
+    """Prints why a rollout did not come to its end, where it did not, and what a person may do then."""
+    if why:
+        out.print(f"The rollout is {escape(status.label)}: {escape(why)}.")
+    if status is RolloutStatus.PAUSED:
+        out.print(f"To decide: {escape(DECIDE)}")
 
 
 def on_models(models: Iterable[str], fleet: Fleet) -> str:
@@ -98,8 +109,8 @@ def _show_checks(checks: Mapping[str, Iterable[PreflightCheck]]) -> None:
     results = grouped((check, name) for name, found in checks.items() for check in found)
     for same in grouped((check.name, check) for check in results).values():
         for check in same:
-            text = f"{check.name}: {check.text} ({named(results[check])})"
-            out.print(f"  {MARKS[check.verdict]} {escape(text)}")
+            mark, text = MARKS[check.verdict], f"{check.name}: {check.text} ({named(results[check])})"
+            out.print(f"  {mark} {escape(text)}")
     if results:
         out.print()
 

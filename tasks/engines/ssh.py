@@ -347,14 +347,14 @@ class SshEngine:
         }
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, SshConnection], T], at_once: int = AT_ONCE
+        self, names: Iterable[str], act: Callable[[str, SshConnection], T], at_once: int | None = None
     ) -> Iterator[tuple[str, T | HostError]]:
-        """Runs `act` for the named hosts, `at_once` of them side by side, and yields each result as it comes.
+        """Runs `act` for the named hosts, so many of them side by side, and yields each result as it comes.
 
         Whatever trouble one host makes is its result.
         """
         with ctx_state.use(self._state):
-            yield from Pool(at_once).imap_unordered(lambda name: (name, self._act(name, act)), names)
+            yield from Pool(at_once or AT_ONCE).imap_unordered(lambda name: (name, self._act(name, act)), names)
 
     def follow(
         self, names: Iterable[str], act: Callable[[str, SshConnection], Iterator[T]]
