@@ -50,7 +50,7 @@ class Preflight:
 
     @property
     def name(self) -> str:
-        """What it was done in place of a change."""
+        """The word for what was done in place of a change."""
         return "Preflight only" if self.only else "Dry run"
 
     @property

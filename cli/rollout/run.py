@@ -6,10 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 from jada import Exit, HostError
 from jada.cli import signals
-from jada.cli.records.model import HostOutcome, RolloutEntry, RolloutStatus
+from jada.cli.drift import notices
+from jada.cli.records.model import DECIDE, HostOutcome, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.apply import Planner
@@ -23,7 +25,7 @@ from jada.cli.rollout.preflight import Preflight, PreflightOptions, run_prefligh
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
-from jada.cli.rollout.waves import Waves, divide, in_words, is_one
+from jada.cli.rollout.waves import Waves, baking, divide, in_words, is_one
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
 from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
@@ -67,7 +69,10 @@ def run_rollout(
     if not options.as_json:
         show_plan(title, plans, notes, in_words(waves, policy), checked.checks or {} if options.dry_run else {})
     if not options.dry_run and todo and agree(session.fleet, todo, options):
+        # However late the answer came.
         session = session.with_new_deadline()
+    if seconds := baking(waves, policy):
+        session = replace(session, deadline=session.deadline + seconds)
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}
     end = End(RolloutStatus.DONE)
     if options.dry_run:
@@ -155,7 +160,19 @@ def finished(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
         end = carry_out(rollout, first, skip_bake)
     finally:
         rollout.progress.end(end.status, end.why)
+    if not rollout.progress.is_one:
+        _notify(rollout, end)
     return end
+
+
+def _notify(rollout: Rollout, end: End) -> None:
+    """Tells those whom fleet.yml names how a rollout in waves ended."""
+    fleet, request = rollout.session.fleet, rollout.request
+    subject = f"jada: {fleet.name}: rollout {request.id} is {end.status.label}"
+    decide = f". To decide: {DECIDE}" if end.status is RolloutStatus.PAUSED else ""
+    why = f" because {end.why}" if end.why else ""
+    for error in notices.tell(fleet, subject, f"By {request.who}, {request.reason or 'no reason given'}{why}{decide}"):
+        err.print(f"[yellow]Warning[/] {escape(error.message)}")
 
 
 def _is_in_waves(records: Records, fleet: str) -> bool:

@@ -80,10 +80,10 @@ ask_endpoint() {
     code=${answer##*"$NL"} answer=${answer%"$NL"*}
     status=${answer##*"$NL"} body=${answer%"$NL"*}
     case $status in [0-9][0-9][0-9]) ;; *) exit "$ODD_ANSWER" ;; esac
-    # What says that there is no such page names its path.
+    # What says that there is no such page, or that it is one, names its path.
     names=no
-    case $status:$body in
-        404:*"/$model"*) ;;
+    case $body in
+        *"/models/$model"*) ;;
         *"$model"*) names=yes ;;
     esac
     printf '%s %s %s\n' "$status" "$code" "$names"

@@ -3,39 +3,41 @@
 # What else is no reason to ask its endpoint (tasks/probe.py): of a service that is another program, nobody knows whom it asks.
 NOT_THE_CLI=54
 
-# reads: WHY_NOT REQUEST
+# reads: WHY_NOT REQUEST MODEL_ID
 # prints: endpoint.code end
 probe() {
     set -f
     IFS=$NL
     speaker=0 uid='' configs='' is_cli=''
     { unit; ! service_user || { members; running_process; }; } >/dev/null
-    if [ -n "$WHY_NOT" ]; then :; elif [ -n "$is_cli" ]; then probe_endpoint; else say endpoint.code "$NOT_THE_CLI"; fi
+    if [ -n "$WHY_NOT" ]; then :; elif [ -n "$is_cli" ]; then say_answer endpoint probe_endpoint; else say endpoint.code "$NOT_THE_CLI"; fi
     probe_disks
-    [ -z "$REQUEST" ] || probe_request
+    [ -z "$REQUEST" ] || say_answer request ask_as_process "$MODEL_ID"
     say end ok
     say end ok
 }
 
-# Whether the endpoint of the service knows a model, as its user says: the status of HTTP, what curl ended with, and whether
-# the answer's text names the model.
+# The answer of something that runs as the process.
 # reads: speaker
-# prints: endpoint.answer endpoint.code
-probe_endpoint() {
+# prints: endpoint.answer endpoint.code request.answer request.code
+say_answer() { # NAME FUNCTION ARGUMENT ...
+    asked_for=$1
+    shift
     # As in ask_cli, nobody waits for what the process hands this pipe to.
     answer=$({
         { cd "$ROOT/proc/$speaker" && exec 8<ns/mnt 7<ns/net; } || { printf '\n%s' "$NO_PROCESS"; exit; }
-        probe_as_process
+        "$@"
         printf '\n%s' "$?"
     } 2>/dev/null | timeout -k 1 "$((LONGEST_OF_ASK + 5))" cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
     [ "$answer" != "${NL}x" ] || answer="$NL$NO_PROCESS${NL}x"
-    split_answer endpoint || return 0
-    if [ "$code" = 0 ]; then say endpoint.answer "$answer"; else say endpoint.code "$code"; fi
+    split_answer "$asked_for" || return 0
+    if [ "$code" = 0 ]; then say "$asked_for.answer" "$answer"; else say "$asked_for.code" "$code"; fi
 }
 
-# In the network of the process: all else is that of a sandbox, with no folder to write to.
+# Whether the endpoint of the service knows a model: the status of HTTP, what curl ended with, and whether the text of the
+# answer names the model. It is asked in the network of the process; all else is that of a sandbox, with no folder to write to.
 # reads: uid home MODEL_ID FILES_WITH_ENV HAS_HELPER IN_SANDBOX ENDPOINT_AS_SERVICE
-probe_as_process() {
+probe_endpoint() {
     find_process || return $?
     in_its_network
     as_process '' sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" '' \
@@ -48,20 +50,6 @@ in_its_network() {
     # shellcheck disable=SC2046 # a link a line
     set -- $(readlink /proc/self/ns/net /proc/self/fd/7)
     [ "$1" = "$2" ] || enter="nsenter --net=/proc/self/fd/7${enter:+ --mount=/proc/self/fd/8} --"
-}
-
-# One real request of the service's own CLI for the model: which one answered, or with which status it was refused.
-# reads: speaker MODEL_ID
-# prints: request.answer request.code
-probe_request() {
-    answer=$({
-        { cd "$ROOT/proc/$speaker" && exec 8<ns/mnt 7<ns/net; } || { printf '\n%s' "$NO_PROCESS"; exit; }
-        ask_as_process "$MODEL_ID"
-        printf '\n%s' "$?"
-    } 2>/dev/null | timeout -k 1 "$((LONGEST_OF_ASK + 5))" cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
-    [ "$answer" != "${NL}x" ] || answer="$NL$NO_PROCESS${NL}x"
-    split_answer request || return 0
-    if [ "$code" = 0 ]; then say request.answer "$answer"; else say request.code "$code"; fi
 }
 
 # The folder of settings.json as the service's user, who may have it lead anywhere, or to a file system that never answers.

@@ -12,8 +12,9 @@ from jada import ConfigError, Service
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, limits, notify, rollout, service, ssh
+from jada.inventory.fleet import accept, guard, limits, notify, rollout, service, ssh
 from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.guard import GuardPolicy
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify
 from jada.inventory.fleet.rollout import RolloutPolicy
@@ -29,7 +30,10 @@ from jada.inventory.yaml_values import Readers, Value, read
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """One fleet.yml. `models` says by short name what is not the catalogue's; `deadline` is in seconds."""
+    """One fleet.yml. `models` says by short name what is not the catalogue's; `deadline` is in seconds.
+
+    Whoever changes a fleet in `production` at a terminal types its name.
+    """
 
     name: str
     path: Path
@@ -44,6 +48,16 @@ class Fleet:
     accept: tuple[Acceptance, ...] = ()
     notify: Notify = field(default_factory=Notify)
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
+    production: bool = False
+    guard: GuardPolicy = field(default_factory=GuardPolicy)
+
+    @property
+    def longest_rollout(self) -> int:
+        """The seconds after which nothing of a rollout can be under way any more."""
+        policy = self.rollout
+        first = policy.bake_time if policy.first_bake_time is None else policy.first_bake_time
+        bakes = first + policy.bake_time * len(policy.waves) + policy.final_bake_time
+        return self.deadline + bakes
 
     def model_of(self, role: str) -> str:
         """The exact id that is asked for by a role, or ""."""
@@ -84,6 +98,8 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "ssh": ssh.read,
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
+        "production": Value.flag,
+        "guard": or_default(tell, guard.read, GuardPolicy()),
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))

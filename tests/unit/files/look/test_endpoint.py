@@ -117,6 +117,8 @@ def test_the_env_of_its_settings_counts_more_than_its_environment(tree: Tree, ap
         (404, '{"detail":"Not Found"}', "no"),
         (401, "", "no"),
         (200, "<html>hello</html>", "no"),
+        (200, "<html>all is well at /v1/models/claude-opus-5</html>", "no"),
+        (200, '{"id": "anthropic/claude-opus-5"}', "yes"),
     ],
 )
 def test_what_comes_back_is_the_status_and_whether_it_is_about_the_model(
