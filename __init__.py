@@ -246,10 +246,14 @@ class Tiers:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One line of the model catalogue. Prices are USD per million tokens; `retires` is an ISO date or ""."""
+    """One line of the model catalogue. Prices are USD per million tokens; `retires` is an ISO date or "".
+
+    `cli` is the least version of the Claude CLI whose requests for it the vendor's API takes, "" where none is known.
+    """
 
     name: str
     id: str
     input_price: float = 0.0
     output_price: float = 0.0
     retires: str = ""
+    cli: str = ""

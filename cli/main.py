@@ -38,7 +38,7 @@ COMMANDS = {
     "guard": ("guard", "Watch hosts after a rollout, and send those of a release back that fails."),
     "drift": ("drift", "Check that what runs is what was asked for."),
     "explain": ("explain", "Tell why a host runs the model it runs."),
-    "logs": ("logs", "Show the end of a host's journal, with secrets masked."),
+    "logs": ("logs", "Show the end of the hosts' journals as one, with secrets masked."),
     "ssh": ("ssh", "Log in to a host with OpenSSH, the way jada does."),
     "report": ("report", "Write a page to look at: hosts, drift, releases, why."),
     "heal": ("heal", "Bring drifted hosts back to their release."),

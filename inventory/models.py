@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -14,28 +15,35 @@ import yaml
 
 import jada
 from jada import EXACT_ID, LONG_CONTEXT, ConfigError, Model
+from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Value
 
 # So long before it retires a model is told of: time enough to try another.
 NOTICE = timedelta(days=30)
+_CLI = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}", re.ASCII)
 
 
-def read(value: Value) -> dict[str, str]:
-    """fleet.yml's `models`: exact ids by short name."""
-    entries = {name: (entry, entry.text()) for name, entry in value.entries().items()}
-    for entry, exact in entries.values():
-        if problem := why_rejected(exact):
-            raise entry.error(f"can't be used. {problem}")
-    return {name: exact for name, (_, exact) in entries.items()}
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What fleet.yml says of a model: its exact id, and the least version of the Claude CLI; "" is the catalogue's."""
+
+    id: str = ""
+    cli: str = ""
 
 
-def catalogue(ids: Mapping[str, str]) -> tuple[Model, ...]:
-    """The models a fleet may name, in the catalogue's order, with its own exact `ids` by short name; those that the
+def read(value: Value) -> dict[str, Override]:
+    """fleet.yml's `models`, by short name: an exact id, or a mapping with it."""
+    return {name: _override(name, entry) for name, entry in value.entries().items()}
+
+
+def catalogue(overrides: Mapping[str, Override]) -> tuple[Model, ...]:
+    """The models a fleet may name, in the catalogue's order, with its own `overrides` by short name; those that the
     catalogue lacks come last, as models without a price.
     """
     listed = {model.name: model for model in _listed()}
-    for name, exact in ids.items():
-        listed[name] = replace(listed.get(name, Model(name, exact)), id=exact)
+    for name, override in overrides.items():
+        model = listed.get(name, Model(name, override.id))
+        listed[name] = replace(model, id=override.id or model.id, cli=override.cli or model.cli)
     return tuple(listed.values())
 
 
@@ -82,6 +90,25 @@ def why_rejected(exact: str) -> str:
     return ""
 
 
+def _override(name: str, value: Value) -> Override:
+    if not isinstance(value.node, yaml.MappingNode):
+        return Override(_exact(value))
+    override = Override(**value.fields({"id": _exact, "cli": _version}))
+    if not override.id and name not in _file()["models"]:
+        raise value.error("lacks the key id, for the catalogue has no model of that name")
+    return override
+
+
+def _exact(value: Value) -> str:
+    if problem := why_rejected(value.text()):
+        raise value.error(f"can't be used. {problem}")
+    return value.text()
+
+
+def _version(value: Value) -> str:
+    return matching(value, _CLI, "a version of the Claude CLI such as 2.1.280")
+
+
 def _find(name: str, catalogue: Sequence[Model]) -> Model | None:
     if model := next((model for model in catalogue if name in (model.name, model.id)), None):
         return model
@@ -92,7 +119,7 @@ def _find(name: str, catalogue: Sequence[Model]) -> Model | None:
 
 def _listed() -> tuple[Model, ...]:
     return tuple(
-        Model(name, entry["id"], entry["input"], entry["output"], entry.get("retires", ""))
+        Model(name, entry["id"], entry["input"], entry["output"], entry.get("retires", ""), entry.get("cli", ""))
         for name, entry in _file()["models"].items()
     )
 

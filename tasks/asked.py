@@ -28,6 +28,7 @@ _WHY_NOT = {
     "73": "settings.json could not be changed as its user",
     "74": "the folder that it works in can't be entered",
     "75": "the Claude CLI ended without naming a model",
+    "76": "the Claude CLI ended without an answer",
     "124": "it took longer than 30 s",
     "137": "it took longer than 30 s",
     "long": "it said more than 64 KB",
@@ -51,7 +52,7 @@ class Asked:
 def read_answer(root: Fields) -> Asked:
     """The answer in root's half of a look."""
     if "asked.masked" not in root:
-        return Asked(error=_why_not(root["asked.code"])) if "asked.code" in root else Asked()
+        return Asked(error=why_not(root["asked.code"])) if "asked.code" in root else Asked()
     try:
         line = json.loads(root["asked.masked"][: root.number("asked.size")])
         model, version = line["model"], line["claude_code_version"]
@@ -64,7 +65,8 @@ def read_answer(root: Fields) -> Asked:
     return Asked(model=model, version=version, is_running=root.get("asked.by") == "process")
 
 
-def _why_not(code: str) -> str:
+def why_not(code: str) -> str:
+    """Says in words why a question in the service's place was not answered."""
     return _WHY_NOT.get(code, f"asking it ended with {code}" if code.isdecimal() else "no answer that could be read")
 
 

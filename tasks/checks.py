@@ -161,6 +161,15 @@ def unanswered(state: State) -> Iterator[Finding]:
         yield Finding.of(codes.MODEL_RUNNING, "an answer that names a model", report.error or NO_MODEL)
 
 
+def illness(state: State) -> Finding | None:
+    """The finding that the service is ill; None where it is well, or was stopped."""
+    found = (*_service(state, Desired("", 0)), *unanswered(state), *_failing(state, Desired("", 0)))
+    kinds = {*NOT_RUNNING, codes.PROCESS_NOT_FOUND, codes.MODEL_RUNNING, codes.REQUESTS_FAILING}
+    if state.unit.active == "inactive":
+        return None
+    return next((finding for finding in found if finding.kind in kinds), None)
+
+
 def unproven(state: State) -> Finding | None:
     """The finding that nothing observed says which model runs: jada's own table of settings alone does."""
     strongest = strongest_evidence(state)

@@ -106,6 +106,11 @@ def resolve(state: State, launch: ProcessSpec) -> Effective:
     return _resolve(state, launch, _known(state))
 
 
+def files_of_process(state: State) -> list[Settings]:
+    """The settings files that the running process reads, the strongest first."""
+    return _reads(state, state.process.spec, _known(state))[2] if state.process else []
+
+
 @_once
 def next_start(state: State) -> ProcessSpec:
     """Returns the next start of the service: by systemd, and by a script that stands between it and the CLI.

@@ -7,7 +7,9 @@ from typing import Protocol, TypeVar
 
 from jada import HostError, JadaError, Service, attempt
 from jada.tasks.asked import Asked
+from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.probe import Probe, Question
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Transaction
@@ -26,14 +28,20 @@ class Connection(Protocol):
     def ask(self, splices: Splices = ()) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so; see Asked."""
 
+    def probe(self, question: Question) -> Probe:
+        """The answers to the questions before a change, which change nothing; see Probe."""
+
     def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         """Runs the transaction and such a look after it; an outcome that was lost on the way is found out."""
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Puts the operator lock on the host or takes it off, unless another has locked it."""
 
-    def journal(self, count: int) -> list[str]:
-        """The last lines of the service's journal, with secrets masked."""
+    def journal(self, query: JournalQuery) -> list[LogLine]:
+        """Lines of the service's journal, with secrets masked."""
+
+    def follow(self, query: JournalQuery) -> Iterator[LogLine]:
+        """The same, and then those that come, until the host is lost."""
 
     def close(self) -> None:
         """Lets the host go; the next call reaches it anew."""
@@ -51,6 +59,13 @@ class Engine(Protocol):
         """Runs `act` for the named hosts, no more than `at_once` side by side, and yields each result as it comes.
 
         A name is taken only when its turn has come. Whatever trouble one host makes is its result.
+        """
+
+    def follow(
+        self, names: Iterable[str], act: Callable[[str, Connection], Iterator[T]]
+    ) -> Iterator[tuple[str, T | HostError] | None]:
+        """Runs `act` for all the named hosts side by side, and yields what each gives as it comes, its trouble too; and
+        None where nothing came for a moment.
         """
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 # Bytes of a look: packed, as it crosses the link, and unpacked.
 MOST_PACKED = 16 * 2**20
@@ -43,10 +44,13 @@ OF_USER = (
     *("settings.real", "settings.dangling", "settings.sha256", *(f"settings.{name}" for name in _FILE)),
     *("link+", "folder+", "agent+", "transcript+"),
 )
+# Of the answer to the questions before a change (files/look/probe.sh).
+OF_PROBE = ("end", "over+", "endpoint.answer", "endpoint.code", "disk+", "request.answer", "request.code")
 _PARTS = {r"\.NAME": r"\.[A-Z_]+", r"\.PROPERTY": r"\.[A-Za-z]+", "N\\.": r"[1-9]\d{0,3}\."}
 
 
-def pattern_of(names: Iterable[str]) -> re.Pattern[str]:
+@cache
+def pattern_of(names: tuple[str, ...]) -> re.Pattern[str]:
     """The pattern of the fields with these names."""
     pattern = "|".join(map(re.escape, names))
     for part, anything in _PARTS.items():
@@ -54,7 +58,7 @@ def pattern_of(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-_KNOWN_OF_ROOT, _KNOWN_OF_USER = pattern_of(OF_ROOT), pattern_of(OF_USER)
+_KNOWN_OF_USER = pattern_of(OF_USER)
 
 
 class LookError(ValueError):
@@ -123,13 +127,15 @@ def seconds(text: str, name: str) -> float:
     return float(text)
 
 
-def read_frames(output: Iterable[str]) -> tuple[Fields, Fields | LookError]:
+def read_frames(output: Iterable[str], of_root: tuple[str, ...] = OF_ROOT) -> tuple[Fields, Fields | LookError]:
     """Reads the fields of root's and of the service's user's half of a look. Raises LookError unless root's is whole.
+
+    No other fields than those `of_root` are taken from root.
 
     The other half is a process of that user, who can have it say anything or nothing: where it is not whole, why.
     """
     data = _unpacked("".join(output))
-    root, at = _fields(data, 0, _KNOWN_OF_ROOT)
+    root, at = _fields(data, 0, pattern_of(of_root))
     try:
         user, at = _fields(data, at, _KNOWN_OF_USER)
         if at < len(data):

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 from jada import Service
 from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.dropin import dropin, login_limits
+from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest
+from jada.tasks.probe import Question
 from jada.tasks.release import Release
 from jada.tasks.settings import Splices, apply, set_models
 from jada.tasks.state import State
@@ -159,6 +161,26 @@ def ask_script(service: Service, splices: Splices = ()) -> str:
     return assignments(values) + half_of_root() + question(service, splices) + "ask_alone | gzip -c | base64 -w0\n"
 
 
+def probe_script(service: Service, probed: Question) -> str:
+    """The script that asks a host what a change would meet there, as root; nothing is changed."""
+    values = {
+        **_asked_for(service),
+        "STATUS": "",
+        "MODEL_ID": probed.model,
+        "WHY_NOT": probed.why_not,
+        "REQUEST": "yes" if probed.request else "",
+        "HAS_HELPER": "yes" if probed.has_helper else "",
+        "FILES_WITH_ENV": "\n".join(probed.files),
+        "ENDPOINT_AS_SERVICE": endpoint_as_service() + 'endpoint_as_service "$@"\n',
+    }
+    return assignments(values) + probe_functions(service) + "probe | gzip -c | base64 -w0\n"
+
+
+def probe_functions(service: Service) -> str:
+    """What asks a host before a change: functions."""
+    return half_of_root() + question(service) + _code("look/probe.sh")
+
+
 def _asked_for(service: Service) -> dict[str, str]:
     return {
         "UNIT": service.unit,
@@ -202,6 +224,12 @@ def _words(splices: Splices) -> str:
     return shlex.join(word for edit in words for word in edit)
 
 
+def endpoint_as_service() -> str:
+    """What asks the service's endpoint as the service's user: functions too."""
+    programs = assignments({"BETWEEN": BETWEEN}) + _programs("env")
+    return programs + "".join(_code(f"look/{name}.sh") for name in ("shared", "endpoint-as-service"))
+
+
 def half_of_user() -> str:
     """Returns the part of a look that runs as the service's user: functions too."""
     programs = _programs("say", "mask", "mask-files", "environment", "agents", "transcripts")
@@ -218,8 +246,10 @@ def _code(name: str) -> str:
     return re.sub(r"^[ \t]*#.*\n", "", _file(name), flags=re.M)
 
 
-def journal_script(state: State, service: Service, count: int) -> str:
-    """The script, as root, that prints the last lines of the service's journal, masked there."""
+def journal_script(state: State, service: Service, query: JournalQuery, follow: bool = False) -> str:
+    """The script, as root, that prints lines of the service's journal, masked there; those to come too, if it is to
+    `follow`.
+    """
     # Of a unit that systemd can't load, nobody knows where its settings are: masked by what secrets look like alone.
     nowhere = {"USER_ID": "0", "FOLDER": "/", "NAME": "none", "PLACED": "", "LINKED": "", "SETTINGS_SH": ":"}
     where = _place(place.by_look(state, service.unit)) if state.settings.real else nowhere
@@ -231,7 +261,11 @@ def journal_script(state: State, service: Service, count: int) -> str:
         "MASK_LOG": _file("change/mask-log.awk"),
     }
     look = "read_unit\nread_settings_facts\n" if state.settings.real else "read_unit\n"
-    return assignments(values) + _file("change/host.sh") + f"{look}journal {count}\n"
+    options = ["yes" if follow else "", "-n", str(query.count)]
+    options += [f"--since=-{query.since}s"] if query.since else []
+    options += [f"JADA_RELEASE={query.release}"] if query.release else []
+    scripts = _file("change/host.sh") + _file("change/journal.sh")
+    return assignments(values) + scripts + f"{look}entries {shlex.join(options)}\n"
 
 
 def lock_script(request: LockRequest) -> str:

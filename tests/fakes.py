@@ -14,7 +14,9 @@ from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, act_on
+from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.probe import Endpoint, Probe, Question
 from jada.tasks.settings import Splices
 from jada.tasks.state import HistoryEntry, State
 from jada.tasks.transaction import Outcome, Result, Transaction
@@ -23,6 +25,7 @@ T = TypeVar("T")
 # The result of a look at a host; an exception is raised.
 Seen = State | BaseException
 DONE = Outcome(Result.DONE, "", ())
+PROBE = Probe(endpoint=Endpoint(why_not="there is no curl on the host"))
 SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"))
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
 
@@ -58,7 +61,7 @@ class Clock:
 class FakeConnection:
     """One host: its looks see what `states` has for it, which its changes put there. `outcomes` are what these come to,
     one after the other, and `after` is what is seen once one was tried; without them the host does as it is told. Its
-    CLI says `answer` when it is asked about a change.
+    CLI says `answer` when it is asked about a change, and the host `probe` to what is asked before one.
     """
 
     def __init__(
@@ -68,8 +71,14 @@ class FakeConnection:
         outcomes: Iterable[Outcome | BaseException] = (),
         after: Seen | None = None,
         answer: Asked | None = None,
+        probe: Probe = PROBE,
     ) -> None:
-        self._answer = answer
+        self._answer, self._probe = answer, probe
+        self.questions: list[Question] = []
+        self.lines = [
+            LogLine(at=1_800_000_000 + at, model="claude-opus-5", release=release, text=text)
+            for at, release, text in ((0, "", "one line"), (10, "20261124-120000-aaaa", f"another of {name}"))
+        ]
         self.log: list[str] = []
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
@@ -81,6 +90,12 @@ class FakeConnection:
     def ask(self, splices: Splices = ()) -> Asked:
         self.log.append("ask")
         return self._answer or self._state().asked
+
+    def probe(self, question: Question) -> Probe:
+        self.log.append("probe")
+        self._state()
+        self.questions.append(question)
+        return self._probe
 
     def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         self.log.append("apply")
@@ -101,10 +116,15 @@ class FakeConnection:
             self._states[self._name] = replace(state, operator_lock=request.lock if request.lock.reason else None)
         return LockAnswer(may, state.operator_lock)
 
-    def journal(self, count: int) -> list[str]:
+    def journal(self, query: JournalQuery) -> list[LogLine]:
         self.log.append("journal")
         self._state()
-        return ["one line", "another"][-count:]
+        lines = [line for line in self.lines if query.release in ("", line.release)]
+        return lines[-query.count :]
+
+    def follow(self, query: JournalQuery) -> Iterator[LogLine]:
+        yield from self.journal(query)
+        raise HostError(f"the connection to {self._name} was lost")
 
     def close(self) -> None:
         self.log.append("close")
@@ -117,7 +137,9 @@ class FakeConnection:
 
 
 class FakeEngine:
-    """Hosts that are reached one after the other; `states`, `outcomes`, `after` and `answers` of the CLI by name."""
+    """Hosts that are reached one after the other; `states`, `outcomes`, `after`, `answers` of the CLI and
+    `probes` by name.
+    """
 
     def __init__(
         self,
@@ -126,13 +148,17 @@ class FakeEngine:
         after: Mapping[str, Seen] | None = None,
         service: Service = SERVICE,
         answers: Mapping[str, Asked] | None = None,
+        probes: Mapping[str, Probe] | None = None,
     ) -> None:
         self.service = service
         outcomes, after = outcomes or {}, after or {}
         self.connections = {
-            name: FakeConnection(name, states, outcomes.get(name, ()), after.get(name), (answers or {}).get(name))
+            name: FakeConnection(
+                name, states, outcomes.get(name, ()), after.get(name), (answers or {}).get(name),
+                (probes or {}).get(name, PROBE),
+            )
             for name in states
-        }
+        }  # fmt: skip
         self.is_closed = False
 
     @property
@@ -145,6 +171,17 @@ class FakeEngine:
     ) -> Iterator[tuple[str, T | HostError]]:
         for name in names:
             yield name, act_on(name, lambda name=name: act(name, self.connections[name]))  # type: ignore[misc]
+
+    def follow(
+        self, names: Iterable[str], act: Callable[[str, Connection], Iterator[T]]
+    ) -> Iterator[tuple[str, T | HostError] | None]:
+        for name in names:
+            try:
+                for each in act(name, self.connections[name]):
+                    yield name, each
+            except HostError as error:
+                yield name, error
+        yield None
 
     def close(self) -> None:
         self.is_closed = True

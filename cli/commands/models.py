@@ -12,7 +12,7 @@ from jada.cli.options import fleet_option
 from jada.cli.ui.console import emit_json, escape
 from jada.cli.ui.tables import Column, show_table
 
-COLUMNS = (Column("model"), Column("id"), Column("USD in / out", 2), Column("retires", 1))
+COLUMNS = (Column("model"), Column("id"), Column("USD in / out", 2), Column("retires", 1), Column("CLI from", 3))
 
 
 @click.command()
@@ -21,9 +21,11 @@ COLUMNS = (Column("model"), Column("id"), Column("USD in / out", 2), Column("ret
 def models(as_json: bool, fleet_file: str | None) -> None:
     """List the models jada knows, their ids and prices.
 
-    A line has the name to type, the exact id that is written, prices and the day the model retires.
+    A line has the name to type, the exact id that is written, prices, the day the model retires, and the least version
+    of the Claude CLI with which the vendor's API takes requests for it, where that is known.
 
-    Prices are USD per million tokens, in and out. fleet.yml may override an id or add one under `models:`.
+    Prices are USD per million tokens, in and out. fleet.yml may override an id or a version, or add a model, under
+    `models:`.
     """
     from jada.inventory import models as catalogue
     from jada.inventory.fleet import config
@@ -45,6 +47,7 @@ def models(as_json: bool, fleet_file: str | None) -> None:
             escape(model.id),
             f"{model.input_price:g} / {model.output_price:g}" if model.input_price else "–",
             f"[{'red' if model.retires <= today else 'yellow'}]{escape(model.retires)}[/]" if model.retires else "–",
+            escape(model.cli) or "–",
         )
         for model in listed
     )
@@ -58,4 +61,5 @@ def _as_json(model: Model) -> dict[str, Any]:
         "input_price_usd": model.input_price or None,
         "output_price_usd": model.output_price or None,
         "retires": model.retires or None,
+        "cli": model.cli or None,
     }

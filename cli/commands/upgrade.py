@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 )
 @click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
 @click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
+@click.option("--preflight-only", is_flag=True, help="Check what the change would meet on every host; change nothing.")
+@click.option(
+    "--try-request",
+    is_flag=True,
+    help="Have the CLI of the first host of each model make one real request before; that costs some 20,000 tokens.",
+)
+@click.option("--force", is_flag=True, help="Change hosts that fail the checks before the change too.")
 @pace_options
 @rollout_options
 @host_options
@@ -39,6 +46,9 @@ def upgrade(
     to: str | None,
     allow_unlisted: bool,
     restart: bool,
+    preflight_only: bool,
+    try_request: bool,
+    force: bool,
     reason: str,
     options: RolloutOptions,
     pace: Pace,
@@ -55,16 +65,23 @@ def upgrade(
     the last, those that were changed are watched for a while; where one fails, all of them go back at once, and no
     other is touched.
 
+    Before anything is touched, a host is refused whose service is ill, or whose Claude CLI is too old for the model.
+    The first host of each model tells whether its endpoint knows that, at no token, and has room on its disks; where it
+    fails, no host is begun. --preflight-only asks every host that, and exits with 0 if no check failed; what can't be
+    told is no failure.
+
     \b
     Examples:
       jada upgrade --to sonnet-4.6 --dry-run          the plan as a diff
       jada upgrade --to sonnet-4.6                    all hosts, asks first
+      jada upgrade --to opus-5.5 --preflight-only     would it go well, on every host?
       jada upgrade --to haiku-4.5 --role specialist   one role
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
       jada upgrade --to opus-5 --waves 100%           all hosts at once
       jada upgrade --to opus-5 --bake 10m             watch each wave for ten minutes
       jada upgrade                                    what fleet.yml asks of each role; says what it puts back
     """
+    from jada.cli.rollout.preflight import PreflightOptions
     from jada.cli.rollout.run import run_rollout
     from jada.inventory import models
     from jada.tasks import plan
@@ -91,6 +108,8 @@ def upgrade(
         titles = sorted(
             {f"{model.name} ({model.id})" if model.name != model.id else model.id for model in desired.values()}
         )
+        if preflight_only:
+            options = replace(options, dry_run=True)
         return run_rollout(
             session,
             request,
@@ -99,6 +118,9 @@ def upgrade(
             title=f"Upgrade {session.fleet.name} to {', '.join(titles)}, release {request.id}",
             options=options,
             policy=policy,
+            preflight=PreflightOptions(
+                models=desired, force=force, only=preflight_only, try_request=try_request, policy=policy
+            ),
         )
 
 

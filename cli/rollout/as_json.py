@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jada import HostError
@@ -13,11 +13,16 @@ from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks.evidence import evidence_of
 from jada.tasks.plan import Plan
+from jada.tasks.preflight import PreflightCheck
 
 
 def as_json(
-    reports: Mapping[str, HostResult], plans: Mapping[str, Plan | HostError], roles: Mapping[str, str]
+    reports: Mapping[str, HostResult],
+    plans: Mapping[str, Plan | HostError],
+    roles: Mapping[str, str],
+    checks: Mapping[str, Iterable[PreflightCheck]] | None = None,
 ) -> list[dict[str, Any]]:
+    """The rows of the hosts; with the `checks` before an upgrade."""
     rows = []
     for name, report in reports.items():
         plan = plans[name]
@@ -41,6 +46,14 @@ def as_json(
                 "duration_seconds": report.seconds or None,
                 "log": list(report.log),
                 "diff": [shorten_masks(line) for diff in diffs for line in diff],
+                **({"preflight": _checks(checks.get(name))} if checks is not None else {}),
             }
         )
     return rows
+
+
+def _checks(checks: Iterable[PreflightCheck] | None) -> list[dict[str, str]] | None:
+    """The checks of a host; None where it was not looked at."""
+    if checks is None:
+        return None
+    return [{"check": check.name, "verdict": check.verdict, "text": check.text} for check in checks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -20,7 +21,7 @@ from jada.cli.rollout.confirm import agree
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
-from jada.cli.rollout.preflight import ask_first
+from jada.cli.rollout.preflight import Preflight, PreflightOptions, run_preflight
 from jada.cli.rollout.prices import with_prices
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.record import as_entry, as_host_entries
@@ -46,24 +47,28 @@ def run_rollout(
     about: Callable[[Plans], Iterable[str]] = lambda _: (),
     records: Records | None = None,
     policy: RolloutPolicy = ALL_AT_ONCE,
+    preflight: PreflightOptions | None = None,
 ) -> Exit:
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
     as a whole, carries it out by the policy once it was agreed to, and records what happened, in `records` if they are
-    open already.
+    open already. An upgrade has a `preflight` before it.
     """
     goes_on = options.yes and not options.dry_run and not session.engine.service.asks()
+    began = time.time()
     seen = seen or session.look(history=history, goes_on=goes_on)
+    looked = began, time.time()
     locked = _locked(seen, request, kind)
     if locked and not options.dry_run:
         raise locked
-    plans = with_prices(ask_first(session, judge_each(seen, planner), options.dry_run), session.fleet)
+    checked = run_preflight(session, seen, judge_each(seen, planner), preflight, options.dry_run, looked)
+    plans = with_prices(checked.plans, session.fleet)
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
     waves = divide([host for host in session.hosts if host.name in todo], policy)
     if not options.as_json:
-        show_plan(title, plans, notes, in_words(waves, policy))
+        show_plan(title, plans, notes, in_words(waves, policy), checked.checks or {} if options.dry_run else {})
     if not options.dry_run and todo and agree(session.fleet, todo, options):
         # However late the answer came.
         session = session.with_new_deadline()
@@ -94,7 +99,8 @@ def run_rollout(
             end = finished(rollout)
     reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports, end.status)
-    tell(kind, session, request, options, code, plans, reports, seen, waves, end, notes)
+    code = Exit.FAILED if checked.has_failed else code
+    tell(kind, session, request, options, code, plans, reports, seen, waves, end, notes, checked)
     return code
 
 
@@ -110,10 +116,12 @@ def tell(
     waves: Waves,
     end: End,
     notes: Iterable[str] = (),
+    checked: Preflight | None = None,
 ) -> None:
     """Tells people, or scripts, how a rollout ended."""
     models = {name: model_now(name, report, seen[name]) for name, report in reports.items()}
     if options.as_json:
+        roles = {host.name: host.role for host in session.hosts}
         facts = {
             "release": request.id,
             "dry_run": options.dry_run,
@@ -122,11 +130,11 @@ def tell(
             "status": None if options.dry_run else end.status,
             "why": end.why or None,
             "models": Counter(filter(None, models.values())),
-            "hosts": as_json(reports, plans, {host.name: host.role for host in session.hosts}),
+            "hosts": as_json(reports, plans, roles, checked.checks if checked else None),
         }
         emit_json(kind, session.fleet.name, code, facts)
     elif options.dry_run:
-        out.print("Dry run: nothing was changed.")
+        out.print(f"{escape(checked.name if checked else 'Dry run')}: nothing was changed.")
     elif waves:
         show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet))
         show_end(end.status, end.why)

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
@@ -18,6 +19,7 @@ from jada.tasks import checks
 from jada.tasks.evidence import strongest_evidence
 from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
+from jada.tasks.preflight import PreflightCheck, Verdict
 from jada.tasks.settings import Member, SettingsError, top_level_members
 from jada.tasks.state import State
 
@@ -25,12 +27,19 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 # Of these, the end of the service's journal tells more.
+MARKS = {Verdict.PASSED: "[green]✓[/]", Verdict.FAILED: "[red]✗[/]", Verdict.UNKNOWN: "[yellow]not known[/]"}
 FAILED_THERE = (HostOutcome.ROLLED_BACK, HostOutcome.ROLLBACK_FAILED)
 
 
-def show_plan(title: str, plans: Plans, notes: Iterable[str] = (), waves: str = "") -> None:
-    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed, and the
-    waves in which the hosts follow.
+def show_plan(
+    title: str,
+    plans: Plans,
+    notes: Iterable[str] = (),
+    waves: str = "",
+    checks: Mapping[str, Iterable[PreflightCheck]] = MappingProxyType({}),
+) -> None:
+    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed, the waves
+    in which the hosts follow, and the results of the `checks` before it.
     """
     out.print(f"[bold]{escape(title)}[/]")
     for note in notes:
@@ -56,6 +65,7 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = (), waves: str = 
     if waves:
         out.print(f"\n  {escape(waves)}")
     out.print()
+    _show_checks(checks)
 
 
 def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str, models: str) -> None:
@@ -97,6 +107,17 @@ def _show_changes(plans: Mapping[str, Plan]) -> None:
         out.print(f"\n  [bold]{plural(len(hosts), 'host')}[/]: {escape(', '.join(hosts))}")
         for diff in diffs:
             print_diff(diff)
+
+
+def _show_checks(checks: Mapping[str, Iterable[PreflightCheck]]) -> None:
+    """Prints each distinct result of each check once, with its hosts."""
+    results = grouped((check, name) for name, found in checks.items() for check in found)
+    for same in grouped((check.name, check) for check in results).values():
+        for check in same:
+            mark, text = MARKS[check.verdict], f"{check.name}: {check.text} ({named(results[check])})"
+            out.print(f"  {mark} {escape(text)}")
+    if results:
+        out.print()
 
 
 def _lines(name: str, report: HostResult, verbose: bool, release: str) -> list[str]:

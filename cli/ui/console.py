@@ -190,6 +190,12 @@ def emit_json(command: str, fleet: str | None, code: Exit, data: Mapping[str, An
     put(json_text(facts, ascii_only=not is_utf8(sys.stdout)) + "\n")
 
 
+def emit_json_line(command: str, data: Mapping[str, Any]) -> None:
+    """Prints one of many JSON objects, on a line of its own, of the form that docs/schemas/ has for the command."""
+    text = json_text({"schema": f"jada.{command}/1", **data}, ascii_only=not is_utf8(sys.stdout), indent=None)
+    put(text + "\n")
+
+
 def nulled(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of JSON with null for each value that is "": absent has one form there."""
     return {key: None if value == "" else value for key, value in row.items()}
@@ -212,7 +218,7 @@ def written() -> Iterator[None]:
         raise JadaError(f"stdout can't be written: {error.strerror}") from None
 
 
-def json_text(data: Any, ascii_only: bool = False) -> str:
+def json_text(data: Any, ascii_only: bool = False, indent: int | None = 2) -> str:
     """JSON that every parser reads and no terminal or runner obeys: what visible() escapes is escaped JSON's own way.
 
     Lone surrogates, which UTF-8 and many parsers refuse, are told as visible() shows them, numbers that JSON has not
@@ -221,7 +227,7 @@ def json_text(data: Any, ascii_only: bool = False) -> str:
     # Help and completion do without it.
     import json
 
-    text = json.dumps(_tellable(data), indent=2, ensure_ascii=ascii_only).replace(OLD_ORDER, JSON_ORDER)
+    text = json.dumps(_tellable(data), indent=indent, ensure_ascii=ascii_only).replace(OLD_ORDER, JSON_ORDER)
     return "\n".join(map(_json_line, text.split("\n")))
 
 

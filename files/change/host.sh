@@ -237,16 +237,21 @@ wait_for_model() {
     return 1
 }
 
-# The last lines of the service's journal, with secrets masked: what settings.json and the process's environment hold
-# goes before it, a line each (files/change/mask-log.awk).
+# What settings.json and the process's environment hold, a line each: it goes before a journal that is masked
+# (files/change/mask-log.awk).
+known_values() {
+    settings read | head -c "$MOST_KNOWN" | tr '\n\0' '\001\001'
+    echo
+    head -c "$MOST_KNOWN" 2>/dev/null <"/proc/$pid/environ" | tr '\n\0' '\001\002'
+    echo
+}
+
+# The last lines of the service's journal, with secrets masked.
 journal() { # COUNT OPTION...
     count=$1
     shift
     {
-        settings read | head -c "$MOST_KNOWN" | tr '\n\0' '\001\001'
-        echo
-        head -c "$MOST_KNOWN" 2>/dev/null <"/proc/$pid/environ" | tr '\n\0' '\001\002'
-        echo
+        known_values
         timeout -k 1 10 journalctl -q --no-pager --no-hostname -o short-iso -u "$UNIT" -n "$count" "$@" 2>/dev/null </dev/null
     } 9>&- | awk "$MASK_LOG" 9>&-
 }

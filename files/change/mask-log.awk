@@ -7,6 +7,7 @@
 BEGIN {
     LEAST = 6
     LONGEST = 2000
+    MOST_OF_FIELD = 20000
     # Characters in which a value is sought that begins within the longest line.
     SOUGHT = 10000
     # Characters of known values that a line is compared with, at most; what is left of it is hidden then.
@@ -251,13 +252,9 @@ function masked(word,   lower, out, piece, sign, in_url) {
     return out
 }
 
-NR == 1 { know_settings($0); next }
-NR == 2 { know_environment($0); next }
-
-{
-    cut = length($0) > LONGEST
-    rest = without_known(substr($0, 1, SOUGHT))
-    out = ""
+function masked_line(text,   cut, out, size, word) {
+    cut = length(text) > LONGEST
+    rest = without_known(substr(text, 1, SOUGHT))
     while (rest != "") {
         out = out until_word()
         if (size = word_size()) {
@@ -266,5 +263,61 @@ NR == 2 { know_environment($0); next }
             out = out (cut && rest == "" ? "****" : masked(word))
         }
     }
-    print out
+    return out
 }
+
+# --- entries of a journal, as `journalctl -o json` has them -----------------------------------------------------------
+
+# The time, model and release, and who says what, a line each. Nobody waits for them.
+function print_entry(json,   head, who, count, line, i) {
+    head = word_of(json, "__REALTIME_TIMESTAMP") " " word_of(json, "JADA_MODEL") " " word_of(json, "JADA_RELEASE")
+    who = field(json, "SYSLOG_IDENTIFIER")
+    sub(/\n.*/, "", who)
+    count = split(field(json, "MESSAGE"), line, "\n")
+    for (i = 1; i <= count; i++) print head, masked_line((who == "" ? "" : who ": ") line[i])
+    fflush()
+}
+
+function word_of(json, name,   text) {
+    text = field(json, name)
+    return text ~ /^[^ \t\r\n]+$/ ? text : "-"
+}
+
+# In a text, each quote has a backslash before it: none can pass for another field. One with other bytes than text has
+# stands there as numbers.
+function field(json, name,   at, text, out, sign, is_cut) {
+    if (!(at = index(json, "\"" name "\":"))) return ""
+    text = substr(json, at + length(name) + 3)
+    is_cut = length(text) > MOST_OF_FIELD
+    text = substr(text, 1, MOST_OF_FIELD)
+    if (text ~ /^\[/) return from_numbers(text, is_cut)
+    if (text !~ /^"/) return ""
+    text = substr(text, 2)
+    while (match(text, /["\\]/)) {
+        out = out substr(text, 1, RSTART - 1)
+        sign = substr(text, RSTART, 1)
+        if (sign == "\"") return out
+        sign = substr(text, RSTART + 1, 1)
+        text = substr(text, RSTART + (sign == "u" ? 6 : 2))
+        out = out (sign == "n" ? "\n" : sign == "t" ? "\t" : sign ~ /[bfru]/ ? "?" : sign)
+    }
+    return without_last(out)
+}
+
+function from_numbers(text, is_cut,   count, each, i, out) {
+    if (match(text, /\]/)) { text = substr(text, 1, RSTART - 1); is_cut = 0 }
+    count = split(substr(text, 2), each, ",")
+    for (i = 1; i <= count; i++) if (each[i] > 0) out = out sprintf("%c", each[i] + 0)
+    return is_cut ? without_last(out) : out
+}
+
+# Nobody knows how a line goes on that is cut off; a single one is longer than what is shown of it.
+function without_last(text) {
+    sub(/\n[^\n]*$/, "\n****", text)
+    return text
+}
+
+NR == 1 { know_settings($0); next }
+NR == 2 { know_environment($0); next }
+entries { print_entry($0); next }
+{ print masked_line($0) }

@@ -8,17 +8,19 @@ OWN_BODY=72
 NOT_EDITED=73
 NO_FOLDER=74
 NO_MODEL=75
+NO_ANSWER=76
 WITHOUT_HOOKS='"disableAllHooks":true'
 # Nothing listens there. For an endpoint of somebody else, the CLI asks the vendor for nothing before it begins.
 NOBODY=http://127.0.0.1:9
 
 # On stdin are the words of the process that asks for a model, MARK, and its environment. EXE is what it runs, CLI what
-# fleet.yml names. SETTINGS is changed first as a release would, by edits (edit.sh), where there are any.
-ask_as_service() { # MARK COMM EXE CLI FOLDER SETTINGS [OFFSET LENGTH INSERT] ...
+# fleet.yml names. SETTINGS is changed first as a release would, by edits (edit.sh), where there are any. Where REQUEST is given,
+# that model is asked for one word instead, with the network and the endpoint that there is.
+ask_as_service() { # MARK COMM EXE CLI FOLDER SETTINGS REQUEST [OFFSET LENGTH INSERT] ...
     unset LC_ALL COMMENTS_GO_ON
     set -f
-    mark=$1 comm=$2 exe=$3 cli=$4 folder=$5 settings=$6
-    shift 6
+    mark=$1 comm=$2 exe=$3 cli=$4 folder=$5 settings=$6 request=$7
+    shift 7
     given=$(cat)
     cd "$folder" || exit "$NO_FOLDER"
     [ $# -eq 0 ] || edit "$@" || exit "$NOT_EDITED"
@@ -46,9 +48,23 @@ ask_as_service() { # MARK COMM EXE CLI FOLDER SETTINGS [OFFSET LENGTH INSERT] ..
         esac
     done
     hooks_off
+    if [ -n "$request" ]; then request "$@"; return; fi
     set -- "$cli" ${script:+"$script"} -p x --output-format stream-json --verbose --strict-mcp-config "$@" --settings "$named"
     echo "$by"
     { (go "$@" | head -c "$MOST_OF_FILE") & } | grep -m 1 '^{"type":"system","subtype":"init",' || exit "$NO_MODEL"
+}
+
+# Prints which model answered, or with which status it was refused; the first attempt says it.
+# reads: cli script named request
+# sets: endpoint
+request() { # OPTION ...
+    endpoint=own
+    set -- "$cli" ${script:+"$script"} -p 'Say yes.' --output-format stream-json --verbose --strict-mcp-config --max-turns 1 \
+        "$@" --model "$request" --settings "$named"
+    line=$({ (go "$@" | head -c "$MOST_OF_FILE") & } | grep -m 1 -E '^\{"type":"assistant"|"subtype":"api_retry"') ||
+        exit "$NO_ANSWER"
+    printf '%s\n' "$line" | sed -n -e 's/.*"\(api_\)\{0,1\}error_status":\([0-9]\{1,3\}\).*/refused \2/p' -e t \
+        -e 's/.*"message":{[^[]*"model":"\([^"]*\)".*/served \1/p'
 }
 
 # What of the environment matters here.

@@ -15,7 +15,7 @@ ask_cli() {
     # What the process runs may hand this pipe to others, who hold it for as long as they like; nobody waits for that.
     answer=$({
         { cd "$ROOT/proc/$speaker" && exec 8<ns/mnt; } || { printf '\n%s' "$NO_PROCESS"; exit; }
-        ask_as_process
+        ask_as_process ''
         printf '\n%s' "$?"
     } 2>/dev/null | timeout -k 1 "$((LONGEST_OF_ASK + 5))" cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
     # There was nothing to open.
@@ -27,13 +27,27 @@ ask_cli() {
     say_masked asked "${answer%"$NL"}"
 }
 
+# Without a REQUEST, it has no network.
+# reads: cwd home configs CLI SETTINGS EDITS IN_SANDBOX AS_SERVICE
+ask_as_process() { # REQUEST
+    request=$1
+    find_process || return $?
+    [ -z "$request" ] || in_its_network
+    case $CLI in \~/*) CLI=$home/${CLI#\~/} ;; esac
+    { read -r comm; } <"$process/comm"
+    set -- sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" "$home$configs$NL/tmp" \
+        sh -c "$AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$comm" "$program" "$CLI" "${cwd:-/}" "$SETTINGS" "$request"
+    eval "set -- \"\$@\" $EDITS"
+    if [ -n "$request" ]; then as_process '' "$@"; else as_process -n "$@"; fi
+}
+
 # Root enters a mount namespace only where it then runs what it would run here, and none of a user's own making. It stands in
 # the process's folder of /proc: another process that gets its number later is not what is read there.
-# reads: cwd uid home configs CLI SETTINGS EDITS IN_SANDBOX AS_SERVICE
-ask_as_process() {
+# reads: uid
+# sets: process program comm enter
+find_process() {
     process=. enter='' comm=''
     export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-    case $CLI in \~/*) CLI=$home/${CLI#\~/} ;; esac
     # shellcheck disable=SC2046 # a link a line
     set -- $(readlink /proc/self/ns/user "$process/ns/user" /proc/self/ns/mnt /proc/self/fd/8 "$process/ns/mnt" "$process/exe")
     [ $# -eq 6 ] && [ "$4" = "$5" ] && read_ids || return "$NO_PROCESS"
@@ -41,18 +55,22 @@ ask_as_process() {
     # A user can have a set-uid program run, with a library of its own; a service of root's may run as whom it likes.
     [ -z "$mixed" ] && { [ "$user_id" = "$uid" ] || [ "$uid" = 0 ]; } || return "$NOT_OF_SERVICE"
     [ "$3" = "$4" ] || { has_same_tools || return "$OTHER_TOOLS"; enter='nsenter --mount=/proc/self/fd/8 --'; }
-    { read -r comm; } <"$process/comm"
-    set -- sh -c "$IN_SANDBOX" sandbox "$user_id" "$group_id" "$groups" "$home$configs$NL/tmp" \
-        sh -c "$AS_SERVICE" ask "$ENVIRONMENT_OF_IT" "$comm" "$6" "$CLI" "${cwd:-/}" "$SETTINGS"
-    eval "set -- \"\$@\" $EDITS"
+    program=$6
+}
+
+# Runs a command in namespaces of its own, of which it gets some `more`. The words and the environment of the process come by
+# stdin, for some of that is secret. The memory of a process may be a file that its user never lets anybody read.
+# reads: process enter
+as_process() { # MORE COMMAND ...
+    more=$1
+    shift
     IFS=' '
-    # By stdin, for some of it is secret. The memory of a process may be a file that its user never lets anybody read.
     {
         timeout -k 1 3 head -c "$MOST_OF_PROCESS" "$process/cmdline"
         printf '%s\0' "$ENVIRONMENT_OF_IT"
         timeout -k 1 3 head -c "$MOST_OF_PROCESS" "$process/environ"
     } | tr "$BETWEEN\\0" " $BETWEEN" |
-        timeout -k 1 "$LONGEST_OF_ASK" $enter unshare -m -n -p -i -f --kill-child "$@"
+        timeout -k 1 "$LONGEST_OF_ASK" $enter unshare -m -p -i $more -f --kill-child "$@"
 }
 
 # Fails where the process is gone.

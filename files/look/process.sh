@@ -58,7 +58,7 @@ running_process() {
 # user can have them say anything here; or nothing, where their memory is a file of that user's own file system: then the
 # limit of the whole look ends this (tasks/engines/look.py), and stopping the service lets the next one see the rest.
 # reads: members pid program
-# sets: speaker wrapped; flags and variables to PID:OPTION and PID:NAME=VALUE of those that come into question
+# sets: speaker wrapped; is_cli where it is the CLI's; flags and variables to PID:OPTION and PID:NAME=VALUE of those that come into question
 find_speaker() {
     speaker='' first='' of_all=0
     for member in $members; do
@@ -80,6 +80,7 @@ find_speaker() {
         case $member in "$pid" | "$first" | "$speaker") flags=$flags$of_this ;; esac
         [ -z "$speaker" ] || break
     done
+    is_cli=${speaker:+yes}
     speaker=${speaker:-${first:-$pid}}
 }
 

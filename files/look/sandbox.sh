@@ -17,8 +17,8 @@ in_sandbox() { # UID GID GROUPS FOLDERS COMMAND ...
     shift 4
     set -f
     cd /
-    # The mount namespace that it came from.
-    exec 8<&-
+    # The namespaces that it came from.
+    exec 7<&- 8<&-
     mount -a -o remount,bind,ro || exit "$NOT_READ_ONLY"
     mounts=''
     while IFS=' ' read -r _ _ _ _ at _; do mounts=$mounts$NL$at; done </proc/self/mountinfo

@@ -20,6 +20,7 @@ from jada.inventory.fleet.notify import Notify
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.inventory.fleet.search import find
 from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.models import Override
 from jada.inventory.roles import Role
 from jada.inventory.sources import registry
 from jada.inventory.sources.source import Source
@@ -29,7 +30,7 @@ from jada.inventory.yaml_values import Readers, Value, read
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds.
+    """One fleet.yml. `models` says by short name what is not the catalogue's; `deadline` is in seconds.
 
     Whoever changes a fleet in `production` at a terminal types its name.
     """
@@ -39,7 +40,7 @@ class Fleet:
     sources: tuple[Source, ...]
     roles: tuple[Role, ...]
     aws: Aws = field(default_factory=Aws)
-    models: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, Override] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     service: Service = field(default_factory=Service)
     deadline: int = 3600
@@ -91,14 +92,14 @@ def load(
 def parse(file: Path, tell: Tell = _raise) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
     top = read(file)
-    readable = or_default(tell, models.read, dict[str, str]())
-    ids = readable(written) if (written := top.entries().get("models")) else {}
+    readable = or_default(tell, models.read, dict[str, Override]())
+    overrides = readable(written) if (written := top.entries().get("models")) else {}
     readers: Readers = {
         "fleet": lambda name: _short(name, 80),
         "aws": profile.read,
         "sources": registry.read,
-        "roles": partial(roles.read, catalogue=models.catalogue(ids), tell=tell),
-        "models": lambda _: ids,
+        "roles": partial(roles.read, catalogue=models.catalogue(overrides), tell=tell),
+        "models": lambda _: overrides,
         "limits": or_default(tell, limits.read, Limits()),
         **service.READERS,
         "telemetry": or_default(tell, telemetry.read, Telemetry()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,12 +11,17 @@ from jada.inventory import tags
 from jada.inventory.cloud.client import client, log_in
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.sources import regions
-from jada.inventory.sources.source import HOST_NAME
+from jada.inventory.sources.source import HOST_NAME, Condition
 from jada.inventory.yaml_readers import user
 from jada.inventory.yaml_values import Value
 
 # The states of a host where stopped ones count: all but those on the way to nothing.
 LIVING = ("pending", "running", "stopping", "stopped")
+# Instances that one call of DescribeInstanceStatus may name.
+MOST_IDS = 100
+# Status checks, and the results of those that tell nothing yet.
+CHECKS = {"system": "SystemStatus", "instance": "InstanceStatus", "attached EBS": "AttachedEbsStatus"}
+UNDONE = ("initializing", "insufficient-data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,32 @@ def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: s
         instance=instance["InstanceId"],
         zone=instance.get("Placement", {}).get("AvailabilityZone", ""),
     )
+
+
+def conditions(aws: Aws, region: str, hosts: Sequence[Host]) -> dict[str, Condition]:
+    """The conditions of instances by EC2's own status checks. Raises JadaError."""
+    ids = [host.id for host in hosts]
+    with client(aws, "ec2", region) as ec2:
+        pages = ec2.get_paginator("describe_instance_status")
+        return {
+            status["InstanceId"]: condition(status)
+            for start in range(0, len(ids), MOST_IDS)
+            for page in pages.paginate(InstanceIds=ids[start : start + MOST_IDS], IncludeAllInstances=True)
+            for status in page["InstanceStatuses"]
+        }
+
+
+def condition(status: Mapping[str, Any]) -> Condition:
+    """One instance as its status checks have it."""
+    state = status["InstanceState"]["Name"]
+    if state != "running":
+        return Condition(f"EC2 calls it {state}", is_well=False)
+    checks = {name: status.get(key, {}).get("Status", "") for name, key in CHECKS.items()}
+    if failed := [name for name, result in checks.items() if result == "impaired"]:
+        return Condition(f"EC2's {' and '.join(failed)} status check fails", is_well=False)
+    if waiting := [f"{name} {result}" for name, result in checks.items() if result in UNDONE]:
+        return Condition(f"EC2's status checks are not done: {', '.join(waiting)}", is_well=None)
+    return Condition("EC2's status checks pass", is_well=True)
 
 
 def _enabled_regions(aws: Aws) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from jada.inventory import tags
 from jada.inventory.cloud.client import client, log_in
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.sources import regions
-from jada.inventory.sources.source import Access
+from jada.inventory.sources.source import Access, Condition
 from jada.inventory.tags import has_tags
 from jada.inventory.yaml_values import Value
 
@@ -68,6 +68,13 @@ def access(aws: Aws, host: Host) -> Access:
     """A key that is valid for 10 minutes from now, with its certificate and the host's own keys. Raises JadaError."""
     with client(aws, "lightsail", host.region) as lightsail:
         return granted(lightsail.get_instance_access_details(instanceName=host.id, protocol="ssh")["accessDetails"])
+
+
+def conditions(aws: Aws, region: str, hosts: Sequence[Host]) -> dict[str, Condition]:
+    """The states of instances, which is all that Lightsail tells of them in one word. Raises JadaError."""
+    with client(aws, "lightsail", region) as lightsail:
+        states = {host.id: lightsail.get_instance_state(instanceName=host.id)["state"]["name"] for host in hosts}
+    return {name: Condition(f"Lightsail calls it {state}", state == "running") for name, state in states.items()}
 
 
 def granted(details: Mapping[str, Any]) -> Access:

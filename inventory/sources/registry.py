@@ -7,8 +7,8 @@ from jada.inventory.sources.source import Provider, Source
 from jada.inventory.yaml_values import Value
 
 SOURCES: dict[str, Provider] = {
-    "ec2": Provider(ec2.read),
-    "lightsail": Provider(lightsail.read, lightsail.access),
+    "ec2": Provider(ec2.read, conditions=ec2.conditions),
+    "lightsail": Provider(lightsail.read, lightsail.access, lightsail.conditions),
     "static": Provider(static.read),
 }
 

@@ -52,11 +52,25 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """The condition of a machine in its cloud's own words; `is_well` is None while its checks are not done."""
+
+    text: str
+    is_well: bool | None
+
+
+# The conditions of hosts of one region, by their ids.
+Conditions = Callable[[Aws, str, Sequence[Host]], dict[str, Condition]]
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A kind of source: `read` makes one of its entry in fleet.yml, `access` asks for a login to one of its hosts.
 
-    Without `access`, people's own keys are used. Both raise JadaError.
+    Without `access`, people's own keys are used; without `conditions`, nobody knows how its hosts are. All raise
+    JadaError.
     """
 
     read: Callable[[Value], Source]
     access: Callable[[Aws, Host], Access] | None = None
+    conditions: Conditions | None = None

@@ -8,7 +8,9 @@ from pyinfra.api import StringCommand, operation
 
 from jada import Service
 from jada.tasks.engines.look import LONGEST
+from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest
+from jada.tasks.probe import Question
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
@@ -20,6 +22,7 @@ from jada.tasks.transaction import (
     lock_script,
     on_stdin,
     only_on,
+    probe_script,
 )
 
 NO_SUDO = "result refused\nreason "
@@ -37,9 +40,9 @@ def change(transaction: Transaction, look: str = "", instance: str = "") -> Gene
 
 
 @operation(is_idempotent=False)
-def journal(state: State, service: Service, count: int) -> Generator[StringCommand, None, None]:
-    """Prints the last lines of the service's journal, masked on the host."""
-    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(journal_script(state, service, count)))
+def journal(state: State, service: Service, query: JournalQuery) -> Generator[StringCommand, None, None]:
+    """Prints lines of the service's journal, masked on the host."""
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(journal_script(state, service, query)))
 
 
 @operation(is_idempotent=False)
@@ -48,6 +51,14 @@ def ask(service: Service, splices: Splices, instance: str = "") -> Generator[Str
     `instance`, an error is printed instead.
     """
     yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, ask_script(service, splices))))
+
+
+@operation(is_idempotent=False)
+def probe(service: Service, question: Question, instance: str = "") -> Generator[StringCommand, None, None]:
+    """Prints what a change would meet on the host. On another EC2 instance than `instance`, an error is printed
+    instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, probe_script(service, question))))
 
 
 @operation(is_idempotent=False)

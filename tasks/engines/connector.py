@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pyinfra.api.arguments import ConnectorArguments
 
 CHUNK = 65536
+# Bytes of a line that comes while one is waited for, which no journal's is.
+MOST_OF_LINE = 65536
 # Bytes of what comes before the key exchange (RFC 4253, 4.2), and of a packet: it allows 35000, and some send more.
 MOST_GREETING = 65536
 MOST_OF_PACKET = 2**18
@@ -55,6 +57,17 @@ class BoundedConnector(SSHConnector):
             if waiting:
                 waiting[0].close()
 
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Lets other commands run beside one that waits for the second part of its script."""
+        waiting, self._waiting = self._waiting, None
+        try:
+            yield
+        finally:
+            # Not where the connection was made anew.
+            if waiting and self.client and waiting[0].get_transport() is self.client.get_transport():
+                self._waiting = waiting
+
     def run_shell_command(
         self,
         command: StringCommand,
@@ -80,6 +93,24 @@ class BoundedConnector(SSHConnector):
                 raise
             self.timed_out = True
             raise TimeoutError from None
+
+    def stream(self, line: str, stdin: str) -> Iterator[str]:
+        """Yields the lines that a command says, until it ends or the link does; its stdin stays open until nobody wants
+        more. Raises SSHException.
+        """
+        transport = self.client.get_transport() if self.client else None
+        if transport is None:
+            raise SSHException("there is no connection")
+        channel, rest = _begun(transport, line), b""
+        try:
+            channel.sendall(stdin.encode())
+            while chunk := channel.recv(CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > MOST_OF_LINE:
+                    raise SSHException("it says a line that has no end")
+                yield from (said.decode(errors="replace") for said in lines)
+        finally:
+            channel.close()
 
     def _run(self, line: str, stdin: str) -> tuple[bool, CommandOutput]:
         transport = self.client.get_transport() if self.client else None

@@ -10,10 +10,12 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import dropwhile
 from typing import TypeVar, cast
 
 import gevent
 from gevent.pool import Pool
+from gevent.queue import Empty, Queue
 from paramiko import SSHException, Transport
 from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api import Config, Inventory
@@ -29,22 +31,27 @@ from jada import HostError, OtherMachineError, Service, UnforeseenError, attempt
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import act_on
-from jada.tasks.engines.change import ask, change, journal, set_lock
+from jada.tasks.engines.change import ask, change, journal, probe, set_lock
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.look import LONGEST, Look, read_look
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
+from jada.tasks.journal import JournalQuery, LogLine, read_line
 from jada.tasks.operator_lock import LockAnswer, LockRequest
-from jada.tasks.release import printable
+from jada.tasks.probe import Probe, Question, read_probe
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
+    BEGIN,
+    END,
     ERROR,
     Outcome,
     Result,
     Transaction,
+    as_root,
     failure,
     first_part,
+    journal_script,
     look_script,
     on_stdin,
     outcome,
@@ -64,9 +71,9 @@ KEEPALIVE = 5
 DEAD_LINK = 20
 # Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
-
-# Characters of a line of a journal; as many are masked (files/change/mask-log.awk).
-LONGEST_LINE = 2000
+# Seconds after which it is told that nothing came, and lines that come meanwhile.
+IDLE = 0.3
+MOST_WAITING = 1000
 
 T = TypeVar("T")
 
@@ -175,6 +182,18 @@ class SshConnection:
         except LookError as error:
             raise HostError(f"{self._host.name} can't ask its Claude CLI: {error}") from None
 
+    def probe(self, question: Question) -> Probe:
+        """The answers to the questions before a change, which change nothing. Raises HostError."""
+        with self._connector.beside():
+            arguments = {"service": self.service, "question": question, "instance": self._instance}
+            lines = self._run(probe, **arguments, name="probe").stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't be asked before the change: {why}")
+        try:
+            return read_probe(lines, question)
+        except LookError as error:
+            raise HostError(f"{self._host.name} can't be asked before the change: {error}") from None
+
     def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
 
@@ -191,12 +210,32 @@ class SshConnection:
             raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
 
-    def journal(self, count: int) -> list[str]:
-        """The last lines of the service's journal, with secrets masked. Raises HostError."""
-        lines = self._run(journal, state=self.look(), service=self.service, count=count, name="journal").stdout_lines
+    def journal(self, query: JournalQuery) -> list[LogLine]:
+        """Lines of the service's journal, with secrets masked. Raises HostError."""
+        lines = self._run(journal, state=self.look(), service=self.service, query=query, name="journal").stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't tell its journal: {why}")
-        return [printable(line, most=LONGEST_LINE) for line in lines]
+        return [self._log_line(line) for line in lines]
+
+    def follow(self, query: JournalQuery) -> Iterator[LogLine]:
+        """The same, and then those that come, until the host is lost. Raises HostError."""
+        script = on_stdin(journal_script(self.look(), self.service, query, follow=True))
+        self._connector.let_go()
+        lines = self._connector.stream(as_root(ERROR, first=len(script.encode())), script)
+        for line in dropwhile(BEGIN.__ne__, lines):
+            if line.startswith(ERROR):
+                raise HostError(f"{self._host.name} can't tell its journal: {failure([line])}")
+            if line == END:
+                raise HostError(f"{self._host.name} can't tell its journal any more: what read it there has ended")
+            if line not in ("", BEGIN):
+                yield self._log_line(line)
+        raise HostError(f"the connection to {self._host.name} was lost")
+
+    def _log_line(self, line: str) -> LogLine:
+        try:
+            return read_line(line)
+        except LookError as error:
+            raise HostError(f"{self._host.name} can't tell its journal: {error}") from None
 
     def _change(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest
@@ -312,33 +351,60 @@ class SshEngine:
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, so many of them side by side, and yields each result as it comes.
 
-        Whatever trouble one host makes is its result. A link that died since the last one is made anew.
+        Whatever trouble one host makes is its result.
         """
+        with ctx_state.use(self._state):
+            yield from Pool(at_once or AT_ONCE).imap_unordered(lambda name: (name, self._act(name, act)), names)
 
-        def run(name: str) -> tuple[str, T | HostError]:
-            if name in self._troubles:
-                return name, self._troubles[name]
-            connection = self._connections[name]
+    def follow(
+        self, names: Iterable[str], act: Callable[[str, SshConnection], Iterator[T]]
+    ) -> Iterator[tuple[str, T | HostError] | None]:
+        """Runs `act` for all the named hosts side by side, and yields what each gives as it comes, its trouble too; and
+        None where nothing came for a moment.
+        """
+        came: Queue[tuple[str, T | HostError]] = Queue(MOST_WAITING)
 
-            def run_act() -> T:
-                if (transport := connection._transport()) and not transport.is_active():
-                    connection.close()
-                try:
-                    return act(name, connection)
-                except HostError:
-                    # Some are paramiko's errors too, so that pyinfra takes them for trouble of ssh.
-                    raise
-                except (EOFError, SSHException) as error:
-                    why = f"the connection to {name} was lost ({reason(error)})"
-                    raise UnforeseenError(why, f"look again: jada status --limit {name}") from error
+        def pass_on(name: str, connection: SshConnection) -> None:
+            for each in act(name, connection):
+                came.put((name, each))
 
-            try:
-                return name, act_on(name, run_act)
-            except gevent.Timeout:
-                return name, HostError(f"{name} gave no answer in time")
+        def run(name: str) -> None:
+            if (trouble := self._act(name, pass_on)) is not None:
+                came.put((name, trouble))
 
         with ctx_state.use(self._state):
-            yield from Pool(at_once or AT_ONCE).imap_unordered(run, names)
+            running = [gevent.spawn(run, name) for name in names]
+            try:
+                while came.qsize() or not all(greenlet.dead for greenlet in running):
+                    try:
+                        yield came.get(timeout=IDLE)
+                    except Empty:
+                        yield None
+            finally:
+                gevent.killall(running, block=False)
+
+    def _act(self, name: str, act: Callable[[str, SshConnection], T]) -> T | HostError:
+        """The result for one host; a link that died since the last one is made anew."""
+        if name in self._troubles:
+            return self._troubles[name]
+        connection = self._connections[name]
+
+        def run_act() -> T:
+            if (transport := connection._transport()) and not transport.is_active():
+                connection.close()
+            try:
+                return act(name, connection)
+            except HostError:
+                # Some are paramiko's errors too, so that pyinfra takes them for trouble of ssh.
+                raise
+            except (EOFError, SSHException) as error:
+                why = f"the connection to {name} was lost ({reason(error)})"
+                raise UnforeseenError(why, f"look again: jada status --limit {name}") from error
+
+        try:
+            return act_on(name, run_act)
+        except gevent.Timeout:
+            return HostError(f"{name} gave no answer in time")
 
     def close(self) -> None:
         for name, connection in self._connections.items():

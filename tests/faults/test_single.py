@@ -199,7 +199,8 @@ def test_past_the_deadline_no_host_is_begun(rig: Rig) -> None:
     # The look alone takes longer: it waits for a model check that does not answer.
     rig.run("systemctl kill -s STOP jada-agent")
     try:
-        code, report, output = rig.upgrade()
+        # Such a host is changed by force alone.
+        code, report, output = rig.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--force")
     finally:
         rig.run("systemctl kill -s CONT jada-agent")
     assert (code, outcome(report)[0]) == (1, "not_started"), output

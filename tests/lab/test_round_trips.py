@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 HOST = "specialist-1"
+# The first host that is changed: it is asked for its endpoint and disks before.
+CANARY = "jada-agent"
 LOUD = "/etc/ssh/sshd_config.d/round-trips.conf"
 
 
@@ -75,7 +77,7 @@ def test_looking_takes_one_connection_and_one_command(lab: Lab, sshd: Sshd) -> N
 
 def test_a_dry_run_asks_the_clis_of_the_hosts_too(lab: Lab, sshd: Sshd) -> None:
     lab.jada("upgrade", "--to", "sonnet-4.6", "--dry-run")
-    assert sshd.counts() == on_every(lab, 1, 2)
+    assert sshd.counts() == {**on_every(lab, 1, 2), CANARY: (1, 3)}
 
 
 def test_finding_hosts_connects_to_none(lab: Lab, sshd: Sshd) -> None:
@@ -84,9 +86,11 @@ def test_finding_hosts_connects_to_none(lab: Lab, sshd: Sshd) -> None:
 
 
 def test_changing_takes_one_connection_and_one_command(lab: Lab, sshd: Sshd) -> None:
-    """A look to decide on, the transaction, and a look behind it; whether anything is to change or not."""
+    """A look to decide on, the transaction, and a look behind it; whether anything is to change or not. The canary is
+    asked before the transaction, which is a command more.
+    """
     lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
-    assert sshd.counts() == on_every(lab, 1, 1)
+    assert sshd.counts() == {**on_every(lab, 1, 1), CANARY: (1, 2)}
     sshd.forget()
     lab.jada("upgrade", "--to", "sonnet-4.6", "--yes")
     assert sshd.counts() == on_every(lab, 1, 1)
@@ -97,4 +101,4 @@ def test_changing_takes_one_connection_and_one_command(lab: Lab, sshd: Sshd) -> 
 
 def test_only_the_chosen_hosts_are_connected_to(lab: Lab, sshd: Sshd) -> None:
     lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", HOST, "--yes")
-    assert sshd.counts() == {**on_every(lab, 0, 0), HOST: (1, 1)}
+    assert sshd.counts() == {**on_every(lab, 0, 0), HOST: (1, 2)}

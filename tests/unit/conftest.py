@@ -111,8 +111,8 @@ def _forms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Holds every JSON that a command prints to the form that docs/schemas/ has for it."""
     as_text = console.json_text
 
-    def json_text(data: Any, ascii_only: bool = False) -> str:
-        text = as_text(data, ascii_only)
+    def json_text(data: Any, ascii_only: bool = False, indent: int | None = 2) -> str:
+        text = as_text(data, ascii_only, indent)
         checked(text)
         return text
 

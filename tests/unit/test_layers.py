@@ -20,7 +20,7 @@ ORDER = {
         {"cli/entry.py"},
         {"cli/main.py"},
         {"cli/commands"},
-        {"cli/report"},
+        {"cli/report", "cli/logs.py"},
         {"cli/rollout"},
         {"cli/drift"},
         {"cli/records", "cli/session.py", "cli/options.py"},
@@ -36,7 +36,7 @@ ORDER = {
     ),
     "inventory": (
         {"inventory/aws.py", "inventory/lab"},
-        {"inventory/discover.py", "inventory/pyinfra_groups.py", "inventory/access"},
+        {"inventory/discover.py", "inventory/conditions.py", "inventory/pyinfra_groups.py", "inventory/access"},
         {"inventory/fleet"},
         {"inventory/roles.py", "inventory/sources"},
         {"inventory/models.py", "inventory/tags.py", "inventory/cloud"},

@@ -14,6 +14,7 @@ from jada import Host, HostError
 from jada.cli import main, session
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
+from jada.tasks.probe import Probe
 from jada.tasks.state import State
 from tests.fakes import FakeEngine
 from tests.forms import checked
@@ -57,6 +58,7 @@ class Jada:
     fleet_file: Path
     engines: list[FakeEngine] = field(default_factory=list)
     answers: dict[str, Asked] = field(default_factory=dict)
+    probes: dict[str, Probe] = field(default_factory=dict)
 
     def __call__(self, *argv: str) -> Done:
         code = main.run(argv)
@@ -71,7 +73,7 @@ class Jada:
 
     @contextmanager
     def open_engine(self, fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FakeEngine]:
-        self.engines.append(FakeEngine(self.states, service=fleet.service, answers=self.answers))
+        self.engines.append(FakeEngine(self.states, service=fleet.service, answers=self.answers, probes=self.probes))
         assert {host.name for host in hosts} <= self.states.keys()
         try:
             yield self.engines[-1]

@@ -8,6 +8,7 @@ import pytest
 
 from jada import ConfigError, Model
 from jada.inventory import models
+from jada.inventory.models import Override
 
 SHIPPED = models.catalogue({})
 
@@ -37,7 +38,7 @@ def test_the_catalogue_is_well_formed() -> None:
 
 
 def test_fleet_yml_overrides_an_id_and_adds_models() -> None:
-    catalogue = models.catalogue({"sonnet-4.6": "claude-sonnet-4-6", "mine": "my/claude"})
+    catalogue = models.catalogue({"sonnet-4.6": Override("claude-sonnet-4-6"), "mine": Override("my/claude")})
     price = models.resolve("sonnet-4.6", SHIPPED)
     assert models.resolve("sonnet-4.6", catalogue) == Model(
         "sonnet-4.6", "claude-sonnet-4-6", price.input_price, price.output_price
@@ -45,6 +46,14 @@ def test_fleet_yml_overrides_an_id_and_adds_models() -> None:
     assert models.resolve("mine", catalogue) == catalogue[-1] == Model("mine", "my/claude")
     with pytest.raises(ConfigError):
         models.resolve("claude-sonnet-4.6", catalogue)
+
+
+def test_fleet_yml_overrides_the_least_version_of_the_cli() -> None:
+    catalogue = models.catalogue({"opus-5.5": Override(cli="2.1.300"), "mine": Override("my/claude", "2.1")})
+    model = models.resolve("opus-5.5", catalogue)
+    assert (model.id, model.cli) == ("claude-opus-5-5", "2.1.300")
+    assert models.resolve("mine", catalogue).cli == "2.1"
+    assert models.resolve("opus-5.5[1m]", models.catalogue({})).cli == "2.1.280"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +77,7 @@ def test_an_unlisted_id_passes_only_when_asked_for() -> None:
 
 
 def test_a_context_of_a_million_tokens_is_asked_for_behind_the_id() -> None:
-    catalogue = models.catalogue({"sonnet-4.6": "claude-sonnet-4-6", "long": "claude-opus-5[1m]"})
+    catalogue = models.catalogue({"sonnet-4.6": Override("claude-sonnet-4-6"), "long": Override("claude-opus-5[1m]")})
     price = models.resolve("sonnet-4.6", SHIPPED).input_price
     for name in ("sonnet-4.6[1m]", "claude-sonnet-4-6[1m]"):
         for unlisted in (False, True):
@@ -100,7 +109,7 @@ def test_the_vendors_own_spelling_is_written_as_it_is_typed(name: str, exact: st
 @pytest.mark.parametrize("name", ["my-claude-x", "claude-sonnet-46", "claude-sonnet-4-7[1m]"])
 def test_no_other_spelling_is_guessed_at(name: str) -> None:
     with pytest.raises(ConfigError):
-        models.resolve(name, models.catalogue({"mine": "my.claude.x"}))
+        models.resolve(name, models.catalogue({"mine": Override("my.claude.x")}))
 
 
 @pytest.mark.parametrize(

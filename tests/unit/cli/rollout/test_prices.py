@@ -15,6 +15,7 @@ from jada.cli.rollout.as_json import as_json
 from jada.cli.rollout.outcome import without_change
 from jada.cli.rollout.prices import with_prices
 from jada.cli.rollout.show import show_plan
+from jada.inventory.models import Override
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
@@ -30,7 +31,7 @@ def plans(host: Host) -> HostResults[Plan]:
 
 
 def test_it_is_told_once_for_the_hosts_that_it_is_the_same_for(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
-    priced = with_prices(plans(host), replace(FLEET, models={"opus-5": "claude-opus-5"}))
+    priced = with_prices(plans(host), replace(FLEET, models={"opus-5": Override("claude-opus-5")}))
     assert list(priced) == ["web-1", "off-1", "web-2"]
     show_plan("Upgrade f", priced)
     told = " ".join(capsys.readouterr().out.split())

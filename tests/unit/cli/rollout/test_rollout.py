@@ -226,7 +226,7 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
 
     def run(options: RolloutOptions) -> tuple[Exit, str]:
         code = run_rollout(
-            cast("FleetSession", session), REQUEST, planner, kind="upgrade", title="t", options=options, seen=states
+            cast("FleetSession", session), REQUEST, planner, kind="heal", title="t", options=options, seen=states
         )
         return code, capsys.readouterr().out
 

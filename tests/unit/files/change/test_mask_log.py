@@ -223,3 +223,55 @@ def test_settings_that_are_torn_hide_what_they_hold(awk: list[str]) -> None:
         torn = SETTINGS[:end]
         if "swordfish" in torn.split('"MY_WORD"')[-1]:
             assert "swordfish" not in mask("it is swordfish", awk, torn)
+
+
+def entries(*journal: str, awk: list[str], settings: str = "", environment: str = "") -> list[str]:
+    """The lines of these entries of `journalctl -o json`, as files/change/journal.sh has them masked."""
+    command = [awk[0], *awk[1:], "-v", "entries=yes"]
+    return mask("\n".join(journal) + "\n", command, settings, environment).split("\n")
+
+
+def entry(message: str | list[int] | None, **fields: str) -> str:
+    named = {"__REALTIME_TIMESTAMP": "1795668210821494", **fields, "MESSAGE": message}
+    return json.dumps(named, separators=(",", ":"), ensure_ascii=False)
+
+
+@each_awk
+def test_an_entry_is_told_with_its_time_model_and_release(awk: list[str]) -> None:
+    one = entry("hello", JADA_MODEL="claude-opus-5", JADA_RELEASE="20261124-120000-aaaa", SYSLOG_IDENTIFIER="agent")
+    assert entries(one, entry("a\n\nb"), awk=awk) == [
+        "1795668210821494 claude-opus-5 20261124-120000-aaaa agent: hello",
+        *(f"1795668210821494 - - {text}" for text in ("a", "", "b")),
+    ]
+
+
+@each_awk
+def test_no_message_passes_for_a_field(awk: list[str]) -> None:
+    nasty = entry('","JADA_MODEL":"claude-x","y":"', SYSLOG_IDENTIFIER="a\nb", JADA_RELEASE="x y")
+    assert entries(nasty, awk=awk) == ['1795668210821494 - - a: ","JADA_MODEL":"claude-x","y":"']
+
+
+@each_awk
+def test_an_entry_of_bytes_is_told_as_text(awk: list[str]) -> None:
+    coloured = "\x1b[32mgrün\x1b[0m\nnext"
+    numbers = list(coloured.encode())
+    assert entries(entry(numbers), entry(None), awk=awk)[:2] == [
+        "1795668210821494 - - \x1b[32mgrün\x1b[0m", "1795668210821494 - - next",
+    ]  # fmt: skip
+
+
+@each_awk
+def test_entries_are_masked_as_a_log_is(awk: list[str]) -> None:
+    message = 'says swordfish and leftmost"middle, password=hunter2\tok\nthe token is abc123'
+    (first, second) = entries(entry(message), awk=awk, settings=SETTINGS, environment=ENVIRONMENT)
+    for secret in ("swordfish", "middle", "hunter2", "abc123"):
+        assert secret not in first + second
+    assert "ok" in first
+
+
+@each_awk
+@pytest.mark.parametrize("flood", ["\\" * 40_000, '"' * 40_000, "a\n" * 20_000, "x" * 100_000, "swordfish " * 9_000])
+def test_a_long_entry_has_an_end_and_no_secret_at_it(awk: list[str], flood: str) -> None:
+    said = entries(entry(flood), awk=awk, settings=SETTINGS)
+    assert sum(map(len, said)) < 1_000_000
+    assert not any("swor" in line for line in said)

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from jada import Service
-from jada.tasks.transaction import as_service, half_of_root, half_of_user, question
+from jada.tasks.transaction import (
+    as_service,
+    endpoint_as_service,
+    half_of_root,
+    half_of_user,
+    probe_functions,
+    question,
+)
 
 # /bin/sh on Debian and Ubuntu, on Amazon Linux, and in small images.
 SHELLS = [words for words in (("dash",), ("bash", "--posix"), ("busybox", "sh")) if shutil.which(words[0])]
@@ -23,6 +30,8 @@ HALVES = {
     "user": half_of_user,
     "ask": lambda: half_of_root() + question(Service()),
     "service": as_service,
+    "probe": lambda: probe_functions(Service()),
+    "endpoint": endpoint_as_service,
 }
 _FRAME = re.compile(r"([A-Za-z][\w.]*\+?) (\d+)\n")
 # As look() and look_as_user() begin.

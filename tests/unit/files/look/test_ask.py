@@ -44,6 +44,7 @@ def ask(
     cli: str = "",
     edits: tuple[str, ...] = (),
     settings: str = "",
+    request: str = "",
     environment: Mapping[str, str] = {},
 ) -> tuple[str, str]:
     """What is printed, and the exit code, for a process of these words and variables."""
@@ -51,8 +52,8 @@ def ask(
     given = BETWEEN.join([*words, MARK, *(f"{name}={value}" for name, value in env.items()), ""])
     tree.file("given", given)
     (tree.root / "home").mkdir(exist_ok=True)
-    names = ("MARK", "COMM", "EXE", "CLI", "FOLDER", "FILE")
-    values = (MARK, comm, exe or f"{tree.root}/bin/claude", cli, f"{tree.root}/home", settings)
+    names = ("MARK", "COMM", "EXE", "CLI", "FOLDER", "FILE", "REQUEST")
+    values = (MARK, comm, exe or f"{tree.root}/bin/claude", cli, f"{tree.root}/home", settings, request)
     call = " ".join([*(f'"${name}"' for name in names), shlex.join(edits)])
     script = f'(ask_as_service {call} <given); echo "$?"'
     *lines, code = tree.run(script, half="service", **dict(zip(names, values, strict=True))).splitlines()
@@ -238,3 +239,28 @@ def test_whether_root_would_run_the_same_there(tree: Tree) -> None:
         if Path("/", name).exists():
             (tree.root / "proc/7/root" / name).symlink_to(f"/{name}")
     assert tree.run(same % 7, half="ask") == ""
+
+
+SYNTHETIC = '{"type":"assistant","message":{"id":"1","model":"<synthetic>","content":[]},"api_error_status":404}'
+RETRY = '{"type":"system","subtype":"api_retry","attempt":1,"error_status":529,"error":"overloaded"}'
+ANSWER = '{"type":"assistant","message":{"id":"1","model":"claude-x-1","content":[{"text":"\\"model\\":\\"y\\""}]}}'
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), [(ANSWER, "served claude-x-1"), (SYNTHETIC, "refused 404"), (RETRY, "refused 529")]
+)
+def test_one_real_request_tells_which_model_answered_or_how_it_was_refused(
+    tree: Tree, cli: Path, line: str, said: str
+) -> None:
+    tree.file("said", f"{INIT}\n{line}\n{ANSWER}\n")
+    cli.write_text(CLI.partition("printf '%s\\n' '{")[0] + 'cat "$ROOT/said"\n')
+    assert ask(tree, "claude", "--model", "old", "--agent=b", request="new") == (said, "0")
+    words = (tree.root / "argv").read_text().splitlines()
+    assert words[1] == "Say yes."
+    assert words[-5:] == ["--agent=b", "--model", "new", "--settings", NO_HOOKS]
+    assert "ANTHROPIC_BASE_URL" not in (tree.root / "env").read_text()
+
+
+@pytest.mark.usefixtures("cli")
+def test_a_request_without_an_answer(tree: Tree) -> None:
+    assert ask(tree, "claude", request="new") == ("", "76")

@@ -20,6 +20,7 @@ from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify, Webhook
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.models import Override
 from jada.inventory.roles import Role
 from jada.inventory.sources.ec2 import Ec2Source
 from jada.inventory.sources.lightsail import LightsailSource
@@ -46,7 +47,7 @@ sources:
 roles:
   orchestrator: {model: sonnet-4.6, tags: {role: orchestrator}, names: ["orch-*"]}
   specialist: {model: haiku-4.5}
-models: {sonnet-4.6: claude-sonnet-4-6}
+models: {sonnet-4.6: claude-sonnet-4-6, opus-5.5: {cli: 2.1.300}, mine: {id: my/claude, cli: "2.1"}}
 limits: {nofile: 65536}
 service: agent@1.service
 settings: /srv/settings.json
@@ -97,7 +98,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             Role("orchestrator", "sonnet-4.6", {"role": ("orchestrator",)}, ("orch-*",)),
             Role("specialist", "haiku-4.5"),
         ),
-        models={"sonnet-4.6": "claude-sonnet-4-6"},
+        models={
+            "sonnet-4.6": Override("claude-sonnet-4-6"),
+            "opus-5.5": Override(cli="2.1.300"),
+            "mine": Override("my/claude", "2.1"),
+        },
         limits=Limits(65536),
         service=Service(
             unit="agent@1.service",
@@ -329,6 +334,9 @@ WRONG = {
         "notify.sns",
         "the ARN of a standard SNS topic",
     ),
+    "a model without an id": (LEAST + "models: {mine: {cli: 2.1.0}}\n", 6, "models.mine", "lacks the key id"),
+    "a number for a version": (LEAST + "models: {opus-5: {cli: 2.1}}\n", 6, "models.opus-5.cli", "should be a text"),
+    "no version": (LEAST + "models: {opus-5: {cli: latest}}\n", 6, "models.opus-5.cli", "such as 2.1.280"),
     "few open files": (LEAST + "limits: {nofile: 10}\n", 6, "limits.nofile", "is 10: with fewer than 1024 open files"),
     "an infinite number": (LEAST + "settle: .inf\n", 6, "settle", "a whole number from 0"),
     "not a number": (LEAST + "settle: .nan\n", 6, "settle", "a whole number from 0"),

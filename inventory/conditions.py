@@ -1,0 +1,33 @@
+"""Asks clouds how the hosts of a fleet are, all regions side by side."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from jada import Host, JadaError
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.concurrency import map_concurrently
+from jada.inventory.sources.registry import SOURCES
+from jada.inventory.sources.source import Condition, Conditions
+
+
+def conditions(aws: Aws, hosts: Iterable[Host]) -> dict[str, Condition]:
+    """The conditions of the hosts by their names; none of one that no cloud knows, such as a static one.
+
+    Where a cloud can't be asked, that is said in place of an answer: no change hangs on a permission.
+    """
+    groups: dict[tuple[Conditions, str], list[Host]] = defaultdict(list)
+    for host in hosts:
+        if ask := SOURCES[host.provider].conditions:
+            groups[ask, host.region].append(host)
+    answers = map_concurrently(lambda group: group[0][0](aws, group[0][1], group[1]), list(groups.items()))
+    return {
+        host.name: _of(host, answer) for group, answer in zip(groups.values(), answers, strict=True) for host in group
+    }
+
+
+def _of(host: Host, answer: dict[str, Condition] | JadaError) -> Condition:
+    if isinstance(answer, JadaError):
+        return Condition(f"AWS could not be asked: {answer.message}", is_well=None)
+    return answer.get(host.id, Condition("AWS tells nothing of it", is_well=None))
