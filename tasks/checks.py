@@ -20,6 +20,7 @@ from jada.tasks.evidence import (
     speaks_for_process,
     started_by_current_release,
     strongest_evidence,
+    word_of,
 )
 from jada.tasks.release import Desired
 from jada.tasks.served import is_asked_for, is_same
@@ -294,7 +295,7 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
         return
     if model and speaks_for_process(state, process):
         if not is_asked_for(desired.model, model):
-            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, says its CLI {state.asked.version}")
+            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, {word_of(state.asked)}")
     elif model:
         where = effective.resolve(state, process.spec).winner.where
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model} from {where}")
@@ -328,7 +329,7 @@ def _asked(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model or not is_known(state) or is_asked_for(desired.model, state.asked.model):
         return
     if not any(True for check in (_model, shadowing_findings) for _ in check(state, desired)):
-        seen = f"{state.asked.model}, says its CLI {state.asked.version}"
+        seen = f"{state.asked.model}, {word_of(state.asked)}"
         yield Finding.of(codes.MODEL_SHADOWED, desired.model, seen)
 
 

@@ -300,7 +300,8 @@ def _process(root: Fields, fresh: ProcessSpec) -> Process | None:
     if not root.get("process.ticks") or "process.pid" not in root:
         return None
     ticks, pid = root.number("process.ticks"), root.number("process.pid")
-    speaker = root.number("speaker.pid") if root.get("speaker.ticks") else 0
+    spoke = root.number("speaker.ticks")
+    speaker = root.number("speaker.pid") if spoke else 0
     env, cwd = root.with_prefix("running.env."), root.get("running.cwd") or "/"
     is_wrapped = "running.wrapped" in root
     # What a script took away shows where it still runs; what systemd gave one that is gone is taken from the unit.
@@ -318,8 +319,9 @@ def _process(root: Fields, fresh: ProcessSpec) -> Process | None:
         hard=_limit(root.get("process.hard", "0")),
         spec=launch,
         speaker=speaker,
-        spoke=_born(root, root.number("speaker.ticks")) if speaker else 0.0,
+        spoke=_born(root, spoke) if speaker else 0.0,
         respawn=_again(fresh, launch, added, taken) if is_wrapped or speaker else None,
+        spoke_ticks=spoke if speaker else 0,
     )
 
 

@@ -191,6 +191,7 @@ class Process:
     `started` is Unix seconds, `ticks` its birth on the kernel's own clock. `spec` is that of the process that asks
     for a model: of `speaker`, begun at `spoke`, where the main one has started another for that (0: it is the same).
     `respawn` is how that one would be started again by what stands between it and systemd; None where nothing does.
+    `spoke_ticks` is its birth on the kernel's own clock.
     """
 
     pid: int
@@ -202,6 +203,7 @@ class Process:
     speaker: int = 0
     spoke: float = 0.0
     respawn: ProcessSpec | None = None
+    spoke_ticks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,15 @@ MIGRATIONS = (
         "ALTER TABLE drift_episode RENAME COLUMN mend TO fix",
         "ALTER TABLE drift_notice RENAME COLUMN found TO opened_at",
     ),
+    # 2: the last answer of each host's own CLI.
+    (
+        """
+        CREATE TABLE answer (
+            fleet TEXT NOT NULL, host TEXT NOT NULL, at REAL NOT NULL, fingerprint TEXT NOT NULL, model TEXT NOT NULL,
+            version TEXT NOT NULL, is_running INTEGER NOT NULL, error TEXT NOT NULL, PRIMARY KEY (fleet, host)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

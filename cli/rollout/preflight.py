@@ -15,11 +15,11 @@ def ask_first(session: FleetSession, plans: HostResults[Plan], is_dry_run: bool)
     and in a dry run.
     """
     service = session.engine.service
-    needed = is_dry_run or service.asks()
+    needed = is_dry_run or service.asks_first
     questions = {
         name: plan.question
         for name, plan in plans.ok.items()
-        if plan.question and service.asks(is_change=True) and (needed or plan.despite)
+        if plan.question and service.asks and (needed or plan.despite)
     }
     if not questions:
         return plans
@@ -32,6 +32,6 @@ def ask_first(session: FleetSession, plans: HostResults[Plan], is_dry_run: bool)
         if isinstance(answer, HostError):
             return answer
         # Where the service itself will say what it runs, it is no news that its CLI can't.
-        return with_answer(plan, answer) if answer.model or service.asks() else plan
+        return with_answer(plan, answer) if answer.model or service.asks_first else plan
 
     return HostResults({**plans, **{name: answered(name, plans.ok[name]) for name in answers}})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from jada import Exit, HostError, Service, UnforeseenError, attempt
 from jada.cli import signals
+from jada.cli.drift.asking import remember_answers
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
@@ -52,7 +53,7 @@ def run_rollout(
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
     as a whole, carries it out once it was agreed to, and records what happened, in `records` if they are open already.
     """
-    goes_on = options.yes and not options.dry_run and not session.engine.service.asks()
+    goes_on = options.yes and not options.dry_run and not session.engine.service.asks_first
     seen = seen or session.look(history=history, goes_on=goes_on)
     locked = _locked(seen, request, kind)
     if locked and not options.dry_run:
@@ -86,6 +87,7 @@ def run_rollout(
                 # However it ends here, what is known of hosts by then is written down, or told if it can't be.
                 with best_effort():
                     record.update(as_host_entries(request, plans, reports))
+        remember_answers(session, {name: report.state for name, report in reports.items() if report.state})
     reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports)
     models = {name: model_now(name, report, seen[name]) for name, report in reports.items()}
@@ -165,7 +167,7 @@ def _apply(name: str, connection: Connection, plan: Plan, status: bool, service:
     """Applies the change: its outcome, or an error if nobody knows. Raises HostError where surely nothing was done."""
     transaction = plan.transaction
     assert transaction is not None  # noqa: S101 - for the type checker
-    act = partial(connection.apply, transaction, status, service.asks(is_change=True))
+    act = partial(connection.apply, transaction, status, service.asks)
     outcome = attempt(name, act, "tell how its change ended")
     if isinstance(outcome, HostError) and not isinstance(outcome, UnforeseenError):
         raise outcome

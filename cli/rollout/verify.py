@@ -40,7 +40,7 @@ def verify(
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
         return HostResult(OUTCOMES[told.result], reason, log=told.log)
-    asking = partial(look, ask=service.asks(is_change=True))
+    asking = partial(look, ask=service.asks)
     seen: State | HostError = told.seen if told.seen else attempt(name, asking, LOOK_AGAIN)
     if isinstance(seen, HostError):
         # Whoever can spoil the question to its CLI says nothing of what runs.

@@ -118,7 +118,7 @@ def test_an_earlier_change_that_was_undone_first_is_planned_for_anew(
     recovered = Outcome(Result.RECOVERED, "undone", ())
     done = rolled(recovered, DONE)
     assert (done.exit, done.recorded) == (Exit.OK, {"web-1": HostOutcome.VERIFIED})
-    assert done.engine.connections["web-1"].log == ["apply", "look", "apply", "look"]
+    assert done.engine.connections["web-1"].log == ["apply", "look", "apply", "look", "ask"]
     again = rolled(recovered, recovered)
     assert (again.exit, again.recorded) == (Exit.ROLLED_BACK, {"web-1": HostOutcome.ROLLED_BACK})
     locked = rolled(recovered, after=host(running_transaction="bob@ops"))
@@ -183,7 +183,7 @@ def test_after_trouble_that_nobody_foresaw_a_look_tells_how_it_ended(
     """On a link of its own: here the host is on its earlier release still."""
     done = rolled(error)
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.UNPROVEN})
-    assert done.engine.connections["web-1"].log == ["apply", "close", "look"]
+    assert done.engine.connections["web-1"].log == ["apply", "close", "look", "ask"]
 
 
 @pytest.mark.parametrize("error", [HostError("web-1 is off"), *OTHERS])
