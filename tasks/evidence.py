@@ -119,7 +119,7 @@ def _all(state: State, process: Process) -> Iterator[Evidence]:
     if speaks_for_process(state, process):
         asked = state.asked
         yield Evidence(kind=Kind.ASKED, model=asked.model, version=asked.version, at=asked.at)
-    if not state.unseen:
+    if not state.unseen and not state.own_view:
         now = effective.resolve(state, process.spec)
         yield Evidence(kind=Kind.DERIVED, model=now.model, by=now.winner.where)
 
@@ -134,7 +134,7 @@ def speaks_for_process(state: State, process: Process) -> bool:
     desired = state.release.desired.model if state.release else ""
     if started_by_current_release(state) and is_asked_for(desired, state.asked.model):
         return True
-    return (process.spoke or process.started) + SAME_INSTANT >= effective.resolve(state, process.spec).changed
+    return process.began + SAME_INSTANT >= effective.resolve(state, process.spec).changed
 
 
 def is_known(state: State) -> bool:

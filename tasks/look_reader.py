@@ -26,6 +26,7 @@ from jada.tasks.state import (
     Folder,
     HistoryEntry,
     Login,
+    Member,
     ModelReport,
     OpenSession,
     Process,
@@ -141,6 +142,7 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck
         whole=frozenset(root.all("whole+")),
         asked=read_answer(root),
         served=_served(user, process),
+        own_view=tuple(dict.fromkeys(map(printable, root.all("own_view+")))),
     )
 
 
@@ -322,7 +324,18 @@ def _process(root: Fields, fresh: ProcessSpec) -> Process | None:
         spoke=_born(root, spoke) if speaker else 0.0,
         respawn=_again(fresh, launch, added, taken) if is_wrapped or speaker else None,
         spoke_ticks=spoke if speaker else 0,
+        members=tuple(_members(root)),
     )
+
+
+def _members(root: Fields) -> Iterator[Member]:
+    # An earlier start had ended by then, and the present one had not begun.
+    stood_still = root.number("unit.InactiveEnterTimestampMonotonic") / 1e6
+    for row in root.rows("member+", 4):
+        pid, ticks = whole(row[0], "member+"), whole(row[1], "member+")
+        # Ticks are rounded down.
+        is_left = (ticks + 1) / USER_HZ < stood_still
+        yield Member(pid, _born(root, ticks), _limit(row[2]), row[3] == "1", is_left)
 
 
 def _again(fresh: ProcessSpec, launch: ProcessSpec, added: Set[str], taken: Set[str]) -> ProcessSpec:
