@@ -189,9 +189,9 @@ def running_model(state: State) -> str:
         return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
     if speaks_for_process(state, state.process):
         return state.asked.model
-    if state.unseen or state.own_view:
-        return ""
     process, now = state.process, effective.resolve(state, state.process.spec)
+    if state.unseen or now.model == effective.UNKNOWN:
+        return ""
     if now.pinned or (process.speaker and process.began + SAME_INSTANT >= now.changed):
         return now.model
     if state.release and started_by_current_release(state) and (state.release.kind != "rollback" or not now.outranks):
@@ -281,7 +281,8 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     process, model = state.process, running_model(state)
     if process is None:
         return
-    if (state.unseen or state.own_view) and not model and strongest_evidence(state) is None:
+    is_hidden = state.unseen != "" or effective.resolve(state, process.spec).model == effective.UNKNOWN
+    if is_hidden and not model and strongest_evidence(state) is None:
         own = f", which sees other files than the host has at {state.own_view[0]}" if state.own_view else ""
         yield Finding.of(
             codes.MODEL_UNKNOWN,
@@ -294,7 +295,7 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     if report.by and not _answers(report.model, desired.model):
         seen = report.model or report.error or NO_MODEL
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
-    if report.by or state.unseen or model == desired.model or (state.own_view and not model):
+    if report.by or model == desired.model or (is_hidden and not model):
         return
     if model and speaks_for_process(state, process):
         if not is_asked_for(desired.model, model):

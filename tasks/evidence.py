@@ -119,8 +119,7 @@ def _all(state: State, process: Process) -> Iterator[Evidence]:
     if speaks_for_process(state, process):
         asked = state.asked
         yield Evidence(kind=Kind.ASKED, model=asked.model, version=asked.version, at=asked.at)
-    if not state.unseen and not state.own_view:
-        now = effective.resolve(state, process.spec)
+    if not state.unseen and (now := effective.resolve(state, process.spec)).model != effective.UNKNOWN:
         yield Evidence(kind=Kind.DERIVED, model=now.model, by=now.winner.where)
 
 

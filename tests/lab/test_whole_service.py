@@ -1,4 +1,4 @@
-"""All processes of a service count, on real units: left by a restart, with lower limits, or with a view of their own."""
+"""All processes of a service count, on real units: those a restart left, with lower limits, or a view of their own."""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from jada.tasks import checks
+from jada.tasks import checks, effective
 from jada.tasks.asked import Asked
 from jada.tasks.evidence import Kind, evidence_of
 from jada.tasks.served import Answers, Served
-from jada.tasks.state import Member, ModelReport, State
+from jada.tasks.state import Member, ModelReport, ProcessSpec, Settings, State
 
 Host = Callable[..., State]
 MODEL, OPUS = "claude-sonnet-4.6", "claude-opus-5"
@@ -96,6 +96,19 @@ def test_where_the_process_sees_other_files_nothing_is_derived(host: Host) -> No
     why = f"nothing tells that of process 300, which sees other files than the host has at {SETTINGS}"
     assert seen(state, "J112") == [why]
     assert codes(state) == ["J112"]
+
+
+def test_there_no_file_of_the_host_is_blamed_and_the_command_line_counts(host: Host) -> None:
+    managed = Settings("/etc/claude-code/managed-settings.json", text=f'{{"model": "{OPUS}"}}')
+    state = host(own_view=(SETTINGS,), layers=(managed,))
+    # A session by hand is none of the service's, and sees what the host has.
+    assert codes(state) == ["J110"]
+    start = effective.resolve(state, effective.next_start(state))
+    assert (start.model, start.winner.where) == (effective.UNKNOWN, f"other files than the host's, such as {SETTINGS}")
+    named = ProcessSpec(argv={"model": OPUS}, cwd="/srv")
+    pinned = host(**UNASKED, own_view=(SETTINGS,), process={"spec": named}, next_start=named)
+    assert checks.running_model(pinned) == OPUS
+    assert codes(pinned) == ["J103", "J105"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
-from jada.tasks.state import ModelReport, State
+from jada.tasks.state import Member, ModelReport, State
 from jada.tasks.transaction import Outcome, Result
 from tests.fakes import DONE, FakeEngine, Seen
 
@@ -156,6 +156,14 @@ def test_a_host_that_went_back_and_does_not_run_needs_somebody(
     done = rolled(Outcome(Result.RESTORED, "it crashed", ()), after=host(unit={"active": "failed"}))
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.ROLLBACK_FAILED})
     assert "rolled back, but it does NOT run. it crashed" in done.output
+
+
+def test_what_the_restarts_of_the_way_back_left_behind_is_told_and_is_no_service_that_does_not_run(
+    rolled: Callable[..., Rollout], host: Callable[..., State]
+) -> None:
+    left = (Member(200, 1.0, 1_048_576, False, True),)
+    done = rolled(Outcome(Result.RESTORED, "it crashed", ()), after=host(process={"members": left}))
+    assert (done.exit, done.recorded) == (Exit.ROLLED_BACK, {"web-1": HostOutcome.ROLLED_BACK})
 
 
 def test_a_mark_that_stays_on_a_read_only_disk_is_told_beside_the_way_back(
