@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
 
-from jada import Exit, HostError, Service, UnforeseenError, attempt
+from jada import Exit, HostError
 from jada.cli import signals
 from jada.cli.drift.asking import remember_answers
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
+from jada.cli.rollout.apply import Planner, apply_all
 from jada.cli.rollout.as_json import as_json
 from jada.cli.rollout.confirm import agree
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
@@ -24,17 +21,10 @@ from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, wi
 from jada.cli.rollout.preflight import ask_first
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_plan, show_reports
-from jada.cli.rollout.verify import verify
-from jada.cli.session import FleetSession, NotStartedError
+from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
-from jada.tasks.plan import Plan, Request
+from jada.tasks.plan import Request
 from jada.tasks.state import State
-from jada.tasks.transaction import Outcome, Result
-
-if TYPE_CHECKING:
-    from jada.tasks.engine import Connection
-
-Planner = Callable[[str, State], Plan]
 
 
 def run_rollout(
@@ -82,7 +72,7 @@ def run_rollout(
             with best_effort(not needed):
                 record.add(as_entry(request, kind, todo), as_host_entries(request, plans, reports))
             try:
-                _apply_all(session, todo, planner, history, options.verbose, reports)
+                apply_all(session, todo, planner, history, options.verbose, reports)
             finally:
                 # However it ends here, what is known of hosts by then is written down, or told if it can't be.
                 with best_effort():
@@ -121,54 +111,3 @@ def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) 
         return LockedError(f"{request.fleet} is locked: {holders}", f"jada unlock{forced}")
     err.print(f"[yellow]Locked[/] {escape(holders)}; going on because of --force")
     return None
-
-
-def _apply_all(
-    session: FleetSession,
-    todo: Mapping[str, Plan],
-    planner: Planner,
-    history: bool,
-    status: bool,
-    reports: dict[str, HostResult],
-) -> None:
-    """Changes the hosts, and puts into `reports` how it ended for each as soon as it has."""
-    service = session.engine.service
-
-    def change(name: str, connection: Connection) -> HostResult:
-        began = time.monotonic()
-        plan = todo[name]
-        _stop_here(name)
-        outcome = _apply(name, connection, plan, status, service)
-        if isinstance(outcome, Outcome) and outcome.result is Result.RECOVERED:
-            # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
-            plan = planner(name, connection.look(history))
-            _stop_here(name)
-            if plan.refusal or plan.lock:
-                return without_change(plan)
-            done = Outcome(Result.DONE, "", ())
-            outcome = _apply(name, connection, plan, status, service) if plan.transaction else done
-        report = verify(name, connection, plan, outcome, service, status)
-        return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
-
-    def keep(name: str, connection: Connection) -> HostResult:
-        reports[name] = change(name, connection)
-        return reports[name]
-
-    done = session.run_on_each("Changing hosts", todo, keep) if todo else {}
-    reports.update({name: without_change(end) if isinstance(end, HostError) else end for name, end in done.items()})
-
-
-def _stop_here(name: str) -> None:
-    if signals.stopped():
-        raise NotStartedError(f"{name} was not begun: jada was told to stop")
-
-
-def _apply(name: str, connection: Connection, plan: Plan, status: bool, service: Service) -> Outcome | HostError:
-    """Applies the change: its outcome, or an error if nobody knows. Raises HostError where surely nothing was done."""
-    transaction = plan.transaction
-    assert transaction is not None  # noqa: S101 - for the type checker
-    act = partial(connection.apply, transaction, status, service.asks)
-    outcome = attempt(name, act, "tell how its change ended")
-    if isinstance(outcome, HostError) and not isinstance(outcome, UnforeseenError):
-        raise outcome
-    return outcome

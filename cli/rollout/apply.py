@@ -1,0 +1,74 @@
+"""The changes of hosts, side by side: each is applied, and looked at once more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jada import HostError, Service, UnforeseenError, attempt
+from jada.cli import signals
+from jada.cli.rollout.outcome import HostResult, without_change
+from jada.cli.rollout.verify import verify
+from jada.cli.session import FleetSession, NotStartedError
+from jada.tasks.plan import Plan
+from jada.tasks.state import State
+from jada.tasks.transaction import Outcome, Result
+
+if TYPE_CHECKING:
+    from jada.tasks.engine import Connection
+
+Planner = Callable[[str, State], Plan]
+
+
+def apply_all(
+    session: FleetSession,
+    todo: Mapping[str, Plan],
+    planner: Planner,
+    history: bool,
+    status: bool,
+    reports: dict[str, HostResult],
+) -> None:
+    """Changes the hosts, and puts into `reports` how it ended for each as soon as it has."""
+    service = session.engine.service
+
+    def change(name: str, connection: Connection) -> HostResult:
+        began = time.monotonic()
+        plan = todo[name]
+        _stop_here(name)
+        outcome = _apply(name, connection, plan, status, service)
+        if isinstance(outcome, Outcome) and outcome.result is Result.RECOVERED:
+            # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
+            plan = planner(name, connection.look(history))
+            _stop_here(name)
+            if plan.refusal or plan.lock:
+                return without_change(plan)
+            done = Outcome(Result.DONE, "", ())
+            outcome = _apply(name, connection, plan, status, service) if plan.transaction else done
+        report = verify(name, connection, plan, outcome, service, status)
+        return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
+
+    def keep(name: str, connection: Connection) -> HostResult:
+        reports[name] = change(name, connection)
+        return reports[name]
+
+    done = session.run_on_each("Changing hosts", todo, keep) if todo else {}
+    reports.update({name: without_change(end) if isinstance(end, HostError) else end for name, end in done.items()})
+
+
+def _stop_here(name: str) -> None:
+    if signals.stopped():
+        raise NotStartedError(f"{name} was not begun: jada was told to stop")
+
+
+def _apply(name: str, connection: Connection, plan: Plan, status: bool, service: Service) -> Outcome | HostError:
+    """Applies the change: its outcome, or an error if nobody knows. Raises HostError where surely nothing was done."""
+    transaction = plan.transaction
+    assert transaction is not None  # noqa: S101 - for the type checker
+    act = partial(connection.apply, transaction, status, service.asks)
+    outcome = attempt(name, act, "tell how its change ended")
+    if isinstance(outcome, HostError) and not isinstance(outcome, UnforeseenError):
+        raise outcome
+    return outcome
