@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jada import HostError, JadaError
+from jada import HostError, HostKeyError, JadaError, OtherMachineError
 from jada.cli.records.model import AnswerEntry
 from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_database
 from jada.cli.results import HostResults, judge_each
@@ -88,5 +88,8 @@ def _is_news(state: State) -> bool:
 def _ask(connection: Connection) -> Asked:
     try:
         return connection.ask()
+    except (HostKeyError, OtherMachineError):
+        # Another machine answers there by now: nothing that was seen is to be told of it.
+        raise
     except HostError:
         return Asked(error="the question to it, or its answer, was lost")

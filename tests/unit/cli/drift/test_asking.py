@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jada import HostError, ModelCheck, Service
+from jada import HostError, HostKeyError, ModelCheck, OtherMachineError, Service
 from jada.cli.drift.asking import check_hosts, remember_answers
 from jada.cli.records.sqlite import open_records
 from jada.tasks.asked import Asked
@@ -154,6 +154,20 @@ def test_a_question_that_is_lost_is_a_reason_and_no_trouble_of_the_look(
     monkeypatch.setattr("tests.fakes.FakeConnection.ask", lost)
     hosts.check()
     assert hosts.asked.error == "the question to it, or its answer, was lost"
+
+
+@pytest.mark.parametrize("error", [HostKeyError("another key"), OtherMachineError("another machine")])
+def test_another_machine_than_the_one_that_was_looked_at_is_that_host_s_trouble(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, error: HostError
+) -> None:
+    def other(*_: object) -> Asked:
+        raise error
+
+    hosts.check()
+    hosts.change(boot="boot-2")
+    monkeypatch.setattr("tests.fakes.FakeConnection.ask", other)
+    hosts.check()
+    assert hosts.seen is error
 
 
 def test_an_answer_while_a_file_changed_is_not_kept(hosts: Hosts, host: Host) -> None:
