@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 LONGEST_KEPT = 24 * 3600
 
 
-def check_hosts(session: FleetSession, text: str = "Checking hosts") -> HostResults[State]:
-    """One look at every host, side by side, with what its service's own CLI says or, where that still stands, said."""
+def check_hosts(
+    session: FleetSession, text: str = "Checking hosts", names: Iterable[str] | None = None
+) -> HostResults[State]:
+    """One look at every host, or at those named, side by side, with what the CLI of each says or, where that still
+    stands, said.
+    """
     service = session.engine.service
     kept = _kept(session.fleet.name) if service.ask == "on-change" else {}
 
@@ -38,7 +42,7 @@ def check_hosts(session: FleetSession, text: str = "Checking hosts") -> HostResu
             return state
         return replace(state, asked=last.asked if stands(last, state, service.cli) else _ask(connection))
 
-    seen = session.run_on_each(text, (host.name for host in session.hosts), look)
+    seen = session.run_on_each(text, (host.name for host in session.hosts) if names is None else names, look)
     remember_answers(session, seen)
     return seen
 
