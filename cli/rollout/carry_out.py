@@ -103,9 +103,10 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
         err.print(f"{escape(rollout.title(number))}: changed; it bakes for {escape(told(seconds))}")
+        watch = partial(check_hosts, rollout.session, "Watching hosts")
         judged = bake(
-            rollout.request.id, touched, results, partial(check_hosts, rollout.session, "Watching hosts"), rollout.session.engine.service,
-            policy, seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
+            rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
+            seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
     return _by_word(rollout, number, judged) or _next(rollout, number, judged)
