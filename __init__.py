@@ -164,9 +164,9 @@ class ModelCheck:
     command: str = ""
 
 
-# When the service's own CLI is asked: in each look that judges a host; after changes, and in a check where the service
-# does not report its model; or never.
-ASK = ("always", "when-silent", "never")
+# When the service's own CLI is asked: in each look that judges a host; after changes, and in a check where something
+# changed since its last answer, or that is old; or never.
+ASK = ("always", "on-change", "never")
 # What may stand for the model that runs: what was observed, or what jada's table of settings derives too.
 PROOF = ("observed", "derived")
 
@@ -207,15 +207,19 @@ class Service:
     keep: int = 10
     projects: tuple[str, ...] = ()
     cli: str = ""
-    ask: str = "when-silent"
+    ask: str = "on-change"
     proof: str = "observed"
     telemetry: Telemetry = Telemetry()
 
-    def asks(self, is_change: bool = False) -> bool:
-        """True if the service's own CLI is asked which model it would ask for: in a check, or where `is_change`."""
-        if self.ask == "when-silent":
-            return is_change or self.model_check == ModelCheck()
-        return self.ask == "always"
+    @property
+    def asks(self) -> bool:
+        """True if the service's own CLI is asked at all which model it would ask for."""
+        return self.ask != "never"
+
+    @property
+    def asks_first(self) -> bool:
+        """True if it is asked before each change too: nothing else will prove the model, or it is asked always."""
+        return self.ask == "always" or (self.asks and self.model_check == ModelCheck())
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Service:

@@ -58,10 +58,6 @@ class FleetSession:
         names = (host.name for host in self.hosts)
         return self.run_on_each(text, names, lambda _, connection: connection.look(history, goes_on=goes_on, ask=ask))
 
-    def check(self) -> HostResults[State]:
-        """One look at every host to judge it by, which asks the service's own CLI where fleet.yml says so."""
-        return self.look("Checking hosts", ask=self.engine.service.asks())
-
     def run_on_each(
         self,
         text: str,

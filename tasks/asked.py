@@ -40,13 +40,15 @@ class Asked:
     """The model that the service's own CLI would ask for, and its version, by the word of its user; "" where unknown.
 
     `is_running` says that this CLI is a process of the service, so that its options are known; else it was only found.
-    `error` says why there is no answer. All empty: it was not asked.
+    `error` says why there is no answer. All empty: it was not asked. `at` is when it was, Unix seconds, where that was
+    before this look.
     """
 
     model: str = ""
     version: str = ""
     is_running: bool = False
     error: str = ""
+    at: float = 0.0
 
 
 def read_answer(root: Fields) -> Asked:

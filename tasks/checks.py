@@ -20,10 +20,11 @@ from jada.tasks.evidence import (
     speaks_for_process,
     started_by_current_release,
     strongest_evidence,
+    word_of,
 )
 from jada.tasks.release import Desired
 from jada.tasks.served import Fallbacks, Served, is_asked_for, is_same
-from jada.tasks.state import NO_LIMIT, File, OpenSession, State, UnitSetting
+from jada.tasks.state import NO_LIMIT, File, OpenSession, Process, State, UnitSetting
 
 # A service that systemd started again less than a minute ago is not settled (Restart= with the usual RestartSec=).
 JUST_RESTARTED = 60.0
@@ -34,6 +35,8 @@ NO_MODEL = "an answer without a model"
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
 MOST_UNREAD = 20
+# Processes that are told by their numbers.
+MOST_LEFT = 10
 # Findings of a service that does not run, or not for long.
 NOT_RUNNING = frozenset({codes.SERVICE_MISSING, codes.SERVICE_NOT_RUNNING, codes.SERVICE_RESTARTING})
 _OWNER = re.compile(r"[0-9]+:[0-9]+")
@@ -99,7 +102,7 @@ def findings(state: State, desired: Desired) -> tuple[Finding, ...]:
     of_user = () if state.unseen else (_settings, _model, _other_tiers, shadowing_findings, _hand_sessions)
     checks = (
         _interrupted, _damage, _service, *of_user, _running, _asked, _served, _fallbacks, _failing, _disagreeing,
-        _limit, _dropins, _files, _reload, _login_limit, _open_sessions, _start, _unseen, _unread,
+        _left, _limit, _dropins, _files, _reload, _login_limit, _open_sessions, _start, _unseen, _unread,
     )  # fmt: skip
     found = (finding for check in checks for finding in check(state, desired))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
@@ -193,16 +196,16 @@ def running_model(state: State) -> str:
     if state.process is None or state.report.model:
         desired = state.release.desired.model if state.release else ""
         return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
-    if state.unseen:
-        return ""
     if speaks_for_process(state, state.process):
         return state.asked.model
     process, now = state.process, effective.resolve(state, state.process.spec)
-    if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
+    if state.unseen or now.model == effective.UNKNOWN:
+        return ""
+    if now.pinned or (process.speaker and process.began + SAME_INSTANT >= now.changed):
         return now.model
     if state.release and started_by_current_release(state) and (state.release.kind != "rollback" or not now.outranks):
         return state.release.desired.model
-    return now.model if process.started + SAME_INSTANT >= now.changed else ""
+    return now.model if process.began + SAME_INSTANT >= now.changed else ""
 
 
 def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
@@ -300,11 +303,13 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     process, model = state.process, running_model(state)
     if process is None:
         return
-    if state.unseen and not model:
+    is_hidden = state.unseen != "" or effective.resolve(state, process.spec).model == effective.UNKNOWN
+    if is_hidden and not model and strongest_evidence(state) is None:
+        own = f", which sees other files than the host has at {state.own_view[0]}" if state.own_view else ""
         yield Finding.of(
             codes.MODEL_UNKNOWN,
             desired.model or "a model that is known",
-            f"nothing tells that of process {process.pid}",
+            f"nothing tells that of process {process.speaker or process.pid}{own}",
         )
     if not desired.model:
         return
@@ -312,11 +317,11 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     if report.by and not _answers(report.model, desired.model):
         seen = report.model or report.error or NO_MODEL
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
-    if report.by or state.unseen or model == desired.model:
+    if report.by or model == desired.model or (is_hidden and not model):
         return
     if model and speaks_for_process(state, process):
         if not is_asked_for(desired.model, model):
-            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, says its CLI {state.asked.version}")
+            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, {word_of(state.asked)}")
     elif model:
         where = effective.resolve(state, process.spec).winner.where
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model} from {where}")
@@ -324,8 +329,31 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
         yield Finding.of(
             codes.PROCESS_STALE,
             "a process started after the files that decide its model changed",
-            f"process {process.pid} is older than they are, and nothing tells which model it read",
+            _older(process, effective.resolve(state, process.spec).changed),
         )
+
+
+def _older(process: Process, changed: float) -> str:
+    clis = [member for member in process.present if member.is_cli]
+    older = [member for member in clis if member.started + SAME_INSTANT < changed]
+    which = f"process {process.pid} is"
+    if len(clis) > 1 and older:
+        which = f"{len(older)} of {len(clis)} processes of the Claude CLI are"
+    return f"{which} older than they are, and nothing tells which model was read"
+
+
+def _left(state: State, _: Desired) -> Iterator[Finding]:
+    """Finds processes that an earlier start of the service left behind: nothing tells what they run."""
+    process = state.process
+    if process is None or not process.left:
+        return
+    left, shown = process.left, " ".join(str(member.pid) for member in process.left[:MOST_LEFT])
+    more = " …" if len(left) > MOST_LEFT else ""
+    seen = (
+        f"{len(left)} of {len(process.members)} began before it, the oldest at {moment(left[0].started)}: {shown}{more}"
+    )
+    fix = codes.PROCESS_LEFT.fix.replace("UNIT", _word(state.unit.name)).replace("PIDS", shown)
+    yield Finding.of(codes.PROCESS_LEFT, f"processes of the present start of {state.unit.name} alone", seen, fix)
 
 
 def _answers(reported: str, model: str) -> bool:
@@ -350,7 +378,7 @@ def _asked(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model or not is_known(state) or is_asked_for(desired.model, state.asked.model):
         return
     if not any(True for check in (_model, shadowing_findings) for _ in check(state, desired)):
-        seen = f"{state.asked.model}, says its CLI {state.asked.version}"
+        seen = f"{state.asked.model}, {word_of(state.asked)}"
         yield Finding.of(codes.MODEL_SHADOWED, desired.model, seen)
 
 
@@ -416,8 +444,13 @@ def _disagreeing(state: State, _: Desired) -> Iterator[Finding]:
 
 
 def _limit(state: State, desired: Desired) -> Iterator[Finding]:
-    if desired.nofile and state.process and state.process.soft != desired.nofile:
-        seen = f"{state.process.soft} in /proc/{state.process.pid}/limits"
+    process = state.process
+    fewer = [member for member in process.present if member.soft < desired.nofile] if process else []
+    if desired.nofile and process and (fewer or process.soft != desired.nofile):
+        least = min(fewer, key=lambda member: member.soft) if process.soft == desired.nofile else process
+        seen = f"{least.soft} in /proc/{least.pid}/limits"
+        if len(process.present) > 1 and fewer:
+            seen += f"; fewer than that in {len(fewer)} of {len(process.present)} processes"
         yield Finding.of(codes.LIMIT_IN_FORCE, f"{desired.nofile} open files", seen)
     most = min(desired.nofile_requested, state.capacity.service)
     if desired.nofile and most > desired.nofile:

@@ -101,7 +101,7 @@ PROCESS_STALE = FindingCode(
     ERROR,
     "The process started before the files that decide its model last changed, and nothing shows what it read then: "
     "it is not the one the release started, and it is not asked (`model_check:` in fleet.yml). A running "
-    "process never takes up a changed file.",
+    "process never takes up a changed file. Of several processes of the Claude CLI, the oldest decides.",
     HEAL,
     Fix.HEAL,
 )
@@ -153,9 +153,10 @@ MODEL_UNKNOWN = FindingCode(
     "J112",
     "model-unknown",
     ERROR,
-    "Nothing tells which model the process uses: what its user owns could not be looked at (J411), and the service "
-    "does not say it (`model_check:` in fleet.yml).",
-    "see what the service's user does to its processes on HOST, or have the service say its model",
+    "Nothing tells which model the process uses: what its user owns could not be looked at (J411), or it sees other "
+    "files than the host (a chroot, or mounts of its own over the settings); and neither does the service say it "
+    "(`model_check:` in fleet.yml), nor could its own CLI be asked.",
+    "have the service say its model; or see what keeps the look from it on HOST: jada explain HOST",
     Fix.HAND,
 )
 MODEL_SERVED = FindingCode(
@@ -203,6 +204,16 @@ MODEL_UNPROVEN = FindingCode(
     "takes its model from, which explains and never proves. The host is not in sync, and not seen to have drifted "
     "either.",
     "have the service say its model (`model_check:` in fleet.yml); or live with it: `proof: derived` there",
+    Fix.HAND,
+)
+PROCESS_LEFT = FindingCode(
+    "J118",
+    "process-left",
+    ERROR,
+    "Processes of the service began before its present start, and that has not ended them (KillMode= of its unit, "
+    "say). A running process never takes up a changed file: they go on with the model and the limits that they began "
+    "with, and may answer for the service.",
+    "on HOST: kill PIDS; and see that a restart ends all of them: systemctl show -p KillMode -p SendSIGKILL UNIT",
     Fix.HAND,
 )
 MODEL_RETIRES = FindingCode(
@@ -331,7 +342,8 @@ LIMIT_IN_FORCE = FindingCode(
     "J301",
     "limit-in-force",
     ERROR,
-    "The process may open another number of files than the release gave it, whatever systemctl says.",
+    "The process may open another number of files than the release gave it, whatever systemctl says; or one that the "
+    "service has started may open fewer.",
     HEAL,
     Fix.HEAL,
 )

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 # In place of the model that the CLI uses when nothing names one: it depends on the CLI's version.
 DEFAULT = "the Claude CLI's own default"
-# In its place where the files of the service's user could not be looked at.
+# In its place where the files that decide it could not be looked at.
 UNKNOWN = "a model that is not known"
 
 FAMILIES = ("opus", "sonnet", "haiku")
@@ -103,7 +103,9 @@ def _once(work: Callable[[State], T]) -> Callable[[State], T]:
 
 def resolve(state: State, launch: ProcessSpec) -> Effective:
     """The model that a process with this launch asks for when it reads the files as they are now."""
-    return _resolve(state, launch, _known(state))
+    # No file outranks the command line.
+    hidden = state.own_view[0] if state.own_view and "model" not in launch.argv else ""
+    return _resolve(state, launch, _known(state), hidden)
 
 
 def files_of_process(state: State) -> list[Settings]:
@@ -151,11 +153,14 @@ def _known(state: State) -> _Known:
     )
 
 
-def _resolve(state: State, launch: ProcessSpec, known: _Known) -> Effective:
+def _resolve(state: State, launch: ProcessSpec, known: _Known, hidden: str = "") -> Effective:
+    """The effect of a launch; `hidden` is a file that decides it and may be another one than the look saw, or ""."""
     config, relocated_by, files = _reads(state, launch, known)
     slots = list(_slots(known, launch, files, config))
     if state.unseen:
         slots[-1] = _Slot(AT_END, UNKNOWN, f"what {state.user} owns, which could not be looked at")
+    if hidden:
+        slots.insert(0, _Slot(AT_END, UNKNOWN, f"other files than the host's, such as {hidden}"))
     winner = next(slot for slot in slots if slot.model and _first_of_group(slots, slot) is slot)
     chain = [Origin(slot.model, slot.where, _rejected_because(slots, slot, winner)) for slot in slots if slot.model]
     chain += _unread(state, files, relocated_by)
@@ -167,7 +172,8 @@ def _resolve(state: State, launch: ProcessSpec, known: _Known) -> Effective:
         model=DEFAULT if barred else override or model,
         winner=Origin(winner.model, winner.where),
         chain=tuple(chain),
-        outranks=winner.group < AT_FILE or (named != [] and named[0].where != f"model in {state.settings.path}"),
+        outranks=not hidden
+        and (winner.group < AT_FILE or (named != [] and named[0].where != f"model in {state.settings.path}")),
         pinned=winner.of_process,
         blocked_by=barred,
         replaced_by=replaced_by,

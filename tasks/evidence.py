@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import combinations
 
 from jada.tasks import effective
+from jada.tasks.asked import Asked
 from jada.tasks.served import is_asked_for, is_same
 from jada.tasks.state import Process, State
 
@@ -34,8 +35,8 @@ class Kind(StrEnum):
 class Evidence:
     """One thing that speaks for a model: of what `kind`, and what was seen.
 
-    Of served: `count` of so many `answers` since then, Unix seconds, were of this model. Of asked: the CLI's `version`.
-    Of reported and derived: `by` what.
+    Of served: `count` of so many `answers` since then, Unix seconds, were of this model. Of asked: the CLI's `version`,
+    and when it was asked (`at`), where that was before this look. Of reported and derived: `by` what.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class Evidence:
     since: float = 0.0
     version: str = ""
     by: str = ""
+    at: float = 0.0
 
     @property
     def is_proof(self) -> bool:
@@ -56,7 +58,7 @@ class Evidence:
         return {
             Kind.SERVED: f"{self.count} of {self.answers} answers since {moment(self.since)}",
             Kind.REPORTED: "reported by its model check",
-            Kind.ASKED: f"its CLI {self.version} asks for it",
+            Kind.ASKED: f"its CLI {self.version} {self._asks_for('it')}",
             Kind.DERIVED: f"derived from {self.by}, not observed",
         }[self.kind]
 
@@ -67,9 +69,17 @@ class Evidence:
             case Kind.REPORTED:
                 return f"its model check reports {self.model}"
             case Kind.ASKED:
-                return f"its CLI {self.version} asks for {self.model}"
+                return f"its CLI {self.version} {self._asks_for(self.model)}"
             case Kind.DERIVED:
                 return f"{self.model} is derived from {self.by}"
+
+    def _asks_for(self, model: str) -> str:
+        return f"asked for {model} at {moment(self.at)}" if self.at else f"asks for {model}"
+
+
+def word_of(asked: Asked) -> str:
+    """The words by which findings call the service's own CLI to witness."""
+    return f"its CLI {asked.version} said at {moment(asked.at)}" if asked.at else f"says its CLI {asked.version}"
 
 
 def moment(at: float) -> str:
@@ -107,9 +117,9 @@ def _all(state: State, process: Process) -> Iterator[Evidence]:
     if state.report.model:
         yield Evidence(kind=Kind.REPORTED, model=state.report.model, by=state.report.by)
     if speaks_for_process(state, process):
-        yield Evidence(kind=Kind.ASKED, model=state.asked.model, version=state.asked.version)
-    if not state.unseen:
-        now = effective.resolve(state, process.spec)
+        asked = state.asked
+        yield Evidence(kind=Kind.ASKED, model=asked.model, version=asked.version, at=asked.at)
+    if not state.unseen and (now := effective.resolve(state, process.spec)).model != effective.UNKNOWN:
         yield Evidence(kind=Kind.DERIVED, model=now.model, by=now.winner.where)
 
 
@@ -123,7 +133,7 @@ def speaks_for_process(state: State, process: Process) -> bool:
     desired = state.release.desired.model if state.release else ""
     if started_by_current_release(state) and is_asked_for(desired, state.asked.model):
         return True
-    return (process.spoke or process.started) + SAME_INSTANT >= effective.resolve(state, process.spec).changed
+    return process.began + SAME_INSTANT >= effective.resolve(state, process.spec).changed
 
 
 def is_known(state: State) -> bool:

@@ -32,6 +32,7 @@ OF_ROOT = (
     *("next_start.cwd", "next_start.argv+", "next_start.unset+", "unit.lacks+", "unit.sets+", "managed.changed+"),
     *("now", "uptime", "boot", "nr_open", "can_raise", "hard_pid1", "hard_login"),
     *("process.soft", "process.hard", "process.ticks", "speaker.ticks", "login.env.NAME"),
+    *("member+", "own_view+"),
     *("dropin.owner", "dropin.mode", "dropin.sha256", "limits.owner", "limits.mode", "limits.sha256"),
     *("report.size", "report.masked", "report.code", "report.http"),
     *("asked.by", "asked.size", "asked.masked", "asked.code"),

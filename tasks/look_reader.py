@@ -26,6 +26,7 @@ from jada.tasks.state import (
     Folder,
     HistoryEntry,
     Login,
+    Member,
     ModelReport,
     OpenSession,
     Process,
@@ -141,6 +142,7 @@ def _state(name: str, root: Fields, user: Fields, unseen: str, check: ModelCheck
         whole=frozenset(root.all("whole+")),
         asked=read_answer(root),
         served=_served(user, process),
+        own_view=tuple(dict.fromkeys(map(printable, root.all("own_view+")))),
     )
 
 
@@ -300,7 +302,8 @@ def _process(root: Fields, fresh: ProcessSpec) -> Process | None:
     if not root.get("process.ticks") or "process.pid" not in root:
         return None
     ticks, pid = root.number("process.ticks"), root.number("process.pid")
-    speaker = root.number("speaker.pid") if root.get("speaker.ticks") else 0
+    spoke = root.number("speaker.ticks")
+    speaker = root.number("speaker.pid") if spoke else 0
     env, cwd = root.with_prefix("running.env."), root.get("running.cwd") or "/"
     is_wrapped = "running.wrapped" in root
     # What a script took away shows where it still runs; what systemd gave one that is gone is taken from the unit.
@@ -318,9 +321,21 @@ def _process(root: Fields, fresh: ProcessSpec) -> Process | None:
         hard=_limit(root.get("process.hard", "0")),
         spec=launch,
         speaker=speaker,
-        spoke=_born(root, root.number("speaker.ticks")) if speaker else 0.0,
+        spoke=_born(root, spoke) if speaker else 0.0,
         respawn=_again(fresh, launch, added, taken) if is_wrapped or speaker else None,
+        spoke_ticks=spoke if speaker else 0,
+        members=tuple(_members(root)),
     )
+
+
+def _members(root: Fields) -> Iterator[Member]:
+    # An earlier start had ended by then, and the present one had not begun.
+    stood_still = root.number("unit.InactiveEnterTimestampMonotonic") / 1e6
+    for row in root.rows("member+", 4):
+        pid, ticks = whole(row[0], "member+"), whole(row[1], "member+")
+        # Ticks are rounded down.
+        is_left = (ticks + 1) / USER_HZ < stood_still
+        yield Member(pid, _born(root, ticks), _limit(row[2]), row[3] == "1", is_left)
 
 
 def _again(fresh: ProcessSpec, launch: ProcessSpec, added: Set[str], taken: Set[str]) -> ProcessSpec:

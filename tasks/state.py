@@ -190,12 +190,26 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A process of the unit's control group, with its soft limit of open files. `is_cli` says that it is called as the
+    Claude CLI is; `is_left` that it began before the unit's present start, which has not ended it.
+    """
+
+    pid: int
+    started: float
+    soft: int
+    is_cli: bool
+    is_left: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """The service's main process, or the first of its control group where systemd knows none.
 
     `started` is Unix seconds, `ticks` its birth on the kernel's own clock. `spec` is that of the process that asks
     for a model: of `speaker`, begun at `spoke`, where the main one has started another for that (0: it is the same).
     `respawn` is how that one would be started again by what stands between it and systemd; None where nothing does.
+    `spoke_ticks` is its birth on the kernel's own clock. `members` are all processes of the unit's control group.
     """
 
     pid: int
@@ -207,6 +221,23 @@ class Process:
     speaker: int = 0
     spoke: float = 0.0
     respawn: ProcessSpec | None = None
+    spoke_ticks: int = 0
+    members: tuple[Member, ...] = ()
+
+    @property
+    def present(self) -> tuple[Member, ...]:
+        """The processes of the service's present start."""
+        return tuple(member for member in self.members if not member.is_left)
+
+    @property
+    def left(self) -> tuple[Member, ...]:
+        """The processes that an earlier start of the service left behind, the oldest first."""
+        return tuple(sorted((member for member in self.members if member.is_left), key=lambda member: member.started))
+
+    @property
+    def began(self) -> float:
+        """The birth of the oldest process that asks for a model: each of the Claude CLI's may."""
+        return min([self.spoke or self.started, *(member.started for member in self.present if member.is_cli)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +318,8 @@ class State:
     `unseen` says why nothing is known of what the service's user says, "" where it is; and `damage` why the manifest of
     the current release can't be read: `release` is then made up from what else root has written there. `whole` are the
     ids of those releases whose snapshots are whole, with the history. `asked` is what the service's own CLI says, where
-    it was asked; `served` what its transcripts tell.
+    it was asked; `served` what its transcripts tell. `own_view` are files that are other ones for the process than for
+    the look, which is then no look at what decides its model.
     """
 
     user: str
@@ -328,6 +360,7 @@ class State:
     whole: Set[str] = frozenset()
     asked: Asked = field(default_factory=Asked)
     served: Served = field(default_factory=Served)
+    own_view: tuple[str, ...] = ()
 
     def other_than(self, meant: str) -> str:
         """The EC2 instance that was looked at, where it is clearly not the one that is meant, or ""."""

@@ -112,6 +112,7 @@ class Transaction:
             "KEEP": str(self.service.keep),
             "MOST_LOG": str(MOST_LOG),
             "MASK_LOG": _file("change/mask-log.awk"),
+            "LIMITS_AWK": _code("look/proc.awk") + _code("change/limits.awk"),
             "FORCE": "yes" if self.force else "",
             "RECOVER": self._recover(),
             "RECOVER_UNIT": _file("units/jada-recover.service")
@@ -197,7 +198,9 @@ def half_of_root() -> str:
     """Returns the part of a look that runs as root: functions, which by themselves look at nothing."""
     names = ("shared", "instance", "look", "unit", "process", "start", "owner", "answers", "sessions", "releases")
     scripts = "".join(_code(f"look/{name}.sh") for name in names)
-    programs = _programs("say", "mask", "mask-files", "environment", "kernel", "root-files", "report", "unit-sets")
+    programs = _programs(
+        "say", "mask", "mask-files", "environment", "proc", "kernel", "view", "root-files", "report", "unit-sets"
+    )
     return programs + assignments({"BETWEEN": BETWEEN}) + scripts
 
 

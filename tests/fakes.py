@@ -84,11 +84,12 @@ class FakeConnection:
         self._outcomes, self._after = list(outcomes), after
 
     def look(self, history: bool = False, status: bool = False, goes_on: bool = False, ask: bool = False) -> State:
-        self.log.append("look")
-        return self._state()
+        self.log += ["look", "ask"] if ask else ["look"]
+        state = self._state()
+        return state if ask else replace(state, asked=Asked())
 
     def ask(self, splices: Splices = ()) -> Asked:
-        self.log.append("ask")
+        self.log.append("ask alone")
         return self._answer or self._state().asked
 
     def probe(self, question: Question) -> Probe:

@@ -68,6 +68,7 @@ def drift(
     """
     # Not for completion, which wants the options alone.
     from jada.cli.drift import check, formats
+    from jada.cli.drift.asking import check_hosts
     from jada.cli.drift.evaluate import explain
 
     if as_json and github:
@@ -79,7 +80,7 @@ def drift(
     if since is not None:
         return check.history(load(fleet_file), since, as_json, role, limit)
     with open_session(fleet_file, role, limit) as session:
-        seen = session.check()
+        seen = check_hosts(session)
         report, unread = check.evaluate_fleet_anyway(session, seen, whole=role is None and limit is None)
     files = (
         (junit, formats.junit),

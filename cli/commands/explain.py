@@ -32,10 +32,12 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
       jada explain 'web-*' --json | jq '.hosts[] | {host, model: .next_start.model}'
     """
     # Not for completion, which wants the options alone.
+    from jada.cli.drift.asking import remember_answers
     from jada.cli.ui import explanation
 
     with open_session(fleet_file, None, host, limit_by=HOST) as session:
-        seen = session.look(ask=session.engine.service.asks(is_change=True))
+        seen = session.look(ask=session.engine.service.asks)
+        remember_answers(session, seen)
     if as_json:
         facts = judge_each(seen, explanation.explanation_dict)
         roles = {chosen.name: chosen.role or None for chosen in session.hosts}

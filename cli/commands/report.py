@@ -60,11 +60,12 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
       (umask 027; jada report --html /srv/www/fleet.html)     for the group to read, and for nobody else
     """
     # Not for completion, which wants the options alone.
+    from jada.cli.drift.asking import check_hosts
     from jada.cli.drift.check import evaluate_fleet, summary
     from jada.cli.report.page import html
 
     with open_session(fleet_file, role, limit) as session:
-        seen = judge_each(session.check(), _explainable)
+        seen = judge_each(check_hosts(session), _explainable)
         drift = evaluate_fleet(session, seen, whole=role is None and limit is None)
     words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
     write_file(file, html(_page(drift, seen.ok, since, " ".join(filter(None, words)))), for_all=False)

@@ -81,8 +81,11 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
       jada status -o wide                every column, however long the lines
       jada status --json | jq -r '.hosts[] | [.host, .model_running] | @tsv'
     """
+    # Not for completion, which wants the options alone.
+    from jada.cli.drift.asking import check_hosts
+
     with open_session(fleet_file, role, limit) as session:
-        seen = session.look()
+        seen = check_hosts(session, "Looking at hosts")
     roles = {host.name: host.role for host in session.hosts}
     today = datetime.now(UTC).date()
     facts = judge_each(seen, lambda name, state: _facts(state, session.fleet, roles[name], today))

@@ -76,6 +76,15 @@ MIGRATIONS = (
         """,
         "CREATE INDEX rollout_fleet ON rollout (fleet, release)",
     ),
+    # 3: the last answer of each host's own CLI.
+    (
+        """
+        CREATE TABLE answer (
+            fleet TEXT NOT NULL, host TEXT NOT NULL, at REAL NOT NULL, fingerprint TEXT NOT NULL, model TEXT NOT NULL,
+            version TEXT NOT NULL, is_running INTEGER NOT NULL, error TEXT NOT NULL, PRIMARY KEY (fleet, host)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from jada import Exit
 from jada.tasks import release
+from jada.tasks.asked import Asked
 from jada.tasks.release import REASON, ReleaseError, began, moment, printable
 
 # The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
@@ -219,6 +220,40 @@ class LockEntry:
     reason: str
     until: str
     before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerEntry:
+    """The last answer of a host's own CLI: `at` Unix seconds, and the `fingerprint` of what it was asked about."""
+
+    fleet: str
+    host: str
+    at: float
+    fingerprint: str
+    model: str
+    version: str
+    is_running: bool
+    error: str
+
+    @classmethod
+    def of(cls, fleet: str, host: str, at: float, fingerprint: str, asked: Asked) -> Self:
+        """The entry of an answer that was given now."""
+        return cls(
+            fleet=fleet,
+            host=host,
+            at=at,
+            fingerprint=fingerprint,
+            model=asked.model,
+            version=asked.version,
+            is_running=asked.is_running,
+            error=asked.error,
+        )
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(
+            model=self.model, version=self.version, is_running=bool(self.is_running), error=self.error, at=self.at
+        )
 
 
 def _outcome(value: Any) -> HostOutcome:

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jada import JadaError, natural
 from jada.cli.records.migrations import NewerError, migrate
-from jada.cli.records.model import OPEN, Entry, HostEntry, HostOutcome, LockEntry, RolloutEntry, RolloutStatus
+from jada.cli.records.model import (
+    OPEN,
+    AnswerEntry,
+    Entry,
+    HostEntry,
+    HostOutcome,
+    LockEntry,
+    RolloutEntry,
+    RolloutStatus,
+)
 from jada.cli.ui.console import err, escape
 from jada.tasks.release import ReleaseError, first_id
 
@@ -167,6 +176,16 @@ class Records:
             (fleet, _listed([outcome for outcome in HostOutcome if outcome.stands])),
         )
         return {entry.host: entry for entry in _usable(HostEntry.checked, rows)}
+
+    def add_answers(self, entries: Iterable[AnswerEntry]) -> None:
+        """Writes down the last answers of hosts' own CLIs. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            write(db, "answer", entries)
+
+    def answers(self, fleet: str) -> dict[str, AnswerEntry]:
+        """The last answer of each host's own CLI, by host name."""
+        rows = self._connection.execute("SELECT * FROM answer WHERE fleet = ?", (fleet,))
+        return {str(row["host"]): read(AnswerEntry, row) for row in rows}
 
     def _write(self, db: sqlite3.Connection, hosts: Iterable[HostEntry]) -> None:
         write(db, "result", [HostEntry.checked(asdict(host)) for host in hosts])

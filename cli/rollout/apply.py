@@ -68,7 +68,7 @@ def _apply(name: str, connection: Connection, plan: Plan, status: bool, service:
     """Applies the change: its outcome, or an error if nobody knows. Raises HostError where surely nothing was done."""
     transaction = plan.transaction
     assert transaction is not None  # noqa: S101 - for the type checker
-    act = partial(connection.apply, transaction, status, service.asks(is_change=True))
+    act = partial(connection.apply, transaction, status, service.asks)
     outcome = attempt(name, act, "tell how its change ended")
     if isinstance(outcome, HostError) and not isinstance(outcome, UnforeseenError):
         raise outcome

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from jada.cli import signals
+from jada.cli.drift.asking import check_hosts
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import best_effort
-from jada.cli.results import HostResults, judge_each
+from jada.cli.results import judge_each
 from jada.cli.rollout.apply import Planner, apply_all
 from jada.cli.rollout.bake import bake
 from jada.cli.rollout.outcome import HostResult, without_change
@@ -102,9 +103,10 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
         err.print(f"{escape(rollout.title(number))}: changed; it bakes for {escape(told(seconds))}")
+        watch = partial(check_hosts, rollout.session, "Watching hosts")
         judged = bake(
-            rollout.request.id, touched, results, partial(_look, rollout.session), rollout.session.engine.service,
-            policy, seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
+            rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
+            seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
     return _by_word(rollout, number, judged) or _next(rollout, number, judged)
@@ -183,8 +185,3 @@ def _sent_back(end: HostResult, why: str) -> HostResult:
     if end.outcome.ok:
         return replace(end, outcome=HostOutcome.ROLLED_BACK, detail=f"sent back: {why}")
     return replace(end, outcome=HostOutcome.ROLLBACK_FAILED, detail=f"not sent back ({end.detail}): {why}")
-
-
-def _look(session: FleetSession, names: Sequence[str]) -> HostResults[State]:
-    ask = session.engine.service.asks()
-    return session.run_on_each("Watching hosts", names, lambda _, connection: connection.look(ask=ask))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from jada import Exit, HostError, Service
 from jada.cli import signals
 from jada.cli.drift import notices
+from jada.cli.drift.asking import check_hosts
 from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults, judge_each, worst
 from jada.cli.rollout.bake import judge_baking, sleep_until
@@ -50,7 +51,7 @@ def guard(session: FleetSession, records: Records, seconds: int) -> Exit:
     in_a_row: Counter[str] = Counter()
     before: HostResults[State] = HostResults()
     while not signals.stopped():
-        seen = session.with_new_deadline().look("Watching hosts", ask=session.engine.service.asks())
+        seen = check_hosts(session.with_new_deadline(), "Watching hosts")
         failed = failed_hosts(before.ok, seen, session.engine.service)
         in_a_row = Counter({name: in_a_row[name] + 1 for name in failed})
         before = seen

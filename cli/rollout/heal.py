@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from jada import Exit, Host, HostError, Service
+from jada.cli.drift.asking import check_hosts
 from jada.cli.drift.check import evaluate_fleet, show
 from jada.cli.drift.evaluate import BESIDE, HostDrift, Status
 from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
@@ -34,7 +35,7 @@ def heal_hosts(
 ) -> Exit:
     """Heals the hosts of the fleet that --role and --limit leave."""
     session = replace(whole_fleet, hosts=choose(whole_fleet.fleet, whole_fleet.hosts, role, limit))
-    seen = session.check()
+    seen = check_hosts(session)
     known = {**seen, **_others(whole_fleet, session, seen)}
     report = evaluate_fleet(session, known, whole=False)
     rows = {row.host: row for row in report.hosts}

@@ -136,17 +136,17 @@ def _canaries(session: FleetSession, plans: HostResults[Plan], options: Prefligh
 
 def _questions(session: FleetSession, plans: HostResults[Plan], is_dry_run: bool) -> dict[str, Splices]:
     service = session.engine.service
-    needed = is_dry_run or service.asks()
+    needed = is_dry_run or service.asks_first
     return {
         name: plan.question
         for name, plan in plans.ok.items()
-        if plan.question is not None and service.asks(is_change=True) and (needed or plan.despite)
+        if plan.question is not None and service.asks and (needed or plan.despite)
     }
 
 
 def _about_versions(session: FleetSession, plans: HostResults[Plan], options: PreflightOptions) -> dict[str, Splices]:
     """The same questions to hosts that are asked for the version of their CLI alone: no other evidence tells that."""
-    if not session.engine.service.asks(is_change=True):
+    if not session.engine.service.asks:
         return {}
     names = plans.ok if options.only else _canaries(session, plans, options)
     return {name: plans.ok[name].question or () for name in names if options.models[name].cli}
@@ -168,7 +168,7 @@ def _answered(
         if isinstance(answer, HostError):
             return answer
         # Where the service itself will say what it runs, it is no news that its CLI can't.
-        return with_answer(plan, answer) if answer.model or session.engine.service.asks() else plan
+        return with_answer(plan, answer) if answer.model or session.engine.service.asks_first else plan
 
     return HostResults({**plans, **{name: answered(name, plans.ok[name]) for name in answers}})
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from jada import Exit, HostError, Tiers
 from jada.cli import signals
 from jada.cli.drift import notices
+from jada.cli.drift.asking import remember_answers
 from jada.cli.records.model import DECIDE, HostOutcome, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
@@ -53,7 +54,7 @@ def run_rollout(
     as a whole, carries it out by the policy once it was agreed to, and records what happened, in `records` if they are
     open already. An upgrade has a `preflight` before it.
     """
-    goes_on = options.yes and not options.dry_run and not session.engine.service.asks()
+    goes_on = options.yes and not options.dry_run and not session.engine.service.asks_first
     began = time.time()
     seen = seen or session.look(history=history, goes_on=goes_on)
     looked = began, time.time()
@@ -161,6 +162,7 @@ def finished(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
         end = carry_out(rollout, first, skip_bake)
     finally:
         rollout.progress.end(end.status, end.why)
+    remember_answers(rollout.session, {name: result.state for name, result in rollout.results.items() if result.state})
     if not rollout.progress.is_one:
         _notify(rollout, end)
     return end

@@ -40,7 +40,7 @@ def verify(
     if told.result is not Result.DONE:
         reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
         return HostResult(OUTCOMES[told.result], reason, log=told.log)
-    asking = partial(look, ask=service.asks(is_change=True))
+    asking = partial(look, ask=service.asks)
     seen: State | HostError = told.seen if told.seen else attempt(name, asking, LOOK_AGAIN)
     if isinstance(seen, HostError):
         # Whoever can spoil the question to its CLI says nothing of what runs.
@@ -78,8 +78,9 @@ def _verify_restored(name: str, plan: Plan, told: Outcome, look: Look) -> HostRe
         detail = f"{told.reason}; it says that it rolled back, but {judged.message}"
         return HostResult(HostOutcome.ROLLBACK_FAILED, detail, log=told.log)
     state, found = judged
-    # On a disk that became read-only its mark stays; the next change takes that away.
-    if any(finding.kind is not codes.TRANSACTION_CUT_OFF for finding in found):
+    # On a disk that became read-only its mark stays; the next change takes that away. What its restarts left behind is
+    # told, and is no service that does not run.
+    if any(finding.kind not in (codes.TRANSACTION_CUT_OFF, codes.PROCESS_LEFT) for finding in found):
         detail = f"rolled back, but it does NOT run. {told.reason}"
         return HostResult(HostOutcome.ROLLBACK_FAILED, detail, state, found, log=told.log)
     return HostResult(HostOutcome.ROLLED_BACK, told.reason, state, found, log=told.log)

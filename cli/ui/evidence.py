@@ -19,6 +19,7 @@ def evidence_as_json(evidence: Iterable[Evidence]) -> list[dict[str, str | int |
             "since": iso(piece.since) if piece.since else None,
             "cli_version": piece.version or None,
             "by": piece.by or None,
+            "asked_at": iso(piece.at) if piece.at else None,
         }
         for piece in evidence
     ]

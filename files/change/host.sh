@@ -160,9 +160,10 @@ place_of() { # RELEASE-FOLDER
 
 # All that is asked of systemd, in one call and read by the shell itself: a process more costs the host a few ms.
 read_unit() {
-    loaded='' active='' result='' pid=0 restarts='' needs_reload='' group=''
+    loaded='' active='' result='' pid=0 restarts='' needs_reload='' group='' stood_still=0
     # No here-document: some shells write those to a file, and the disk may be full. No value has a space.
-    for pair in $(systemctl show "$UNIT" --property=LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload,ControlGroup); do
+    for pair in $(systemctl show "$UNIT" --property="LoadState,ActiveState,Result,MainPID,NRestarts,NeedDaemonReload,\
+ControlGroup,InactiveEnterTimestampMonotonic"); do
         case $pair in
             LoadState=*) loaded=${pair#*=} ;;
             ActiveState=*) active=${pair#*=} ;;
@@ -171,6 +172,7 @@ read_unit() {
             NRestarts=*) restarts=${pair#*=} ;;
             NeedDaemonReload=*) needs_reload=${pair#*=} ;;
             ControlGroup=*) group=${pair#*=} ;;
+            InactiveEnterTimestampMonotonic=*) stood_still=${pair#*=} ;;
         esac
     done
     # Where systemd knows no main process (Type=oneshot, or one that forks), the first of its control group stands for it.
@@ -263,6 +265,17 @@ has_limit() {
         [ "$max $open $files" != "Max open files" ] || soft=$one
     done 2>/dev/null <"/proc/$pid/limits"
     [ "$soft" = "$NOFILE" ] || { why="the process may open ${soft:-?} files, not $NOFILE"; return 1; }
+    fewer=$(members | awk -v root= -v least="$NOFILE" -v stood_still="$stood_still" "$LIMITS_AWK")
+    [ -z "$fewer" ] || { why="$fewer processes of $UNIT may open fewer files than $NOFILE"; return 1; }
+}
+
+# The processes of the unit, one a line.
+members() {
+    echo "$pid"
+    for folder in "/sys/fs/cgroup/systemd$group" "/sys/fs/cgroup$group"; do
+        [ -n "$group" ] && [ -d "$folder" ] || continue
+        cat "$folder/cgroup.procs" "$folder"/*/cgroup.procs "$folder"/*/*/cgroup.procs 2>/dev/null
+    done
 }
 
 # --- the snapshot -----------------------------------------------------------------------------------------------

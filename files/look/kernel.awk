@@ -1,26 +1,14 @@
 # Says the kernel's limits and its clock of births, for the service's process `pid`, the one that asks for a model
-# (`speaker`) and this login's shell (`shell`), and what /etc/environment, read by pam_env(8) at each login, says of
-# models. Runs behind say.awk, with unit-sets.awk behind it: one process for both. Files are looked for below `root`.
-function first(file,   line) { getline line <(root file); close(root file); return line }
+# (`speaker`), all of the unit's (MEMBERS of the environment) and this login's shell (`shell`), and what /etc/environment,
+# read by pam_env(8) at each login, says of models. Runs behind say.awk and proc.awk, in one process with other programs.
 
-# Field 22 of proc_pid_stat(5), counted behind the command's closing bracket: in clock ticks since boot.
-function birth(of,   line) {
-    if (!(line = first("/proc/" of "/stat"))) return ""
-    sub(/.*\) /, "", line)
-    split(line, words, " ")
-    return words[20]
-}
-
-function soft_and_hard(of,   file, line) {
-    file = root "/proc/" of "/limits"
-    hard = ""
-    while ((getline line <file) > 0) if (sub(/^Max open files */, "", line)) {
-        split(line, words, " ")
-        soft = words[1]
-        hard = words[2]
+# One that ends meanwhile is not told.
+function say_members(   count, named, i, ticks, is_one) {
+    count = split(ENVIRON["MEMBERS"], named, "\n")
+    for (i = 1; i <= count; i++) if (named[i] && (ticks = birth(named[i])) && !has_ended) {
+        is_one = is_cli
+        if (soft_and_hard(named[i])) say("member+", named[i] "\n" ticks "\n" soft "\n" is_one)
     }
-    close(file)
-    return hard != ""
 }
 
 BEGIN {
@@ -36,6 +24,7 @@ BEGIN {
     if (pid > 0 && soft_and_hard(pid)) { say("process.soft", soft); say("process.hard", hard) }
     if (pid > 0) say("process.ticks", birth(pid))
     if (speaker != pid) say("speaker.ticks", birth(speaker))
+    say_members()
     while ((getline line <(root "/etc/environment")) > 0) {
         sub(/^[ \t]*(export[ \t]+)?/, "", line)
         if (line ~ /^ANTHROPIC_(DEFAULT_)?MODEL=/) {

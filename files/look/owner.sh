@@ -116,20 +116,41 @@ own_files() {
     done
 }
 
-# What awk says, all in one process (root-files.awk, kernel.awk, report.awk, unit-sets.awk).
-# reads: CHECK_URL uid files_to_say pid speaker units
+# What awk says, all in one process (root-files.awk, kernel.awk, view.awk, report.awk, unit-sets.awk).
+# reads: CHECK_URL uid files_to_say pid speaker members configs cwd SETTINGS MANAGED units
 # prints: release.manifest.json release.place release.result release.after release.previous held transaction
 #         historyN.manifest historyN.place historyN.result uptime boot nr_open can_raise hard_pid1 hard_login process.soft
-#         process.hard process.ticks speaker.ticks login.env.NAME report.size report.masked report.code report.http
-#         unit.sets+
+#         process.hard process.ticks speaker.ticks member+ own_view+ login.env.NAME report.size report.masked report.code
+#         report.http unit.sets+
 kernel_files_and_report() {
+    places=''
+    [ -z "$uid" ] || ! has_own_view || places_of_settings
     # shellcheck disable=SC2086 # a path a line
     set -- awk -v pid="$pid" -v speaker="$speaker" -v shell="$$" -v names="^($NAMES)=" -v root="$ROOT" \
         -v most_of_value="$MOST_OF_VALUE" -v most_of_answer="$MOST_OF_ANSWER" \
-        "$SAY_AWK$MASK_AWK$KERNEL_AWK$ROOT_FILES_AWK$REPORT_AWK$UNIT_SETS_AWK" $units
+        "$SAY_AWK$MASK_AWK$PROC_AWK$KERNEL_AWK$VIEW_AWK$ROOT_FILES_AWK$REPORT_AWK$UNIT_SETS_AWK" $units
     if [ -n "$uid" ] && [ -n "$CHECK_URL" ]; then
-        ask_url | head -c "$((MOST_OF_ANSWER + 100))" | FILES=$files_to_say "$@" answers=1 -
+        ask_url | head -c "$((MOST_OF_ANSWER + 100))" |
+            FILES=$files_to_say MEMBERS=$members PLACES=$places "$@" answers=1 -
     else
-        FILES=$files_to_say "$@" /dev/null
+        FILES=$files_to_say MEMBERS=$members PLACES=$places "$@" /dev/null
     fi 2>/dev/null
+}
+
+# Whether the process that asks for a model has mounts, or a root, of its own.
+# reads: speaker
+has_own_view() {
+    [ -e "$ROOT/proc/$speaker/ns/mnt" ] || return 1
+    # shellcheck disable=SC3013 # dash, bash and busybox know it
+    [ ! "$ROOT/proc/$speaker/ns/mnt" -ef "$ROOT/proc/self/ns/mnt" ] || [ ! "$ROOT/proc/$speaker/root/" -ef "$ROOT/" ]
+}
+
+# Where that process would look for what decides the model.
+# reads: SETTINGS MANAGED configs cwd
+# sets: places
+places_of_settings() {
+    places=$NL$SETTINGS$NL$MANAGED/managed-settings.json$NL$MANAGED/managed-settings.d
+    for config in $configs $cwd/.claude; do
+        places=$places$NL$config/settings.json$NL$config/settings.local.json$NL$config/agents
+    done
 }

@@ -8,7 +8,7 @@ unit() {
     loaded='' user='' pid=0 start='' fragment='' dropins='' unit_names='' group='' own_root='' program='' commands=''
     environment='' passed='' environment_files='' unset=''
     for line in $(systemctl show "$UNIT" --property="LoadState,LoadError,User,Type,MainPID,NRestarts,ActiveState,\
-SubState,Result,FragmentPath,DropInPaths,NeedDaemonReload,LimitNOFILESoft,TimeoutStopUSec,TimeoutStartUSec,\
+SubState,Result,InactiveEnterTimestampMonotonic,FragmentPath,DropInPaths,NeedDaemonReload,LimitNOFILESoft,TimeoutStopUSec,TimeoutStartUSec,\
 WorkingDirectory,Environment,PassEnvironment,EnvironmentFiles,UnsetEnvironment,ExecStart,ControlGroup,Names,\
 RootDirectory,RootImage"); do
         text=${line#*=}

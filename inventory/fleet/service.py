@@ -76,6 +76,12 @@ def _renamed(key: str) -> Callable[[Value], NoReturn]:
     return read
 
 
+def _ask(value: Value) -> str:
+    if value.text() == "when-silent":
+        raise value.error("is now on-change: its CLI is asked where something changed since its last answer")
+    return value.choice(ASK)
+
+
 def _url(value: Value) -> str:
     """The URL itself, which may hold a password, never gets into an error."""
     if not _URL.fullmatch(value.text()):
@@ -92,7 +98,7 @@ READERS: Readers = {
     "model_check": _model_check,
     "projects": _projects,
     "cli": _program,
-    "ask": lambda ask: ask.choice(ASK),
+    "ask": _ask,
     "proof": lambda proof: proof.choice(PROOF),
     "settle": lambda settle: settle.integer(0, 600),
     "keep": lambda keep: keep.integer(2, 1000),

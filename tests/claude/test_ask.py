@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import replace
 
@@ -92,6 +93,22 @@ def test_a_process_with_programs_of_its_own_is_not_entered(claude_lab: ClaudeLab
         asked = ask(host)
         assert asked.model == ""
         assert "of its own" in asked.error
+
+
+@pytest.mark.telling
+def test_an_answer_stands_until_what_it_was_given_on_changes(claude_lab: ClaudeLab) -> None:
+    host = of(claude_lab, "agent")
+    hosts.lay(host, BY_NAME["as released"])
+
+    def asked() -> tuple[str, bool]:
+        """The model that the CLI names, and whether it was asked before."""
+        (row,) = json.loads(claude_lab.jada("drift", "--json", "--limit", host.name))["hosts"]
+        (piece,) = (piece for piece in row["evidence"] if piece["kind"] == "asked")
+        return piece["model"], piece["asked_at"] is not None
+
+    assert [asked() for _ in range(3)] == [(DESIRED, False), (DESIRED, True), (DESIRED, True)]
+    machine.inside(host, f"echo '{{}}' >{host.home}/.claude/settings.local.json; systemctl restart jada-agent")
+    assert [asked() for _ in range(2)] == [(DESIRED, False), (DESIRED, True)]
 
 
 def test_a_service_without_a_process(claude_lab: ClaudeLab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,11 +69,17 @@ def test_sshd_tells_of_connections_and_commands(lab: Lab, sshd: Sshd) -> None:
     assert sshd.counts() == {**on_every(lab, 0, 0), HOST: (2, 2)}
 
 
-def test_looking_takes_one_connection_and_one_command(lab: Lab, sshd: Sshd) -> None:
+def test_looking_takes_one_connection_and_one_command(lab: Lab, sshd: Sshd, tmp_path: Path) -> None:
+    """The first look asks the CLI too; later ones go by its answer, until something that decides it has changed."""
+    env = {"XDG_STATE_HOME": str(tmp_path)}
     for argv, code in ((["status"], 0), (["drift"], 3)):
         sshd.forget()
-        lab.jada(*argv, exit_code=code)
+        lab.jada(*argv, exit_code=code, env=env)
         assert sshd.counts() == on_every(lab, 1, 1), argv
+    sshd.forget()
+    lab.run(HOST, "systemctl restart jada-agent")
+    lab.jada("status", env=env)
+    assert sshd.counts() == {**on_every(lab, 1, 1), HOST: (1, 2)}
 
 
 def test_a_dry_run_asks_the_clis_of_the_hosts_too(lab: Lab, sshd: Sshd) -> None:

@@ -11,7 +11,7 @@ from jada.tasks import frames as frames_module
 from jada.tasks.frames import LookError
 from jada.tasks.look_reader import read
 from jada.tasks.release import TEXT, Desired, Release
-from jada.tasks.state import INLINE, ModelReport, OpenSession, State
+from jada.tasks.state import INLINE, NO_LIMIT, ModelReport, OpenSession, State
 from tests.frames import OF_ROOT, OF_USER, Values, frames, packed, row
 
 UNIT = "jada-agent.service"
@@ -178,6 +178,25 @@ def test_times_are_from_the_kernels_clock() -> None:
     state = look()
     assert state.process is not None
     assert state.process.started == 5000.0 - (1000.0 - 900.0)
+
+
+def test_a_process_is_left_where_it_began_before_the_service_stood_still() -> None:
+    """In the very tick of the kernel's clock, it may be either."""
+    seen = {"unit.InactiveEnterTimestampMonotonic": "10005000", "process.pid": "7", "process.ticks": "1001"}
+    rows = (row("7 | 1001 | 1024 | 0"), row("8 | 1000 | unlimited | 1"), row("9 | 999 | 4096 | 0"))
+    process = look({**seen, "member+": rows}).process
+    assert process
+    assert [(member.pid, member.is_left, member.is_cli) for member in process.members] == [
+        (7, False, False),
+        (8, False, True),
+        (9, True, False),
+    ]
+    assert [member.pid for member in process.left] == [9]
+    assert [member.soft for member in process.present] == [1024, NO_LIMIT]
+    assert process.began == process.members[1].started
+    never = look({**seen, "unit.InactiveEnterTimestampMonotonic": "0", "member+": rows}).process
+    assert never
+    assert never.left == ()
 
 
 def test_a_fresh_start_has_the_last_value_and_where_it_is_set() -> None:

@@ -21,7 +21,7 @@ from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
-from jada.tasks.state import ModelReport, State
+from jada.tasks.state import Member, ModelReport, State
 from jada.tasks.transaction import Outcome, Result
 from tests.fakes import DONE, FakeEngine, Seen
 
@@ -118,7 +118,7 @@ def test_an_earlier_change_that_was_undone_first_is_planned_for_anew(
     recovered = Outcome(Result.RECOVERED, "undone", ())
     done = rolled(recovered, DONE)
     assert (done.exit, done.recorded) == (Exit.OK, {"web-1": HostOutcome.VERIFIED})
-    assert done.engine.connections["web-1"].log == ["apply", "look", "apply", "look"]
+    assert done.engine.connections["web-1"].log == ["apply", "look", "apply", "look", "ask"]
     again = rolled(recovered, recovered)
     assert (again.exit, again.recorded) == (Exit.ROLLED_BACK, {"web-1": HostOutcome.ROLLED_BACK})
     locked = rolled(recovered, after=host(running_transaction="bob@ops"))
@@ -158,6 +158,14 @@ def test_a_host_that_went_back_and_does_not_run_needs_somebody(
     assert "rolled back, but it does NOT run. it crashed" in done.output
 
 
+def test_what_the_restarts_of_the_way_back_left_behind_is_told_and_is_no_service_that_does_not_run(
+    rolled: Callable[..., Rollout], host: Callable[..., State]
+) -> None:
+    left = (Member(200, 1.0, 1_048_576, False, True),)
+    done = rolled(Outcome(Result.RESTORED, "it crashed", ()), after=host(process={"members": left}))
+    assert (done.exit, done.recorded) == (Exit.ROLLED_BACK, {"web-1": HostOutcome.ROLLED_BACK})
+
+
 def test_a_mark_that_stays_on_a_read_only_disk_is_told_beside_the_way_back(
     rolled: Callable[..., Rollout], host: Callable[..., State]
 ) -> None:
@@ -183,7 +191,7 @@ def test_after_trouble_that_nobody_foresaw_a_look_tells_how_it_ended(
     """On a link of its own: here the host is on its earlier release still."""
     done = rolled(error)
     assert (done.exit, done.recorded) == (Exit.FAILED, {"web-1": HostOutcome.UNPROVEN})
-    assert done.engine.connections["web-1"].log == ["apply", "close", "look"]
+    assert done.engine.connections["web-1"].log == ["apply", "close", "look", "ask"]
 
 
 @pytest.mark.parametrize("error", [HostError("web-1 is off"), *OTHERS])

@@ -30,7 +30,7 @@ def test_a_look_behind_the_change_needs_no_second_one(host: Callable[..., State]
     )
     assert connection.log == []
     assert verify("web-1", connection, upgrade, DONE, Service(), False).outcome is HostOutcome.VERIFIED
-    assert connection.log == ["look"]
+    assert connection.log == ["look", "ask"]
 
 
 @pytest.mark.parametrize(

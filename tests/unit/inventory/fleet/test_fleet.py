@@ -362,6 +362,8 @@ WRONG = {
     "settings in jada's own": (LEAST + "settings: /var/lib/jada/x.json\n", 6, "settings", "root's own files"),
     "a folder for settings": (LEAST + "settings: ~/x.json/\n", 6, "settings", "no / too many"),
     "all as a project": (LEAST + "projects: [/.]\n", 6, "projects[0]", "without . and .."),
+    "a word of an earlier jada": (LEAST + "ask: when-silent\n", 6, "ask", "is now on-change"),
+    "no time to ask at": (LEAST + "ask: on-chance\n", 6, "ask", "should be always or on-change or never"),
     "processes as a project": (LEAST + "projects: [~/a, /proc]\n", 6, "projects[1]", "root's own files"),
     "a model check of neither": (LEAST + "model_check: {}\n", 6, "model_check", "says neither"),
     "a model check of both": (LEAST + "model_check: {url: 'http://a/', command: a}\n", 6, "model_check", "says both"),
