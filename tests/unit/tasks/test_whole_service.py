@@ -128,6 +128,8 @@ def test_there_no_file_of_the_host_is_blamed_and_the_command_line_counts(host: H
                         first=NOW,
                         last=NOW,
                         tokens_in=1,
+                        written_to_cache=0,
+                        read_from_cache=0,
                         tokens_out=1,
                     ),
                 ),

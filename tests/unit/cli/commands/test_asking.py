@@ -39,6 +39,6 @@ def test_explain_and_changes_always_ask_and_leave_their_answers(
         assert asked("explain", "web-1") == ["look", "ask"]
     assert asked("drift", "--limit", "web-1") == ["look"]
     jada.states["web-1"] = host(asked=ANSWER, process={"soft": 1024})
-    assert asked("upgrade", "--limit", "web-1", "--yes") == ["look", "ask alone", "apply", "look", "ask"]
+    assert asked("upgrade", "--limit", "web-1", "--yes") == ["look", "ask alone", "probe", "apply", "look", "ask"]
     assert asked("drift", "--limit", "web-1") == ["look"]
     assert "asked_at" in jada("drift", "--json", "--limit", "web-1").out
