@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from jada import LONG_CONTEXT
@@ -13,6 +13,8 @@ from jada.tasks import codes, effective, paths
 from jada.tasks.codes import ERROR, NOTE, SEVERITIES, FindingCode, Fix
 from jada.tasks.evidence import (
     SAME_INSTANT,
+    Evidence,
+    Kind,
     disagreements,
     evidence_of,
     is_known,
@@ -30,6 +32,8 @@ JUST_RESTARTED = 60.0
 # Requests that fail are told of where one in so many did.
 LEAST_FAILING = 10
 NO_MODEL = "an answer without a model"
+# In the place of a model.
+NOT_TOLD = "a model that nothing tells"
 # systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
@@ -173,22 +177,38 @@ def unproven(state: State) -> Finding | None:
         why = f"its CLI could not be asked: {asked.error}"
     elif asked.model:
         why = f"its CLI {asked.version} would ask for {asked.model}, but is not seen to be what runs"
-    return Finding.of(codes.MODEL_UNPROVEN, "a model that is observed", f"{strongest.model}, {strongest.text}; {why}")
+    return Finding.of(codes.MODEL_UNPROVEN, "a model that is observed", f"{strongest}; {why}")
 
 
 def running_model(state: State) -> str:
-    """The model the process really runs, as far as can be known; "" when it can't.
+    """The model the process really runs, by the strongest evidence; "" where nothing tells."""
+    strongest = strongest_evidence(state)
+    desired = state.release.desired.model if state.release else ""
+    match strongest:
+        case None:
+            return ""
+        case Evidence(kind=Kind.DERIVED):
+            return _derived_model(state)
+        case Evidence(kind=Kind.SERVED, model=model) if is_same(desired, model):
+            return desired
+        case Evidence(kind=Kind.REPORTED, model=model) if _answers(model, desired):
+            return desired
+        case Evidence(model=model):
+            return model
 
-    Where nothing is known of the files that decide it, only the service itself can tell.
-    """
-    if state.process is None or state.report.model:
-        desired = state.release.desired.model if state.release else ""
-        return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
-    if state.unseen:
+
+def running_in_words(state: State) -> str:
+    """The model that runs, and the evidence of it."""
+    strongest, model = strongest_evidence(state), running_model(state)
+    return str(replace(strongest, model=model)) if strongest and model else NOT_TOLD
+
+
+def _derived_model(state: State) -> str:
+    """The model of the running process by jada's table, "" where it can't tell what the process read."""
+    process = state.process
+    if process is None or _is_table_wrong(state):
         return ""
-    if speaks_for_process(state, state.process):
-        return state.asked.model
-    process, now = state.process, effective.resolve(state, state.process.spec)
+    now = effective.resolve(state, process.spec)
     if now.pinned or (process.speaker and process.spoke + SAME_INSTANT >= now.changed):
         return now.model
     if state.release and started_by_current_release(state) and (state.release.kind != "rollback" or not now.outranks):
@@ -275,10 +295,10 @@ def _model(state: State, desired: Desired) -> Iterator[Finding]:
 
 
 def _running(state: State, desired: Desired) -> Iterator[Finding]:
-    process, model = state.process, running_model(state)
+    process, strongest = state.process, strongest_evidence(state)
     if process is None:
         return
-    if state.unseen and not model:
+    if state.unseen and strongest is None:
         yield Finding.of(
             codes.MODEL_UNKNOWN,
             desired.model or "a model that is known",
@@ -290,12 +310,20 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     if report.by and not _answers(report.model, desired.model):
         seen = report.model or report.error or NO_MODEL
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
-    if report.by or state.unseen or model == desired.model:
+    if report.by or state.unseen:
         return
-    if model and speaks_for_process(state, process):
-        if not is_asked_for(desired.model, model):
-            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, says its CLI {state.asked.version}")
-    elif model:
+    if speaks_for_process(state, process):
+        if not is_asked_for(desired.model, state.asked.model):
+            seen = f"{state.asked.model}, says its CLI {state.asked.version}"
+            yield Finding.of(codes.MODEL_RUNNING, desired.model, seen)
+        return
+    # What was served is judged by itself: jada's table is no match for that.
+    if strongest and strongest.is_proof:
+        return
+    model = _derived_model(state)
+    if model == desired.model:
+        return
+    if model:
         where = effective.resolve(state, process.spec).winner.where
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model} from {where}")
     else:
@@ -311,16 +339,36 @@ def _answers(reported: str, model: str) -> bool:
     return reported in (model, model.removesuffix(LONG_CONTEXT))
 
 
+def evidence_of_next_start(state: State) -> Evidence | None:
+    """The evidence of the model that a process started now would ask for; None where nothing tells."""
+    if asked := asked_of_next_start(state):
+        return Evidence(kind=Kind.ASKED, model=asked, version=state.asked.version)
+    if _is_table_wrong(state):
+        return None
+    fresh = effective.resolve(state, effective.next_start(state))
+    return Evidence(kind=Kind.DERIVED, model=fresh.model, by=fresh.winner.where)
+
+
 def asked_of_next_start(state: State) -> str:
     """The model that the service's own CLI would ask for in a process that is started now as the present one was.
 
     It is "" where another one would be, or nothing is known of that.
     """
-    process, start = state.process, effective.next_start(state)
+    process = state.process
     if process is None or not is_known(state):
         return ""
-    is_alike = (start.env, start.argv, start.cwd) == (process.spec.env, process.spec.argv, process.spec.cwd)
+    start, runs = effective.next_start(state), process.spec
+    # systemd gives the user's home to a process whose unit names none.
+    home = {"HOME": state.home}
+    is_alike = (home | start.env, start.argv, start.cwd) == (home | runs.env, runs.argv, runs.cwd)
     return state.asked.model if is_alike else ""
+
+
+def _is_table_wrong(state: State) -> bool:
+    """True if the service's own CLI was asked as the running process, and names another model than jada's table."""
+    if state.process is None or not is_known(state):
+        return False
+    return effective.resolve(state, state.process.spec).model not in (effective.DEFAULT, state.asked.model)
 
 
 def _asked(state: State, desired: Desired) -> Iterator[Finding]:

@@ -61,15 +61,7 @@ class Evidence:
         }[self.kind]
 
     def __str__(self) -> str:
-        match self.kind:
-            case Kind.SERVED:
-                return f"served by {self.model} in {self.count} of {self.answers} answers since {moment(self.since)}"
-            case Kind.REPORTED:
-                return f"its model check reports {self.model}"
-            case Kind.ASKED:
-                return f"its CLI {self.version} asks for {self.model}"
-            case Kind.DERIVED:
-                return f"{self.model} is derived from {self.by}"
+        return f"{self.model} ({self.text})"
 
 
 def moment(at: float) -> str:

@@ -14,7 +14,6 @@ from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
 from jada.tasks import checks
-from jada.tasks.evidence import strongest_evidence
 from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
 from jada.tasks.settings import Member, SettingsError, top_level_members
@@ -110,10 +109,8 @@ def _seen_running(state: State) -> str:
     process = state.process
     if process is None:
         return "no process"
-    strongest = strongest_evidence(state)
-    model = f"{checks.running_model(state)} ({strongest.text})" if strongest else "a model that is not known"
     age = max(0, state.now - process.started)
-    return f"runs {model}; pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
+    return f"runs {checks.running_in_words(state)}; pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
 
 
 def _evidence(state: State) -> Iterator[str]:

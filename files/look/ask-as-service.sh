@@ -31,17 +31,19 @@ ask_as_service() { # MARK COMM EXE CLI FOLDER SETTINGS OFFSET LENGTH INSERT
         case $by$word in path* | *"$mark") break ;; esac
         case $last in
             --settings) named=$word last=; continue ;;
+            --model | --setting-sources | --agent | --agents | --fallback-model | --plugin-dir)
+                set -- "$@" "$last" "$word"; last=; continue ;;
             --resume | -r) case $word in -*) ;; *) set -- "$@" "$last" "$word" ;; esac ;;
-            -*) set -- "$@" "$last" "$word"; last=; continue ;;
+            ?*) last=; continue ;;
         esac
         last=
         case $word in
             --settings=*) named=${word#*=} ;;
-            --settings | --model | --setting-sources | --agent | --agents | --fallback-model | --plugin-dir) last=$word ;;
-            --resume | -r) last=$word ;;
             --model=* | --setting-sources=* | --agent=* | --agents=* | --fallback-model=* | --plugin-dir=* | --resume=*)
                 set -- "$@" "$word" ;;
             --continue | -c | --fork-session | --bare | --safe-mode | --restricted) set -- "$@" "$word" ;;
+            --resume | -r) last=$word ;;
+            *) ! takes_word "$word" || last=$word ;;
         esac
     done
     hooks_off
