@@ -176,7 +176,7 @@ def unproven(state: State) -> Finding | None:
     if asked.error:
         why = f"its CLI could not be asked: {asked.error}"
     elif asked.model:
-        why = f"its CLI {asked.version} would ask for {asked.model}, but is not seen to be what runs"
+        why = f"its CLI {asked.version} would ask for {asked.model}, but does not run: its options are not known"
     return Finding.of(codes.MODEL_UNPROVEN, "a model that is observed", f"{strongest}; {why}")
 
 

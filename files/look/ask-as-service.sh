@@ -63,13 +63,13 @@ environment() {
             yes:PATH=*) path=${word#*=} ;;
             yes:HOME=*) home=${word#*=} ;;
             yes:CLAUDE_CONFIG_DIR=*) config=${word#*=} ;;
-            yes:ANTHROPIC_BASE_URL=* | yes:CLAUDE_CODE_OAUTH_TOKEN=* | yes:CLAUDE_CODE_USE_*=*) endpoint=own ;;
+            yes:ANTHROPIC_BASE_URL=* | yes:CLAUDE_CODE_USE_*=*) endpoint=own ;;
             yes:CLAUDE_CODE_EXTRA_BODY=*'"model"'*) exit "$OWN_BODY" ;;
         esac
     done
     : "${config:=$home/.claude}"
-    # Who has logged in there, or belongs to an organization, may get another model than others.
-    [ ! -e "$config/.credentials.json" ] && [ ! -e "$config/remote-settings.json" ] || endpoint=own
+    # Settings that an organization's server gave before count for the vendor's endpoint alone.
+    [ ! -e "$config/remote-settings.json" ] || endpoint=own
 }
 
 # The CLI that runs, also under node; else the one that the service would find; else the one that fleet.yml names.

@@ -201,6 +201,8 @@ def test_what_only_the_table_says_is_unproven(host: Host) -> None:
     assert found
     assert (found.code, "could not be asked: no Claude CLI was found" in found.actual) == ("J117", True)
     # One that was only found may be started with other options.
-    assert checks.unproven(host(**UNASKED, asked=asked(is_running=False)))
+    only_found = checks.unproven(host(**UNASKED, asked=asked(is_running=False)))
+    assert only_found
+    assert f"would ask for {MODEL}, but does not run: its options are not known" in only_found.actual
     # Nobody asked for a model.
     assert checks.unproven(host(**UNASKED, release={"desired": Desired("", 0)})) is None
