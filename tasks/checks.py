@@ -365,9 +365,11 @@ def asked_of_next_start(state: State) -> str:
 
 
 def _is_table_wrong(state: State) -> bool:
-    """True if the service's own CLI was asked as the running process, and names another model than jada's table."""
+    """True if the service's own CLI was asked as the running process, and names another model than jada's table, or does
+    not tell the one that it sends.
+    """
     if state.process is None or not is_known(state):
-        return False
+        return state.asked.is_untold
     return effective.resolve(state, state.process.spec).model not in (effective.DEFAULT, state.asked.model)
 
 

@@ -129,6 +129,7 @@ def test_where_the_cli_contradicts_the_table_that_is_no_word_for_another_start(h
     agrees = checks.evidence_of_next_start(host(asked=asked(), next_start=other))
     assert str(agrees) == f"{OPUS} (derived from ANTHROPIC_MODEL in x, not observed)"
     assert checks.evidence_of_next_start(host(asked=asked("claude-haiku-4.5"), next_start=other)) is None
+    assert checks.evidence_of_next_start(host(asked=Asked(error="x", is_untold=True))) is None
     # Of the process itself neither, once its files have changed.
     changed = {"settings": {"changed": NOW, "text": "{}"}, "result": (), **UNASKED}
     pinned = {"process": {"spec": other, "started": NOW - 90}}
