@@ -75,7 +75,15 @@ def test_the_line_in_which_it_names_its_model(tree: Tree) -> None:
 @pytest.mark.usefixtures("cli")
 def test_options_that_decide_the_model(tree: Tree) -> None:
     some, others = ["--model", "a"], ["--agent=b", "--setting-sources", "user", "-c", "--resume", "1", "--agents", "{}"]
-    left = ["--mcp-config", "f", "--resume", "--verbose", "a text with --model z", "--append-system-prompt", "--model=z"]
+    left = [
+        "--mcp-config",
+        "f",
+        "--resume",
+        "--verbose",
+        "a text with --model z",
+        "--append-system-prompt",
+        "--model=z",
+    ]
     left += ["--name", "--agent", "-n", "-c", "--allowed-tools", "--settings", "--system-prompt", "--resume"]
     ask(tree, "claude", *some, "--input-format", "stream-json", *others, "--bare", *left)
     assert argv(tree) == [*some, *others, "--bare", "--settings", NO_HOOKS]
