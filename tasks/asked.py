@@ -41,8 +41,8 @@ class Asked:
     """The model that the service's own CLI would ask for, and its version, by the word of its user; "" where unknown.
 
     `is_running` says that this CLI is a process of the service, so that its options are known; else it was only found.
-    `error` says why there is no answer. All empty: it was not asked. `is_untold` says that the running CLI sends what it
-    does not tell, or what is no id of a model, so that nothing but its answers shows it.
+    `error` says why there is no answer. All empty: it was not asked. `is_untold` says that the running CLI sends what
+    it does not tell, or what is no id of a model, so that nothing but its answers shows it.
     """
 
     model: str = ""

@@ -360,13 +360,13 @@ def asked_of_next_start(state: State) -> str:
     start, runs = effective.next_start(state), process.spec
     # systemd gives the user's home to a process whose unit names none.
     home = {"HOME": state.home}
-    is_alike = (home | start.env, start.argv, start.cwd) == (home | runs.env, runs.argv, runs.cwd)
+    is_alike = ({**home, **start.env}, start.argv, start.cwd) == ({**home, **runs.env}, runs.argv, runs.cwd)
     return state.asked.model if is_alike else ""
 
 
 def _is_table_wrong(state: State) -> bool:
-    """True if the service's own CLI was asked as the running process, and names another model than jada's table, or does
-    not tell the one that it sends.
+    """True if the service's own CLI was asked as the running process, and names another model than jada's table, or
+    does not tell the one that it sends.
     """
     if state.process is None or not is_known(state):
         return state.asked.is_untold

@@ -199,9 +199,10 @@ MODEL_UNPROVEN = FindingCode(
     "model-unproven",
     ERROR,
     "Nothing that was observed says which model the service runs: it does not say it (`model_check:` in fleet.yml), no "
-    "answers of it are on record, and its own CLI could not be asked. One that is only found, in its PATH or by `cli:`, "
-    "proves nothing: the service may start it with other options. What is left is jada's table of where the CLI takes "
-    "its model from, which explains and never proves. The host is not in sync, and not seen to have drifted either.",
+    "answers of it are on record, and its own CLI could not be asked. One that is only found, in its PATH or by "
+    "`cli:`, proves nothing: the service may start it with other options. What is left is jada's table of where the "
+    "CLI takes its model from, which explains and never proves. The host is not in sync, and not seen to have drifted "
+    "either.",
     "look again while its CLI runs, or once it has answered; or have the service say its model (`model_check:` in "
     "fleet.yml); or live with it: `proof: derived` there",
     Fix.HAND,

@@ -110,7 +110,8 @@ def _seen_running(state: State) -> str:
     if process is None:
         return "no process"
     age = max(0, state.now - process.started)
-    return f"runs {checks.running_in_words(state)}; pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
+    model = checks.running_in_words(state)
+    return f"runs {model}; pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
 
 
 def _evidence(state: State) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The configurations that jada is wrong about, by the test that fails, each with the reason; and those it knows nothing of."""
+"""The configurations that jada is wrong about, by the test that fails, or says nothing of, each with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def by_name(groups: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return {name: reason for reason, names in groups.items() for name in names}
 
 
-# What it works out from the host's files, as the table of docs/model-precedence.md has it, is told as derived, and is not so.
+# What it works out from the host's files, by the table of docs/model-precedence.md, is told as derived, and is wrong.
 OTHER_WORD = by_name(
     {
         "a mount over a file in a folder of the user's keeps root from asking, and the host's own file is another": (
