@@ -102,6 +102,8 @@ def test_what_is_asked_begins_no_more_processes_than_it_may(victim: Victim) -> N
     try:
         eventually(lambda: int(victim.root("pgrep -c -u agent -x sleep", check=False)) >= 600, "they do not begin")
         assert in_sandbox(victim, f"sh -c {shlex.quote(some.format(count=100))}") == "all of them\n"
-        assert "all" not in in_sandbox(victim, f"sh -c {shlex.quote(some.format(count=1000))}")
+        # The kernel counts those of the whole machine that the lab is on.
+        threads = int(victim.root("cut -d/ -f2 /proc/loadavg | cut -d' ' -f1"))
+        assert "all" not in in_sandbox(victim, f"sh -c {shlex.quote(some.format(count=threads + 300))}")
     finally:
         victim.root("systemctl stop many")
