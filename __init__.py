@@ -25,6 +25,11 @@ EXACT_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,499}}(?:{re.escape(LONG
 # and paragraph separators, the bidi controls, and lone surrogates.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+# A span of time as people write it, in options and in fleet.yml.
+SPAN = "a span of time such as 30s, 15m, 6h or 7d"
+_SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
 _NUMBERS = re.compile("([0-9]+)")
 
 # Open files that Linux gives a process that asks for nothing; root's own tools count on it.
@@ -40,6 +45,8 @@ class Exit(IntEnum):
     DRIFT = 3
     ROLLED_BACK = 4
     LOCKED = 5
+    # A person has to decide how it goes on.
+    PAUSED = 6
     # By Ctrl-C, as shells count it.
     STOPPED = 130
 
@@ -100,6 +107,12 @@ def attempt(host: str, act: Callable[[], T], doing: str = "judge what it saw the
         return trouble
 
 
+def span_seconds(text: str) -> int | None:
+    """The seconds of a span of time such as 15m; None where it is none."""
+    found = _SPAN.fullmatch(text)
+    return int(found[1]) * _SECONDS[found[2]] if found else None
+
+
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """The key that sorts names as people count them: web-2 before web-10."""
     # Every other part is a number; of two without leading zeros the longer one is the larger.
@@ -114,7 +127,8 @@ class Host:
     `user` is the ssh user ("" until fleet.yml or the cloud names one); `provider` is the source's key in fleet.yml
     (ec2, lightsail, static); `id` is the cloud's own id (i-0abc…, the Lightsail instance name), unique in `account` and
     `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name a host.
-    `instance` is the EC2 instance that has to answer. `trouble` is why jada does not even try to connect.
+    `instance` is the EC2 instance that has to answer. `zone` is the availability zone, "" where there is none.
+    `trouble` is why jada does not even try to connect.
     """
 
     name: str
@@ -129,6 +143,7 @@ class Host:
     account: str = ""
     own_name: str = ""
     instance: str = ""
+    zone: str = ""
     trouble: HostError | None = None
 
     @property

@@ -67,8 +67,9 @@ class FleetSession:
         text: str,
         names: Iterable[str],
         act: Callable[[str, Connection], T],
+        at_once: int | None = None,
     ) -> HostResults[T]:
-        """Does one thing on each named host, side by side, and shows how far it is.
+        """Does one thing on each named host, `at_once` of them side by side, and shows how far it is.
 
         Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotStartedError.
         Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
@@ -84,7 +85,7 @@ class FleetSession:
                 yield name
 
         with progress(text, len(todo)) as advance:
-            for name, result in self.engine.imap(in_time(), act):
+            for name, result in self.engine.imap(in_time(), act, at_once):
                 results[name] = result
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
@@ -99,10 +100,14 @@ class FleetSession:
         from jada.tasks.release import new_id
 
         now = datetime.now(UTC)
-        who = visible(f"{getpass.getuser()}@{socket.gethostname()}")
         at = now.isoformat(timespec="seconds")
         nofile = self.fleet.limits.nofile
-        return Request(new_id(now), self.fleet.name, who, at, nofile, restart, visible(reason), force)
+        return Request(new_id(now), self.fleet.name, operator(), at, nofile, restart, visible(reason), force)
+
+
+def operator() -> str:
+    """The person at this machine, as records and locks name them."""
+    return visible(f"{getpass.getuser()}@{socket.gethostname()}")
 
 
 def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:

@@ -45,8 +45,10 @@ class Engine(Protocol):
     @property
     def service(self) -> Service: ...
 
-    def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
-        """Runs `act` for the named hosts, side by side as far as it can, and yields each result as it comes.
+    def imap(
+        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+    ) -> Iterator[tuple[str, T | HostError]]:
+        """Runs `act` for the named hosts, no more than `at_once` side by side, and yields each result as it comes.
 
         A name is taken only when its turn has come. Whatever trouble one host makes is its result.
         """

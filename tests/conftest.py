@@ -110,7 +110,8 @@ class Lab:
 
     def json(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> dict[str, Any]:
         output = self.jada(*argv, "--json", exit_code=exit_code, env=env)
-        return checked(output[output.index("{") :])
+        # Behind it may stand what stderr told meanwhile.
+        return checked(output[output.index("{") : output.rindex("}") + 1])
 
     def reset(self) -> None:
         """Puts every host back to its first condition."""
@@ -141,8 +142,11 @@ class Lab:
 
 
 def bring_up(hosts: int = HOSTS) -> tuple[Machine, ...]:
-    """The lab of so many hosts, of the suite that is tested."""
-    return fleet.up(LAB, hosts, print, SUITE)
+    """The lab of so many hosts, of the suite that is tested; its fleet.yml changes all of them at once."""
+    machines = fleet.up(LAB, hosts, print, SUITE)
+    text = LAB.fleet_file.read_text()
+    LAB.fleet_file.write_text(re.sub("^rollout: .*$", "rollout: {waves: [100%]}", text, flags=re.M))
+    return machines
 
 
 def eventually(condition: Callable[[], bool], message: str = "it did not happen", seconds: float = 90) -> None:

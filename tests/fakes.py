@@ -40,6 +40,21 @@ def changed(state: State, transaction: Transaction) -> State:
     )
 
 
+class Clock:
+    """Time that passes only where somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+        self.slept = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+
+
 class FakeConnection:
     """One host: its looks see what `states` has for it, which its changes put there. `outcomes` are what these come to,
     one after the other, and `after` is what is seen once one was tried; without them the host does as it is told. Its
@@ -125,7 +140,9 @@ class FakeEngine:
         """The hosts on which a change was tried."""
         return [name for name, connection in self.connections.items() if "apply" in connection.log]
 
-    def imap(self, names: Iterable[str], act: Callable[[str, Connection], T]) -> Iterator[tuple[str, T | HostError]]:
+    def imap(
+        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+    ) -> Iterator[tuple[str, T | HostError]]:
         for name in names:
             yield name, act_on(name, lambda name=name: act(name, self.connections[name]))  # type: ignore[misc]
 

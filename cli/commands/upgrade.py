@@ -10,7 +10,7 @@ import click
 
 from jada import ConfigError, Exit, Model
 from jada.cli.options import host_options
-from jada.cli.rollout.options import RolloutOptions, rollout_options
+from jada.cli.rollout.options import Pace, RolloutOptions, pace_options, rollout_options
 from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.complete import model_names
 from jada.cli.ui.console import err, escape
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue.")
 @click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change.")
+@pace_options
 @rollout_options
 @host_options
 def upgrade(
@@ -40,6 +41,7 @@ def upgrade(
     restart: bool,
     reason: str,
     options: RolloutOptions,
+    pace: Pace,
     fleet_file: str | None,
     role: str | None,
     limit: str | None,
@@ -49,12 +51,18 @@ def upgrade(
     Each host is changed by one transaction that puts everything back by itself if any step fails. A host is done
     only when its service has settled and runs the new model; what settings.json says is not enough.
 
+    Hosts follow in waves, as `rollout:` in fleet.yml has them: one, then a tenth, half, and all. After each wave but
+    the last, those that were changed are watched for a while; where one fails, all of them go back at once, and no
+    other is touched.
+
     \b
     Examples:
       jada upgrade --to sonnet-4.6 --dry-run          the plan as a diff
       jada upgrade --to sonnet-4.6                    all hosts, asks first
       jada upgrade --to haiku-4.5 --role specialist   one role
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
+      jada upgrade --to opus-5 --waves 100%           all hosts at once
+      jada upgrade --to opus-5 --bake 10m             watch each wave for ten minutes
       jada upgrade                                    what fleet.yml asks of each role; says what it puts back
     """
     from jada.cli.rollout.run import run_rollout
@@ -62,6 +70,7 @@ def upgrade(
     from jada.tasks import plan
 
     with open_session(fleet_file, role, limit) as session:
+        policy = pace.of(session.fleet.rollout)
         desired = _desired_models(session, to, allow_unlisted)
         request = session.request(restart=restart, reason=reason)
 
@@ -85,6 +94,7 @@ def upgrade(
             kind="upgrade",
             title=f"Upgrade {session.fleet.name} to {', '.join(titles)}, release {request.id}",
             options=options,
+            policy=policy,
         )
 
 

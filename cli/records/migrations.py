@@ -65,6 +65,17 @@ MIGRATIONS = (
         "ALTER TABLE drift_episode RENAME COLUMN mend TO fix",
         "ALTER TABLE drift_notice RENAME COLUMN found TO opened_at",
     ),
+    # 2: rollouts in waves.
+    (
+        """
+        CREATE TABLE rollout (
+            release TEXT PRIMARY KEY, fleet TEXT NOT NULL, status TEXT NOT NULL, why TEXT NOT NULL,
+            wave INTEGER NOT NULL, baking INTEGER NOT NULL, values_json TEXT NOT NULL, asked TEXT NOT NULL,
+            asked_by TEXT NOT NULL, updated TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX rollout_fleet ON rollout (fleet, release)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

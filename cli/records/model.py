@@ -87,6 +87,25 @@ class HostOutcome(StrEnum):
         )
 
 
+class RolloutStatus(StrEnum):
+    """The status of a rollout. One that is PAUSED waits for somebody to decide.
+
+    One that is RUNNING may have been cut off, with the jada that carried it out.
+    """
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    ROLLED_BACK = "rolled_back"
+    ABORTED = "aborted"
+    # By a later change of the same fleet.
+    SUPERSEDED = "superseded"
+
+    @property
+    def label(self) -> str:
+        return self.value.replace("_", " ")
+
+
 _LABELS = {
     HostOutcome.IN_PROGRESS: "in progress or cut off",
     HostOutcome.UNPROVEN: "changed but not seen to run",
@@ -155,6 +174,37 @@ class HostEntry:
             model_after=printable(values["model_after"]),
             seconds=seconds if isinstance(seconds, int | float) and isfinite(seconds) else 0.0,
         )
+
+
+OPEN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+# What somebody may want of a rollout that another jada carries out.
+PAUSE, PROMOTE, ABORT = "pause", "promote", "abort"
+DECIDE = "jada resume (watch its hosts again, then go on), jada promote (go on at once) or jada abort (all go back)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutEntry:
+    """A rollout in waves, and how far it is: in `wave`, from 0, and whether that bakes.
+
+    `values_json` is all that is needed to go on with it. `asked` is what `asked_by` wants of whoever carries it out:
+    pause, promote, abort, or "". `updated` is ISO 8601 UTC.
+    """
+
+    release: str
+    fleet: str
+    status: str
+    why: str
+    wave: int
+    baking: int
+    values_json: str
+    asked: str
+    asked_by: str
+    updated: str
+
+    @property
+    def is_open(self) -> bool:
+        """True if it has not come to its end."""
+        return self.status in OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

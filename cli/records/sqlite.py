@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jada import JadaError, natural
 from jada.cli.records.migrations import NewerError, migrate
-from jada.cli.records.model import Entry, HostEntry, HostOutcome, LockEntry
+from jada.cli.records.model import OPEN, Entry, HostEntry, HostOutcome, LockEntry, RolloutEntry, RolloutStatus
 from jada.cli.ui.console import err, escape
 from jada.tasks.release import ReleaseError, first_id
 
@@ -87,6 +87,51 @@ class Records:
         )
         return [read(LockEntry, row) for row in rows]
 
+    def begin_rollout(self, entry: RolloutEntry) -> None:
+        """Writes down a rollout in waves, which supersedes those of its fleet that are open. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            self._end_rollouts(db, entry.fleet, RolloutStatus.SUPERSEDED, f"by release {entry.release}")
+            write(db, "rollout", [entry])
+
+    def end_rollouts(self, fleet: str, status: RolloutStatus, why: str) -> None:
+        """Writes down that the rollouts of a fleet that are open have come to their end. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            self._end_rollouts(db, fleet, status, why)
+
+    def advance(self, release: str, status: RolloutStatus, why: str, wave: int, is_baking: bool) -> None:
+        """Writes down how far a rollout is, if it has not come to its end meanwhile. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            db.execute(
+                "UPDATE rollout SET status = ?, why = ?, wave = ?, baking = ?, updated = ? "
+                "WHERE release = ? AND status IN (?, ?)",
+                (status, why, wave, is_baking, _now(), release, *OPEN),
+            )
+
+    def ask(self, release: str, verb: str, by: str) -> None:
+        """Writes down what somebody wants of whoever carries a rollout out; "" once that was done. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            db.execute("UPDATE rollout SET asked = ?, asked_by = ? WHERE release = ?", (verb, by, release))
+
+    def rollout(self, release: str) -> RolloutEntry | None:
+        """The rollout of that release. Raises JadaError."""
+        with _jada_errors():
+            row = self._connection.execute("SELECT * FROM rollout WHERE release = ?", (release,)).fetchone()
+        return read(RolloutEntry, row) if row else None
+
+    def rollouts(self, fleet: str, last: int) -> list[RolloutEntry]:
+        """The last rollouts in waves of a fleet, the newest first. Raises JadaError."""
+        with _jada_errors():
+            rows = self._connection.execute(
+                "SELECT * FROM rollout WHERE fleet = ? ORDER BY release DESC LIMIT ?", (fleet, last)
+            )
+            return [read(RolloutEntry, row) for row in rows]
+
+    def _end_rollouts(self, db: sqlite3.Connection, fleet: str, status: RolloutStatus, why: str) -> None:
+        db.execute(
+            "UPDATE rollout SET status = ?, why = ?, updated = ? WHERE fleet = ? AND status IN (?, ?)",
+            (status, why, _now(), fleet, *OPEN),
+        )
+
     def since(self, fleet: str, moment: datetime) -> list[Entry]:
         """The entries of a fleet made since then, the oldest first."""
         rows = self._connection.execute(
@@ -139,6 +184,10 @@ def write(db: sqlite3.Connection, table: str, values: Iterable[D]) -> None:
 def read(kind: type[D], row: sqlite3.Row) -> D:
     """A value whose fields are columns of the row."""
     return kind(**{field.name: row[field.name] for field in fields(kind)})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _listed(words: Collection[str] | None) -> str | None:

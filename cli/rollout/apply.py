@@ -30,8 +30,9 @@ def apply_all(
     history: bool,
     status: bool,
     reports: dict[str, HostResult],
+    at_once: int | None = None,
 ) -> None:
-    """Changes the hosts, and puts into `reports` how it ended for each as soon as it has."""
+    """Changes the hosts, `at_once` of them side by side, and puts into `reports` how it ended for each once it has."""
     service = session.engine.service
 
     def change(name: str, connection: Connection) -> HostResult:
@@ -54,7 +55,7 @@ def apply_all(
         reports[name] = change(name, connection)
         return reports[name]
 
-    done = session.run_on_each("Changing hosts", todo, keep) if todo else {}
+    done = session.run_on_each("Changing hosts", todo, keep, at_once) if todo else {}
     reports.update({name: without_change(end) if isinstance(end, HostError) else end for name, end in done.items()})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from jada import Exit, HostError, attempt
 from jada.cli import signals
-from jada.cli.records.model import HostOutcome
+from jada.cli.records.model import HostOutcome, RolloutStatus
 from jada.cli.results import worst
 from jada.cli.session import NotStartedError
 from jada.tasks import checks
@@ -29,7 +29,10 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class HostResult:
-    """One host's part in a rollout. `state` is what the last look saw, if there was one."""
+    """One host's part in a rollout. `state` is what the last look saw, if there was one.
+
+    `is_unknown` tells of a host on which nothing says what runs from one on which another thing runs.
+    """
 
     outcome: HostOutcome
     detail: str = ""
@@ -38,13 +41,19 @@ class HostResult:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     log: tuple[str, ...] = ()
+    is_unknown: bool = False
 
 
-def exit_code(reports: Mapping[str, HostResult]) -> Exit:
-    """One code for all: that hosts were not begun because of Ctrl-C comes first, whatever became of the others."""
+def exit_code(reports: Mapping[str, HostResult], status: RolloutStatus = RolloutStatus.DONE) -> Exit:
+    """One code for all: that it was ended by Ctrl-C comes first, whatever became of the hosts that were begun."""
     outcomes = {report.outcome for report in reports.values()}
-    if signals.stopped() and HostOutcome.NOT_STARTED in outcomes:
+    if signals.stopped() and (status is RolloutStatus.PAUSED or HostOutcome.NOT_STARTED in outcomes):
         return Exit.STOPPED
+    if status is RolloutStatus.PAUSED:
+        return Exit.PAUSED
+    if status in (RolloutStatus.ROLLED_BACK, RolloutStatus.ABORTED):
+        # Hosts whose turn never came are as they were.
+        outcomes -= {HostOutcome.NOT_STARTED}
     return worst({outcome.exit for outcome in outcomes})
 
 

@@ -30,18 +30,23 @@ def as_entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
 
 
 def as_host_entries(
-    request: Request, plans: Mapping[str, Plan | HostError], reports: Mapping[str, HostResult]
+    request: Request,
+    plans: Mapping[str, Plan | HostError],
+    reports: Mapping[str, HostResult],
+    before: Mapping[str, str] | None = None,
 ) -> list[HostEntry]:
+    """The parts of hosts; of those without a plan, which were changed earlier, `before` has the models until then."""
     entries = []
     for name, report in reports.items():
         plan = plans[name]
-        before = plan.transaction.state.settings.model if isinstance(plan, Plan) and plan.transaction else ""
+        transaction = plan.transaction if isinstance(plan, Plan) else None
+        model_before = transaction.state.settings.model if transaction else (before or {}).get(name, "")
         entry = HostEntry(
             release=request.id,
             host=name,
             outcome=report.outcome,
             detail=report.detail,
-            model_before=before,
+            model_before=model_before,
             model_after=model_seen(name, report),
             seconds=report.seconds,
         )

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
 from jada import Exit, HostError
 from jada.cli import signals
-from jada.cli.records.model import HostOutcome
+from jada.cli.records.model import HostOutcome, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
-from jada.cli.rollout.apply import Planner, apply_all
+from jada.cli.rollout.apply import Planner
 from jada.cli.rollout.as_json import as_json
+from jada.cli.rollout.carry_out import End, Rollout, carry_out
 from jada.cli.rollout.confirm import agree
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
 from jada.cli.rollout.preflight import ask_first
+from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.record import as_entry, as_host_entries
-from jada.cli.rollout.show import on_models, show_plan, show_reports
+from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
+from jada.cli.rollout.waves import Waves, divide, in_words, is_one
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
-from jada.tasks.plan import Request
+from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
+from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
 
 
@@ -38,9 +42,11 @@ def run_rollout(
     seen: Mapping[str, State | HostError] | None = None,
     about: Callable[[Plans], Iterable[str]] = lambda _: (),
     records: Records | None = None,
+    policy: RolloutPolicy = ALL_AT_ONCE,
 ) -> Exit:
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
-    as a whole, carries it out once it was agreed to, and records what happened, in `records` if they are open already.
+    as a whole, carries it out by the policy once it was agreed to, and records what happened, in `records` if they are
+    open already.
     """
     goes_on = options.yes and not options.dry_run and not session.engine.service.asks()
     seen = seen or session.look(history=history, goes_on=goes_on)
@@ -52,43 +58,108 @@ def run_rollout(
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
+    waves = divide([host for host in session.hosts if host.name in todo], policy)
     if not options.as_json:
-        show_plan(title, plans, notes)
+        show_plan(title, plans, notes, in_words(waves, policy))
     if not options.dry_run and todo and agree(session.fleet, todo, options):
         session = session.with_new_deadline()
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}
+    end = End(RolloutStatus.DONE)
     if options.dry_run:
         reports |= {name: HostResult(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
-        # The way back needs no record and no lock of this machine.
-        needed = kind != "rollback"
-        with (
-            signals.held(_tell_stopping),
-            exclusive_rollout(session.fleet.name, request.holder, needed, request.force),
-            nullcontext(records) if records else open_records(needed) as record,
-        ):
-            reports |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
-            with best_effort(not needed):
+        with opened(session, request, kind, records) as record:
+            reports |= dict.fromkeys(todo, HostResult(HostOutcome.NOT_STARTED))
+            reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
+            progress = Progress(
+                records=record, request=request, plans=plans, results=reports, is_one=is_one(waves, policy)
+            )
+            with best_effort(kind == "rollback"):
                 record.add(as_entry(request, kind, todo), as_host_entries(request, plans, reports))
-            try:
-                apply_all(session, todo, planner, history, options.verbose, reports)
-            finally:
-                # However it ends here, what is known of hosts by then is written down, or told if it can't be.
-                with best_effort():
-                    record.update(as_host_entries(request, plans, reports))
+                if kind != "heal":
+                    status = RolloutStatus.ROLLED_BACK if kind == "rollback" else RolloutStatus.SUPERSEDED
+                    record.end_rollouts(request.fleet, status, f"by release {request.id}")
+                if not progress.is_one:
+                    progress.begin(Values(request=request, policy=policy, waves=waves, models=_models(todo)))
+            rollout = Rollout(
+                session=session, request=request, planner=planner, policy=policy, waves=waves, todo=todo,
+                results=reports, verbose=options.verbose, history=history, progress=progress,
+            )  # fmt: skip
+            end = finished(rollout)
     reports = {host.name: reports[host.name] for host in session.hosts}
-    code = Exit.LOCKED if locked else exit_code(reports)
+    code = Exit.LOCKED if locked else exit_code(reports, end.status)
+    tell(kind, session, request, options, code, plans, reports, seen, waves, end, notes)
+    return code
+
+
+def tell(
+    kind: str,
+    session: FleetSession,
+    request: Request,
+    options: RolloutOptions,
+    code: Exit,
+    plans: Plans,
+    reports: Mapping[str, HostResult],
+    seen: Mapping[str, State | HostError],
+    waves: Waves,
+    end: End,
+    notes: Iterable[str] = (),
+) -> None:
+    """Tells people, or scripts, how a rollout ended."""
     models = {name: model_now(name, report, seen[name]) for name, report in reports.items()}
     if options.as_json:
-        rows = as_json(reports, plans, {host.name: host.role for host in session.hosts})
-        counts = Counter(filter(None, models.values()))
-        facts = {"release": request.id, "dry_run": options.dry_run, "notes": list(notes)}
-        emit_json(kind, session.fleet.name, code, {**facts, "models": counts, "hosts": rows})
+        facts = {
+            "release": request.id,
+            "dry_run": options.dry_run,
+            "notes": list(notes),
+            "waves": [list(wave) for wave in waves],
+            "status": None if options.dry_run else end.status,
+            "why": end.why or None,
+            "models": Counter(filter(None, models.values())),
+            "hosts": as_json(reports, plans, {host.name: host.role for host in session.hosts}),
+        }
+        emit_json(kind, session.fleet.name, code, facts)
     elif options.dry_run:
         out.print("Dry run: nothing was changed.")
-    elif todo:
+    elif waves:
         show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet))
-    return code
+        show_end(end.status, end.why)
+
+
+@contextmanager
+def opened(session: FleetSession, request: Request, kind: str, records: Records | None = None) -> Iterator[Records]:
+    """The record, opened, while hosts are changed: nobody else here changes the fleet, and Ctrl-C ends it gently."""
+    # The way back needs no record and no lock of this machine; a rollout that is under way comes to its end by it.
+    needed = kind != "rollback"
+    force = request.force or (not needed and records is not None and _is_in_waves(records, request.fleet))
+    with (
+        signals.held(_tell_stopping),
+        exclusive_rollout(session.fleet.name, request.holder, needed, force),
+        nullcontext(records) if records else open_records(needed) as record,
+    ):
+        yield record
+
+
+def finished(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
+    """Carries a rollout out and gives its end; whatever that is, what is known of hosts by then is written down."""
+    end = End(RolloutStatus.PAUSED, "it was cut off")
+    try:
+        end = carry_out(rollout, first, skip_bake)
+    finally:
+        rollout.progress.end(end.status, end.why)
+    return end
+
+
+def _is_in_waves(records: Records, fleet: str) -> bool:
+    """True if a rollout of the fleet is open, as far as the record can be read."""
+    entries: list[RolloutEntry] = []
+    with best_effort():
+        entries = records.rollouts(fleet, 1)
+    return any(entry.is_open for entry in entries)
+
+
+def _models(todo: Mapping[str, Plan]) -> dict[str, str]:
+    return {name: plan.transaction.release.desired.model for name, plan in todo.items() if plan.transaction}
 
 
 def _tell_stopping() -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
-from jada.cli.records.model import HostOutcome
+from jada.cli.records.model import DECIDE, HostOutcome, RolloutStatus
 from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 FAILED_THERE = (HostOutcome.ROLLED_BACK, HostOutcome.ROLLBACK_FAILED)
 
 
-def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
-    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed."""
+def show_plan(title: str, plans: Plans, notes: Iterable[str] = (), waves: str = "") -> None:
+    """Prints each distinct change once, with the hosts it is for, then what can't be or needn't be changed, and the
+    waves in which the hosts follow.
+    """
     out.print(f"[bold]{escape(title)}[/]")
     for note in notes:
         out.print(f"\n  [yellow]Note[/] {escape(note)}")
@@ -45,6 +47,8 @@ def show_plan(title: str, plans: Plans, notes: Iterable[str] = ()) -> None:
         out.print(f"\n  [red]Refused[/] {escape(', '.join(names))}: {escape(why)}")
     for by, names in grouped((plan.lock, name) for name, plan in planned.items() if plan.lock).items():
         out.print(f"\n  [red]Locked[/] {escape(', '.join(names))} by {escape(by)}")
+    if waves:
+        out.print(f"\n  {escape(waves)}")
     out.print()
 
 
@@ -61,6 +65,14 @@ def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str,
     out.print(f"\n{plural(len(reports), 'host')}: {tally}; {escape(models)}.")
     if broken := [name for name, report in reports.items() if report.outcome is HostOutcome.ROLLBACK_FAILED]:
         out.print(f"[red]Needs you[/]: {escape(named(broken))}")
+
+
+def show_end(status: RolloutStatus, why: str) -> None:
+    """Prints why a rollout did not come to its end, where it did not, and what a person may do then."""
+    if why:
+        out.print(f"The rollout is {escape(status.label)}: {escape(why)}.")
+    if status is RolloutStatus.PAUSED:
+        out.print(f"To decide: {escape(DECIDE)}")
 
 
 def on_models(models: Iterable[str], fleet: Fleet) -> str:

@@ -45,20 +45,24 @@ def verify(
     if isinstance(seen, HostError):
         # Whoever can spoil the question to its CLI says nothing of what runs.
         seen = attempt(name, look, LOOK_AGAIN)
-    judged = judge_each({name: seen}, lambda _, state: (state, _found(plan, state)))[name]
+    judged = judge_each({name: seen}, lambda _, state: judge(_release(plan), state, service))[name]
     if isinstance(judged, HostError):
         return HostResult(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
-    return _judged(*judged, service)
+    return judged
 
 
-def _judged(state: State, found: tuple[Finding, ...], service: Service) -> HostResult:
-    """The result for a host that says that it is done: verified by what was observed alone."""
+def judge(release: str, state: State, service: Service) -> HostResult:
+    """The result for a host that says that it is on a release, or "" for one that nobody made: verified by what was
+    observed alone. Pure.
+    """
+    found = _found(release, state)
     if any(finding.is_error for finding in found):
-        is_unknown = state.unseen and not state.report.model
+        is_unknown = bool(state.unseen) and not state.report.model
         why = "what runs is not known" if is_unknown else "what runs is not what was asked for"
-        return HostResult(HostOutcome.UNPROVEN, why, state, found)
+        return HostResult(HostOutcome.UNPROVEN, why, state, found, is_unknown=is_unknown)
     if service.proof == "observed" and (unproven := checks.unproven(state)):
-        return HostResult(HostOutcome.UNPROVEN, "nothing observed says which model runs", state, (*found, unproven))
+        why = "nothing observed says which model runs"
+        return HostResult(HostOutcome.UNPROVEN, why, state, (*found, unproven), is_unknown=True)
     strongest = strongest_evidence(state)
     desired = state.release.desired.model if state.release else ""
     if strongest and desired and strongest.is_proof and not is_same(desired, strongest.model):
@@ -93,10 +97,13 @@ def _not_running(plan: Plan, state: State) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _found(plan: Plan, state: State) -> tuple[Finding, ...]:
+def _release(plan: Plan) -> str:
+    return plan.transaction.release.id if plan.transaction else ""
+
+
+def _found(release: str, state: State) -> tuple[Finding, ...]:
     found = checks.drift(state)
-    desired = plan.transaction.release.id if plan.transaction else None
-    if desired and (state.release is None or state.release.id != desired):
+    if release and (state.release is None or state.release.id != release):
         seen = state.release.id if state.release else "none"
-        return (Finding.of(codes.OTHER_RELEASE, desired, seen), *found)
+        return (Finding.of(codes.OTHER_RELEASE, release, seen), *found)
     return found

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 import click
 
-UNITS = {"m": 60, "h": 3600, "d": 86400}
+from jada import SPAN, span_seconds
 
 
 def parse_duration(text: str) -> int:
-    """The seconds of a duration in minutes, hours or days. Raises click.BadParameter."""
-    found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
-    if found is None:
+    """The seconds of a span of time in minutes, hours or days. Raises click.BadParameter."""
+    seconds = span_seconds(text)
+    if seconds is None or text.endswith("s"):
         raise click.BadParameter(f"{text} is no span of time: write 15m, 6h or 7d")
-    return int(found[1]) * UNITS[found[2]]
+    return seconds
+
+
+def parse_span(text: str) -> int:
+    """The seconds of any span of time, 0 among them. Raises click.BadParameter."""
+    seconds = 0 if text == "0" else span_seconds(text)
+    if seconds is None:
+        raise click.BadParameter(f"{text} is not {SPAN}")
+    return seconds
+
+
+def told(seconds: int) -> str:
+    """A span of time as fleet.yml has it, in its largest unit that leaves nothing over: 90s, 2m, 1h."""
+    unit, size = next((unit, size) for unit, size in (("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0)
+    return f"{seconds // size}{unit}" if seconds else "0s"
 
 
 def iso(seconds: float) -> str | None:

@@ -12,10 +12,11 @@ from jada import ConfigError, Service
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, limits, notify, service, ssh
+from jada.inventory.fleet import accept, limits, notify, rollout, service, ssh
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify
+from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.inventory.fleet.search import find
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.roles import Role
@@ -41,6 +42,7 @@ class Fleet:
     ssh: Ssh = field(default_factory=Ssh)
     accept: tuple[Acceptance, ...] = ()
     notify: Notify = field(default_factory=Notify)
+    rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
 
     def model_of(self, role: str) -> str:
         """The exact id that is asked for by a role, or ""."""
@@ -81,6 +83,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "ssh": ssh.read,
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
+        "rollout": or_default(tell, rollout.read, RolloutPolicy()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}

@@ -45,6 +45,7 @@ roles:
   orchestrator: {{model: sonnet-4.6, tags: {{role: orchestrator}}}}
   specialist: {{model: sonnet-4.6}}
 {model_check}settle: 5
+rollout: {{bake_time: 3s}}
 ssh:
   key: {lab.key}
   known_hosts: {lab.known_hosts}

@@ -97,6 +97,7 @@ def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: s
         account=account,
         own_name=name,
         instance=instance["InstanceId"],
+        zone=instance.get("Placement", {}).get("AvailabilityZone", ""),
     )
 
 

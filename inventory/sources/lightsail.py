@@ -102,6 +102,7 @@ def host(instance: Mapping[str, Any], source: LightsailSource, region: str) -> H
         port=0,
         tags=_tags(instance),
         account=_account(instance),
+        zone=(instance.get("location") or {}).get("availabilityZone") or "",
     )
 
 

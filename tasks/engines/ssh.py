@@ -308,9 +308,9 @@ class SshEngine:
         }
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, SshConnection], T], at_once: int = AT_ONCE
+        self, names: Iterable[str], act: Callable[[str, SshConnection], T], at_once: int | None = None
     ) -> Iterator[tuple[str, T | HostError]]:
-        """Runs `act` for the named hosts, `at_once` of them side by side, and yields each result as it comes.
+        """Runs `act` for the named hosts, so many of them side by side, and yields each result as it comes.
 
         Whatever trouble one host makes is its result. A link that died since the last one is made anew.
         """
@@ -338,7 +338,7 @@ class SshEngine:
                 return name, HostError(f"{name} gave no answer in time")
 
         with ctx_state.use(self._state):
-            yield from Pool(at_once).imap_unordered(run, names)
+            yield from Pool(at_once or AT_ONCE).imap_unordered(run, names)
 
     def close(self) -> None:
         for name, connection in self._connections.items():

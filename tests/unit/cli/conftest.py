@@ -29,6 +29,7 @@ sources:
 roles:
   keepers: {names: ["db-*"], model: opus-5}
   r: {model: sonnet-4.6}
+rollout: {waves: [100%]}
 """
 
 

@@ -72,7 +72,7 @@ def test_every_command_is_completed_without_loading_any() -> None:
     offered, loaded = complete("jada ")
     assert offered == list(COMMANDS)
     assert loaded == []
-    assert complete("jada ro") == (["rollback"], [])
+    assert complete("jada rollb") == (["rollback"], [])
     assert complete("jada --ver") == (["--version"], [])
 
 

@@ -25,6 +25,7 @@ from jada.cli.records.sqlite import open_records
 from jada.cli.session import FleetSession
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.rollout import ALL_AT_ONCE
 from jada.inventory.lab import fleet as lab_fleet
 from jada.inventory.lab import machine
 from jada.inventory.roles import Role
@@ -33,7 +34,7 @@ from jada.tasks.state import OpenSession, State
 from tests.fakes import FakeEngine
 from tests.forms import SCHEMAS, checked, schema
 
-FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),))
+FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),), rollout=ALL_AT_ONCE)
 ANN = OperatorLock("ann@ops", "2027-01-01T10:00:00+00:00", "", "incident 4711")
 HOSTS = (
     Host("web-1", "192.0.2.1", "ec2", "i-1", "us-east-1", role="r", tags={"Empty": ""}),
@@ -108,6 +109,10 @@ EVERY: Mapping[str, tuple[click.Command, tuple[str, ...]]] = {
 }
 
 
+# Those that other tests have.
+ELSEWHERE = ("lab-status", "lock", "unlock", "rollouts", "resume")
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_what_is_absent_is_null_and_hosts_are_told_alike(run: Run, name: str) -> None:
     command, argv = EVERY[name]
@@ -141,10 +146,10 @@ def test_every_command_with_json_has_a_form_and_no_other() -> None:
             if part and any(option.name == "as_json" for option in part.params)
         }
     assert found == {file.stem for file in SCHEMAS.glob("*.json")}
-    assert found == {*EVERY, "lab-status", "lock", "unlock"}
+    assert found == {*EVERY, *ELSEWHERE}
 
 
-@pytest.mark.parametrize("name", [*EVERY, "lab-status", "lock", "unlock"])
+@pytest.mark.parametrize("name", [*EVERY, *ELSEWHERE])
 def test_a_form_says_what_it_is_of_and_takes_nothing_else(name: str) -> None:
     form = schema(name).schema
     assert form["properties"]["schema"] == {"const": f"jada.{name}/1"}

@@ -25,6 +25,7 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import judge_each
 from jada.cli.rollout import run
+from jada.cli.rollout.apply import Planner
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.show import model_lines
@@ -185,7 +186,7 @@ def rolled(
     request = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00")
     release = Release(request.id, "upgrade", Desired("claude-sonnet-4.6", 1), Desired("old", 0))
 
-    def roll(planner: Callable[[str, State], Plan] | None = None, **answers: tuple[Any, Any]) -> Any:
+    def roll(planner: Planner | None = None, **answers: tuple[Any, Any]) -> Any:
         hosts = tuple(Host(name, "192.0.2.1", "static") for name in answers)
         session = FleetSession(FLEET, hosts, answering(answers), time.monotonic() + 1000)
         seen: dict[str, State | HostError] = {name: host() for name in answers}

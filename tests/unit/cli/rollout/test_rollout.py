@@ -28,6 +28,7 @@ from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.show import show_plan
 from jada.cli.session import FleetSession, NotStartedError
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.rollout import ALL_AT_ONCE
 from jada.inventory.roles import Role
 from jada.tasks import plan, release
 from jada.tasks.operator_lock import OperatorLock
@@ -37,7 +38,7 @@ from jada.tasks.state import HistoryEntry, State
 from tests.fakes import FakeEngine
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"
-FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),))
+FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),), rollout=ALL_AT_ONCE)
 SERVICE = Service()
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 4096)
 OPTIONS = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=False)

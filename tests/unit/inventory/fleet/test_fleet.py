@@ -17,6 +17,7 @@ from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify, Webhook
+from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.roles import Role
 from jada.inventory.sources.ec2 import Ec2Source
@@ -154,6 +155,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "host_keys",
     )
     keys += ("- static", "hosts", "build-1")
+    keys += ("rollout", "waves", "canary", "spread_by", "max_parallel", "bake_time", "first_bake_time")
+    keys += ("final_bake_time", "max_failures", "on_failure", "on_inconclusive")
     keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
     session = []
     for line in lines:
@@ -177,6 +180,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert (fleet.ssh.port, fleet.ssh.known_hosts, fleet.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
     assert [(acceptance.code, acceptance.hosts) for acceptance in fleet.accept] == [("J302", ("web-*",))]
     assert fleet.notify == Notify("arn:aws:sns:us-east-1:123456789012:jada", Webhook("JADA_WEBHOOK"))
+    assert fleet.rollout == RolloutPolicy(canary={"canary": ("yes",)}, max_parallel=10, first_bake_time=600)
 
 
 def with_line(replaced: str, by: str) -> str:

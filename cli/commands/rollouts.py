@@ -1,0 +1,196 @@
+"""jada rollouts, resume, promote, pause and abort"""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from jada import Exit, JadaError
+from jada.cli.options import fleet_option
+from jada.cli.records.model import ABORT, DECIDE, PAUSE, PROMOTE, RolloutEntry, RolloutStatus
+from jada.cli.records.sqlite import Records, open_records
+from jada.cli.rollout.options import RolloutOptions
+from jada.cli.session import load, open_session, operator
+from jada.cli.ui.console import emit_json, err, escape, nulled, out
+from jada.cli.ui.tables import Column, show_table
+
+COLUMNS = (
+    Column("release"),
+    Column("status"),
+    Column("wave"),
+    Column("hosts"),
+    Column("updated", 1),
+    Column("why", wraps=True),
+)
+# The question was answered when it began.
+QUIETLY = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=False)
+# Seconds that a jada which carries a rollout out has for what is asked of it, and between two looks at whether it did.
+PATIENCE, TICK = 300, 0.5
+
+
+@click.command()
+@click.option("-n", "--last", type=click.IntRange(1), default=10, show_default=True, help="How many, the last ones.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@fleet_option
+def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
+    """List the rollouts in waves, and how far they are.
+
+    \b
+    Examples:
+      jada rollouts
+      jada rollouts --json
+    """
+    fleet = load(fleet_file)
+    with open_records() as records:
+        entries = records.rollouts(fleet.name, last)
+        hosts = {entry.release: records.hosts(entry.release) for entry in entries}
+    rows = [_row(entry, len(hosts[entry.release])) for entry in entries]
+    if as_json:
+        emit_json("rollouts", fleet.name, Exit.OK, {"rollouts": [nulled(row) for row in rows]})
+    elif rows:
+        cells = [
+            [escape(row["release"]), escape(str(row["status"]).replace("_", " ")), f"{row['wave']} of {row['waves']}",
+             str(row["hosts"]), escape(row["updated"]), escape(row["why"])]
+            for row in rows
+        ]  # fmt: skip
+        show_table(COLUMNS, cells, hint="--json")
+    else:
+        out.print(f"{escape(fleet.name)}: no rollout in waves yet.")
+    return Exit.OK
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
+@fleet_option
+def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
+    """Go on with a rollout that was paused, or cut off with its jada.
+
+    Looks at every host first: none is changed twice, whatever became of the jada that began. The wave that it was in is
+    watched anew.
+
+    \b
+    Examples:
+      jada resume
+    """
+    return _continue(fleet_file, replace(QUIETLY, as_json=as_json, verbose=verbose), skip_bake=False)
+
+
+@click.command()
+@fleet_option
+def promote(fleet_file: str | None) -> Exit:
+    """Go on to the next wave at once, without watching the present one any longer.
+
+    \b
+    Examples:
+      jada promote
+    """
+    with open_records() as records:
+        entry = _open_one(records, load(fleet_file).name)
+        if _is_under_way(entry.fleet):
+            _ask(records, entry, PROMOTE)
+            out.print(f"Release {escape(entry.release)} goes on to its next wave.")
+            return Exit.OK
+    return _continue(fleet_file, QUIETLY, skip_bake=True)
+
+
+@click.command()
+@fleet_option
+def pause(fleet_file: str | None) -> Exit:
+    """Stop a rollout where it is, until somebody decides how it goes on.
+
+    \b
+    Examples:
+      jada pause
+    """
+    with open_records() as records:
+        entry = _open_one(records, load(fleet_file).name)
+        if _is_under_way(entry.fleet):
+            _ask(records, entry, PAUSE)
+        else:
+            records.advance(entry.release, RolloutStatus.PAUSED, f"{operator()} paused it", entry.wave, is_baking=False)
+    out.print(f"Release {escape(entry.release)} is paused. To decide: {escape(DECIDE)}")
+    return Exit.OK
+
+
+@click.command()
+@fleet_option
+def abort(fleet_file: str | None) -> Exit:
+    """End a rollout: all hosts that it has changed go back, at once.
+
+    \b
+    Examples:
+      jada abort
+    """
+    from jada.cli.rollout.resume import end_here
+
+    with open_records() as records:
+        entry = _open_one(records, load(fleet_file).name)
+        if _is_under_way(entry.fleet):
+            _ask(records, entry, ABORT)
+            out.print(f"Release {escape(entry.release)} was taken back; see: jada show {escape(entry.release)}")
+            return Exit.OK
+        with open_session(fleet_file, None, None) as session:
+            return end_here(session, entry, records, QUIETLY, operator())
+
+
+def _continue(fleet_file: str | None, options: RolloutOptions, *, skip_bake: bool) -> Exit:
+    from jada.cli.rollout.resume import resume as go_on
+
+    with open_records() as records, open_session(fleet_file, None, None) as session:
+        return go_on(session, _open_one(records, session.fleet.name), records, options, skip_bake=skip_bake)
+
+
+def _open_one(records: Records, fleet: str) -> RolloutEntry:
+    """The rollout of the fleet that has not come to its end. Raises JadaError."""
+    entry = next(iter(records.rollouts(fleet, 1)), None)
+    if entry is None or not entry.is_open:
+        raise JadaError(f"No rollout of {fleet} is under way or paused", "see: jada rollouts")
+    return entry
+
+
+def _is_under_way(fleet: str) -> bool:
+    """True if a jada on this machine changes the fleet now."""
+    from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+
+    try:
+        with exclusive_rollout(fleet, operator()):
+            return False
+    except LockedError:
+        return True
+
+
+def _ask(records: Records, entry: RolloutEntry, verb: str) -> None:
+    """Asks whoever carries the rollout out, and waits until that was done. Raises JadaError where it takes too long."""
+    records.ask(entry.release, verb, operator())
+    ends = time.monotonic() + PATIENCE
+    with err.status("Waiting for it…") if err.is_terminal else nullcontext():
+        while time.monotonic() < ends:
+            now = records.rollout(entry.release)
+            if now is None or not now.asked or now.status != RolloutStatus.RUNNING:
+                return
+            time.sleep(TICK)
+    raise JadaError(
+        f"Release {entry.release} was asked to {verb}, and has not come to that yet",
+        "hosts that are being changed end first; see: jada rollouts",
+    )
+
+
+def _row(entry: RolloutEntry, hosts: int) -> dict[str, Any]:
+    from jada.cli.rollout.progress import Values
+
+    waves = Values.from_json(entry.values_json).waves
+    return {
+        "release": entry.release,
+        "status": entry.status,
+        "why": entry.why,
+        "wave": entry.wave + 1,
+        "waves": len(waves),
+        "baking": bool(entry.baking),
+        "hosts": hosts,
+        "updated": entry.updated,
+    }

@@ -1,0 +1,180 @@
+"""The carrying out of a rollout: wave after wave, each watched before the next, and back where one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from jada.cli import signals
+from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
+from jada.cli.records.sqlite import best_effort
+from jada.cli.results import HostResults, judge_each
+from jada.cli.rollout.apply import Planner, apply_all
+from jada.cli.rollout.bake import bake
+from jada.cli.rollout.outcome import HostResult, without_change
+from jada.cli.rollout.progress import GONE, Progress
+from jada.cli.rollout.record import as_entry, as_host_entries
+from jada.cli.rollout.waves import Verdict, Waves, bake_seconds, of_hosts, verdict
+from jada.cli.session import FleetSession
+from jada.cli.ui.console import err, escape, named, plural
+from jada.cli.ui.duration import told
+from jada.inventory.fleet.rollout import RolloutPolicy
+from jada.tasks import plan
+from jada.tasks.plan import Plan, Request
+from jada.tasks.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a rollout, or of a part of it; `why` is the end of a sentence, for people."""
+
+    status: RolloutStatus
+    why: str = ""
+
+
+DONE = End(RolloutStatus.DONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One rollout under way: `todo` are the plans by host, `waves` their order, `results` what came of each so far.
+
+    `progress` is where that is written down.
+    """
+
+    session: FleetSession
+    request: Request
+    planner: Planner
+    policy: RolloutPolicy
+    waves: Waves
+    todo: Mapping[str, Plan]
+    results: dict[str, HostResult]
+    verbose: bool
+    history: bool
+    progress: Progress
+
+    def touched(self, number: int) -> list[str]:
+        """The hosts of all waves up to that number."""
+        return [name for wave in self.waves[: number + 1] for name in wave]
+
+    def title(self, number: int) -> str:
+        """A wave in words."""
+        return f"Wave {number + 1} of {len(self.waves)} ({named(self.waves[number])})"
+
+
+def carry_out(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
+    """Changes the hosts wave after wave, from the `first` on, and puts how it ended for each into `results`.
+
+    That first one is gone on from, in whatever state it is, without a bake if that is to be skipped.
+    """
+    for number in range(first, len(rollout.waves)):
+        end = _wave(rollout, number, skip_bake and number == first)
+        if end.status is not RolloutStatus.DONE:
+            return end
+    return DONE
+
+
+def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
+    """Changes one wave and watches it; DONE if the next may come."""
+    names, results, policy = rollout.waves[number], rollout.results, rollout.policy
+    todo = {name: rollout.todo[name] for name in names if name in rollout.todo}
+    results |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
+    rollout.progress.save(number, False)
+    try:
+        apply_all(
+            rollout.session, todo, rollout.planner, rollout.history, rollout.verbose, results, policy.max_parallel
+        )
+    finally:
+        rollout.progress.save(number, False)
+    if rollout.progress.is_one:
+        return DONE
+    touched = rollout.touched(number)
+    judged = of_hosts({name: results[name] for name in touched}, policy)
+    not_begun = next((results[name] for name in names if results[name].outcome is HostOutcome.NOT_STARTED), None)
+    if not_begun and judged is not Verdict.FAILED:
+        return End(RolloutStatus.PAUSED, not_begun.detail)
+    seconds = 0 if is_promoted else bake_seconds(rollout.waves, number, policy)
+    if seconds and judged is not Verdict.FAILED:
+        rollout.progress.save(number, True)
+        err.print(f"{escape(rollout.title(number))}: changed; it bakes for {escape(told(seconds))}")
+        judged = bake(
+            rollout.request.id, touched, results, partial(_look, rollout.session), rollout.session.engine.service,
+            policy, seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
+        )  # fmt: skip
+        rollout.progress.save(number, True)
+    verb, by = rollout.progress.asked()
+    if verb == GONE:
+        return End(RolloutStatus.SUPERSEDED, by)
+    if judged is not Verdict.FAILED:
+        if verb == ABORT:
+            return abort(rollout, number, by)
+        if verb == PAUSE or signals.stopped():
+            return End(RolloutStatus.PAUSED, f"{by} paused it" if verb else "jada was told to stop")
+        if verb == PROMOTE or is_promoted:
+            rollout.progress.answered()
+            judged = Verdict.PASSED
+    return _next(rollout, number, judged)
+
+
+def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
+    """The consequence of the verdict on all hosts up to a wave."""
+    results, touched = rollout.results, rollout.touched(number)
+    if judged is Verdict.PASSED:
+        err.print(f"{escape(rollout.title(number))}: passed")
+        return DONE
+    of_verdict = [name for name in touched if verdict(results[name]) is judged]
+    if judged is not Verdict.FAILED:
+        if number == len(rollout.waves) - 1:
+            # There is nothing left to hold back: the outcomes of hosts say what is not known.
+            return DONE
+        unknown = "could not be looked at" if judged is Verdict.ERROR else "can't be judged"
+        return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
+    why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
+    err.print(f"{escape(rollout.title(number))}: [red]failed[/]: {escape(why)}")
+    if rollout.policy.on_failure == "pause":
+        return End(RolloutStatus.PAUSED, why)
+    send_back(rollout, touched if rollout.policy.on_failure == "rollback" else rollout.waves[number], why)
+    return End(RolloutStatus.ROLLED_BACK, why)
+
+
+def abort(rollout: Rollout, number: int, by: str) -> End:
+    """Ends a rollout by somebody's word: all hosts that it has changed go back."""
+    why = f"{by} aborted it"
+    send_back(rollout, rollout.touched(number), why)
+    return End(RolloutStatus.ABORTED, why)
+
+
+def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
+    """Puts the hosts that are on the rollout's release back, all at once; a way back has no waves and no bakes."""
+    session, results = rollout.session.with_new_deadline(), rollout.results
+    standing = [name for name in names if results[name].outcome.stands]
+    request = session.request(reason=f"release {rollout.request.id}: {why}", force=rollout.request.force)
+
+    def planner(name: str, state: State) -> Plan:
+        return plan.rollback(request, session.role(name), "", state, session.engine.service, rollout.request.id)
+
+    seen = session.run_on_each("Looking at hosts", standing, lambda _, connection: connection.look(history=True))
+    plans = judge_each(seen, planner)
+    todo = {name: each for name, each in plans.ok.items() if each.transaction}
+    ends = {name: without_change(each) for name, each in plans.items() if name not in todo}
+    ends |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
+    with best_effort():
+        rollout.progress.records.add(as_entry(request, "rollback", todo), as_host_entries(request, plans, ends))
+    try:
+        apply_all(session, todo, planner, True, rollout.verbose, ends)
+    finally:
+        with best_effort():
+            rollout.progress.records.update(as_host_entries(request, plans, ends))
+    results |= {name: _sent_back(end, why) for name, end in ends.items()}
+
+
+def _sent_back(end: HostResult, why: str) -> HostResult:
+    if end.outcome.ok:
+        return replace(end, outcome=HostOutcome.ROLLED_BACK, detail=f"sent back: {why}")
+    return replace(end, outcome=HostOutcome.ROLLBACK_FAILED, detail=f"not sent back ({end.detail}): {why}")
+
+
+def _look(session: FleetSession, names: Sequence[str]) -> HostResults[State]:
+    ask = session.engine.service.asks()
+    return session.run_on_each("Watching hosts", names, lambda _, connection: connection.look(ask=ask))

@@ -1,0 +1,110 @@
+"""How far a rollout is, as the record keeps it: after each step, so that another jada can go on with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from jada import JadaError
+from jada.cli.records.model import HostEntry, RolloutEntry, RolloutStatus
+from jada.cli.records.sqlite import Records, best_effort
+from jada.cli.rollout.outcome import HostResult, Plans
+from jada.cli.rollout.record import as_host_entries
+from jada.cli.rollout.waves import Waves
+from jada.inventory.fleet.rollout import RolloutPolicy
+from jada.tasks.plan import Request
+
+# In place of what somebody wants: another jada has ended it.
+GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """All that is needed to go on with a rollout: `models` are the exact ids that its hosts are to run, by name."""
+
+    request: Request
+    policy: RolloutPolicy
+    waves: Waves
+    models: Mapping[str, str]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The values that to_json() wrote. Raises JadaError."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            return cls(
+                request=Request(**values["request"]),
+                policy=RolloutPolicy.of(values["policy"]),
+                waves=tuple(tuple(wave) for wave in values["waves"]),
+                models=dict(values["models"]),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise JadaError(
+                f"The record of this rollout can't be read ({type(error).__name__})",
+                "see with `jada status` what each host runs, and begin anew: jada upgrade",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The place in the record where a rollout writes how far it is; nothing of its waves where it `is_one`.
+
+    `before` are the models of hosts that were changed by the part of it that was cut off.
+    """
+
+    records: Records
+    request: Request
+    plans: Plans
+    results: Mapping[str, HostResult]
+    is_one: bool
+    before: Mapping[str, str] = field(default_factory=dict)
+
+    def begin(self, values: Values) -> None:
+        """Writes the rollout down before anything is touched. Raises JadaError."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.records.begin_rollout(
+            RolloutEntry(
+                release=self.request.id, fleet=self.request.fleet, status=RolloutStatus.RUNNING, why="", wave=0,
+                baking=0, values_json=values.to_json(), asked="", asked_by="", updated=now,
+            )
+        )  # fmt: skip
+
+    def save(self, wave: int, is_baking: bool) -> None:
+        """Writes down how far it is, or tells that this can't be done."""
+        with best_effort():
+            self.records.update(self._hosts())
+            if not self.is_one:
+                self.records.advance(self.request.id, RolloutStatus.RUNNING, "", wave, is_baking)
+
+    def end(self, status: RolloutStatus, why: str) -> None:
+        """Writes down how it ended."""
+        with best_effort():
+            self.records.update(self._hosts())
+            if not self.is_one and (entry := self.records.rollout(self.request.id)):
+                self.records.advance(self.request.id, status, why, entry.wave, is_baking=False)
+
+    def asked(self) -> tuple[str, str]:
+        """The verb that somebody wants of it and by whom, or two empty texts; GONE and why where another ended it."""
+        if self.is_one:
+            return "", ""
+        try:
+            entry = self.records.rollout(self.request.id)
+        except JadaError:
+            return "", ""
+        if entry is None:
+            return "", ""
+        return (entry.asked, entry.asked_by) if entry.is_open else (GONE, f"{entry.status} {entry.why}")
+
+    def answered(self) -> None:
+        """Writes down that what somebody wanted was done."""
+        with best_effort():
+            self.records.ask(self.request.id, "", "")
+
+    def _hosts(self) -> list[HostEntry]:
+        return as_host_entries(self.request, self.plans, self.results, self.before)

@@ -1,0 +1,130 @@
+"""fleet.yml's `rollout`: in which waves a change reaches the hosts, how long each is watched, and what ends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from jada import SPAN, span_seconds
+from jada.inventory import tags
+from jada.inventory.yaml_values import Value, shown
+
+ON_FAILURE = ("rollback", "rollback_wave", "pause")
+ON_INCONCLUSIVE = ("wait", "pause")
+SPREAD_BY = ("zone", "nothing")
+_PERCENT = re.compile(r"(100|[1-9]?[0-9])%")
+# Hosts and seconds: more than any fleet has, and than anybody watches.
+_MOST_HOSTS, _LONGEST = 100_000, 7 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many hosts; or, where `is_percent`, so many of a hundred."""
+
+    amount: int
+    is_percent: bool = False
+
+    def of(self, count: int) -> int:
+        """The share of `count` hosts, rounded up, and no more than there are."""
+        return -(-count * self.amount // 100) if self.is_percent else min(self.amount, count)
+
+    def is_passed(self, failed: int, touched: int) -> bool:
+        """True if so many that failed, of those that were touched, are more than this share."""
+        return failed * 100 > self.amount * touched if self.is_percent else failed > self.amount
+
+    def __str__(self) -> str:
+        return f"{self.amount}%" if self.is_percent else str(self.amount)
+
+
+ALL = Share(100, is_percent=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPolicy:
+    """The way of a rollout. `waves` are cumulative; the first is the canary, with the tags `canary` if hosts have them.
+
+    Times are in seconds: `bake_time` after each wave but the last, `first_bake_time` after the canary where that is
+    another (None: it is not), and `final_bake_time` after the last. `max_failures` counts hosts that were touched, and
+    `max_parallel` those that are changed at the same time, None for as many as the engine can.
+    """
+
+    waves: tuple[Share, ...] = (Share(1), Share(10, is_percent=True), Share(50, is_percent=True), ALL)
+    canary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spread_by: str = "zone"
+    max_parallel: int | None = None
+    bake_time: int = 120
+    first_bake_time: int | None = None
+    final_bake_time: int = 0
+    max_failures: Share = Share(0)
+    on_failure: str = "rollback"
+    on_inconclusive: str = "wait"
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RolloutPolicy:
+        """The policy of plain values, as dataclasses.asdict makes them and JSON keeps them."""
+        shares = {"waves": tuple(Share(**share) for share in values["waves"])}
+        tagged = {name: tuple(allowed) for name, allowed in values["canary"].items()}
+        return cls(**{**values, **shares, "canary": tagged, "max_failures": Share(**values["max_failures"])})
+
+
+# As a change that nobody wants to be told of in parts, or a way back.
+ALL_AT_ONCE = RolloutPolicy(waves=(ALL,))
+
+
+def read(value: Value) -> RolloutPolicy:
+    readers = {
+        "waves": _waves,
+        "canary": tags.read,
+        "spread_by": lambda spread: spread.choice(SPREAD_BY),
+        "max_parallel": lambda most: most.integer(1, _MOST_HOSTS),
+        "bake_time": _span,
+        "first_bake_time": _span,
+        "final_bake_time": _span,
+        "max_failures": lambda share: _share(share, 0),
+        "on_failure": lambda act: act.choice(ON_FAILURE),
+        "on_inconclusive": lambda act: act.choice(ON_INCONCLUSIVE),
+    }
+    return RolloutPolicy(**value.fields(readers))
+
+
+def _waves(value: Value) -> tuple[Share, ...]:
+    waves = tuple(_share(item, 1) for item in value.items())
+    if problem := why_no_waves(waves):
+        raise value.error(problem)
+    return waves
+
+
+def why_no_waves(waves: tuple[Share, ...]) -> str:
+    """Says why these can't be the waves of a rollout, or ""; it continues a sentence about them."""
+    if waves[-1] != ALL:
+        return "should end with 100%: else hosts would stay behind"
+    if any(a.is_percent == b.is_percent and a.amount >= b.amount for a, b in pairwise(waves)):
+        return "should grow from wave to wave: each counts the hosts of those before it too"
+    return ""
+
+
+def parse_share(text: str, least: int) -> Share | None:
+    """The share that a text says, 3 or 10%; None where it says none that is at least so much."""
+    if (found := _PERCENT.fullmatch(text)) and int(found[1]) >= least:
+        return Share(int(found[1]), is_percent=True)
+    if re.fullmatch(r"[0-9]{1,6}", text) and least <= int(text) <= _MOST_HOSTS:
+        return Share(int(text))
+    return None
+
+
+def _share(value: Value, least: int) -> Share:
+    written = str(value.node.value)
+    if (share := parse_share(written, least)) is None:
+        raise value.error(f"should be a number of hosts, or a share such as 10%, not {shown(written)}")
+    return share
+
+
+def _span(value: Value) -> int:
+    written = str(value.node.value)
+    seconds = 0 if written == "0" else span_seconds(written)
+    if seconds is None or seconds > _LONGEST:
+        raise value.error(f"should be {SPAN}, or 0, and no more than 7d; not {shown(written)}")
+    return seconds
