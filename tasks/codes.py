@@ -100,8 +100,8 @@ PROCESS_STALE = FindingCode(
     "process-stale",
     ERROR,
     "The process started before the files that decide its model last changed, and nothing shows what it read then: "
-    "it is not the one the release started, and it is not asked (`model_check:` in fleet.yml). A running "
-    "process never takes up a changed file.",
+    "it is not the one the release started, it is not asked (`model_check:` in fleet.yml), and no answers of it are on "
+    "record. A running process never takes up a changed file.",
     HEAL,
     Fix.HEAL,
 )
