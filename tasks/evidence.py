@@ -76,7 +76,8 @@ def evidence_of(state: State) -> tuple[Evidence, ...]:
 
 def strongest_evidence(state: State) -> Evidence | None:
     """The evidence that is believed; None where nothing runs, or nothing speaks for a model."""
-    return next(iter(evidence_of(state)), None)
+    # The table, which comes last, costs the most.
+    return next(_all(state, state.process), None) if state.process else None
 
 
 def disagreements(evidence: tuple[Evidence, ...]) -> tuple[tuple[Evidence, Evidence], ...]:
