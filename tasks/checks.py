@@ -221,11 +221,13 @@ def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model:
         return
     fresh = effective.resolve(state, effective.next_start(state))
+    asked = asked_of_next_start(state)
     for layer in state.layers:
-        if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
+        # The service's own CLI started with such a file, where it answered.
+        if not asked and layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
-    if (asked := asked_of_next_start(state)) and is_asked_for(desired.model, asked):
+    if asked and is_asked_for(desired.model, asked):
         return
     if fresh.relocated_by:
         yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.relocated_by)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from jada import LONG_CONTEXT
 from jada.tasks import effective
+from jada.tasks.served import is_same
 from tests.claude import wrong_today
 from tests.claude.configurations import CONFIGURATIONS, DEFAULT
 from tests.claude.conftest import Seen
@@ -85,11 +85,10 @@ def test_jada_names_the_model_that_is_asked_for(
     if found.truth is not None:
         told = {found.told["running"]["model"], found.told["next_start"]["model"]}
         expected = set() if configuration.name in wrong_today.NOT_TOLD else {found.truth}
-        assert {named(model) for model in told if model is not None} == expected
+        assert {named(model, found.truth) for model in told if model is not None} == expected
 
 
-def named(model: str) -> str:
-    """The id that is sent: in small letters, without what asks for a long context, and the default as it is in this
-    version.
-    """
-    return DEFAULT if model == effective.DEFAULT else model.removesuffix(LONG_CONTEXT).lower()
+def named(model: str, truth: str) -> str:
+    """The id that is sent, for another spelling of it too; and the default as it is in this version."""
+    model = DEFAULT if model == effective.DEFAULT else model
+    return truth if is_same(model, truth) else model

@@ -124,6 +124,13 @@ def test_a_home_that_systemd_gives_is_no_other_start(host: Host) -> None:
     assert checks.asked_of_next_start(elsewhere) == ""
 
 
+def test_a_managed_file_with_which_the_cli_starts_is_no_trouble(host: Host) -> None:
+    """An empty one; jada's table has it that no such file lets the CLI start."""
+    empty = {"layers": (Settings("/etc/claude-code/managed-settings.json", text=""),)}
+    assert "J101" in codes(host(**empty))
+    assert codes(host(**empty, asked=asked())) == []
+
+
 def test_where_the_cli_contradicts_the_table_that_is_no_word_for_another_start(host: Host) -> None:
     other = ProcessSpec({"ANTHROPIC_MODEL": OPUS}, {"ANTHROPIC_MODEL": "x"}, cwd="/srv")
     agrees = checks.evidence_of_next_start(host(asked=asked(), next_start=other))
