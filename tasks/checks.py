@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from jada import LONG_CONTEXT
@@ -13,6 +13,8 @@ from jada.tasks import codes, effective, paths
 from jada.tasks.codes import ERROR, NOTE, SEVERITIES, FindingCode, Fix
 from jada.tasks.evidence import (
     SAME_INSTANT,
+    Evidence,
+    Kind,
     disagreements,
     evidence_of,
     is_known,
@@ -31,6 +33,8 @@ JUST_RESTARTED = 60.0
 # Requests that fail are told of where one in so many did.
 LEAST_FAILING = 10
 NO_MODEL = "an answer without a model"
+# In the place of a model.
+NOT_TOLD = "a model that nothing tells"
 # systemd's words for a unit that is there, and yet is none (unit_load_state in its basic/unit-def.c).
 LOAD_PROBLEMS = ("masked", "bad-setting", "error")
 # Findings of what was not read; the rest is counted.
@@ -184,22 +188,40 @@ def unproven(state: State) -> Finding | None:
     if asked.error:
         why = f"its CLI could not be asked: {asked.error}"
     elif asked.model:
-        why = f"its CLI {asked.version} would ask for {asked.model}, but is not seen to be what runs"
-    return Finding.of(codes.MODEL_UNPROVEN, "a model that is observed", f"{strongest.model}, {strongest.text}; {why}")
+        why = f"its CLI {asked.version} would ask for {asked.model}, but does not run: its options are not known"
+    return Finding.of(codes.MODEL_UNPROVEN, "a model that is observed", f"{strongest}; {why}")
 
 
 def running_model(state: State) -> str:
-    """The model the process really runs, as far as can be known; "" when it can't.
+    """The model the process really runs, by the strongest evidence; "" where nothing tells."""
+    strongest = strongest_evidence(state)
+    desired = state.release.desired.model if state.release else ""
+    match strongest:
+        case None:
+            return ""
+        case Evidence(kind=Kind.DERIVED):
+            return _derived_model(state)
+        case Evidence(kind=Kind.SERVED, model=model) if is_same(desired, model):
+            return desired
+        case Evidence(kind=Kind.REPORTED, model=model) if _answers(model, desired):
+            return desired
+        case Evidence(model=model):
+            return model
 
-    Where nothing is known of the files that decide it, only the service itself can tell.
-    """
-    if state.process is None or state.report.model:
-        desired = state.release.desired.model if state.release else ""
-        return "" if state.process is None else desired if _answers(state.report.model, desired) else state.report.model
-    if speaks_for_process(state, state.process):
-        return state.asked.model
-    process, now = state.process, effective.resolve(state, state.process.spec)
-    if state.unseen or now.model == effective.UNKNOWN:
+
+def running_in_words(state: State) -> str:
+    """The model that runs, and the evidence of it."""
+    strongest, model = strongest_evidence(state), running_model(state)
+    return str(replace(strongest, model=model)) if strongest and model else NOT_TOLD
+
+
+def _derived_model(state: State) -> str:
+    """The model of the running process by jada's table, "" where it can't tell what the process read."""
+    process = state.process
+    if process is None or _is_table_wrong(state):
+        return ""
+    now = effective.resolve(state, process.spec)
+    if now.model == effective.UNKNOWN:
         return ""
     if now.pinned or (process.speaker and process.began + SAME_INSTANT >= now.changed):
         return now.model
@@ -213,11 +235,13 @@ def shadowing_findings(state: State, desired: Desired) -> Iterator[Finding]:
     if not desired.model:
         return
     fresh = effective.resolve(state, effective.next_start(state))
+    asked = asked_of_next_start(state)
     for layer in state.layers:
-        if layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
+        # The service's own CLI started with such a file, where it answered.
+        if not asked and layer.path.startswith(f"{paths.MANAGED}/") and layer.error:
             seen = f"{layer.path}: {layer.error}; {layer.effect}"
             yield Finding.of(codes.SETTINGS_UNREADABLE, "a JSON object", seen)
-    if (asked := asked_of_next_start(state)) and is_asked_for(desired.model, asked):
+    if asked and is_asked_for(desired.model, asked):
         return
     if fresh.relocated_by:
         yield Finding.of(codes.SETTINGS_ELSEWHERE, f"settings read from {state.settings.path}", fresh.relocated_by)
@@ -300,11 +324,10 @@ def _other_tiers(state: State, desired: Desired) -> Iterator[Finding]:
 
 
 def _running(state: State, desired: Desired) -> Iterator[Finding]:
-    process, model = state.process, running_model(state)
+    process, strongest = state.process, strongest_evidence(state)
     if process is None:
         return
-    is_hidden = state.unseen != "" or effective.resolve(state, process.spec).model == effective.UNKNOWN
-    if is_hidden and not model and strongest_evidence(state) is None:
+    if strongest is None:
         own = f", which sees other files than the host has at {state.own_view[0]}" if state.own_view else ""
         yield Finding.of(
             codes.MODEL_UNKNOWN,
@@ -317,12 +340,19 @@ def _running(state: State, desired: Desired) -> Iterator[Finding]:
     if report.by and not _answers(report.model, desired.model):
         seen = report.model or report.error or NO_MODEL
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{seen} (model_check.{report.by})")
-    if report.by or model == desired.model or (is_hidden and not model):
+    if report.by or state.unseen or strongest is None:
         return
-    if model and speaks_for_process(state, process):
-        if not is_asked_for(desired.model, model):
-            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model}, {word_of(state.asked)}")
-    elif model:
+    if speaks_for_process(state, process):
+        if not is_asked_for(desired.model, state.asked.model):
+            yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{state.asked.model}, {word_of(state.asked)}")
+        return
+    # What was served is judged by itself: jada's table is no match for that.
+    if strongest.is_proof:
+        return
+    model = _derived_model(state)
+    if model == desired.model:
+        return
+    if model:
         where = effective.resolve(state, process.spec).winner.where
         yield Finding.of(codes.MODEL_RUNNING, desired.model, f"{model} from {where}")
     else:
@@ -361,16 +391,38 @@ def _answers(reported: str, model: str) -> bool:
     return reported in (model, model.removesuffix(LONG_CONTEXT))
 
 
+def evidence_of_next_start(state: State) -> Evidence | None:
+    """The evidence of the model that a process started now would ask for; None where nothing tells."""
+    if asked := asked_of_next_start(state):
+        return Evidence(kind=Kind.ASKED, model=asked, version=state.asked.version)
+    if _is_table_wrong(state):
+        return None
+    fresh = effective.resolve(state, effective.next_start(state))
+    return Evidence(kind=Kind.DERIVED, model=fresh.model, by=fresh.winner.where)
+
+
 def asked_of_next_start(state: State) -> str:
     """The model that the service's own CLI would ask for in a process that is started now as the present one was.
 
     It is "" where another one would be, or nothing is known of that.
     """
-    process, start = state.process, effective.next_start(state)
+    process = state.process
     if process is None or not is_known(state):
         return ""
-    is_alike = (start.env, start.argv, start.cwd) == (process.spec.env, process.spec.argv, process.spec.cwd)
+    start, runs = effective.next_start(state), process.spec
+    # systemd gives the user's home to a process whose unit names none.
+    home = {"HOME": state.home}
+    is_alike = ({**home, **start.env}, start.argv, start.cwd) == ({**home, **runs.env}, runs.argv, runs.cwd)
     return state.asked.model if is_alike else ""
+
+
+def _is_table_wrong(state: State) -> bool:
+    """True if the service's own CLI was asked as the running process, and names another model than jada's table, or
+    does not tell the one that it sends.
+    """
+    if state.process is None or not is_known(state):
+        return state.asked.is_untold
+    return effective.resolve(state, state.process.spec).model not in (effective.DEFAULT, state.asked.model)
 
 
 def _asked(state: State, desired: Desired) -> Iterator[Finding]:

@@ -100,8 +100,9 @@ PROCESS_STALE = FindingCode(
     "process-stale",
     ERROR,
     "The process started before the files that decide its model last changed, and nothing shows what it read then: "
-    "it is not the one the release started, and it is not asked (`model_check:` in fleet.yml). A running "
-    "process never takes up a changed file. Of several processes of the Claude CLI, the oldest decides.",
+    "it is not the one the release started, it is not asked (`model_check:` in fleet.yml), and no answers of it are on "
+    "record. A running process never takes up a changed file. Of several processes of the Claude CLI, the oldest "
+    "decides.",
     HEAL,
     Fix.HEAL,
 )
@@ -200,10 +201,12 @@ MODEL_UNPROVEN = FindingCode(
     "model-unproven",
     ERROR,
     "Nothing that was observed says which model the service runs: it does not say it (`model_check:` in fleet.yml), no "
-    "answers of it are on record, and its own CLI could not be asked. What is left is jada's table of where the CLI "
-    "takes its model from, which explains and never proves. The host is not in sync, and not seen to have drifted "
+    "answers of it are on record, and its own CLI could not be asked. One that is only found, in its PATH or by "
+    "`cli:`, proves nothing: the service may start it with other options. What is left is jada's table of where the "
+    "CLI takes its model from, which explains and never proves. The host is not in sync, and not seen to have drifted "
     "either.",
-    "have the service say its model (`model_check:` in fleet.yml); or live with it: `proof: derived` there",
+    "look again while its CLI runs, or once it has answered; or have the service say its model (`model_check:` in "
+    "fleet.yml); or live with it: `proof: derived` there",
     Fix.HAND,
 )
 PROCESS_LEFT = FindingCode(

@@ -58,23 +58,12 @@ class Evidence:
         return {
             Kind.SERVED: f"{self.count} of {self.answers} answers since {moment(self.since)}",
             Kind.REPORTED: "reported by its model check",
-            Kind.ASKED: f"its CLI {self.version} {self._asks_for('it')}",
+            Kind.ASKED: f"its CLI {self.version} {f'asked for it at {moment(self.at)}' if self.at else 'asks for it'}",
             Kind.DERIVED: f"derived from {self.by}, not observed",
         }[self.kind]
 
     def __str__(self) -> str:
-        match self.kind:
-            case Kind.SERVED:
-                return f"served by {self.model} in {self.count} of {self.answers} answers since {moment(self.since)}"
-            case Kind.REPORTED:
-                return f"its model check reports {self.model}"
-            case Kind.ASKED:
-                return f"its CLI {self.version} {self._asks_for(self.model)}"
-            case Kind.DERIVED:
-                return f"{self.model} is derived from {self.by}"
-
-    def _asks_for(self, model: str) -> str:
-        return f"asked for {model} at {moment(self.at)}" if self.at else f"asks for {model}"
+        return f"{self.model} ({self.text})"
 
 
 def word_of(asked: Asked) -> str:
@@ -94,7 +83,8 @@ def evidence_of(state: State) -> tuple[Evidence, ...]:
 
 def strongest_evidence(state: State) -> Evidence | None:
     """The evidence that is believed; None where nothing runs, or nothing speaks for a model."""
-    return next(iter(evidence_of(state)), None)
+    # The table, which comes last, costs the most.
+    return next(_all(state, state.process), None) if state.process else None
 
 
 def disagreements(evidence: tuple[Evidence, ...]) -> tuple[tuple[Evidence, Evidence], ...]:

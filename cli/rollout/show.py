@@ -16,7 +16,6 @@ from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
 from jada.cli.ui.costs import cost_lines
 from jada.tasks import checks
-from jada.tasks.evidence import strongest_evidence
 from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
 from jada.tasks.preflight import PreflightCheck, Verdict
@@ -148,9 +147,8 @@ def _seen_running(state: State) -> str:
     process = state.process
     if process is None:
         return "no process"
-    strongest = strongest_evidence(state)
-    model = f"{checks.running_model(state)} ({strongest.text})" if strongest else "a model that is not known"
     age = max(0, state.now - process.started)
+    model = checks.running_in_words(state)
     return f"runs {model}; pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
 
 

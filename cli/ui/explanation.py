@@ -12,7 +12,7 @@ from jada.cli.ui.findings import finding_as_json
 from jada.tasks import checks, effective
 from jada.tasks.checks import Finding
 from jada.tasks.effective import Effective
-from jada.tasks.evidence import evidence_of, strongest_evidence
+from jada.tasks.evidence import evidence_of, is_known
 from jada.tasks.release import Desired
 from jada.tasks.state import State
 
@@ -25,12 +25,17 @@ WIDEST = 60
 def explanation_dict(name: str, state: State) -> dict[str, Any]:
     """The facts of `jada explain --json` about one host."""
     fresh, running = _both(state)
+    following = checks.evidence_of_next_start(state)
     stale = checks.stale_sessions(state)
     process = state.process
     return {
         "release": state.release.id if state.release else None,
         "model_desired": (state.release.desired.model or None) if state.release else None,
-        "next_start": {**_effect(fresh), "model": checks.asked_of_next_start(state) or fresh.model},
+        "next_start": {
+            **_effect(fresh),
+            "model": following.model if following else None,
+            "evidence": following.kind if following else None,
+        },
         "running": {
             "model": checks.running_model(state) or None,
             "evidence": evidence_as_json(evidence_of(state)),
@@ -86,20 +91,19 @@ def _findings(state: State) -> Iterator[Finding]:
 
 def _what_runs(state: State) -> Iterator[str]:
     fresh, running = _both(state)
-    asked = checks.asked_of_next_start(state)
-    by = f", says its own CLI {state.asked.version}" if asked else ""
-    yield from _chain(f"A process started now would ask for {asked or fresh.model}{by}", fresh)
+    following = checks.evidence_of_next_start(state) or checks.NOT_TOLD
+    yield from _chain(f"A process started now would ask for {following}", fresh)
     process = state.process
     if process is None:
         yield "\n  No process runs."
     else:
-        model = checks.running_model(state) or "a model that nothing tells"
         began = since(process.started, state.now)
-        title = f"Process {process.pid}, running for {began}, uses {model}{_how(state)}"
+        title = f"Process {process.pid}, running for {began}, uses {checks.running_in_words(state)}"
         if running is None or running.chain == fresh.chain:
             yield f"\n  {escape(title)}."
         else:
-            yield from _chain(f"{title}; started again as it was, it would ask for {running.model}", running)
+            again = state.asked.model if is_known(state) else f"{running.model} (derived)"
+            yield from _chain(f"{title}; started again as it was, it would ask for {again}", running)
     limits = ", ".join(f"{'not known' if count is None else count} {what}" for what, count in _limits(state).items())
     yield f"\n  Open files: {escape(limits.replace('_', ' '))}."
     if state.login.error:
@@ -132,11 +136,6 @@ def _both(state: State) -> tuple[Effective, Effective | None]:
     """The effect of a start now, and that on the process that runs, were it to read the files again."""
     running = effective.resolve(state, state.process.spec) if state.process else None
     return effective.resolve(state, effective.next_start(state)), running
-
-
-def _how(state: State) -> str:
-    strongest = strongest_evidence(state)
-    return f" ({strongest.text})" if strongest else ""
 
 
 def _limits(state: State) -> dict[str, int | None]:

@@ -34,17 +34,19 @@ ask_as_service() { # MARK COMM EXE CLI FOLDER SETTINGS REQUEST [OFFSET LENGTH IN
         case $by$word in path* | *"$mark") break ;; esac
         case $last in
             --settings) named=$word last=; continue ;;
+            --model | --setting-sources | --agent | --agents | --fallback-model | --plugin-dir)
+                set -- "$@" "$last" "$word"; last=; continue ;;
             --resume | -r) case $word in -*) ;; *) set -- "$@" "$last" "$word" ;; esac ;;
-            -*) set -- "$@" "$last" "$word"; last=; continue ;;
+            ?*) last=; continue ;;
         esac
         last=
         case $word in
             --settings=*) named=${word#*=} ;;
-            --settings | --model | --setting-sources | --agent | --agents | --fallback-model | --plugin-dir) last=$word ;;
-            --resume | -r) last=$word ;;
             --model=* | --setting-sources=* | --agent=* | --agents=* | --fallback-model=* | --plugin-dir=* | --resume=*)
                 set -- "$@" "$word" ;;
             --continue | -c | --fork-session | --bare | --safe-mode | --restricted) set -- "$@" "$word" ;;
+            --resume | -r) last=$word ;;
+            *) ! takes_word "$word" || last=$word ;;
         esac
     done
     hooks_off
@@ -78,13 +80,13 @@ environment() {
             yes:PATH=*) path=${word#*=} ;;
             yes:HOME=*) home=${word#*=} ;;
             yes:CLAUDE_CONFIG_DIR=*) config=${word#*=} ;;
-            yes:ANTHROPIC_BASE_URL=* | yes:CLAUDE_CODE_OAUTH_TOKEN=* | yes:CLAUDE_CODE_USE_*=*) endpoint=own ;;
+            yes:ANTHROPIC_BASE_URL=* | yes:CLAUDE_CODE_USE_*=*) endpoint=own ;;
             yes:CLAUDE_CODE_EXTRA_BODY=*'"model"'*) exit "$OWN_BODY" ;;
         esac
     done
     : "${config:=$home/.claude}"
-    # Who has logged in there, or belongs to an organization, may get another model than others.
-    [ ! -e "$config/.credentials.json" ] && [ ! -e "$config/remote-settings.json" ] || endpoint=own
+    # Settings that an organization's server gave before count for the vendor's endpoint alone.
+    [ ! -e "$config/remote-settings.json" ] || endpoint=own
 }
 
 # The CLI that runs, also under node; else the one that the service would find; else the one that fleet.yml names.

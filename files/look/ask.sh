@@ -1,7 +1,7 @@
 # Asks the service's own Claude CLI which model it would ask for, as the service: with the user, environment, folder, options
 # and mount namespace of the process that asks for a model. The CLI names its model before it asks anybody for anything.
 # It runs in a sandbox (sandbox.sh) from which nothing is written, and which ends with it; what it says is its user's word.
-# Seconds: with the vendor's own endpoint, and no network, the CLI tries for 18 to get settings from there.
+# Seconds: where settings of the vendor's server count, the CLI tries for six to get them anew; of a busy host, far more.
 LONGEST_OF_ASK=30
 # Exit codes: what keeps it from being asked (tasks/asked.py).
 NO_PROCESS=50

@@ -31,10 +31,10 @@ members() {
 
 # How the process that asks for a model was started, and in what it differs from the main one.
 # reads: members pid program home
-# sets: configs speaker cwd named
+# sets: configs speaker cwd named of_main
 # prints: process.pid speaker.pid running.cwd running.wrapped
 running_process() {
-    configs=$NL$home/.claude speaker=$pid wrapped='' flags='' variables='' cwd='' named=''
+    configs=$NL$home/.claude speaker=$pid wrapped='' flags='' variables='' cwd='' named='' of_main=''
     [ -z "$members" ] || find_speaker
     { [ "$pid" -gt 0 ] && [ -r "$ROOT/proc/$pid/stat" ]; } || return 0
     # By the kernel's own word, which asks no file system for it.
@@ -58,7 +58,8 @@ running_process() {
 # user can have them say anything here; or nothing, where their memory is a file of that user's own file system: then the
 # limit of the whole look ends this (tasks/engines/look.py), and stopping the service lets the next one see the rest.
 # reads: members pid program
-# sets: speaker wrapped; is_cli where it is the CLI's; flags and variables to PID:OPTION and PID:NAME=VALUE of those that come into question
+# sets: speaker wrapped; is_cli where it is the CLI's; flags and variables to PID:OPTION and PID:NAME=VALUE of those that come
+#       into question; of_main to the words of the main one
 find_speaker() {
     speaker='' first='' of_all=0
     for member in $members; do
@@ -77,6 +78,7 @@ find_speaker() {
             break
         fi
         one_process
+        [ "$member" != "$pid" ] || of_main=${words%%"$ENVIRONMENT_OF_IT"*}
         case $member in "$pid" | "$first" | "$speaker") flags=$flags$of_this ;; esac
         [ -z "$speaker" ] || break
     done
@@ -161,11 +163,12 @@ option_in() { # WORD
     option=
     case $last in
         --model | --settings | --agent | --setting-sources) option=${last#--}=$1 last=; return ;;
+        ?*) last=; return ;;
     esac
     case $1 in
         --model=* | --settings=* | --agent=* | --setting-sources=*) option=${1#--} ;;
     esac
-    last=$1
+    ! takes_word "$1" || last=$1
 }
 
 # The variables of a process: of two with one name, the first counts (getenv(3)).

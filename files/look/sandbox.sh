@@ -3,9 +3,11 @@
 # its own (ask.sh). POSIX sh with coreutils and util-linux.
 NL='
 '
-# Bytes and files that may be written to the overlays, and exit codes: what could not be done (tasks/asked.py).
+# Bytes and files that may be written to the overlays, threads that may be begun, and exit codes: what could not be done
+# (tasks/asked.py).
 MOST_WRITTEN=64m
 MOST_FILES=20k
+MOST_THREADS=500
 NOT_READ_ONLY=60
 NO_OVERLAY=61
 NO_PROC=62
@@ -32,10 +34,14 @@ in_sandbox() { # UID GID GROUPS FOLDERS COMMAND ...
     # It is the first to go where memory is short.
     echo 1000 >/proc/self/oom_score_adj
     mount -o remount,bind,ro /proc || exit "$NO_PROC"
+    # The limit is on all threads of that user, of which there may be as many as there are on the host.
+    IFS=' /'
+    read -r _ _ _ _ threads _ </proc/loadavg
+    IFS=$NL
     set -- --reuid="$user_id" --regid="$group_id" "$groups" --no-new-privs env -i PATH="$PATH" "$@"
     # It may read what root may, and can do no more.
     [ "$user_id" != 0 ] || set -- --bounding-set=-all,+dac_read_search --inh-caps=-all "$@"
-    setpriv "$@"
+    prlimit --nproc=$((threads + MOST_THREADS)) setpriv "$@"
 }
 
 # Lays an overlay over a folder in its very place, and over each mount below it, which comes on top again: it is given another

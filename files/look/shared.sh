@@ -114,3 +114,27 @@ settings_text() { # KIND SIZE
     fi
     [ "$name" != settings ] || say settings.sha256 "${hash%% *}"
 }
+
+# Whether an option of the Claude CLI takes the next word as its value, whatever that looks like (its own parser's rule, for
+# CLI 2.1.332): else the words of a prompt would be options. Those whose value may be left out do not count.
+takes_word() { # OPTION
+    case $1 in
+        --add-dir | --advisor | --agent | --agent-color | --agent-id | --agent-name | --agent-type | --agents) ;;
+        --allowed-tools | --allowedTools | --append-subagent-system-prompt | --append-subagent-system-prompt-file) ;;
+        --append-system-prompt | --append-system-prompt-file | --attach-serve | --autocompact | --betas | --channels) ;;
+        --client-data-url | --correlation-id | --dangerously-load-development-channels | --debug-file) ;;
+        --deep-link-cwd-b64 | --deep-link-last-fetch | --deep-link-repo | --disallowed-tools | --disallowedTools) ;;
+        --effort | --environment | --fallback-model | --fast-mode | --file | --forward-home-settings) ;;
+        --inherit-permission-mode | --initialize-fields | --input-format | --json-schema | --lead-verify-key) ;;
+        --managed-settings | --max-budget-usd | --max-thinking-tokens | --max-turns | --mcp-config) ;;
+        --messaging-socket-path | --metadata | --model | --name | -n | --on-branch | --output-format) ;;
+        --parent-session-id | --permission-mode | --permission-prompt-tool | --permission-prompts) ;;
+        --plan-mode-instructions | --plugin-dir | --plugin-dir-no-mcp | --plugin-url | --pool | --prefill | --prefill-b64) ;;
+        --proactivity | --project-config-root | --ref | --remote-control-session-name-prefix) ;;
+        --resume-drops-turn | --resume-session-at | --rewind-files | --runner-declares | --sdk-url) ;;
+        --session-began-as-copy | --session-id | --setting-sources | --settings | --system-prompt) ;;
+        --system-prompt-file | --system-prompt-snapshot | --task-budget | --team-name | --teammate-mode) ;;
+        --thinking | --thinking-display | --tools | --watch-artifact | --watch-artifact-no-autoreact | --workload) ;;
+        *) return 1 ;;
+    esac
+}

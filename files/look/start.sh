@@ -30,7 +30,8 @@ next_start() {
     for file in $unit_files; do if has "$owned" "$file"; then units=$units$NL$file; fi; done
 }
 
-# reads: commands start
+# systemd shows words without their quotes; those of the very command line that runs are known from that.
+# reads: commands start of_main
 # sets: named
 # prints: next_start.argv+
 next_command_lines() {
@@ -39,8 +40,15 @@ next_command_lines() {
         words=${words%" ; ignore_errors="*}
         case $words in *--model* | *--settings* | *--agent* | *--setting-sources*) ;; *) continue ;; esac
         last=
+        IFS=$BETWEEN
+        # shellcheck disable=SC2086 # its words
+        set -- $of_main
         IFS=' '
+        # It may have the script's interpreter before it.
+        case $* in "$words" | "${1-} $words") IFS=$BETWEEN words=$of_main ;; esac
         for word in $words; do
+            # Nothing tells where the text behind it ends.
+            case $IFS$word in " --"*prompt) break ;; esac
             option_in "$word"
             case $option in
                 # systemd shows the words without their quotes: such settings can be read from the process alone.

@@ -34,8 +34,8 @@ cp -a /var/lib/jada /var/lib/kept/jada; cp -a /etc/security/limits.d /var/lib/ke
 PUT_BACK = """
 [ -d /var/lib/kept ] || exit 0
 systemctl stop $UNIT feeder 2>/dev/null
-rm -rf /etc/claude-code /etc/default/$UNIT /etc/security/limits.d /srv/* /.claude /run/prompts $D /tmp/* /var/lib/jada
-find $H -mindepth 1 -delete
+rm -rf /etc/claude-code /etc/default/$UNIT /etc/security/limits.d /.claude /run/prompts $D /tmp/* /var/lib/jada
+find $H /srv -mindepth 1 -delete
 set -e
 cp -aT /var/lib/kept/home $H; cp -aT /var/lib/kept/dropins $D; cp -a /var/lib/kept/environment /etc/environment
 cp -a /var/lib/kept/jada /var/lib/jada; cp -a /var/lib/kept/limits /etc/security/limits.d

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 from jada import Service
-from jada.inventory.lab import machine
+from jada.inventory.lab import claude, machine
 from jada.inventory.lab.machine import Machine
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.look_reader import read
 from jada.tasks.served import Served
 from jada.tasks.settings import Splice, Splices
-from jada.tasks.transaction import ask_script, look_script
+from jada.tasks.transaction import as_service, ask_script, look_script
 from tests.claude import hosts
 from tests.claude.configurations import CONFIGURATIONS
 from tests.claude.conftest import ClaudeLab
@@ -109,6 +111,19 @@ def test_an_answer_stands_until_what_it_was_given_on_changes(claude_lab: ClaudeL
     assert [asked() for _ in range(3)] == [(DESIRED, False), (DESIRED, True), (DESIRED, True)]
     machine.inside(host, f"echo '{{}}' >{host.home}/.claude/settings.local.json; systemctl restart jada-agent")
     assert [asked() for _ in range(2)] == [(DESIRED, False), (DESIRED, True)]
+
+
+def test_which_options_take_a_word(claude_lab: ClaudeLab) -> None:
+    """As the CLI itself tells; it has some that it does not tell of, too."""
+    told = machine.inside(of(claude_lab, "agent"), f"{claude.PROGRAM} --help").stdout
+    options = re.findall(r"^ {2}(-\S.*?)(?: {2,}.*)?$", told, re.MULTILINE)
+    names = {name: option.endswith(">") for option in options for name in re.findall(r"(?<!\S)--?[\w-]+", option)}
+    assert names["--model"]
+    assert not names["--print"]
+    words = " ".join(names)
+    script = f"{as_service()}for name in {words}; do if takes_word $name; then printf '%s\\n' $name; fi; done"
+    found = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=True).stdout.split()
+    assert set(found) == {name for name, takes in names.items() if takes}
 
 
 def test_a_service_without_a_process(claude_lab: ClaudeLab) -> None:

@@ -77,13 +77,13 @@ def test_explain_shows_what_wins_and_what_does_not(lab: Lab) -> None:
     lab.jada("upgrade", "--to", "opus-5", "--yes")
     lab.run(HOST, "echo ANTHROPIC_MODEL=claude-x >/etc/default/jada-agent")
     output = lab.jada("explain", HOST)
-    assert "A process started now would ask for claude-x:\n" in output
+    assert "A process started now would ask for claude-x (derived from ANTHROPIC_MODEL in" in output
     assert "→ claude-x                      ANTHROPIC_MODEL in /etc/default/jada-agent\n" in output
     assert f"  claude-opus-5                 model in {lab[HOST].settings}  (outranked)\n" in output
     pid = machine.healthz(lab[HOST])["pid"]
     assert f"Process {pid}, running for" in output
     uses = "uses claude-opus-5 (reported by its model check)"
-    assert f"{uses}; started again as it was, it would ask for claude-opus-5" in output
+    assert f"{uses}; started again as it was, it would ask for claude-opus-5 (derived)" in output
     assert "J103 model-shadowed" in output
     assert f"jada heal --limit {HOST}" in output
 

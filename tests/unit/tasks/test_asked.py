@@ -59,6 +59,14 @@ def test_why_it_was_not_asked() -> None:
     assert read({"asked.code": "\x1b[31m"}).error == "no answer that could be read"
 
 
+def test_a_model_that_it_does_not_tell() -> None:
+    """It sends one all the same: jada's table, which has another, is no word for it either."""
+    assert read({"asked.code": "72"}).is_untold
+    assert not read({"asked.code": "75"}).is_untold
+    assert read(said(json.dumps({**ANSWER, "model": ""}))).is_untold
+    assert not read(said(json.dumps({**ANSWER, "model": ""}), by="path")).is_untold
+
+
 def test_the_question_alone() -> None:
     text = json.dumps(ANSWER)
     assert read_asked(packed(frames(said(text)) + frames({}))).version == "2.1.332"

@@ -57,10 +57,10 @@ def seen(state: State, code: str) -> list[str]:
 def test_the_strongest_comes_first(host: Host) -> None:
     state = host(asked=asked(), served=served(answers(), answers(side=True, model=OPUS)))
     assert [str(each) for each in evidence_of(state)] == [
-        f"served by claude-sonnet-4-6 in 12 of 12 answers since {SINCE}",
-        f"its model check reports {MODEL}",
-        f"its CLI 2.1.332 asks for {MODEL}",
-        f"{MODEL} is derived from model in /home/agent/.claude/settings.json",
+        f"claude-sonnet-4-6 (12 of 12 answers since {SINCE})",
+        f"{MODEL} (reported by its model check)",
+        f"{MODEL} (its CLI 2.1.332 asks for it)",
+        f"{MODEL} (derived from model in /home/agent/.claude/settings.json, not observed)",
     ]
     assert [each.kind for each in evidence_of(state) if each.is_proof] == [Kind.SERVED, Kind.REPORTED, Kind.ASKED]
     assert codes(state) == []
@@ -92,7 +92,7 @@ def test_two_that_disagree(host: Host) -> None:
         [Kind.SERVED, Kind.ASKED],
         [Kind.REPORTED, Kind.ASKED],
     )
-    assert seen(state, "J116") == [f"its CLI 2.1.332 asks for {OPUS}"] * 2
+    assert seen(state, "J116") == [f"{OPUS} (its CLI 2.1.332 asks for it)"] * 2
     # What is only derived is no match for any of them.
     layer = Settings("/etc/claude-code/managed-settings.json", text=f'{{"model": "{OPUS}"}}')
     assert disagreements(evidence_of(host(layers=(layer,)))) == ()
@@ -118,6 +118,48 @@ def test_the_table_is_no_match_for_the_cli_s_own_word(host: Host) -> None:
     # Of a start that is not as this one was, it says nothing.
     other = ProcessSpec({"ANTHROPIC_MODEL": OPUS}, {"ANTHROPIC_MODEL": "x"}, cwd="/srv")
     assert "J103" in codes(host(settings=listed, asked=asked(), next_start=other))
+
+
+def test_a_home_that_systemd_gives_is_no_other_start(host: Host) -> None:
+    """The unit names none, and the process has it all the same."""
+    state = host(process={"spec": ProcessSpec({"HOME": "/home/agent"}, {"HOME": "x"}, cwd="/srv")}, asked=asked())
+    assert checks.asked_of_next_start(state) == MODEL
+    elsewhere = host(process={"spec": ProcessSpec({"HOME": "/srv"}, {"HOME": "x"}, cwd="/srv")}, asked=asked())
+    assert checks.asked_of_next_start(elsewhere) == ""
+
+
+def test_a_managed_file_with_which_the_cli_starts_is_no_trouble(host: Host) -> None:
+    """An empty one; jada's table has it that no such file lets the CLI start."""
+    empty = {"layers": (Settings("/etc/claude-code/managed-settings.json", text=""),)}
+    assert "J101" in codes(host(**empty))
+    assert codes(host(**empty, asked=asked())) == []
+
+
+def test_where_the_cli_contradicts_the_table_that_is_no_word_for_another_start(host: Host) -> None:
+    other = ProcessSpec({"ANTHROPIC_MODEL": OPUS}, {"ANTHROPIC_MODEL": "x"}, cwd="/srv")
+    agrees = checks.evidence_of_next_start(host(asked=asked(), next_start=other))
+    assert str(agrees) == f"{OPUS} (derived from ANTHROPIC_MODEL in x, not observed)"
+    assert checks.evidence_of_next_start(host(asked=asked("claude-haiku-4.5"), next_start=other)) is None
+    assert checks.evidence_of_next_start(host(asked=Asked(error="x", is_untold=True))) is None
+    # Of the process itself neither, once its files have changed.
+    changed = {"settings": {"changed": NOW, "text": "{}"}, "result": (), **UNASKED}
+    pinned = {"process": {"spec": other, "started": NOW - 90}}
+    assert checks.running_model(host(**changed, **pinned)) == OPUS
+    assert checks.running_model(host(**changed, **pinned, asked=asked())) == ""
+
+
+def test_the_strongest_evidence_names_the_model_that_runs(host: Host) -> None:
+    swapped = host(asked=asked(), served=served(answers("claude-haiku-4-5")))
+    assert checks.running_in_words(swapped) == f"claude-haiku-4-5 (12 of 12 answers since {SINCE})"
+    # As the release spells it, where it is the same.
+    assert checks.running_model(host(served=served(answers("claude-sonnet-4-6-20260101")))) == MODEL
+    assert checks.running_in_words(host(process=None)) == checks.NOT_TOLD
+
+
+def test_what_was_served_outweighs_the_age_of_the_process(host: Host) -> None:
+    stale = {"settings": {"changed": NOW}, "result": (), **UNASKED}
+    assert codes(host(**stale)) == ["J106"]
+    assert codes(host(**stale, served=served(answers()))) == []
 
 
 def test_another_model_answered(host: Host) -> None:
@@ -198,6 +240,8 @@ def test_what_only_the_table_says_is_unproven(host: Host) -> None:
     assert found
     assert (found.code, "could not be asked: no Claude CLI was found" in found.actual) == ("J117", True)
     # One that was only found may be started with other options.
-    assert checks.unproven(host(**UNASKED, asked=asked(is_running=False)))
+    only_found = checks.unproven(host(**UNASKED, asked=asked(is_running=False)))
+    assert only_found
+    assert f"would ask for {MODEL}, but does not run: its options are not known" in only_found.actual
     # Nobody asked for a model.
     assert checks.unproven(host(**UNASKED, release={"desired": Desired("", 0)})) is None

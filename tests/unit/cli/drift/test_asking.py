@@ -74,7 +74,7 @@ def test_it_is_asked_once_and_then_its_answer_stands(hosts: Hosts) -> None:
         assert hosts.asked == replace(ANSWER, at=hosts.asked.at)
     assert hosts.asked.at
     assert isinstance(hosts.seen, State)
-    assert f"its CLI 2.1.332 asked for {MODEL} at " in str(evidence_of(hosts.seen)[0])
+    assert f"{MODEL} (its CLI 2.1.332 asked for it at " in str(evidence_of(hosts.seen)[0])
 
 
 def test_it_is_asked_again_once_the_settings_changed(hosts: Hosts, host: Host) -> None:

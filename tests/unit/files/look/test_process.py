@@ -78,6 +78,14 @@ def test_its_options_environment_and_folder(tree: Tree) -> None:
     ]
 
 
+def test_the_words_of_a_prompt_are_no_options(tree: Tree) -> None:
+    """What an option of the CLI's takes as its value is none, whatever it looks like."""
+    text = ("--append-system-prompt", "--model", "x", "--system-prompt", "--agent=x", "-n", "--settings", "--add-dir")
+    tree.process(1, "claude", *text, "--agent", "y", "--model", "m", "-p", "--setting-sources", "--model")
+    options = [value for name, value in running(tree, 1) if name == "running.argv+"]
+    assert options == ["model\nm", "setting-sources\n--model"]
+
+
 def test_a_child_that_asks_is_told_beside_what_the_main_process_has(tree: Tree) -> None:
     tree.process(1, "/bin/sh", "/usr/bin/agent", env={"ANTHROPIC_MODEL": "unit", "HOME": "/h"})
     tree.process(2, "claude", "--model=m", env={"HOME": "/other"})

@@ -56,6 +56,29 @@ def test_what_is_on_the_units_command_lines(tree: Tree) -> None:
     ]
 
 
+PROMPT = "Be nice. --model x"
+
+
+@pytest.mark.parametrize(
+    ("runs", "options"),
+    [
+        # What runs has its words apart.
+        (["/x", "--system-prompt", PROMPT, "--model", "m"], ["model\nm"]),
+        (["/bin/sh", "/x", "--system-prompt", PROMPT, "--model", "m"], ["model\nm"]),
+        # Else nothing tells where the prompt ends.
+        (["/x", "--model", "other"], []),
+        ([], []),
+    ],
+)
+def test_the_words_of_a_prompt_on_the_units_command_line_are_no_options(
+    tree: Tree, runs: list[str], options: list[str]
+) -> None:
+    commands = f"{{ path=/x ; argv[]=/x --system-prompt {PROMPT} --model m ; ignore_errors=no ; start_time=[n/a] }}"
+    words = "".join(f"{word}\x1e" for word in runs)
+    values = tree.frames("next_command_lines", commands=commands, start="/srv", named="", of_main=words)
+    assert [value for _, value in values] == options
+
+
 def test_the_environment_of_a_start_weakest_first(tree: Tree) -> None:
     tree.file("/proc/1/environ", "ANTHROPIC_MODEL=passed\0TOKEN=secret\0")
     values = tree.frames(

@@ -204,6 +204,20 @@ def test_files_whose_last_line_is_torn_do_not_run_into_each_other(tree: Tree) ->
     assert len(look(tree, "home/.claude")) == 2
 
 
+def test_an_answer_that_a_session_which_goes_on_has_as_well_counts_once(tree: Tree) -> None:
+    """`--fork-session` and `--resume` copy what was said before."""
+    tree.file("home/.claude/projects/-srv/1.jsonl", line(answer("a")) + line(answer("b")))
+    tree.file("home/.claude/projects/-srv/2.jsonl", line(answer("a")) + line(answer("b")) + line(answer("c")))
+    assert len(look(tree, "home/.claude")) == 3
+
+
+def test_what_was_rotated_away_does_not_count(tree: Tree) -> None:
+    tree.file("home/.claude/projects/-srv/1.jsonl", line(answer("b")))
+    for name in ("1.jsonl.1", "1.jsonl.gz", "1.jsonl~", "1.json"):
+        tree.file(f"home/.claude/projects/-srv/{name}", line(answer(name)))
+    assert [value.split("\n") for _, value in look(tree, "home/.claude")] == [ANSWERED]
+
+
 def test_odd_names_are_left_out(tree: Tree) -> None:
     tree.file("home/.claude/projects/a\nb/1.jsonl", line(answer()))
     tree.file("home/.claude/projects/-srv/-n.jsonl", line(answer("b")))
