@@ -156,7 +156,9 @@ def test_logs_and_ssh_reach_a_host_as_jada_does(lab: Lab) -> None:
         assert lab.jada("ssh", host.name, "hostname").strip() == host.name
         lab.jada("ssh", host.name, "exit 7", exit_code=7)
         assert f'"model": "{OLD_MODEL}"' in lab.jada("logs", host.name)
-    assert "name one of: orchestrator-1, specialist-1" in lab.jada("logs", "*-1", exit_code=2)
+    of_both = lab.jada("logs", "*-1")
+    assert {line.split()[0] for line in of_both.splitlines()} == {"orchestrator-1", "specialist-1"}
+    assert "name one of: orchestrator-1, specialist-1" in lab.jada("ssh", "*-1", exit_code=2)
 
 
 def test_an_agent_that_is_slow_on_the_old_model_is_waited_for(lab: Lab) -> None:
