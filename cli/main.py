@@ -35,6 +35,7 @@ COMMANDS = {
         "Stop a rollout where it is, until somebody decides how it goes on.",
     ),
     "abort": ("rollouts", "End a rollout: all hosts that it has changed go back, at once."),
+    "compare": ("compare", "Tell whether one release or model does worse than another."),
     "drift": ("drift", "Check that what runs is what was asked for."),
     "explain": ("explain", "Tell why a host runs the model it runs."),
     "logs": ("logs", "Show the end of a host's journal, with secrets masked."),

@@ -21,6 +21,7 @@ ORDER = {
         {"cli/main.py"},
         {"cli/commands"},
         {"cli/report"},
+        {"cli/compare"},
         {"cli/rollout"},
         {"cli/drift"},
         {"cli/records", "cli/session.py", "cli/options.py"},
