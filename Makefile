@@ -1,6 +1,6 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults test-claude \
+.PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
         measure-claude bench lint types check tools \
         browser clean
 SHELL := /bin/sh
@@ -57,6 +57,9 @@ test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,
 
 test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
 	JADA_ALL_FAULTS=1 $(PYTEST) $(WORKERS) tests/faults tests/security
+
+test-rollouts: .venv/ready ## rollouts in waves, with jada killed at twenty moments (about twenty minutes)
+	JADA_ALL_ROLLOUTS=1 $(RUN) pytest -q tests/lab/test_rollouts.py
 
 test-claude: .venv/ready .claude-cli/ready ## what jada says, against what the real Claude CLI asks for, in 270 configurations
 	$(RUN) pytest -q tests/claude

@@ -45,9 +45,9 @@ class FleetSession:
     def role(self, name: str) -> str:
         return next(host.role for host in self.hosts if host.name == name)
 
-    def with_new_deadline(self) -> FleetSession:
-        """The same with all the time that fleet.yml gives, as after a question that waited for its answer."""
-        return replace(self, deadline=time.monotonic() + self.fleet.deadline)
+    def with_new_deadline(self, more: int = 0) -> FleetSession:
+        """The same with all the time that fleet.yml gives, and `more` seconds that are to be waited for."""
+        return replace(self, deadline=time.monotonic() + self.fleet.deadline + more)
 
     def look(
         self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False, ask: bool = False

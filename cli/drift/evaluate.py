@@ -114,7 +114,7 @@ def evaluate(
     """
     accept = _usable(fleet)
     latest = max([*released.values(), *(state.release.id for state in _states(seen) if state.release)], default="")
-    longest = timedelta(seconds=fleet.deadline) + LONGEST_CHANGE
+    longest = timedelta(seconds=fleet.longest_rollout) + LONGEST_CHANGE
     usable = {name: _unless_hung(name, look, at, longest) for name, look in seen.items()}
     beside = _Beside(fleet, at.date(), latest, _models_of_roles(hosts, usable))
     rows = [_row(host, usable[host.name], released.get(host.name, ""), beside) for host in hosts]

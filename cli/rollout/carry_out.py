@@ -15,7 +15,7 @@ from jada.cli.rollout.bake import bake
 from jada.cli.rollout.outcome import HostResult, without_change
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
-from jada.cli.rollout.waves import Verdict, Waves, bake_seconds, of_hosts, verdict
+from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import err, escape, named, plural
 from jada.cli.ui.duration import told
@@ -78,6 +78,8 @@ def carry_out(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
 def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     """Changes one wave and watches it; DONE if the next may come."""
     names, results, policy = rollout.waves[number], rollout.results, rollout.policy
+    if not names:
+        return DONE
     todo = {name: rollout.todo[name] for name in names if name in rollout.todo}
     results |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
     rollout.progress.save(number, False)
@@ -91,9 +93,11 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
         return DONE
     touched = rollout.touched(number)
     judged = of_hosts({name: results[name] for name in touched}, policy)
-    not_begun = next((results[name] for name in names if results[name].outcome is HostOutcome.NOT_STARTED), None)
-    if not_begun and judged is not Verdict.FAILED:
-        return End(RolloutStatus.PAUSED, not_begun.detail)
+    held_up = next((results[name] for name in names if results[name].outcome in HELD_UP), None)
+    if held_up and judged is not Verdict.FAILED:
+        return End(RolloutStatus.PAUSED, held_up.detail)
+    if is_promoted and judged is Verdict.INCONCLUSIVE:
+        judged = Verdict.PASSED
     seconds = 0 if is_promoted else bake_seconds(rollout.waves, number, policy)
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
@@ -103,18 +107,24 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
             policy, seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
+    return _by_word(rollout, number, judged) or _next(rollout, number, judged)
+
+
+def _by_word(rollout: Rollout, number: int, judged: Verdict) -> End | None:
+    """The end that somebody asked for meanwhile; None where nobody did, or hosts have failed."""
     verb, by = rollout.progress.asked()
     if verb == GONE:
         return End(RolloutStatus.SUPERSEDED, by)
-    if judged is not Verdict.FAILED:
-        if verb == ABORT:
-            return abort(rollout, number, by)
-        if verb == PAUSE or signals.stopped():
-            return End(RolloutStatus.PAUSED, f"{by} paused it" if verb else "jada was told to stop")
-        if verb == PROMOTE or is_promoted:
-            rollout.progress.answered()
-            judged = Verdict.PASSED
-    return _next(rollout, number, judged)
+    if judged is Verdict.FAILED:
+        return None
+    if verb == ABORT:
+        return abort(rollout, number, by)
+    if verb == PAUSE or signals.stopped():
+        return End(RolloutStatus.PAUSED, f"{by} paused it" if verb else "jada was told to stop")
+    if verb == PROMOTE:
+        rollout.progress.answered()
+        return _next(rollout, number, Verdict.PASSED)
+    return None
 
 
 def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
@@ -132,7 +142,7 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
         return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
     why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
     err.print(f"{escape(rollout.title(number))}: [red]failed[/]: {escape(why)}")
-    if rollout.policy.on_failure == "pause":
+    if rollout.policy.on_failure == "pause" or signals.stopped():
         return End(RolloutStatus.PAUSED, why)
     send_back(rollout, touched if rollout.policy.on_failure == "rollback" else rollout.waves[number], why)
     return End(RolloutStatus.ROLLED_BACK, why)

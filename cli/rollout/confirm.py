@@ -23,7 +23,7 @@ def agree(fleet: Fleet, todo: Mapping[str, Plan], options: RolloutOptions) -> bo
         return False
     if options.as_json or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
-    confirm(question(fleet, todo))
+    confirm(question(fleet, todo), visible(fleet.name) if fleet.production else "y")
     return True
 
 

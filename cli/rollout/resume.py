@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from jada import Exit, HostError, Service
 from jada.cli import signals
@@ -17,7 +18,7 @@ from jada.cli.rollout.outcome import HostResult, exit_code, without_change
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.run import finished, opened, tell
 from jada.cli.rollout.verify import judge
-from jada.cli.rollout.waves import Waves
+from jada.cli.rollout.waves import Waves, baking
 from jada.cli.session import FleetSession
 from jada.tasks import plan
 from jada.tasks.plan import Plan
@@ -26,7 +27,6 @@ from jada.tasks.state import State
 # Outcomes with which a host's turn is over, whatever it is on.
 OVER = (
     HostOutcome.REJECTED,
-    HostOutcome.LOCKED,
     HostOutcome.UNREACHABLE,
     HostOutcome.ROLLED_BACK,
     HostOutcome.ROLLBACK_FAILED,
@@ -61,7 +61,10 @@ def _go_on(
     act: Callable[[Rollout], End],
 ) -> Exit:
     values = Values.from_json(entry.values_json)
-    request, service = values.request, session.engine.service
+    # Hosts tell since when somebody changes them, and take what goes on for days for one that hangs.
+    request = replace(values.request, at=datetime.now(UTC).isoformat(timespec="seconds"))
+    service = session.engine.service
+    session = session.with_new_deadline(baking(values.waves, values.policy))
     names = {name for wave in values.waves for name in wave}
     session = replace(session, hosts=tuple(host for host in session.hosts if host.name in names))
     recorded = {host.host: host for host in records.hosts(entry.release)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 from jada import Exit, HostError
 from jada.cli import signals
@@ -22,7 +23,7 @@ from jada.cli.rollout.preflight import ask_first
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
-from jada.cli.rollout.waves import Waves, divide, in_words, is_one
+from jada.cli.rollout.waves import Waves, baking, divide, in_words, is_one
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
 from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
@@ -62,7 +63,10 @@ def run_rollout(
     if not options.as_json:
         show_plan(title, plans, notes, in_words(waves, policy))
     if not options.dry_run and todo and agree(session.fleet, todo, options):
+        # However late the answer came.
         session = session.with_new_deadline()
+    if seconds := baking(waves, policy):
+        session = replace(session, deadline=session.deadline + seconds)
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}
     end = End(RolloutStatus.DONE)
     if options.dry_run:

@@ -17,6 +17,10 @@ from jada.inventory.tags import has_tags
 Waves = tuple[tuple[str, ...], ...]
 
 
+# Outcomes of hosts that were left as they are, for a reason that has nothing to do with the change.
+HELD_UP = (HostOutcome.NOT_STARTED, HostOutcome.LOCKED)
+
+
 class Verdict(StrEnum):
     """The verdict on a host, or on a wave. Only FAILED sends hosts back."""
 
@@ -66,7 +70,7 @@ def verdict(result: HostResult) -> Verdict:
 
 def of_hosts(results: Mapping[str, HostResult], policy: RolloutPolicy) -> Verdict:
     """The verdict on all hosts that were touched: so many of them may fail as fleet.yml lets pass."""
-    verdicts = [verdict(result) for result in results.values() if result.outcome is not HostOutcome.NOT_STARTED]
+    verdicts = [verdict(result) for result in results.values() if result.outcome not in HELD_UP]
     if policy.max_failures.is_passed(verdicts.count(Verdict.FAILED), len(verdicts)):
         return Verdict.FAILED
     return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else Verdict.PASSED
@@ -74,7 +78,7 @@ def of_hosts(results: Mapping[str, HostResult], policy: RolloutPolicy) -> Verdic
 
 def is_one(waves: Waves, policy: RolloutPolicy) -> bool:
     """True if all hosts are changed at once, without any bake: nothing is held against one that others failed."""
-    return len(waves) < 2 and not policy.final_bake_time
+    return not waves or (len(waves) == 1 and not policy.final_bake_time)
 
 
 def bake_seconds(waves: Waves, number: int, policy: RolloutPolicy) -> int:
@@ -86,11 +90,16 @@ def bake_seconds(waves: Waves, number: int, policy: RolloutPolicy) -> int:
     return policy.bake_time
 
 
+def baking(waves: Waves, policy: RolloutPolicy) -> int:
+    """The seconds that all bakes take together, if nothing has to be waited for."""
+    return 0 if is_one(waves, policy) else sum(bake_seconds(waves, number, policy) for number in range(len(waves)))
+
+
 def in_words(waves: Waves, policy: RolloutPolicy) -> str:
     """The waves as the plan tells them, with the least time that their bakes take; "" for hosts that change at once."""
     if is_one(waves, policy):
         return ""
-    baking = sum(bake_seconds(waves, number, policy) for number in range(len(waves)))
+    seconds = baking(waves, policy)
     sizes = ", ".join(str(len(wave)) for wave in waves)
     text = f"{plural(len(waves), 'wave')} of {sizes} ({named(waves[0])} first); "
-    return text + (f"they bake for {told(baking)} in all" if baking else "no bake")
+    return text + (f"they bake for {told(seconds)} in all" if seconds else "no bake")

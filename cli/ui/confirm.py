@@ -9,19 +9,20 @@ import click
 from jada.cli.ui.streams import fold
 
 
-def confirm(question: str) -> None:
-    """Asks, and goes on at "y". Raises click.Abort.
+def confirm(question: str, word: str = "y") -> None:
+    """Asks, and goes on at "y", or at another `word` where that is wanted. Raises click.Abort.
 
     Until there is an answer gevent runs: a link is kept alive, and one that dies is found dead when it is used next.
     """
     from gevent.socket import wait_read
 
     while True:
-        click.echo(f"{fold(f'{question} [y/N]:')} ", nl=False)
+        how = "[y/N]:" if word == "y" else f"Type {word} to go on:"
+        click.echo(f"{fold(f'{question} {how}')} ", nl=False)
         wait_read(sys.stdin.fileno())
-        answer = sys.stdin.readline()
-        if answer.strip().lower() in ("y", "yes"):
+        answer = sys.stdin.readline().strip()
+        if answer == word or (word == "y" and answer.lower() in ("y", "yes")):
             return
-        if answer.strip().lower() in ("", "n", "no"):
+        if answer.lower() in ("", "n", "no"):
             raise click.Abort
         click.echo("Error: invalid input")

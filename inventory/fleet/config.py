@@ -28,7 +28,10 @@ from jada.inventory.yaml_values import Readers, Value, read
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds."""
+    """One fleet.yml. `models` maps short names to exact ids; `deadline` is in seconds.
+
+    Whoever changes a fleet in `production` at a terminal types its name.
+    """
 
     name: str
     path: Path
@@ -43,6 +46,15 @@ class Fleet:
     accept: tuple[Acceptance, ...] = ()
     notify: Notify = field(default_factory=Notify)
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
+    production: bool = False
+
+    @property
+    def longest_rollout(self) -> int:
+        """The seconds after which nothing of a rollout can be under way any more."""
+        policy = self.rollout
+        first = policy.bake_time if policy.first_bake_time is None else policy.first_bake_time
+        bakes = first + policy.bake_time * len(policy.waves) + policy.final_bake_time
+        return self.deadline + bakes
 
     def model_of(self, role: str) -> str:
         """The exact id that is asked for by a role, or ""."""
@@ -83,6 +95,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "ssh": ssh.read,
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
+        "production": Value.flag,
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))

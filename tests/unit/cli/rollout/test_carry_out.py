@@ -266,7 +266,7 @@ def test_what_can_not_be_judged_is_waited_for(rolled: Callable[..., Done]) -> No
 
 @pytest.mark.parametrize(
     ("on", "deadline", "least", "most"),
-    [("wait", 400, 380, 405), ("pause", 10_000, 59, 61)],
+    [("wait", 400, 500, 525), ("pause", 10_000, 59, 61)],
 )
 def test_what_stays_unknown_is_a_persons_to_decide_and_nothing_goes_back(
     rolled: Callable[..., Done], on: str, deadline: float, least: float, most: float
@@ -301,6 +301,36 @@ def test_ctrl_c_while_hosts_are_watched_leaves_them_and_says_how_to_go_on(
     assert done.exit is Exit.STOPPED
     assert done.applied == ["h1"]
     assert done.outcomes["h1"] is HostOutcome.VERIFIED
+
+
+def test_people_who_lock_a_host_meanwhile_have_the_rollout_wait_for_them(rolled: Callable[..., Done]) -> None:
+    """`jada lock` is no sign that the model is bad."""
+    done = rolled(POLICY, h3=Outcome(Result.LOCKED, "ann since noon: incident", ()))
+    assert done.exit is Exit.PAUSED
+    assert done.outcomes["h1"] is HostOutcome.VERIFIED
+    assert done.outcomes["h3"] is HostOutcome.LOCKED
+    assert "The rollout is paused: by ann since noon: incident" in done.output
+
+
+def test_a_failure_after_ctrl_c_is_a_persons_to_decide(
+    rolled: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No host is begun any more, not even for the way back."""
+    pressed = False
+
+    def press(state: State, look: int) -> State:
+        nonlocal pressed
+        pressed = look > 1
+        return replace(state, unit=replace(state.unit, active="failed")) if pressed else state
+
+    monkeypatch.setattr(signals, "stopped", lambda: pressed)
+    done = rolled(POLICY, h1=press)
+    assert done.exit is Exit.STOPPED
+    assert done.applied == ["h1"]
+
+
+def test_the_bakes_come_on_top_of_the_deadline(rolled: Callable[..., Done]) -> None:
+    assert rolled(POLICY, deadline=30).exit is Exit.OK
 
 
 def test_a_way_back_that_fails_is_told_for_its_host(rolled: Callable[..., Done]) -> None:

@@ -359,7 +359,7 @@ from jada.cli.ui.confirm import confirm
 ticks = []
 gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(10)] and print("alive", flush=True))
 try:
-    confirm("Change 1 host?")
+    confirm("Change 1 host?", sys.argv[1])
     print("yes", flush=True)
 except BaseException as error:
     print(type(error).__name__, flush=True)
@@ -368,25 +368,30 @@ signals.over(0)
 
 
 @pytest.mark.parametrize(
-    ("typed", "answer"),
+    ("word", "typed", "answer"),
     [
-        (b"y\n", "yes"),
-        (b"YES\n", "yes"),
-        (b"n\n", "Abort"),
-        (b"\n", "Abort"),
-        (b"x\ny\n", "yes"),
-        (b"\x04", "Abort"),
-        (b"\x03", "KeyboardInterrupt"),
+        ("y", b"y\n", "yes"),
+        ("y", b"YES\n", "yes"),
+        ("y", b"n\n", "Abort"),
+        ("y", b"\n", "Abort"),
+        ("y", b"x\ny\n", "yes"),
+        ("y", b"\x04", "Abort"),
+        ("y", b"\x03", "KeyboardInterrupt"),
+        # A fleet in production wants its name.
+        ("agents", b"agents\n", "yes"),
+        ("agents", b"y\nagents\n", "yes"),
+        ("agents", b"y\nno\n", "Abort"),
     ],
 )
-def test_connections_live_on_while_a_question_waits(typed: bytes, answer: str) -> None:
+def test_connections_live_on_while_a_question_waits(word: str, typed: bytes, answer: str) -> None:
     """Their keep-alive runs until there is an answer: here it is awaited before one is given."""
     main, side = pty.openpty()
     login = partial(os.login_tty, side)
-    done = subprocess.Popen([sys.executable, "-c", ASK], preexec_fn=login, pass_fds=(side,))  # noqa: PLW1509
+    done = subprocess.Popen([sys.executable, "-c", ASK, word], preexec_fn=login, pass_fds=(side,))  # noqa: PLW1509
     os.close(side)
     output = b""
-    while b"[y/N]" not in output or b"alive" not in output:
+    asked = b"[y/N]" if word == "y" else b"Type agents to go on:"
+    while asked not in output or b"alive" not in output:
         output += os.read(main, 1000)
     os.write(main, typed)
     while answer.encode() not in output.partition(b"alive")[2]:

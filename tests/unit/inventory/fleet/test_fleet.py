@@ -155,7 +155,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "host_keys",
     )
     keys += ("- static", "hosts", "build-1")
-    keys += ("rollout", "waves", "canary", "spread_by", "max_parallel", "bake_time", "first_bake_time")
+    keys += ("production", "rollout", "waves", "canary", "spread_by", "max_parallel", "bake_time", "first_bake_time")
     keys += ("final_bake_time", "max_failures", "on_failure", "on_inconclusive")
     keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
     session = []
