@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from jada import ConfigError, Exit
@@ -13,17 +15,47 @@ from jada.cli.ui.console import emit_json
 from jada.cli.ui.given import GIVEN
 
 
+def _below(most: float) -> Callable[[click.Context, click.Parameter, float | None], float | None]:
+    """The reader of an option that is a number above 0 and below `most`: click's own range takes what is no number."""
+
+    def read(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+        if value is not None and not 0 < value < most:
+            raise click.BadParameter(f"{value:g} is not above 0 and below {most:g}")
+        return value
+
+    return read
+
+
 @click.command()
 @click.argument("releases", metavar="[RELEASE_A RELEASE_B]", nargs=-1, type=GIVEN)
-@click.option("--model", "models", metavar="MODEL", multiple=True, type=GIVEN,
-              help="Hosts by the model that they are to run; given twice: A, then B.")  # fmt: skip
-@click.option("--canary", "is_canary", is_flag=True,
-              help="Hosts that the open rollout has changed (B) beside those that it has not (A).")  # fmt: skip
-@click.option("--margin", metavar="POINTS", type=click.FloatRange(0, 100, min_open=True, max_open=True),
-              help="Percentage points that make no difference; only before the first look.  [default: 2]")  # fmt: skip
-@click.option("--alpha", metavar="CHANCE", type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
-              help="The chance that a measure's interval is ever wrong; only before the first look.  [default: 0.05]",
-              )  # fmt: skip
+@click.option(
+    "--model",
+    "models",
+    metavar="MODEL",
+    multiple=True,
+    type=GIVEN,
+    help="Hosts by the model that they are to run; given twice: A, then B.",
+)
+@click.option(
+    "--canary",
+    "is_canary",
+    is_flag=True,
+    help="Hosts that the open rollout has changed (B) beside those that it has not (A).",
+)
+@click.option(
+    "--margin",
+    metavar="POINTS",
+    type=float,
+    callback=_below(100),
+    help="Percentage points that make no difference; only before the first look.  [default: 2]",
+)
+@click.option(
+    "--alpha",
+    metavar="CHANCE",
+    type=float,
+    callback=_below(0.5),
+    help="The chance that a measure's interval is ever wrong; only before the first look.  [default: 0.05]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @fleet_option
 def compare(

@@ -64,8 +64,10 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     records.since("f", datetime(2026, 11, 1, tzinfo=UTC))
     records.locks("f", None)
     records.locks("f", ("a",))
+    records.comparison("f", "canary")
+    records.served("f", "canary")
     database.set_trace_callback(None)
-    assert len(asked) == 8
+    assert len(asked) == 10
     for query in asked:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], (query, steps)
