@@ -35,6 +35,7 @@ COMMANDS = {
         "Stop a rollout where it is, until somebody decides how it goes on.",
     ),
     "abort": ("rollouts", "End a rollout: all hosts that it has changed go back, at once."),
+    "guard": ("guard", "Watch hosts after a rollout, and send those of a release back that fails."),
     "compare": ("compare", "Tell whether one release or model does worse than another."),
     "drift": ("drift", "Check that what runs is what was asked for."),
     "explain": ("explain", "Tell why a host runs the model it runs."),
@@ -111,7 +112,7 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
     \b
     Exit codes: 0 done and verified, or in sync; 1 failed, unproven or not checked;
     2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked;
-    130 stopped by Ctrl-C.
+    6 paused, a person decides; 130 stopped by Ctrl-C.
     """
     command = ctx.invoked_subcommand and ctx.command.get_command(ctx, ctx.invoked_subcommand)  # type: ignore[attr-defined]
     if not (fleet_file and command):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from jada import ConfigError
+from jada import SPAN, ConfigError, span_seconds
 from jada.inventory.yaml_values import Value, shown
 
 T = TypeVar("T")
@@ -16,6 +16,8 @@ Tell = Callable[[ConfigError], None]
 
 # One word: a host, or a zone of an address.
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"
+# Seconds: more than anybody watches.
+LONGEST_SPAN = 7 * 86400
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}\$?")
 
 
@@ -46,6 +48,16 @@ def user(value: Value) -> str:
 
 def port(value: Value) -> int:
     return value.integer(1, 65535)
+
+
+def span(value: Value, least: int = 0) -> int:
+    """The seconds of a span of time; 0 where that is no less than the `least`."""
+    written = str(value.node.value)
+    seconds = 0 if written == "0" else span_seconds(written)
+    if seconds is None or not least <= seconds <= LONGEST_SPAN:
+        zero = "" if least else ", or 0"
+        raise value.error(f"should be {SPAN}{zero}, from {least}s to 7d; not {shown(written)}")
+    return seconds
 
 
 def path(value: Value) -> Path:

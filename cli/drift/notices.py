@@ -1,4 +1,4 @@
-"""Notices of drift: what each channel has to tell people, once."""
+"""Notices: what each channel has to tell people of drift, once, and of rollouts."""
 
 from __future__ import annotations
 
@@ -51,6 +51,17 @@ def notify(fleet: str, log: DriftLog, sends: Mapping[str, Sender]) -> list[JadaE
                 failed.append(JadaError(f"The {target} of fleet.yml was not told: {error.message}", error.hint))
             else:
                 log.delivered(target, notices)
+    return failed
+
+
+def tell(fleet: Fleet, subject: str, text: str) -> list[JadaError]:
+    """Sends every channel a message; what fails is returned."""
+    failed = []
+    for target, send in channels(fleet).items():
+        try:
+            send(visible(subject), visible(text[:MOST_CHARACTERS]))
+        except JadaError as error:
+            failed.append(JadaError(f"The {target} of fleet.yml was not told: {error.message}", error.hint))
     return failed
 
 

@@ -48,7 +48,7 @@ def bake(
     errors: Counter[str] = Counter()
     while True:
         now = time.monotonic()
-        _sleep_until(min(ends if now < ends < now + INTERVAL else now + INTERVAL, deadline), is_over)
+        sleep_until(min(ends if now < ends < now + INTERVAL else now + INTERVAL, deadline), is_over)
         if signals.stopped() or is_over():
             return of_hosts({name: results[name] for name in names}, policy)
         if time.monotonic() >= deadline:
@@ -83,6 +83,7 @@ def judge_baking(release: str, changed: State | None, state: State, service: Ser
     )
 
 
-def _sleep_until(moment: float, is_over: Callable[[], bool]) -> None:
+def sleep_until(moment: float, is_over: Callable[[], bool]) -> None:
+    """Waits for that moment (monotonic), a Ctrl-C, or until it `is_over`."""
     while (left := moment - time.monotonic()) > 0 and not signals.stopped() and not is_over():
         time.sleep(min(TICK, left))

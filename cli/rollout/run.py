@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from jada import Exit, HostError
 from jada.cli import signals
-from jada.cli.records.model import HostOutcome, RolloutEntry, RolloutStatus
+from jada.cli.drift import notices
+from jada.cli.records.model import DECIDE, HostOutcome, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.apply import Planner
@@ -151,7 +152,19 @@ def finished(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
         end = carry_out(rollout, first, skip_bake)
     finally:
         rollout.progress.end(end.status, end.why)
+    if not rollout.progress.is_one:
+        _notify(rollout, end)
     return end
+
+
+def _notify(rollout: Rollout, end: End) -> None:
+    """Tells those whom fleet.yml names how a rollout in waves ended."""
+    fleet, request = rollout.session.fleet, rollout.request
+    subject = f"jada: {fleet.name}: rollout {request.id} is {end.status.label}"
+    decide = f". To decide: {DECIDE}" if end.status is RolloutStatus.PAUSED else ""
+    why = f" because {end.why}" if end.why else ""
+    for error in notices.tell(fleet, subject, f"By {request.who}, {request.reason or 'no reason given'}{why}{decide}"):
+        err.print(f"[yellow]Warning[/] {escape(error.message)}")
 
 
 def _is_in_waves(records: Records, fleet: str) -> bool:

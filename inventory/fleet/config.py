@@ -12,8 +12,9 @@ from jada import ConfigError, Service
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, limits, notify, rollout, service, ssh
+from jada.inventory.fleet import accept, guard, limits, notify, rollout, service, ssh
 from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.guard import GuardPolicy
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify
 from jada.inventory.fleet.rollout import RolloutPolicy
@@ -47,6 +48,7 @@ class Fleet:
     notify: Notify = field(default_factory=Notify)
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     production: bool = False
+    guard: GuardPolicy = field(default_factory=GuardPolicy)
 
     @property
     def longest_rollout(self) -> int:
@@ -96,6 +98,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
         "production": Value.flag,
+        "guard": or_default(tell, guard.read, GuardPolicy()),
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))

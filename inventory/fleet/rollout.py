@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from jada import SPAN, span_seconds
 from jada.inventory import tags
+from jada.inventory.yaml_readers import span
 from jada.inventory.yaml_values import Value, shown
 
 ON_FAILURE = ("rollback", "rollback_wave", "pause")
 ON_INCONCLUSIVE = ("wait", "pause")
 SPREAD_BY = ("zone", "nothing")
 _PERCENT = re.compile(r"(100|[1-9]?[0-9])%")
-# Hosts and seconds: more than any fleet has, and than anybody watches.
-_MOST_HOSTS, _LONGEST = 100_000, 7 * 86400
+# More than any fleet has.
+_MOST_HOSTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ def read(value: Value) -> RolloutPolicy:
         "canary": tags.read,
         "spread_by": lambda spread: spread.choice(SPREAD_BY),
         "max_parallel": lambda most: most.integer(1, _MOST_HOSTS),
-        "bake_time": _span,
-        "first_bake_time": _span,
-        "final_bake_time": _span,
+        "bake_time": span,
+        "first_bake_time": span,
+        "final_bake_time": span,
         "max_failures": lambda share: _share(share, 0),
         "on_failure": lambda act: act.choice(ON_FAILURE),
         "on_inconclusive": lambda act: act.choice(ON_INCONCLUSIVE),
@@ -120,11 +120,3 @@ def _share(value: Value, least: int) -> Share:
     if (share := parse_share(written, least)) is None:
         raise value.error(f"should be a number of hosts, or a share such as 10%, not {shown(written)}")
     return share
-
-
-def _span(value: Value) -> int:
-    written = str(value.node.value)
-    seconds = 0 if written == "0" else span_seconds(written)
-    if seconds is None or seconds > _LONGEST:
-        raise value.error(f"should be {SPAN}, or 0, and no more than 7d; not {shown(written)}")
-    return seconds

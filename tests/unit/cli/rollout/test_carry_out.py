@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jada import Exit, Host, HostError, Service
+from jada import Exit, Host, HostError, JadaError, Service
 from jada.cli import signals
+from jada.cli.drift import notices
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
@@ -301,6 +302,26 @@ def test_ctrl_c_while_hosts_are_watched_leaves_them_and_says_how_to_go_on(
     assert done.exit is Exit.STOPPED
     assert done.applied == ["h1"]
     assert done.outcomes["h1"] is HostOutcome.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("ends", "policy", "word"),
+    [({}, POLICY, "done"), ({"h1": CRASHED}, POLICY, "rolled back"), ({}, RolloutPolicy(waves=(ALL,)), None)],
+)
+def test_people_are_told_how_a_rollout_in_waves_ended(
+    rolled: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, ends: dict[str, Outcome], policy: RolloutPolicy,
+    word: str | None,
+) -> None:  # fmt: skip
+    sent = []
+
+    def send(subject: str, text: str) -> None:
+        sent.append((subject, text))
+        raise JadaError("it answered HTTP 404")
+
+    monkeypatch.setattr(notices, "channels", lambda _: {"webhook": send})
+    done = rolled(policy, **ends)
+    assert [subject for subject, _ in sent] == ([f"jada: f: rollout {REQUEST.id} is {word}"] if word else [])
+    assert ("Warning The webhook of fleet.yml was not told: it answered HTTP 404" in done.output) is bool(word)
 
 
 def test_people_who_lock_a_host_meanwhile_have_the_rollout_wait_for_them(rolled: Callable[..., Done]) -> None:
