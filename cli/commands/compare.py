@@ -11,6 +11,7 @@ from jada.cli.compare.comparison import By, Subject
 from jada.cli.options import fleet_option
 from jada.cli.records.sqlite import open_records
 from jada.cli.session import FleetSession, open_session
+from jada.cli.ui.complete import model_names
 from jada.cli.ui.console import emit_json
 from jada.cli.ui.given import GIVEN
 
@@ -34,6 +35,7 @@ def _below(most: float) -> Callable[[click.Context, click.Parameter, float | Non
     metavar="MODEL",
     multiple=True,
     type=GIVEN,
+    shell_complete=model_names,
     help="Hosts by the model that they are to run; given twice: A, then B.",
 )
 @click.option(
@@ -109,7 +111,7 @@ def _by(releases: tuple[str, ...], models: tuple[str, ...], is_canary: bool) -> 
 def _subject(by: By, arms: tuple[str, ...], session: FleetSession) -> Subject:
     from jada.inventory.models import catalogue, resolve
     from jada.tasks.release import ReleaseError, checked_id
-    from jada.tasks.served import is_same
+    from jada.tasks.served import is_asked_for
 
     try:
         a, b = (
@@ -120,6 +122,6 @@ def _subject(by: By, arms: tuple[str, ...], session: FleetSession) -> Subject:
         )
     except ReleaseError as error:
         raise ConfigError(str(error), "jada history lists them") from None
-    if a == b or (by is By.MODEL and is_same(a, b)):
+    if a == b or (by is By.MODEL and is_asked_for(a, b)):
         raise ConfigError(f"Both arms are the same {by}: {a}")
     return Subject(by=by, a=a, b=b)

@@ -10,7 +10,7 @@ from jada import ConfigError, Exit, JadaError
 from jada.cli.compare.counts import Totals, total
 from jada.cli.compare.sequential import Difference, Share, Verdict, compare_shares, overall
 from jada.cli.records.model import ComparisonEntry, ServedEntry
-from jada.tasks.served import is_same
+from jada.tasks.served import is_asked_for
 
 ALPHA, MARGIN = 0.05, 0.02
 
@@ -52,8 +52,7 @@ class Subject:
             case By.CANARY:
                 return Side.B if entry.release == self.b else Side.A
             case By.MODEL:
-                # What a host is to run may be spelled otherwise.
-                return next((side for side in Side if entry.model and is_same(self.of(side), entry.model)), None)
+                return next((side for side in Side if entry.model and is_asked_for(self.of(side), entry.model)), None)
             case By.RELEASE:
                 return next((side for side in Side if entry.release == self.of(side)), None)
 

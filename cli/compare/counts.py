@@ -9,7 +9,7 @@ from jada import LONG_CONTEXT, Model
 from jada.cli.records.model import ServedEntry
 from jada.tasks.checks import running_model
 from jada.tasks.release import printable
-from jada.tasks.served import Answers, is_same
+from jada.tasks.served import Answers, is_asked_for
 from jada.tasks.state import Process, State
 
 # The largest number that the record holds: what a host says is bounded, but looks at it may be many.
@@ -87,7 +87,7 @@ def total(entries: Iterable[ServedEntry]) -> Totals:
 
 def _cost(answers: Answers, catalogue: Sequence[Model]) -> float | None:
     """USD by list prices; None for a model without one, and for contexts of a million tokens, which have others."""
-    found = next((model for model in catalogue if model.input_price and is_same(model.id, answers.model)), None)
+    found = next((model for model in catalogue if model.input_price and is_asked_for(model.id, answers.model)), None)
     if found is None or answers.requested.endswith(LONG_CONTEXT):
         return None
     return (answers.tokens_in * found.input_price + answers.tokens_out * found.output_price) / 1e6

@@ -187,6 +187,13 @@ def test_hosts_by_the_model_that_they_are_to_run(fleet: Jada) -> None:
     assert [arm["models"] for arm in form["arms"]] == [[MODEL], [OPUS]]
 
 
+def test_a_profile_behind_which_any_model_may_hide_is_a_model_of_its_own(fleet: Jada) -> None:
+    arn = "arn:aws:bedrock:us-east-1:1:application-inference-profile/x"
+    runs(fleet, "db-1", OLD, arn, LONG_AGO)
+    form = compared(fleet, "--model", arn, "--model", "opus-5")
+    assert [arm["hosts"] for arm in form["arms"]] == [["db-1"], ["web-2"]]
+
+
 def test_before_and_after_are_no_experiment(fleet: Jada) -> None:
     for name in ("web-1", "web-2", "db-1"):
         runs(fleet, name, OLD, MODEL, LONG_AGO)

@@ -69,6 +69,11 @@ def test_of_an_answer_without_a_price_no_cost_is_told(host: Host, model: str) ->
     assert total([priced, unpriced]).cost is None
 
 
+def test_a_profile_behind_which_any_model_may_hide_has_no_price(host: Host) -> None:
+    arn = "arn:aws:bedrock:us-east-1:1:application-inference-profile/x"
+    assert count(entry(host), state(host, row(1)), (Model("mine", arn, 3.0, 15.0),)).unpriced == 1
+
+
 def test_an_arm_is_the_sum_of_its_processes(host: Host) -> None:
     counted = count(entry(host), state(host, row(1), row(2, "failed"), row(3, "fallback")), CATALOGUE)
     assert total([counted, counted]) == Totals(
