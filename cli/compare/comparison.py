@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from jada import ConfigError, Exit, JadaError
 from jada.cli.compare.counts import Totals, total
@@ -40,9 +41,15 @@ class Subject:
     hosts: frozenset[str] | None = None
 
     @property
-    def key(self) -> str:
-        """The name of both arms together, whichever is compared with the other."""
-        return " ".join([self.by, *sorted((self.a, self.b))])
+    def keys(self) -> tuple[str, str]:
+        """The names that a comparison of both may have in the record; the first is that of a new one."""
+        return f"{self.by} {self.a} {self.b}", f"{self.by} {self.b} {self.a}"
+
+    @classmethod
+    def of_key(cls, key: str) -> Self:
+        """The subject that the record knows by that key; of two releases A is the older."""
+        by, a, b = key.split(" ")
+        return cls(by=By(by), a=a, b=b)
 
     def side(self, entry: ServedEntry) -> Side | None:
         """The arm that a process belongs to."""

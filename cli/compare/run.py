@@ -39,7 +39,8 @@ def compare(
 ) -> Comparison:
     """Looks at all hosts once and judges what was counted until now. Raises JadaError, ConfigError."""
     fleet = session.fleet.name
-    stored = records.comparison(fleet, subject.key)
+    # Whichever arm is compared with the other.
+    stored = next(filter(None, (records.comparison(fleet, key) for key in subject.keys)), None)
     alpha, margin = terms(stored, alpha, margin)
     seen = session.look()
     running = _running(fleet, seen)
@@ -49,18 +50,34 @@ def compare(
     if stored is None:
         stored = records.begin_comparison(
             ComparisonEntry(
-                fleet=fleet, subject=subject.key, alpha=alpha, margin=margin, who=operator(),
+                fleet=fleet, subject=subject.keys[0], alpha=alpha, margin=margin, who=operator(),
                 since=since(subject, ((entry, began) for _, entry, began in running.values()), kept),
                 at=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         )  # fmt: skip
     is_over = stored.since > 0 and not all(subject.arms(entry for _, entry, _ in running.values()).values())
     if stored.since and not is_over:
-        concerned = _of_subject(running, subject, stored.since)
-        records.add_served(_counted(concerned, records.served(fleet, subject.key), models))
-    counted = records.served(fleet, subject.key) if stored.since else kept
+        concerned = _of_subject(running, subject, stored)
+        records.add_served(_counted(concerned, records.served(fleet, stored.subject), models))
+    counted = records.served(fleet, stored.subject) if stored.since else kept
     counted = sorted(counted, key=lambda entry: natural(entry.host))
     return judge(subject, stored, counted, is_over, _unseen(seen, subject))
+
+
+def recorded(fleet: str, records: Records, at: str) -> list[Comparison]:
+    """The comparisons of a fleet that were set up then (ISO 8601 UTC) or later, the newest first. Raises JadaError."""
+    entries = sorted(records.comparisons(fleet), key=lambda entry: entry.at, reverse=True)
+    return [
+        judge(
+            Subject.of_key(entry.subject),
+            entry,
+            records.served(fleet, entry.subject if entry.since else ""),
+            is_over=False,
+            unseen={},
+        )
+        for entry in entries
+        if entry.at >= at
+    ]
 
 
 def _running(fleet: str, seen: HostResults[State]) -> Running:
@@ -77,10 +94,10 @@ def _running(fleet: str, seen: HostResults[State]) -> Running:
     }
 
 
-def _of_subject(running: Running, subject: Subject, moment: float) -> Running:
-    """Those of either arm, to be counted for the comparison, since that moment."""
+def _of_subject(running: Running, subject: Subject, comparison: ComparisonEntry) -> Running:
+    """Those of either arm, to be counted for the comparison, since it does."""
     return {
-        host: (state, replace(entry, subject=subject.key, counted_until=moment), began)
+        host: (state, replace(entry, subject=comparison.subject, counted_until=comparison.since), began)
         for host, (state, entry, began) in running.items()
         if subject.side(entry)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jada.cli.compare.comparison import Arm, By, Comparison, Measure, Side, points
@@ -78,16 +79,35 @@ def in_words(comparison: Comparison) -> str:
             return f"B is {verdict.label}: {' and '.join(why)} ({have})."
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The places of an interval, 0 and the margin on a line from 0 to 1, with 0 in its middle."""
+
+    low: float
+    high: float
+    value: float
+    margins: tuple[float, float]
+    middle: float = 0.5
+
+
+def places(difference: Difference, margin: float) -> Places:
+    """The places on a line whose ends are as far from 0 as the farthest of them. Pure."""
+    scale = 2 * max(abs(difference.low), abs(difference.high), 2 * margin)
+    low, high, value, left, right = (
+        at / scale + 0.5 for at in (difference.low, difference.high, difference.value, -margin, margin)
+    )
+    return Places(low, high, value, (left, right))
+
+
 def chart(difference: Difference, margin: float, signs: Sequence[str] = SIGNS) -> str:
-    """The interval against 0 and the margin on one line, whose ends are as far from 0 as the farthest of them. Pure."""
+    """The interval against 0 and the margin as a line of text. Pure."""
     nothing, zero, bound, inside, begin, end, estimate = signs
-    scale = max(abs(difference.low), abs(difference.high), 2 * margin)
-    low, high, value, left, right, middle = (
-        round((at / scale + 1) / 2 * (WIDTH - 1))
-        for at in (difference.low, difference.high, difference.value, -margin, margin, 0.0)
+    on_line = places(difference, margin)
+    low, high, value, middle, *margins = (
+        round(at * (WIDTH - 1)) for at in (on_line.low, on_line.high, on_line.value, on_line.middle, *on_line.margins)
     )
     line = [inside if low <= at <= high else nothing for at in range(WIDTH)]
-    for at, sign in ((left, bound), (right, bound), (middle, zero), (low, begin), (high, end), (value, estimate)):
+    for at, sign in (*((at, bound) for at in margins), (middle, zero), (low, begin), (high, end), (value, estimate)):
         line[at] = sign
     return "".join(line)
 
@@ -151,7 +171,7 @@ def _cells(arm: Arm, measures: tuple[Measure, ...]) -> list[str]:
         escape(", ".join(arm.models) or "not known"),
         str(len(arm.hosts)),
         str(totals.requests),
-        *(_share(share) for share in shares),
+        *(share_in_words(share) for share in shares),
         f"{totals.tokens_in} / {totals.tokens_out}",
         "not known" if cost is None else f"{cost:.2f}",
     ]
@@ -162,7 +182,8 @@ def _per_thousand(arm: Arm) -> float | None:
     return None if totals.cost is None or not totals.requests else 1000 * totals.cost / totals.requests
 
 
-def _share(share: Share) -> str:
+def share_in_words(share: Share) -> str:
+    """A share of an arm's requests, and of how many it is made."""
     return "not known" if share.value is None else f"{100 * share.value:.1f} % ({share.count})"
 
 
@@ -170,7 +191,7 @@ def _line(measure: Measure, margin: float) -> str:
     difference = measure.difference
     if not difference.has:
         return f"{measure.name:<9}  no requests in {' and '.join(_idle(measure))}"
-    interval = f"{_signed(difference.value)} points ({_signed(difference.low)} to {_signed(difference.high)})"
+    interval = f"{signed(difference.value)} points ({signed(difference.low)} to {signed(difference.high)})"
     colour = COLOURS.get(difference.verdict, "yellow")
     drawn = chart(difference, margin, SIGNS if is_utf8(sys.stdout) else ASCII_SIGNS)
     return f"{measure.name:<9}  {interval:<32} {escape(drawn)}  [{colour}]{difference.verdict.label}[/]"
@@ -180,7 +201,8 @@ def _idle(measure: Measure) -> Iterator[str]:
     yield from (side for side, share in ((Side.A, measure.a), (Side.B, measure.b)) if not share.of)
 
 
-def _signed(share: float) -> str:
+def signed(share: float) -> str:
+    """A difference of shares as percentage points."""
     return f"{100 * share:+.1f}"
 
 

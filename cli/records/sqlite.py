@@ -144,6 +144,12 @@ class Records:
             ).fetchone()
         return read(ComparisonEntry, row) if row else None
 
+    def comparisons(self, fleet: str) -> list[ComparisonEntry]:
+        """Every comparison of a fleet. Raises JadaError."""
+        with _jada_errors():
+            rows = self._connection.execute("SELECT * FROM comparison WHERE fleet = ?", (fleet,))
+            return [read(ComparisonEntry, row) for row in rows]
+
     def begin_comparison(self, entry: ComparisonEntry) -> ComparisonEntry:
         """Writes down how two arms are compared, unless that was done before: returns what counts. Raises JadaError."""
         with _jada_errors(), self._connection as db:

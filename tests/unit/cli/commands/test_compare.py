@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -289,6 +290,19 @@ def test_a_host_that_can_not_be_seen_is_told_and_hides_no_verdict(fleet: Jada) -
         assert f"✗ {form['not_seen'][0]['error']}" in fleet("compare", *RELEASES).out
     served(fleet, "web-2", requests(0, 500), ago=60, began=LATELY)
     assert fleet("compare", *RELEASES).exit == Exit.DRIFT
+
+
+def test_the_page_of_the_fleet_has_it(fleet: Jada, tmp_path: Path) -> None:
+    served(fleet, "web-1", requests(396, 4))
+    served(fleet, "web-2", requests(360, 40), began=LATELY)
+    compared(fleet)
+    compared(fleet, "--model", "sonnet-4.6", "--model", "opus-5")
+    page = tmp_path / "page.html"
+    fleet("report", "--html", str(page))
+    assert page.read_text().count("B is worse: more of its requests fail") == 2
+    # Of some hosts alone, it is no part.
+    fleet("report", "--html", str(page), "--limit", "web-*")
+    assert "B is worse" not in page.read_text()
 
 
 @pytest.mark.parametrize(
