@@ -48,9 +48,7 @@ def show(comparison: Comparison) -> None:
         out.print(f"[red]✗[/] {escape(why)}")
     if comparison.is_over:
         out.print("[yellow]![/] An arm has no host any more: nothing more is counted.")
-    verdict = comparison.verdict
-    colour = COLOURS.get(verdict, "yellow")
-    out.print(f"[{colour}]{escape(in_words(comparison))}[/]")
+    out.print(_coloured(comparison.verdict, in_words(comparison)))
 
 
 def heading(comparison: Comparison) -> str:
@@ -192,9 +190,14 @@ def _line(measure: Measure, margin: float) -> str:
     if not difference.has:
         return f"{measure.name:<9}  no requests in {' and '.join(_idle(measure))}"
     interval = f"{signed(difference.value)} points ({signed(difference.low)} to {signed(difference.high)})"
-    colour = COLOURS.get(difference.verdict, "yellow")
     drawn = chart(difference, margin, SIGNS if is_utf8(sys.stdout) else ASCII_SIGNS)
-    return f"{measure.name:<9}  {interval:<32} {escape(drawn)}  [{colour}]{difference.verdict.label}[/]"
+    return (
+        f"{measure.name:<9}  {interval:<32} {escape(drawn)}  {_coloured(difference.verdict, difference.verdict.label)}"
+    )
+
+
+def _coloured(verdict: Verdict, text: str) -> str:
+    return f"[{COLOURS.get(verdict, 'yellow')}]{escape(text)}[/]"
 
 
 def _idle(measure: Measure) -> Iterator[str]:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from jada import Exit, HostError
+from jada.cli.commands import compare
 from jada.cli.compare import run
+from jada.cli.compare.comparison import ALPHA, MARGIN, points
 from jada.cli.compare.sequential import Share, compare_shares
 from jada.cli.compare.show import ASCII_SIGNS, WIDTH, chart
 from jada.cli.records.model import RolloutEntry
@@ -328,6 +330,12 @@ def test_wrong_uses_end_in_words_before_anything_is_done(fleet: Jada, argv: tupl
     assert (done.exit, done.out) == (Exit.USAGE, "")
     assert message in done.err
     assert not any(connection.log for engine in fleet.engines for connection in engine.connections.values())
+
+
+def test_the_help_has_the_defaults() -> None:
+    texts = {option.name: getattr(option, "help", "") for option in compare.compare.params}
+    assert f"[default: {points(MARGIN)}]" in texts["margin"]
+    assert f"[default: {ALPHA:g}]" in texts["alpha"]
 
 
 def test_the_chart_shows_the_interval_against_the_margin() -> None:
