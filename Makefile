@@ -58,8 +58,8 @@ test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,
 test-faults: .venv/ready ## each fault at every step of a change (about ten minutes)
 	JADA_ALL_FAULTS=1 $(PYTEST) $(WORKERS) tests/faults tests/security
 
-test-rollouts: .venv/ready ## rollouts in waves, with jada killed at twenty moments (about twenty minutes)
-	JADA_ALL_ROLLOUTS=1 $(RUN) pytest -q tests/lab/test_rollouts.py
+test-rollouts: .venv/ready ## rollouts in waves, with jada killed at twenty moments, and comparisons (about twenty minutes)
+	JADA_ALL_ROLLOUTS=1 $(RUN) pytest -q tests/unit/cli/compare tests/lab/test_rollouts.py
 
 test-claude: .venv/ready .claude-cli/ready ## what jada says, against what the real Claude CLI asks for, in 270 configurations
 	$(RUN) pytest -q tests/claude

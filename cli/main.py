@@ -36,6 +36,7 @@ COMMANDS = {
     ),
     "abort": ("rollouts", "End a rollout: all hosts that it has changed go back, at once."),
     "guard": ("guard", "Watch hosts after a rollout, and send those of a release back that fails."),
+    "compare": ("compare", "Tell whether one release or model does worse than another."),
     "drift": ("drift", "Check that what runs is what was asked for."),
     "explain": ("explain", "Tell why a host runs the model it runs."),
     "logs": ("logs", "Show the end of the hosts' journals as one, with secrets masked."),

@@ -112,6 +112,11 @@ def _model_then(answers: Answers, now: Tiers, new: Tiers) -> str:
     return new.subagent_model or (new.model if is_same(now.model, answers.model) else answers.model)
 
 
+def cost_of(answers: Answers, catalogue: Sequence[Model]) -> float | None:
+    """The USD that these answers cost, None where a price is not known."""
+    return _cost([(answers, answers.model)], catalogue)
+
+
 def _cost(answered: Iterable[tuple[Answers, str]], catalogue: Sequence[Model]) -> float | None:
     """USD, None where a price is not known."""
     total = 0.0

@@ -64,12 +64,16 @@ class Failures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What came of the service's requests since its process began, as far as the newest transcripts tell."""
+    """What came of the service's requests since its process began, as far as the newest transcripts tell.
+
+    `rows` are what it was counted of.
+    """
 
     since: float = 0.0
     answers: tuple[Answers, ...] = ()
     fallbacks: tuple[Fallbacks, ...] = ()
     failures: tuple[Failures, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def own(self) -> tuple[Answers, ...]:
@@ -84,6 +88,16 @@ class Served:
     def failed(self) -> int:
         return sum(failures.count for failures in self.failures if not failures.retried)
 
+    @property
+    def last(self) -> float:
+        """The time of the last of all that was counted, Unix seconds, or 0."""
+        counted: tuple[Answers | Fallbacks | Failures, ...] = (*self.answers, *self.fallbacks, *self.failures)
+        return max((each.last for each in counted), default=0.0)
+
+    def between(self, after: float, until: float) -> Served:
+        """What came of the requests later than `after` and no later than `until`, Unix seconds."""
+        return tally((row for row in self.rows if after < _seconds(row[1]) <= until), self.since)
+
 
 @dataclass(slots=True)
 class _Sum:
@@ -96,11 +110,14 @@ def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
     """The rows of a look, counted, of those that are no older than `since`. Raises LookError."""
     counts: Counter[tuple[str, ...]] = Counter()
     sums: dict[tuple[str, ...], _Sum] = {}
-    for kind, time, side, one, other, *tokens in rows:
+    counted: list[tuple[str, ...]] = []
+    for row in rows:
+        kind, time, side, one, other, *tokens = row
         at = _seconds(time)
         _check(kind, one, other)
         if at < since:
             continue
+        counted.append(row)
         key = (kind, side, one, other)
         counts[key] += 1
         total = sums.setdefault(key, _Sum())
@@ -125,6 +142,7 @@ def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
             if kind == "fallback"
         ),
         failures=_failures(counts, sums),
+        rows=tuple(counted),
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class Recorded:
 def as_data(value: object) -> Any:
     """A value of the State as JSON has it."""
     if is_dataclass(value):
-        return {item.name: as_data(getattr(value, item.name)) for item in fields(value)}
+        return {item.name: as_data(getattr(value, item.name)) for item in fields(value) if item.compare}
     if isinstance(value, Mapping):
         return {str(key): as_data(item) for key, item in value.items()}
     if isinstance(value, Set):

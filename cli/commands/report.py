@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 def report(file: Path, since: int, fleet_file: str | None, role: str | None, limit: str | None) -> int:
     """Write a page to look at: hosts, drift, releases, why.
 
-    Which host drifted in what, since when, who released what, and why each host runs the model it runs. Read-only, one
-    look per host.
+    Which host drifted in what, since when, who released what, why each host runs the model it runs, and what was
+    compared. Read-only, one look per host.
 
     The page is one file that loads nothing: mail it, keep it, print it, or put it where a browser finds it. Hosts are
     judged as by `jada drift`, which alone keeps the history and tells people: what this look found is on the page, but
@@ -83,6 +83,7 @@ def _explainable(name: str, state: State) -> State:
 
 def _page(drift: DriftReport, states: Mapping[str, State], seconds: int, only: str) -> Page:
     """The page with what this machine remembers of the hosts that are on it."""
+    from jada.cli.compare.run import recorded
     from jada.cli.drift.log import open_log
     from jada.cli.records.sqlite import open_records
     from jada.cli.report.page import Done, Page
@@ -95,7 +96,9 @@ def _page(drift: DriftReport, states: Mapping[str, State], seconds: int, only: s
             for entry in records.since(drift.fleet, since)
             if (hosts := [host for host in records.hosts(entry.id) if drift.whole or host.host in names])
         ]
+        # They are of the whole fleet.
+        comparisons = recorded(drift.fleet, records, since.isoformat(timespec="seconds")) if drift.whole else []
     with open_log() as log:
         checks, episodes = log.since(drift.fleet, since.isoformat(timespec="seconds"))
     own = tuple(episode for episode in episodes if drift.whole or episode.host in names)
-    return Page(drift, states, since, tuple(checks), own, tuple(done), only)
+    return Page(drift, states, since, tuple(checks), own, tuple(done), only, tuple(comparisons))

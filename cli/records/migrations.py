@@ -85,6 +85,24 @@ MIGRATIONS = (
         ) WITHOUT ROWID
         """,
     ),
+    # 4: comparisons, and what they count.
+    (
+        """
+        CREATE TABLE comparison (
+            fleet TEXT NOT NULL, subject TEXT NOT NULL, alpha REAL NOT NULL, margin REAL NOT NULL, since REAL NOT NULL,
+            at TEXT NOT NULL, who TEXT NOT NULL, PRIMARY KEY (fleet, subject)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE served (
+            fleet TEXT NOT NULL, subject TEXT NOT NULL, host TEXT NOT NULL, process TEXT NOT NULL,
+            release TEXT NOT NULL, model TEXT NOT NULL, counted_until REAL NOT NULL, requests INTEGER NOT NULL,
+            failed INTEGER NOT NULL, fallbacks INTEGER NOT NULL, tokens_in INTEGER NOT NULL,
+            tokens_out INTEGER NOT NULL, cost REAL NOT NULL, unpriced INTEGER NOT NULL,
+            PRIMARY KEY (fleet, subject, host, process)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

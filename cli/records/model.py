@@ -256,6 +256,46 @@ class AnswerEntry:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonEntry:
+    """A comparison of two arms, as it was set up before its first look: `at` ISO 8601 UTC, by `who`.
+
+    Requests count since then, Unix seconds: both arms were there. 0 where one came after the other.
+    """
+
+    fleet: str
+    subject: str
+    alpha: float
+    margin: float
+    since: float
+    at: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedEntry:
+    """What came of the requests of one process of a host's service, as far as looks have counted them: `counted_until`,
+    Unix seconds, by its clock. `subject` is the comparison that they count for, "" where all since it began do.
+
+    `model` is what it was to run. `cost` is USD by list prices, without the `unpriced` answers.
+    """
+
+    fleet: str
+    subject: str
+    host: str
+    process: str
+    release: str
+    model: str
+    counted_until: float
+    requests: int = 0
+    failed: int = 0
+    fallbacks: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
+
+
 def _outcome(value: Any) -> HostOutcome:
     try:
         return HostOutcome(value)

@@ -18,12 +18,14 @@ from jada.cli.records.migrations import NewerError, migrate
 from jada.cli.records.model import (
     OPEN,
     AnswerEntry,
+    ComparisonEntry,
     Entry,
     HostEntry,
     HostOutcome,
     LockEntry,
     RolloutEntry,
     RolloutStatus,
+    ServedEntry,
 )
 from jada.cli.ui.console import err, escape
 from jada.tasks.release import ReleaseError, first_id
@@ -135,6 +137,37 @@ class Records:
             )
             return [read(RolloutEntry, row) for row in rows]
 
+    def comparison(self, fleet: str, subject: str) -> ComparisonEntry | None:
+        """The comparison of that subject, as it was set up. Raises JadaError."""
+        with _jada_errors():
+            row = self._connection.execute(
+                "SELECT * FROM comparison WHERE fleet = ? AND subject = ?", (fleet, subject)
+            ).fetchone()
+        return read(ComparisonEntry, row) if row else None
+
+    def comparisons(self, fleet: str) -> list[ComparisonEntry]:
+        """Every comparison of a fleet. Raises JadaError."""
+        with _jada_errors():
+            rows = self._connection.execute("SELECT * FROM comparison WHERE fleet = ?", (fleet,))
+            return [read(ComparisonEntry, row) for row in rows]
+
+    def begin_comparison(self, entry: ComparisonEntry) -> ComparisonEntry:
+        """Writes down how two arms are compared, unless that was done before: returns what counts. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            write(db, "comparison", [entry], keeps=True)
+        return self.comparison(entry.fleet, entry.subject) or entry
+
+    def add_served(self, entries: Iterable[ServedEntry]) -> None:
+        """Writes down what came of requests of processes, in place of what was known of the same. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            write(db, "served", entries)
+
+    def served(self, fleet: str, subject: str) -> list[ServedEntry]:
+        """What was counted for a comparison, or ("") of all requests. Raises JadaError."""
+        with _jada_errors():
+            rows = self._connection.execute("SELECT * FROM served WHERE fleet = ? AND subject = ?", (fleet, subject))
+            return [read(ServedEntry, row) for row in rows]
+
     def _end_rollouts(self, db: sqlite3.Connection, fleet: str, status: RolloutStatus, why: str) -> None:
         db.execute(
             "UPDATE rollout SET status = ?, why = ?, updated = ? WHERE fleet = ? AND status IN (?, ?)",
@@ -191,12 +224,15 @@ class Records:
         write(db, "result", [HostEntry.checked(asdict(host)) for host in hosts])
 
 
-def write(db: sqlite3.Connection, table: str, values: Iterable[D]) -> None:
-    """Writes values of one type, whose fields are the table's columns; one with the same key is replaced."""
+def write(db: sqlite3.Connection, table: str, values: Iterable[D], keeps: bool = False) -> None:
+    """Writes values of one type, whose fields are the table's columns; one with the same key is replaced, or it `keeps`
+    that one.
+    """
     values = list(values)
     if values:
         names = [field.name for field in fields(values[0])]
-        statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - ours
+        values_of_row = f"{table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        statement = f"INSERT OR {'IGNORE' if keeps else 'REPLACE'} INTO {values_of_row}"
         db.executemany(statement, ([getattr(value, name) for name in names] for value in values))
 
 

@@ -16,6 +16,9 @@ from typing import Any
 from urllib.parse import quote
 
 from jada import __version__, natural
+from jada.cli.compare.comparison import Comparison, Measure
+from jada.cli.compare.sequential import Verdict
+from jada.cli.compare.show import heading, in_words, places, share_in_words, signed
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.formats import acceptance
 from jada.cli.drift.log import Check, Episode, compare
@@ -47,7 +50,7 @@ class Page:
     """All that the page tells. `states` has the hosts that could be looked at; the past begins at `since`.
 
     `checks` and `episodes` are those the history knows, without the one that is shown. `only` are the options that
-    chose the hosts, "" for all.
+    chose the hosts, "" for all. `comparisons` are the newest first.
     """
 
     drift: DriftReport
@@ -57,6 +60,7 @@ class Page:
     episodes: tuple[Episode, ...] = ()
     done: tuple[Done, ...] = ()
     only: str = ""
+    comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,12 @@ STATUSES = {
 }
 ACCEPTED = Mark("accepted", "○", "accepted")
 NOTHING, UNKNOWN = Mark("nothing", "·", "not found"), Mark("unknown", "?", "not known")
+VERDICTS = {
+    Verdict.WORSE: Mark("error", "✗", Verdict.WORSE.label),
+    Verdict.BETTER: Mark("fine", "✓", Verdict.BETTER.label),
+    Verdict.EQUIVALENT: Mark("fine", "✓", Verdict.EQUIVALENT.label),
+    Verdict.NOT_ENOUGH_DATA: Mark("unknown", "?", Verdict.NOT_ENOUGH_DATA.label),
+}
 FOUND = {
     "error": Mark("error", "✗", "error"),
     "warning": Mark("warning", "!", "warning"),
@@ -133,12 +143,38 @@ def html(page: Page) -> str:
         matrix=[(row, _cells(row, page.states.get(row.host), codes)) for row in rows if row not in plain],
         plain=plain,
         events=_events(page),
+        comparisons=[
+            (
+                comparison,
+                heading(comparison),
+                in_words(comparison),
+                [_measure(m, comparison) for m in comparison.measures],
+            )
+            for comparison in page.comparisons
+        ],
+        verdicts=VERDICTS,
         most_names=MOST_NAMES,
         on_page={row.host for row in rows},
         unchecked=sum(check.not_checked > 0 for check in page.checks),
         hosts=[(row, _facts(row.host, page.states.get(row.host))) for row in rows],
         legend=(*FOUND.values(), ACCEPTED, NOTHING, UNKNOWN),
     )
+
+
+def _measure(measure: Measure, comparison: Comparison) -> dict[str, Any]:
+    """A measure in words, and the places of its interval in the units of the drawing."""
+    difference = measure.difference
+    on_line = places(difference, comparison.entry.margin)
+    return {
+        "name": measure.name,
+        "shares": (share_in_words(measure.a), share_in_words(measure.b)),
+        "mark": VERDICTS[difference.verdict],
+        "interval": f"{signed(difference.low)} to {signed(difference.high)}",
+        "value": signed(difference.value) if difference.has else None,
+        "left": round(on_line.low * WIDTH, 1),
+        "width": round(max((on_line.high - on_line.low) * WIDTH, LEAST), 1),
+        "lines": [round(at * WIDTH, 1) for at in (on_line.middle, *on_line.margins)],
+    }
 
 
 def _counts(drift: DriftReport) -> list[tuple[Status, int]]:

@@ -21,6 +21,7 @@ ORDER = {
         {"cli/main.py"},
         {"cli/commands"},
         {"cli/report", "cli/logs.py"},
+        {"cli/compare"},
         {"cli/rollout"},
         {"cli/drift"},
         {"cli/records", "cli/session.py", "cli/options.py"},

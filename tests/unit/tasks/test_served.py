@@ -94,3 +94,21 @@ def test_what_no_transcript_says(wrong: tuple[str, ...]) -> None:
 )
 def test_a_model_by_its_other_names(asked: str, answered: str, same: bool) -> None:
     assert is_same(asked, answered) is same
+
+
+def test_a_part_of_the_time_is_counted_as_the_whole_is() -> None:
+    rows = [
+        row("answer", SONNET, SONNET, minute=1, tokens="10 1"),
+        row("answer", SONNET, HAIKU, minute=2, tokens="20 2"),
+        row("failed", "404", SONNET, minute=3),
+        row("fallback", SONNET, HAIKU, minute=4),
+    ]
+    served = tally(rows, BEGAN)
+    assert served.between(0, BEGAN + 3600) == served
+    assert (served.last, Served().last) == (BEGAN + 240, 0.0)
+    part = served.between(BEGAN + 60, BEGAN + 180)
+    assert part == tally(rows[1:3], BEGAN)
+    assert part.between(0, BEGAN + 3600) == part
+    assert served.between(BEGAN + 240, BEGAN + 3600) == Served(since=BEGAN)
+    # Nor is anything of before the process.
+    assert tally(rows, BEGAN + 120).between(0, BEGAN + 3600) == tally(rows, BEGAN + 120)

@@ -14,7 +14,7 @@ import pytest
 from jada import JadaError, Service, Tiers
 from jada.cli.records import sqlite as module
 from jada.cli.records.migrations import VERSION
-from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.model import ComparisonEntry, Entry, HostEntry, HostOutcome, ServedEntry
 from jada.cli.records.sqlite import Records, open_records, prepare, write
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
@@ -64,14 +64,40 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
     records.since("f", datetime(2026, 11, 1, tzinfo=UTC))
     records.locks("f", None)
     records.locks("f", ("a",))
+    records.comparison("f", "canary")
+    records.served("f", "canary")
     database.set_trace_callback(None)
-    assert len(asked) == 8
+    assert len(asked) == 10
     for query in asked:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], (query, steps)
         # Outcomes are counted and sorted within one release, never over the whole record.
         sorted_here = [step for step in steps if "TEMP B-TREE" in step]
         assert not sorted_here or "GROUP BY outcome" in query, (query, steps)
+
+
+def test_a_comparison_stays_as_it_was_set_up(database: sqlite3.Connection) -> None:
+    records = Records(database)
+    first = ComparisonEntry(
+        fleet="f", subject="canary", alpha=0.05, margin=0.02, since=1.5, at="2026-11-24T12:00:00+00:00", who="ann@box"
+    )
+    assert records.comparison("f", "canary") is None
+    assert records.begin_comparison(first) == first
+    assert records.begin_comparison(replace(first, alpha=0.5, who="eve@box")) == first
+    assert records.comparison("f", "canary") == first
+    assert records.begin_comparison(replace(first, fleet="other", alpha=0.1)).alpha == 0.1
+
+
+def test_what_was_counted_replaces_what_was_known_of_the_same_process(database: sqlite3.Connection) -> None:
+    records = Records(database)
+    entry = ServedEntry(
+        fleet="f", subject="", host="a", process="boot:1", release=ENTRY.id, model="m", counted_until=1.25, requests=7
+    )
+    other = replace(entry, process="boot:2")
+    records.add_served([entry, other, replace(entry, subject="canary")])
+    records.add_served([replace(entry, requests=9, counted_until=2.5)])
+    assert records.served("f", "") == [replace(entry, requests=9, counted_until=2.5), other]
+    assert records.served("f", "canary") == [replace(entry, subject="canary")]
 
 
 def test_entries_come_newest_first_for_a_fleet_or_a_host(database: sqlite3.Connection) -> None:
