@@ -12,6 +12,8 @@ from jada.tasks.journal import JournalQuery, LogLine
 
 # A line, and the host that it is of.
 Row = tuple[str, LogLine]
+# Lines that wait to be put in the order of their times.
+MOST_WAITING = 1000
 
 
 def show_journals(session: FleetSession, query: JournalQuery, as_json: bool) -> Exit:
@@ -31,9 +33,10 @@ def follow_journals(session: FleetSession, query: JournalQuery, as_json: bool) -
     waiting: list[Row] = []
     names = [host.name for host in session.hosts]
     for event in session.engine.follow(names, lambda _, connection: connection.follow(query)):
-        if event is None:
+        if event is None or len(waiting) >= MOST_WAITING:
             _show(session, sorted(waiting, key=_time), as_json)
             waiting = []
+        if event is None:
             continue
         name, line = event
         if isinstance(line, HostError):

@@ -71,7 +71,7 @@ KEEPALIVE = 5
 DEAD_LINK = 20
 # Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
-# Seconds after which it is told that nothing came, and lines that come meanwhile.
+# Seconds from pause to pause of what is followed, and lines that come meanwhile.
 IDLE = 0.3
 MOST_WAITING = 1000
 
@@ -360,7 +360,7 @@ class SshEngine:
         self, names: Iterable[str], act: Callable[[str, SshConnection], Iterator[T]]
     ) -> Iterator[tuple[str, T | HostError] | None]:
         """Runs `act` for all the named hosts side by side, and yields what each gives as it comes, its trouble too; and
-        None where nothing came for a moment.
+        None once in a moment, whatever still comes: then all of it can be shown that came together.
         """
         came: Queue[tuple[str, T | HostError]] = Queue(MOST_WAITING)
 
@@ -374,12 +374,14 @@ class SshEngine:
 
         with ctx_state.use(self._state):
             running = [gevent.spawn(run, name) for name in names]
+            paused = time.monotonic()
             try:
                 while came.qsize() or not all(greenlet.dead for greenlet in running):
-                    try:
+                    with contextlib.suppress(Empty):
                         yield came.get(timeout=IDLE)
-                    except Empty:
+                    if time.monotonic() - paused >= IDLE:
                         yield None
+                        paused = time.monotonic()
             finally:
                 gevent.killall(running, block=False)
 

@@ -91,3 +91,14 @@ def test_lines_of_one_time_stay_in_the_order_of_their_host() -> None:
     )
     rows = logs.by_time({"x": [first, second], "y": [later, first]})
     assert [(name, line.text) for name, line in rows] == [("x", "a"), ("x", "b"), ("y", "a"), ("y", "")]
+
+
+def test_of_a_flood_only_so_many_lines_wait_for_their_order(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+    monkeypatch.setattr(logs, "MOST_WAITING", 2)
+    monkeypatch.setattr(logs, "_show", lambda _, rows, __: shown.append(len(list(rows))))
+    line = LogLine(at=0, model="", release="", text="x")
+    monkeypatch.setattr(fakes.FakeConnection, "journal", lambda *_: [line] * 5)
+    jada("logs", "web-1", "-f")
+    assert max(shown) == 2
+    assert sum(shown) == 5

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import gevent
+import pytest
 from gevent.event import Event
 
 from jada import HostError, Service
+from jada.tasks.engines import ssh
 from jada.tasks.engines.ssh import SshConnection, SshEngine
 
 # Seconds to wait: it comes at once, or never.
@@ -69,3 +73,17 @@ def test_a_host_that_fails_does_not_stop_the_others() -> None:
     results = dict(engine("a", "b", "c").imap(["a", "b", "c"], visit, at_once=1))
     assert isinstance(results.pop("b"), HostError)
     assert results == {"a": "a", "c": "c"}
+
+
+def test_a_host_that_never_pauses_keeps_no_line_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause is told by the clock, not by silence: one busy host would put off what all have said."""
+    monkeypatch.setattr(ssh, "IDLE", 0.02)
+
+    def busy(_: str, __: SshConnection) -> Iterator[int]:
+        for number in range(100):
+            yield number
+            gevent.sleep(0.001)
+
+    with gevent.Timeout(PATIENCE):
+        events = list(engine("a").follow(["a"], busy))
+    assert events.index(None) < events.index(("a", 99))
