@@ -244,7 +244,7 @@ wait_for_model() {
 known_values() {
     settings read | head -c "$MOST_KNOWN" | tr '\n\0' '\001\001'
     echo
-    head -c "$MOST_KNOWN" 2>/dev/null <"/proc/$pid/environ" | tr '\n\0' '\001\002'
+    timeout -k 1 3 head -c "$MOST_KNOWN" "/proc/$pid/environ" 2>/dev/null | tr '\n\0' '\001\002'
     echo
 }
 

@@ -22,14 +22,18 @@ def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 
 def facts(shell: tuple[str, ...], folder: Path, path: str = os.environ["PATH"]) -> str:
+    return told(shell, folder, FACTS, path).strip()
+
+
+def told(shell: tuple[str, ...], folder: Path, command: str, path: str) -> str:
     values = {"HOME_OF_JADA": "/none", "RELEASE": "r", "DROPIN": "/none", "LIMITS": "/none", "UNIT": "a.service",
               "FOLDER": str(folder), "NAME": "settings.json", "USER_ID": str(os.getuid()), "GROUP_ID": str(os.getgid()),
               "LINKED": ""}  # fmt: skip
-    script = assignments(values) + (FILES / "change/host.sh").read_text() + FACTS
+    script = assignments(values) + (FILES / "change/host.sh").read_text() + command
     environ = {**os.environ, "PATH": path}
     done = subprocess.run(shell, input=script, capture_output=True, text=True, check=True, env=environ, timeout=300)
     assert not done.stderr
-    return done.stdout.strip()
+    return done.stdout
 
 
 def test_a_file_is_known_by_the_name_it_has_in_its_folder(shell: tuple[str, ...], tmp_path: Path) -> None:
@@ -44,8 +48,17 @@ def test_a_file_is_known_by_the_name_it_has_in_its_folder(shell: tuple[str, ...]
 
 def test_a_file_system_that_never_answers_keeps_no_transaction(shell: tuple[str, ...], tmp_path: Path) -> None:
     stat = tmp_path / "stat"
-    stat.write_text("#!/bin/sh\nexec sleep 1000\n")
+    stat.write_text("#!/bin/sh\nexec sleep 20\n")
     stat.chmod(0o755)
-    told = facts(shell, tmp_path, f"{tmp_path}:{os.environ['PATH']}")
-    assert told.startswith("1|absent|")
-    assert told.endswith("|its folder can't be looked at within 1 s")
+    seen = facts(shell, tmp_path, f"{tmp_path}:{os.environ['PATH']}")
+    assert seen.startswith("1|absent|")
+    assert seen.endswith("|its folder can't be looked at within 1 s")
+
+
+def test_memory_that_never_answers_keeps_no_log(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """A process's environment is its memory, and that may lie in a file system that never answers."""
+    head = tmp_path / "head"
+    head.write_text('#!/bin/sh\ncase "$* $(readlink /proc/self/fd/0)" in *environ*) exec sleep 1000 ;; esac\nexec cat\n')
+    head.chmod(0o755)
+    command = "pid=$$; settings() { echo '{}'; }; known_values"
+    assert told(shell, tmp_path, command, f"{tmp_path}:{os.environ['PATH']}") == "{}\1\n\n"
