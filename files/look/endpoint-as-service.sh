@@ -100,7 +100,11 @@ config_of_curl() {
         printf 'header = "x-api-key: %s"\n' "$(quoted "$key")"
     fi
     IFS=$NL
-    for line in $headers; do printf 'header = "%s"\n' "$(quoted "$line")"; done
+    for line in $headers; do
+        # To curl, that would be a file of headers.
+        case $line in @*) continue ;; esac
+        printf 'header = "%s"\n' "$(quoted "$line")"
+    done
 }
 
 quoted() { printf %s "$1" | sed 's/[\\"]/\\&/g'; }

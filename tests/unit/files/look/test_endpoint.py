@@ -98,6 +98,15 @@ def test_a_token_goes_before_a_key_and_headers_of_its_own_come_too(tree: Tree, a
     assert "x-api-key" not in headers
 
 
+def test_a_header_is_no_file_of_headers(tree: Tree, api: Api) -> None:
+    file = tree.file("secret", "X-Secret: s\n")
+    env = {"ANTHROPIC_BASE_URL": api.url, "ANTHROPIC_API_KEY": "k"}
+    assert ask(tree, {**env, "ANTHROPIC_CUSTOM_HEADERS": f"@{file}\nX-Team: a"})[0] == "200 0 yes"
+    headers = api.asked[0][1]
+    assert headers["x-team"] == "a"
+    assert "x-secret" not in headers
+
+
 def test_the_env_of_its_settings_counts_more_than_its_environment(tree: Tree, api: Api) -> None:
     tree.file("home/.claude.json", json.dumps({"env": {"ANTHROPIC_API_KEY": "of-claude-json"}}))
     env = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_API_KEY": "of-the-process"}
