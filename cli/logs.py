@@ -72,10 +72,14 @@ def _show(session: FleetSession, rows: Iterable[Row], as_json: bool) -> None:
 
 
 def _as_text(name: str, line: LogLine) -> str:
-    at = (iso(line.at) or "-").replace("+00:00", "Z")
+    at = (_at(line) or "-").replace("+00:00", "Z")
     release = f"{line.model or '-'} {line.release or '-'}"
     return f"[bold]{escape(name)}[/] {at} [dim]{escape(release)}[/] {escape(line.text)}"
 
 
+def _at(line: LogLine) -> str:
+    return iso(line.at) or "" if line.at else ""
+
+
 def _facts(line: LogLine) -> dict[str, str | None]:
-    return nulled({"at": iso(line.at) or "", "model": line.model, "release": line.release, "message": line.text})
+    return nulled({"at": _at(line), "model": line.model, "release": line.release, "message": line.text})

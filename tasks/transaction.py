@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from jada import Service
 from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.dropin import dropin, login_limits
-from jada.tasks.journal import JournalQuery
+from jada.tasks.journal import NOT_WHOLE, JournalQuery
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.probe import Question
 from jada.tasks.release import Release
@@ -262,6 +262,7 @@ def journal_script(state: State, service: Service, query: JournalQuery, follow: 
         **paths.assigned(service.unit),
         **where,
         "MASK_LOG": _file("change/mask-log.awk"),
+        "NOT_WHOLE": NOT_WHOLE,
     }
     look = "read_unit\nread_settings_facts\n" if state.settings.real else "read_unit\n"
     options = ["yes" if follow else "", "-n", str(query.count)]

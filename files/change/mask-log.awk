@@ -8,6 +8,9 @@ BEGIN {
     LEAST = 6
     LONGEST = 2000
     MOST_OF_FIELD = 20000
+    MOST_OF_WORD = 500
+    MOST_OF_WHO = 100
+    MOST_LINES = 200
     # Characters in which a value is sought that begins within the longest line.
     SOUGHT = 10000
     # Characters of known values that a line is compared with, at most; what is left of it is hidden then.
@@ -268,29 +271,42 @@ function masked_line(text,   cut, out, size, word) {
 
 # --- entries of a journal, as `journalctl -o json` has them -----------------------------------------------------------
 
-# The time, model and release, and who says what, a line each. Nobody waits for them.
-function print_entry(json,   head, who, count, line, i) {
-    head = word_of(json, "__REALTIME_TIMESTAMP") " " word_of(json, "JADA_MODEL") " " word_of(json, "JADA_RELEASE")
+# The time, model and release, and who says what, a line each, and what was left out of it. Nobody waits for them.
+function print_entry(json,   at, head, who, text, count, line, i) {
+    # An entry that was cut off may have lost its time; the journal has them in their order.
+    if ((at = word_of(json, "__REALTIME_TIMESTAMP")) != "-") last_at = at
+    head = (last_at == "" ? "-" : last_at) " " word_of(json, "JADA_MODEL") " " word_of(json, "JADA_RELEASE")
     who = field(json, "SYSLOG_IDENTIFIER")
     sub(/\n.*/, "", who)
-    count = split(field(json, "MESSAGE"), line, "\n")
-    for (i = 1; i <= count; i++) print head, masked_line((who == "" ? "" : who ": ") line[i])
+    who = who == "" ? "" : (length(who) > MOST_OF_WHO ? "****" : who) ": "
+    is_left = 0
+    text = field(json, "MESSAGE")
+    count = split(text, line, "\n")
+    for (i = 1; i <= count && i <= MOST_LINES; i++) {
+        print head, masked_line(who line[i])
+        if (length(who line[i]) > LONGEST && !(is_left && i == count)) print head, who "… " length(who line[i]) - LONGEST " more characters"
+    }
+    if (count > MOST_LINES) print head, who "… " count - MOST_LINES " more lines"
+    if (is_left) print head, who "… the rest of an entry of " size_of(json) " was left out"
+    else if (json ~ /"MESSAGE":null/) print head, who "… an entry of 4096 bytes or more was left out"
+    else if (text == "" && length(json) == most) print head, who "… an entry of " size_of(json) " was left out"
     fflush()
 }
 
+function size_of(json) { return (length(json) == most ? "more than " : "") length(json) " bytes" }
+
+# A word that was given once: the service may add a second one to that of its drop-in, and both stand in a list then.
 function word_of(json, name,   text) {
-    text = field(json, name)
-    return text ~ /^[^ \t\r\n]+$/ ? text : "-"
+    text = index(json, "\"" name "\":\"") ? field(json, name) : ""
+    return length(text) <= MOST_OF_WORD && text ~ /^[^ \t\r\n]+$/ ? text : "-"
 }
 
 # In a text, each quote has a backslash before it: none can pass for another field. One with other bytes than text has
 # stands there as numbers.
-function field(json, name,   at, text, out, sign, is_cut) {
+function field(json, name,   at, text, out, sign) {
     if (!(at = index(json, "\"" name "\":"))) return ""
-    text = substr(json, at + length(name) + 3)
-    is_cut = length(text) > MOST_OF_FIELD
-    text = substr(text, 1, MOST_OF_FIELD)
-    if (text ~ /^\[/) return from_numbers(text, is_cut)
+    text = substr(json, at + length(name) + 3, MOST_OF_FIELD)
+    if (text ~ /^\[/) return from_numbers(text)
     if (text !~ /^"/) return ""
     text = substr(text, 2)
     while (match(text, /["\\]/)) {
@@ -301,23 +317,25 @@ function field(json, name,   at, text, out, sign, is_cut) {
         text = substr(text, RSTART + (sign == "u" ? 6 : 2))
         out = out (sign == "n" ? "\n" : sign == "t" ? "\t" : sign ~ /[bfru]/ ? "?" : sign)
     }
-    return without_last(out)
+    return without_last(out text)
 }
 
-function from_numbers(text, is_cut,   count, each, i, out) {
-    if (match(text, /\]/)) { text = substr(text, 1, RSTART - 1); is_cut = 0 }
+function from_numbers(text,   is_whole, count, each, i, out) {
+    is_whole = match(text, /\]/)
+    if (is_whole) text = substr(text, 1, RSTART - 1)
     count = split(substr(text, 2), each, ",")
     for (i = 1; i <= count; i++) if (each[i] > 0) out = out sprintf("%c", each[i] + 0)
-    return is_cut ? without_last(out) : out
+    return is_whole ? out : without_last(out)
 }
 
-# Nobody knows how a line goes on that is cut off; a single one is longer than what is shown of it.
+# Nobody knows how a line goes on that is cut off; of a single one that is longer than what is shown, the rest is not.
 function without_last(text) {
-    sub(/\n[^\n]*$/, "\n****", text)
-    return text
+    is_left = 1
+    return sub(/\n[^\n]*$/, "\n****", text) || length(text) > LONGEST ? text : "****"
 }
 
 NR == 1 { know_settings($0); next }
 NR == 2 { know_environment($0); next }
+entries && $0 == not_whole { print; next }
 entries { print_entry($0); next }
 { print masked_line($0) }

@@ -36,7 +36,7 @@ from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.look import LONGEST, Look, read_look
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
-from jada.tasks.journal import JournalQuery, LogLine, read_line
+from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.probe import Probe, Question, read_probe
 from jada.tasks.settings import Splices
@@ -215,27 +215,29 @@ class SshConnection:
         lines = self._run(journal, state=self.look(), service=self.service, query=query, name="journal").stdout_lines
         if why := failure(lines):
             raise HostError(f"{self._host.name} can't tell its journal: {why}")
-        return [self._log_line(line) for line in lines]
+        if lines and lines[-1] == NOT_WHOLE:
+            raise HostError(
+                f"{self._host.name} can't tell its journal: it was not read to its end in time",
+                "ask for less of it, with -n or --since",
+            )
+        return list(read_lines(lines))
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:
         """The same, and then those that come, until the host is lost. Raises HostError."""
         script = on_stdin(journal_script(self.look(), self.service, query, follow=True))
         self._connector.let_go()
         lines = self._connector.stream(as_root(ERROR, first=len(script.encode())), script)
+        yield from read_lines(self._followed(lines))
+        raise HostError(f"the connection to {self._host.name} was lost")
+
+    def _followed(self, lines: Iterator[str]) -> Iterator[str]:
         for line in dropwhile(BEGIN.__ne__, lines):
             if line.startswith(ERROR):
                 raise HostError(f"{self._host.name} can't tell its journal: {failure([line])}")
             if line == END:
                 raise HostError(f"{self._host.name} can't tell its journal any more: what read it there has ended")
             if line not in ("", BEGIN):
-                yield self._log_line(line)
-        raise HostError(f"the connection to {self._host.name} was lost")
-
-    def _log_line(self, line: str) -> LogLine:
-        try:
-            return read_line(line)
-        except LookError as error:
-            raise HostError(f"{self._host.name} can't tell its journal: {error}") from None
+                yield line
 
     def _change(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome | None:
         name, longest = f"release {transaction.release.id}", transaction.longest

@@ -93,3 +93,24 @@ def test_a_host_that_is_lost_is_told_and_the_others_go_on(lab: Lab, tmp_path: Pa
         assert process.poll() is None
         lab.run(OTHER, f"pkill -KILL -f '[s]shd(-session)?: {lab[OTHER].login}'")
         assert process.wait() == Exit.FAILED
+
+
+LONG = """python3 - <<E
+import socket
+for text in ("y " * 75000, "after it"):
+    said = f"OBJECT_SYSTEMD_UNIT=jada-agent.service\\nSYSLOG_IDENTIFIER=long\\nMESSAGE={text}\\n".encode()
+    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(said, "/run/systemd/journal/socket")
+E
+journalctl --sync"""
+
+
+def test_a_long_entry_is_told_and_hides_no_later_one(lab: Lab, tmp_path: Path) -> None:
+    lab.run(HOST, LONG)
+    beginning, rest, after = lab.jada("logs", HOST, "-n", "2").splitlines()
+    # Its name may stand behind what is read of it, as its time may.
+    assert beginning.strip().endswith(" y y y")
+    assert rest.endswith("… the rest of an entry of more than 100000 bytes was left out")
+    assert after.endswith("long: after it")
+    with following(tmp_path, HOST, "-n", "2"):
+        eventually(lambda: hosts_that_said(tmp_path, "long: after it") == {HOST}, "the later one did not come")
+    assert hosts_that_said(tmp_path, "long: … an entry of 4096 bytes or more was left out") == {HOST}

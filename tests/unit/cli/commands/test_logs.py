@@ -81,8 +81,9 @@ def test_a_host_that_is_lost_while_it_is_followed_is_told_and_the_others_go_on(j
 def test_foreign_text_is_shown_escaped(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
     line = LogLine(at=0, model="", release="", text="[red]\u202e\x1b[2J")
     monkeypatch.setattr(fakes.FakeConnection, "journal", lambda *_: [line])
-    assert jada("logs", "web-1").out == "web-1 1970-01-01T00:00:00Z - - [red]\\u202e\\x1b[2J\n"
+    assert jada("logs", "web-1").out == "web-1 - - - [red]\\u202e\\x1b[2J\n"
     assert json.loads(jada("logs", "web-1", "--json").out)["message"] == "[red]\u202e\x1b[2J"
+    assert checked(jada("logs", "web-1", "--json").out)["at"] is None
 
 
 def test_lines_of_one_time_stay_in_the_order_of_their_host() -> None:

@@ -58,7 +58,8 @@ def test_a_file_system_that_never_answers_keeps_no_transaction(shell: tuple[str,
 def test_memory_that_never_answers_keeps_no_log(shell: tuple[str, ...], tmp_path: Path) -> None:
     """A process's environment is its memory, and that may lie in a file system that never answers."""
     head = tmp_path / "head"
-    head.write_text('#!/bin/sh\ncase "$* $(readlink /proc/self/fd/0)" in *environ*) exec sleep 1000 ;; esac\nexec cat\n')
+    hangs = 'case "$* $(readlink /proc/self/fd/0)" in *environ*) exec sleep 1000 ;; esac'
+    head.write_text(f"#!/bin/sh\n{hangs}\nexec cat\n")
     head.chmod(0o755)
     command = "pid=$$; settings() { echo '{}'; }; known_values"
     assert told(shell, tmp_path, command, f"{tmp_path}:{os.environ['PATH']}") == "{}\1\n\n"

@@ -275,3 +275,33 @@ def test_a_long_entry_has_an_end_and_no_secret_at_it(awk: list[str], flood: str)
     said = entries(entry(flood), awk=awk, settings=SETTINGS)
     assert sum(map(len, said)) < 1_000_000
     assert not any("swor" in line for line in said)
+
+
+@each_awk
+def test_what_the_service_adds_to_its_model_and_release_makes_none_of_them(awk: list[str]) -> None:
+    text = '{"__REALTIME_TIMESTAMP":"1","JADA_MODEL":["claude-opus-5","x,65,65"],"JADA_RELEASE":[65,66],"MESSAGE":"a"}'
+    assert entries(text, entry("b", JADA_MODEL="x" * 501), awk=awk) == ["1 - - a", "1795668210821494 - - b"]
+
+
+@each_awk
+def test_lines_of_an_entry_and_its_name_have_an_end_that_is_told(awk: list[str]) -> None:
+    said = entries(entry("a\n" * 300 + "b", SYSLOG_IDENTIFIER="n" * 101), entry("y " * 1500), awk=awk)
+    assert [line.split(" ", 3)[3] for line in said] == [
+        *["****: a"] * 200, "****: … 101 more lines", "y " * 1000, "… 1000 more characters",
+    ]  # fmt: skip
+
+
+@each_awk
+def test_an_entry_that_is_not_whole_tells_so_and_has_the_time_of_the_one_before(awk: list[str]) -> None:
+    long = entry("z\n" * 20_000)
+    timeless = '{"MESSAGE":"' + "x" * 50
+    command = [*awk, "-v", f"most={len(timeless)}"]
+    said = entries(entry("a"), timeless, timeless.replace("MESSAGE", "ELSE_OF"), awk=command)
+    assert [line.removeprefix("1795668210821494 - - ") for line in said] == [
+        "a", "****", "… the rest of an entry of more than 62 bytes was left out",
+        "… an entry of more than 62 bytes was left out",
+    ]  # fmt: skip
+    assert entries(long, awk=awk)[-1].endswith(f" … the rest of an entry of {len(long)} bytes was left out")
+    assert entries(entry(None), awk=awk)[0].endswith(" … an entry of 4096 bytes or more was left out")
+    beginning = entries(entry("y " * 50_000), awk=awk)[0].removeprefix("1795668210821494 - - ")
+    assert beginning == "y " * 1000
