@@ -87,11 +87,12 @@ def test_a_release_that_fails_goes_back_on_all_its_hosts(upgraded: Jada, clock: 
     assert done.exit in (Exit.ROLLED_BACK, Exit.FAILED), done.out + done.err
     assert "1 host of 3 on release" in done.err
     with open_records() as records:
-        # In one second, the order of ids is left to chance.
-        by_guard = [entry for entry in records.entries("f", None, 9) if entry.reason.startswith("guard: ")]
-    assert [(entry.kind, entry.reason.startswith("guard: 1 host of 3 on release")) for entry in by_guard] == [
-        ("rollback", True)
-    ]
+        entries = records.entries("f", None, 9)
+    # The one host that is never well again goes back once more, when the guard may.
+    by_guard = {(entry.kind, entry.reason[: entry.reason.index(" on release")]) for entry in entries if entry.reason}
+    assert by_guard == {("rollback", "guard: 1 host of 3"), ("rollback", "guard: 1 host of 1")} or by_guard == {
+        ("rollback", "guard: 1 host of 3")
+    }
     assert upgraded.changed.count("db-1") == 2
 
 
