@@ -88,11 +88,10 @@ def test_a_release_that_fails_goes_back_on_all_its_hosts(upgraded: Jada, clock: 
     assert "1 host of 3 on release" in done.err
     with open_records() as records:
         entries = records.entries("f", None, 9)
+    reasons = [entry.reason for entry in entries if entry.reason]
     # The one host that is never well again goes back once more, when the guard may.
-    by_guard = {(entry.kind, entry.reason[: entry.reason.index(" on release")]) for entry in entries if entry.reason}
-    assert by_guard == {("rollback", "guard: 1 host of 3"), ("rollback", "guard: 1 host of 1")} or by_guard == {
-        ("rollback", "guard: 1 host of 3")
-    }
+    assert any(reason.startswith("guard: 1 host of 3 on release") for reason in reasons)
+    assert all(reason.startswith("guard: ") for reason in reasons)
     assert upgraded.changed.count("db-1") == 2
 
 
