@@ -23,7 +23,7 @@ USER_WAITS = f"""
 mkfifo /run/jada-go /run/jada-gone
 setpriv --reuid=agent --regid=agent --clear-groups sh -c 'read -r _ && cd /home/agent && mv own aside &&
     ln -s /etc/jada-canary own; echo >&5' </run/jada-go 5>/run/jada-gone &
-exec 7>/run/jada-go 6</run/jada-gone 8</dev/null
+exec 4>/run/jada-go 3</run/jada-gone 8</dev/null
 {APART}
 """
 # There is a mount below that folder. The user does it before the n-th time that root mounts something.
@@ -34,7 +34,7 @@ mount --bind /srv/data /home/agent/own/data
 count=0
 mount() {{
     count=$((count + 1))
-    [ "$count" != {number} ] || {{ echo >&7; read -r _ <&6; }}
+    [ "$count" != {number} ] || {{ echo >&4; read -r _ <&3; }}
     command mount "$@"
 }}
 (in_sandbox "$(id -u agent)" "$(id -g agent)" '' /home/agent cat /proc/self/mountinfo)

@@ -87,11 +87,11 @@ def test_a_release_that_fails_goes_back_on_all_its_hosts(upgraded: Jada, clock: 
     assert done.exit in (Exit.ROLLED_BACK, Exit.FAILED), done.out + done.err
     assert "1 host of 3 on release" in done.err
     with open_records() as records:
-        # In one second, the order of ids is left to chance.
-        by_guard = [entry for entry in records.entries("f", None, 9) if entry.reason.startswith("guard: ")]
-    assert [(entry.kind, entry.reason.startswith("guard: 1 host of 3 on release")) for entry in by_guard] == [
-        ("rollback", True)
-    ]
+        entries = records.entries("f", None, 9)
+    reasons = [entry.reason for entry in entries if entry.reason]
+    # The one host that is never well again goes back once more, when the guard may.
+    assert any(reason.startswith("guard: 1 host of 3 on release") for reason in reasons)
+    assert all(reason.startswith("guard: ") for reason in reasons)
     assert upgraded.changed.count("db-1") == 2
 
 
