@@ -12,13 +12,3 @@ edited() { # FILE [OFFSET LENGTH INSERT] ...
     done
     tail -c "+$((at + 1))" "$text"
 }
-
-# What they take out of it.
-cut_out() { # FILE [OFFSET LENGTH INSERT] ...
-    text=$1
-    shift
-    while [ $# -gt 0 ]; do
-        tail -c "+$(($1 + 1))" "$text" | head -c "$2"
-        shift 3
-    done
-}

@@ -20,6 +20,8 @@ BOM = "\xef\xbb\xbf"
 WHITESPACE = " \t\n\r"
 # Characters. A larger file is no person's own, and as values it may take fifty times its size: few such are kept.
 LARGE, LARGE_KEPT = 2**17, 4
+# Characters of what stands before a file's first key, for that to be its style.
+LONGEST_STYLE = 200
 # Where the model of subagents stands, in `env`.
 SUBAGENT_MODEL = "CLAUDE_CODE_SUBAGENT_MODEL"
 # The Claude CLI's numbers are JavaScript's: Python's own integers have a limit of digits, and raise beyond it.
@@ -165,6 +167,7 @@ def _edits(text: str, brace: int, members: tuple[Member, ...], wanted: Mapping[s
         yield Splice(brace + 1, 0, f",{space}".join(written))
         return
     between = text[brace + 1 : members[0].key_start] or space
+    between = between if len(between) <= LONGEST_STYLE else " "
     yield Splice(members[0].key_start, 0, "".join(f"{member},{between}" for member in written))
 
 

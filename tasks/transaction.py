@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
@@ -96,7 +97,7 @@ class Transaction:
             **_place(self.place),
             "EXPECTED": state.settings.file.sha256 if upgrade else "",
             "EDITS": _words(splices),
-            "CUT": "".join(text[splice.offset : splice.end] for splice in splices),
+            "MASKED_HASH": sha256(text.encode("latin-1")).hexdigest(),
             "SIZE": str(len(apply(text, splices))),
             "DROPIN_TEXT": dropin(desired, self.release.role) if upgrade else "",
             "LIMITS_TEXT": login_limits(state.user, limit) if upgrade else "",
@@ -119,7 +120,8 @@ class Transaction:
             .replace("{{ unit }}", self.service.unit)
             .replace("{{ home }}", paths.HOME),
         }
-        return assignments(values) + _file("change/host.sh") + _file("edit.sh") + _file("change/transaction.sh")
+        scripts = _file("change/host.sh") + _file("edit.sh") + _file("change/transaction.sh")
+        return assignments(values) + _programs("mask", "mask-files") + scripts
 
     @property
     def longest(self) -> float:

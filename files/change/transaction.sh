@@ -9,20 +9,11 @@ finish() { mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"; } # PATH
 
 unchanged() { [ "$(settings_hash)" = "$EXPECTED" ]; }
 
-with_edits() { # COMMAND ...
-    eval "set -- \"\$@\" $EDITS"
-    "$@"
-}
-
 # The file keeps its owner, mode and attributes. What it is to be is put together from the snapshot.
 change_settings() {
     [ "$SETTINGS_HASH" = "$EXPECTED" ] || changed_meanwhile
-    copy=$DIR/before/settings
-    [ -e "$copy" ] || copy=/dev/null
-    with_edits edited "$copy" >"$DIR/new" || return 1
+    eval "edited \"\$original\" $EDITS" >"$DIR/new" || return 1
     [ "$(stat -c %s "$DIR/new")" = "$SIZE" ] || return 1
-    # Where in it the models stand is the user's word: of a file that root placed, nothing else is cut out.
-    [ -z "$PLACED" ] || [ "$(with_edits cut_out "$copy")" = "$CUT" ] || return 1
     # The hash is on the disk before the file is: without it, a way back would take the new text for somebody else's.
     hash_of "$DIR/new" >"$DIR/written" && flush "$DIR/written" "$DIR" || return 1
     [ -z "$PLACED" ] || unchanged || changed_meanwhile
@@ -113,11 +104,11 @@ refuse_other_place() {
 copy_originals() {
     set --
     # What its user may not read, or nobody would want to keep, has its second name for the way back, and no copy.
-    SETTINGS_HASH=$EXPECTED copied=
+    SETTINGS_HASH=$EXPECTED original=/dev/null
     if [ "$kind" = file ] && [ "$EXPECTED" != unreadable ] && [ "$size" -le "$MOST_OF_SETTINGS" ]; then
-        copied=yes
-        settings read >"$DIR/before/settings" || return 1
-        set -- "$DIR/before/settings"
+        original=$DIR/before/settings
+        settings read >"$original" || return 1
+        set -- "$original"
     fi
     for pair in $OWN_FILES; do
         path=${pair#*:} copy=$DIR/before/${pair%%:*}
@@ -127,7 +118,7 @@ copy_originals() {
     done
     # shellcheck disable=SC2046 # a hash of settings.json's copy, and two of each other file
     [ $# -eq 0 ] || set -- $(hashes_of "$@")
-    if [ -n "$copied" ]; then
+    if [ "$original" != /dev/null ]; then
         [ -n "${1:-}" ] || return 1
         SETTINGS_HASH=$1
         shift
@@ -177,6 +168,17 @@ watch_over_boot() {
     }
 }
 
+# Where in the text the models stand is the user's word. What root placed is masked here too, as the look does it, from the
+# very copy that is edited: with another text, the edits would fall elsewhere in it.
+is_as_shown() {
+    [ -n "$PLACED" ] && [ -z "$RESTORES" ] || return 0
+    [ "$kind" = absent ] || [ "$original" != /dev/null ] || return 1
+    # A text may be made to take an awk for ever.
+    masked=$(timeout -k 1 "$LONGEST_VERB" awk "$MASK_AWK$MASK_FILES_AWK" "$original" 9>&- |
+        head -c "$(stat -c %s "$original")" | sha256sum)
+    [ "${masked%% *}" = "$MASKED_HASH" ]
+}
+
 # Nothing has been changed yet: takes the snapshot away again.
 abort_untouched() {
     close_transaction
@@ -217,6 +219,7 @@ main() {
     step snapshot
     why="is the disk full or read-only?"
     snapshot || abort_untouched "the snapshot could not be made: $why"
+    is_as_shown || abort_untouched "$SETTINGS is not changed: root finds another text in it than its user showed"
     trap 'fail "the transaction was stopped by a signal"' INT TERM
     trap 'fail "the transaction ended unexpectedly"' EXIT
     change_files

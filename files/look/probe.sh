@@ -73,6 +73,11 @@ say_disk() { # PATH "BLOCKS SIZE INODES OF-ALL"
     set -- "$1" $2
     IFS=$NL
     [ $# -eq 5 ] || return 0
-    case $2$3$4$5 in *[!0-9]*) return ;; esac
-    ! is_plain "$1" || say disk+ "$1$NL$(($2 * $3))$NL$4$NL$5"
+    # One that begins with 0 is octal to a shell, or its end.
+    case " $2 $3 $4 $5" in *[!0-9\ ]* | *' 0'[0-9]*) return ;; esac
+    { [ "${#4}" -le 18 ] && [ "${#5}" -le 18 ] && is_plain "$1"; } || return 0
+    # Network file systems tell nearly 2^63 bytes, and their user may tell more than a shell can count.
+    free=999999999999999999
+    [ $((${#2} + ${#3})) -gt 18 ] || free=$(($2 * $3))
+    say disk+ "$1$NL$free$NL$4$NL$5"
 }

@@ -9,6 +9,8 @@ MOST_OF_VALUE=65536
 MOST_OF_FILE=8388608
 MOST_OF_FILES=9437184
 MOST_LAYERS=999
+# Bytes of a path that the kernel takes.
+MOST_OF_PATH=4096
 NL='
 '
 # Root's half has none of these.
@@ -44,6 +46,10 @@ moves() { # NAME=VALUE
         HOME=*) config=${1#*=}/.claude ;;
         *) return ;;
     esac
+    if [ "${#config}" -gt "$MOST_OF_PATH" ]; then
+        over "settings of the service are looked for in a folder whose path is longer than $MOST_OF_PATH bytes"
+        return
+    fi
     has "$configs" "$config" || ! is_plain "$config" || configs=$configs$NL$config
 }
 

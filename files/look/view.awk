@@ -3,7 +3,8 @@
 BEGIN {
     count = split(ENVIRON["PLACES"], places, "\n")
     is_whole = count && read_mounts("self") && read_mounts(speaker)
-    for (i = 1; i <= count; i++) if (places[i] && (!is_whole || lands("self", places[i]) != lands(speaker, places[i])))
+    # The way to a place may show that they are not whole.
+    for (i = 1; i <= count; i++) if (places[i] && (lands("self", places[i]) != lands(speaker, places[i]) || !is_whole))
         say("own_view+", places[i])
 }
 
@@ -39,7 +40,11 @@ function lands(of, path,   count, parts, i, at, mount) {
     return device[of, mount] within[of, mount] substr(at, length(point[of, mount]) + 1)
 }
 
-function topmost(of, mount, at) {
-    while ((of, mount, at) in over) mount = over[of, mount, at]
+# Ids are used again: of mounts that change while they are read, some may lie on each other.
+function topmost(of, mount, at,   steps) {
+    while (is_whole && (of, mount, at) in over) {
+        mount = over[of, mount, at]
+        is_whole = (steps += 1) <= 5000
+    }
     return mount
 }

@@ -84,6 +84,23 @@ def test_nothing_that_the_users_half_says_stops_a_rollback(
     assert (refused[0], refused[1]["outcome"]) == (1, "rejected"), refused[2]
 
 
+def test_what_root_placed_changes_only_where_root_finds_the_model_itself(
+    victim: Victim, speak: Callable[[str], None]
+) -> None:
+    """The user's half shows another text of the same length, in which the model stands where root's other word does."""
+    text = f'{{"model": "{OLD_MODEL}", "other": "{OLD_MODEL}"}}'
+    victim.root(f"cat >{victim.host.settings}", stdin=text)
+    victim.root(f"chown root:root {victim.host.settings}; chmod 644 {victim.host.settings}")
+    swap = r's/"model": "([^"]*)", "other": "[^"]*"/"other": "\1", "model": "\1"/'
+    speak(f"""sh -c '/usr/bin/setpriv "$@" | sed -E "$0"' '{swap}' "$@\"""")
+    code, host, output = victim.upgrade()
+    assert (code, host.get("outcome")) == (1, "rejected"), output
+    assert "root finds another text in it" in host["detail"]
+    assert victim.root(f"cat {victim.host.settings}") == text
+    victim.root("rm -f /usr/local/sbin/setpriv")
+    assert victim.upgrade()[1]["outcome"] == "verified"
+
+
 def test_what_could_not_be_seen_is_never_verified(victim: Victim, tmp_path: Path, speak: Callable[[str], None]) -> None:
     file = silent(victim, tmp_path)
     assert victim.upgrade(fleet_file=file)[1]["outcome"] == "verified"

@@ -98,8 +98,8 @@ def test_a_model_by_its_other_names(asked: str, answered: str, same: bool) -> No
 
 def test_a_part_of_the_time_is_counted_as_the_whole_is() -> None:
     rows = [
-        row("answer", SONNET, SONNET, minute=1, tokens="10 1"),
-        row("answer", SONNET, HAIKU, minute=2, tokens="20 2"),
+        row("answer", SONNET, SONNET, minute=1, tokens="10 0 0 1"),
+        row("answer", SONNET, HAIKU, minute=2, tokens="20 5 7 2"),
         row("failed", "404", SONNET, minute=3),
         row("fallback", SONNET, HAIKU, minute=4),
     ]

@@ -86,6 +86,14 @@ def test_only_the_models_change(text: str | None, expected: str) -> None:
     assert set_models(edited, tiers) == ()
 
 
+def test_blanks_without_end_are_no_style_to_follow() -> None:
+    text = "{" + " " * 100_000 + '"env": {' + "\n" * 100_000 + '"T": "**"}}'
+    splices = set_models(text, Tiers("m", ("f",), "s"))
+    assert [splice.insert for splice in splices] == [
+        '"model": "m", "fallbackModel": ["f"], ', f'"{settings.SUBAGENT_MODEL}": "s", ',
+    ]  # fmt: skip
+
+
 def test_what_nobody_asks_for_stays() -> None:
     text = f'{{"model": "m", "fallbackModel": ["f"], "env": {{"{settings.SUBAGENT_MODEL}": "s"}}}}'
     assert apply(text, set_models(text, Tiers("n"))) == text.replace('"m"', '"n"')

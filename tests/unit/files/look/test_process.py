@@ -106,6 +106,22 @@ def test_of_two_variables_with_one_name_the_first_counts_and_the_settings_are_th
     assert configs.split() == ["/home/agent/.claude", "/first/.claude", "/config"]
 
 
+def test_settings_where_no_path_leads_are_told_and_not_looked_for(tree: Tree) -> None:
+    """Of those that a process names, root's own work is made: it has to fit into what execve(2) takes."""
+    tree.process(1, "claude", env={"HOME": "/h" * 30_000, "CLAUDE_CONFIG_DIR": "/c" * 30_000})
+    (tree.root / "proc/1/cwd").symlink_to("/")
+    values = {"members": "\n1", "pid": "1", "program": "", "home": "/home/agent", "uid": "1000", "SETTINGS": "/s.json"}
+    values |= {"MANAGED": "/etc/claude-code", "files_to_say": "", "CHECK_URL": "", "units": ""}
+    for of, inode in (("self", "1"), ("1", "2")):
+        tree.file(f"/proc/{of}/ns/mnt", inode)
+    found = tree.frames("running_process; kernel_files_and_report", **values)
+    names = [name for name, _ in found]
+    assert {"running.env.HOME", "running.env.CLAUDE_CONFIG_DIR", "uptime"} <= {*names}
+    assert [text for name, text in found if name == "over+"] == 2 * [
+        "settings of the service are looked for in a folder whose path is longer than 4096 bytes"
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
