@@ -46,9 +46,9 @@ def requests(answered: int, failed: int = 0, fallbacks: int = 0) -> list[Kind]:
 def served(jada: Jada, name: str, kinds: Iterable[Kind], ago: float = LATELY / 2, began: float = LONG_AGO) -> None:
     """Has the host's transcripts tell of these requests, a millisecond apart."""
     rows = []
-    for number, (kind, one, other, *tokens) in enumerate(kinds):
+    for number, (kind, one, other, tokens_in, tokens_out) in enumerate(kinds):
         at = datetime.fromtimestamp(NOW - ago + number / 1000, UTC).isoformat(timespec="milliseconds")
-        rows.append((kind, at.replace("+00:00", "Z"), "", one, other, *tokens))
+        rows.append((kind, at.replace("+00:00", "Z"), "", one, other, tokens_in, "0", "0", tokens_out))
     state = jada.states[name]
     assert isinstance(state, State)
     jada.states[name] = replace(state, served=tally(rows, NOW - began))
