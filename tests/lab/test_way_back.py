@@ -95,7 +95,7 @@ def test_a_service_that_does_not_run_goes_back_all_the_same(lab: Lab, quick: dic
     assert "J202" in output
     # Nothing is left over that would undo it, or what comes next.
     lab.run(HOST, f"[ ! -e /var/lib/jada/transaction ]; rm {DROPINS}/60-broken.conf; systemctl daemon-reload")
-    lab.jada("upgrade", "--to", "opus-5", "--yes", "--limit", HOST, env=quick)
+    lab.jada("upgrade", "--to", "opus-5", "--yes", "--force", "--limit", HOST, env=quick)
 
 
 def test_files_that_are_back_are_not_put_back_once_more(lab: Lab, quick: dict[str, str]) -> None:
@@ -105,7 +105,7 @@ def test_files_that_are_back_are_not_put_back_once_more(lab: Lab, quick: dict[st
     output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--limit", HOST, env=quick, exit_code=1)
     assert "does NOT run" in output
     lab.run(HOST, f"[ ! -e /var/lib/jada/transaction ]; rm {DROPINS}/60-broken.conf; systemctl daemon-reload")
-    lab.jada("upgrade", "--to", "opus-5", "--yes", "--limit", HOST, env=quick)
+    lab.jada("upgrade", "--to", "opus-5", "--yes", "--force", "--limit", HOST, env=quick)
     assert lab.model(HOST) == "claude-opus-5"
 
 

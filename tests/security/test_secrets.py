@@ -21,7 +21,7 @@ def test_nothing_of_a_script_is_on_a_command_line(victim: Victim, tmp_path: Path
     try:
         for check in CHECKS:
             file = victim.fleet_with(tmp_path, model_check=check)
-            _, host, output = victim.upgrade("--reason", "ps-secret-4", fleet_file=file)
+            _, host, output = victim.upgrade("--reason", "ps-secret-4", "--force", fleet_file=file)
             assert host["outcome"] in ("verified", "rolled_back", "unproven", "rollback_failed", "unchanged"), output
             assert victim.jada("drift", fleet_file=file)[0] in (0, 3)
         assert victim.jada("lock", "--reason", "ps-secret-5", "--limit", victim.host.name)[0] == 0
@@ -40,7 +40,7 @@ def test_a_url_is_told_without_who_it_is_for(victim: Victim, tmp_path: Path) -> 
     file = victim.fleet_with(
         tmp_path, model_check="{url: 'http://operator:lab-secret@127.0.0.1:1/healthz?token=lab-secret'}"
     )
-    _, host, output = victim.upgrade(fleet_file=file)
+    _, host, output = victim.upgrade("--force", fleet_file=file)
     # The model that it ran before does not answer there either.
     assert host["outcome"] == "rollback_failed", output
     assert "http://127.0.0.1:1/healthz?… did not answer" in host["detail"]

@@ -22,11 +22,11 @@ Row = tuple[str, ...]
 Host = Callable[..., State]
 
 
-def row(second: int, kind: str = "answer", asked: str = MODEL, tokens: str = "1000 200") -> Row:
+def row(second: int, kind: str = "answer", asked: str = MODEL, tokens: str = "1000 0 0 200") -> Row:
     time = datetime.fromtimestamp(BEGAN + second, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     of_kind = {"failed": ("529", MODEL), "retried": ("529", "")}
     one, other = of_kind.get(kind, (asked, asked.removesuffix("[1m]")))
-    return (kind, time, "", one, other, *(tokens if kind == "answer" else "0 0").split())
+    return (kind, time, "", one, other, *(tokens if kind == "answer" else "0 0 0 0").split())
 
 
 def state(host: Host, *rows: Row) -> State:
@@ -84,7 +84,8 @@ def test_an_arm_is_the_sum_of_its_processes(host: Host) -> None:
 
 def test_no_host_makes_a_count_that_can_not_be_kept(host: Host) -> None:
     most = str(2**63)
-    counted = count(entry(host), state(host, *(row(second, tokens=f"{most} {most}") for second in range(9))), CATALOGUE)
+    rows = [row(second, tokens=f"{most} 0 0 {most}") for second in range(9)]
+    counted = count(entry(host), state(host, *rows), CATALOGUE)
     assert (counted.tokens_in, counted.tokens_out) == (MOST, MOST)
 
 
