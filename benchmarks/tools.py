@@ -65,7 +65,7 @@ class Setting:
         self._fleet = self._write(
             "fleet.yml",
             f"fleet: bench\nsources:\n  - static:\n     hosts:\n{hosts}roles: {{agents: {{}}}}\n"
-            f"model_check: {{url: {SERVICE.model_check.url}}}\nsettle: 0\n"
+            f"model_check: {{url: {SERVICE.model_check.url}}}\nsettle: 0\nrollout: {{waves: [100%]}}\n"
             f"ssh: {{user: admin, key: {LAB.key}, known_hosts: {self._known_hosts}}}\n",
         )
         ssh = f"-o UserKnownHostsFile={self._known_hosts} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
