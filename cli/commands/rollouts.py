@@ -13,7 +13,7 @@ from jada import Exit, JadaError
 from jada.cli.options import fleet_option
 from jada.cli.records.model import ABORT, DECIDE, PAUSE, PROMOTE, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, open_records
-from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.options import UNASKED, RolloutOptions
 from jada.cli.session import load, open_session, operator
 from jada.cli.ui.console import emit_json, err, escape, nulled, out
 from jada.cli.ui.tables import Column, show_table
@@ -26,8 +26,6 @@ COLUMNS = (
     Column("updated", 1),
     Column("why", wraps=True),
 )
-# The question was answered when it began.
-QUIETLY = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=False)
 # Seconds that a jada which carries a rollout out has for what is asked of it, and between two looks at whether it did.
 PATIENCE, TICK = 300, 0.5
 
@@ -47,13 +45,12 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
     fleet = load(fleet_file)
     with open_records() as records:
         entries = records.rollouts(fleet.name, last)
-        hosts = {entry.release: records.hosts(entry.release) for entry in entries}
-    rows = [_row(entry, len(hosts[entry.release])) for entry in entries]
+        rows = [_row(entry, sum(records.outcomes(entry.release).values())) for entry in entries]
     if as_json:
         emit_json("rollouts", fleet.name, Exit.OK, {"rollouts": [nulled(row) for row in rows]})
     elif rows:
         cells = [
-            [escape(row["release"]), escape(str(row["status"]).replace("_", " ")), f"{row['wave']} of {row['waves']}",
+            [escape(row["release"]), escape(RolloutStatus(row["status"]).label), f"{row['wave']} of {row['waves']}",
              str(row["hosts"]), escape(row["updated"]), escape(row["why"])]
             for row in rows
         ]  # fmt: skip
@@ -77,7 +74,7 @@ def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
     Examples:
       jada resume
     """
-    return _continue(fleet_file, replace(QUIETLY, as_json=as_json, verbose=verbose), skip_bake=False)
+    return _continue(fleet_file, replace(UNASKED, as_json=as_json, verbose=verbose), skip_bake=False)
 
 
 @click.command()
@@ -95,7 +92,7 @@ def promote(fleet_file: str | None) -> Exit:
             _ask(records, entry, PROMOTE)
             out.print(f"Release {escape(entry.release)} goes on to its next wave.")
             return Exit.OK
-    return _continue(fleet_file, QUIETLY, skip_bake=True)
+    return _continue(fleet_file, UNASKED, skip_bake=True)
 
 
 @click.command()
@@ -135,7 +132,7 @@ def abort(fleet_file: str | None) -> Exit:
             out.print(f"Release {escape(entry.release)} was taken back; see: jada show {escape(entry.release)}")
             return Exit.OK
         with open_session(fleet_file, None, None) as session:
-            return end_here(session, entry, records, QUIETLY, operator())
+            return end_here(session, entry, records, UNASKED, operator())
 
 
 def _continue(fleet_file: str | None, options: RolloutOptions, *, skip_bake: bool) -> Exit:

@@ -10,7 +10,7 @@ from jada import JadaError
 from jada.cli.drift.in_time import in_time
 from jada.cli.drift.log import NEW, DriftLog, Notice
 from jada.cli.drift.webhook import post
-from jada.cli.ui.console import visible
+from jada.cli.ui.console import err, escape, visible
 from jada.tasks.codes import CODES
 
 if TYPE_CHECKING:
@@ -48,21 +48,23 @@ def notify(fleet: str, log: DriftLog, sends: Mapping[str, Sender]) -> list[JadaE
             try:
                 send(*message(fleet, notices))
             except JadaError as error:
-                failed.append(JadaError(f"The {target} of fleet.yml was not told: {error.message}", error.hint))
+                failed.append(_untold(target, error))
             else:
                 log.delivered(target, notices)
     return failed
 
 
-def tell(fleet: Fleet, subject: str, text: str) -> list[JadaError]:
-    """Sends every channel a message; what fails is returned."""
-    failed = []
+def tell(fleet: Fleet, subject: str, text: str) -> None:
+    """Sends every channel a message; what fails is told here."""
     for target, send in channels(fleet).items():
         try:
             send(visible(subject), visible(text[:MOST_CHARACTERS]))
         except JadaError as error:
-            failed.append(JadaError(f"The {target} of fleet.yml was not told: {error.message}", error.hint))
-    return failed
+            err.print(f"[yellow]Warning[/] {escape(_untold(target, error).message)}")
+
+
+def _untold(target: str, error: JadaError) -> JadaError:
+    return JadaError(f"The {target} of fleet.yml was not told: {error.message}", error.hint)
 
 
 def message(fleet: str, notices: Sequence[Notice]) -> tuple[str, str]:

@@ -99,15 +99,17 @@ class Records:
         return [read(LockEntry, row) for row in rows]
 
     def begin_rollout(self, entry: RolloutEntry) -> None:
-        """Writes down a rollout in waves, which supersedes those of its fleet that are open. Raises JadaError."""
+        """Writes down a rollout in waves. Raises JadaError."""
         with _jada_errors(), self._connection as db:
-            self._end_rollouts(db, entry.fleet, RolloutStatus.SUPERSEDED, f"by release {entry.release}")
             write(db, "rollout", [entry])
 
     def end_rollouts(self, fleet: str, status: RolloutStatus, why: str) -> None:
         """Writes down that the rollouts of a fleet that are open have come to their end. Raises JadaError."""
         with _jada_errors(), self._connection as db:
-            self._end_rollouts(db, fleet, status, why)
+            db.execute(
+                "UPDATE rollout SET status = ?, why = ?, updated = ? WHERE fleet = ? AND status IN (?, ?)",
+                (status, why, _now(), fleet, *OPEN),
+            )
 
     def advance(self, release: str, status: RolloutStatus, why: str, wave: int, is_baking: bool) -> None:
         """Writes down how far a rollout is, if it has not come to its end meanwhile. Raises JadaError."""
@@ -167,12 +169,6 @@ class Records:
         with _jada_errors():
             rows = self._connection.execute("SELECT * FROM served WHERE fleet = ? AND subject = ?", (fleet, subject))
             return [read(ServedEntry, row) for row in rows]
-
-    def _end_rollouts(self, db: sqlite3.Connection, fleet: str, status: RolloutStatus, why: str) -> None:
-        db.execute(
-            "UPDATE rollout SET status = ?, why = ?, updated = ? WHERE fleet = ? AND status IN (?, ?)",
-            (status, why, _now(), fleet, *OPEN),
-        )
 
     def since(self, fleet: str, moment: datetime) -> list[Entry]:
         """The entries of a fleet made since then, the oldest first."""

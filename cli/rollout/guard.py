@@ -15,7 +15,7 @@ from jada.cli.drift.asking import check_hosts
 from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults, judge_each, worst
 from jada.cli.rollout.bake import judge_baking, sleep_until
-from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.waves import Verdict, verdict
@@ -28,7 +28,6 @@ from jada.tasks.state import State
 
 # The beginning of the reason of each release that the guard made, by which the record knows them.
 BY_GUARD = "guard: "
-OPTIONS = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def _act(session: FleetSession, records: Records, failing: Failing) -> Exit:
 
     title = f"Guard {fleet.name}, release {request.id}"
     code = run_rollout(
-        group.with_new_deadline(), request, planner, kind="rollback", history=True, title=title, options=OPTIONS,
+        group.with_new_deadline(), request, planner, kind="rollback", history=True, title=title, options=UNASKED,
         records=records,
     )  # fmt: skip
     return Exit.ROLLED_BACK if code is Exit.OK else code
@@ -118,5 +117,4 @@ def _act(session: FleetSession, records: Records, failing: Failing) -> Exit:
 
 def _tell(session: FleetSession, text: str) -> None:
     err.print(f"[red]{escape(text)}[/]")
-    for error in notices.tell(session.fleet, f"jada guard: {session.fleet.name}", text):
-        err.print(f"[yellow]Warning[/] {escape(error.message)}")
+    notices.tell(session.fleet, f"jada guard: {session.fleet.name}", text)

@@ -27,6 +27,10 @@ class RolloutOptions:
     verbose: bool
 
 
+# Of what nobody is asked about: it was agreed to before, or happens by itself.
+UNASKED = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=False)
+
+
 def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """Adds --reason, --dry-run, --yes, --json and --verbose to a command; all but the first come as `options`."""
 

@@ -174,8 +174,7 @@ def _notify(rollout: Rollout, end: End) -> None:
     subject = f"jada: {fleet.name}: rollout {request.id} is {end.status.label}"
     decide = f". To decide: {DECIDE}" if end.status is RolloutStatus.PAUSED else ""
     why = f" because {end.why}" if end.why else ""
-    for error in notices.tell(fleet, subject, f"By {request.who}, {request.reason or 'no reason given'}{why}{decide}"):
-        err.print(f"[yellow]Warning[/] {escape(error.message)}")
+    notices.tell(fleet, subject, f"By {request.who}, {request.reason or 'no reason given'}{why}{decide}")
 
 
 def _is_in_waves(records: Records, fleet: str) -> bool:
