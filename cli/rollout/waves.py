@@ -90,9 +90,14 @@ def bake_seconds(waves: Waves, number: int, policy: RolloutPolicy) -> int:
     return policy.bake_time
 
 
+def bakes(waves: Waves, policy: RolloutPolicy) -> tuple[int, ...]:
+    """The seconds that each wave bakes; () for hosts that are changed all at once."""
+    return () if is_one(waves, policy) else tuple(bake_seconds(waves, number, policy) for number in range(len(waves)))
+
+
 def baking(waves: Waves, policy: RolloutPolicy) -> int:
     """The seconds that all bakes take together, if nothing has to be waited for."""
-    return 0 if is_one(waves, policy) else sum(bake_seconds(waves, number, policy) for number in range(len(waves)))
+    return sum(bakes(waves, policy))
 
 
 def in_words(waves: Waves, policy: RolloutPolicy) -> str:
