@@ -121,8 +121,9 @@ class Board:
             return None
         mean = sum(self.change_seconds) / len(self.change_seconds) if self.change_seconds else 0
         bake = self.bakes[self.wave - 1] if self.wave else 0
-        left = max(0, bake - (now - self.bake_began)) if self.bake_began else mean + bake
-        return left + waves_to_come * mean + sum(self.bakes[self.wave :])
+        change = 0 if self.bake_began else max(0, mean - (now - self.wave_began))
+        left = max(0, bake - (now - self.bake_began)) if self.bake_began else bake
+        return change + left + waves_to_come * mean + sum(self.bakes[self.wave :])
 
     def on_ctrl_c(self) -> str:
         """The words for somebody who pressed Ctrl-C: what happens now, and to whom."""
@@ -177,7 +178,8 @@ def _wave(board: Board, number: int, now: float, is_utf8: bool) -> Text:
     elif state == UNDER_WAY:
         ended = sum(board.rows[name].outcome is not None for name in names)
         state = f"{ended} of {len(names)} changed"
-    return _line(mark, f"Wave {number}", plural(len(names), "host"), state)
+    width = max(len(plural(len(wave), "host")) for wave in board.waves)
+    return _line(mark, f"Wave {number:>{len(str(len(board.waves)))}}", plural(len(names), "host").ljust(width), state)
 
 
 def _bar(share: float, is_utf8: bool) -> str:

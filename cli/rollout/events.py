@@ -53,11 +53,12 @@ class Event:
 Observer = Callable[[Event], None]
 
 
-def as_row(event: Event, request: Request, at: str) -> dict[str, Any]:
-    """An event as scripts and hooks get it; what it does not have is null."""
+def as_row(event: Event, request: Request, command: str, at: str) -> dict[str, Any]:
+    """An event of a command as scripts and hooks get it; what it does not have is null."""
     return {
         "event": event.kind,
         "at": at,
+        "command": command,
         "fleet": request.fleet,
         "release": request.id,
         "run": request.run or None,

@@ -38,8 +38,10 @@ def hook_of(event: Event) -> str:
 class Hooked:
     """Runs the hooks of a fleet for the events that it is told; what becomes of them changes nothing."""
 
-    def __init__(self, fleet: Fleet, request: Request) -> None:
-        self._hooks, self._folder, self._request = fleet.hooks, fleet.path.absolute().parent, request
+    def __init__(self, fleet: Fleet, request: Request, command: str) -> None:
+        self._hooks, self._folder, self._request, self._command = (
+            fleet.hooks, fleet.path.absolute().parent, request, command,
+        )  # fmt: skip
         self._last: Any = None
 
     def __call__(self, event: Event) -> None:
@@ -47,8 +49,9 @@ class Hooked:
 
         name = hook_of(event)
         if words := self._hooks.commands.get(name):
-            row = {"schema": "jada.events/1", **as_row(event, self._request, datetime.now(UTC).isoformat())}
-            self._last = gevent.spawn(self._run_after, self._last, name, words, json_text(row, indent=None) + "\n")
+            row = as_row(event, self._request, self._command, datetime.now(UTC).isoformat())
+            text = json_text({"schema": "jada.events/1", **row}, indent=None)
+            self._last = gevent.spawn(self._run_after, self._last, name, words, f"{text}\n")
 
     def close(self) -> None:
         """Waits for the hooks that were begun."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jada import reason
 from jada.cli.rollout.board import Board, render
@@ -30,15 +30,19 @@ FRAMES = 4
 
 
 @contextmanager
-def observed(fleet: Fleet, request: Request, board: Board, as_json: bool) -> Iterator[Observer]:
+def observed(fleet: Fleet, request: Request, command: str, board: Board, as_json: bool) -> Iterator[Observer]:
     """Gives the function that is told each event. Whoever looks on ends no change: what fails there is told once, and
     left out from then on. Hooks that are under way at the end are waited for.
     """
+
+    def as_facts(event: Event) -> dict[str, Any]:
+        return as_row(event, request, command, datetime.now(UTC).isoformat(timespec="milliseconds"))
+
     is_drawn = err.is_terminal and not (as_json and out.is_terminal)
-    sinks: list[Callable[[Event], None]] = [] if is_drawn and not board.bakes else [_lines(request, board, is_drawn)]
+    sinks: list[Observer] = [] if is_drawn and not board.bakes else [_lines(as_facts, board, is_drawn)]
     if as_json:
-        sinks.append(lambda event: emit_json_line("events", as_row(event, request, _now())))
-    hooked = Hooked(fleet, request)
+        sinks.append(lambda event: emit_json_line("events", as_facts(event)))
+    hooked = Hooked(fleet, request, command)
     sinks.append(hooked)
 
     def observe(event: Event) -> None:
@@ -61,7 +65,7 @@ def observed(fleet: Fleet, request: Request, board: Board, as_json: bool) -> Ite
         hooked.close()
 
 
-def _lines(request: Request, board: Board, is_drawn: bool) -> Callable[[Event], None]:
+def _lines(as_facts: Callable[[Event], dict[str, Any]], board: Board, is_drawn: bool) -> Observer:
     """Prints events as lines; of hosts that all change at once, their results come soon enough."""
 
     def tell(event: Event) -> None:
@@ -69,7 +73,7 @@ def _lines(request: Request, board: Board, is_drawn: bool) -> Callable[[Event], 
         if not text or (is_drawn and event.kind not in LASTING) or not (board.bakes or err.is_json):
             return
         shown = escape(text)
-        err.print(f"[red]{shown}[/]" if event.kind in GRAVE else shown, facts=as_row(event, request, _now()))
+        err.print(f"[red]{shown}[/]" if event.kind in GRAVE else shown, facts=as_facts(event))
 
     return tell
 
@@ -93,7 +97,3 @@ def _drawn(board: Board) -> Iterator[None]:
             yield
         finally:
             err.is_drawn_on = False
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -73,7 +73,7 @@ def _go_on(
     board = Board(request.id, values.waves, bakes(values.waves, values.policy), service.settle)
     with (
         opened(session, request, "upgrade", board, records),
-        observed(session.fleet, request, board, options.as_json) as observe,
+        observed(session.fleet, request, "resume", board, options.as_json) as observe,
     ):
         seen = _settled(session, request.id)
         known = {name: known_end(state, recorded.get(name), request.id, service) for name, state in seen.items()}

@@ -72,7 +72,13 @@ def run_rollout(
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
     waves = divide([host for host in session.hosts if host.name in todo], policy)
     if not options.as_json:
-        show_plan(title, plans, notes, in_words(waves, policy), checked.checks or {} if options.dry_run else {})
+        show_plan(
+            title,
+            plans,
+            notes,
+            in_words(session.fleet.name, waves, policy),
+            checked.checks or {} if options.dry_run else {},
+        )
     if not options.dry_run and todo and agree(session.fleet, todo, options):
         # However late the answer came.
         session = session.with_new_deadline()
@@ -86,7 +92,7 @@ def run_rollout(
         board = Board(request.id, waves, bakes(waves, policy), session.engine.service.settle)
         with (
             opened(session, request, kind, board, records) as record,
-            observed(session.fleet, request, board, options.as_json) as observe,
+            observed(session.fleet, request, kind, board, options.as_json) as observe,
         ):
             reports |= dict.fromkeys(todo, HostResult(HostOutcome.NOT_STARTED))
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))

@@ -100,11 +100,14 @@ def baking(waves: Waves, policy: RolloutPolicy) -> int:
     return sum(bakes(waves, policy))
 
 
-def in_words(waves: Waves, policy: RolloutPolicy) -> str:
-    """The waves as the plan tells them, with the least time that their bakes take; "" for hosts that change at once."""
-    if is_one(waves, policy):
+def in_words(fleet: str, waves: Waves, policy: RolloutPolicy) -> str:
+    """The hosts that a rollout reaches as the plan tells it: in how many steps, and how long it takes at least."""
+    if not waves:
         return ""
+    hosts = f"{plural(sum(map(len, waves)), 'host')} of {fleet}"
+    if is_one(waves, policy):
+        return f"{hosts}, all at once" if len(waves[0]) > 1 else ""
     seconds = baking(waves, policy)
     sizes = ", ".join(str(len(wave)) for wave in waves)
-    text = f"{plural(len(waves), 'wave')} of {sizes} ({named(waves[0])} first); "
-    return text + (f"they bake for {told(seconds)} in all" if seconds else "no bake")
+    text = f"{hosts} in {plural(len(waves), 'wave')} of {sizes} ({named(waves[0])} first), "
+    return text + (f"at least {told(seconds)} for their bakes" if seconds else "without a bake")

@@ -65,8 +65,8 @@ SECOND_WAVE = (
 
 def test_each_host_has_a_line_with_its_step() -> None:
     assert shown(board(*SECOND_WAVE), 134) == [
-        "Release r1 | 1 of 4 hosts | 2:14 | about 0:10 left",
-        "  ✓ Wave 1  1 host  passed",
+        "Release r1 | 1 of 4 hosts | 2:14 | about 0:06 left",
+        "  ✓ Wave 1  1 host   passed",
         "  ▶ Wave 2  3 hosts  0 of 3 changed",
         "  ✓ web-1  verified: reported by its model check",
         "  ▶ web-2  writing",
@@ -77,7 +77,7 @@ def test_each_host_has_a_line_with_its_step() -> None:
 
 def test_a_bake_is_a_clock_and_a_bar() -> None:
     lines = shown(board(*FIRST_WAVE), 70)
-    assert lines[1] == "  ▶ Wave 1  1 host  bakes 1:00 of 2:00  ━━━━━━━━━━──────────"
+    assert lines[1] == "  ▶ Wave 1  1 host   bakes 1:00 of 2:00  ━━━━━━━━━━──────────"
     # The rest of the bake, and as long as the first wave took.
     assert lines[0].endswith("about 1:10 left")
 
@@ -101,7 +101,7 @@ def test_a_way_back_is_told_host_by_host() -> None:
         (41.0, step("web-1", "files")),
     )
     lines = shown(board(*FIRST_WAVE, *failed), 42)
-    assert lines[:2] == ["Release r1 | going back | 0:42", "  ✗ Wave 1  1 host  failed"]
+    assert lines[:2] == ["Release r1 | going back | 0:42", "  ✗ Wave 1  1 host   failed"]
     assert lines[3] == "  ▶ web-1  putting files back"
 
 

@@ -93,7 +93,7 @@ def test_the_error_that_ends_a_command_is_json_too(jada: Jada, monkeypatch: pyte
 
 
 def test_words_of_hosts_are_shown_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    with observed(FLEET, REQUEST, Board("r", WAVES, (0, 0), 5), as_json=True) as tell:
+    with observed(FLEET, REQUEST, "upgrade", Board("r", WAVES, (0, 0), 5), as_json=True) as tell:
         tell(END)
     done = capsys.readouterr()
     assert done.err == "web-1: verified: reported [by] \\x1b its check\n"
@@ -106,7 +106,7 @@ def test_one_who_looks_on_ends_no_change(capsys: pytest.CaptureFixture[str], mon
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr(observe, "emit_json_line", emit)
-    with observed(FLEET, REQUEST, Board("r", WAVES, (0, 0), 5), as_json=True) as tell:
+    with observed(FLEET, REQUEST, "upgrade", Board("r", WAVES, (0, 0), 5), as_json=True) as tell:
         tell(END)
         tell(END)
     told = capsys.readouterr().err
@@ -118,7 +118,7 @@ def test_on_a_terminal_the_view_is_drawn_and_what_lasts_stays(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal(monkeypatch)
-    with observed(FLEET, REQUEST, Board("r", WAVES, (0, 0), 5), as_json=False) as tell:
+    with observed(FLEET, REQUEST, "upgrade", Board("r", WAVES, (0, 0), 5), as_json=False) as tell:
         tell(Event(kind=Kind.BEGIN, waves=WAVES))
         tell(END)
         tell(Event(kind=Kind.WAVE_PASSED, wave=1, hosts=("web-1",)))
