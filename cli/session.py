@@ -64,8 +64,10 @@ class FleetSession:
         names: Iterable[str],
         act: Callable[[str, Connection], T],
         at_once: int | None = None,
+        within: float | None = None,
     ) -> HostResults[T]:
-        """Does one thing on each named host, `at_once` of them side by side, and shows how far it is.
+        """Does one thing on each named host, `at_once` of them side by side, and shows how far it is. A host that takes
+        longer than `within` s has failed, where nothing is changed on it.
 
         Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotStartedError.
         Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
@@ -81,7 +83,7 @@ class FleetSession:
                 yield name
 
         with progress(text, len(todo)) as advance:
-            for name, result in self.engine.imap(in_time(), act, at_once):
+            for name, result in self.engine.imap(in_time(), act, at_once, within):
                 results[name] = result
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)

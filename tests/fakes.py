@@ -168,7 +168,11 @@ class FakeEngine:
         return [name for name, connection in self.connections.items() if "apply" in connection.log]
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, Connection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         for name in names:
             yield name, act_on(name, lambda name=name: act(name, self.connections[name]))  # type: ignore[misc]

@@ -22,6 +22,8 @@ from jada.tasks.state import State
 # Seconds from one look to the next; and looks in a row at a host that may fail before a person has to decide.
 INTERVAL = 10
 MOST_ERRORS = 4
+# Seconds for one look at a host: those that hang must not keep what the others do from being seen.
+PATIENCE = 20
 # Seconds from one question to the next whether somebody wants it to end.
 TICK = 0.2
 
@@ -30,7 +32,7 @@ def bake(
     release: str,
     names: Sequence[str],
     results: dict[str, HostResult],
-    look: Callable[[Sequence[str]], HostResults[State]],
+    look: Callable[[str, Sequence[str], float], HostResults[State]],
     service: Service,
     policy: RolloutPolicy,
     seconds: int,
@@ -53,7 +55,10 @@ def bake(
             return of_hosts({name: results[name] for name in names}, policy)
         if time.monotonic() >= deadline:
             return Verdict.ERROR if errors else Verdict.INCONCLUSIVE
-        seen = judge_each(look([*changed]), lambda name, state: judge_baking(release, changed[name], state, service))
+        seen = judge_each(
+            look("Watching hosts", [*changed], min(PATIENCE, deadline - time.monotonic())),
+            lambda name, state: judge_baking(release, changed[name], state, service),
+        )
         results.update(seen.ok)
         errors = Counter({name: errors[name] + 1 for name in seen.failed})
         verdict = of_hosts({name: results[name] for name in names}, policy)

@@ -10,9 +10,9 @@ from jada.cli import signals
 from jada.cli.drift.asking import check_hosts
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import best_effort
-from jada.cli.results import judge_each
+from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.apply import Planner, apply_all
-from jada.cli.rollout.bake import bake
+from jada.cli.rollout.bake import PATIENCE, bake
 from jada.cli.rollout.outcome import HostResult, without_change
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
@@ -103,7 +103,7 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
         err.print(f"{escape(rollout.title(number))}: changed; it bakes for {escape(told(seconds))}")
-        watch = partial(check_hosts, rollout.session, "Watching hosts")
+        watch = partial(check_hosts, rollout.session)
         judged = bake(
             rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
             seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
@@ -166,18 +166,28 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
     def planner(name: str, state: State) -> Plan:
         return plan.rollback(request, session.role(name), "", state, session.engine.service, rollout.request.id)
 
-    seen = session.run_on_each("Looking at hosts", standing, lambda _, connection: connection.look(history=True))
-    plans = judge_each(seen, planner)
-    todo = {name: each for name, each in plans.ok.items() if each.transaction}
-    ends = {name: without_change(each) for name, each in plans.items() if name not in todo}
-    ends |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
-    with best_effort():
-        rollout.progress.records.add(as_entry(request, "rollback", todo), as_host_entries(request, plans, ends))
-    try:
-        apply_all(session, todo, planner, True, rollout.verbose, ends)
-    finally:
+    plans: HostResults[Plan] = HostResults()
+    ends: dict[str, HostResult] = {}
+    for within in (PATIENCE, None):
+        # Those that are not seen so soon hold the others up no longer, and have a second try when these are back.
+        waiting = [name for name in standing if name not in plans.ok]
+        if not waiting:
+            break
+        seen = session.run_on_each(
+            "Looking at hosts", waiting, lambda _, connection: connection.look(history=True), within=within
+        )
+        plans.update(judge_each(seen, planner))
+        todo = {name: each for name, each in plans.ok.items() if each.transaction}
+        begun = {name: each for name, each in todo.items() if name in waiting}
+        ends |= {name: without_change(plans[name]) for name in waiting}
+        ends |= dict.fromkeys(begun, HostResult(HostOutcome.IN_PROGRESS))
         with best_effort():
-            rollout.progress.records.update(as_host_entries(request, plans, ends))
+            rollout.progress.records.add(as_entry(request, "rollback", todo), as_host_entries(request, plans, ends))
+        try:
+            apply_all(session, begun, planner, True, rollout.verbose, ends)
+        finally:
+            with best_effort():
+                rollout.progress.records.update(as_host_entries(request, plans, ends))
     results |= {name: _sent_back(end, why) for name, end in ends.items()}
 
 

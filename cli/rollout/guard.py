@@ -14,7 +14,7 @@ from jada.cli.drift import notices
 from jada.cli.drift.asking import check_hosts
 from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults, judge_each, worst
-from jada.cli.rollout.bake import judge_baking, sleep_until
+from jada.cli.rollout.bake import PATIENCE, judge_baking, sleep_until
 from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.run import run_rollout
@@ -50,7 +50,7 @@ def guard(session: FleetSession, records: Records, seconds: int) -> Exit:
     in_a_row: Counter[str] = Counter()
     before: HostResults[State] = HostResults()
     while not signals.stopped():
-        seen = check_hosts(session.with_new_deadline(), "Watching hosts")
+        seen = check_hosts(session.with_new_deadline(), "Watching hosts", within=PATIENCE)
         failed = failed_hosts(before.ok, seen, session.engine.service)
         in_a_row = Counter({name: in_a_row[name] + 1 for name in failed})
         before = seen

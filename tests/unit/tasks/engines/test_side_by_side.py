@@ -57,6 +57,27 @@ def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
     assert most == 3
 
 
+def test_a_host_that_hangs_holds_the_others_up_no_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is let go of: what it still owes must not be taken for the answer to the next question."""
+    closed: list[SshConnection] = []
+    monkeypatch.setattr(SshConnection, "close", lambda connection: closed.append(connection))
+    seen: list[SshConnection] = []
+
+    def visit(name: str, connection: SshConnection) -> str:
+        if name == "hangs":
+            seen.append(connection)
+            Event().wait()
+        return name
+
+    with gevent.Timeout(PATIENCE):
+        results = dict(engine("hangs", "b").imap(["hangs", "b"], visit, within=0.2))
+    assert results.pop("b") == "b"
+    error = results.pop("hangs")
+    assert isinstance(error, HostError)
+    assert error.message == "hangs gave no answer in 0 s"
+    assert closed == seen
+
+
 def test_a_host_that_is_in_trouble_already_is_not_visited() -> None:
     trouble = HostError("b has no address")
     engine = SshEngine({"a": {"ssh_hostname": "192.0.2.1"}, "b": trouble}, SERVICE, {})
