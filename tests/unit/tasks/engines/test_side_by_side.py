@@ -60,8 +60,12 @@ def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
 def test_a_host_that_hangs_holds_the_others_up_no_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is let go of: what it still owes must not be taken for the answer to the next question."""
     closed: list[SshConnection] = []
-    monkeypatch.setattr(SshConnection, "close", lambda connection: closed.append(connection))
     seen: list[SshConnection] = []
+
+    def close(connection: SshConnection) -> None:
+        closed.append(connection)
+
+    monkeypatch.setattr(SshConnection, "close", close)
 
     def visit(name: str, connection: SshConnection) -> str:
         if name == "hangs":
