@@ -15,6 +15,8 @@ from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Transaction
 
 T = TypeVar("T")
+# Gets the name of a step that a change of a host has come to.
+OnStep = Callable[[str], None]
 
 
 class Connection(Protocol):
@@ -31,8 +33,12 @@ class Connection(Protocol):
     def probe(self, question: Question) -> Probe:
         """The answers to the questions before a change, which change nothing; see Probe."""
 
-    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
-        """Runs the transaction and such a look after it; an outcome that was lost on the way is found out."""
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
+        """Runs the transaction and such a look after it; an outcome that was lost on the way is found out. Each of its
+        STEPS is told `on_step` when it begins there.
+        """
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Puts the operator lock on the host or takes it off, unless another has locked it."""

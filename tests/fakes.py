@@ -13,7 +13,7 @@ from jada import Host, HostError, ModelCheck, Service
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
-from jada.tasks.engine import Connection, act_on
+from jada.tasks.engine import Connection, OnStep, act_on
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.probe import Endpoint, Probe, Question
@@ -98,8 +98,12 @@ class FakeConnection:
         self.questions.append(question)
         return self._probe
 
-    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
         self.log.append("apply")
+        for step in ("check", "restart", "settle"):
+            on_step(step)
         outcome = self._outcomes.pop(0) if self._outcomes else DONE
         if self._after is not None:
             self._states[self._name] = self._after

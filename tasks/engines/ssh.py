@@ -30,7 +30,7 @@ from pyinfra.context import ctx_host, ctx_state
 from jada import HostError, OtherMachineError, Service, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
-from jada.tasks.engine import act_on
+from jada.tasks.engine import OnStep, act_on
 from jada.tasks.engines.change import ask, change, journal, probe, set_lock
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.look import LONGEST, Look, read_look
@@ -47,6 +47,7 @@ from jada.tasks.transaction import (
     ERROR,
     Outcome,
     Result,
+    StepReader,
     Transaction,
     as_root,
     failure,
@@ -194,13 +195,17 @@ class SshConnection:
         except LookError as error:
             raise HostError(f"{self._host.name} can't be asked before the change: {error}") from None
 
-    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
 
         Raises HostError.
         """
         self._was_begun = False
-        return self._change(transaction, status, ask) or self._recover_outcome(transaction)
+        with self._connector.heard(StepReader(on_step).feed):
+            outcome = self._change(transaction, status, ask)
+        return outcome or self._recover_outcome(transaction)
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
