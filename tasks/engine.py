@@ -68,8 +68,8 @@ class Engine(Protocol):
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, no more than `at_once` side by side, and yields each result as it comes.
 
-        A name is taken only when its turn has come. Whatever trouble one host makes is its result, also that it gave
-        none `within` so many seconds: only for what leaves a host as it is.
+        A name is taken only when its turn has come. Whatever trouble one host makes is its result, a NoAnswerError
+        too where it gave none `within` so many seconds: only for what leaves a host as it is.
         """
 
     def follow(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, MutableMapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,19 +25,27 @@ Planner = Callable[[str, State], Plan]
 
 def apply_all(
     session: FleetSession,
-    todo: Mapping[str, Plan],
+    names: Collection[str],
+    plans: MutableMapping[str, Plan | HostError],
     planner: Planner,
     history: bool,
     status: bool,
     reports: dict[str, HostResult],
     at_once: int | None = None,
 ) -> None:
-    """Changes the hosts, `at_once` of them side by side, and puts into `reports` how it ended for each once it has."""
+    """Changes the hosts, `at_once` of them side by side, and puts into `reports` how it ended for each once it has.
+
+    A host without a plan is looked at when its turn comes, and its plan put into `plans`.
+    """
     service = session.engine.service
 
     def change(name: str, connection: Connection) -> HostResult:
         began = time.monotonic()
-        plan = todo[name]
+        plan = plans.get(name)
+        if not isinstance(plan, Plan):
+            plan = plans[name] = planner(name, connection.look(history, goes_on=not service.asks_first))
+            if not plan.transaction:
+                return without_change(plan)
         _stop_here(name)
         outcome = _apply(name, connection, plan, status, service)
         if isinstance(outcome, Outcome) and outcome.result is Result.RECOVERED:
@@ -55,7 +63,7 @@ def apply_all(
         reports[name] = change(name, connection)
         return reports[name]
 
-    done = session.run_on_each("Changing hosts", todo, keep, at_once) if todo else {}
+    done = session.run_on_each("Changing hosts", names, keep, at_once) if names else {}
     reports.update({name: without_change(end) if isinstance(end, HostError) else end for name, end in done.items()})
 
 

@@ -14,6 +14,7 @@ from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.verify import judge
 from jada.cli.rollout.waves import Verdict, of_hosts
+from jada.cli.session import PATIENCE
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import codes
 from jada.tasks.checks import Finding
@@ -22,8 +23,6 @@ from jada.tasks.state import State
 # Seconds from one look to the next; and looks in a row at a host that may fail before a person has to decide.
 INTERVAL = 10
 MOST_ERRORS = 4
-# Seconds for one look at a host: those that hang must not keep what the others do from being seen.
-PATIENCE = 20
 # Seconds from one question to the next whether somebody wants it to end.
 TICK = 0.2
 

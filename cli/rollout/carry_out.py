@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,10 +10,10 @@ from jada.cli import signals
 from jada.cli.drift.asking import check_hosts
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import best_effort
-from jada.cli.results import HostResults, judge_each
+from jada.cli.results import HostResults
 from jada.cli.rollout.apply import Planner, apply_all
-from jada.cli.rollout.bake import PATIENCE, bake
-from jada.cli.rollout.outcome import HostResult, without_change
+from jada.cli.rollout.bake import bake
+from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
@@ -39,9 +39,8 @@ DONE = End(RolloutStatus.DONE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One rollout under way: `todo` are the plans by host, `waves` their order, `results` what came of each so far.
-
-    `progress` is where that is written down.
+    """One rollout under way: `todo` are the hosts to change, by their `plans` or by those that are made when their turn
+    comes, `waves` their order, `results` what came of each so far, and `progress` where that is written down.
     """
 
     session: FleetSession
@@ -49,7 +48,8 @@ class Rollout:
     planner: Planner
     policy: RolloutPolicy
     waves: Waves
-    todo: Mapping[str, Plan]
+    plans: HostResults[Plan]
+    todo: Collection[str]
     results: dict[str, HostResult]
     verbose: bool
     history: bool
@@ -81,12 +81,19 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     names, results, policy = rollout.waves[number], rollout.results, rollout.policy
     if not names:
         return DONE
-    todo = {name: rollout.todo[name] for name in names if name in rollout.todo}
+    todo = [name for name in names if name in rollout.todo]
     results |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
     rollout.progress.save(number, False)
     try:
         apply_all(
-            rollout.session, todo, rollout.planner, rollout.history, rollout.verbose, results, policy.max_parallel
+            rollout.session,
+            todo,
+            rollout.plans,
+            rollout.planner,
+            rollout.history,
+            rollout.verbose,
+            results,
+            policy.max_parallel,
         )
     finally:
         rollout.progress.save(number, False)
@@ -166,29 +173,20 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
     def planner(name: str, state: State) -> Plan:
         return plan.rollback(request, session.role(name), "", state, session.engine.service, rollout.request.id)
 
+    # Each is looked at when its turn comes: one that hangs holds up no other.
     plans: HostResults[Plan] = HostResults()
-    ends: dict[str, HostResult] = {}
-    for within in (PATIENCE, None):
-        # Those that are not seen so soon hold the others up no longer, and have a second try when these are back.
-        waiting = [name for name in standing if name not in plans.ok]
-        if not waiting:
-            break
-        seen = session.run_on_each(
-            "Looking at hosts", waiting, lambda _, connection: connection.look(history=True), within=within
-        )
-        plans.update(judge_each(seen, planner))
-        todo = {name: each for name, each in plans.ok.items() if each.transaction}
-        begun = {name: each for name, each in todo.items() if name in waiting}
-        ends |= {name: without_change(plans[name]) for name in waiting}
-        ends |= dict.fromkeys(begun, HostResult(HostOutcome.IN_PROGRESS))
-        with best_effort():
-            rollout.progress.records.add(as_entry(request, "rollback", todo), as_host_entries(request, plans, ends))
-        try:
-            apply_all(session, begun, planner, True, rollout.verbose, ends)
-        finally:
-            with best_effort():
-                rollout.progress.records.update(as_host_entries(request, plans, ends))
+    ends = dict.fromkeys(standing, HostResult(HostOutcome.IN_PROGRESS))
+    _write_down(rollout, request, plans, ends)
+    try:
+        apply_all(session, standing, plans, planner, True, rollout.verbose, ends)
+    finally:
+        _write_down(rollout, request, plans, ends)
     results |= {name: _sent_back(end, why) for name, end in ends.items()}
+
+
+def _write_down(rollout: Rollout, request: Request, plans: HostResults[Plan], ends: Mapping[str, HostResult]) -> None:
+    with best_effort():
+        rollout.progress.records.add(as_entry(request, "rollback", plans.ok), as_host_entries(request, plans, ends))
 
 
 def _sent_back(end: HostResult, why: str) -> HostResult:

@@ -14,12 +14,12 @@ from jada.cli.drift import notices
 from jada.cli.drift.asking import check_hosts
 from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults, judge_each, worst
-from jada.cli.rollout.bake import PATIENCE, judge_baking, sleep_until
+from jada.cli.rollout.bake import judge_baking, sleep_until
 from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.waves import Verdict, verdict
-from jada.cli.session import FleetSession
+from jada.cli.session import PATIENCE, FleetSession
 from jada.cli.ui.console import err, escape, grouped, named, plural
 from jada.inventory.fleet.rollout import Share
 from jada.tasks import plan

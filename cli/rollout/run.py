@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
-from jada import Exit, HostError, Tiers
+from jada import Exit, HostError, NoAnswerError, Tiers
 from jada.cli import signals
 from jada.cli.drift import notices
 from jada.cli.drift.asking import remember_answers
@@ -64,10 +64,13 @@ def run_rollout(
     checked = run_preflight(session, seen, judge_each(seen, planner), preflight, options.dry_run, looked)
     plans = with_prices(checked.plans, session.fleet)
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
+    # The others don't wait for them, and nobody has to agree to what is done there.
+    is_now = kind == "rollback" and options.yes and not options.dry_run
+    late = [name for name, plan in plans.items() if is_now and isinstance(plan, NoAnswerError)]
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
-    waves = divide([host for host in session.hosts if host.name in todo], policy)
+    waves = divide([host for host in session.hosts if host.name in (*todo, *late)], policy)
     if not options.as_json:
         show_plan(title, plans, notes, in_words(waves, policy), checked.checks or {} if options.dry_run else {})
     if not options.dry_run and todo and agree(session.fleet, todo, options):
@@ -81,7 +84,7 @@ def run_rollout(
         reports |= {name: HostResult(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
         with opened(session, request, kind, records) as record:
-            reports |= dict.fromkeys(todo, HostResult(HostOutcome.NOT_STARTED))
+            reports |= dict.fromkeys((*todo, *late), HostResult(HostOutcome.NOT_STARTED))
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
             progress = Progress(
                 records=record, request=request, plans=plans, results=reports, is_one=is_one(waves, policy)
@@ -94,8 +97,8 @@ def run_rollout(
                 if not progress.is_one:
                     progress.begin(Values(request=request, policy=policy, waves=waves, tiers=_tiers(todo)))
             rollout = Rollout(
-                session=session, request=request, planner=planner, policy=policy, waves=waves, todo=todo,
-                results=reports, verbose=options.verbose, history=history, progress=progress,
+                session=session, request=request, planner=planner, policy=policy, waves=waves, plans=plans,
+                todo={*todo, *late}, results=reports, verbose=options.verbose, history=history, progress=progress,
             )  # fmt: skip
             end = finished(rollout)
     reports = {host.name: reports[host.name] for host in session.hosts}

@@ -27,7 +27,7 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, OtherMachineError, Service, UnforeseenError, attempt, reason
+from jada import HostError, NoAnswerError, OtherMachineError, Service, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import OnStep, act_on
@@ -428,7 +428,7 @@ class SshEngine:
             if timeout is not limit:
                 return HostError(f"{name} gave no answer in time")
             attempt(name, connection.close)
-            return HostError(f"{name} gave no answer in {within:.0f} s")
+            return NoAnswerError(f"{name} gave no answer in {within:.0f} s")
 
     def close(self) -> None:
         for name, connection in self._connections.items():
