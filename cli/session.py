@@ -19,6 +19,7 @@ from jada.cli import signals
 from jada.cli.results import HostResults
 from jada.cli.selection import LIMIT, choose, patterns
 from jada.cli.ui.console import debugged, err, escape, progress, visible
+from jada.cli.ui.run_id import run_id
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
@@ -111,7 +112,7 @@ class FleetSession:
         now = datetime.now(UTC)
         at = now.isoformat(timespec="seconds")
         nofile = self.fleet.limits.nofile
-        return Request(new_id(now), self.fleet.name, operator(), at, nofile, restart, visible(reason), force)
+        return Request(new_id(now), self.fleet.name, operator(), at, nofile, restart, visible(reason), force, run_id())
 
 
 def operator() -> str:

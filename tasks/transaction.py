@@ -21,7 +21,7 @@ from jada.tasks.release import Release
 from jada.tasks.settings import Splices, apply, set_models
 from jada.tasks.state import State
 
-# The steps of a transaction, in the order they come; what undoes one, or an earlier one that was cut off, is at the end.
+# The steps of a transaction, in the order they come; at the end what undoes one, or one that was cut off.
 STEPS = (
     "check", "snapshot", "settings", "dropin", "limits", "files", "reload", "restart", "settle", "verify", "commit",
     "tidy", "restore", "recover",

@@ -26,6 +26,7 @@ from jada.cli.records.model import (
     LockEntry,
     RolloutEntry,
     RolloutStatus,
+    RolloutWord,
     ServedEntry,
 )
 from jada.cli.ui.console import err, escape
@@ -131,6 +132,14 @@ class Records:
         with _jada_errors():
             row = self._connection.execute("SELECT * FROM rollout WHERE release = ?", (release,)).fetchone()
         return read(RolloutEntry, row) if row else None
+
+    def word(self, release: str) -> RolloutWord | None:
+        """The status of the rollout of that release, and what somebody wants of it. Raises JadaError."""
+        with _jada_errors():
+            row = self._connection.execute(
+                "SELECT status, why, asked, asked_by FROM rollout WHERE release = ?", (release,)
+            ).fetchone()
+        return read(RolloutWord, row) if row else None
 
     def rollouts(self, fleet: str, last: int) -> list[RolloutEntry]:
         """The last rollouts in waves of a fleet, the newest first. Raises JadaError."""

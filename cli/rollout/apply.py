@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from jada import HostError, Service, UnforeseenError, attempt
 from jada.cli import signals
+from jada.cli.results import HostResults
+from jada.cli.rollout.events import Event, Kind, Observer
 from jada.cli.rollout.outcome import HostResult, without_change
 from jada.cli.rollout.verify import verify
 from jada.cli.session import FleetSession, NotStartedError
@@ -31,9 +33,11 @@ def apply_all(
     history: bool,
     status: bool,
     reports: dict[str, HostResult],
+    observe: Observer,
     at_once: int | None = None,
 ) -> None:
-    """Changes the hosts, `at_once` of them side by side, and puts into `reports` how it ended for each once it has.
+    """Changes the hosts, `at_once` of them side by side, and puts into `reports` how it ended for each once it has;
+    each step of it is told `observe`.
 
     A host without a plan is looked at when its turn comes, and its plan put into `plans`.
     """
@@ -47,7 +51,8 @@ def apply_all(
             if not plan.transaction:
                 return without_change(plan)
         _stop_here(name)
-        outcome = _apply(name, connection, plan, status, service)
+        observe(Event(kind=Kind.HOST_BEGIN, host=name))
+        outcome = _apply(name, connection, plan, status, service, observe)
         if isinstance(outcome, Outcome) and outcome.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
@@ -55,16 +60,19 @@ def apply_all(
             if plan.refusal or plan.lock:
                 return without_change(plan)
             done = Outcome(Result.DONE, "", ())
-            outcome = _apply(name, connection, plan, status, service) if plan.transaction else done
+            outcome = _apply(name, connection, plan, status, service, observe) if plan.transaction else done
         report = verify(name, connection, plan, outcome, service, status)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
     def keep(name: str, connection: Connection) -> HostResult:
         reports[name] = change(name, connection)
+        observe(host_end(name, reports[name]))
         return reports[name]
 
-    done = session.run_on_each("Changing hosts", names, keep, at_once) if names else {}
+    done = HostResults(session.run_on_each("Changing hosts", names, keep, at_once) if names else {})
     reports.update({name: without_change(end) if isinstance(end, HostError) else end for name, end in done.items()})
+    for name in done.failed:
+        observe(host_end(name, reports[name]))
 
 
 def _stop_here(name: str) -> None:
@@ -72,11 +80,22 @@ def _stop_here(name: str) -> None:
         raise NotStartedError(f"{name} was not begun: jada was told to stop")
 
 
-def _apply(name: str, connection: Connection, plan: Plan, status: bool, service: Service) -> Outcome | HostError:
+def host_end(name: str, result: HostResult) -> Event:
+    """The event that a host's turn is over."""
+    return Event(kind=Kind.HOST_END, host=name, outcome=result.outcome, why=result.detail, seconds=result.seconds)
+
+
+def _apply(
+    name: str, connection: Connection, plan: Plan, status: bool, service: Service, observe: Observer
+) -> Outcome | HostError:
     """Applies the change: its outcome, or an error if nobody knows. Raises HostError where surely nothing was done."""
     transaction = plan.transaction
     assert transaction is not None  # noqa: S101 - for the type checker
-    act = partial(connection.apply, transaction, status, service.asks)
+
+    def on_step(step: str) -> None:
+        observe(Event(kind=Kind.STEP, host=name, step=step))
+
+    act = partial(connection.apply, transaction, status, service.asks, on_step)
     outcome = attempt(name, act, "tell how its change ended")
     if isinstance(outcome, HostError) and not isinstance(outcome, UnforeseenError):
         raise outcome

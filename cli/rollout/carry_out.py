@@ -11,15 +11,15 @@ from jada.cli.drift.asking import check_hosts
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import best_effort
 from jada.cli.results import HostResults
-from jada.cli.rollout.apply import Planner, apply_all
+from jada.cli.rollout.apply import Planner, apply_all, host_end
 from jada.cli.rollout.bake import bake
+from jada.cli.rollout.events import Event, Kind, Observer
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
 from jada.cli.session import FleetSession
-from jada.cli.ui.console import err, escape, named, plural
-from jada.cli.ui.duration import told
+from jada.cli.ui.console import named, plural
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
@@ -40,7 +40,9 @@ DONE = End(RolloutStatus.DONE)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """One rollout under way: `todo` are the hosts to change, by their `plans` or by those that are made when their turn
-    comes, `waves` their order, `results` what came of each so far, and `progress` where that is written down.
+    comes, `waves` their order, `results` what came of each so far.
+
+    `progress` is where that is written down, and `observe` is told what happens.
     """
 
     session: FleetSession
@@ -54,14 +56,16 @@ class Rollout:
     verbose: bool
     history: bool
     progress: Progress
+    observe: Observer
 
     def touched(self, number: int) -> list[str]:
         """The hosts of all waves up to that number."""
         return [name for wave in self.waves[: number + 1] for name in wave]
 
-    def title(self, number: int) -> str:
-        """A wave in words."""
-        return f"Wave {number + 1} of {len(self.waves)} ({named(self.waves[number])})"
+    def tell(self, kind: Kind, number: int, why: str = "", seconds: float = 0) -> None:
+        """Tells what became of the wave of that number, from 0."""
+        hosts = self.waves[number]
+        self.observe(Event(kind=kind, wave=number + 1, hosts=hosts, why=why, seconds=seconds))
 
 
 def carry_out(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
@@ -84,17 +88,12 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     todo = [name for name in names if name in rollout.todo]
     results |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
     rollout.progress.save(number, False)
+    rollout.tell(Kind.WAVE_BEGIN, number)
     try:
         apply_all(
-            rollout.session,
-            todo,
-            rollout.plans,
-            rollout.planner,
-            rollout.history,
-            rollout.verbose,
-            results,
-            policy.max_parallel,
-        )
+            rollout.session, todo, rollout.plans, rollout.planner, rollout.history, rollout.verbose, results,
+            rollout.observe, policy.max_parallel,
+        )  # fmt: skip
     finally:
         rollout.progress.save(number, False)
     if rollout.progress.is_one:
@@ -109,13 +108,17 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     seconds = 0 if is_promoted else bake_seconds(rollout.waves, number, policy)
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
-        err.print(f"{escape(rollout.title(number))}: changed; it bakes for {escape(told(seconds))}")
+        rollout.tell(Kind.BAKE, number, seconds=seconds)
+        before = dict(results)
         watch = partial(check_hosts, rollout.session)
         judged = bake(
             rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
             seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
+        for name in touched:
+            if results[name].outcome is not before[name].outcome:
+                rollout.observe(host_end(name, results[name]))
     return _by_word(rollout, number, judged) or _next(rollout, number, judged)
 
 
@@ -132,6 +135,7 @@ def _by_word(rollout: Rollout, number: int, judged: Verdict) -> End | None:
         return End(RolloutStatus.PAUSED, f"{by} paused it" if verb else "jada was told to stop")
     if verb == PROMOTE:
         rollout.progress.answered()
+        rollout.tell(Kind.PROMOTED, number, by)
         return _next(rollout, number, Verdict.PASSED)
     return None
 
@@ -140,7 +144,7 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
     """The consequence of the verdict on all hosts up to a wave."""
     results, touched = rollout.results, rollout.touched(number)
     if judged is Verdict.PASSED:
-        err.print(f"{escape(rollout.title(number))}: passed")
+        rollout.tell(Kind.WAVE_PASSED, number)
         return DONE
     of_verdict = [name for name in touched if verdict(results[name]) is judged]
     if judged is not Verdict.FAILED:
@@ -150,7 +154,7 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
         unknown = "could not be looked at" if judged is Verdict.ERROR else "can't be judged"
         return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
     why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
-    err.print(f"{escape(rollout.title(number))}: [red]failed[/]: {escape(why)}")
+    rollout.tell(Kind.WAVE_FAILED, number, why)
     if rollout.policy.on_failure == "pause" or signals.stopped():
         return End(RolloutStatus.PAUSED, why)
     send_back(rollout, touched if rollout.policy.on_failure == "rollback" else rollout.waves[number], why)
@@ -173,12 +177,18 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
     def planner(name: str, state: State) -> Plan:
         return plan.rollback(request, session.role(name), "", state, session.engine.service, rollout.request.id)
 
+    rollout.observe(Event(kind=Kind.ROLLBACK, hosts=tuple(standing), why=why))
+
+    def observe(event: Event) -> None:
+        is_end = event.kind is Kind.HOST_END
+        rollout.observe(host_end(event.host, _sent_back(ends[event.host], why)) if is_end else event)
+
     # Each is looked at when its turn comes: one that hangs holds up no other.
     plans: HostResults[Plan] = HostResults()
     ends = dict.fromkeys(standing, HostResult(HostOutcome.IN_PROGRESS))
     _write_down(rollout, request, plans, ends)
     try:
-        apply_all(session, standing, plans, planner, True, rollout.verbose, ends)
+        apply_all(session, standing, plans, planner, True, rollout.verbose, ends, observe)
     finally:
         _write_down(rollout, request, plans, ends)
     results |= {name: _sent_back(end, why) for name, end in ends.items()}

@@ -153,7 +153,7 @@ def test_a_healthy_rollout_goes_through_all_waves_and_watches_each_but_the_last(
     assert sorted(done.applied) == sorted({*done.applied})
     assert len(done.applied) == 10
     assert 120 <= done.watched < 121
-    assert "3 waves of 1, 4, 5 (h1 first); they bake for 2m in all" in done.output
+    assert "10 hosts of f in 3 waves of 1, 4, 5 (h1 first), at least 2m for their bakes" in done.output
 
 
 @pytest.mark.parametrize("policy", [POLICY, NO_BAKE])
