@@ -60,11 +60,16 @@ class Engine(Protocol):
     def service(self) -> Service: ...
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, Connection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, no more than `at_once` side by side, and yields each result as it comes.
 
-        A name is taken only when its turn has come. Whatever trouble one host makes is its result.
+        A name is taken only when its turn has come. Whatever trouble one host makes is its result, a NoAnswerError
+        too where it gave none `within` so many seconds: only for what leaves a host as it is.
         """
 
     def follow(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, MutableMapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,7 +27,8 @@ Planner = Callable[[str, State], Plan]
 
 def apply_all(
     session: FleetSession,
-    todo: Mapping[str, Plan],
+    names: Collection[str],
+    plans: MutableMapping[str, Plan | HostError],
     planner: Planner,
     history: bool,
     status: bool,
@@ -37,12 +38,18 @@ def apply_all(
 ) -> None:
     """Changes the hosts, `at_once` of them side by side, and puts into `reports` how it ended for each once it has;
     each step of it is told `observe`.
+
+    A host without a plan is looked at when its turn comes, and its plan put into `plans`.
     """
     service = session.engine.service
 
     def change(name: str, connection: Connection) -> HostResult:
         began = time.monotonic()
-        plan = todo[name]
+        plan = plans.get(name)
+        if not isinstance(plan, Plan):
+            plan = plans[name] = planner(name, connection.look(history, goes_on=not service.asks_first))
+            if not plan.transaction:
+                return without_change(plan)
         _stop_here(name)
         observe(Event(kind=Kind.HOST_BEGIN, host=name))
         outcome = _apply(name, connection, plan, status, service, observe)
@@ -62,7 +69,7 @@ def apply_all(
         observe(host_end(name, reports[name]))
         return reports[name]
 
-    done = HostResults(session.run_on_each("Changing hosts", todo, keep, at_once) if todo else {})
+    done = HostResults(session.run_on_each("Changing hosts", names, keep, at_once) if names else {})
     reports.update({name: without_change(end) if isinstance(end, HostError) else end for name, end in done.items()})
     for name in done.failed:
         observe(host_end(name, reports[name]))

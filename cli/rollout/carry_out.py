@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,11 +10,11 @@ from jada.cli import signals
 from jada.cli.drift.asking import check_hosts
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import best_effort
-from jada.cli.results import judge_each
+from jada.cli.results import HostResults
 from jada.cli.rollout.apply import Planner, apply_all, host_end
 from jada.cli.rollout.bake import bake
 from jada.cli.rollout.events import Event, Kind, Observer
-from jada.cli.rollout.outcome import HostResult, without_change
+from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
@@ -39,7 +39,8 @@ DONE = End(RolloutStatus.DONE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One rollout under way: `todo` are the plans by host, `waves` their order, `results` what came of each so far.
+    """One rollout under way: `todo` are the hosts to change, by their `plans` or by those that are made when their turn
+    comes, `waves` their order, `results` what came of each so far.
 
     `progress` is where that is written down, and `observe` is told what happens.
     """
@@ -49,7 +50,8 @@ class Rollout:
     planner: Planner
     policy: RolloutPolicy
     waves: Waves
-    todo: Mapping[str, Plan]
+    plans: HostResults[Plan]
+    todo: Collection[str]
     results: dict[str, HostResult]
     verbose: bool
     history: bool
@@ -83,14 +85,14 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     names, results, policy = rollout.waves[number], rollout.results, rollout.policy
     if not names:
         return DONE
-    todo = {name: rollout.todo[name] for name in names if name in rollout.todo}
+    todo = [name for name in names if name in rollout.todo]
     results |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
     rollout.progress.save(number, False)
     rollout.tell(Kind.WAVE_BEGIN, number)
     try:
         apply_all(
-            rollout.session, todo, rollout.planner, rollout.history, rollout.verbose, results, rollout.observe,
-            policy.max_parallel,
+            rollout.session, todo, rollout.plans, rollout.planner, rollout.history, rollout.verbose, results,
+            rollout.observe, policy.max_parallel,
         )  # fmt: skip
     finally:
         rollout.progress.save(number, False)
@@ -108,7 +110,7 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
         rollout.progress.save(number, True)
         rollout.tell(Kind.BAKE, number, seconds=seconds)
         before = dict(results)
-        watch = partial(check_hosts, rollout.session, "Watching hosts")
+        watch = partial(check_hosts, rollout.session)
         judged = bake(
             rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
             seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
@@ -181,19 +183,20 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
         is_end = event.kind is Kind.HOST_END
         rollout.observe(host_end(event.host, _sent_back(ends[event.host], why)) if is_end else event)
 
-    seen = session.run_on_each("Looking at hosts", standing, lambda _, connection: connection.look(history=True))
-    plans = judge_each(seen, planner)
-    todo = {name: each for name, each in plans.ok.items() if each.transaction}
-    ends = {name: without_change(each) for name, each in plans.items() if name not in todo}
-    ends |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
-    with best_effort():
-        rollout.progress.records.add(as_entry(request, "rollback", todo), as_host_entries(request, plans, ends))
+    # Each is looked at when its turn comes: one that hangs holds up no other.
+    plans: HostResults[Plan] = HostResults()
+    ends = dict.fromkeys(standing, HostResult(HostOutcome.IN_PROGRESS))
+    _write_down(rollout, request, plans, ends)
     try:
-        apply_all(session, todo, planner, True, rollout.verbose, ends, observe)
+        apply_all(session, standing, plans, planner, True, rollout.verbose, ends, observe)
     finally:
-        with best_effort():
-            rollout.progress.records.update(as_host_entries(request, plans, ends))
+        _write_down(rollout, request, plans, ends)
     results |= {name: _sent_back(end, why) for name, end in ends.items()}
+
+
+def _write_down(rollout: Rollout, request: Request, plans: HostResults[Plan], ends: Mapping[str, HostResult]) -> None:
+    with best_effort():
+        rollout.progress.records.add(as_entry(request, "rollback", plans.ok), as_host_entries(request, plans, ends))
 
 
 def _sent_back(end: HostResult, why: str) -> HostResult:

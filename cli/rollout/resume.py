@@ -78,7 +78,7 @@ def _go_on(
         seen = _settled(session, request.id)
         known = {name: known_end(state, recorded.get(name), request.id, service) for name, state in seen.items()}
         plans = judge_each(seen, lambda name, state: Plan() if known[name] else planner(name, state))
-        todo = {name: each for name, each in plans.ok.items() if each.transaction}
+        todo = {name for name, each in plans.ok.items() if each.transaction}
         results = {
             name: known[name] or (HostResult(HostOutcome.NOT_STARTED) if name in todo else without_change(each))
             for name, each in plans.items()
@@ -88,8 +88,8 @@ def _go_on(
         progress.answered()
         waves = _remaining(values.waves, results, recorded)
         rollout = Rollout(
-            session=session, request=request, planner=planner, policy=values.policy, waves=waves, todo=todo,
-            results=results, verbose=options.verbose, history=False, progress=progress, observe=observe,
+            session=session, request=request, planner=planner, policy=values.policy, waves=waves, plans=plans,
+            todo=todo, results=results, verbose=options.verbose, history=False, progress=progress, observe=observe,
         )  # fmt: skip
         end = finished(rollout, act)
     code = exit_code(results, end.status)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
-from jada import Exit, HostError, Tiers
+from jada import Exit, HostError, NoAnswerError, Tiers
 from jada.cli import signals
 from jada.cli.drift import notices
 from jada.cli.drift.asking import remember_answers
@@ -67,10 +67,13 @@ def run_rollout(
     checked = run_preflight(session, seen, judge_each(seen, planner), preflight, options.dry_run, looked)
     plans = with_prices(checked.plans, session.fleet)
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
+    # The others don't wait for them, and nobody has to agree to what is done there.
+    is_now = kind == "rollback" and options.yes and not options.dry_run
+    late = [name for name, plan in plans.items() if is_now and isinstance(plan, NoAnswerError)]
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
-    waves = divide([host for host in session.hosts if host.name in todo], policy)
+    waves = divide([host for host in session.hosts if host.name in (*todo, *late)], policy)
     if not options.as_json:
         show_plan(
             title,
@@ -94,7 +97,7 @@ def run_rollout(
             opened(session, request, kind, board, records) as record,
             observed(session.fleet, request, kind, board, options.as_json) as observe,
         ):
-            reports |= dict.fromkeys(todo, HostResult(HostOutcome.NOT_STARTED))
+            reports |= dict.fromkeys((*todo, *late), HostResult(HostOutcome.NOT_STARTED))
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
             progress = Progress(
                 records=record, request=request, plans=plans, results=reports, is_one=is_one(waves, policy)
@@ -107,8 +110,9 @@ def run_rollout(
                 if not progress.is_one:
                     progress.begin(Values(request=request, policy=policy, waves=waves, tiers=_tiers(todo)))
             rollout = Rollout(
-                session=session, request=request, planner=planner, policy=policy, waves=waves, todo=todo,
-                results=reports, verbose=options.verbose, history=history, progress=progress, observe=observe,
+                session=session, request=request, planner=planner, policy=policy, waves=waves, plans=plans,
+                todo={*todo, *late}, results=reports, verbose=options.verbose, history=history, progress=progress,
+                observe=observe,
             )  # fmt: skip
             end = finished(rollout, carry_out)
     reports = {host.name: reports[host.name] for host in session.hosts}
