@@ -16,11 +16,21 @@ from jada.cli.rollout.bake import bake
 from jada.cli.rollout.outcome import HostResult, without_change
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
-from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
+from jada.cli.rollout.waves import (
+    HELD_UP,
+    Groups,
+    Verdict,
+    Waves,
+    at_once,
+    bake_seconds,
+    of_hosts,
+    on_failure,
+    together,
+    verdict,
+)
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import err, escape, named, plural
 from jada.cli.ui.duration import told
-from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
@@ -39,7 +49,7 @@ DONE = End(RolloutStatus.DONE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One rollout under way: `todo` are the plans by host, `waves` their order, `results` what came of each so far.
+    """One rollout under way: `todo` are the plans by host, `groups` their order, `results` what came of each so far.
 
     `progress` is where that is written down.
     """
@@ -47,13 +57,17 @@ class Rollout:
     session: FleetSession
     request: Request
     planner: Planner
-    policy: RolloutPolicy
-    waves: Waves
+    groups: Groups
     todo: Mapping[str, Plan]
     results: dict[str, HostResult]
     verbose: bool
     history: bool
     progress: Progress
+
+    @property
+    def waves(self) -> Waves:
+        """The hosts that are changed together, in their order."""
+        return together(self.groups)
 
     def touched(self, number: int) -> list[str]:
         """The hosts of all waves up to that number."""
@@ -78,7 +92,7 @@ def carry_out(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
 
 def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     """Changes one wave and watches it; DONE if the next may come."""
-    names, results, policy = rollout.waves[number], rollout.results, rollout.policy
+    names, results, groups = rollout.waves[number], rollout.results, rollout.groups
     if not names:
         return DONE
     todo = {name: rollout.todo[name] for name in names if name in rollout.todo}
@@ -86,26 +100,26 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     rollout.progress.save(number, False)
     try:
         apply_all(
-            rollout.session, todo, rollout.planner, rollout.history, rollout.verbose, results, policy.max_parallel
+            rollout.session, todo, rollout.planner, rollout.history, rollout.verbose, results, at_once(groups, number)
         )
     finally:
         rollout.progress.save(number, False)
     if rollout.progress.is_one:
         return DONE
     touched = rollout.touched(number)
-    judged = of_hosts({name: results[name] for name in touched}, policy)
+    judged = of_hosts({name: results[name] for name in touched}, groups)
     held_up = next((results[name] for name in names if results[name].outcome in HELD_UP), None)
     if held_up and judged is not Verdict.FAILED:
         return End(RolloutStatus.PAUSED, held_up.detail)
     if is_promoted and judged is Verdict.INCONCLUSIVE:
         judged = Verdict.PASSED
-    seconds = 0 if is_promoted else bake_seconds(rollout.waves, number, policy)
+    seconds = 0 if is_promoted else bake_seconds(groups, number)
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
         err.print(f"{escape(rollout.title(number))}: changed; it bakes for {escape(told(seconds))}")
         watch = partial(check_hosts, rollout.session, "Watching hosts")
         judged = bake(
-            rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
+            rollout.request.id, touched, results, watch, rollout.session.engine.service, groups,
             seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
@@ -144,9 +158,10 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
         return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
     why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
     err.print(f"{escape(rollout.title(number))}: [red]failed[/]: {escape(why)}")
-    if rollout.policy.on_failure == "pause" or signals.stopped():
+    consequence = on_failure({name: results[name] for name in touched}, rollout.groups)
+    if consequence == "pause" or signals.stopped():
         return End(RolloutStatus.PAUSED, why)
-    send_back(rollout, touched if rollout.policy.on_failure == "rollback" else rollout.waves[number], why)
+    send_back(rollout, touched if consequence == "rollback" else rollout.waves[number], why)
     return End(RolloutStatus.ROLLED_BACK, why)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from jada.cli.results import HostResults
 from jada.cli.rollout import bake
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
+from jada.cli.rollout.waves import divide
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.rollout import ALL, RolloutPolicy, Share
@@ -103,7 +105,7 @@ def rolled(
 
         code = run_rollout(
             session, REQUEST, planner, kind="upgrade", title="t", options=OPTIONS,
-            seen=HostResults(states), policy=policy,
+            seen=HostResults(states), division=partial(divide, policies={"r": policy}),
         )  # fmt: skip
         printed = capsys.readouterr()
         with open_records() as records:

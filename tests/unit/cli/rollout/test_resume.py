@@ -17,6 +17,7 @@ from jada.cli.rollout.carry_out import DONE
 from jada.cli.rollout.exclusive import exclusive_rollout
 from jada.cli.rollout.progress import Values
 from jada.cli.rollout.resume import known_end
+from jada.cli.rollout.waves import Group
 from jada.inventory.fleet.rollout import ALL, RolloutPolicy, Share
 from jada.tasks.plan import Request
 from jada.tasks.state import HistoryEntry, ModelReport, State
@@ -248,8 +249,9 @@ def test_the_part_of_a_host_that_is_on_it_or_failed(host: Callable[..., State]) 
 def test_what_is_written_down_comes_back() -> None:
     values = Values(
         request=Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 1, reason="x"),
-        policy=RolloutPolicy(waves=(Share(1), ALL), canary={"a": ("b",)}, first_bake_time=3),
-        waves=(("a",), ("b", "c")),
+        groups=(
+            Group(RolloutPolicy(waves=(Share(1), ALL), canary={"a": ("b",)}, first_bake_time=3), (("a",), ("b", "c"))),
+        ),
         tiers={"a": Tiers(OPUS), "b": Tiers(OPUS, ("claude-sonnet-4.6",), "claude-haiku-4.5")},
     )
     assert Values.from_json(values.to_json()) == values
