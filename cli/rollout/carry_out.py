@@ -149,19 +149,21 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
     if judged is Verdict.PASSED:
         err.print(f"{escape(rollout.title(number))}: passed")
         return DONE
-    of_verdict = [name for name in touched if verdict(results[name]) is judged]
+    tried = [name for name in touched if results[name].outcome not in HELD_UP]
+    of_verdict = [name for name in tried if verdict(results[name]) is judged]
     if judged is not Verdict.FAILED:
         if number == len(rollout.waves) - 1:
             # There is nothing left to hold back: the outcomes of hosts say what is not known.
             return DONE
         unknown = "could not be looked at" if judged is Verdict.ERROR else "can't be judged"
         return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
-    why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
+    why = f"{plural(len(of_verdict), 'host')} of {len(tried)} failed ({named(of_verdict)})"
     err.print(f"{escape(rollout.title(number))}: [red]failed[/]: {escape(why)}")
     consequence = on_failure({name: results[name] for name in touched}, rollout.groups)
     if consequence == "pause" or signals.stopped():
         return End(RolloutStatus.PAUSED, why)
-    send_back(rollout, touched if consequence == "rollback" else rollout.waves[number], why)
+    wave = {*rollout.waves[number], *of_verdict}
+    send_back(rollout, touched if consequence == "rollback" else [name for name in touched if name in wave], why)
     return End(RolloutStatus.ROLLED_BACK, why)
 
 
