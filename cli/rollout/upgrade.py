@@ -93,6 +93,8 @@ def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, r
         for name, host in planned.items()
     }
     notes = [f"as {saved.who} planned it at {saved.at}{f': {saved.reason}' if saved.reason else ''}"]
+    if not planned:
+        notes.append("it changes no host")
     if news := saved.news(every):
         notes.append(f"new since then, and left as they are: {named(news)}")
     with open_hosts(fleet, tuple(hosts.values())) as session:

@@ -196,6 +196,7 @@ def test_a_plan_that_changes_nothing_is_carried_out_all_the_same(jada: Jada, fil
     assert done.exit == Exit.OK
     assert read(file, "f").others == ("db-1", "web-1", "web-2")
     assert jada("apply", str(file), "--yes", "--json").json()["hosts"] == []
+    assert "it changes no host" in jada("apply", str(file)).out
 
 
 def test_apply_without_a_file_brings_each_role_to_fleet_yml(jada: Jada) -> None:

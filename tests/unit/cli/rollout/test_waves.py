@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from jada import Host
 from jada.cli.records.model import HostOutcome
 from jada.cli.rollout.outcome import HostResult
-from jada.cli.rollout.waves import Group, Verdict, Waves, divide, in_words, of_hosts, together
+from jada.cli.rollout.waves import Group, Verdict, Waves, at_once, divide, in_words, of_hosts, own_deadline, together
 from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy, Share, parse_share
 
 
@@ -117,3 +118,14 @@ def test_the_plan_tells_waves_and_the_time_of_their_bakes() -> None:
 @pytest.mark.parametrize("text", ["", "0", "101%", "-1", "1.5", "10 %", "%", "x", "9999999"])
 def test_a_share_is_a_number_or_so_many_percent(text: str) -> None:
     assert parse_share(text, 1) is None
+
+
+def test_roles_with_the_same_policy_are_divided_together_and_others_beside_them() -> None:
+    roles = {"a": RolloutPolicy(), "b": RolloutPolicy(), "c": RolloutPolicy(max_parallel=3, deadline=60)}
+    of_roles = [replace(host, role=role) for host, role in zip(hosts(6), "abcabc", strict=True)]
+    groups = divide(of_roles, roles)
+    assert [group.waves for group in groups] == [(("h0",), ("h1",), ("h3", "h4")), (("h2",), ("h5",))]
+    assert together(groups) == (("h0", "h2"), ("h1", "h5"), ("h3", "h4"))
+    assert [at_once(groups, number) for number in range(3)] == [3, 3, None]
+    assert own_deadline(groups) == 60
+    assert own_deadline(groups[:1]) is None
