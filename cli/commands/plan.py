@@ -62,7 +62,7 @@ def plan(
             return upgrade_hosts(session, wish, pace, options, command="plan")
 
         def save(request: Request, plans: Plans, groups: Groups) -> None:
-            write(made_of(request, session.hosts, plans, groups, role, limit), file)
+            write(made_of(request, session.hosts, plans, groups, limit), file)
             err.print(
                 f"The plan is in {escape(str(file))}. To carry it out: jada apply {escape(shlex.quote(str(file)))}"
             )

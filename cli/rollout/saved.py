@@ -20,8 +20,7 @@ from jada.cli.ui.console import write_file
 from jada.inventory.fleet import rollout
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.inventory.yaml_readers import matching
-from jada.inventory.yaml_values import SIZE, Readers, Value, shown
-from jada.inventory.yaml_values import read as read_yaml
+from jada.inventory.yaml_values import SIZE, Readers, Value, of_text, shown
 from jada.tasks.fingerprint import parts
 from jada.tasks.plan import Request
 from jada.tasks.transaction import Transaction
@@ -61,7 +60,7 @@ class PlannedGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
-    """A plan for hosts of a fleet, which --role and --limit left; `tiers` are the models of each role.
+    """A plan for hosts of a fleet, those of some `roles` that --limit left; None where a role has none to change.
 
     `others` are hosts that it leaves as they are, each for its reason.
     """
@@ -69,13 +68,17 @@ class SavedPlan:
     fleet: str
     who: str
     at: str
-    tiers: Mapping[str, Tiers] = field(default_factory=dict)
+    roles: Mapping[str, Tiers | None] = field(default_factory=dict)
     groups: tuple[PlannedGroup, ...] = ()
     others: tuple[str, ...] = ()
     reason: str = ""
     restart: bool = False
-    role: str = ""
     limit: str = ""
+
+    @property
+    def tiers(self) -> dict[str, Tiers]:
+        """The models of each role with hosts that are to be changed."""
+        return {role: tiers for role, tiers in self.roles.items() if tiers}
 
     @property
     def hosts(self) -> dict[str, PlannedHost]:
@@ -113,7 +116,7 @@ class SavedPlan:
             host.name
             for host in hosts
             if host.name not in known
-            and host.role in ([self.role] if self.role else self.tiers)
+            and host.role in self.roles
             and (not self.limit or any(fnmatchcase(host.name, pattern) for pattern in patterns(self.limit)))
         ]
 
@@ -123,9 +126,7 @@ def machine_of(host: Host) -> str:
     return f"{host.source} {host.instance or host.id or host.address}"
 
 
-def made_of(
-    request: Request, hosts: Sequence[Host], plans: Plans, groups: Groups, role: str | None, limit: str | None
-) -> SavedPlan:
+def made_of(request: Request, hosts: Sequence[Host], plans: Plans, groups: Groups, limit: str | None) -> SavedPlan:
     """The plan for those of the hosts that are to be changed."""
     known = {host.name: host for host in hosts}
     changes = {name: each.transaction for name, each in HostResults(plans).ok.items() if each.transaction}
@@ -133,7 +134,8 @@ def made_of(
         fleet=request.fleet,
         who=request.who,
         at=request.at,
-        tiers={known[name].role: change.release.desired.tiers for name, change in changes.items()},
+        roles={known[name].role: None for name in plans}
+        | {known[name].role: change.release.desired.tiers for name, change in changes.items()},
         groups=tuple(
             PlannedGroup(
                 group.policy,
@@ -147,7 +149,6 @@ def made_of(
         others=tuple(name for name in plans if name not in changes),
         reason=request.reason,
         restart=request.restart,
-        role=role or "",
         limit=limit or "",
     )
 
@@ -163,13 +164,13 @@ def write(plan: SavedPlan, file: Path) -> None:
 
 def read(file: Path, fleet: str) -> SavedPlan:
     """The plan of a file for the fleet of that name. Raises ConfigError."""
-    content = _whole(file)
-    if (form := content.get("form")) != FORM or not isinstance(form, int):
+    text, content = _whole(file)
+    if content.get("form") != FORM:
         by = shown(str(content.get("jada")))
         raise ConfigError(f"{file} has not the form of a plan of jada {__version__}; it was written by jada {by}", ANEW)
     if content.pop("sha256", None) != _checksum(content):
         raise ConfigError(f"{file} is not as jada wrote it: somebody has changed it since", ANEW)
-    plan = _plan(read_yaml(file))
+    plan = _plan(of_text(text, file))
     if plan.fleet != fleet:
         raise ConfigError(f"{file} is for the fleet {plan.fleet}, and fleet.yml is that of {fleet}", "see --fleet")
     return plan
@@ -186,9 +187,10 @@ def _content(plan: SavedPlan) -> dict[str, Any]:
             "at": plan.at,
             "reason": plan.reason,
             "restart": plan.restart,
-            "role": plan.role,
             "limit": plan.limit,
-            "roles": [_filled({"name": role, **asdict(tiers)}) for role, tiers in plan.tiers.items()],
+            "roles": [
+                _filled({"name": role, **(asdict(tiers) if tiers else {})}) for role, tiers in plan.roles.items()
+            ],
             "groups": [
                 {
                     "rollout": _filled(group.policy.as_keys()),
@@ -209,23 +211,25 @@ def _checksum(content: Mapping[str, Any]) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _whole(file: Path) -> dict[str, Any]:
-    """The JSON object in the file. Raises ConfigError."""
+def _whole(file: Path) -> tuple[str, dict[str, Any]]:
+    """The text of the file, and the JSON object that it is. Raises ConfigError."""
     try:
+        # Once: it may be a pipe.
         with file.open("rb") as opened:
-            content = json.loads(opened.read(SIZE))
+            text = opened.read(SIZE).decode()
+        content = json.loads(text)
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise ConfigError(f"{file} is no plan of jada, or not a whole one", ANEW) from None
     if not isinstance(content, dict):
         raise ConfigError(f"{file} is no plan of jada", ANEW)
-    return content
+    return text, content
 
 
 def _plan(top: Value) -> SavedPlan:
     readers: Readers = {
-        **dict.fromkeys(("fleet", "who", "at", "reason", "role", "limit"), Value.text),
+        **dict.fromkeys(("fleet", "who", "at", "reason", "limit"), Value.text),
         **dict.fromkeys(("form", "jada", "sha256"), lambda _: None),
         "others": Value.texts,
         "restart": Value.flag,
@@ -233,10 +237,7 @@ def _plan(top: Value) -> SavedPlan:
         "groups": lambda groups: tuple(map(_group, groups.items())),
     }
     values = top.fields(readers, required=("fleet", "who", "at"))
-    plan = SavedPlan(
-        tiers=values.pop("roles", {}),
-        **{name: value for name, value in values.items() if name not in ("form", "jada", "sha256")},
-    )
+    plan = SavedPlan(**{name: value for name, value in values.items() if name not in ("form", "jada", "sha256")})
     if len(plan.hosts) != sum(len(group.hosts) for group in plan.groups):
         raise top.error("names a host twice", ANEW)
     if not {host.role for host in plan.hosts.values()} <= plan.tiers.keys():
@@ -244,10 +245,13 @@ def _plan(top: Value) -> SavedPlan:
     return plan
 
 
-def _role(value: Value) -> tuple[str, Tiers]:
+def _role(value: Value) -> tuple[str, Tiers | None]:
     fallback = {"fallback": lambda models: tuple(map(_model, models.items()))}
-    keys = value.fields({"name": Value.text, "model": _model, **fallback, "subagent_model": _model}, ("model",))
-    return keys.pop("name", ""), Tiers(**keys)
+    keys = value.fields({"name": Value.text, "model": _model, **fallback, "subagent_model": _model})
+    name = keys.pop("name", "")
+    if keys and "model" not in keys:
+        raise value.error("lacks the key model", ANEW)
+    return name, Tiers(**keys) if keys else None
 
 
 def _model(value: Value) -> str:
@@ -257,7 +261,7 @@ def _model(value: Value) -> str:
 def _group(value: Value) -> PlannedGroup:
     readers: Readers = {
         "rollout": rollout.read,
-        "hosts": lambda hosts: {n: _host(h) for n, h in hosts.entries().items()},
+        "hosts": lambda hosts: {name: _host(host) for name, host in hosts.entries().items()},
     }
     keys = value.fields(readers, required=readers)
     return PlannedGroup(keys["rollout"], keys["hosts"])

@@ -162,7 +162,7 @@ def baking(groups: Groups) -> int:
 
 
 def own_deadline(groups: Groups) -> int | None:
-    """The seconds that a rollout has beside its bakes; None for those of every command."""
+    """The seconds that a rollout has beside its bakes, which is the most of any group; None for those of a command."""
     return max((group.policy.deadline for group in groups if group.policy.deadline), default=None)
 
 

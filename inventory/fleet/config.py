@@ -55,13 +55,14 @@ class Fleet:
     @property
     def longest_rollout(self) -> int:
         """The seconds after which nothing of a rollout can be under way any more."""
-        policies = [self.rollout, *(self.policy_of(role.name) for role in self.roles if role.rollout)]
-        return max(policy.deadline or self.deadline for policy in policies) + sum(policy.bakes for policy in policies)
+        policies = [self.policy_of(role) for role in ("", *(role.name for role in self.roles if role.rollout))]
+        return max(policy.deadline or 0 for policy in policies) + sum(policy.bakes for policy in policies)
 
     def policy_of(self, role: str) -> RolloutPolicy:
         """The policy of the rollouts of a role: the fleet's, but for the keys that the role has itself."""
         entry = next((entry for entry in self.roles if entry.name == role), Role(role))
-        return replace(self.rollout, **entry.rollout)
+        policy = replace(self.rollout, **entry.rollout)
+        return policy if policy.deadline else replace(policy, deadline=self.deadline)
 
     def tiers_of(self, role: str) -> Tiers:
         """The exact ids of the models that are asked for by a role."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -61,6 +62,17 @@ def test_a_plan_is_shown_as_a_dry_run_is(jada: Jada) -> None:
     report = jada("plan", "--to", "opus-5", "--json").json()
     assert {row["outcome"] for row in report["hosts"]} == {"planned"}
     assert jada.changed == []
+
+
+def test_a_plan_may_come_from_a_pipe(jada: Jada, file: Path) -> None:
+    planned(jada, file)
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, file.read_bytes())
+        os.close(writer)
+        assert jada("apply", f"/dev/fd/{reader}", "--yes").exit == Exit.OK
+    finally:
+        os.close(reader)
 
 
 def test_what_was_planned_is_done_and_by_whom_is_told(jada: Jada, file: Path) -> None:
@@ -183,7 +195,12 @@ def test_waves_and_policy_are_those_of_the_plan(jada: Jada, file: Path, monkeypa
     (group,) = saved.groups
     waves = (Share(1), Share(2), ALL)
     assert group.policy == RolloutPolicy(
-        waves=waves, bake_time=90, final_bake_time=90, max_failures=Share(5, is_percent=True), on_failure="pause"
+        waves=waves,
+        bake_time=90,
+        final_bake_time=90,
+        max_failures=Share(5, is_percent=True),
+        on_failure="pause",
+        deadline=3600,
     )
     assert jada("apply", str(file), "--dry-run", "--json").json()["waves"] == [["db-1"], ["web-1"], ["web-2"]]
     # The first of them is refused: the next is the canary.
@@ -236,6 +253,8 @@ def hosts_of(content: dict[str, Any]) -> dict[str, Any]:
         (lambda plan: plan["roles"][0].update(model="x; rm -rf /"), "should be the id of a model"),
         (lambda plan: plan["roles"].clear(), "roles is an empty list"),
         (lambda plan: plan["roles"].pop(), "has hosts of a role without models"),
+        (lambda plan: plan["roles"][0].pop("model"), "has hosts of a role without models"),
+        (lambda plan: plan["roles"].append({"fallback": ["x"]}), "roles[2] lacks the key model"),
         (lambda plan: plan["groups"][0]["rollout"].update(waves=["1"]), "should end with 100%"),
         (lambda plan: plan["groups"][0]["rollout"].update(max_failures=-1), "should be a number of hosts"),
         (lambda plan: plan["groups"].append(plan["groups"][0]), "names a host twice"),

@@ -45,7 +45,8 @@ PLAN = SavedPlan(
     fleet="f",
     who="ann@box",
     at="2027-01-01T12:00:00+00:00",
-    tiers={
+    roles={
+        "idle": None,
         "r": Tiers("claude-opus-5[1m]", ("claude-sonnet-4.6",), "claude-haiku-4.5"),
         "": Tiers("arn:aws:bedrock:us-east-1:1:x/y@2"),
     },
@@ -53,7 +54,6 @@ PLAN = SavedPlan(
     others=("web-9",),
     reason='for "tests" – ünïcode \U0001f600, {braces}: [1]',
     restart=True,
-    role="r",
     limit="web-*,odd",
 )
 
@@ -82,8 +82,15 @@ def test_hosts_follow_in_the_order_of_the_plan_whoever_is_left() -> None:
 
 
 def test_new_hosts_are_those_that_the_options_of_the_plan_would_have_meant() -> None:
-    found = [host("web-1"), host("web-9"), host("web-10"), host("db-1"), host("web-11", "other")]
-    assert PLAN.news(found) == ["web-10"]
+    found = [
+        host("web-1"),
+        host("web-9"),
+        host("web-10"),
+        host("db-1"),
+        host("web-11", "idle"),
+        host("web-12", "other"),
+    ]
+    assert PLAN.news(found) == ["web-10", "web-11"]
 
 
 def test_a_machine_is_known_by_its_instance_its_id_or_its_address() -> None:
