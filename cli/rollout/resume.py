@@ -12,15 +12,18 @@ from jada.cli import signals
 from jada.cli.records.model import HostEntry, HostOutcome, RolloutEntry
 from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults, judge_each
-from jada.cli.rollout.carry_out import End, Rollout, abort
+from jada.cli.rollout.board import Board
+from jada.cli.rollout.carry_out import End, Rollout, abort, carry_out
+from jada.cli.rollout.observe import observed
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, exit_code, without_change
 from jada.cli.rollout.preflight import PreflightOptions, run_preflight
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.run import finished, opened, tell
 from jada.cli.rollout.verify import judge
-from jada.cli.rollout.waves import baking, only, own_deadline
+from jada.cli.rollout.waves import bakes, baking, only, own_deadline
 from jada.cli.session import FleetSession
+from jada.cli.ui.run_id import run_id
 from jada.inventory import models
 from jada.tasks import plan
 from jada.tasks.plan import Plan
@@ -43,7 +46,7 @@ def resume(
     """Goes on with a rollout where it was. Raises JadaError, LockedError while another jada carries it out."""
 
     def go_on(rollout: Rollout) -> End:
-        return finished(rollout, entry.wave, skip_bake)
+        return carry_out(rollout, entry.wave, skip_bake)
 
     return _go_on(session, entry, records, options, go_on, checks_first=True)
 
@@ -52,9 +55,7 @@ def end_here(session: FleetSession, entry: RolloutEntry, records: Records, optio
     """Sends all hosts back that a rollout has changed, and ends it. Raises JadaError, LockedError."""
 
     def end(rollout: Rollout) -> End:
-        ended = abort(rollout, len(rollout.waves) - 1, by)
-        rollout.progress.end(ended.status, ended.why)
-        return ended
+        return abort(rollout, len(rollout.waves) - 1, by)
 
     return _go_on(session, entry, records, options, end, checks_first=False)
 
@@ -70,7 +71,7 @@ def _go_on(
 ) -> Exit:
     values = Values.from_json(entry.values_json)
     # Hosts tell since when somebody changes them, and take what goes on for days for one that hangs.
-    request = replace(values.request, at=datetime.now(UTC).isoformat(timespec="seconds"))
+    request = replace(values.request, at=datetime.now(UTC).isoformat(timespec="seconds"), run=run_id())
     service = session.engine.service
     session = session.with_new_deadline(own_deadline(values.groups))
     session = replace(session, deadline=session.deadline + baking(values.groups))
@@ -81,7 +82,11 @@ def _go_on(
     def planner(name: str, state: State) -> Plan:
         return plan.upgrade(request, session.role(name), values.tiers[name], state, service)
 
-    with opened(session, request, "upgrade", records):
+    board = Board(request.id, values.waves, bakes(values.groups), service.settle)
+    with (
+        opened(session, request, "upgrade", board, records),
+        observed(session.fleet, request, "resume", board, options.as_json) as observe,
+    ):
         began = time.time()
         seen = _settled(session, request.id)
         looked = began, time.time()
@@ -89,7 +94,7 @@ def _go_on(
         plans = judge_each(seen, lambda name, state: Plan() if known[name] else planner(name, state))
         if checks_first:
             plans = run_preflight(session, seen, plans, _preflight(session, values), False, looked).plans
-        todo = {name: each for name, each in plans.ok.items() if each.transaction}
+        todo = {name for name, each in plans.ok.items() if each.transaction}
         results = {
             name: known[name] or (HostResult(HostOutcome.NOT_STARTED) if name in todo else without_change(each))
             for name, each in plans.items()
@@ -99,10 +104,10 @@ def _go_on(
         progress.answered()
         groups = only(values.groups, _remaining(todo, known, recorded))
         rollout = Rollout(
-            session=session, request=request, planner=planner, groups=groups, todo=todo, results=results,
-            verbose=options.verbose, history=False, progress=progress,
+            session=session, request=request, planner=planner, groups=groups, plans=plans,
+            todo=todo, results=results, verbose=options.verbose, history=False, progress=progress, observe=observe,
         )  # fmt: skip
-        end = act(rollout)
+        end = finished(rollout, act)
     code = exit_code(results, end.status)
     tell("resume", session, request, options, code, plans, results, seen, rollout.waves, end)
     return code

@@ -148,7 +148,7 @@ def at_once(groups: Groups, number: int) -> int | None:
 
 def is_one(groups: Groups) -> bool:
     """True if all hosts are changed at once, without any bake: nothing is held against one that others failed."""
-    return len(together(groups)) <= 1 and not baking(groups)
+    return len(together(groups)) <= 1 and not bake_seconds(groups, 0)
 
 
 def bake_seconds(groups: Groups, number: int) -> int:
@@ -156,9 +156,14 @@ def bake_seconds(groups: Groups, number: int) -> int:
     return max((group.policy.bake_after(number, len(group.waves)) for group in _in_wave(groups, number)), default=0)
 
 
+def bakes(groups: Groups) -> tuple[int, ...]:
+    """The seconds that each wave bakes; () for hosts that are changed all at once."""
+    return () if is_one(groups) else tuple(bake_seconds(groups, number) for number in range(len(together(groups))))
+
+
 def baking(groups: Groups) -> int:
     """The seconds that all bakes take together, if nothing has to be waited for."""
-    return sum(bake_seconds(groups, number) for number in range(len(together(groups))))
+    return sum(bakes(groups))
 
 
 def own_deadline(groups: Groups) -> int | None:
@@ -166,14 +171,18 @@ def own_deadline(groups: Groups) -> int | None:
     return max((group.policy.deadline for group in groups if group.policy.deadline), default=None)
 
 
-def in_words(groups: Groups) -> str:
-    """The waves as the plan tells them, with the least time that their bakes take; "" for hosts that change at once."""
-    if is_one(groups):
+def in_words(fleet: str, groups: Groups) -> str:
+    """The hosts that a rollout reaches as the plan tells it: in how many steps, and how long it takes at least."""
+    waves = together(groups)
+    if not waves:
         return ""
-    waves, seconds = together(groups), baking(groups)
+    hosts = f"{plural(sum(map(len, waves)), 'host')} of {fleet}"
+    if is_one(groups):
+        return f"{hosts}, all at once" if len(waves[0]) > 1 else ""
+    seconds = baking(groups)
     sizes = ", ".join(str(len(wave)) for wave in waves)
-    text = f"{plural(len(waves), 'wave')} of {sizes} ({named(waves[0])} first); "
-    return text + (f"they bake for {told(seconds)} in all" if seconds else "no bake")
+    text = f"{hosts} in {plural(len(waves), 'wave')} of {sizes} ({named(waves[0])} first), "
+    return text + (f"at least {told(seconds)} for their bakes" if seconds else "without a bake")
 
 
 def _in_wave(groups: Groups, number: int) -> Iterator[Group]:

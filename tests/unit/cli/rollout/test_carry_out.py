@@ -56,9 +56,13 @@ class BakingConnection(FakeConnection):
 
     later: Later | None = None
     looks = 0
+    # The name of the host without whose way back no look at this one succeeds before its own.
+    behind = ""
 
     def look(self, history: bool = False, status: bool = False, goes_on: bool = False, ask: bool = False) -> State:
         state = super().look(history, status, goes_on, ask)
+        if history and self.behind and self._states[self.behind].release.id == REQUEST.id:
+            raise GONE
         if self.later and "apply" in self.log and state.release and state.release.id == REQUEST.id and not history:
             self.looks += 1
             result = self.later(state, self.looks)
@@ -98,7 +102,7 @@ def rolled(
             if callable(end):
                 back = ends.get(f"{name}_back")
                 connection = BakingConnection(name, states, [DONE, back] if isinstance(back, Outcome) else [])
-                connection.later = end
+                connection.later, connection.behind = end, str(ends.get(f"{name}_behind", ""))
                 engine.connections[name] = connection
         policies = policy if isinstance(policy, Mapping) else {"r": policy}
         first, *_, last = (*policies, *policies)
@@ -158,7 +162,7 @@ def test_a_healthy_rollout_goes_through_all_waves_and_watches_each_but_the_last(
     assert sorted(done.applied) == sorted({*done.applied})
     assert len(done.applied) == 10
     assert 120 <= done.watched < 121
-    assert "3 waves of 1, 4, 5 (h1 first); they bake for 2m in all" in done.output
+    assert "10 hosts of f in 3 waves of 1, 4, 5 (h1 first), at least 2m for their bakes" in done.output
 
 
 @pytest.mark.parametrize("policy", [POLICY, NO_BAKE])
@@ -370,6 +374,19 @@ def test_a_way_back_that_fails_is_told_for_its_host(rolled: Callable[..., Done])
     assert "not sent back (it crashed): 1 host of 1 failed (h1)" in done.output
 
 
+def test_a_host_that_can_not_be_looked_at_keeps_nobody_from_going_back(rolled: Callable[..., Done]) -> None:
+    """In the fake fleet one comes after the other: the first is not seen before the last is back."""
+    policy = replace(POLICY, waves=(Share(3), ALL))
+    done = rolled(policy, h1=silent(0), h1_behind="h3", h2=crashing(2))
+    assert done.exit is Exit.FAILED
+    assert [done.outcomes[name] for name in ("h1", "h2", "h3")] == [
+        HostOutcome.ROLLBACK_FAILED,
+        HostOutcome.ROLLED_BACK,
+        HostOutcome.ROLLED_BACK,
+    ]
+    assert "not sent back (the connection was lost): 1 host of 3 failed (h2)" in done.output
+
+
 @dataclass(frozen=True)
 class Case:
     """A rollout to ten hosts: what becomes of some, and which are touched and stay on the release, by their numbers."""
@@ -524,7 +541,7 @@ def test_the_cases_are_as_many_as_were_asked_for() -> None:
 
 def test_a_wave_is_watched_as_long_as_the_longest_of_its_roles_asks_for(rolled: Callable[..., Done]) -> None:
     done = rolled(TWO)
-    assert "3 waves of 2, 4, 4 (h1, h6 first); they bake for 10m in all" in done.output
+    assert "10 hosts of f in 3 waves of 2, 4, 4 (h1, h6 first), at least 10m for their bakes" in done.output
     assert 600 <= done.watched < 601
 
 
