@@ -22,6 +22,7 @@ from jada.inventory.fleet.rollout import ALL, RolloutPolicy, Share
 from jada.tasks import checks
 from jada.tasks.state import File, State
 from tests.fakes import Clock
+from tests.forms import checked
 from tests.unit.cli.conftest import Done, Jada
 
 OPUS = "claude-opus-5"
@@ -300,6 +301,15 @@ def test_a_torn_plan_is_refused_wherever_it_ends(jada: Jada, file: Path) -> None
         file.write_text(whole[:end])
         assert jada("apply", str(file), "--yes").exit == Exit.USAGE
     assert jada.changed == []
+
+
+def test_apply_tells_each_event_as_a_line_of_json(jada: Jada, file: Path) -> None:
+    planned(jada, file)
+    done = jada("apply", str(file), "--yes", "--json")
+    *events, report = [checked(line) for line in done.out.splitlines()]
+    assert report["schema"] == "jada.apply/1"
+    assert {(event["schema"], event["command"]) for event in events} == {("jada.events/1", "apply")}
+    assert {event["host"] for event in events if event["event"] == "host_end"} == set(ORDER)
 
 
 @pytest.mark.parametrize("argv", [("--limit", "web-1"), ("--role", "r"), ("--waves", "1,100%"), ("--no-bake",)])
