@@ -173,6 +173,9 @@ class ModelCheck:
 ASK = ("always", "on-change", "never")
 # What may stand for the model that runs: what was observed, or what jada's table of settings derives too.
 PROOF = ("observed", "derived")
+# What follows where more hosts of a rollout fail than may, beginning with what leaves the fewest changed: all go back,
+# or those of the wave, or a person decides.
+ON_FAILURE = ("rollback", "rollback_wave", "pause")
 
 
 # The values of Claude Code's OTEL_METRICS_EXPORTER and OTEL_LOGS_EXPORTER that both take, and of

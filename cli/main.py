@@ -26,6 +26,8 @@ COMMANDS = {
     "models": ("models", "List the models jada knows, their ids and prices."),
     "status": ("status", "Show what every host really runs."),
     "upgrade": ("upgrade", "Change the model on hosts, and see it run."),
+    "plan": ("plan", "Show what an upgrade would do; with -o, keep that for `jada apply`."),
+    "apply": ("apply", "Bring the fleet to fleet.yml, or carry out the plan in a FILE."),
     "rollback": ("rollback", "Undo the last change, byte for byte."),
     "rollouts": ("rollouts", "List the rollouts in waves, and how far they are."),
     "resume": ("rollouts", "Go on with a rollout that was paused, or cut off with its jada."),

@@ -49,9 +49,9 @@ class FleetSession:
     def role(self, name: str) -> str:
         return next(host.role for host in self.hosts if host.name == name)
 
-    def with_new_deadline(self, more: int = 0) -> FleetSession:
-        """The same with all the time that fleet.yml gives, and `more` seconds that are to be waited for."""
-        return replace(self, deadline=time.monotonic() + self.fleet.deadline + more)
+    def with_new_deadline(self, seconds: int | None = None) -> FleetSession:
+        """The same with so many seconds from now on; without a number, all that fleet.yml gives a command."""
+        return replace(self, deadline=time.monotonic() + (self.fleet.deadline if seconds is None else seconds))
 
     def look(
         self,
@@ -101,8 +101,7 @@ class FleetSession:
                     traceback.print_exception(result)
                 advance()
         signals.check()
-        late = f"fleet.yml's deadline of {self.fleet.deadline} s had passed"
-        why = "jada was told to stop" if signals.stopped() else late
+        why = "jada was told to stop" if signals.stopped() else "fleet.yml's deadline had passed"
         return HostResults((name, results.get(name, NotStartedError(f"{name} was not begun: {why}"))) for name in todo)
 
     def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
@@ -144,6 +143,24 @@ def open_session(
     with frozen_imports():
         fleet = load(fleet_file, needs_all)
         hosts = find(fleet, role, limit, limit_by)
+    with open_hosts(fleet, hosts) as session:
+        yield session
+
+
+@contextmanager
+def open_whole(fleet: Fleet) -> Iterator[FleetSession]:
+    """Finds all hosts of a fleet from load(), and opens an engine to them."""
+    from jada.cli.startup import frozen_imports
+
+    with frozen_imports():
+        hosts = find(fleet, None, None)
+    with open_hosts(fleet, hosts) as session:
+        yield session
+
+
+@contextmanager
+def open_hosts(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FleetSession]:
+    """Opens an engine to these hosts."""
     with open_engine(fleet, hosts) as engine:
         yield FleetSession(fleet, hosts, engine, time.monotonic() + fleet.deadline)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from jada import MOST_FALLBACKS, ConfigError, Host, Model
 from jada.inventory import models, tags
@@ -20,7 +21,8 @@ class Role:
     """Hosts that all of `tags` or any of `names` (shell patterns) match; with neither, all that are left.
 
     `model` is a short name or an exact id of the catalogue, or "" where the role asks for none. So are those of
-    `fallback`, which the Claude CLI asks in that order where the model can't answer, and `subagent_model`.
+    `fallback`, which the Claude CLI asks in that order where the model can't answer, and `subagent_model`. `rollout`
+    has the fields in which its rollouts differ from those of the fleet.
     """
 
     name: str
@@ -29,9 +31,14 @@ class Role:
     names: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
     subagent_model: str = ""
+    rollout: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read(value: Value, catalogue: tuple[Model, ...], tell: Tell) -> tuple[Role, ...]:
+# Reads the `rollout` of a role.
+RolloutReader = Callable[[Value], Mapping[str, Any]]
+
+
+def read(value: Value, catalogue: tuple[Model, ...], rollout: RolloutReader, tell: Tell) -> tuple[Role, ...]:
     """The roles, in the order of the file; a model that can't be used is told, and may be left out."""
     roles: list[Role] = []
     for name, entry in value.entries().items():
@@ -40,7 +47,7 @@ def read(value: Value, catalogue: tuple[Model, ...], tell: Tell) -> tuple[Role, 
                 f"is never reached: {roles[-1].name}, above it, has neither tags nor names and takes every host",
                 f"move {roles[-1].name} to the end",
             )
-        roles.append(_role(name, entry, catalogue, tell))
+        roles.append(_role(name, entry, catalogue, rollout, tell))
     if not roles:
         raise value.error("names no role")
     return tuple(roles)
@@ -71,7 +78,7 @@ def unmatched(hosts: Sequence[Host], roles: Sequence[Role]) -> Iterator[str]:
             yield f"roles.{role.name}.tags: no host has {' and '.join(tags.in_words(role.tags))}"
 
 
-def _role(name: str, value: Value, catalogue: tuple[Model, ...], tell: Tell) -> Role:
+def _role(name: str, value: Value, catalogue: tuple[Model, ...], rollout: RolloutReader, tell: Tell) -> Role:
     if not _ROLE_NAME.fullmatch(name) or name == "all":
         raise value.error("is not a name for a role: letters, digits, _ and -, a letter first, and not `all`")
 
@@ -96,6 +103,7 @@ def _role(name: str, value: Value, catalogue: tuple[Model, ...], tell: Tell) -> 
         "subagent_model": or_default(tell, model, ""),
         "tags": tags.read,
         "names": Value.texts,
+        "rollout": rollout,
     }
     role = Role(name, **value.fields(readers))
     if role.model and role.model in role.fallback:

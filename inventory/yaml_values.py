@@ -166,7 +166,11 @@ Readers = Mapping[str, Callable[[Value], Any]]
 
 def read(file: Path) -> Value:
     """The top of a YAML file. Raises ConfigError where it can't be read, isn't YAML, is empty or isn't plain text."""
-    text = _text(file)
+    return of_text(_text(file), file)
+
+
+def of_text(text: str, file: Path) -> Value:
+    """The top of the YAML that was read of a file. Raises ConfigError where it isn't YAML, is empty or isn't plain."""
     node = _compose(text, file)
     if node is None:
         raise ConfigError(f"{file} is empty", "README.md and the shipped inventory/fleet.yml show what goes in")

@@ -1,19 +1,44 @@
-"""The fingerprint of all that decides what a service's own CLI answers, as far as a look sees it. Pure."""
+"""Hashes of what a look sees of a host: of all that decides the answer of its CLI, or the plan for it. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from jada.tasks.state import Settings, State
+from jada.tasks.transaction import Transaction
 
 
 def fingerprint(state: State, cli: str) -> str:
     """A hash that differs where asking the CLI anew could bring another answer: over the service, its process, its next
     start, its settings and agents, its release, and fleet.yml's `cli`. What a look does not see is not in it.
     """
+    return _digest(_inputs(state, cli))
+
+
+def parts(transaction: Transaction) -> dict[str, str]:
+    """A hash of each part of a host that a change was planned for, and of what it is to become: where one differs, the
+    change may be another one. When the service was started is not in them.
+    """
+    state, unit, desired = transaction.state, transaction.state.unit, transaction.release.desired
+    seen: dict[str, tuple[object, ...]] = {
+        "machine": (state.instance, state.capacity),
+        "user": (state.user, state.uid, state.gid, state.home, state.home_real),
+        "unit": (unit.name, unit.load, unit.user, unit.kind, unit.settings, sorted(unit.dropins), unit.lacks,
+                 state.next_start, state.reloaded),
+        "settings": (state.settings.path, state.settings.real, state.settings.file, state.settings.problem, state.way),
+        "layers": (*((layer.path, layer.real, layer.text, layer.problem) for layer in state.layers), state.agents),
+        "files": (state.dropin, state.limits),
+        "release": (state.release and state.release.id, state.damage, state.unfinished_transaction),
+        "desired": (replace(desired, release=""),),
+    }  # fmt: skip
+    return {name: _digest(values)[:32] for name, values in seen.items()}
+
+
+def _digest(values: Iterable[object]) -> str:
     digest = hashlib.sha256()
-    for value in _inputs(state, cli):
+    for value in values:
         # The length before it, so that no two lists of values are one text.
         text = repr(value).encode(errors="backslashreplace")
         digest.update(b"%d:%b" % (len(text), text))

@@ -68,7 +68,7 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
         seen = judge_each(check_hosts(session), _explainable)
         drift = evaluate_fleet(session, seen, whole=role is None and limit is None)
     words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
-    write_file(file, html(_page(drift, seen.ok, since, " ".join(filter(None, words)))), for_all=False)
+    write_file(file, html(_page(drift, seen.ok, since, " ".join(filter(None, words)))), mode=None)
     out.print(f"Wrote {escape(str(file))}. {summary(drift)}")
     return drift.exit
 

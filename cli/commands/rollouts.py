@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,12 @@ from jada.cli.options import fleet_option
 from jada.cli.records.model import ABORT, DECIDE, PAUSE, PROMOTE, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.rollout.options import UNASKED, RolloutOptions
-from jada.cli.session import load, open_session, operator
+from jada.cli.session import load, open_whole, operator
 from jada.cli.ui.console import emit_json, err, escape, nulled, out
 from jada.cli.ui.tables import Column, show_table
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
 
 COLUMNS = (
     Column("release"),
@@ -74,7 +77,7 @@ def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
     Examples:
       jada resume
     """
-    return _continue(fleet_file, replace(UNASKED, as_json=as_json, verbose=verbose), skip_bake=False)
+    return _continue(load(fleet_file), replace(UNASKED, as_json=as_json, verbose=verbose), skip_bake=False)
 
 
 @click.command()
@@ -98,7 +101,7 @@ def promote(fleet_file: str | None) -> Exit:
         notices.tell(fleet, f"jada: {fleet.name}: rollout {entry.release} is promoted", f"By {operator()}")
         if is_under_way:
             return Exit.OK
-    return _continue(fleet_file, UNASKED, skip_bake=True)
+    return _continue(fleet, UNASKED, skip_bake=True)
 
 
 @click.command()
@@ -131,21 +134,22 @@ def abort(fleet_file: str | None) -> Exit:
     """
     from jada.cli.rollout.resume import end_here
 
+    fleet = load(fleet_file)
     with open_records() as records:
-        entry = _open_one(records, load(fleet_file).name)
+        entry = _open_one(records, fleet.name)
         if _is_under_way(entry.fleet):
             _ask(records, entry, ABORT)
             out.print(f"Release {escape(entry.release)} was taken back; see: jada show {escape(entry.release)}")
             return Exit.OK
-        with open_session(fleet_file, None, None) as session:
+        with open_whole(fleet) as session:
             return end_here(session, entry, records, UNASKED, operator())
 
 
-def _continue(fleet_file: str | None, options: RolloutOptions, *, skip_bake: bool) -> Exit:
+def _continue(fleet: Fleet, options: RolloutOptions, *, skip_bake: bool) -> Exit:
     from jada.cli.rollout.resume import resume as go_on
 
-    with open_records() as records, open_session(fleet_file, None, None) as session:
-        return go_on(session, _open_one(records, session.fleet.name), records, options, skip_bake=skip_bake)
+    with open_records() as records, open_whole(fleet) as session:
+        return go_on(session, _open_one(records, fleet.name), records, options, skip_bake=skip_bake)
 
 
 def _open_one(records: Records, fleet: str) -> RolloutEntry:

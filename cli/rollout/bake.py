@@ -13,9 +13,8 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.verify import judge
-from jada.cli.rollout.waves import Verdict, of_hosts
+from jada.cli.rollout.waves import Groups, Verdict, of_hosts, waits
 from jada.cli.session import PATIENCE
-from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.state import State
@@ -33,7 +32,7 @@ def bake(
     results: dict[str, HostResult],
     look: Callable[[str, Sequence[str], float], HostResults[State]],
     service: Service,
-    policy: RolloutPolicy,
+    groups: Groups,
     seconds: int,
     deadline: float,
     is_over: Callable[[], bool],
@@ -51,7 +50,7 @@ def bake(
         now = time.monotonic()
         sleep_until(min(ends if now < ends < now + INTERVAL else now + INTERVAL, deadline), is_over)
         if signals.stopped() or is_over():
-            return of_hosts({name: results[name] for name in names}, policy)
+            return of_hosts({name: results[name] for name in names}, groups)
         if time.monotonic() >= deadline:
             return Verdict.ERROR if errors else Verdict.INCONCLUSIVE
         seen = judge_each(
@@ -60,14 +59,15 @@ def bake(
         )
         results.update(seen.ok)
         errors = Counter({name: errors[name] + 1 for name in seen.failed})
-        verdict = of_hosts({name: results[name] for name in names}, policy)
+        judged = {name: results[name] for name in names}
+        verdict = of_hosts(judged, groups)
         if verdict is Verdict.FAILED:
             return verdict
         if max(errors.values(), default=0) >= MOST_ERRORS:
             return Verdict.ERROR
         now = time.monotonic()
         is_known = verdict is Verdict.PASSED and not errors
-        if now >= ends and (is_known or (policy.on_inconclusive == "pause" and not errors)):
+        if now >= ends and (is_known or (not errors and not waits(judged, groups))):
             return verdict
 
 

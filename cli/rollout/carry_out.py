@@ -17,10 +17,20 @@ from jada.cli.rollout.events import Event, Kind, Observer
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
-from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
+from jada.cli.rollout.waves import (
+    HELD_UP,
+    Groups,
+    Verdict,
+    Waves,
+    at_once,
+    bake_seconds,
+    of_hosts,
+    on_failure,
+    together,
+    verdict,
+)
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import named, plural
-from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
@@ -40,7 +50,7 @@ DONE = End(RolloutStatus.DONE)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """One rollout under way: `todo` are the hosts to change, by their `plans` or by those that are made when their turn
-    comes, `waves` their order, `results` what came of each so far.
+    comes, `groups` their order, `results` what came of each so far.
 
     `progress` is where that is written down, and `observe` is told what happens.
     """
@@ -48,8 +58,7 @@ class Rollout:
     session: FleetSession
     request: Request
     planner: Planner
-    policy: RolloutPolicy
-    waves: Waves
+    groups: Groups
     plans: HostResults[Plan]
     todo: Collection[str]
     results: dict[str, HostResult]
@@ -57,6 +66,11 @@ class Rollout:
     history: bool
     progress: Progress
     observe: Observer
+
+    @property
+    def waves(self) -> Waves:
+        """The hosts that are changed together, in their order."""
+        return together(self.groups)
 
     def touched(self, number: int) -> list[str]:
         """The hosts of all waves up to that number."""
@@ -82,7 +96,7 @@ def carry_out(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
 
 def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     """Changes one wave and watches it; DONE if the next may come."""
-    names, results, policy = rollout.waves[number], rollout.results, rollout.policy
+    names, results, groups = rollout.waves[number], rollout.results, rollout.groups
     if not names:
         return DONE
     todo = [name for name in names if name in rollout.todo]
@@ -92,27 +106,27 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     try:
         apply_all(
             rollout.session, todo, rollout.plans, rollout.planner, rollout.history, rollout.verbose, results,
-            rollout.observe, policy.max_parallel,
+            rollout.observe, at_once(groups, number),
         )  # fmt: skip
     finally:
         rollout.progress.save(number, False)
     if rollout.progress.is_one:
         return DONE
     touched = rollout.touched(number)
-    judged = of_hosts({name: results[name] for name in touched}, policy)
+    judged = of_hosts({name: results[name] for name in touched}, groups)
     held_up = next((results[name] for name in names if results[name].outcome in HELD_UP), None)
     if held_up and judged is not Verdict.FAILED:
         return End(RolloutStatus.PAUSED, held_up.detail)
     if is_promoted and judged is Verdict.INCONCLUSIVE:
         judged = Verdict.PASSED
-    seconds = 0 if is_promoted else bake_seconds(rollout.waves, number, policy)
+    seconds = 0 if is_promoted else bake_seconds(groups, number)
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
         rollout.tell(Kind.BAKE, number, seconds=seconds)
         before = dict(results)
         watch = partial(check_hosts, rollout.session)
         judged = bake(
-            rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
+            rollout.request.id, touched, results, watch, rollout.session.engine.service, groups,
             seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
@@ -146,18 +160,21 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
     if judged is Verdict.PASSED:
         rollout.tell(Kind.WAVE_PASSED, number)
         return DONE
-    of_verdict = [name for name in touched if verdict(results[name]) is judged]
+    tried = [name for name in touched if results[name].outcome not in HELD_UP]
+    of_verdict = [name for name in tried if verdict(results[name]) is judged]
     if judged is not Verdict.FAILED:
         if number == len(rollout.waves) - 1:
             # There is nothing left to hold back: the outcomes of hosts say what is not known.
             return DONE
         unknown = "could not be looked at" if judged is Verdict.ERROR else "can't be judged"
         return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
-    why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
+    why = f"{plural(len(of_verdict), 'host')} of {len(tried)} failed ({named(of_verdict)})"
     rollout.tell(Kind.WAVE_FAILED, number, why)
-    if rollout.policy.on_failure == "pause" or signals.stopped():
+    consequence = on_failure({name: results[name] for name in touched}, rollout.groups)
+    if consequence == "pause" or signals.stopped():
         return End(RolloutStatus.PAUSED, why)
-    send_back(rollout, touched if rollout.policy.on_failure == "rollback" else rollout.waves[number], why)
+    wave = {*rollout.waves[number], *of_verdict}
+    send_back(rollout, touched if consequence == "rollback" else [name for name in touched if name in wave], why)
     return End(RolloutStatus.ROLLED_BACK, why)
 
 

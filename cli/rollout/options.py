@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jada import ConfigError, Exit
+from jada import ON_FAILURE, ConfigError, Exit
+from jada.cli.ui.complete import wishes
 from jada.cli.ui.duration import parse_span
 from jada.cli.ui.given import GIVEN
 
@@ -51,17 +52,45 @@ def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     return with_options
 
 
+def wish_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """Adds --to, --allow-unlisted, --restart and --force to a command."""
+    decorate = (
+        click.option(
+            "--to",
+            metavar="MODEL|ROLE=MODEL",
+            type=GIVEN,
+            multiple=True,
+            help="A name of `jada models`, or an exact id; with [1m] behind it, a context of a million tokens. For "
+            "some roles alone: ROLE=MODEL, once for each. Default: what each role asks for.",
+            shell_complete=wishes,
+        ),
+        click.option("--allow-unlisted", is_flag=True, help="Take an exact id that is not in the catalogue."),
+        click.option("--restart", is_flag=True, help="Make a release and restart even where nothing is to change."),
+        click.option("--force", is_flag=True, help="Change hosts that fail the checks before the change too."),
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(decorate), command)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The waves and the bake that were asked for on the command line; None for those of fleet.yml."""
+    """The keys of a rollout's policy that were asked for on the command line; None for those of fleet.yml."""
 
-    waves: str | None
-    bake: int | None
+    waves: str | None = None
+    bake: int | None = None
+    max_failures: str | None = None
+    on_failure: str | None = None
 
     def of(self, policy: RolloutPolicy) -> RolloutPolicy:
         """The policy with these in place of its own. Raises ConfigError."""
         from jada.inventory.fleet.rollout import parse_share, why_no_waves
 
+        if self.on_failure is not None:
+            policy = replace(policy, on_failure=self.on_failure)
+        if self.max_failures is not None:
+            share = parse_share(self.max_failures, 0)
+            if share is None:
+                raise ConfigError(f"--max-failures {self.max_failures} should be a number of hosts or a share, as 10%")
+            policy = replace(policy, max_failures=share)
         if self.bake is not None:
             policy = replace(policy, bake_time=self.bake, first_bake_time=None, final_bake_time=self.bake)
         if self.waves is None:
@@ -74,16 +103,30 @@ class Pace:
         return replace(policy, waves=waves)
 
 
+# The pace of fleet.yml.
+UNPACED = Pace()
+
+
 def pace_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """Adds --waves, --bake and --no-bake to a command, which come as `pace`."""
+    """Adds --waves, --bake, --no-bake, --max-failures and --on-failure to a command, which come as `pace`."""
 
     @click.option("--waves", metavar="WAVES", type=GIVEN, help="Instead of fleet.yml's, such as 1,10%,100%.")
     @click.option("--bake", metavar="TIME", type=parse_span, help="Watch each wave for so long, the last too.")
     @click.option("--no-bake", is_flag=True, help="Go on from wave to wave without watching.")
+    @click.option("--max-failures", metavar="HOSTS", type=GIVEN, help="So many may fail, as a number or a share.")
+    @click.option("--on-failure", type=click.Choice(ON_FAILURE), help="What follows where more do.")
     @functools.wraps(command)
-    def with_pace(*, waves: str | None, bake: int | None, no_bake: bool, **others: Any) -> Exit:
+    def with_pace(
+        *,
+        waves: str | None,
+        bake: int | None,
+        no_bake: bool,
+        max_failures: str | None,
+        on_failure: str | None,
+        **others: Any,
+    ) -> Exit:
         if no_bake and bake:
             raise click.UsageError("--bake and --no-bake are two ways: take one")
-        return command(pace=Pace(waves, 0 if no_bake else bake), **others)
+        return command(pace=Pace(waves, 0 if no_bake else bake, max_failures, on_failure), **others)
 
     return with_pace

@@ -8,9 +8,8 @@ from itertools import chain
 
 from jada import HostError, Model
 from jada.cli.results import HostResults, judge_each
-from jada.cli.rollout.waves import divide
+from jada.cli.rollout.waves import Division, all_at_once, together
 from jada.cli.session import FleetSession
-from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
 from jada.tasks import preflight, probe
 from jada.tasks.asked import Asked
 from jada.tasks.plan import Plan, with_answer
@@ -33,7 +32,7 @@ class PreflightOptions:
     force: bool = False
     only: bool = False
     try_request: bool = False
-    policy: RolloutPolicy = ALL_AT_ONCE
+    division: Division = all_at_once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,7 @@ def _canaries(session: FleetSession, plans: HostResults[Plan], options: Prefligh
     """The first host that is to be changed to each model, in the order of the waves; or is on it already."""
     first: dict[str, str] = {}
     changing = _changing(plans)
-    waves = divide([host for host in session.hosts if host.name in changing], options.policy)
+    waves = together(options.division([host for host in session.hosts if host.name in changing]))
     for name in (*chain.from_iterable(waves), *(plans.ok if options.only else ())):
         first.setdefault(options.models[name].id, name)
     return {name: plans.ok[name] for name in first.values()}

@@ -13,7 +13,7 @@ from jada.cli.records.model import OPEN, HostEntry, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.rollout.record import as_host_entries
-from jada.cli.rollout.waves import Waves
+from jada.cli.rollout.waves import Group, Groups, Waves, together
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks.plan import Request
 
@@ -23,12 +23,20 @@ GONE = "gone"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """All that is needed to go on with a rollout: `tiers` are the models that its hosts are to run, by name."""
+    """All that is needed to go on with a rollout: `tiers` are the models that its hosts are to run, by name.
+
+    With `force`, hosts that fail the checks before the change are changed too.
+    """
 
     request: Request
-    policy: RolloutPolicy
-    waves: Waves
+    groups: Groups
     tiers: Mapping[str, Tiers]
+    force: bool = False
+
+    @property
+    def waves(self) -> Waves:
+        """The hosts that are changed together, in their order."""
+        return together(self.groups)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -40,9 +48,12 @@ class Values:
             values: dict[str, Any] = json.loads(text)
             return cls(
                 request=Request(**values["request"]),
-                policy=RolloutPolicy.of(values["policy"]),
-                waves=tuple(tuple(wave) for wave in values["waves"]),
+                groups=tuple(
+                    Group(RolloutPolicy.of(group["policy"]), tuple(tuple(wave) for wave in group["waves"]))
+                    for group in values["groups"]
+                ),
                 tiers={name: Tiers.of(tiers) for name, tiers in values["tiers"].items()},
+                force=values["force"],
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise JadaError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,12 +17,14 @@ from jada.cli.rollout.carry_out import End, Rollout, abort, carry_out
 from jada.cli.rollout.observe import observed
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, exit_code, without_change
+from jada.cli.rollout.preflight import PreflightOptions, run_preflight
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.run import finished, opened, tell
 from jada.cli.rollout.verify import judge
-from jada.cli.rollout.waves import Waves, bakes, baking
+from jada.cli.rollout.waves import bakes, baking, only, own_deadline
 from jada.cli.session import FleetSession
 from jada.cli.ui.run_id import run_id
+from jada.inventory import models
 from jada.tasks import plan
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
@@ -42,13 +44,20 @@ def resume(
     session: FleetSession, entry: RolloutEntry, records: Records, options: RolloutOptions, *, skip_bake: bool = False
 ) -> Exit:
     """Goes on with a rollout where it was. Raises JadaError, LockedError while another jada carries it out."""
-    return _go_on(session, entry, records, options, lambda rollout: carry_out(rollout, entry.wave, skip_bake))
+
+    def go_on(rollout: Rollout) -> End:
+        return carry_out(rollout, entry.wave, skip_bake)
+
+    return _go_on(session, entry, records, options, go_on, checks_first=True)
 
 
 def end_here(session: FleetSession, entry: RolloutEntry, records: Records, options: RolloutOptions, by: str) -> Exit:
     """Sends all hosts back that a rollout has changed, and ends it. Raises JadaError, LockedError."""
 
-    return _go_on(session, entry, records, options, lambda rollout: abort(rollout, len(rollout.waves) - 1, by))
+    def end(rollout: Rollout) -> End:
+        return abort(rollout, len(rollout.waves) - 1, by)
+
+    return _go_on(session, entry, records, options, end, checks_first=False)
 
 
 def _go_on(
@@ -57,12 +66,15 @@ def _go_on(
     records: Records,
     options: RolloutOptions,
     act: Callable[[Rollout], End],
+    *,
+    checks_first: bool,
 ) -> Exit:
     values = Values.from_json(entry.values_json)
     # Hosts tell since when somebody changes them, and take what goes on for days for one that hangs.
     request = replace(values.request, at=datetime.now(UTC).isoformat(timespec="seconds"), run=run_id())
     service = session.engine.service
-    session = session.with_new_deadline(baking(values.waves, values.policy))
+    session = session.with_new_deadline(own_deadline(values.groups))
+    session = replace(session, deadline=session.deadline + baking(values.groups))
     names = {name for wave in values.waves for name in wave}
     session = replace(session, hosts=tuple(host for host in session.hosts if host.name in names))
     recorded = {host.host: host for host in records.hosts(entry.release)}
@@ -70,14 +82,18 @@ def _go_on(
     def planner(name: str, state: State) -> Plan:
         return plan.upgrade(request, session.role(name), values.tiers[name], state, service)
 
-    board = Board(request.id, values.waves, bakes(values.waves, values.policy), service.settle)
+    board = Board(request.id, values.waves, bakes(values.groups), service.settle)
     with (
         opened(session, request, "upgrade", board, records),
         observed(session.fleet, request, "resume", board, options.as_json) as observe,
     ):
+        began = time.time()
         seen = _settled(session, request.id)
+        looked = began, time.time()
         known = {name: known_end(state, recorded.get(name), request.id, service) for name, state in seen.items()}
         plans = judge_each(seen, lambda name, state: Plan() if known[name] else planner(name, state))
+        if checks_first:
+            plans = run_preflight(session, seen, plans, _preflight(session, values), False, looked).plans
         todo = {name for name, each in plans.ok.items() if each.transaction}
         results = {
             name: known[name] or (HostResult(HostOutcome.NOT_STARTED) if name in todo else without_change(each))
@@ -86,14 +102,14 @@ def _go_on(
         before = {name: host.model_before for name, host in recorded.items()}
         progress = Progress(records=records, request=request, plans=plans, results=results, is_one=False, before=before)
         progress.answered()
-        waves = _remaining(values.waves, results, recorded)
+        groups = only(values.groups, _remaining(todo, known, recorded))
         rollout = Rollout(
-            session=session, request=request, planner=planner, policy=values.policy, waves=waves, plans=plans,
+            session=session, request=request, planner=planner, groups=groups, plans=plans,
             todo=todo, results=results, verbose=options.verbose, history=False, progress=progress, observe=observe,
         )  # fmt: skip
         end = finished(rollout, act)
     code = exit_code(results, end.status)
-    tell("resume", session, request, options, code, plans, results, seen, waves, end)
+    tell("resume", session, request, options, code, plans, results, seen, rollout.waves, end)
     return code
 
 
@@ -126,13 +142,25 @@ def _settled(session: FleetSession, release: str) -> HostResults[State]:
     return seen
 
 
-def _remaining(waves: Waves, results: Mapping[str, HostResult], recorded: Mapping[str, HostEntry]) -> Waves:
-    """The waves without hosts that are gone, or that can't be reached and were not touched: they hold up nobody."""
+def _preflight(session: FleetSession, values: Values) -> PreflightOptions:
+    """The preflight of the hosts that were not begun."""
+    listed = models.catalogue(session.fleet.models)
+    wanted = {name: models.resolve(tiers.model, listed, allow_unlisted=True) for name, tiers in values.tiers.items()}
+    return PreflightOptions(
+        models=wanted,
+        force=values.force,
+        division=lambda hosts: only(values.groups, {host.name for host in hosts}),
+    )
 
-    def counts(name: str) -> bool:
-        if name not in results:
-            return False
-        was_touched = name in recorded and recorded[name].outcome.was_tried
-        return was_touched or results[name].outcome is not HostOutcome.UNREACHABLE
 
-    return tuple(tuple(name for name in wave if counts(name)) for wave in waves)
+def _remaining(
+    todo: Collection[str], known: Mapping[str, HostResult | None], recorded: Mapping[str, HostEntry]
+) -> set[str]:
+    """The hosts that are to be changed, or of whose part something is known. One that the rollout has not touched, and
+    that can't be reached or is refused now, holds up nobody: as at the beginning.
+    """
+    touched = {name for name, entry in recorded.items() if entry.outcome.was_tried}
+    over = {
+        name for name, end in known.items() if end and (end.outcome is not HostOutcome.UNREACHABLE or name in touched)
+    }
+    return {*todo, *over}

@@ -30,12 +30,25 @@ from jada.cli.rollout.prices import with_prices
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
-from jada.cli.rollout.waves import Waves, bakes, baking, divide, in_words, is_one
+from jada.cli.rollout.waves import (
+    Division,
+    Groups,
+    Waves,
+    all_at_once,
+    bakes,
+    baking,
+    in_words,
+    is_one,
+    own_deadline,
+    together,
+)
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
-from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
+
+# Keeps the plans of a dry run, and the waves in which they would be carried out.
+Save = Callable[[Request, Plans, Groups], None]
 
 
 def run_rollout(
@@ -50,12 +63,15 @@ def run_rollout(
     seen: Mapping[str, State | HostError] | None = None,
     about: Callable[[Plans], Iterable[str]] = lambda _: (),
     records: Records | None = None,
-    policy: RolloutPolicy = ALL_AT_ONCE,
+    division: Division = all_at_once,
     preflight: PreflightOptions | None = None,
+    command: str = "",
+    save: Save | None = None,
 ) -> Exit:
     """Looks at every host unless that was done just now (`seen`), shows the plan with what there is to say `about` it
-    as a whole, carries it out by the policy once it was agreed to, and records what happened, in `records` if they are
-    open already. An upgrade has a `preflight` before it.
+    as a whole, carries it out by the `division` once it was agreed to, and records what happened, in `records` if they
+    are open already. An upgrade has a `preflight` before it. It is told as of the `command`, where that is not its
+    kind; `save` gets what a dry run has come to.
     """
     goes_on = options.yes and not options.dry_run and not session.engine.service.asks_first
     began = time.time()
@@ -73,44 +89,46 @@ def run_rollout(
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
-    waves = divide([host for host in session.hosts if host.name in (*todo, *late)], policy)
+    groups = division([host for host in session.hosts if host.name in (*todo, *late)])
+    waves, seconds = together(groups), own_deadline(groups)
     if not options.as_json:
         show_plan(
             title,
             plans,
             notes,
-            in_words(session.fleet.name, waves, policy),
+            in_words(session.fleet.name, groups),
             checked.checks or {} if options.dry_run else {},
         )
-    if not options.dry_run and todo and agree(session.fleet, todo, options):
+    if not options.dry_run and todo and (agree(session.fleet, todo, options) or seconds):
         # However late the answer came.
-        session = session.with_new_deadline()
-    if seconds := baking(waves, policy):
-        session = replace(session, deadline=session.deadline + seconds)
+        session = session.with_new_deadline(seconds)
+    if watched := baking(groups):
+        session = replace(session, deadline=session.deadline + watched)
+    if save:
+        save(request, plans, groups)
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}
     end = End(RolloutStatus.DONE)
     if options.dry_run:
         reports |= {name: HostResult(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
-        board = Board(request.id, waves, bakes(waves, policy), session.engine.service.settle)
+        board = Board(request.id, waves, bakes(groups), session.engine.service.settle)
         with (
             opened(session, request, kind, board, records) as record,
-            observed(session.fleet, request, kind, board, options.as_json) as observe,
+            observed(session.fleet, request, command or kind, board, options.as_json) as observe,
         ):
             reports |= dict.fromkeys((*todo, *late), HostResult(HostOutcome.NOT_STARTED))
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
-            progress = Progress(
-                records=record, request=request, plans=plans, results=reports, is_one=is_one(waves, policy)
-            )
+            progress = Progress(records=record, request=request, plans=plans, results=reports, is_one=is_one(groups))
             with best_effort(kind == "rollback"):
                 record.add(as_entry(request, kind, todo), as_host_entries(request, plans, reports))
                 if kind != "heal":
                     status = RolloutStatus.ROLLED_BACK if kind == "rollback" else RolloutStatus.SUPERSEDED
                     record.end_rollouts(request.fleet, status, f"by release {request.id}")
                 if not progress.is_one:
-                    progress.begin(Values(request=request, policy=policy, waves=waves, tiers=_tiers(todo)))
+                    forced = preflight is not None and preflight.force
+                    progress.begin(Values(request=request, groups=groups, tiers=_tiers(todo), force=forced))
             rollout = Rollout(
-                session=session, request=request, planner=planner, policy=policy, waves=waves, plans=plans,
+                session=session, request=request, planner=planner, groups=groups, plans=plans,
                 todo={*todo, *late}, results=reports, verbose=options.verbose, history=history, progress=progress,
                 observe=observe,
             )  # fmt: skip
@@ -118,7 +136,7 @@ def run_rollout(
     reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports, end.status)
     code = Exit.FAILED if checked.has_failed else code
-    tell(kind, session, request, options, code, plans, reports, seen, waves, end, notes, checked)
+    tell(command or kind, session, request, options, code, plans, reports, seen, waves, end, notes, checked)
     return code
 
 

@@ -21,6 +21,14 @@ def model_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list
     return [name for name in names if name.startswith(incomplete)]
 
 
+def wishes(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """MODEL and, behind each role, ROLE=MODEL."""
+    role, is_pair, begun = incomplete.partition("=")
+    if is_pair:
+        return [f"{role}={model}" for model in model_names(ctx, option, begun)]
+    return [*model_names(ctx, option, incomplete), *(f"{name}=" for name in role_names(ctx, option, incomplete))]
+
+
 def role_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The roles of fleet.yml."""
     fleet = _fleet(ctx)

@@ -274,27 +274,30 @@ def _tellable(data: Any) -> Any:
     return [_tellable(value) for value in data] if isinstance(data, list | tuple) else data
 
 
-def write_file(path: Path, text: str, for_all: bool = True) -> None:
+def write_file(path: Path, text: str, mode: int | None = 0o644) -> None:
     """Writes a file in one step: whoever reads it finds the old or the new. Raises JadaError.
 
-    It is for all to read, or for those that the umask leaves.
+    Without a mode, it is for those that the umask leaves.
     """
     try:
         if path.exists() and not path.is_file():
             # A pipe, or /dev/stdout as one: nothing can be put in its place.
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
-            _replace(path.resolve(), text, for_all)
+            _replace(path.resolve(), text, mode)
     except OSError as error:
         raise JadaError(f"{path} can't be written: {error.strerror}") from None
 
 
-def _replace(path: Path, text: str, for_all: bool) -> None:
+def _replace(path: Path, text: str, mode: int | None) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
-        if for_all:
-            part.chmod(0o644)
+        # For nobody else before it has its mode.
+        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666 if mode is None else 0o600)
+        with os.fdopen(made, "w", encoding="utf-8", errors="backslashreplace") as opened:
+            opened.write(text)
+        if mode is not None:
+            part.chmod(mode)
         part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)

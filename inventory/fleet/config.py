@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jada import ConfigError, Service, Telemetry, Tiers
 from jada.inventory import models, roles
@@ -56,10 +57,14 @@ class Fleet:
     @property
     def longest_rollout(self) -> int:
         """The seconds after which nothing of a rollout can be under way any more."""
-        policy = self.rollout
-        first = policy.bake_time if policy.first_bake_time is None else policy.first_bake_time
-        bakes = first + policy.bake_time * len(policy.waves) + policy.final_bake_time
-        return self.deadline + bakes
+        policies = [self.policy_of(role) for role in ("", *(role.name for role in self.roles if role.rollout))]
+        return max(policy.deadline or 0 for policy in policies) + sum(policy.bakes for policy in policies)
+
+    def policy_of(self, role: str) -> RolloutPolicy:
+        """The policy of the rollouts of a role: the fleet's, but for the keys that the role has itself."""
+        entry = next((entry for entry in self.roles if entry.name == role), Role(role))
+        policy = replace(self.rollout, **entry.rollout)
+        return policy if policy.deadline else replace(policy, deadline=self.deadline)
 
     def tiers_of(self, role: str) -> Tiers:
         """The exact ids of the models that are asked for by a role."""
@@ -100,7 +105,12 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "fleet": lambda name: _short(name, 80),
         "aws": profile.read,
         "sources": registry.read,
-        "roles": partial(roles.read, catalogue=models.catalogue(overrides), tell=tell),
+        "roles": partial(
+            roles.read,
+            catalogue=models.catalogue(overrides),
+            rollout=or_default(tell, rollout.read_keys, dict[str, Any]()),
+            tell=tell,
+        ),
         "models": lambda _: overrides,
         "limits": or_default(tell, limits.read, Limits()),
         **service.READERS,

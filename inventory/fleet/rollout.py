@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from jada import ON_FAILURE
 from jada.inventory import tags
 from jada.inventory.yaml_readers import span
 from jada.inventory.yaml_values import Value, shown
 
-ON_FAILURE = ("rollback", "rollback_wave", "pause")
 ON_INCONCLUSIVE = ("wait", "pause")
 SPREAD_BY = ("zone", "nothing")
 _PERCENT = re.compile(r"(100|[1-9]?[0-9])%")
@@ -48,7 +48,8 @@ class RolloutPolicy:
 
     Times are in seconds: `bake_time` after each wave but the last, `first_bake_time` after the canary where that is
     another (None: it is not), and `final_bake_time` after the last. `max_failures` counts hosts that were touched, and
-    `max_parallel` those that are changed at the same time, None for as many as the engine can.
+    `max_parallel` those that are changed at the same time, None for as many as the engine can. `deadline` is the time
+    that it has beside its bakes, None for that of every command.
     """
 
     waves: tuple[Share, ...] = (Share(1), Share(10, is_percent=True), Share(50, is_percent=True), ALL)
@@ -61,6 +62,36 @@ class RolloutPolicy:
     max_failures: Share = Share(0)
     on_failure: str = "rollback"
     on_inconclusive: str = "wait"
+    deadline: int | None = None
+
+    def bake_after(self, number: int, count: int) -> int:
+        """The seconds that hosts are watched after the wave of that number, from 0, of so many."""
+        if number == count - 1:
+            return self.final_bake_time
+        if number == 0 and self.first_bake_time is not None:
+            return self.first_bake_time
+        return self.bake_time
+
+    @property
+    def bakes(self) -> int:
+        """The seconds of all its bakes, where no wave is too small to be one."""
+        return sum(self.bake_after(number, len(self.waves)) for number in range(len(self.waves)))
+
+    def as_keys(self) -> dict[str, Any]:
+        """The keys of fleet.yml that say this policy, for read()."""
+        spans = ("bake_time", "first_bake_time", "final_bake_time", "deadline")
+        times = {name: _span(value) for name in spans if (value := getattr(self, name)) is not None}
+        tagged = {name: list(allowed) for name, allowed in self.canary.items()}
+        return {
+            "waves": [str(share) for share in self.waves],
+            "canary": tagged,
+            "spread_by": self.spread_by,
+            **({"max_parallel": self.max_parallel} if self.max_parallel else {}),
+            **times,
+            "max_failures": str(self.max_failures),
+            "on_failure": self.on_failure,
+            "on_inconclusive": self.on_inconclusive,
+        }
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> RolloutPolicy:
@@ -75,6 +106,11 @@ ALL_AT_ONCE = RolloutPolicy(waves=(ALL,))
 
 
 def read(value: Value) -> RolloutPolicy:
+    return RolloutPolicy(**read_keys(value))
+
+
+def read_keys(value: Value) -> dict[str, Any]:
+    """The keys of a policy that are written there, as the fields of a RolloutPolicy."""
     readers = {
         "waves": _waves,
         "canary": tags.read,
@@ -86,8 +122,9 @@ def read(value: Value) -> RolloutPolicy:
         "max_failures": lambda share: _share(share, 0),
         "on_failure": lambda act: act.choice(ON_FAILURE),
         "on_inconclusive": lambda act: act.choice(ON_INCONCLUSIVE),
+        "deadline": lambda time: span(time, least=1),
     }
-    return RolloutPolicy(**value.fields(readers))
+    return value.fields(readers)
 
 
 def _waves(value: Value) -> tuple[Share, ...]:
@@ -104,6 +141,13 @@ def why_no_waves(waves: tuple[Share, ...]) -> str:
     if any(a.is_percent == b.is_percent and a.amount >= b.amount for a, b in pairwise(waves)):
         return "should grow from wave to wave: each counts the hosts of those before it too"
     return ""
+
+
+def _span(seconds: int) -> str:
+    """A time as span() reads it."""
+    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    unit, size = next((unit, size) for unit, size in units if seconds % size == 0)
+    return f"{seconds // size}{unit}" if seconds else "0"
 
 
 def parse_share(text: str, least: int) -> Share | None:

@@ -20,6 +20,7 @@ from jada.cli.compare.show import ASCII_SIGNS, WIDTH, chart
 from jada.cli.records.model import RolloutEntry
 from jada.cli.records.sqlite import open_records
 from jada.cli.rollout.progress import Values
+from jada.cli.rollout.waves import Group
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks.plan import Request
 from jada.tasks.release import Desired
@@ -246,7 +247,7 @@ def begun(jada: Jada, hosts: tuple[str, ...]) -> None:
     """Writes down a rollout of the newer release to these hosts, one a wave."""
     request = Request(NEW, "f", "ann@ops", "2026-11-25T12:00:00+00:00", 0, False, "", False)
     waves = tuple((host,) for host in hosts)
-    values = Values(request=request, policy=RolloutPolicy(), waves=waves, tiers=dict.fromkeys(hosts, Tiers(OPUS)))
+    values = Values(request=request, groups=(Group(RolloutPolicy(), waves),), tiers=dict.fromkeys(hosts, Tiers(OPUS)))
     entry = RolloutEntry(
         release=NEW, fleet="f", status="paused", why="", wave=0, baking=0, values_json=values.to_json(), asked="",
         asked_by="", updated="2026-11-25T12:00:00+00:00",

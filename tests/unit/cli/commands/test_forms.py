@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from jada import Exit, Host, HostError
-from jada.cli.commands import drift, explain, heal, history, hosts, lab, models, rollback, status, upgrade
+from jada.cli.commands import drift, explain, heal, history, hosts, lab, models, plan, rollback, status, upgrade
 from jada.cli.main import COMMANDS
 from jada.cli.main import jada as program
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
@@ -69,7 +69,7 @@ def run(states: dict[str, State | HostError], tmp_path: Path, monkeypatch: pytes
     def open_session(*_: object, **__: object) -> Iterator[FleetSession]:
         yield FleetSession(FLEET, HOSTS, FakeEngine(states), time.monotonic() + 1000)
 
-    for module in (drift, explain, heal, rollback, status, upgrade):
+    for module in (drift, explain, heal, plan, rollback, status, upgrade):
         monkeypatch.setattr(module, "open_session", open_session)
     for module in (drift, history, hosts):
         monkeypatch.setattr(module, "load", lambda *_: FLEET)
@@ -102,6 +102,7 @@ EVERY: Mapping[str, tuple[click.Command, tuple[str, ...]]] = {
     "history": (history.history, ()),
     "hosts": (hosts.hosts, ()),
     "models": (models.models, ()),
+    "plan": (plan.plan, ("--to", "opus-5")),
     "rollback": (rollback.rollback, ("--dry-run", "--force")),
     "show": (history.show, (RELEASE,)),
     "status": (status.status, ()),
@@ -110,7 +111,7 @@ EVERY: Mapping[str, tuple[click.Command, tuple[str, ...]]] = {
 
 
 # Those that other tests have.
-ELSEWHERE = ("lab-status", "lock", "unlock", "rollouts", "resume", "compare")
+ELSEWHERE = ("lab-status", "lock", "unlock", "rollouts", "resume", "compare", "apply")
 
 
 @pytest.mark.parametrize("name", EVERY)

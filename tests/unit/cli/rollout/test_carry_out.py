@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from jada.cli.results import HostResults
 from jada.cli.rollout import bake
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
+from jada.cli.rollout.waves import divide
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.rollout import ALL, RolloutPolicy, Share
@@ -88,7 +90,10 @@ def rolled(
     """rolled(policy, h2=CRASHED, h3=later, …): an upgrade of ten hosts, of which some come to another end."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
-    def roll(policy: RolloutPolicy, count: int = 10, deadline: float = 10_000, **ends: object) -> Done:
+    def roll(
+        policy: RolloutPolicy | Mapping[str, RolloutPolicy], count: int = 10, deadline: float = 10_000, **ends: object
+    ) -> Done:
+        """With a policy for each of two roles, the first five hosts are of the first."""
         names = [f"h{number}" for number in range(1, count + 1)]
         states: dict[str, State] = {name: host() for name in names}
         outcomes = {name: [end] for name, end in ends.items() if isinstance(end, Outcome | BaseException)}
@@ -99,7 +104,11 @@ def rolled(
                 connection = BakingConnection(name, states, [DONE, back] if isinstance(back, Outcome) else [])
                 connection.later, connection.behind = end, str(ends.get(f"{name}_behind", ""))
                 engine.connections[name] = connection
-        hosts = tuple(Host(name, "192.0.2.1", "static", role="r") for name in names)
+        policies = policy if isinstance(policy, Mapping) else {"r": policy}
+        first, *_, last = (*policies, *policies)
+        hosts = tuple(
+            Host(name, "192.0.2.1", "static", role=first if number < 5 else last) for number, name in enumerate(names)
+        )
         session = FleetSession(replace(FLEET, deadline=10_000), hosts, engine, clock.now + deadline)
 
         def planner(_: str, state: State) -> Plan:
@@ -107,7 +116,7 @@ def rolled(
 
         code = run_rollout(
             session, REQUEST, planner, kind="upgrade", title="t", options=OPTIONS,
-            seen=HostResults(states), policy=policy,
+            seen=HostResults(states), division=partial(divide, policies=policies),
         )  # fmt: skip
         printed = capsys.readouterr()
         with open_records() as records:
@@ -376,3 +385,167 @@ def test_a_host_that_can_not_be_looked_at_keeps_nobody_from_going_back(rolled: C
         HostOutcome.ROLLED_BACK,
     ]
     assert "not sent back (the connection was lost): 1 host of 3 failed (h2)" in done.output
+
+
+@dataclass(frozen=True)
+class Case:
+    """A rollout to ten hosts: what becomes of some, and which are touched and stay on the release, by their numbers."""
+
+    policy: RolloutPolicy | Mapping[str, RolloutPolicy]
+    ends: Mapping[str, object]
+    exit: Exit
+    touched: range | set[int]
+    stays: range | set[int]
+    why: str = ""
+
+
+ALL_TEN, NONE = range(1, 11), range(0)
+REFUSED = Outcome(Result.REFUSED, "its settings.json has changed", ())
+LOCKED = Outcome(Result.LOCKED, "ann since noon: incident", ())
+ONE_MAY = replace(POLICY, max_failures=Share(1))
+FIFTH_MAY = replace(NO_BAKE, max_failures=Share(20, is_percent=True))
+HALF_MAY = replace(NO_BAKE, max_failures=Share(50, is_percent=True))
+ALL_MAY = replace(NO_BAKE, max_failures=ALL)
+PATIENT = replace(POLICY, on_inconclusive="wait", deadline=300)
+HASTY = replace(POLICY, on_inconclusive="pause")
+WAVE_ONLY = replace(POLICY, on_failure="rollback_wave")
+ASKING = replace(POLICY, on_failure="pause")
+LAST_BAKES = replace(NO_BAKE, final_bake_time=30)
+AT_ONCE = RolloutPolicy(waves=(ALL,))
+SILENT, DEAF = silent(until=10_000), unreachable(2, 10_000)
+# Of two roles with five hosts each: the first goes 1, 3, 5, and the second likewise beside it, or as it has it itself.
+TWO = {"a": POLICY, "b": replace(POLICY, bake_time=300)}
+
+CASES = {
+    "all well": Case(POLICY, {}, Exit.OK, ALL_TEN, ALL_TEN),
+    "all well, not watched": Case(NO_BAKE, {}, Exit.OK, ALL_TEN, ALL_TEN),
+    "all well, at once": Case(AT_ONCE, {}, Exit.OK, ALL_TEN, ALL_TEN),
+    "all well, the last wave watched too": Case(LAST_BAKES, {}, Exit.OK, ALL_TEN, ALL_TEN),
+    "more waves than hosts": Case(
+        replace(POLICY, waves=(Share(1), Share(2), Share(30), ALL)), {}, Exit.OK, ALL_TEN, ALL_TEN
+    ),
+    "the canary crashes": Case(POLICY, {"h1": CRASHED}, Exit.ROLLED_BACK, {1}, NONE, "1 host of 1 failed (h1)"),
+    "the canary crashes, not watched": Case(NO_BAKE, {"h1": CRASHED}, Exit.ROLLED_BACK, {1}, NONE, "(h1)"),
+    "the canary can not be put back": Case(POLICY, {"h1": BROKEN}, Exit.FAILED, {1}, NONE, "1 host of 1 failed"),
+    "the canary is lost": Case(POLICY, {"h1": GONE}, Exit.FAILED, {1}, NONE, "1 host of 1 failed (h1)"),
+    "the canary refuses": Case(POLICY, {"h1": REFUSED}, Exit.FAILED, {1}, NONE, "1 host of 1 failed (h1)"),
+    "the canary crashes when watched": Case(POLICY, {"h1": crashing(3)}, Exit.ROLLED_BACK, {1}, NONE, "(h1)"),
+    "the canary restarts when watched": Case(POLICY, {"h1": restarting(2)}, Exit.ROLLED_BACK, {1}, NONE, "(h1)"),
+    "the canary goes back and can not": Case(
+        POLICY, {"h1": crashing(2), "h1_back": BROKEN}, Exit.FAILED, {1}, NONE, "not sent back"
+    ),
+    "the canary fails and a person decides": Case(
+        ASKING, {"h1": crashing(2)}, Exit.PAUSED, {1}, {1}, "1 host of 1 failed (h1)"
+    ),
+    "the canary is locked": Case(POLICY, {"h1": LOCKED}, Exit.PAUSED, {1}, NONE, "by ann since noon: incident"),
+    "the canary speaks late": Case(PATIENT, {"h1": silent(until=20)}, Exit.OK, ALL_TEN, ALL_TEN),
+    "the canary never speaks": Case(PATIENT, {"h1": SILENT}, Exit.PAUSED, {1}, {1}, "h1 can't be judged"),
+    "the canary does not speak in time": Case(HASTY, {"h1": SILENT}, Exit.PAUSED, {1}, {1}, "h1 can't be judged"),
+    "the canary is away for a while": Case(POLICY, {"h1": unreachable(2, 4)}, Exit.OK, ALL_TEN, ALL_TEN),
+    "the canary stays away": Case(POLICY, {"h1": DEAF}, Exit.PAUSED, {1}, {1}, "h1 could not be looked at"),
+    "the second wave crashes": Case(
+        POLICY, {"h3": CRASHED}, Exit.ROLLED_BACK, range(1, 6), NONE, "1 host of 5 failed (h3)"
+    ),
+    "the second wave crashes, it alone goes back": Case(
+        WAVE_ONLY, {"h3": CRASHED}, Exit.ROLLED_BACK, range(1, 6), {1}, "1 host of 5 failed (h3)"
+    ),
+    "the second wave crashes, a person decides": Case(
+        ASKING, {"h3": CRASHED}, Exit.PAUSED, range(1, 6), {1, 2, 4, 5}, "1 host of 5 failed (h3)"
+    ),
+    "the canary crashes late": Case(
+        POLICY, {"h1": crashing(9)}, Exit.ROLLED_BACK, range(1, 6), NONE, "1 host of 5 failed (h1)"
+    ),
+    "the canary crashes late, and goes back with the wave": Case(
+        WAVE_ONLY, {"h1": crashing(9)}, Exit.ROLLED_BACK, range(1, 6), NONE, "1 host of 5 failed (h1)"
+    ),
+    "one of the second wave is locked": Case(
+        POLICY, {"h3": LOCKED}, Exit.PAUSED, range(1, 6), {1, 2, 4, 5}, "by ann since noon"
+    ),
+    "one is locked and another crashes": Case(
+        POLICY, {"h3": LOCKED, "h4": CRASHED}, Exit.ROLLED_BACK, range(1, 6), NONE, "1 host of 4 failed (h4)"
+    ),
+    "one may fail and one does": Case(ONE_MAY, {"h3": CRASHED}, Exit.ROLLED_BACK, ALL_TEN, {*ALL_TEN} - {3}),
+    "one may fail and two do, in two waves": Case(
+        ONE_MAY, {"h1": CRASHED, "h3": CRASHED}, Exit.ROLLED_BACK, range(1, 6), NONE, "2 hosts of 5 failed (h1, h3)"
+    ),
+    "a fifth may fail and does": Case(FIFTH_MAY, {"h3": GONE}, Exit.FAILED, ALL_TEN, {*ALL_TEN} - {3}),
+    "a fifth may fail, of those that were touched": Case(
+        FIFTH_MAY, {"h1": CRASHED}, Exit.ROLLED_BACK, {1}, NONE, "1 host of 1 failed (h1)"
+    ),
+    "ansible#32255: those that are lost count for max_fail_percentage": Case(
+        FIFTH_MAY, {"h2": GONE, "h3": GONE}, Exit.FAILED, range(1, 6), NONE, "2 hosts of 5 failed (h2, h3)"
+    ),
+    "ansible#32255: those that are lost and those that crash add up": Case(
+        FIFTH_MAY, {"h2": GONE, "h3": CRASHED}, Exit.FAILED, range(1, 6), NONE, "2 hosts of 5 failed (h2, h3)"
+    ),
+    "ansible#82834: one that is lost ends it where none may fail": Case(
+        NO_BAKE, {"h4": GONE}, Exit.FAILED, range(1, 6), NONE, "1 host of 5 failed (h4)"
+    ),
+    "ansible#82834: a whole wave that is lost ends it": Case(
+        NO_BAKE, {f"h{number}": GONE for number in range(2, 6)}, Exit.FAILED, range(1, 6), NONE, "4 hosts of 5 failed"
+    ),
+    "half may fail and does": Case(
+        HALF_MAY, {f"h{number}": CRASHED for number in range(6, 11)}, Exit.ROLLED_BACK, ALL_TEN, range(1, 6)
+    ),
+    "all may fail and do": Case(
+        ALL_MAY, {f"h{number}": CRASHED for number in ALL_TEN}, Exit.ROLLED_BACK, ALL_TEN, NONE
+    ),
+    "the last wave crashes": Case(
+        POLICY, {"h9": CRASHED}, Exit.ROLLED_BACK, ALL_TEN, NONE, "1 host of 10 failed (h9)"
+    ),
+    "the last wave crashes when watched": Case(
+        LAST_BAKES, {"h9": crashing(2)}, Exit.ROLLED_BACK, ALL_TEN, NONE, "1 host of 10 failed (h9)"
+    ),
+    "the last wave never speaks": Case(POLICY, {"h9": SILENT}, Exit.FAILED, ALL_TEN, ALL_TEN),
+    "all at once and one crashes": Case(AT_ONCE, {"h3": CRASHED}, Exit.ROLLED_BACK, ALL_TEN, {*ALL_TEN} - {3}),
+    "two roles, all well": Case(TWO, {}, Exit.OK, ALL_TEN, ALL_TEN),
+    "two roles, each with a canary, one crashes": Case(
+        TWO, {"h6": CRASHED}, Exit.ROLLED_BACK, {1, 6}, NONE, "1 host of 2 failed (h6)"
+    ),
+    "two roles, one at once beside the other's canary": Case(
+        {"a": AT_ONCE, "b": POLICY}, {"h6": CRASHED}, Exit.ROLLED_BACK, range(1, 7), NONE, "1 host of 6 failed (h6)"
+    ),
+    "two roles, the failures of one count among its own": Case(
+        {"a": POLICY, "b": ONE_MAY}, {"h6": CRASHED}, Exit.ROLLED_BACK, ALL_TEN, {*ALL_TEN} - {6}
+    ),
+    "two roles, the other's failures are one too many": Case(
+        {"a": POLICY, "b": ONE_MAY}, {"h1": CRASHED, "h6": CRASHED}, Exit.ROLLED_BACK, {1, 6}, NONE, "2 hosts of 2"
+    ),
+    "two roles, the consequence is that of the one that fails": Case(
+        {"a": POLICY, "b": ASKING}, {"h7": CRASHED}, Exit.PAUSED, {1, 2, 3, 6, 7, 8}, {1, 2, 3, 6, 8}, "(h7)"
+    ),
+    "two roles that fail, the fewest stay changed": Case(
+        {"a": POLICY, "b": ASKING}, {"h1": CRASHED, "h6": CRASHED}, Exit.ROLLED_BACK, {1, 6}, NONE, "(h1, h6)"
+    ),
+    "two roles, one of them asks when nobody knows": Case(
+        {"a": PATIENT, "b": HASTY}, {"h6": SILENT}, Exit.PAUSED, {1, 6}, {1, 6}, "h6 can't be judged"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_each_case_touches_and_sends_back_whom_it_should(rolled: Callable[..., Done], case: Case) -> None:
+    done = rolled(case.policy, **case.ends)
+    assert done.exit is case.exit
+    assert {*done.applied} == {f"h{number}" for number in case.touched}
+    assert {name for name, outcome in done.outcomes.items() if outcome.stands} == {f"h{n}" for n in case.stays}
+    assert case.why in done.output
+    assert ("The rollout is " in done.output) is bool(case.why)
+    # Nobody is changed twice, but for the one way back.
+    assert all(done.applied.count(name) <= 2 for name in done.applied)
+
+
+def test_the_cases_are_as_many_as_were_asked_for() -> None:
+    assert len(CASES) >= 30
+
+
+def test_a_wave_is_watched_as_long_as_the_longest_of_its_roles_asks_for(rolled: Callable[..., Done]) -> None:
+    done = rolled(TWO)
+    assert "10 hosts of f in 3 waves of 2, 4, 4 (h1, h6 first), at least 10m for their bakes" in done.output
+    assert 600 <= done.watched < 601
+
+
+def test_a_rollout_has_the_deadline_of_its_own_policy(rolled: Callable[..., Done]) -> None:
+    done = rolled(PATIENT, h1=SILENT)
+    assert done.exit is Exit.PAUSED
+    assert 300 <= done.watched <= 300 + 2 * 60 + 1

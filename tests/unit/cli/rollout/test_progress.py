@@ -11,11 +11,12 @@ from jada.cli.records.model import HostEntry, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import open_records
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import GONE, Progress, Values
+from jada.cli.rollout.waves import Group
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks.plan import Plan, Request
 
 REQUEST = Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00")
-VALUES = Values(request=REQUEST, policy=RolloutPolicy(), waves=(("a",), ("b",)), tiers={})
+VALUES = Values(request=REQUEST, groups=(Group(RolloutPolicy(), (("a",), ("b",))),), tiers={})
 
 
 def test_only_what_has_changed_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

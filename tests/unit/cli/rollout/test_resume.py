@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jada import Exit, HostError, Service, Tiers
+from jada.cli import signals
 from jada.cli.commands import rollouts
 from jada.cli.drift import notices
 from jada.cli.records.model import Entry, HostEntry, HostOutcome, RolloutStatus
@@ -18,6 +20,9 @@ from jada.cli.rollout.carry_out import DONE
 from jada.cli.rollout.exclusive import exclusive_rollout
 from jada.cli.rollout.progress import Values
 from jada.cli.rollout.resume import known_end
+from jada.cli.rollout.waves import Group
+from jada.inventory.fleet import config
+from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.rollout import ALL, RolloutPolicy, Share
 from jada.tasks.plan import Request
 from jada.tasks.state import HistoryEntry, ModelReport, State
@@ -51,6 +56,19 @@ def silence(jada: Jada, name: str) -> None:
     state = jada.states[name]
     assert isinstance(state, State)
     jada.states[name] = replace(state, report=ModelReport())
+
+
+def know(jada: Jada, name: str) -> None:
+    state = jada.states[name]
+    assert isinstance(state, State)
+    jada.states[name] = replace(state, report=ModelReport(by="url", model=OPUS))
+
+
+def ill(jada: Jada, name: str) -> State:
+    """The host with a service that has failed."""
+    state = jada.states[name]
+    assert isinstance(state, State)
+    return replace(state, unit=replace(state.unit, active="failed", sub="failed"), process=None)
 
 
 def status(jada: Jada) -> tuple[str, int, str]:
@@ -102,9 +120,7 @@ def test_a_paused_rollout_says_what_a_person_may_do(rolled: Jada, paused: Jada) 
 
 
 def test_resume_goes_on_and_changes_no_host_twice(paused: Jada) -> None:
-    state = paused.states["db-1"]
-    assert isinstance(state, State)
-    paused.states["db-1"] = replace(state, report=ModelReport(by="url", model=OPUS))
+    know(paused, "db-1")
     done = paused("resume", "--json")
     form = done.json()
     begin, first, *_ = lines(done.out)
@@ -116,6 +132,50 @@ def test_resume_goes_on_and_changes_no_host_twice(paused: Jada) -> None:
     assert sorted(paused.changed) == ORDER
     assert set(models(paused).values()) == {OPUS}
     assert status(paused) == ("done", 3, "")
+
+
+def test_hosts_that_were_not_begun_have_their_preflight_and_one_that_is_refused_holds_up_no_other(
+    paused: Jada,
+) -> None:
+    know(paused, "db-1")
+    paused.states["web-1"] = ill(paused, "web-1")
+    done = paused("resume", "--json")
+    assert done.exit == Exit.FAILED
+    form = done.json()
+    found = {row["host"]: row["outcome"] for row in form["hosts"]}
+    assert found == {"db-1": "verified", "web-1": "rejected", "web-2": "verified"}
+    assert form["status"] == "done"
+    assert sorted(paused.changed) == ["db-1", "web-2"]
+    # Of those to come, the first for each model was asked what it would meet.
+    assert [name for name, host in paused.engines[-1].connections.items() if host.questions] == ["web-2"]
+
+
+def test_what_was_forced_before_stays_forced(rolled: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(signals, "stopped", lambda: rolled.changed == ["db-1"])
+        assert upgrade(rolled, "--force") == Exit.STOPPED
+    rolled.states["web-1"] = ill(rolled, "web-1")
+    rolled("resume")
+    assert "web-1" in rolled.changed
+
+
+def test_the_way_back_has_no_preflight(paused: Jada) -> None:
+    assert paused("abort").exit == Exit.ROLLED_BACK
+    assert not any(host.questions for host in paused.engines[-1].connections.values())
+
+
+@pytest.mark.parametrize("verb", ["resume", "promote", "abort"])
+def test_fleet_yml_is_read_once(paused: Jada, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    parsed: list[Path] = []
+    parse = config.parse
+
+    def counted(file: Path, *argv: Any) -> Fleet:
+        parsed.append(file)
+        return parse(file, *argv)
+
+    monkeypatch.setattr(config, "parse", counted)
+    paused(verb)
+    assert parsed == [paused.fleet_file]
 
 
 def test_promote_takes_what_nobody_knows_for_good(paused: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,8 +318,9 @@ def test_the_part_of_a_host_that_is_on_it_or_failed(host: Callable[..., State]) 
 def test_what_is_written_down_comes_back() -> None:
     values = Values(
         request=Request("20270101-120000-aaaa", "f", "ann@box", "2027-01-01T12:00:00+00:00", 1, reason="x"),
-        policy=RolloutPolicy(waves=(Share(1), ALL), canary={"a": ("b",)}, first_bake_time=3),
-        waves=(("a",), ("b", "c")),
+        groups=(
+            Group(RolloutPolicy(waves=(Share(1), ALL), canary={"a": ("b",)}, first_bake_time=3), (("a",), ("b", "c"))),
+        ),
         tiers={"a": Tiers(OPUS), "b": Tiers(OPUS, ("claude-sonnet-4.6",), "claude-haiku-4.5")},
     )
     assert Values.from_json(values.to_json()) == values

@@ -35,11 +35,11 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     assert got == ["new"]
 
 
-@pytest.mark.parametrize(("for_all", "mode"), [(True, 0o644), (False, 0o600)])
-def test_a_file_is_for_all_or_for_those_the_umask_leaves(tmp_path: Path, for_all: bool, mode: int) -> None:
+@pytest.mark.parametrize(("asked", "mode"), [(0o644, 0o644), (0o600, 0o600), (None, 0o600)])
+def test_a_file_has_its_mode_or_what_the_umask_leaves(tmp_path: Path, asked: int | None, mode: int) -> None:
     before = os.umask(0o077)
     try:
-        write_file(tmp_path / "x", "text", for_all)
+        write_file(tmp_path / "x", "text", asked)
     finally:
         os.umask(before)
     assert (tmp_path / "x").stat().st_mode & 0o777 == mode

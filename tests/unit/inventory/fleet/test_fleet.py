@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
@@ -19,7 +20,7 @@ from jada.inventory.fleet.guard import GuardPolicy
 from jada.inventory.fleet.hooks import Hooks
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify, Webhook
-from jada.inventory.fleet.rollout import RolloutPolicy
+from jada.inventory.fleet.rollout import RolloutPolicy, Share
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.models import Override
 from jada.inventory.roles import Role
@@ -193,7 +194,13 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert fleet.hooks.commands["on_done"] == ("sh", "-c", "cat >> rollouts.jsonl")
     assert fleet.hooks.timeout == Hooks().timeout
     assert (fleet.guard, fleet.production) == (GuardPolicy(), False)
-    assert fleet.rollout == RolloutPolicy(canary={"canary": ("yes",)}, max_parallel=10, first_bake_time=600)
+    assert fleet.rollout == RolloutPolicy(
+        canary={"canary": ("yes",)}, max_parallel=10, first_bake_time=600, deadline=7200
+    )
+    assert fleet.policy_of("orchestrator") == replace(
+        fleet.rollout, waves=(Share(1), Share(100, is_percent=True)), bake_time=600
+    )
+    assert fleet.policy_of("specialist") == fleet.policy_of("") == fleet.rollout
 
 
 def with_line(replaced: str, by: str) -> str:
@@ -457,6 +464,13 @@ WRONG = {
     "a merge": (LEAST + "<<: {settle: 1}\n", 6, "the file", "is merged with another mapping (<<)"),
     "broken yaml": ("fleet: a\nsources: [\nroles: {}\n", 4, "this is not YAML", "flow sequence that begins on line 2"),
     "tab": ("fleet: a\n\tx: y\n", 2, "this is not YAML", ""),
+    "waves of a role that leave hosts behind": (
+        with_line("any: {}", "any: {rollout: {waves: [1]}}"),
+        5,
+        "roles.any.rollout.waves",
+        "should end with 100%",
+    ),
+    "no time for a rollout": (LEAST + "rollout: {deadline: 0}\n", 6, "rollout.deadline", "from 1s to 7d"),
     "no fleet": ("sources: []\n", 1, "the file", "lacks the key fleet"),
 }
 
@@ -626,3 +640,24 @@ def test_a_missing_file_is_told_with_where_it_was_looked_for(
     with pytest.raises(ConfigError) as caught:
         config.load(named, {"HOME": str(tmp_path / "home"), **environ}, tmp_path / "work")
     assert all(part in caught.value.message for part in expected), caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("", 3600 + 3 * 120),
+        ("deadline: 60\nrollout: {waves: [100%]}\n", 60),
+        ("deadline: 60\nrollout: {first_bake_time: 10m, final_bake_time: 1h, deadline: 5m}\n", 300 + 600 + 240 + 3600),
+    ],
+)
+def test_a_rollout_ends_after_its_deadline_and_all_its_bakes(tmp_path: Path, text: str, seconds: int) -> None:
+    assert load(tmp_path, LEAST + text).longest_rollout == seconds
+
+
+def test_a_role_differs_in_the_keys_alone_that_it_has(tmp_path: Path) -> None:
+    text = with_line("any: {}", "one: {tags: {a: b}, rollout: {bake_time: 1h, deadline: 2h}}\n  any: {}")
+    fleet = load(tmp_path, text + "rollout: {waves: [2, 100%], on_failure: pause}\n")
+    assert fleet.policy_of("one") == replace(fleet.rollout, bake_time=3600, deadline=7200)
+    assert fleet.policy_of("any") == replace(fleet.rollout, deadline=3600)
+    # Longer than any wave of both can be watched.
+    assert fleet.longest_rollout == 7200 + 3600 + 120

@@ -40,6 +40,7 @@ UNNEEDED = {
     "too few open files": (GOOD + "limits: {nofile: 10}\n", "limits.nofile"),
     "a telemetry that leads nowhere": (GOOD + "telemetry: {exporter: otlp}\n", "telemetry"),
     "a fallback that is none": (GOOD.replace("rest: {}", "rest: {fallback: opus-5}"), "roles.rest.fallback"),
+    "a rollout that is none": (GOOD.replace("rest: {}", "rest: {rollout: {waves: []}}"), "roles.rest.rollout.waves"),
     "limits as a text": (GOOD + "limits: many\n", "limits"),
     "a key of an earlier file": (GOOD + "health: http://127.0.0.1/\n", "health"),
 }
