@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from jada.cli import signals
-from jada.cli.drift.asking import check_hosts
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import best_effort
 from jada.cli.results import judge_each
@@ -16,12 +14,14 @@ from jada.cli.rollout.bake import bake
 from jada.cli.rollout.outcome import HostResult, without_change
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
-from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
+from jada.cli.rollout.watch import Watch
+from jada.cli.rollout.waves import HELD_UP, Waves, bake_seconds, of_hosts, verdict
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import err, escape, named, plural
 from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import RolloutPolicy
-from jada.tasks import plan
+from jada.tasks import measure, plan
+from jada.tasks.measure import Verdict
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
 
@@ -41,7 +41,7 @@ DONE = End(RolloutStatus.DONE)
 class Rollout:
     """One rollout under way: `todo` are the plans by host, `waves` their order, `results` what came of each so far.
 
-    `progress` is where that is written down.
+    `progress` is where that is written down, and `watch` has what was measured.
     """
 
     session: FleetSession
@@ -54,6 +54,7 @@ class Rollout:
     verbose: bool
     history: bool
     progress: Progress
+    watch: Watch
 
     def touched(self, number: int) -> list[str]:
         """The hosts of all waves up to that number."""
@@ -103,9 +104,8 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
         err.print(f"{escape(rollout.title(number))}: changed; it bakes for {escape(told(seconds))}")
-        watch = partial(check_hosts, rollout.session, "Watching hosts")
         judged = bake(
-            rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
+            rollout.request.id, touched, results, rollout.watch, rollout.session.engine.service, policy,
             seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
@@ -125,6 +125,8 @@ def _by_word(rollout: Rollout, number: int, judged: Verdict) -> End | None:
         return End(RolloutStatus.PAUSED, f"{by} paused it" if verb else "jada was told to stop")
     if verb == PROMOTE:
         rollout.progress.answered()
+        # A person has decided: what could not be measured holds up no later wave.
+        rollout.results.update({name: replace(rollout.results[name], probes=()) for name in rollout.touched(number)})
         return _next(rollout, number, Verdict.PASSED)
     return None
 
@@ -137,17 +139,30 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
         return DONE
     of_verdict = [name for name in touched if verdict(results[name]) is judged]
     if judged is not Verdict.FAILED:
-        if number == len(rollout.waves) - 1:
+        unmeasured = [name for name in touched if any(probe.counts for probe in results[name].probes)]
+        if number == len(rollout.waves) - 1 and not unmeasured:
             # There is nothing left to hold back: the outcomes of hosts say what is not known.
             return DONE
         unknown = "could not be looked at" if judged is Verdict.ERROR else "can't be judged"
-        return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
+        hosts = named(of_verdict) or named(unmeasured) or named(touched)
+        return End(RolloutStatus.PAUSED, f"{hosts} {unknown}{_figures(results, unmeasured)}")
     why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
+    why += _figures(results, of_verdict)
     err.print(f"{escape(rollout.title(number))}: [red]failed[/]: {escape(why)}")
     if rollout.policy.on_failure == "pause" or signals.stopped():
         return End(RolloutStatus.PAUSED, why)
     send_back(rollout, touched if rollout.policy.on_failure == "rollback" else rollout.waves[number], why)
     return End(RolloutStatus.ROLLED_BACK, why)
+
+
+def _figures(results: Mapping[str, HostResult], names: Sequence[str]) -> str:
+    """What was measured on the first of the hosts, to go behind what is said of all of them."""
+    for result in (results[name] for name in names):
+        if probes := [str(probe) for probe in result.probes if probe.counts]:
+            return f": {'; '.join(probes)}"
+        if errors := [finding.difference for finding in result.findings if finding.kind in measure.WEIGHED]:
+            return f": {'; '.join(errors)}"
+    return ""
 
 
 def abort(rollout: Rollout, number: int, by: str) -> End:
@@ -178,7 +193,7 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
     finally:
         with best_effort():
             rollout.progress.records.update(as_host_entries(request, plans, ends))
-    results |= {name: _sent_back(end, why) for name, end in ends.items()}
+    results |= {name: replace(_sent_back(end, why), probes=results[name].probes) for name, end in ends.items()}
 
 
 def _sent_back(end: HostResult, why: str) -> HostResult:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from jada import ConfigError, Service, Telemetry, Tiers
+from jada import ConfigError, Probe, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, guard, limits, notify, rollout, service, ssh, telemetry
+from jada.inventory.fleet import accept, guard, limits, notify, probes, rollout, service, ssh, telemetry
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.guard import GuardPolicy
 from jada.inventory.fleet.limits import Limits
@@ -50,6 +50,7 @@ class Fleet:
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     production: bool = False
     guard: GuardPolicy = field(default_factory=GuardPolicy)
+    probes: tuple[Probe, ...] = ()
 
     @property
     def longest_rollout(self) -> int:
@@ -111,6 +112,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "production": Value.flag,
         "guard": or_default(tell, guard.read, GuardPolicy()),
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
+        "probes": or_default(tell, probes.read, ()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}
