@@ -20,7 +20,7 @@ from jada.cli.session import FleetSession
 from jada.cli.ui.console import err, escape, named, plural
 from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import RolloutPolicy
-from jada.tasks import measure, plan
+from jada.tasks import plan
 from jada.tasks.measure import Verdict
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
@@ -160,8 +160,10 @@ def _figures(results: Mapping[str, HostResult], names: Sequence[str]) -> str:
     for result in (results[name] for name in names):
         if probes := [str(probe) for probe in result.probes if probe.counts]:
             return f": {'; '.join(probes)}"
-        if errors := [finding.difference for finding in result.findings if finding.kind in measure.WEIGHED]:
+        if errors := [str(finding) for finding in result.findings if finding.is_error]:
             return f": {'; '.join(errors)}"
+        if result.detail:
+            return f": {result.detail}"
     return ""
 
 

@@ -64,6 +64,7 @@ def test_a_model_that_fails_ten_times_as_often_goes_back(lab: Lab, upgrade: Upgr
     behave(lab, old={"requests": 40, "failing": 0.01}, new={"requests": 40, "failing": 0.099})
     eventually(lambda: min(requests(lab, name) for name in HOSTS) > 200, "no requests were made")
     report = upgrade("failing: {kind: requests, above: 3x, min_sample: 100, interval: 2s}", exit_code=4)
+    Path("/root/mine/s7/probes/last.json").write_text(json.dumps(report, indent=1))
     why = went_back(lab, report)
     assert "failing: requests failed" in why
     assert "3x what it was" in why
@@ -122,3 +123,20 @@ def test_a_healthy_model_passes_all_probes_and_what_they_measured_is_kept(
         assert probes["told"]["measured"] == 1
         assert probes["busy"]["measured"] >= 0
         assert probes["slow"]["count"] >= 20
+
+
+def test_commands_that_flood_or_hold_on_hold_up_nobody(lab: Lab, upgrade: Upgrade) -> None:
+    password = "lab-secret-of-a-url"
+    report = upgrade(
+        "floods: {kind: command, command: 'yes; :', above: 1, mode: observe, interval: 2s}",
+        "holds: {kind: command, command: '(sleep 60 &); echo 1', above: 1, interval: 2s}",
+        f'asks: {{kind: http, url: "http://u:{password}@127.0.0.1:8787/healthz", above: 50%, interval: 2s}}',
+        "told: {kind: command, command: 'ps -eo args | grep -c [l]ab-secret; :', above: 0, interval: 2s}",
+        exit_code=0,
+        bake="8s",
+    )
+    for row in report["hosts"]:
+        probes = {probe["probe"]: probe for probe in row["probes"]}
+        assert probes["floods"]["text"] == "its command printed more than a number"
+        assert probes["holds"]["measured"] == 1
+        assert probes["asks"]["measured"] == 0
