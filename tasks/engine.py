@@ -17,6 +17,8 @@ from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Transaction
 
 T = TypeVar("T")
+# Gets the name of a step that a change of a host has come to.
+OnStep = Callable[[str], None]
 
 
 class Connection(Protocol):
@@ -33,11 +35,17 @@ class Connection(Protocol):
     def probe(self, question: Question) -> Answers:
         """The answers to the questions before a change, which change nothing; see tasks/probe.py."""
 
-    def measure(self, probes: Sequence[Probe], requests: int) -> dict[str, Sample]:
-        """What these probes of fleet.yml measure there, by their names, with so many requests for each of http."""
+    def measure(self, probes: Sequence[Probe], requests: int, longest: int) -> dict[str, Sample]:
+        """What these probes of fleet.yml measure there, by their names, with so many requests for each of http; what
+        its user's processes have not said after `longest` s is left out.
+        """
 
-    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
-        """Runs the transaction and such a look after it; an outcome that was lost on the way is found out."""
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
+        """Runs the transaction and such a look after it; an outcome that was lost on the way is found out. Each of its
+        STEPS is told `on_step` when it begins there.
+        """
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Puts the operator lock on the host or takes it off, unless another has locked it."""
@@ -59,11 +67,16 @@ class Engine(Protocol):
     def service(self) -> Service: ...
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, Connection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, no more than `at_once` side by side, and yields each result as it comes.
 
-        A name is taken only when its turn has come. Whatever trouble one host makes is its result.
+        A name is taken only when its turn has come. Whatever trouble one host makes is its result, a NoAnswerError
+        too where it gave none `within` so many seconds: only for what leaves a host as it is.
         """
 
     def follow(

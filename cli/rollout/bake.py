@@ -57,7 +57,7 @@ def bake(
         if time.monotonic() >= deadline:
             return Verdict.ERROR if errors else Verdict.INCONCLUSIVE
         seen = judge_each(
-            watch.look([*changed]),
+            watch.look([*changed], deadline),
             lambda name, host: judge_baking(release, changed[name], host.state, service, host.judgements),
         )
         results.update(seen.ok)

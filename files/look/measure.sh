@@ -1,7 +1,6 @@
 # Measures what probes of fleet.yml ask of a host, and changes nothing there. Goes behind root's half of a look; the answers are
 # frames, as those of a look are.
-# Seconds for all that is measured as the service's user, and for one journal; entries of that which are counted.
-LONGEST_OF_MEASURE=60
+# Seconds for one journal, and entries of that which are counted.
 LONGEST_OF_COUNT=5
 MOST_ENTRIES=10000
 
@@ -66,7 +65,7 @@ count_entries() { # NUMBER SECONDS PRIORITY PATTERN
 }
 
 # What the user leaves behind may hold this pipe for as long as it likes; nobody waits for that. The URLs may hold passwords.
-# reads: user start MEASURE_AS_USER
+# reads: user start MEASURE_AS_USER LONGEST_OF_MEASURE
 # prints: of_user of_user.code
 measure_of_user() {
     # shellcheck disable=SC2016 # for the user's shell
@@ -74,7 +73,7 @@ measure_of_user() {
         printf %s "$MEASURE_AS_USER" | START=$start timeout -k 1 "$LONGEST_OF_MEASURE" runuser -s /bin/sh "$user" -c \
             'cd "$START" && unset START && eval "$(cat)" </dev/null' 2>/dev/null
         printf '\n%s' "$?"
-    } | timeout -k 1 "$((LONGEST_OF_MEASURE + 5))" cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
+    } | timeout -k 1 "$((LONGEST_OF_MEASURE + 2))" cat | head -c "$((MOST_OF_ANSWER + 100))"; printf '\nx')
     split_answer of_user || return 0
     say of_user "$answer"
     [ "$code" = 0 ] || say of_user.code "$code"

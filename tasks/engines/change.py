@@ -64,12 +64,12 @@ def probe(service: Service, question: Question, instance: str = "") -> Generator
 
 @operation(is_idempotent=False)
 def measure(
-    service: Service, probes: Sequence[Probe], requests: int, instance: str = ""
+    service: Service, probes: Sequence[Probe], requests: int, longest: int, instance: str = ""
 ) -> Generator[StringCommand, None, None]:
-    """Prints what the probes measure on the host, with so many requests for each of http. On another EC2 instance than
-    `instance`, an error is printed instead.
+    """Prints what the probes measure on the host, with so many requests for each of http, in `longest` s. On another
+    EC2 instance than `instance`, an error is printed instead.
     """
-    script = only_on(instance, measure_script(service, probes, requests))
+    script = only_on(instance, measure_script(service, probes, requests, longest))
     yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(script))
 
 

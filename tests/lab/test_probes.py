@@ -64,7 +64,7 @@ def test_a_model_that_fails_ten_times_as_often_goes_back(lab: Lab, upgrade: Upgr
     behave(lab, old={"requests": 40, "failing": 0.01}, new={"requests": 40, "failing": 0.099})
     eventually(lambda: min(requests(lab, name) for name in HOSTS) > 200, "no requests were made")
     report = upgrade("failing: {kind: requests, above: 3x, min_sample: 100, interval: 2s}", exit_code=4)
-    Path("/root/mine/s7/probes/last.json").write_text(json.dumps(report, indent=1))
+
     why = went_back(lab, report)
     assert "failing: requests failed" in why
     assert "3x what it was" in why

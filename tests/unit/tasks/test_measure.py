@@ -28,6 +28,11 @@ def gauge(*values: float) -> list[Sample]:
     return [Sample(at=10.0 * number, values=(value,)) for number, value in enumerate(values)]
 
 
+def of_cpu(pairs: list[tuple[float, float]]) -> list[Sample]:
+    """Seconds of the clock, and of processor time."""
+    return [Sample(at=at, values=(used, 1.0)) for at, used in pairs]
+
+
 def requests(failed: int, count: int, at: float = 0.0) -> Sample:
     return Sample(at=at, count=count, failed=failed)
 
@@ -49,7 +54,6 @@ LATENCIES = (0.01,) * 18 + (0.2, 0.3)
 @pytest.mark.parametrize(
     ("probed", "samples", "baseline", "verdict", "words"),
     [
-        # Seconds of processor time, at those of the clock.
         (CPU, [(0, 1.0), (10, 10.0)], None, FAILED, "cpu 90% (2 measurements), more than 80%"),
         (CPU, [(0, 1.0), (10, 9.0)], None, PASSED, "no more than 80%"),
         (CPU, [(0, 1.0)], None, INCONCLUSIVE, "0 measurements, and 1 are needed"),
@@ -86,7 +90,7 @@ LATENCIES = (0.01,) * 18 + (0.2, 0.3)
 )  # fmt: skip
 def test_verdicts(probed: Probe, samples: list[Sample], baseline: float | None, verdict: Verdict, words: str) -> None:
     if probed is CPU:
-        samples = [Sample(at=at, values=(used, 1.0)) for at, used in samples]  # type: ignore[misc]
+        samples = of_cpu(samples)  # type: ignore[arg-type]
     judgement = judge(probed, samples, None if baseline is None else Measurement(baseline, 1))
     assert (judgement.verdict, words in judgement.text) == (verdict, True), judgement
 

@@ -45,7 +45,7 @@ class Measuring(FakeConnection):
     later: Later = staticmethod(lambda _: 1.0)
     measurements = 0
 
-    def measure(self, probes: Sequence[Probe], requests: int) -> dict[str, Sample]:
+    def measure(self, probes: Sequence[Probe], requests: int, longest: int) -> dict[str, Sample]:
         self.log.append("measure")
         value = self.later(self.measurements)
         at = float(self.measurements * 1000)
@@ -109,7 +109,7 @@ def roll(
             entry = records.rollout(REQUEST.id)
         assert entry
         return Done(
-            code, json.loads(printed.out), printed.err, {each.host: each.outcome for each in entries},
+            code, json.loads(printed.out.splitlines()[-1]), printed.err, {each.host: each.outcome for each in entries},
             {each.host: each.detail for each in entries}, json.loads(entry.measured_json),
             {name: dict(values) for name, values in Values.from_json(entry.values_json).baselines.items()},
             {name: each.log for name, each in engine.connections.items()}, clock.slept - began,
