@@ -103,6 +103,8 @@ MIGRATIONS = (
         ) WITHOUT ROWID
         """,
     ),
+    # 5: what probes measured.
+    ("ALTER TABLE rollout ADD COLUMN measured_json TEXT NOT NULL DEFAULT '{}'",),
 )
 VERSION = len(MIGRATIONS)
 

@@ -18,11 +18,12 @@ from jada.cli.rollout.bake import judge_baking, sleep_until
 from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.run import run_rollout
-from jada.cli.rollout.waves import Verdict, verdict
+from jada.cli.rollout.waves import verdict
 from jada.cli.session import PATIENCE, FleetSession
 from jada.cli.ui.console import err, escape, grouped, named, plural
 from jada.inventory.fleet.rollout import Share
 from jada.tasks import plan
+from jada.tasks.measure import Verdict
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
 

@@ -13,8 +13,10 @@ from jada.cli.records.model import OPEN, HostEntry, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.rollout.record import as_host_entries
+from jada.cli.rollout.watch import Baselines
 from jada.cli.rollout.waves import Group, Groups, Waves, together
 from jada.inventory.fleet.rollout import RolloutPolicy
+from jada.tasks.measure import Measurement
 from jada.tasks.plan import Request
 
 # In place of what somebody wants: another jada has ended it.
@@ -23,7 +25,8 @@ GONE = "gone"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """All that is needed to go on with a rollout: `tiers` are the models that its hosts are to run, by name.
+    """All that is needed to go on with a rollout: `tiers` are the models that its hosts are to run, by name, and
+    `baselines` what their probes measured before.
 
     With `force`, hosts that fail the checks before the change are changed too.
     """
@@ -32,6 +35,7 @@ class Values:
     groups: Groups
     tiers: Mapping[str, Tiers]
     force: bool = False
+    baselines: Baselines = field(default_factory=dict)
 
     @property
     def waves(self) -> Waves:
@@ -54,6 +58,10 @@ class Values:
                 ),
                 tiers={name: Tiers.of(tiers) for name, tiers in values["tiers"].items()},
                 force=values["force"],
+                baselines={
+                    name: {probe: Measurement(**value) for probe, value in of_host.items()}
+                    for name, of_host in values["baselines"].items()
+                },
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise JadaError(
@@ -93,6 +101,7 @@ class Progress:
             self._write_hosts()
             if not self.is_one:
                 self.records.advance(self.request.id, RolloutStatus.RUNNING, "", wave, is_baking)
+                self.records.keep_measured(self.request.id, self._measured())
 
     def end(self, status: RolloutStatus, why: str) -> None:
         """Writes down how it ended."""
@@ -117,6 +126,16 @@ class Progress:
         """Writes down that what somebody wanted was done."""
         with best_effort():
             self.records.ask(self.request.id, "", "")
+
+    def _measured(self) -> str:
+        """The last verdicts of the probes on each host, as JSON."""
+        return json.dumps(
+            {
+                name: [probe.as_data() for probe in result.probes]
+                for name, result in self.results.items()
+                if result.probes
+            }
+        )
 
     def _write_hosts(self) -> None:
         """Writes down what is new of hosts. Raises JadaError."""

@@ -21,6 +21,7 @@ from jada.cli.rollout.preflight import PreflightOptions, run_preflight
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.run import finished, opened, tell
 from jada.cli.rollout.verify import judge
+from jada.cli.rollout.watch import Watch
 from jada.cli.rollout.waves import bakes, baking, only, own_deadline
 from jada.cli.session import FleetSession
 from jada.cli.ui.run_id import run_id
@@ -106,6 +107,7 @@ def _go_on(
         rollout = Rollout(
             session=session, request=request, planner=planner, groups=groups, plans=plans,
             todo=todo, results=results, verbose=options.verbose, history=False, progress=progress, observe=observe,
+            watch=Watch(session, values.baselines),
         )  # fmt: skip
         end = finished(rollout, act)
     code = exit_code(results, end.status)

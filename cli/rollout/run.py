@@ -30,6 +30,7 @@ from jada.cli.rollout.prices import with_prices
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
+from jada.cli.rollout.watch import Watch, baselines, watched_by
 from jada.cli.rollout.waves import (
     Division,
     Groups,
@@ -91,6 +92,8 @@ def run_rollout(
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
     groups = division([host for host in session.hosts if host.name in (*todo, *late)])
     waves, seconds = together(groups), own_deadline(groups)
+    if baking(groups) and (watched := watched_by(session.fleet.probes)):
+        notes = (*notes, watched)
     if not options.as_json:
         show_plan(
             title,
@@ -102,8 +105,7 @@ def run_rollout(
     if not options.dry_run and todo and (agree(session.fleet, todo, options) or seconds):
         # However late the answer came.
         session = session.with_new_deadline(seconds)
-    if watched := baking(groups):
-        session = replace(session, deadline=session.deadline + watched)
+    session = replace(session, deadline=session.deadline + baking(groups))
     if save:
         save(request, plans, groups)
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}
@@ -119,18 +121,14 @@ def run_rollout(
             reports |= dict.fromkeys((*todo, *late), HostResult(HostOutcome.NOT_STARTED))
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
             progress = Progress(records=record, request=request, plans=plans, results=reports, is_one=is_one(groups))
-            with best_effort(kind == "rollback"):
-                record.add(as_entry(request, kind, todo), as_host_entries(request, plans, reports))
-                if kind != "heal":
-                    status = RolloutStatus.ROLLED_BACK if kind == "rollback" else RolloutStatus.SUPERSEDED
-                    record.end_rollouts(request.fleet, status, f"by release {request.id}")
-                if not progress.is_one:
-                    forced = preflight is not None and preflight.force
-                    progress.begin(Values(request=request, groups=groups, tiers=_tiers(todo), force=forced))
+            before = {} if progress.is_one else baselines(session, {name: HostResults(seen).ok[name] for name in todo})
+            forced = preflight is not None and preflight.force
+            values = Values(request=request, groups=groups, tiers=_tiers(todo), force=forced, baselines=before)
+            _write_down(progress, kind, todo, values)
             rollout = Rollout(
                 session=session, request=request, planner=planner, groups=groups, plans=plans,
                 todo={*todo, *late}, results=reports, verbose=options.verbose, history=history, progress=progress,
-                observe=observe,
+                observe=observe, watch=Watch(session, before),
             )  # fmt: skip
             end = finished(rollout, carry_out)
     reports = {host.name: reports[host.name] for host in session.hosts}
@@ -138,6 +136,18 @@ def run_rollout(
     code = Exit.FAILED if checked.has_failed else code
     tell(command or kind, session, request, options, code, plans, reports, seen, waves, end, notes, checked)
     return code
+
+
+def _write_down(progress: Progress, kind: str, todo: Mapping[str, Plan], values: Values) -> None:
+    """Writes a rollout down before anything is touched; of a way back, as well as that can be done."""
+    records, request = progress.records, progress.request
+    with best_effort(kind == "rollback"):
+        records.add(as_entry(request, kind, todo), as_host_entries(request, progress.plans, progress.results))
+        if kind != "heal":
+            status = RolloutStatus.ROLLED_BACK if kind == "rollback" else RolloutStatus.SUPERSEDED
+            records.end_rollouts(request.fleet, status, f"by release {request.id}")
+        if not progress.is_one:
+            progress.begin(values)
 
 
 def tell(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import chain, zip_longest
 
 from jada import ON_FAILURE, Host
@@ -14,23 +13,13 @@ from jada.cli.ui.console import grouped, named, plural
 from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
 from jada.inventory.tags import has_tags
+from jada.tasks.measure import Verdict
 
 Waves = tuple[tuple[str, ...], ...]
 
 
 # Outcomes of hosts that were left as they are, for a reason that has nothing to do with the change.
 HELD_UP = (HostOutcome.NOT_STARTED, HostOutcome.LOCKED)
-
-
-class Verdict(StrEnum):
-    """The verdict on a host, or on a wave. Only FAILED sends hosts back."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    # Not enough is known to say.
-    INCONCLUSIVE = "inconclusive"
-    # It could not be looked at.
-    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +95,8 @@ def verdict(result: HostResult) -> Verdict:
     """The verdict on a host by the end of its change, or by a look while its wave bakes."""
     match result.outcome:
         case HostOutcome.VERIFIED | HostOutcome.UNCHANGED:
-            return Verdict.PASSED
+            # What can't be measured for a while is nothing that is known.
+            return Verdict.INCONCLUSIVE if any(probe.counts for probe in result.probes) else Verdict.PASSED
         case HostOutcome.UNPROVEN if result.is_unknown:
             return Verdict.INCONCLUSIVE
         case _:
@@ -114,7 +104,10 @@ def verdict(result: HostResult) -> Verdict:
 
 
 def of_hosts(results: Mapping[str, HostResult], groups: Groups) -> Verdict:
-    """The verdict on all hosts that were touched: the worst on a group."""
+    """The verdict on all hosts that were touched: the worst on a group, and no alarm of theirs may be red."""
+    probes = (probe for result in results.values() for probe in result.probes if probe.counts)
+    if any(probe.is_of_fleet and probe.verdict is Verdict.FAILED for probe in probes):
+        return Verdict.FAILED
     verdicts = {of_group(results, group) for group in groups}
     return next((each for each in (Verdict.FAILED, Verdict.INCONCLUSIVE) if each in verdicts), Verdict.PASSED)
 

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jada import ConfigError, Service, Telemetry, Tiers
+from jada import ConfigError, Probe, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, guard, hooks, limits, notify, rollout, service, ssh, telemetry
+from jada.inventory.fleet import accept, guard, hooks, limits, notify, probes, rollout, service, ssh, telemetry
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.guard import GuardPolicy
 from jada.inventory.fleet.hooks import Hooks
@@ -53,6 +53,7 @@ class Fleet:
     production: bool = False
     guard: GuardPolicy = field(default_factory=GuardPolicy)
     hooks: Hooks = field(default_factory=Hooks)
+    probes: tuple[Probe, ...] = ()
 
     @property
     def longest_rollout(self) -> int:
@@ -124,6 +125,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "guard": or_default(tell, guard.read, GuardPolicy()),
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
         "hooks": or_default(tell, hooks.read, Hooks()),
+        "probes": or_default(tell, probes.read, ()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}

@@ -11,8 +11,9 @@ import pytest
 from jada import Host
 from jada.cli.records.model import HostOutcome
 from jada.cli.rollout.outcome import HostResult
-from jada.cli.rollout.waves import Group, Verdict, Waves, at_once, divide, in_words, of_hosts, own_deadline, together
+from jada.cli.rollout.waves import Group, Waves, at_once, divide, in_words, of_hosts, own_deadline, together
 from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy, Share, parse_share
+from jada.tasks.measure import Verdict
 
 
 def waves(hosts: Sequence[Host], policy: RolloutPolicy) -> Waves:
