@@ -47,11 +47,14 @@ class Clock:
     """Time that passes only where somebody waits."""
 
     def __init__(self) -> None:
-        self.now = time.monotonic()
+        self.now, self.began = time.monotonic(), time.time()
         self.slept = 0.0
 
     def monotonic(self) -> float:
         return self.now
+
+    def time(self) -> float:
+        return self.began + self.slept
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
