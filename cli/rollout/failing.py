@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jada import HostError, Service, Tiers
 from jada.cli.results import HostResults, judge_each
@@ -93,8 +93,7 @@ def change_plan(
         return Plan(idle="somebody has changed it since")
     if model == BACK:
         return plan.rollback(request, role, "", state, service, state.release.desired.base)
-    fallback = tuple(each for each in tiers.fallback if each != model)
-    return plan.upgrade(request, role, Tiers(model, fallback, tiers.subagent_model), state, service)
+    return plan.upgrade(request, role, replace(tiers, model=model), state, service)
 
 
 def trial_plan(request: Request, role: str, state: State, service: Service, act: str) -> Plan:
