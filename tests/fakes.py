@@ -16,6 +16,7 @@ from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, act_on
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.outcomes import TaskOutcome
 from jada.tasks.probe import Endpoint, Probe, Question
 from jada.tasks.settings import Splices
 from jada.tasks.state import HistoryEntry, State
@@ -82,6 +83,7 @@ class FakeConnection:
             LogLine(at=1_800_000_000 + at, model="claude-opus-5", release=release, text=text)
             for at, release, text in ((0, "", "one line"), (10, "20261124-120000-aaaa", f"another of {name}"))
         ]
+        self.tasks_done: list[TaskOutcome] = []
         self.log: list[str] = []
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
@@ -125,6 +127,11 @@ class FakeConnection:
         self._state()
         lines = [line for line in self.lines if query.release in ("", line.release)]
         return lines[-query.count :]
+
+    def tasks(self, since: float) -> list[TaskOutcome]:
+        self.log.append("tasks")
+        self._state()
+        return [task for task in self.tasks_done if task.at >= since]
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:
         yield from self.journal(query)

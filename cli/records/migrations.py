@@ -103,6 +103,13 @@ MIGRATIONS = (
         ) WITHOUT ROWID
         """,
     ),
+    # 5: tasks that agents say they have done.
+    (
+        "ALTER TABLE served ADD COLUMN tasks INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE served ADD COLUMN tasks_failed INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE served ADD COLUMN tasks_until REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE served ADD COLUMN durations TEXT NOT NULL DEFAULT '{}'",
+    ),
 )
 VERSION = len(MIGRATIONS)
 
