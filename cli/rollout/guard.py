@@ -33,7 +33,7 @@ from jada.cli.rollout.failing import (
 from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.waves import Verdict, divide
-from jada.cli.session import FleetSession, operator
+from jada.cli.session import PATIENCE, FleetSession, operator
 from jada.cli.ui.console import named, plural
 from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import Share
@@ -88,7 +88,7 @@ class _Watch:
 
     def look(self, session: FleetSession) -> list[Condition]:
         """Looks at all hosts once, does what is to be done, and gives the conditions that stand."""
-        seen = check_hosts(session, "Watching hosts")
+        seen = check_hosts(session, "Watching hosts", within=PATIENCE)
         judged = verdicts(self.before, seen, session.engine.service)
         failed = {name for name, verdict in judged.items() if verdict is Verdict.FAILED}
         self.in_a_row = Counter({name: self.in_a_row[name] + 1 for name in failed})
