@@ -83,7 +83,6 @@ class FakeConnection:
             LogLine(at=1_800_000_000 + at, model="claude-opus-5", release=release, text=text)
             for at, release, text in ((0, "", "one line"), (10, "20261124-120000-aaaa", f"another of {name}"))
         ]
-        self.tasks_done: list[TaskOutcome] = []
         self.log: list[str] = []
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
@@ -135,7 +134,7 @@ class FakeConnection:
     def tasks(self, since: float) -> list[TaskOutcome]:
         self.log.append("tasks")
         self._state()
-        return [task for task in self.tasks_done if task.at >= since]
+        return []
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:
         yield from self.journal(query)

@@ -20,6 +20,7 @@ from jada.cli.compare.comparison import (
     Side,
     points,
 )
+from jada.cli.compare.counts import Totals
 from jada.cli.compare.quantiles import FACTOR, Durations
 from jada.cli.compare.sequential import Difference, Share, Verdict
 from jada.cli.ui.console import escape, grouped, nulled, out
@@ -35,11 +36,11 @@ COLUMNS = (
     Column("requests"),
     Column("failed", 1),
     Column("fallbacks", 2),
-    Column("tasks failed", 6),
-    Column("p95 of tasks", 7),
     Column("tokens in / out", 5),
     Column("USD per 1000", 4),
 )
+# Where an agent tells of its tasks.
+OF_TASKS = (Column("tasks", 8), Column("tasks failed", 6), Column("p95 of tasks", 7))
 # Characters of the chart, and those of which it is made: nothing, 0, a margin, the interval, its ends and the estimate.
 WIDTH = 41
 SIGNS, ASCII_SIGNS = tuple("·│┊─├┤●"), tuple(".|:-[]o")
@@ -66,10 +67,12 @@ def show(comparison: Comparison) -> None:
     """Prints the comparison for people."""
     out.print(escape(heading(comparison)))
     out.print("")
-    show_table(COLUMNS, [_cells(arm) for arm in comparison.arms], hint="--json")
+    has_tasks = any(arm.totals.tasks for arm in comparison.arms)
+    rows = [[*_cells(arm), *(_of_tasks(arm.totals) if has_tasks else ())] for arm in comparison.arms]
+    show_table((*COLUMNS, *(OF_TASKS if has_tasks else ())), rows, hint="--json")
     out.print("")
     for measure in comparison.measures:
-        out.print(_line(measure))
+        out.print(_line(measure, max(len(label(each)) for each in comparison.measures)))
     out.print("")
     for why in comparison.unseen.values():
         out.print(f"[red]✗[/] {escape(why)}")
@@ -210,11 +213,13 @@ def _cells(arm: Arm) -> list[str]:
             in_numbers(Share(min(count, totals.requests), totals.requests))
             for count in (totals.failed, totals.fallbacks)
         ),
-        in_numbers(Share(totals.tasks_failed, totals.tasks)),
-        in_numbers(totals.durations),
         f"{totals.tokens_in} / {totals.tokens_out}",
         "not known" if cost is None else f"{cost:.2f}",
     ]
+
+
+def _of_tasks(totals: Totals) -> list[str]:
+    return [str(totals.tasks), in_numbers(Share(totals.tasks_failed, totals.tasks)), in_numbers(totals.durations)]
 
 
 def _per_thousand(arm: Arm) -> float | None:
@@ -244,13 +249,13 @@ def interval(measure: Measure) -> str:
     return f"{signed(difference.value)} points ({signed(difference.low)} to {signed(difference.high)})"
 
 
-def _line(measure: Measure) -> str:
+def _line(measure: Measure, width: int) -> str:
     difference = measure.difference
     if not difference.has:
-        return f"{label(measure):<12}  no requests in {' and '.join(_idle(measure))}"
+        return f"{label(measure):<{width}}  no requests in {' and '.join(_idle(measure))}"
     drawn = chart(difference, measure.margin, SIGNS if is_utf8(sys.stdout) else ASCII_SIGNS)
     verdict = _coloured(difference.verdict, difference.verdict.label)
-    return f"{label(measure):<12}  {interval(measure):<32} {escape(drawn)}  {verdict}"
+    return f"{label(measure):<{width}}  {interval(measure):<32} {escape(drawn)}  {verdict}"
 
 
 def _coloured(verdict: Verdict, text: str) -> str:
