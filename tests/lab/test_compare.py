@@ -91,11 +91,10 @@ def released(lab: Lab) -> str:
 # Writes entries into the journal as one of the service's own processes would.
 TASKS = """
 import os, socket, sys, time
-group = open(f"/proc/{sys.argv[1]}/cgroup").read().strip().rpartition(":")[2]
-for top in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup"):
-    if os.path.exists(f"{top}{group}/cgroup.procs"):
-        open(f"{top}{group}/cgroup.procs", "w").write(str(os.getpid()))
-        break
+group = sys.argv[1]
+for top in ("", "/systemd", "/unified"):
+    if os.path.exists(f"/sys/fs/cgroup{top}{group}/cgroup.procs"):
+        open(f"/sys/fs/cgroup{top}{group}/cgroup.procs", "w").write(str(os.getpid()))
 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
     journal.connect("/run/systemd/journal/socket")
     for number in range(int(sys.argv[2])):
@@ -110,8 +109,8 @@ time.sleep(1)
 
 
 def does_tasks(lab: Lab, name: str, count: int, seconds: float) -> None:
-    pid = lab.run(name, "systemctl show -P MainPID jada-agent").strip()
-    machine.inside(lab[name], f"python3 - {pid} {count} {seconds}", stdin=TASKS)
+    group = lab.run(name, "systemctl show -P ControlGroup jada-agent").strip()
+    machine.inside(lab[name], f"python3 - {group} {count} {seconds}", stdin=TASKS)
 
 
 def test_tasks_that_agents_tell_of_are_compared(lab: Lab) -> None:
