@@ -34,7 +34,7 @@ class Event(StrEnum):
 OVER = {
     Event.UNSEEN: "can be looked at again",
     Event.FAILING: "fails on no host any more",
-    Event.WAITING: "nothing stands in the guard's way any more",
+    Event.WAITING: "waits for nothing any more",
     Event.LEFT: "needs nobody any more",
 }
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from jada import Exit, JadaError
 from jada.cli import signals
@@ -42,7 +43,12 @@ from jada.tasks.release import began
 from jada.tasks.state import State
 
 DAY = 86400
-OpenFleet = Callable[[], AbstractContextManager[FleetSession]]
+
+
+class OpenFleet(Protocol):
+    """What reads fleet.yml, finds the hosts and reaches them; it tells `notes` on fleet.yml, or does not."""
+
+    def __call__(self, *, notes: bool = True) -> AbstractContextManager[FleetSession]: ...
 
 
 def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
@@ -64,7 +70,7 @@ def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
             return worst({*watch.codes, Exit.FAILED if unknown else Exit.OK})
         sleep_until(min(time.monotonic() + policy.interval, ends), lambda: False)
         try:
-            with open_fleet() as session:
+            with open_fleet(notes=False) as session:
                 policy = session.fleet.guard
                 standing = watch.look(session)
         except JadaError as error:
@@ -75,7 +81,8 @@ def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
 @dataclass(slots=True)
 class _Watch:
     """What a guard knows from one look to the next: the last state of each host, in how many looks in a row it failed,
-    when releases of its own began (Unix time), the host that is tried again, and how its changes ended.
+    when releases of its own began (Unix time) and which were tried again, of which failing ones people were told, the
+    host that is tried again, and how its changes ended.
     """
 
     tell: Teller
@@ -83,6 +90,7 @@ class _Watch:
     in_a_row: Counter[str] = field(default_factory=Counter)
     acts: dict[str, float] = field(default_factory=dict)
     tried: set[str] = field(default_factory=set)
+    announced: frozenset[str] = frozenset()
     trial: _Trial | None = None
     codes: set[Exit] = field(default_factory=set)
 
@@ -139,7 +147,8 @@ class _Watch:
         target = f"to {', '.join(models)}" if models else ""
         target = " or ".join(filter(None, (target, "back" if BACK in to.values() else "")))
         text = f"{failing.why} ({named(failing.failed)}): all that are on it go {target}"
-        self.tell.tell(Event.CHANGING, text, hosts=tuple(to), release=failing.release, notify=True)
+        is_news, self.announced = failing.release not in self.announced, self.announced | {failing.release}
+        self.tell.tell(Event.CHANGING, text, hosts=tuple(to), release=failing.release, notify=is_news)
         code = Exit.FAILED
         try:
             code = self._carry_out(session, failing, to, "upgrade" if models else "rollback")
@@ -161,8 +170,9 @@ class _Watch:
             role = session.role(name)
             return change_plan(request, role, to[name], tiers_of(role), state, service, failing.release)
 
-        code = self._run(session, tuple(to), request, planner, kind)
-        if code is not Exit.LOCKED:
+        code, is_touched = self._run(session, tuple(to), request, planner, kind)
+        # What nobody could touch is tried again, but not at each look; what others change now, at the next one.
+        if is_touched or code is not Exit.LOCKED:
             self.acts[request.id] = time.time()
         self.tell.tell(
             Event.CHANGED, f"Release {request.id} {_ended(code)}", hosts=tuple(to), release=request.id, code=code
@@ -176,15 +186,19 @@ class _Watch:
         request: Request,
         planner: Planner,
         kind: str,
-    ) -> Exit:
-        """Carries a change of these hosts out, all at once; the record is written as far as it can be."""
+    ) -> tuple[Exit, bool]:
+        """Carries a change of these hosts out, all at once, and tells too whether one was touched.
+
+        The record is written as far as it can be.
+        """
         group = replace(session, hosts=tuple(host for host in session.hosts if host.name in hosts))
         title = f"Guard {session.fleet.name}, release {request.id}"
         with open_records(needed=False) as records, self.tell.lines_alone():
-            return run_rollout(
+            code = run_rollout(
                 group.with_new_deadline(), request, planner, kind=kind, history=True, title=title, options=UNASKED,
                 records=records,
             )  # fmt: skip
+            return code, any(host.outcome.was_tried for host in records.hosts(request.id))
 
     def _try_one(self, session: FleetSession, seen: HostResults[State]) -> None:
         """Brings one of the hosts that were changed last to what failed there, once the cool-down is over."""
@@ -211,7 +225,7 @@ class _Watch:
             return trial_plan(request, session.role(name), state, service, last)
 
         self.tell.tell(Event.TRYING, f"{name} is tried again on what failed there", hosts=(name,), release=last)
-        code = self._run(session, (name,), request, planner, "upgrade")
+        code, _ = self._run(session, (name,), request, planner, "upgrade")
         self.tell.tell(
             Event.CHANGED, f"Release {request.id} {_ended(code)}", hosts=(name,), release=request.id, code=code
         )

@@ -40,7 +40,7 @@ from jada.tasks.plan import Request
 from jada.tasks.release import Desired, Release
 from jada.tasks.settings import apply, set_models
 from jada.tasks.state import HistoryEntry, ModelReport, State
-from jada.tasks.transaction import Transaction
+from jada.tasks.transaction import Outcome, Result, Transaction
 from tests import fakes
 from tests.fakes import Clock
 from tests.forms import checked
@@ -485,6 +485,30 @@ def test_what_other_people_changed_is_no_change_of_a_guard(upgraded: Jada, clock
             records.add(other, ())
     clock.plans.append((60, fail(upgraded, ill)))
     assert upgraded("guard", "--for", "10m").exit == Exit.ROLLED_BACK
+
+
+def test_notes_on_fleet_yml_are_told_once(upgraded: Jada, clock: Later) -> None:
+    text = upgraded.fleet_file.read_text()
+    upgraded.fleet_file.write_text(text.replace("roles:\n", "roles:\n  none: {names: [nosuch]}\n"))
+    done = upgraded("guard", "--for", "10m")
+    assert done.exit == Exit.OK
+    assert done.err.count("roles.none.names: no host has a Name or an id like nosuch") == 1
+
+
+def test_people_are_told_once_while_others_change_the_hosts(
+    upgraded: Jada, clock: Later, ill: set[str], told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change on a host that another machine has begun: none is touched, and the next look tries again."""
+    apply = fakes.FakeConnection.apply
+    monkeypatch.setattr(fakes.FakeConnection, "apply", lambda *_: Outcome(Result.LOCKED, "bob", ()))
+    clock.plans += [
+        (60, fail(upgraded, ill)),
+        (600, lambda: monkeypatch.setattr(fakes.FakeConnection, "apply", apply)),
+    ]
+    done = upgraded("guard", "--for", "20m")
+    assert len(told) == 1
+    assert "met a change that is under way there" in done.err
+    assert set(models(upgraded).values()) == {SONNET}
 
 
 def test_ctrl_c_ends_it_between_two_looks(upgraded: Jada, clock: Later, monkeypatch: pytest.MonkeyPatch) -> None:
