@@ -31,6 +31,7 @@ class Event(StrEnum):
     WELL = "well"
 
 
+COLOURS = {True: "green", False: "yellow"}
 OVER = {
     Event.UNSEEN: "can be looked at again",
     Event.FAILING: "fails on no host any more",
@@ -83,9 +84,9 @@ class Teller:
             }
             emit_json_line("guard", facts)
         else:
-            colour = "green" if is_over or event in (Event.WATCHING, Event.WELL) or code is Exit.OK else "yellow"
+            is_good = is_over or event in (Event.WATCHING, Event.WELL) or code is Exit.OK
             at = datetime.now().astimezone().strftime("%H:%M:%S")
-            err.print(f"{at} [{colour}]{escape(text)}[/]")
+            err.print(f"{at} [{COLOURS[is_good]}]{escape(text)}[/]")
         if notify:
             notices.tell(self._fleet, f"jada guard: {self._fleet.name}", text)
 
