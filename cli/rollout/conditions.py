@@ -31,7 +31,6 @@ class Event(StrEnum):
     WELL = "well"
 
 
-COLOURS = {True: "green", False: "yellow"}
 OVER = {
     Event.UNSEEN: "can be looked at again",
     Event.FAILING: "fails on no host any more",
@@ -85,8 +84,9 @@ class Teller:
             emit_json_line("guard", facts)
         else:
             is_good = is_over or event in (Event.WATCHING, Event.WELL) or code is Exit.OK
+            shown = f"[green]{escape(text)}[/]" if is_good else f"[yellow]{escape(text)}[/]"
             at = datetime.now().astimezone().strftime("%H:%M:%S")
-            err.print(f"{at} [{COLOURS[is_good]}]{escape(text)}[/]")
+            err.print(f"{at} {shown}")
         if notify:
             notices.tell(self._fleet, f"jada guard: {self._fleet.name}", text)
 
