@@ -135,14 +135,21 @@ def _tell_unneeded(error: JadaError) -> None:
 
 @contextmanager
 def open_session(
-    fleet_file: str | None, role: str | None, limit: str | None, needs_all: bool = True, limit_by: str = LIMIT
+    fleet_file: str | None,
+    role: str | None,
+    limit: str | None,
+    needs_all: bool = True,
+    limit_by: str = LIMIT,
+    notes: bool = True,
 ) -> Iterator[FleetSession]:
-    """Reads fleet.yml, finds the hosts, and opens an engine to those that --role and --limit leave."""
+    """Reads fleet.yml, finds the hosts, and opens an engine to those that --role and --limit leave; without `notes` on
+    fleet.yml where they were told before.
+    """
     from jada.cli.startup import frozen_imports
 
     with frozen_imports():
         fleet = load(fleet_file, needs_all)
-        hosts = find(fleet, role, limit, limit_by)
+        hosts = find(fleet, role, limit, limit_by, notes)
     with open_hosts(fleet, hosts) as session:
         yield session
 
@@ -188,7 +195,9 @@ def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[Engine]:
             engine.close()
 
 
-def find(fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMIT) -> tuple[Host, ...]:
+def find(
+    fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMIT, notes: bool = True
+) -> tuple[Host, ...]:
     """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none."""
     from jada.inventory import discover
     from jada.inventory.roles import unmatched
@@ -197,7 +206,7 @@ def find(fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMI
     discover.log_in(fleet)
     with err.status("Finding hosts…") if err.is_terminal else nullcontext():
         hosts = discover.discover(fleet)
-    for note in unmatched(hosts, fleet.roles):
+    for note in unmatched(hosts, fleet.roles) if notes else ():
         err.print(f"[yellow]Note[/] {escape(note)}")
     return choose(fleet, hosts, role, limit, limit_by)
 

@@ -10,6 +10,7 @@ from jada.tasks.asked import Asked
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.measure import Sample
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.outcomes import TaskOutcome
 from jada.tasks.probe import Probe as Answers
 from jada.tasks.probe import Question
 from jada.tasks.settings import Splices
@@ -52,6 +53,9 @@ class Connection(Protocol):
 
     def journal(self, query: JournalQuery) -> list[LogLine]:
         """Lines of the service's journal, with secrets masked."""
+
+    def tasks(self, since: float) -> list[TaskOutcome]:
+        """The tasks that the service says it has done since then, Unix seconds; the newest of many."""
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:
         """The same, and then those that come, until the host is lost."""

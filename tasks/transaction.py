@@ -317,6 +317,11 @@ def journal_script(state: State, service: Service, query: JournalQuery, follow: 
     return assignments(values) + scripts + f"{look}entries {shlex.join(options)}\n"
 
 
+def tasks_script(service: Service, since: float) -> str:
+    """The script, as root, that prints the tasks that the service says it has done since then (Unix seconds)."""
+    return assignments({"UNIT": service.unit}) + _programs("tasks") + _code("look/tasks.sh") + f"tasks {int(since)}\n"
+
+
 def lock_script(request: LockRequest) -> str:
     """The script, as root, that locks a host or frees it, see files/lock.sh."""
     lock = request.lock

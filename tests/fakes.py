@@ -18,6 +18,7 @@ from jada.tasks.engine import Connection, OnStep, act_on
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.measure import Sample
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.outcomes import TaskOutcome
 from jada.tasks.probe import Endpoint, Probe, Question
 from jada.tasks.settings import Splices
 from jada.tasks.state import HistoryEntry, State
@@ -49,11 +50,14 @@ class Clock:
     """Time that passes only where somebody waits."""
 
     def __init__(self) -> None:
-        self.now = time.monotonic()
+        self.now, self.began = time.monotonic(), time.time()
         self.slept = 0.0
 
     def monotonic(self) -> float:
         return self.now
+
+    def time(self) -> float:
+        return self.began + self.slept
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -135,6 +139,11 @@ class FakeConnection:
         self._state()
         lines = [line for line in self.lines if query.release in ("", line.release)]
         return lines[-query.count :]
+
+    def tasks(self, since: float) -> list[TaskOutcome]:
+        self.log.append("tasks")
+        self._state()
+        return []
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:
         yield from self.journal(query)

@@ -72,8 +72,9 @@ def compare(
     """Tell whether one release or model does worse than another.
 
     Of requests, by the transcripts of the hosts' Claude CLIs: the share that failed, and the share that fell back to
-    another model. Look as often as you like, the intervals hold at all looks together, and each look adds to what is
-    counted: on a busy host it sees the last few hundred requests. Read-only on the hosts.
+    another model. Of tasks, where agents tell of them in their journal (docs/compare.md): the share that failed, and
+    how long slow ones take. Look as often as you like, the intervals hold at all looks together, and each look adds to
+    what is counted: on a busy host it sees the last few hundred requests. Read-only on the hosts.
 
     Hosts of both arms are counted since both ran. Where one came after the other, their requests are those that looks
     of this command have counted: before/after, not an experiment.

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from jada import ConfigError, Exit, JadaError
 from jada.cli.commands.drift import drift
+from jada.cli.commands.guard import guard
 from jada.cli.options import fleet_option
 from jada.cli.ui.console import escape, out, write_file
 from jada.cli.ui.duration import parse_duration
@@ -49,7 +51,8 @@ class Job:
 
 
 @click.command()
-@click.option("--every", metavar="DURATION", required=True, help="How often: 15m, 6h, 1d.")
+@click.option("--every", metavar="DURATION", help="How often: 15m, 6h, 1d.")
+@click.option("--guard", "guards", is_flag=True, help="Let `jada guard` watch the hosts for good, by systemd.")
 @click.option(
     "--print",
     "kind",
@@ -57,12 +60,15 @@ class Job:
     help="Install nothing: print the units, a line for crontab, or a GitHub workflow.",
 )
 @fleet_option
-@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF JADA DRIFT]")
-def schedule(every: str, kind: str | None, fleet_file: str | None, options: tuple[str, ...]) -> int:
-    """Let the check for drift run by itself. That is a systemd timer on this machine, as the user who called sudo.
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF JADA DRIFT OR GUARD]")
+def schedule(
+    every: str | None, guards: bool, kind: str | None, fleet_file: str | None, options: tuple[str, ...]
+) -> int:
+    """Let the check for drift, or the guard, run by itself. That is a systemd timer on this machine, or a service, as
+    the user who called sudo.
 
-    What follows -- is handed to `jada drift`. Who is told of what it finds is in fleet.yml (`notify`); docs/drift.md
-    tells where secrets go. Called again, it replaces the timer that is there.
+    What follows -- is handed to `jada drift` or `jada guard`. Who is told of what it finds is in fleet.yml (`notify`);
+    docs/drift.md tells where secrets go. Called again, it replaces the units that are there.
 
     \b
     Examples:
@@ -71,26 +77,31 @@ def schedule(every: str, kind: str | None, fleet_file: str | None, options: tupl
       jada schedule --every 15m --print systemd     look at the units first
       jada schedule --every 1h --print cron         for crontab -e
       jada schedule --every 1d --print github       for GitHub Actions
+      sudo jada schedule --guard                    the guard, now and after each boot
     """
     from jada.inventory.fleet import config
 
-    seconds = parse_duration(every)
+    if guards == (every is not None):
+        raise click.UsageError("give --every for the check for drift, or --guard")
     fleet = config.load(fleet_file)
+    if every is None:
+        _schedule_guard(fleet, options, kind)
+        return Exit.OK
+    seconds = parse_duration(every)
     params = _drift_options(options)
     if kind == "github":
         here = Path.cwd()
         file = fleet.path.absolute()
         path = file.relative_to(here) if file.is_relative_to(here) else file
-        click.echo(workflow(seconds, every, ("jada", *drift_words(path, {**params, "github": True}))), nl=False)
+        click.echo(workflow(seconds, every, ("jada", *words_of(drift, path, {**params, "github": True}))), nl=False)
         return Exit.OK
-    job = _job(fleet, params)
+    job = _job(fleet, drift, params)
     if kind == "cron":
         click.echo(cron_line(seconds, every, job.command))
     elif kind == "systemd":
-        for name, text in units(job, seconds, every).items():
-            click.echo(f"# {SYSTEM_UNITS / name}\n{text}")
+        _print(units(job, seconds, every))
     else:
-        _install(job, units(job, seconds, every))
+        _install(job, units(job, seconds, every), "jada-drift.timer")
         out.print(
             f"`jada drift` runs every {every} from now on, as {escape(job.user)}.\n"
             "  when: systemctl list-timers jada-drift.timer\n"
@@ -100,21 +111,50 @@ def schedule(every: str, kind: str | None, fleet_file: str | None, options: tupl
     return Exit.OK
 
 
+def _schedule_guard(fleet: Fleet, options: Sequence[str], kind: str | None) -> None:
+    """Installs the service of the guard, or prints it. Raises JadaError, click.UsageError."""
+    if kind not in (None, "systemd"):
+        raise click.UsageError("a guard runs all the time: that is for systemd")
+    job = _job(fleet, guard, _guard_options(options))
+    if kind:
+        _print(guard_unit(job))
+        return
+    _install(job, guard_unit(job), "jada-guard.service")
+    out.print(
+        f"`jada guard` watches {escape(fleet.name)} from now on, as {escape(job.user)}.\n"
+        "  what it said: journalctl -u jada-guard.service\n"
+        "  to stop it: systemctl disable --now jada-guard.service"
+    )
+
+
+def _print(texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        click.echo(f"# {SYSTEM_UNITS / name}\n{text}")
+
+
 def units(job: Job, seconds: int, every: str) -> dict[str, str]:
     """The text of the systemd units by file name."""
+    values = {**_values(job), "every": every, "seconds": str(seconds)}
+    return {name: _filled(name, values) for name in ("jada-drift.service", "jada-drift.timer")}
+
+
+def guard_unit(job: Job) -> dict[str, str]:
+    """The text of the guard's systemd unit by its file name."""
+    return {"jada-guard.service": _filled("jada-guard.service", _values(job))}
+
+
+def _values(job: Job) -> dict[str, str]:
+    """What the units of a job are filled with. Raises ConfigError."""
     _check_words((*job.command, *map(str, job.writes)))
     if not _USER.fullmatch(job.user):
         raise ConfigError(f"A unit of systemd can't run as {job.user!r}", "a user of letters, digits and . _ -")
-    values = {
+    return {
         "user": job.user,
         "command": " ".join(map(systemd_word, job.command)),
         # A minus: what is not there need not be writable.
         "writes": " ".join(systemd_word(f"-{path}") for path in (job.history, *job.writes)),
-        "every": every,
-        "seconds": str(seconds),
+        "protected": (FILES / "units" / "protected.conf").read_text().rstrip(),
     }
-    texts = {name: (FILES / "units" / name).read_text() for name in ("jada-drift.service", "jada-drift.timer")}
-    return {name: _filled(text, values) for name, text in texts.items()}
 
 
 def cron_line(seconds: int, every: str, command: Sequence[str]) -> str:
@@ -156,10 +196,10 @@ def systemd_word(word: str) -> str:
     return f'"{escaped}"'
 
 
-def drift_words(fleet_file: Path, params: dict[str, Any]) -> tuple[str, ...]:
-    """The words after `jada` for one check with these parameters of `jada drift`."""
-    words = ["drift", "--fleet", str(fleet_file)]
-    for parameter in drift.params:
+def words_of(command: click.Command, fleet_file: Path, params: dict[str, Any]) -> tuple[str, ...]:
+    """The words after `jada` for that command with these parameters."""
+    words = [str(command.name), "--fleet", str(fleet_file)]
+    for parameter in command.params:
         value = params.get(parameter.name or "")
         if value:
             words += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
@@ -176,7 +216,19 @@ def _drift_options(options: Sequence[str]) -> dict[str, Any]:
     return params
 
 
-def _job(fleet: Fleet, params: dict[str, Any]) -> Job:
+def _guard_options(options: Sequence[str]) -> dict[str, Any]:
+    """The parameters of `jada guard` by these options. Raises click.UsageError."""
+    with guard.make_context("jada guard", list(options)) as context:
+        params = dict(context.params)
+        if context.get_parameter_source("lasts") is not ParameterSource.DEFAULT:
+            raise click.UsageError("--for is not for a guard that runs for good, behind --")
+    if params.pop("fleet_file") is not None:
+        raise click.UsageError("--fleet stands before --")
+    # Once a day it ends, and systemd starts it anew.
+    return {**params, "lasts": "1d"}
+
+
+def _job(fleet: Fleet, command: click.Command, params: dict[str, Any]) -> Job:
     name = os.environ.get("SUDO_USER") or getpass.getuser()
     try:
         user = pwd.getpwnam(name)
@@ -191,19 +243,20 @@ def _job(fleet: Fleet, params: dict[str, Any]) -> Job:
         known_hosts, own = fleet.ssh.known_hosts, Path.home()
         # With sudo, ~ in fleet.yml was read as root's home.
         writes += [(home / known_hosts.relative_to(own) if known_hosts.is_relative_to(own) else known_hosts).parent]
-    command = (str(Path(sys.argv[0]).absolute()), *drift_words(fleet.path.absolute(), params))
-    return Job(command, user.pw_name, home, tuple(dict.fromkeys(writes)))
+    words = (str(Path(sys.argv[0]).absolute()), *words_of(command, fleet.path.absolute(), params))
+    return Job(words, user.pw_name, home, tuple(dict.fromkeys(writes)))
 
 
-def _install(job: Job, texts: dict[str, str]) -> None:
+def _install(job: Job, texts: dict[str, str], unit: str) -> None:
+    """Writes the units and has systemd start that one, now and after each boot. Raises JadaError."""
     if os.geteuid() != 0:
-        raise JadaError("To install a timer of systemd takes root", "sudo, or --print cron for a crontab of your own")
+        raise JadaError("To install a unit of systemd takes root", "sudo, or --print cron for a crontab of your own")
     if not Path("/run/systemd/system").is_dir():
         raise JadaError("systemd does not run this machine", "--print cron prints a line for crontab -e")
     _make_history(job)
     for name, text in texts.items():
         write_file(SYSTEM_UNITS / name, text)
-    for words in (["daemon-reload"], ["enable", "--quiet", "jada-drift.timer"], ["restart", "jada-drift.timer"]):
+    for words in (["daemon-reload"], ["enable", "--quiet", unit], ["restart", unit]):
         done = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)
         if done.returncode:
             raise JadaError(f"`systemctl {' '.join(words)}` failed: {done.stderr.strip()}")
@@ -227,7 +280,9 @@ def _make_history(job: Job) -> None:
         raise JadaError(f"{job.user} can't make the folder {job.history}: {done.stderr.strip()}")
 
 
-def _filled(text: str, values: dict[str, str]) -> str:
+def _filled(name: str, values: dict[str, str]) -> str:
+    """The unit of that name with the values in it."""
+    text = (FILES / "units" / name).read_text()
     return re.sub(r"\{\{ (\w+) \}\}", lambda match: values[match.group(1)], text)
 
 

@@ -8,12 +8,16 @@ from enum import StrEnum
 from typing import Self
 
 from jada import ConfigError, Exit, JadaError
+from jada.cli.compare import quantiles
 from jada.cli.compare.counts import Totals, total
+from jada.cli.compare.quantiles import Durations, compare_durations
 from jada.cli.compare.sequential import Difference, Share, Verdict, compare_shares, overall
 from jada.cli.records.model import ComparisonEntry, ServedEntry
 from jada.tasks.served import is_asked_for
 
 ALPHA, MARGIN = 0.05, 0.02
+# The names of measures, as the JSON has them.
+FAILED, FALLBACKS, TASKS_FAILED, P95 = "failed", "fallbacks", "tasks_failed", "p95_seconds"
 
 
 class By(StrEnum):
@@ -85,12 +89,18 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One thing that had better be rare, in both arms."""
+    """One thing that had better be rare, or short, in both arms; differences within the `margin` make none."""
 
     name: str
-    a: Share
-    b: Share
+    a: Share | Durations
+    b: Share | Durations
     difference: Difference
+    margin: float
+
+    @property
+    def is_of_tasks(self) -> bool:
+        """True if it counts tasks of the agents, not requests."""
+        return self.name in (TASKS_FAILED, P95)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +213,19 @@ def _arm(subject: Subject, side: Side, entries: list[ServedEntry]) -> Arm:
 
 
 def _measures(a: Totals, b: Totals, entry: ComparisonEntry) -> Iterable[Measure]:
-    for name, count_a, count_b in (("failed", a.failed, b.failed), ("fallbacks", a.fallbacks, b.fallbacks)):
+    counts = {}
+    # Agents need not tell of tasks, and those that do need not be the Claude CLI.
+    has_tasks = a.tasks > 0 and b.tasks > 0
+    if a.requests or b.requests or not has_tasks:
+        counts[FAILED] = a.failed, a.requests, b.failed, b.requests
+        counts[FALLBACKS] = a.fallbacks, a.requests, b.fallbacks, b.requests
+    if has_tasks:
+        counts[TASKS_FAILED] = a.tasks_failed, a.tasks, b.tasks_failed, b.tasks
+    for name, (count_a, of_a, count_b, of_b) in counts.items():
         # A host may say that it fell back more often than it answered.
-        shares = Share(min(count_a, a.requests), a.requests), Share(min(count_b, b.requests), b.requests)
+        shares = Share(min(count_a, of_a), of_a), Share(min(count_b, of_b), of_b)
         difference = compare_shares(*shares, alpha=entry.alpha, margin=entry.margin)
-        yield Measure(name=name, a=shares[0], b=shares[1], difference=difference)
+        yield Measure(name=name, a=shares[0], b=shares[1], difference=difference, margin=entry.margin)
+    if a.durations.of and b.durations.of:
+        slower = compare_durations(a.durations, b.durations, alpha=entry.alpha)
+        yield Measure(name=P95, a=a.durations, b=b.durations, difference=slower, margin=quantiles.MARGIN)

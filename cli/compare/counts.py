@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jada import Model
+from jada.cli.compare.quantiles import Durations, from_json, together
 from jada.cli.records.model import ServedEntry
 from jada.tasks.checks import running_model
 from jada.tasks.costs import cost_of
+from jada.tasks.outcomes import TaskOutcome
 from jada.tasks.release import printable
 from jada.tasks.served import Answers
 from jada.tasks.state import Process, State
@@ -19,7 +21,9 @@ MOST = 2**62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What came of an arm's requests: `cost` in USD by list prices, None where an answer has no price."""
+    """What came of an arm's requests: `cost` in USD by list prices, None where an answer has no price; and of the tasks
+    that its agents tell of.
+    """
 
     requests: int
     failed: int
@@ -27,6 +31,9 @@ class Totals:
     tokens_in: int
     tokens_out: int
     cost: float | None
+    tasks: int
+    tasks_failed: int
+    durations: Durations
 
 
 def uncounted(fleet: str, host: str, state: State, process: Process) -> ServedEntry:
@@ -39,6 +46,7 @@ def uncounted(fleet: str, host: str, state: State, process: Process) -> ServedEn
         release=release_of(state),
         model=model_of(state),
         counted_until=0.0,
+        tasks_until=process.started,
     )
 
 
@@ -73,6 +81,19 @@ def count(entry: ServedEntry, state: State, catalogue: Sequence[Model]) -> Serve
     )
 
 
+def count_tasks(entry: ServedEntry, tasks: Iterable[TaskOutcome], now: float) -> ServedEntry:
+    """The entry with the tasks that ended later than those before, and no later than `now` by the host's clock."""
+    news = [task for task in tasks if entry.tasks_until < task.at <= now]
+    durations = from_json(entry.durations).with_more(task.seconds for task in news if task.seconds is not None)
+    return replace(
+        entry,
+        tasks=_sum(entry.tasks, len(news)),
+        tasks_failed=_sum(entry.tasks_failed, sum(not task.succeeded for task in news)),
+        tasks_until=max((entry.tasks_until, *(task.at for task in news))),
+        durations=durations.to_json(),
+    )
+
+
 def total(entries: Iterable[ServedEntry]) -> Totals:
     """The entries of an arm together."""
     entries = list(entries)
@@ -83,6 +104,9 @@ def total(entries: Iterable[ServedEntry]) -> Totals:
         tokens_in=sum(entry.tokens_in for entry in entries),
         tokens_out=sum(entry.tokens_out for entry in entries),
         cost=None if any(entry.unpriced for entry in entries) else sum(entry.cost for entry in entries),
+        tasks=sum(entry.tasks for entry in entries),
+        tasks_failed=sum(entry.tasks_failed for entry in entries),
+        durations=together(from_json(entry.durations) for entry in entries),
     )
 
 

@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 
 from jada import JadaError, Model, natural
 from jada.cli.compare.comparison import By, Comparison, Subject, judge, since, terms
-from jada.cli.compare.counts import count, uncounted
+from jada.cli.compare.counts import count, count_tasks, uncounted
 from jada.cli.records.model import ComparisonEntry, ServedEntry
 from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults
 from jada.cli.rollout.progress import Values
 from jada.cli.session import FleetSession, operator
 from jada.inventory.models import catalogue
+from jada.tasks.engine import Connection
+from jada.tasks.outcomes import TaskOutcome
 from jada.tasks.state import State
 
 # Of the running processes, by host: what they were counted of, nothing yet, and when they began.
@@ -44,8 +46,9 @@ def compare(
     alpha, margin = terms(stored, alpha, margin)
     seen = session.look()
     running = _running(fleet, seen)
+    tasks = _tasks(session, running)
     models = catalogue(session.fleet.models)
-    records.add_served(_counted(running, records.served(fleet, ""), models))
+    records.add_served(_counted(running, tasks.ok, records.served(fleet, ""), models))
     kept = records.served(fleet, "")
     if stored is None:
         stored = records.begin_comparison(
@@ -58,10 +61,10 @@ def compare(
     is_over = stored.since > 0 and not all(subject.arms(entry for _, entry, _ in running.values()).values())
     if stored.since and not is_over:
         concerned = _of_subject(running, subject, stored)
-        records.add_served(_counted(concerned, records.served(fleet, stored.subject), models))
+        records.add_served(_counted(concerned, tasks.ok, records.served(fleet, stored.subject), models))
     counted = records.served(fleet, stored.subject) if stored.since else kept
     counted = sorted(counted, key=lambda entry: natural(entry.host))
-    return judge(subject, stored, counted, is_over, _unseen(seen, subject))
+    return judge(subject, stored, counted, is_over, _unseen(seen, tasks, subject))
 
 
 def recorded(fleet: str, records: Records, at: str) -> list[Comparison]:
@@ -97,21 +100,45 @@ def _running(fleet: str, seen: HostResults[State]) -> Running:
 def _of_subject(running: Running, subject: Subject, comparison: ComparisonEntry) -> Running:
     """Those of either arm, to be counted for the comparison, since it does."""
     return {
-        host: (state, replace(entry, subject=comparison.subject, counted_until=comparison.since), began)
+        host: (
+            state,
+            replace(
+                entry,
+                subject=comparison.subject,
+                counted_until=comparison.since,
+                tasks_until=max(entry.tasks_until, comparison.since),
+            ),
+            began,
+        )
         for host, (state, entry, began) in running.items()
         if subject.side(entry)
     }
 
 
-def _counted(running: Running, before: Iterable[ServedEntry], models: tuple[Model, ...]) -> list[ServedEntry]:
+def _tasks(session: FleetSession, running: Running) -> HostResults[list[TaskOutcome]]:
+    """The tasks that the agents tell of, since their processes began."""
+
+    def ask(name: str, connection: Connection) -> list[TaskOutcome]:
+        return connection.tasks(running[name][1].tasks_until)
+
+    return session.run_on_each("Reading tasks", running, ask)
+
+
+def _counted(
+    running: Running,
+    tasks: Mapping[str, list[TaskOutcome]],
+    before: Iterable[ServedEntry],
+    models: tuple[Model, ...],
+) -> list[ServedEntry]:
     """The entries of processes, by what was counted of them before and this look."""
     known = {(entry.host, entry.process): entry for entry in before}
     # A process runs what it was started with, whatever release the host has come to.
-    return [count(known.get((entry.host, entry.process), entry), state, models) for state, entry, _ in running.values()]
+    entries = ((state, known.get((entry.host, entry.process), entry)) for state, entry, _ in running.values())
+    return [count_tasks(count(entry, state, models), tasks.get(entry.host, ()), state.now) for state, entry in entries]
 
 
-def _unseen(seen: HostResults[State], subject: Subject) -> Mapping[str, str]:
-    trouble = {host: error.message for host, error in seen.failed.items()}
+def _unseen(seen: HostResults[State], tasks: HostResults[list[TaskOutcome]], subject: Subject) -> Mapping[str, str]:
+    trouble = {host: error.message for results in (tasks, seen) for host, error in results.failed.items()}
     trouble |= {
         host: f"{host}: nothing is known of its requests: {state.unseen}"
         for host, state in seen.ok.items()

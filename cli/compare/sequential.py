@@ -9,6 +9,7 @@ at all is alpha, so that one may look after each request and stop when one likes
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -36,6 +37,15 @@ class Verdict(StrEnum):
     @property
     def label(self) -> str:
         return self.value.replace("_", " ")
+
+    @classmethod
+    def of(cls, low: float, high: float, margin: float) -> Verdict:
+        """The verdict by the interval of the difference of what had better be little."""
+        if -margin < low and high < margin:
+            return cls.EQUIVALENT
+        if low > 0:
+            return cls.WORSE
+        return cls.BETTER if high < 0 else cls.NOT_ENOUGH_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ def compare_shares(a: Share, b: Share, *, alpha: float, margin: float) -> Differ
         return Difference(value=0.0, low=-1.0, high=1.0, verdict=Verdict.NOT_ENOUGH_DATA, has=0, needed=None)
     value = b.count / b.of - a.count / a.of
     radius = _radius(a, b, alpha)
-    verdict = _verdict(value - radius, value + radius, margin) if has >= LEAST else Verdict.NOT_ENOUGH_DATA
+    verdict = Verdict.of(value - radius, value + radius, margin) if has >= LEAST else Verdict.NOT_ENOUGH_DATA
     return Difference(
         value=value,
         low=max(value - radius, -1.0),
@@ -90,14 +100,6 @@ def compare_shares(a: Share, b: Share, *, alpha: float, margin: float) -> Differ
 def overall(verdicts: list[Verdict]) -> Verdict:
     """One verdict on several measures: B is worse where one of them is, and no better while one is not known."""
     return next(verdict for verdict in Verdict if verdict in verdicts)
-
-
-def _verdict(low: float, high: float, margin: float) -> Verdict:
-    if -margin < low and high < margin:
-        return Verdict.EQUIVALENT
-    if low > 0:
-        return Verdict.WORSE
-    return Verdict.BETTER if high < 0 else Verdict.NOT_ENOUGH_DATA
 
 
 def _radius(a: Share, b: Share, alpha: float, times: float = 1.0) -> float:
@@ -122,16 +124,20 @@ def _variance(share: Share, other: Share) -> float:
 
 
 def _needed(a: Share, b: Share, alpha: float, margin: float) -> int | None:
-    """The requests of the smaller arm with which the interval would be narrow enough, were the shares what they are."""
-    difference = abs(b.count / b.of - a.count / a.of)
-    width = max(difference, margin)
-    has = min(a.of, b.of)
+    width = max(abs(b.count / b.of - a.count / a.of), margin)
+    return estimate(min(a.of, b.of), lambda times: _radius(a, b, alpha, times) <= width)
+
+
+def estimate(has: int, suffices: Callable[[float], bool]) -> int | None:
+    """About how many the smaller arm, which `has` so many, needs before there is a verdict, were all as it is; None
+    where nothing tells. So many `times` as many suffice, or don't.
+    """
     low, high = 1.0, MOST_NEEDED / has
-    if high < 1 or _radius(a, b, alpha, high) > width:
+    if high < 1 or not suffices(high):
         return None
     while high / low > 1.01:
         times = math.sqrt(low * high)
-        low, high = (times, high) if _radius(a, b, alpha, times) > width else (low, times)
+        low, high = (low, times) if suffices(times) else (times, high)
     needed = max(high * has, LEAST)
     # Two digits say all that such an estimate can.
     unit = int(10 ** max(0, math.floor(math.log10(needed)) - 1))

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jada.cli.compare.comparison import Arm, By, Comparison, Measure, Side, points
+from jada.cli.compare.comparison import (
+    FAILED,
+    FALLBACKS,
+    P95,
+    TASKS_FAILED,
+    Arm,
+    By,
+    Comparison,
+    Measure,
+    Side,
+    points,
+)
+from jada.cli.compare.counts import Totals
+from jada.cli.compare.quantiles import FACTOR, Durations
 from jada.cli.compare.sequential import Difference, Share, Verdict
-from jada.cli.ui.console import escape, nulled, out
+from jada.cli.ui.console import escape, grouped, nulled, out
 from jada.cli.ui.duration import iso
 from jada.cli.ui.streams import is_utf8
 from jada.cli.ui.tables import Column, show_table
@@ -25,24 +39,40 @@ COLUMNS = (
     Column("tokens in / out", 5),
     Column("USD per 1000", 4),
 )
+# Where an agent tells of its tasks.
+OF_TASKS = (Column("tasks", 8), Column("tasks failed", 6), Column("p95 of tasks", 7))
 # Characters of the chart, and those of which it is made: nothing, 0, a margin, the interval, its ends and the estimate.
 WIDTH = 41
 SIGNS, ASCII_SIGNS = tuple("·│┊─├┤●"), tuple(".|:-[]o")
+IN_SMALLER = " in the smaller arm"
 NOT_AN_EXPERIMENT = "before/after, not an experiment"
 COLOURS = {Verdict.WORSE: "red", Verdict.BETTER: "green", Verdict.EQUIVALENT: "green"}
 # Of a verdict, by the measure.
-MORE = {"failed": "more of its requests fail", "fallbacks": "more of its requests fall back to another model"}
-FEWER = {"failed": "fewer of its requests fail", "fallbacks": "fewer of its requests fall back to another model"}
+MORE = {
+    FAILED: "more of its requests fail",
+    FALLBACKS: "more of its requests fall back to another model",
+    TASKS_FAILED: "more of its tasks fail",
+    P95: "its slow tasks take longer",
+}
+FEWER = {
+    FAILED: "fewer of its requests fail",
+    FALLBACKS: "fewer of its requests fall back to another model",
+    TASKS_FAILED: "fewer of its tasks fail",
+    P95: "its slow tasks take less time",
+}
+LABELS = {TASKS_FAILED: "tasks failed", P95: "p95 of tasks"}
 
 
 def show(comparison: Comparison) -> None:
     """Prints the comparison for people."""
     out.print(escape(heading(comparison)))
     out.print("")
-    show_table(COLUMNS, [_cells(arm, comparison.measures) for arm in comparison.arms], hint="--json")
+    has_tasks = any(arm.totals.tasks for arm in comparison.arms)
+    rows = [[*_cells(arm), *(_of_tasks(arm.totals) if has_tasks else ())] for arm in comparison.arms]
+    show_table((*COLUMNS, *(OF_TASKS if has_tasks else ())), rows, hint="--json")
     out.print("")
     for measure in comparison.measures:
-        out.print(_line(measure, comparison.entry.margin))
+        out.print(_line(measure, max(len(label(each)) for each in comparison.measures)))
     out.print("")
     for why in comparison.unseen.values():
         out.print(f"[red]✗[/] {escape(why)}")
@@ -70,7 +100,9 @@ def in_words(comparison: Comparison) -> str:
         case Verdict.NOT_ENOUGH_DATA:
             return f"Not enough data: {have}."
         case Verdict.EQUIVALENT:
-            return f"Equivalent: no difference is larger than {margin} ({have})."
+            slower = any(measure.name == P95 for measure in comparison.measures)
+            more = f", and no p95 differs by more than {100 * (FACTOR - 1):.0f} %" if slower else ""
+            return f"Equivalent: no difference of shares is larger than {margin}{more} ({have})."
         case _:
             reasons = MORE if verdict is Verdict.WORSE else FEWER
             why = [reasons[measure.name] for measure in comparison.measures if measure.difference.verdict is verdict]
@@ -89,10 +121,12 @@ class Places:
 
 
 def places(difference: Difference, margin: float) -> Places:
-    """The places on a line whose ends are as far from 0 as the farthest of them. Pure."""
-    scale = 2 * max(abs(difference.low), abs(difference.high), 2 * margin)
+    """The places on a line whose ends are as far from 0 as the farthest of them, or as what has no end. Pure."""
+    ends = (difference.low, difference.high, 2 * margin, difference.value)
+    scale = 2 * max(abs(end) for end in ends if math.isfinite(end))
     low, high, value, left, right = (
-        at / scale + 0.5 for at in (difference.low, difference.high, difference.value, -margin, margin)
+        min(max(at / scale + 0.5, 0.0), 1.0)
+        for at in (difference.low, difference.high, difference.value, -margin, margin)
     )
     return Places(low, high, value, (left, right))
 
@@ -139,6 +173,9 @@ def _arm_as_json(arm: Arm) -> dict[str, Any]:
         "requests": totals.requests,
         "failed": totals.failed,
         "fallbacks": totals.fallbacks,
+        "tasks": totals.tasks,
+        "tasks_failed": totals.tasks_failed,
+        "p95_seconds": totals.durations.value,
         "tokens_in": totals.tokens_in,
         "tokens_out": totals.tokens_out,
         "usd_per_1000_requests": _per_thousand(arm),
@@ -147,21 +184,24 @@ def _arm_as_json(arm: Arm) -> dict[str, Any]:
 
 def _measure_as_json(measure: Measure) -> dict[str, Any]:
     difference = measure.difference
+    value, low, high = (
+        math.expm1(at) if measure.name == P95 else at for at in (difference.value, difference.low, difference.high)
+    )
     return {
         "measure": measure.name,
         "a": measure.a.value,
         "b": measure.b.value,
-        "difference": difference.value if difference.has else None,
-        "low": difference.low,
-        "high": difference.high,
+        "difference": value if difference.has else None,
+        "low": low,
+        # There may be no bound yet.
+        "high": high if math.isfinite(high) else None,
         "verdict": difference.verdict,
         "requests_an_arm": difference.has,
         "needed_an_arm": difference.needed,
     }
 
 
-def _cells(arm: Arm, measures: tuple[Measure, ...]) -> list[str]:
-    shares = [measure.a if arm.side is Side.A else measure.b for measure in measures]
+def _cells(arm: Arm) -> list[str]:
     totals, cost = arm.totals, _per_thousand(arm)
     return [
         arm.side,
@@ -169,10 +209,17 @@ def _cells(arm: Arm, measures: tuple[Measure, ...]) -> list[str]:
         escape(", ".join(arm.models) or "not known"),
         str(len(arm.hosts)),
         str(totals.requests),
-        *(share_in_words(share) for share in shares),
+        *(
+            in_numbers(Share(min(count, totals.requests), totals.requests))
+            for count in (totals.failed, totals.fallbacks)
+        ),
         f"{totals.tokens_in} / {totals.tokens_out}",
         "not known" if cost is None else f"{cost:.2f}",
     ]
+
+
+def _of_tasks(totals: Totals) -> list[str]:
+    return [str(totals.tasks), in_numbers(Share(totals.tasks_failed, totals.tasks)), in_numbers(totals.durations)]
 
 
 def _per_thousand(arm: Arm) -> float | None:
@@ -180,20 +227,35 @@ def _per_thousand(arm: Arm) -> float | None:
     return None if totals.cost is None or not totals.requests else 1000 * totals.cost / totals.requests
 
 
-def share_in_words(share: Share) -> str:
-    """A share of an arm's requests, and of how many it is made."""
-    return "not known" if share.value is None else f"{100 * share.value:.1f} % ({share.count})"
+def in_numbers(value: Share | Durations) -> str:
+    """A share of an arm, and how many it is; or the percentile, and of how many tasks it is."""
+    if value.value is None:
+        return "not known"
+    if isinstance(value, Share):
+        return f"{100 * value.value:.1f} % ({value.count})"
+    return f"{value.value:.3g} s (of {value.of})"
 
 
-def _line(measure: Measure, margin: float) -> str:
+def label(measure: Measure) -> str:
+    return LABELS.get(measure.name, measure.name)
+
+
+def interval(measure: Measure) -> str:
+    """The difference that was seen, and the interval that holds the true one."""
+    difference = measure.difference
+    if measure.name == P95:
+        value, low, high = (_factor(at) for at in (difference.value, difference.low, difference.high))
+        return f"{value} times ({low} to {high})"
+    return f"{signed(difference.value)} points ({signed(difference.low)} to {signed(difference.high)})"
+
+
+def _line(measure: Measure, width: int) -> str:
     difference = measure.difference
     if not difference.has:
-        return f"{measure.name:<9}  no requests in {' and '.join(_idle(measure))}"
-    interval = f"{signed(difference.value)} points ({signed(difference.low)} to {signed(difference.high)})"
-    drawn = chart(difference, margin, SIGNS if is_utf8(sys.stdout) else ASCII_SIGNS)
-    return (
-        f"{measure.name:<9}  {interval:<32} {escape(drawn)}  {_coloured(difference.verdict, difference.verdict.label)}"
-    )
+        return f"{label(measure):<{width}}  no requests in {' and '.join(_idle(measure))}"
+    drawn = chart(difference, measure.margin, SIGNS if is_utf8(sys.stdout) else ASCII_SIGNS)
+    verdict = _coloured(difference.verdict, difference.verdict.label)
+    return f"{label(measure):<{width}}  {interval(measure):<32} {escape(drawn)}  {verdict}"
 
 
 def _coloured(verdict: Verdict, text: str) -> str:
@@ -204,17 +266,29 @@ def _idle(measure: Measure) -> Iterator[str]:
     yield from (side for side, share in ((Side.A, measure.a), (Side.B, measure.b)) if not share.of)
 
 
+def _factor(logarithm: float) -> str:
+    return f"{math.exp(logarithm):.2f}" if math.isfinite(logarithm) else "0" if logarithm < 0 else "any"
+
+
 def signed(share: float) -> str:
     """A difference of shares as percentage points."""
     return f"{100 * share:+.1f}"
 
 
 def _have(comparison: Comparison) -> str:
-    """The requests of the smaller arm, and about how many it needs where there is no verdict yet."""
-    has = comparison.measures[0].difference.has
+    """The requests and tasks of the smaller arm, and about how many it needs where there is no verdict yet."""
+    parts = grouped(
+        ("tasks" if measure.is_of_tasks else "requests", measure.difference) for measure in comparison.measures
+    )
     if comparison.verdict is not Verdict.NOT_ENOUGH_DATA:
-        return f"{has} requests in the smaller arm"
-    pending = [m.difference.needed for m in comparison.measures if m.difference.verdict is Verdict.NOT_ENOUGH_DATA]
-    if any(needed is None for needed in pending):
-        return f"have {has} requests in the smaller arm; how many it takes is not known yet"
-    return f"have {has} of about {max(needed for needed in pending if needed)} requests in the smaller arm"
+        return " and ".join(f"{differences[0].has} {what}" for what, differences in parts.items()) + IN_SMALLER
+    texts = []
+    for what, differences in parts.items():
+        pending = [each for each in differences if each.verdict is Verdict.NOT_ENOUGH_DATA]
+        # Fewer tasks may tell how long they took.
+        has = min(each.has for each in pending or differences)
+        if any(each.needed is None for each in pending):
+            texts.append(f"have {has} {what}{IN_SMALLER}; how many it takes is not known yet")
+        elif pending:
+            texts.append(f"have {has} of about {max(each.needed or 0 for each in pending)} {what}{IN_SMALLER}")
+    return "; ".join(texts)

@@ -105,6 +105,13 @@ MIGRATIONS = (
     ),
     # 5: what probes measured.
     ("ALTER TABLE rollout ADD COLUMN measured_json TEXT NOT NULL DEFAULT '{}'",),
+    # 6: tasks that agents say they have done.
+    (
+        "ALTER TABLE served ADD COLUMN tasks INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE served ADD COLUMN tasks_failed INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE served ADD COLUMN tasks_until REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE served ADD COLUMN durations TEXT NOT NULL DEFAULT '{}'",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -288,7 +288,8 @@ class ServedEntry:
     """What came of the requests of one process of a host's service, as far as looks have counted them: `counted_until`,
     Unix seconds, by its clock. `subject` is the comparison that they count for, "" where all since it began do.
 
-    `model` is what it was to run. `cost` is USD by list prices, without the `unpriced` answers.
+    `model` is what it was to run. `cost` is USD by list prices, without the `unpriced` answers. `tasks` are those that
+    the agent itself tells of, counted until `tasks_until`; of `durations`, cli/compare/quantiles.py has the form.
     """
 
     fleet: str
@@ -305,6 +306,10 @@ class ServedEntry:
     tokens_out: int = 0
     cost: float = 0.0
     unpriced: int = 0
+    tasks: int = 0
+    tasks_failed: int = 0
+    tasks_until: float = 0.0
+    durations: str = "{}"
 
 
 def _outcome(value: Any) -> HostOutcome:

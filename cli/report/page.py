@@ -18,7 +18,7 @@ from urllib.parse import quote
 from jada import __version__, natural
 from jada.cli.compare.comparison import Comparison, Measure
 from jada.cli.compare.sequential import Verdict
-from jada.cli.compare.show import heading, in_words, places, share_in_words, signed
+from jada.cli.compare.show import heading, in_numbers, in_words, interval, label, places
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.formats import acceptance
 from jada.cli.drift.log import Check, Episode, compare
@@ -148,7 +148,7 @@ def html(page: Page) -> str:
                 comparison,
                 heading(comparison),
                 in_words(comparison),
-                [_measure(m, comparison) for m in comparison.measures],
+                [_measure(measure) for measure in comparison.measures],
             )
             for comparison in page.comparisons
         ],
@@ -161,16 +161,15 @@ def html(page: Page) -> str:
     )
 
 
-def _measure(measure: Measure, comparison: Comparison) -> dict[str, Any]:
+def _measure(measure: Measure) -> dict[str, Any]:
     """A measure in words, and the places of its interval in the units of the drawing."""
     difference = measure.difference
-    on_line = places(difference, comparison.entry.margin)
+    on_line = places(difference, measure.margin)
     return {
-        "name": measure.name,
-        "shares": (share_in_words(measure.a), share_in_words(measure.b)),
+        "name": label(measure),
+        "by_arm": (in_numbers(measure.a), in_numbers(measure.b)),
         "mark": VERDICTS[difference.verdict],
-        "interval": f"{signed(difference.low)} to {signed(difference.high)}",
-        "value": signed(difference.value) if difference.has else None,
+        "interval": interval(measure) if difference.has else None,
         "left": round(on_line.low * WIDTH, 1),
         "width": round(max((on_line.high - on_line.low) * WIDTH, LEAST), 1),
         "lines": [round(at * WIDTH, 1) for at in (on_line.middle, *on_line.margins)],

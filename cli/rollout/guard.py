@@ -1,121 +1,303 @@
-"""The guard: hosts are watched after a rollout, and where they fail, those of their release go back by themselves."""
+"""The guard: hosts are watched after a rollout, and those on a release that fails are changed by themselves."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
 
-from jada import Exit, HostError, Service
+from jada import Exit, JadaError
 from jada.cli import signals
-from jada.cli.drift import notices
 from jada.cli.drift.asking import check_hosts
-from jada.cli.records.sqlite import Records
-from jada.cli.results import HostResults, judge_each, worst
-from jada.cli.rollout.bake import judge_baking, sleep_until
+from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_database, open_records
+from jada.cli.results import HostResults, worst
+from jada.cli.rollout.apply import Planner
+from jada.cli.rollout.bake import sleep_until
+from jada.cli.rollout.conditions import Condition, Event, Teller
+from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+from jada.cli.rollout.failing import (
+    BACK,
+    BY_GUARD,
+    TRIAL,
+    Failing,
+    Ways,
+    change_plan,
+    failing_releases,
+    trial_plan,
+    verdicts,
+    ways,
+)
 from jada.cli.rollout.options import UNASKED
-from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.run import run_rollout
-from jada.cli.rollout.waves import verdict
-from jada.cli.session import PATIENCE, FleetSession
-from jada.cli.ui.console import err, escape, grouped, named, plural
+from jada.cli.rollout.waves import divide, together
+from jada.cli.session import PATIENCE, FleetSession, operator
+from jada.cli.ui.console import named, plural
+from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import Share
-from jada.tasks import plan
 from jada.tasks.measure import Verdict
-from jada.tasks.plan import Plan
+from jada.tasks.plan import Plan, Request
+from jada.tasks.release import began
 from jada.tasks.state import State
 
-# The beginning of the reason of each release that the guard made, by which the record knows them.
-BY_GUARD = "guard: "
+DAY = 86400
 
 
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """A release of which more hosts fail than may: those that do, and all that are on it."""
+class OpenFleet(Protocol):
+    """What reads fleet.yml, finds the hosts and reaches them; it tells `notes` on fleet.yml, or does not."""
 
-    release: str
-    failed: tuple[str, ...]
-    hosts: tuple[str, ...]
-
-    @property
-    def why(self) -> str:
-        return f"{plural(len(self.failed), 'host')} of {len(self.hosts)} on release {self.release} failed"
+    def __call__(self, *, notes: bool = True) -> AbstractContextManager[FleetSession]: ...
 
 
-def guard(session: FleetSession, records: Records, seconds: int) -> Exit:
-    """Watches the hosts for so many seconds: ROLLED_BACK if it sent any back, FAILED where that was not to be done."""
-    policy, ends, codes = session.fleet.guard, time.monotonic() + seconds, {Exit.OK}
-    quiet_until = 0.0
-    in_a_row: Counter[str] = Counter()
-    before: HostResults[State] = HostResults()
+def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
+    """Watches the hosts for so many seconds: ROLLED_BACK if it changed any, FAILED where that was not to be done, or
+    hosts can't be looked at in the end.
+
+    The fleet is opened anew for each look: hosts come and go, and so do temporary keys, connections and networks.
+    Raises JadaError, ConfigError where the first look can't begin.
+    """
+    ends = time.monotonic() + seconds
+    with open_fleet() as session:
+        policy, watch = session.fleet.guard, _Watch(Teller(session.fleet, as_json))
+        watch.tell.tell(Event.WATCHING, f"Watching {plural(len(session.hosts), 'host')} of {session.fleet.name}")
+        standing = watch.look(session)
     while not signals.stopped():
-        seen = check_hosts(session.with_new_deadline(), "Watching hosts", within=PATIENCE)
-        failed = failed_hosts(before.ok, seen, session.engine.service)
-        in_a_row = Counter({name: in_a_row[name] + 1 for name in failed})
-        before = seen
-        lasting = {name for name, looks in in_a_row.items() if looks >= policy.looks}
-        for failing in failing_releases(seen, lasting, session.fleet.rollout.max_failures):
-            if time.monotonic() < quiet_until:
-                break
-            quiet_until = time.monotonic() + policy.cool_down
-            codes.add(_act(session, records, failing))
-            before, in_a_row = HostResults(), Counter()
+        watch.tell.conditions(standing)
         if time.monotonic() >= ends:
-            return worst(codes)
+            unknown = any(condition.event in (Event.UNSEEN, Event.LEFT) for condition in standing)
+            return worst({*watch.codes, Exit.FAILED if unknown else Exit.OK})
         sleep_until(min(time.monotonic() + policy.interval, ends), lambda: False)
+        try:
+            with open_fleet(notes=False) as session:
+                policy = session.fleet.guard
+                standing = watch.look(session)
+        except JadaError as error:
+            standing = [Condition(Event.UNSEEN, "the fleet", f"The fleet can't be looked at: {error.message}")]
     return Exit.STOPPED
 
 
-def failed_hosts(
-    before: Mapping[str, State], seen: Mapping[str, State | HostError], service: Service
-) -> frozenset[str]:
-    """The hosts that are known to fail on the release that they are on, by this look and the one before. Pure."""
+@dataclass(slots=True)
+class _Watch:
+    """What a guard knows from one look to the next: the last state of each host, in how many looks in a row it failed,
+    when releases of its own began (Unix time) and which were tried again, of which failing ones people were told, the
+    host that is tried again, and how its changes ended.
+    """
 
-    def judge(name: str, state: State) -> HostResult | None:
-        if state.release is None or state.running_transaction or not state.release.desired.base:
-            return None
-        earlier = before.get(name)
-        is_same = earlier is not None and earlier.release is not None and earlier.release.id == state.release.id
-        return judge_baking(state.release.id, earlier if is_same else None, state, service)
+    tell: Teller
+    before: dict[str, State] = field(default_factory=dict)
+    in_a_row: Counter[str] = field(default_factory=Counter)
+    acts: dict[str, float] = field(default_factory=dict)
+    tried: set[str] = field(default_factory=set)
+    announced: frozenset[str] = frozenset()
+    trial: _Trial | None = None
+    codes: set[Exit] = field(default_factory=set)
 
-    judged = judge_each(seen, judge)
-    return frozenset(name for name, end in judged.ok.items() if end and verdict(end) is Verdict.FAILED)
+    def look(self, session: FleetSession) -> list[Condition]:
+        """Looks at all hosts once, does what is to be done, and gives the conditions that stand."""
+        seen = check_hosts(session, "Watching hosts", within=PATIENCE)
+        judged = verdicts(self.before, seen, session.engine.service)
+        failed = {name for name, verdict in judged.items() if verdict is Verdict.FAILED}
+        self.in_a_row = Counter({name: self.in_a_row[name] + 1 for name in failed})
+        self.before |= seen.ok
+        standing = [Condition(Event.UNSEEN, name, error.message, (name,)) for name, error in seen.failed.items()]
+        standing += [
+            Condition(
+                Event.FAILING, f"release {failing.release}", f"{failing.why} ({named(failing.failed)})", failing.failed
+            )
+            for failing in failing_releases(seen, failed, Share(0))
+        ]
+        lasting = {name for name, looks in self.in_a_row.items() if looks >= session.fleet.guard.looks}
+        for failing in failing_releases(seen, lasting, session.fleet.rollout.max_failures):
+            if obstacle := self._answer(session, seen, failing):
+                standing.append(obstacle)
+        self._watch_trial(seen, judged)
+        if session.fleet.guard.half_open and not failed and not seen.failed:
+            self._try_one(session, seen)
+        return standing
+
+    def _answer(self, session: FleetSession, seen: HostResults[State], failing: Failing) -> Condition | None:
+        """Changes the hosts on a release that fails; or gives the reason why that is not to be done now."""
+        fleet, policy = session.fleet, session.fleet.guard
+        subject = f"release {failing.release}"
+        to = ways(failing, seen.ok, policy.to, lambda name: fleet.tiers_of(session.role(name)))
+        if not to:
+            why = "they came there from another one that failed"
+            return Condition(Event.LEFT, subject, f"{failing.why}, and hosts are left as they are: {why}")
+        acts, now = self._acts(fleet.name), time.time()
+        if len(acts) >= policy.most_per_day:
+            why = f"hosts were changed {len(acts)} times in 24 hours"
+            return Condition(Event.LEFT, subject, f"{failing.why}, and hosts are left as they are: {why}")
+        if acts and abs(now - max(acts.values())) < policy.cool_down:
+            why = f"hosts were changed less than {told(policy.cool_down)} ago"
+            return Condition(Event.WAITING, subject, f"{failing.why}; the guard waits: {why}")
+        try:
+            self._change(session, seen, failing, to)
+        except LockedError as error:
+            return Condition(Event.WAITING, subject, f"{failing.why}; the guard waits: {error.message}")
+        for name in failing.hosts:
+            self.in_a_row.pop(name, None)
+        return None
+
+    def _change(self, session: FleetSession, seen: HostResults[State], failing: Failing, to: Ways) -> None:
+        """Brings the hosts to their models, and those back that this does not help. Raises JadaError, LockedError."""
+        _require_unlocked(session, seen, to)
+        models = sorted({model for model in to.values() if model != BACK})
+        target = f"to {', '.join(models)}" if models else ""
+        target = " or ".join(filter(None, (target, "back" if BACK in to.values() else "")))
+        text = f"{failing.why} ({named(failing.failed)}): all that are on it go {target}"
+        is_news, self.announced = failing.release not in self.announced, self.announced | {failing.release}
+        self.tell.tell(Event.CHANGING, text, hosts=tuple(to), release=failing.release, notify=is_news)
+        code = Exit.FAILED
+        try:
+            code = self._carry_out(session, failing, to, "upgrade" if models else "rollback")
+        except LockedError:
+            raise
+        except JadaError as error:
+            if not models:
+                raise
+            self.tell.tell(Event.CHANGED, error.message, hosts=tuple(to), release=failing.release, code=Exit.FAILED)
+        if models and code not in (Exit.OK, Exit.LOCKED):
+            code = self._carry_out(session, failing, dict.fromkeys(to, BACK), "rollback")
+        self.codes.add(Exit.ROLLED_BACK if code is Exit.OK else code)
+
+    def _carry_out(self, session: FleetSession, failing: Failing, to: Ways, kind: str) -> Exit:
+        request = session.request(reason=f"{BY_GUARD}{failing.why}")
+        service, tiers_of = session.engine.service, session.fleet.tiers_of
+
+        def planner(name: str, state: State) -> Plan:
+            role = session.role(name)
+            return change_plan(request, role, to[name], tiers_of(role), state, service, failing.release)
+
+        code, is_touched = self._run(session, tuple(to), request, planner, kind)
+        # What nobody could touch is tried again, but not at each look; what others change now, at the next one.
+        if is_touched or code is not Exit.LOCKED:
+            self.acts[request.id] = time.time()
+        self.tell.tell(
+            Event.CHANGED, f"Release {request.id} {_ended(code)}", hosts=tuple(to), release=request.id, code=code
+        )
+        return code
+
+    def _run(
+        self,
+        session: FleetSession,
+        hosts: tuple[str, ...],
+        request: Request,
+        planner: Planner,
+        kind: str,
+    ) -> tuple[Exit, bool]:
+        """Carries a change of these hosts out, all at once, and tells too whether one was touched.
+
+        The record is written as far as it can be.
+        """
+        group = replace(session, hosts=tuple(host for host in session.hosts if host.name in hosts))
+        title = f"Guard {session.fleet.name}, release {request.id}"
+        with open_records(needed=False) as records, self.tell.lines_alone():
+            code = run_rollout(
+                group.with_new_deadline(), request, planner, kind=kind, history=True, title=title, options=UNASKED,
+                records=records,
+            )  # fmt: skip
+            return code, any(host.outcome.was_tried for host in records.hosts(request.id))
+
+    def _try_one(self, session: FleetSession, seen: HostResults[State]) -> None:
+        """Brings one of the hosts that were changed last to what failed there, once the cool-down is over."""
+        fleet = session.fleet
+        acts, now = self._acts(fleet.name), time.time()
+        last = max(acts, key=acts.__getitem__, default="")
+        is_due = last and abs(now - acts[last]) >= fleet.guard.cool_down and len(acts) < fleet.guard.most_per_day
+        if not is_due or last in self.tried or self._was_tried(fleet.name, last):
+            return
+        on_it = {name for name, state in seen.ok.items() if state.release and state.release.id == last}
+        hosts = [host for host in session.hosts if host.name in on_it]
+        if not hosts:
+            return
+        name = together(divide(hosts, {host.role: fleet.policy_of(host.role) for host in hosts}))[0][0]
+        try:
+            _require_unlocked(session, seen, (name,))
+        except LockedError:
+            return
+        self.tried.add(last)
+        request = session.request(reason=f"{TRIAL}what failed before release {last}")
+        service = session.engine.service
+
+        def planner(name: str, state: State) -> Plan:
+            return trial_plan(request, session.role(name), state, service, last)
+
+        self.tell.tell(Event.TRYING, f"{name} is tried again on what failed there", hosts=(name,), release=last)
+        code, _ = self._run(session, (name,), request, planner, "upgrade")
+        self.tell.tell(
+            Event.CHANGED, f"Release {request.id} {_ended(code)}", hosts=(name,), release=request.id, code=code
+        )
+        policy = fleet.policy_of(session.role(name))
+        bake = policy.bake_time if policy.first_bake_time is None else policy.first_bake_time
+        self.trial = _Trial(name, request.id, time.monotonic() + bake) if code is Exit.OK else None
+
+    def _watch_trial(self, seen: HostResults[State], judged: Mapping[str, Verdict]) -> None:
+        """Tells people once the host that is tried again has been well for as long as a canary bakes."""
+        trial = self.trial
+        if trial is None or trial.host not in seen.ok:
+            return
+        release = seen.ok[trial.host].release
+        if release is None or release.id != trial.release or judged.get(trial.host) is Verdict.FAILED:
+            self.trial = None
+        elif time.monotonic() >= trial.bakes_until and judged.get(trial.host) is Verdict.PASSED:
+            self.trial, model = None, release.desired.model
+            text = f"{trial.host} is well on {model}, which failed before. For the others: jada upgrade --to {model}"
+            self.tell.tell(Event.WELL, text, hosts=(trial.host,), release=trial.release, notify=True)
+
+    def _acts(self, fleet: str) -> dict[str, float]:
+        """The releases by which guards changed hosts within a day, and when they began, by the record and by this one.
+
+        A time to come counts too: a clock that was wrong had better make it do less.
+        """
+        now = time.time()
+        recorded = {}
+        with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
+            records = Records(connection)
+            recorded = {
+                entry.id: datetime.fromisoformat(began(entry.id)).timestamp()
+                for entry in records.since(fleet, datetime.fromtimestamp(now - DAY, UTC))
+                if entry.reason.startswith(BY_GUARD) and any(host.outcome.was_tried for host in records.hosts(entry.id))
+            }
+        return {release: at for release, at in (recorded | self.acts).items() if abs(now - at) < DAY}
+
+    def _was_tried(self, fleet: str, act: str) -> bool:
+        """True if a guard has tried a host again since, or a rollout is open; and where the record can't tell."""
+        with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
+            records = Records(connection)
+            entries = records.since(fleet, datetime.fromisoformat(began(act)))
+            is_open = any(rollout.is_open for rollout in records.rollouts(fleet, 1))
+            return is_open or any(entry.reason.startswith(TRIAL) and entry.id > act for entry in entries)
+        return True
 
 
-def failing_releases(seen: HostResults[State], failed: Collection[str], most: Share) -> Iterator[Failing]:
-    """The releases of which more of the hosts have failed than may, the newest first. Pure."""
-    hosts_of = grouped((state.release.id, name) for name, state in seen.ok.items() if state.release)
-    for release in sorted(hosts_of, reverse=True):
-        hosts = hosts_of[release]
-        bad = tuple(name for name in hosts if name in failed)
-        if bad and most.is_passed(len(bad), len(hosts)):
-            yield Failing(release, bad, tuple(hosts))
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A host that is tried again, by a release, and how long it bakes (monotonic)."""
+
+    host: str
+    release: str
+    bakes_until: float
 
 
-def _act(session: FleetSession, records: Records, failing: Failing) -> Exit:
-    """Sends the hosts of a release back, unless that was done often enough today; people are told either way."""
-    fleet, most = session.fleet, session.fleet.guard.most_per_day
-    today = records.since(fleet.name, datetime.now(UTC) - timedelta(days=1))
-    if sum(entry.reason.startswith(BY_GUARD) for entry in today) >= most:
-        _tell(session, f"{failing.why} ({named(failing.failed)}); hosts went back {most} times today: left as they are")
-        return Exit.FAILED
-    _tell(session, f"{failing.why} ({named(failing.failed)}): all that are on it go back")
-    request = session.request(reason=f"{BY_GUARD}{failing.why}")
-    group = replace(session, hosts=tuple(host for host in session.hosts if host.name in failing.hosts))
-
-    def planner(name: str, state: State) -> Plan:
-        return plan.rollback(request, session.role(name), "", state, session.engine.service, failing.release)
-
-    title = f"Guard {fleet.name}, release {request.id}"
-    code = run_rollout(
-        group.with_new_deadline(), request, planner, kind="rollback", history=True, title=title, options=UNASKED,
-        records=records,
-    )  # fmt: skip
-    return Exit.ROLLED_BACK if code is Exit.OK else code
+def _require_unlocked(session: FleetSession, seen: HostResults[State], hosts: Iterable[str]) -> None:
+    """Raises LockedError where somebody changes the fleet on this machine, or has locked one of the hosts."""
+    fleet = session.fleet.name
+    for name in hosts:
+        if lock := seen.ok[name].operator_lock:
+            raise LockedError(f"{fleet} is locked: {name} by {lock}", "jada unlock")
+    with exclusive_rollout(fleet, operator(), needed=False):
+        # A rollout that runs has a breaker of its own.
+        pass
 
 
-def _tell(session: FleetSession, text: str) -> None:
-    err.print(f"[red]{escape(text)}[/]")
-    notices.tell(session.fleet, f"jada guard: {session.fleet.name}", text)
+def _ended(code: Exit) -> str:
+    match code:
+        case Exit.OK:
+            return "is on all of them"
+        case Exit.LOCKED:
+            return "met a change that is under way there"
+        case _:
+            return "is not on all of them"

@@ -191,9 +191,12 @@ ControlGroup,InactiveEnterTimestampMonotonic"); do
 
 # A unit that was started too often is forgiven that, and tried once more; not one whose restart hangs.
 restart_service() {
-    timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&- && return 0
-    [ $? -ne 124 ] && systemctl reset-failed "$UNIT" 2>/dev/null 9>&- &&
-        timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&-
+    timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&- || {
+        [ $? -ne 124 ] && systemctl reset-failed "$UNIT" 2>/dev/null 9>&- &&
+            timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&-
+    } || return
+    # Of a unit that systemd was about to start again it goes on counting, whoever starts it.
+    [ "${restarts:-0}" = 0 ] || systemctl reset-failed "$UNIT" 2>/dev/null 9>&- || :
 }
 
 # The service counts as settled when the same process has been active for SETTLE seconds, and says the right model.

@@ -122,7 +122,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
         "production": Value.flag,
-        "guard": or_default(tell, guard.read, GuardPolicy()),
+        "guard": or_default(tell, partial(guard.read, catalogue=models.catalogue(overrides)), GuardPolicy()),
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
         "hooks": or_default(tell, hooks.read, Hooks()),
         "probes": or_default(tell, probes.read, ()),

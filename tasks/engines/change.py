@@ -24,6 +24,7 @@ from jada.tasks.transaction import (
     on_stdin,
     only_on,
     probe_script,
+    tasks_script,
 )
 
 NO_SUDO = "result refused\nreason "
@@ -44,6 +45,14 @@ def change(transaction: Transaction, look: str = "", instance: str = "") -> Gene
 def journal(state: State, service: Service, query: JournalQuery) -> Generator[StringCommand, None, None]:
     """Prints lines of the service's journal, masked on the host."""
     yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(journal_script(state, service, query)))
+
+
+@operation(is_idempotent=False)
+def tasks(service: Service, since: float, instance: str = "") -> Generator[StringCommand, None, None]:
+    """Prints the tasks that the service says it has done since then. On another EC2 instance than `instance`, an error
+    is printed instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, tasks_script(service, since))))
 
 
 @operation(is_idempotent=False)

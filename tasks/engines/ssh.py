@@ -31,7 +31,7 @@ from jada import HostError, NoAnswerError, OtherMachineError, Probe, Service, Un
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import OnStep, act_on
-from jada.tasks.engines.change import ask, change, journal, measure, probe, set_lock
+from jada.tasks.engines.change import ask, change, journal, measure, probe, set_lock, tasks
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.look import LONGEST, Look, read_look
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
@@ -39,6 +39,7 @@ from jada.tasks.frames import LookError
 from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
 from jada.tasks.measure import Sample
 from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.outcomes import TaskOutcome, read_outcomes
 from jada.tasks.probe import Probe as Answers
 from jada.tasks.probe import Question, read_probe
 from jada.tasks.samples import read_samples
@@ -241,6 +242,17 @@ class SshConnection:
                 "ask for less of it, with -n or --since",
             )
         return list(read_lines(lines))
+
+    def tasks(self, since: float) -> list[TaskOutcome]:
+        """The tasks that the service says it has done since then, Unix seconds. Raises HostError."""
+        arguments = {"service": self.service, "since": since, "instance": self._instance}
+        lines = self._run(tasks, **arguments, name="tasks").stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't tell its tasks: {why}")
+        try:
+            return read_outcomes(lines)
+        except LookError as error:
+            raise HostError(f"{self._host.name} can't tell its tasks: {error}") from None
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:
         """The same, and then those that come, until the host is lost. Raises HostError."""

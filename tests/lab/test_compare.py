@@ -86,3 +86,41 @@ def test_what_was_counted_before_an_upgrade_is_known_after_it(lab: Lab) -> None:
 
 def released(lab: Lab) -> str:
     return str(lab.json("history", "--last", "1")["releases"][0]["release"])
+
+
+# Writes entries into the journal as one of the service's own processes would.
+TASKS = """
+import os, socket, sys, time
+group = sys.argv[1]
+for top in ("", "/systemd", "/unified"):
+    if os.path.exists(f"/sys/fs/cgroup{top}{group}/cgroup.procs"):
+        open(f"/sys/fs/cgroup{top}{group}/cgroup.procs", "w").write(str(os.getpid()))
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+    journal.connect("/run/systemd/journal/socket")
+    for number in range(int(sys.argv[2])):
+        seconds = float(sys.argv[3]) * (1 + number % 10 / 100)
+        outcome = "failure" if number % 50 == 0 else "success"
+        text = f"MESSAGE=task: {outcome}\\nJADA_TASK_OUTCOME={outcome}\\nJADA_TASK_SECONDS={seconds:.3f}\\n"
+        journal.send(text.encode())
+        # A field with a line break has its length before it.
+        journal.send(b"MESSAGE=x\\nJADA_TASK_OUTCOME\\n" + (9).to_bytes(8, "little") + b"success\\nx\\n")
+time.sleep(1)
+"""
+
+
+def does_tasks(lab: Lab, name: str, count: int, seconds: float) -> None:
+    group = lab.run(name, "systemctl show -P ControlGroup jada-agent").strip()
+    machine.inside(lab[name], f"python3 - {group} {count} {seconds}", stdin=TASKS)
+
+
+def test_tasks_that_agents_tell_of_are_compared(lab: Lab) -> None:
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--limit", "specialist-1", "--yes")
+    does_tasks(lab, "orchestrator-1", 200, 10.0)
+    does_tasks(lab, "specialist-1", 200, 20.0)
+    form = lab.json("compare", *MODELS, exit_code=3)
+    assert [(arm["tasks"], arm["tasks_failed"]) for arm in form["arms"]] == [(200, 4), (200, 4)]
+    assert [round(arm["p95_seconds"]) for arm in form["arms"]] == [11, 22]
+    verdicts = {measure["measure"]: measure["verdict"] for measure in form["measures"]}
+    assert (verdicts["p95_seconds"], verdicts["tasks_failed"]) == ("worse", "not_enough_data")
+    # Each counts once.
+    assert [arm["tasks"] for arm in lab.json("compare", *MODELS, exit_code=3)["arms"]] == [200, 200]

@@ -22,10 +22,12 @@ from jada.cli.records.sqlite import open_records
 from jada.cli.rollout.progress import Values
 from jada.cli.rollout.waves import Group
 from jada.inventory.fleet.rollout import RolloutPolicy
+from jada.tasks.outcomes import TaskOutcome
 from jada.tasks.plan import Request
 from jada.tasks.release import Desired
 from jada.tasks.served import tally
 from jada.tasks.state import State
+from tests.fakes import FakeConnection
 from tests.unit.cli.conftest import Done, Jada
 from tests.unit.conftest import MODEL, NOW
 
@@ -35,6 +37,7 @@ RELEASES = (OLD, NEW)
 # Seconds before NOW at which the processes of both releases began.
 LONG_AGO, LATELY = 7200, 3600
 Kind = tuple[str, ...]
+Tasks = list[TaskOutcome] | HostError
 ANSWER: Kind = ("answer", MODEL, MODEL, "1000", "200")
 FAILED: Kind = ("failed", "529", MODEL, "0", "0")
 FALLBACK: Kind = ("fallback", OPUS, MODEL, "0", "0")
@@ -119,6 +122,104 @@ def test_it_is_told_to_people_with_how_many_it_is_from(fleet: Jada) -> None:
     served(fleet, "web-1", requests(400), ago=60)
     text = fleet("compare", *RELEASES).out
     assert "B is worse: more of its requests fail (580 requests in the smaller arm)." in text
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tasks]:
+    """The tasks that hosts tell of, by name."""
+    by_name: dict[str, Tasks] = {}
+
+    def told(connection: FakeConnection, since: float) -> list[TaskOutcome]:
+        of_host = by_name.get(connection._name, [])
+        if not isinstance(of_host, list):
+            raise of_host
+        return [task for task in of_host if task.at > since]
+
+    monkeypatch.setattr(FakeConnection, "tasks", told)
+    return by_name
+
+
+def done(succeeded: int, failed: int = 0, seconds: float | None = None) -> list[TaskOutcome]:
+    """So many tasks, a millisecond apart, most of which took as long."""
+    outcomes = [True] * succeeded + [False] * failed
+    return [
+        TaskOutcome(NOW - LATELY / 2 + number / 1000, outcome, seconds and seconds * (1 + number % 10 / 100))
+        for number, outcome in enumerate(outcomes)
+    ]
+
+
+def test_tasks_that_fail_make_a_model_worse_that_answers_as_well(fleet: Jada, tasks: dict[str, Tasks]) -> None:
+    for name in ("web-1", "web-2"):
+        served(fleet, name, requests(1000), began=LATELY)
+    tasks |= {"web-1": done(396, 4), "web-2": done(340, 60)}
+    form = compared(fleet)
+    assert [(each["measure"], each["verdict"]) for each in form["measures"]] == [
+        ("failed", "equivalent"), ("fallbacks", "equivalent"), ("tasks_failed", "worse"),
+    ]  # fmt: skip
+    assert (form["verdict"], form["exit"]) == ("worse", Exit.DRIFT)
+    assert [(arm["tasks"], arm["tasks_failed"], arm["p95_seconds"]) for arm in form["arms"]] == [
+        (400, 4, None), (400, 60, None),
+    ]  # fmt: skip
+    text = fleet("compare", *RELEASES).out
+    assert "B is worse: more of its tasks fail (1000 requests and 400 tasks in the smaller arm)." in text
+    assert "15.0 % (60)" in text
+
+
+def test_tasks_that_take_twice_as_long_make_a_model_worse(fleet: Jada, tasks: dict[str, Tasks]) -> None:
+    tasks |= {"web-1": done(300, seconds=10.0), "web-2": done(300, seconds=20.0)}
+    form = compared(fleet)
+    # Without a request, of those nothing is to be known.
+    assert [(each["measure"], each["verdict"]) for each in form["measures"]] == [
+        ("tasks_failed", "equivalent"), ("p95_seconds", "worse"),
+    ]  # fmt: skip
+    slower = measure(form, "p95_seconds")
+    assert slower["a"] == pytest.approx(10.9, rel=0.025)
+    assert (slower["difference"], slower["requests_an_arm"]) == (pytest.approx(1.0, abs=0.05), 300)
+    assert 0.5 < slower["low"] < slower["difference"] < slower["high"] < 1.5
+    text = fleet("compare", *RELEASES).out
+    assert "its slow tasks take longer (300 tasks in the smaller arm)" in text
+    assert "p95 of tasks  2.00 times (1." in text
+    assert "s (of 300)" in text
+
+
+def test_few_tasks_are_told_with_how_many_it_takes(fleet: Jada, tasks: dict[str, Tasks]) -> None:
+    for name in ("web-1", "web-2"):
+        served(fleet, name, requests(178, 2), began=LATELY)
+    tasks |= {"web-1": done(60, seconds=10.0), "web-2": done(60, seconds=10.0)}
+    form = compared(fleet)
+    assert measure(form, "p95_seconds")["high"] is None
+    text = fleet("compare", *RELEASES).out
+    assert "Not enough data: have 180 of about 7" in text
+    assert "; have 60 of about " in text
+    assert " tasks in the smaller arm." in text
+    assert " to any)" in text
+
+
+def test_tasks_of_one_arm_alone_are_no_measure(fleet: Jada, tasks: dict[str, Tasks]) -> None:
+    for name in ("web-1", "web-2"):
+        served(fleet, name, requests(1000), began=LATELY)
+    tasks |= {"web-2": done(100, 100, seconds=99.0)}
+    form = compared(fleet)
+    assert (form["verdict"], len(form["measures"])) == ("equivalent", 2)
+    assert [arm["tasks"] for arm in form["arms"]] == [0, 200]
+
+
+def test_each_task_counts_once_and_since_both_ran(fleet: Jada, tasks: dict[str, Tasks]) -> None:
+    before = [TaskOutcome(NOW - LATELY - 60, False, 5.0)]
+    tasks |= {"web-1": [*before, *done(60)], "web-2": done(60)}
+    for _ in range(2):
+        assert [arm["tasks"] for arm in compared(fleet)["arms"]] == [60, 60]
+
+
+def test_a_host_whose_journal_can_not_be_read_is_told(fleet: Jada, tasks: dict[str, Tasks]) -> None:
+    tasks["web-1"] = HostError("web-1 can't tell its tasks: it tells of a task what can't be")
+    served(fleet, "web-1", requests(1000))
+    served(fleet, "web-2", requests(1000), began=LATELY)
+    form = compared(fleet)
+    assert (form["verdict"], form["exit"]) == ("equivalent", Exit.FAILED)
+    assert form["not_seen"] == [
+        {"host": "web-1", "error": "web-1 can't tell its tasks: it tells of a task what can't be"}
+    ]
 
 
 def test_each_look_adds_to_what_is_known(fleet: Jada) -> None:

@@ -146,9 +146,10 @@ def test_every_command_with_json_has_a_form_and_no_other() -> None:
             for verb, part in inner
             if part and any(option.name == "as_json" for option in part.params)
         }
-    # Of the logs, each line has one (test_logs.py), as each event of a rollout and each message (test_observe.py).
+    # Of the logs and the guard, each line has one (test_logs.py, test_guard.py), as each event of a rollout and each
+    # message (test_observe.py).
     assert {*found, "events", "log"} == {file.stem for file in SCHEMAS.glob("*.json")}
-    assert found == {*EVERY, *ELSEWHERE, "logs"}
+    assert found == {*EVERY, *ELSEWHERE, "logs", "guard"}
 
 
 @pytest.mark.parametrize("name", [*EVERY, *ELSEWHERE])

@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ import jada
 from jada import ConfigError, JadaError
 from jada.cli.commands import schedule
 from jada.cli.commands.drift import drift
+from jada.cli.commands.guard import guard
 from jada.cli.commands.schedule import Job
 from jada.cli.ui.duration import parse_duration
 
@@ -137,6 +139,60 @@ def test_known_hosts_of_whoever_called_sudo_can_be_written_when_hosts_are_truste
     assert "/.ssh" not in text
 
 
+def test_a_guard_runs_for_good_as_well_protected_as_a_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = printed(tmp_path, "--guard", "--print", "systemd", "--", "--limit", "web-*", "--json")
+    assert text.startswith("# /etc/systemd/system/jada-guard.service\n")
+    service = unit(text)
+    words = shlex.split(service["ExecStart"].removeprefix(":"))
+    assert words[1:4] == ["guard", "--fleet", str(tmp_path / "fleet.yml")]
+    context = guard.make_context("guard", words[2:])
+    assert {name: context.params[name] for name in ("lasts", "limit", "as_json", "role")} == {
+        "lasts": 86400, "limit": "web-*", "as_json": True, "role": None,
+    }  # fmt: skip
+    assert (service["Restart"], service["StartLimitIntervalSec"]) == ("always", "0")
+    check = unit(schedule.units(JOB, 900, "15m")["jada-drift.service"])
+    protected = {
+        key for key in check if key.startswith(("Protect", "Private", "Restrict", "NoNew", "ReadWrite", "Cap"))
+    }
+    assert len(protected) > 12
+    assert {key: service[key] for key in protected - {"ReadWritePaths"}} == {
+        key: check[key] for key in protected - {"ReadWritePaths"}
+    }
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd-analyze")
+@pytest.mark.parametrize("argv", [["--guard"], ["--every", "15m"]])
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path, argv: list[str]) -> None:
+    text = printed(tmp_path, *argv, "--print", "systemd")
+    files = []
+    for part in re.split(r"^# /etc/systemd/system/", text, flags=re.MULTILINE)[1:]:
+        name, _, content = part.partition("\n")
+        files.append(tmp_path / name)
+        # The command of whoever runs the tests need not be one that systemd finds.
+        files[-1].write_text(re.sub(r"^ExecStart=.*$", "ExecStart=:/bin/true", content, flags=re.MULTILINE))
+    done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
+    about = [line for line in done.stderr.splitlines() if "jada-" in line]
+    assert (done.returncode, about) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["--guard", "--every", "1h"],
+        ["--guard", "--print", "cron"],
+        ["--guard", "--", "--for", "2h"],
+        ["--guard", "--", "--fleet", "x"],
+        ["--guard", "--", "--prometheus", "x"],
+    ],
+)
+def test_a_guard_that_can_not_be_scheduled_so_is_refused(tmp_path: Path, argv: list[str]) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text(FLEET)
+    assert CliRunner().invoke(schedule.schedule, ["--print", "systemd", "--fleet", str(file), *argv]).exit_code == 2
+
+
 @pytest.mark.parametrize("options", [["--nope"], ["--since", "7d"], ["--explain", "J101"], ["--fleet", "x"], ["x"]])
 def test_what_is_no_check_is_refused(tmp_path: Path, options: list[str]) -> None:
     file = tmp_path / "fleet.yml"
@@ -174,9 +230,8 @@ def test_github_runs_nothing_every_minute() -> None:
 
 def test_the_templates_are_installed_with_jada() -> None:
     files = Path(jada.__file__).parent / "files" / "units"
-    assert {"jada-drift.service", "jada-drift.timer", "jada-drift.github.yml"} <= {
-        file.name for file in files.iterdir()
-    }
+    names = {"jada-drift.service", "jada-drift.timer", "jada-drift.github.yml", "jada-guard.service", "protected.conf"}
+    assert names <= {file.name for file in files.iterdir()}
 
 
 def test_a_workflow_runs_nobodys_newer_code_and_may_do_no_more_than_it_has_to() -> None:

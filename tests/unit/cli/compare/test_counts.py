@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from jada import Model
-from jada.cli.compare.counts import MOST, Totals, count, model_of, release_of, total, uncounted
+from jada.cli.compare.counts import MOST, Totals, count, count_tasks, model_of, release_of, total, uncounted
+from jada.cli.compare.quantiles import Durations, from_json
 from jada.cli.records.model import ServedEntry
+from jada.tasks.outcomes import TaskOutcome
 from jada.tasks.release import Desired
 from jada.tasks.served import tally
 from jada.tasks.state import Process, State
@@ -77,9 +79,13 @@ def test_a_profile_behind_which_any_model_may_hide_has_no_price(host: Host) -> N
 def test_an_arm_is_the_sum_of_its_processes(host: Host) -> None:
     counted = count(entry(host), state(host, row(1), row(2, "failed"), row(3, "fallback")), CATALOGUE)
     assert total([counted, counted]) == Totals(
-        requests=4, failed=2, fallbacks=2, tokens_in=2000, tokens_out=400, cost=2 * counted.cost
-    )
-    assert total([]) == Totals(requests=0, failed=0, fallbacks=0, tokens_in=0, tokens_out=0, cost=0.0)
+        requests=4, failed=2, fallbacks=2, tokens_in=2000, tokens_out=400, cost=2 * counted.cost, tasks=0,
+        tasks_failed=0, durations=Durations({}),
+    )  # fmt: skip
+    assert total([]) == Totals(
+        requests=0, failed=0, fallbacks=0, tokens_in=0, tokens_out=0, cost=0.0, tasks=0, tasks_failed=0,
+        durations=Durations({}),
+    )  # fmt: skip
 
 
 def test_no_host_makes_a_count_that_can_not_be_kept(host: Host) -> None:
@@ -99,3 +105,21 @@ def test_a_process_has_the_release_and_the_model_that_its_host_is_to_have(host: 
     before_jada = replace(release, kind="rollback", desired=Desired("", 0))
     assert release_of(host(release=before_jada)) == ID
     assert (release_of(host(release=None)), model_of(host(release=None))) == ("", MODEL)
+
+
+def test_tasks_are_counted_once_each(host: Host) -> None:
+    began = host().process.started  # type: ignore[union-attr]
+    tasks = [
+        TaskOutcome(began - 1, False, 9.0),
+        TaskOutcome(began + 1, True, 2.0),
+        TaskOutcome(began + 2, False, None),
+        TaskOutcome(NOW + 9, False, 3.0),
+    ]
+    first = count_tasks(entry(host), tasks, NOW)
+    assert (first.tasks, first.tasks_failed, first.tasks_until) == (2, 1, began + 2)
+    assert from_json(first.durations).of == 1
+    assert count_tasks(first, tasks, NOW) == first
+    second = count_tasks(first, [*tasks, TaskOutcome(began + 3, True, 4.0)], NOW)
+    assert (second.tasks, second.tasks_failed, from_json(second.durations).of) == (3, 1, 2)
+    assert total([first, second]).durations.of == 3
+    assert (total([first, second]).tasks, total([first, second]).tasks_failed) == (5, 2)

@@ -307,11 +307,11 @@ def test_comparisons_are_on_the_page_with_their_verdicts_in_words(page: Page) ->
     assert worse.startswith("✗ worse B is worse: more of its requests fail (400 requests in the smaller arm).")
     assert "fixed by ann@<script> at 2027-01-15T08:00:00+00:00" in worse
     assert f"B: {NEW}<b>m</b>, 1 host, 400 requests" in worse
-    assert "failed1.0 % (4)10.0 % (40)+9.0 (+4.1 to +13.9) ✗ worse" in worse
-    assert "fallbacks0.0 % (0)0.0 % (0)+0.0 (-1.1 to +1.1) ✓ equivalent" in worse
+    assert "failed1.0 % (4)10.0 % (40)+9.0 points (+4.1 to +13.9) ✗ worse" in worse
+    assert "fallbacks0.0 % (0)0.0 % (0)+0.0 points (-1.1 to +1.1) ✓ equivalent" in worse
     assert few.startswith("? not enough data Not enough data: have 60 of about ")
     (nothing,) = comparisons(replace(page, comparisons=(comparison(0, of=0),)))
-    assert "failednot knownnot knownnot known (-100.0 to +100.0) ? not enough data" in nothing
+    assert "failednot knownnot knownnot known ? not enough data" in nothing
 
 
 def test_an_interval_is_drawn_within_its_drawing(page: Page) -> None:

@@ -163,8 +163,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "host_keys",
     )
     keys += ("- static", "hosts", "build-1")
+    keys += ("guard", "interval", "looks", "to", "cool_down", "most_per_day", "half_open")
     keys += ("hooks", "on_wave", "on_rollback", "on_pause", "on_done", "on_fail", "timeout")
-    keys += ("guard", "interval", "looks", "cool_down", "most_per_day")
     keys += ("production", "rollout", "waves", "canary", "spread_by", "max_parallel", "bake_time", "first_bake_time")
     keys += ("final_bake_time", "max_failures", "on_failure", "on_inconclusive")
     keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
@@ -210,6 +210,11 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert fleet.policy_of("specialist") == fleet.policy_of("") == fleet.rollout
 
 
+def test_a_guard_goes_to_a_model_by_its_exact_id(tmp_path: Path) -> None:
+    assert load(tmp_path, LEAST + "guard: {to: opus-5}\n").guard == GuardPolicy(to="claude-opus-5")
+    assert load(tmp_path, LEAST + "guard: {to: fallback}\n").guard.to == "fallback"
+
+
 def with_line(replaced: str, by: str) -> str:
     assert replaced in LEAST
     return LEAST.replace(replaced, by)
@@ -217,6 +222,13 @@ def with_line(replaced: str, by: str) -> str:
 
 EC2 = "- ec2: {regions: [us-east-1]}"
 WRONG = {
+    "unknown model to guard by": (
+        LEAST + "guard: {to: opsu-5}\n",
+        6,
+        "guard.to",
+        "should be previous, fallback or a model",
+    ),
+    "guard that is half open by halves": (LEAST + "guard: {half_open: maybe}\n", 6, "guard.half_open", "true or false"),
     "misspelt key": (with_line("regions", "regoins"), 3, "sources[0].ec2.regoins", "did you mean regions?"),
     "misspelt section": (LEAST + "modles: {}\n", 6, "modles", "did you mean models?"),
     "unlike any key": (LEAST + "xyzzy: 1\n", 6, "xyzzy", "is not a key jada knows"),
