@@ -25,8 +25,6 @@ from jada.tasks.fingerprint import parts
 from jada.tasks.plan import Request
 from jada.tasks.transaction import Transaction
 
-# The form of the file; another jada may write another one.
-FORM = 1
 ANEW = "make it anew: jada plan -o FILE"
 # The words for the parts of a host of which the file keeps hashes.
 PARTS = {
@@ -165,9 +163,10 @@ def write(plan: SavedPlan, file: Path) -> None:
 def read(file: Path, fleet: str) -> SavedPlan:
     """The plan of a file for the fleet of that name. Raises ConfigError."""
     text, content = _whole(file)
-    if content.get("form") != FORM:
-        by = shown(str(content.get("jada")))
-        raise ConfigError(f"{file} has not the form of a plan of jada {__version__}; it was written by jada {by}", ANEW)
+    # Of another version, the form and the hashes may be other ones.
+    if content.get("jada") != __version__:
+        version = shown(str(content.get("jada", "not known")))
+        raise ConfigError(f"{file} is no plan of jada {__version__}: its version is {version}", ANEW)
     if content.pop("sha256", None) != _checksum(content):
         raise ConfigError(f"{file} is not as jada wrote it: somebody has changed it since", ANEW)
     plan = _plan(of_text(text, file))
@@ -180,7 +179,6 @@ def _content(plan: SavedPlan) -> dict[str, Any]:
     """The values of the file. An empty one is left out."""
     return _filled(
         {
-            "form": FORM,
             "jada": __version__,
             "fleet": plan.fleet,
             "who": plan.who,
@@ -230,14 +228,14 @@ def _whole(file: Path) -> tuple[str, dict[str, Any]]:
 def _plan(top: Value) -> SavedPlan:
     readers: Readers = {
         **dict.fromkeys(("fleet", "who", "at", "reason", "limit"), Value.text),
-        **dict.fromkeys(("form", "jada", "sha256"), lambda _: None),
+        **dict.fromkeys(("jada", "sha256"), lambda _: None),
         "others": Value.texts,
         "restart": Value.flag,
         "roles": lambda roles: dict(map(_role, roles.items())),
         "groups": lambda groups: tuple(map(_group, groups.items())),
     }
     values = top.fields(readers, required=("fleet", "who", "at"))
-    plan = SavedPlan(**{name: value for name, value in values.items() if name not in ("form", "jada", "sha256")})
+    plan = SavedPlan(**{name: value for name, value in values.items() if name not in ("jada", "sha256")})
     if len(plan.hosts) != sum(len(group.hosts) for group in plan.groups):
         raise top.error("names a host twice", ANEW)
     if not {host.role for host in plan.hosts.values()} <= plan.tiers.keys():

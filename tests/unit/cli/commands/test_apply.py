@@ -243,9 +243,9 @@ def hosts_of(content: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda plan: plan.update(form=2, jada="9.9"), "it was written by jada 9.9"),
-        (lambda plan: plan.update(form=0, jada="0.0.1\x1b[2J"), "it was written by jada 0.0.1\\x1b[2J"),
-        (lambda plan: plan.pop("form"), "has not the form of a plan"),
+        (lambda plan: plan.update(jada="9.9"), "its version is 9.9"),
+        (lambda plan: plan.update(jada="0.0.1\x1b[2J"), "its version is 0.0.1\\x1b[2J"),
+        (lambda plan: plan.pop("jada"), "its version is not known"),
         (lambda plan: plan.update(fleet="other"), "is for the fleet other"),
         (lambda plan: plan.pop("who"), "lacks the key who"),
         (lambda plan: plan.update(more=1), "is not a key jada knows"),
@@ -284,7 +284,7 @@ def test_a_plan_that_somebody_has_edited_is_refused(jada: Jada, file: Path) -> N
     assert "somebody has changed it since" in done.err
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", "1", "\x00", "fleet: f", '{"form": ' * 10_000])
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "1", "\x00", "fleet: f", '{"jada": ' * 10_000])
 def test_what_is_no_plan_is_told(jada: Jada, file: Path, text: str | None) -> None:
     if text is not None:
         file.write_text(text)
