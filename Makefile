@@ -81,7 +81,7 @@ benchmarks/.venv/ready: benchmarks/requirements.txt | tools
 check: lint types ## lint and types
 
 # Pieces of a look that are not root's half of it.
-OF_OTHERS := $(addprefix files/look/,user.sh transcripts.sh sandbox.sh ask-as-service.sh endpoint-as-service.sh)
+OF_OTHERS := $(addprefix files/look/,user.sh transcripts.sh sandbox.sh ask-as-service.sh endpoint-as-service.sh measure-as-user.sh)
 
 lint: .venv/ready ## ruff and shellcheck
 	$(RUN) ruff check .
@@ -90,7 +90,7 @@ lint: .venv/ready ## ruff and shellcheck
 	cat $(filter-out $(OF_OTHERS),$(wildcard files/look/*.sh)) | shellcheck --shell=sh --severity=warning -
 	cat files/look/shared.sh files/look/user.sh files/look/transcripts.sh | shellcheck --shell=sh --severity=warning -
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/look/ask-as-service.sh files/look/endpoint-as-service.sh
-	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
+	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
 
 types: .venv/ready ## mypy --strict
 	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada

@@ -196,6 +196,64 @@ class Telemetry:
     protocol: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The bound of what a probe measures: `amount`, or, where it `is_relative`, so many times what was
+    there before the change. A failure is more than that, or less where it `is_least`.
+    """
+
+    amount: float
+    is_relative: bool = False
+    is_least: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of CloudWatch, with its dimensions as pairs of name and value."""
+
+    namespace: str
+    name: str
+    statistic: str
+    dimensions: tuple[tuple[str, str], ...] = ()
+
+
+# Those that are measured on the host itself, by a question of its own.
+ON_HOST = ("cpu", "memory", "journal", "http", "command")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A probe of fleet.yml: what it `measure`s of which `kind` of thing, in which `unit` ("%", "s", "bytes", "/m", "").
+
+    A verdict needs `min_sample` of what it counts in the last `window` seconds; it measures every `interval` seconds,
+    and may come to nothing `max_errors` times in a row. Only one that `is_enforced` stops or undoes anything. Of the
+    journal count entries of that `priority` or a graver one, and of that `pattern`; "" is for all.
+    """
+
+    name: str
+    kind: str
+    measure: str
+    threshold: Threshold
+    unit: str = ""
+    min_sample: int = 1
+    interval: int = 10
+    window: int = 120
+    is_enforced: bool = True
+    max_errors: int = 4
+    url: str = ""
+    command: str = ""
+    priority: str = ""
+    pattern: str = ""
+    alarm: str = ""
+    metric: Metric | None = None
+    region: str = ""
+
+    @property
+    def is_of_fleet(self) -> bool:
+        """True if it measures one thing for all hosts."""
+        return self.kind == "cloudwatch"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The service of a fleet and how to know that it runs: `settle` is in seconds, `settings` a path on the host.

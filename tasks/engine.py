@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from jada import HostError, JadaError, Service, attempt
+from jada import HostError, JadaError, Probe, Service, attempt
 from jada.tasks.asked import Asked
 from jada.tasks.journal import JournalQuery, LogLine
+from jada.tasks.measure import Sample
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.outcomes import TaskOutcome
-from jada.tasks.probe import Probe, Question
+from jada.tasks.probe import Probe as Answers
+from jada.tasks.probe import Question
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Transaction
@@ -31,8 +33,13 @@ class Connection(Protocol):
     def ask(self, splices: Splices = ()) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so; see Asked."""
 
-    def probe(self, question: Question) -> Probe:
-        """The answers to the questions before a change, which change nothing; see Probe."""
+    def probe(self, question: Question) -> Answers:
+        """The answers to the questions before a change, which change nothing; see tasks/probe.py."""
+
+    def measure(self, probes: Sequence[Probe], requests: int, longest: int) -> dict[str, Sample]:
+        """What these probes of fleet.yml measure there, by their names, with so many requests for each of http; what
+        its user's processes have not said after `longest` s is left out.
+        """
 
     def apply(
         self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None

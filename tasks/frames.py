@@ -47,6 +47,8 @@ OF_USER = (
 )
 # Of the answer to the questions before a change (files/look/probe.sh).
 OF_PROBE = ("end", "over+", "endpoint.answer", "endpoint.code", "disk+", "request.answer", "request.code")
+# Of what probes measure (files/look/measure.sh).
+OF_MEASURE = ("end", "over+", "at", "start", "active", "cpu", "memory", "journal+", "of_user", "of_user.code")
 _PARTS = {r"\.NAME": r"\.[A-Z_]+", r"\.PROPERTY": r"\.[A-Za-z]+", "N\\.": r"[1-9]\d{0,3}\."}
 
 

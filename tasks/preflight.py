@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jada import Model
-from jada.tasks import checks
+from jada.tasks import checks, measure
 from jada.tasks.asked import Asked
+from jada.tasks.measure import Judgement
 from jada.tasks.probe import Answer, Disk, Endpoint
 from jada.tasks.served import is_same
 from jada.tasks.state import State
@@ -104,6 +105,16 @@ def cloud(text: str, is_well: bool | None) -> PreflightCheck:
     """Checks what the cloud says of the machine; it may not know yet, or not be asked."""
     verdict = Verdict.UNKNOWN if is_well is None else Verdict.PASSED if is_well else Verdict.FAILED
     return PreflightCheck("cloud", verdict, text if is_well is not False else f"{text}{_GO_ON}")
+
+
+def alarm(judgement: Judgement) -> PreflightCheck:
+    """Checks that an alarm which could undo the change is quiet before it: else it would tell nothing of that."""
+    if judgement.verdict is measure.Verdict.INCONCLUSIVE:
+        return PreflightCheck("alarm", Verdict.UNKNOWN, f"{judgement.probe}: its alarm has not enough data")
+    is_quiet = judgement.verdict is measure.Verdict.PASSED
+    return PreflightCheck(
+        "alarm", Verdict.PASSED if is_quiet else Verdict.FAILED, f"{judgement}{'' if is_quiet else _GO_ON}"
+    )
 
 
 def clock(now: float, earliest: float, latest: float) -> PreflightCheck:

@@ -19,6 +19,9 @@ from jada.tasks.frames import LookError, whole
 COLUMNS = 9
 _TOKENS = ("tokens_in", "written_to_cache", "read_from_cache", "tokens_out")
 KINDS = ("answer", "fallback", "failed", "retried")
+# Seconds: the Claude CLI takes longer to its first answer. What comes sooner is of the process before it:
+# a look tells births by two clocks, which it reads one after the other.
+FIRST_ANSWER = 0.25
 _DATE = re.compile(r"-20\d{6}$")
 _OF_CLOUD = re.compile(r"^(?:.*[./])?anthropic\.|-v\d+(?::\d+)?$|@.*$")
 
@@ -107,7 +110,7 @@ class _Sum:
 
 
 def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
-    """The rows of a look, counted, of those that are no older than `since`. Raises LookError."""
+    """The rows of a look, counted, of a process that began at `since`. Raises LookError."""
     counts: Counter[tuple[str, ...]] = Counter()
     sums: dict[tuple[str, ...], _Sum] = {}
     counted: list[tuple[str, ...]] = []
@@ -115,7 +118,7 @@ def tally(rows: Iterable[tuple[str, ...]], since: float) -> Served:
         kind, time, side, one, other, *tokens = row
         at = _seconds(time)
         _check(kind, one, other)
-        if at < since:
+        if at < since + FIRST_ANSWER:
             continue
         counted.append(row)
         key = (kind, side, one, other)

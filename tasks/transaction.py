@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
-from jada import Service
+from jada import Probe, Service
 from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.journal import NOT_WHOLE, JournalQuery
@@ -183,6 +183,43 @@ def probe_script(service: Service, probed: Question) -> str:
         "ENDPOINT_AS_SERVICE": endpoint_as_service() + 'endpoint_as_service "$@"\n',
     }
     return assignments(values) + probe_functions(service) + "probe | gzip -c | base64 -w0\n"
+
+
+def measure_script(service: Service, probes: Sequence[Probe], requests: int, longest: int) -> str:
+    """The script that measures what these probes ask of a host, as root, with so many requests for each of http; as the
+    service's user, for `longest` s.
+
+    There, a probe goes by its number.
+    """
+    numbered = [(str(number), each) for number, each in enumerate(probes)]
+    kinds = {each.kind for each in probes}
+    journals = [
+        (number, "0" if each.measure == "count" else str(each.window), each.priority, each.pattern)
+        for number, each in numbered
+        if each.kind == "journal"
+    ]
+    urls = [(number, each.url) for number, each in numbered if each.kind == "http"]
+    commands = [(number, each.command) for number, each in numbered if each.kind == "command"]
+    values = {
+        **_asked_for(service),
+        "STATUS": "",
+        "LONGEST_OF_MEASURE": str(longest),
+        "CGROUP": "yes" if kinds & {"cpu", "memory"} else "",
+        "JOURNALS": shlex.join(word for words in journals for word in words),
+        "MEASURE_AS_USER": measure_as_user(requests, urls, commands) if urls or commands else "",
+    }
+    return assignments(values) + measure_functions() + "measure | gzip -c | base64 -w0\n"
+
+
+def measure_functions() -> str:
+    """What measures a host for probes: functions."""
+    return half_of_root() + _code("look/measure.sh")
+
+
+def measure_as_user(requests: int, urls: Iterable[tuple[str, str]], commands: Iterable[tuple[str, str]]) -> str:
+    """What measures as the service's user: URLs that are asked and commands, each behind the number of its probe."""
+    asked, run = (shlex.join(word for words in pairs for word in words) for pairs in (urls, commands))
+    return _code("look/measure-as-user.sh") + f"ask_urls {requests} {asked}\nrun_commands {run}\n"
 
 
 def probe_functions(service: Service) -> str:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from jada import Host, HostError, ModelCheck, NoAnswerError, Service
+from jada import Probe as FleetProbe
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, OnStep, act_on
 from jada.tasks.journal import JournalQuery, LogLine
+from jada.tasks.measure import Sample
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.outcomes import TaskOutcome
 from jada.tasks.probe import Endpoint, Probe, Question
@@ -84,6 +86,8 @@ class FakeConnection:
             for at, release, text in ((0, "", "one line"), (10, "20261124-120000-aaaa", f"another of {name}"))
         ]
         self.log: list[str] = []
+        # What probes measure there, by their names.
+        self.samples: dict[str, Sample] = {}
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
 
@@ -101,6 +105,11 @@ class FakeConnection:
         self._state()
         self.questions.append(question)
         return self._probe
+
+    def measure(self, probes: Sequence[FleetProbe], requests: int, longest: int) -> dict[str, Sample]:
+        self.log.append("measure")
+        self._state()
+        return {probe.name: self.samples[probe.name] for probe in probes}
 
     def apply(
         self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None

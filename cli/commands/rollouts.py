@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -196,4 +197,5 @@ def _row(entry: RolloutEntry, hosts: int) -> dict[str, Any]:
         "baking": bool(entry.baking),
         "hosts": hosts,
         "updated": entry.updated,
+        "probes": json.loads(entry.measured_json),
     }

@@ -103,7 +103,9 @@ MIGRATIONS = (
         ) WITHOUT ROWID
         """,
     ),
-    # 5: tasks that agents say they have done.
+    # 5: what probes measured.
+    ("ALTER TABLE rollout ADD COLUMN measured_json TEXT NOT NULL DEFAULT '{}'",),
+    # 6: tasks that agents say they have done.
     (
         "ALTER TABLE served ADD COLUMN tasks INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE served ADD COLUMN tasks_failed INTEGER NOT NULL DEFAULT 0",

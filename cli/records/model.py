@@ -187,8 +187,8 @@ DECIDE = "jada resume (watch its hosts again, then go on), jada promote (go on a
 class RolloutEntry:
     """A rollout in waves, and how far it is: in `wave`, from 0, and whether that bakes.
 
-    `values_json` is all that is needed to go on with it. `asked` is what `asked_by` wants of whoever carries it out:
-    pause, promote, abort, or "". `updated` is ISO 8601 UTC.
+    `values_json` is all that is needed to go on with it, and `measured_json` what probes measured last. `asked` is what
+    `asked_by` wants of whoever carries it out: pause, promote, abort, or "". `updated` is ISO 8601 UTC.
     """
 
     release: str
@@ -201,6 +201,7 @@ class RolloutEntry:
     asked: str
     asked_by: str
     updated: str
+    measured_json: str = "{}"
 
     @property
     def is_open(self) -> bool:

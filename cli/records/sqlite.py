@@ -122,6 +122,11 @@ class Records:
                 (status, why, wave, is_baking, _now(), release, *OPEN),
             )
 
+    def keep_measured(self, release: str, measured: str) -> None:
+        """Writes down what probes measured last on the hosts of a rollout, as JSON. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            db.execute("UPDATE rollout SET measured_json = ? WHERE release = ?", (measured, release))
+
     def ask(self, release: str, verb: str, by: str) -> None:
         """Writes down what somebody wants of whoever carries a rollout out; "" once that was done. Raises JadaError."""
         with _jada_errors(), self._connection as db:

@@ -42,6 +42,7 @@ def as_json(
                 "evidence": evidence_as_json(evidence_of(state)) if state else None,
                 "open_files_in_force": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding, name) for finding in report.findings],
+                "probes": [probe.as_data() for probe in report.probes],
                 "notes": list(report.notes),
                 "duration_seconds": report.seconds or None,
                 "log": list(report.log),

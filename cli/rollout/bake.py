@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from jada import Service
 from jada.cli import signals
 from jada.cli.records.model import HostOutcome
-from jada.cli.results import HostResults, judge_each
+from jada.cli.results import judge_each
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.verify import judge
-from jada.cli.rollout.waves import Verdict, of_hosts
-from jada.cli.session import PATIENCE
+from jada.cli.rollout.watch import Watch
+from jada.cli.rollout.waves import of_hosts
 from jada.inventory.fleet.rollout import RolloutPolicy
-from jada.tasks import codes
+from jada.tasks import codes, measure
 from jada.tasks.checks import Finding
+from jada.tasks.measure import Judgement, Verdict
 from jada.tasks.state import State
 
-# Seconds from one look to the next; and looks in a row at a host that may fail before a person has to decide.
+# Seconds from one look to the next, at most; and looks in a row at a host that may fail before a person has to decide.
 INTERVAL = 10
 MOST_ERRORS = 4
 # Seconds from one question to the next whether somebody wants it to end.
@@ -31,7 +32,7 @@ def bake(
     release: str,
     names: Sequence[str],
     results: dict[str, HostResult],
-    look: Callable[[str, Sequence[str], float], HostResults[State]],
+    watch: Watch,
     service: Service,
     policy: RolloutPolicy,
     seconds: int,
@@ -46,24 +47,27 @@ def bake(
     """
     changed = {name: results[name].state for name in names if results[name].outcome.stands}
     ends = time.monotonic() + seconds
-    errors: Counter[str] = Counter()
+    interval = min(watch.interval or INTERVAL, INTERVAL)
+    errors: Counter[tuple[str, str]] = Counter()
     while True:
         now = time.monotonic()
-        sleep_until(min(ends if now < ends < now + INTERVAL else now + INTERVAL, deadline), is_over)
+        sleep_until(min(ends if now < ends < now + interval else now + interval, deadline), is_over)
         if signals.stopped() or is_over():
             return of_hosts({name: results[name] for name in names}, policy)
         if time.monotonic() >= deadline:
             return Verdict.ERROR if errors else Verdict.INCONCLUSIVE
         seen = judge_each(
-            look("Watching hosts", [*changed], min(PATIENCE, deadline - time.monotonic())),
-            lambda name, state: judge_baking(release, changed[name], state, service),
+            watch.look([*changed], deadline),
+            lambda name, host: judge_baking(release, changed[name], host.state, service, host.judgements),
         )
         results.update(seen.ok)
-        errors = Counter({name: errors[name] + 1 for name in seen.failed})
+        errors = Counter(
+            {error: errors[error] + 1 for error in (*((name, "") for name in seen.failed), *unmeasured(seen.ok))}
+        )
         verdict = of_hosts({name: results[name] for name in names}, policy)
         if verdict is Verdict.FAILED:
             return verdict
-        if max(errors.values(), default=0) >= MOST_ERRORS:
+        if any(count >= watch.most_errors.get(probe, MOST_ERRORS) for (_, probe), count in errors.items()):
             return Verdict.ERROR
         now = time.monotonic()
         is_known = verdict is Verdict.PASSED and not errors
@@ -71,20 +75,29 @@ def bake(
             return verdict
 
 
-def judge_baking(release: str, changed: State | None, state: State, service: Service) -> HostResult:
-    """The result for a host that bakes: as behind its change, and the process that ran then still does. Pure."""
-    result = judge(release, state, service)
+def unmeasured(results: Mapping[str, HostResult]) -> Iterable[tuple[str, str]]:
+    """The hosts and their probes that would count, and could not be measured."""
+    probes = ((name, probe) for name, result in results.items() for probe in result.probes)
+    return ((name, probe.probe) for name, probe in probes if probe.counts and probe.verdict is Verdict.ERROR)
+
+
+def judge_baking(
+    release: str, changed: State | None, state: State, service: Service, judgements: Sequence[Judgement] = ()
+) -> HostResult:
+    """The result for a host that bakes: as behind its change, the process that ran then still does, and no probe that
+    counts has failed. Pure.
+    """
+    probes = (*measure.built_in(state), *judgements)
+    result = replace(judge(release, state, service, measure.WEIGHED), probes=probes)
+    failed = [str(probe) for probe in probes if probe.counts and probe.verdict is Verdict.FAILED]
     first, now = changed and changed.process, state.process
-    if not (first and now) or first.ticks == now.ticks:
+    if first and now and first.ticks != now.ticks:
+        restarted = Finding.of(codes.SERVICE_RESTARTING, "the process that the change started", "one that began later")
+        failed = ["its service was restarted since its change", *failed]
+        result = replace(result, findings=(*result.findings, restarted))
+    if not failed:
         return result
-    restarted = Finding.of(codes.SERVICE_RESTARTING, "the process that the change started", "one that began later")
-    return replace(
-        result,
-        outcome=HostOutcome.UNPROVEN,
-        detail="its service was restarted since its change",
-        findings=(*result.findings, restarted),
-        is_unknown=False,
-    )
+    return replace(result, outcome=HostOutcome.UNPROVEN, detail="; ".join(failed), is_unknown=False)
 
 
 def sleep_until(moment: float, is_over: Callable[[], bool]) -> None:

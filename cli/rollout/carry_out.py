@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from jada.cli import signals
-from jada.cli.drift.asking import check_hosts
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import best_effort
 from jada.cli.results import HostResults
@@ -17,11 +15,13 @@ from jada.cli.rollout.events import Event, Kind, Observer
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
-from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
+from jada.cli.rollout.watch import Watch
+from jada.cli.rollout.waves import HELD_UP, Waves, bake_seconds, of_hosts, verdict
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import named, plural
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import plan
+from jada.tasks.measure import Verdict
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
 
@@ -42,7 +42,7 @@ class Rollout:
     """One rollout under way: `todo` are the hosts to change, by their `plans` or by those that are made when their turn
     comes, `waves` their order, `results` what came of each so far.
 
-    `progress` is where that is written down, and `observe` is told what happens.
+    `progress` is where that is written down, `observe` is told what happens, and `watch` has what was measured.
     """
 
     session: FleetSession
@@ -57,6 +57,7 @@ class Rollout:
     history: bool
     progress: Progress
     observe: Observer
+    watch: Watch
 
     def touched(self, number: int) -> list[str]:
         """The hosts of all waves up to that number."""
@@ -110,9 +111,8 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
         rollout.progress.save(number, True)
         rollout.tell(Kind.BAKE, number, seconds=seconds)
         before = dict(results)
-        watch = partial(check_hosts, rollout.session)
         judged = bake(
-            rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
+            rollout.request.id, touched, results, rollout.watch, rollout.session.engine.service, policy,
             seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
@@ -136,6 +136,8 @@ def _by_word(rollout: Rollout, number: int, judged: Verdict) -> End | None:
     if verb == PROMOTE:
         rollout.progress.answered()
         rollout.tell(Kind.PROMOTED, number, by)
+        # A person has decided: what could not be measured holds up no later wave.
+        rollout.results.update({name: replace(rollout.results[name], probes=()) for name in rollout.touched(number)})
         return _next(rollout, number, Verdict.PASSED)
     return None
 
@@ -148,17 +150,32 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
         return DONE
     of_verdict = [name for name in touched if verdict(results[name]) is judged]
     if judged is not Verdict.FAILED:
-        if number == len(rollout.waves) - 1:
+        unmeasured = [name for name in touched if any(probe.counts for probe in results[name].probes)]
+        if number == len(rollout.waves) - 1 and not unmeasured:
             # There is nothing left to hold back: the outcomes of hosts say what is not known.
             return DONE
         unknown = "could not be looked at" if judged is Verdict.ERROR else "can't be judged"
-        return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
+        hosts = named(of_verdict) or named(unmeasured) or named(touched)
+        return End(RolloutStatus.PAUSED, f"{hosts} {unknown}{_figures(results, unmeasured)}")
     why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
+    why += _figures(results, of_verdict)
     rollout.tell(Kind.WAVE_FAILED, number, why)
     if rollout.policy.on_failure == "pause" or signals.stopped():
         return End(RolloutStatus.PAUSED, why)
     send_back(rollout, touched if rollout.policy.on_failure == "rollback" else rollout.waves[number], why)
     return End(RolloutStatus.ROLLED_BACK, why)
+
+
+def _figures(results: Mapping[str, HostResult], names: Sequence[str]) -> str:
+    """What was measured on the first of the hosts, to go behind what is said of all of them."""
+    for result in (results[name] for name in names):
+        if probes := [str(probe) for probe in result.probes if probe.counts]:
+            return f": {'; '.join(probes)}"
+        if errors := [str(finding) for finding in result.findings if finding.is_error]:
+            return f": {'; '.join(errors)}"
+        if result.detail:
+            return f": {result.detail}"
+    return ""
 
 
 def abort(rollout: Rollout, number: int, by: str) -> End:
@@ -191,7 +208,7 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
         apply_all(session, standing, plans, planner, True, rollout.verbose, ends, observe)
     finally:
         _write_down(rollout, request, plans, ends)
-    results |= {name: _sent_back(end, why) for name, end in ends.items()}
+    results |= {name: replace(_sent_back(end, why), probes=results[name].probes) for name, end in ends.items()}
 
 
 def _write_down(rollout: Rollout, request: Request, plans: HostResults[Plan], ends: Mapping[str, HostResult]) -> None:

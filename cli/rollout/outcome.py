@@ -12,6 +12,7 @@ from jada.cli.results import worst
 from jada.cli.session import NotStartedError
 from jada.tasks import checks
 from jada.tasks.checks import Finding
+from jada.tasks.measure import Judgement
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
 from jada.tasks.transaction import Result
@@ -29,7 +30,7 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class HostResult:
-    """One host's part in a rollout. `state` is what the last look saw, if there was one.
+    """One host's part in a rollout. `state` is what the last look saw, if there was one, and `probes` what they said.
 
     `is_unknown` tells of a host on which nothing says what runs from one on which another thing runs.
     """
@@ -42,6 +43,7 @@ class HostResult:
     seconds: float = 0.0
     log: tuple[str, ...] = ()
     is_unknown: bool = False
+    probes: tuple[Judgement, ...] = ()
 
 
 def exit_code(reports: Mapping[str, HostResult], status: RolloutStatus = RolloutStatus.DONE) -> Exit:

@@ -8,6 +8,7 @@ from itertools import chain
 
 from jada import HostError, Model
 from jada.cli.results import HostResults, judge_each
+from jada.cli.rollout.watch import alarm_checks
 from jada.cli.rollout.waves import divide
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
@@ -84,6 +85,8 @@ def run_preflight(
     plans = HostResults({**plans, **found.failed})
     conditions = _in_cloud(session, found.ok if options.only else _changing(plans))
     found = HostResults({**found, **{name: (*found.ok[name], check) for name, check in conditions.items()}})
+    alarms = alarm_checks(session)
+    found = HostResults({**found, **{name: (*checks, *alarms) for name, checks in found.ok.items()}})
     plans = _refused(plans, found.ok, options)
     canaries = _canaries(session, plans, options)
     probed = _probe(session, {name: seen[name] for name in (found.ok if options.only else canaries)}, canaries, options)

@@ -13,8 +13,10 @@ from jada.cli.records.model import OPEN, HostEntry, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.rollout.record import as_host_entries
+from jada.cli.rollout.watch import Baselines
 from jada.cli.rollout.waves import Waves
 from jada.inventory.fleet.rollout import RolloutPolicy
+from jada.tasks.measure import Measurement
 from jada.tasks.plan import Request
 
 # In place of what somebody wants: another jada has ended it.
@@ -23,12 +25,15 @@ GONE = "gone"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """All that is needed to go on with a rollout: `tiers` are the models that its hosts are to run, by name."""
+    """All that is needed to go on with a rollout: `tiers` are the models that its hosts are to run, by name, and
+    `baselines` what their probes measured before.
+    """
 
     request: Request
     policy: RolloutPolicy
     waves: Waves
     tiers: Mapping[str, Tiers]
+    baselines: Baselines = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -43,6 +48,10 @@ class Values:
                 policy=RolloutPolicy.of(values["policy"]),
                 waves=tuple(tuple(wave) for wave in values["waves"]),
                 tiers={name: Tiers.of(tiers) for name, tiers in values["tiers"].items()},
+                baselines={
+                    name: {probe: Measurement(**value) for probe, value in of_host.items()}
+                    for name, of_host in values.get("baselines", {}).items()
+                },
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise JadaError(
@@ -82,6 +91,7 @@ class Progress:
             self._write_hosts()
             if not self.is_one:
                 self.records.advance(self.request.id, RolloutStatus.RUNNING, "", wave, is_baking)
+                self.records.keep_measured(self.request.id, self._measured())
 
     def end(self, status: RolloutStatus, why: str) -> None:
         """Writes down how it ended."""
@@ -106,6 +116,16 @@ class Progress:
         """Writes down that what somebody wanted was done."""
         with best_effort():
             self.records.ask(self.request.id, "", "")
+
+    def _measured(self) -> str:
+        """The last verdicts of the probes on each host, as JSON."""
+        return json.dumps(
+            {
+                name: [probe.as_data() for probe in result.probes]
+                for name, result in self.results.items()
+                if result.probes
+            }
+        )
 
     def _write_hosts(self) -> None:
         """Writes down what is new of hosts. Raises JadaError."""

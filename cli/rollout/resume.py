@@ -20,6 +20,7 @@ from jada.cli.rollout.outcome import HostResult, exit_code, without_change
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.run import finished, opened, tell
 from jada.cli.rollout.verify import judge
+from jada.cli.rollout.watch import Watch
 from jada.cli.rollout.waves import Waves, bakes, baking
 from jada.cli.session import FleetSession
 from jada.cli.ui.run_id import run_id
@@ -90,6 +91,7 @@ def _go_on(
         rollout = Rollout(
             session=session, request=request, planner=planner, policy=values.policy, waves=waves, plans=plans,
             todo=todo, results=results, verbose=options.verbose, history=False, progress=progress, observe=observe,
+            watch=Watch(session, values.baselines),
         )  # fmt: skip
         end = finished(rollout, act)
     code = exit_code(results, end.status)

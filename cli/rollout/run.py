@@ -30,6 +30,7 @@ from jada.cli.rollout.prices import with_prices
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
+from jada.cli.rollout.watch import Watch, baselines, watched_by
 from jada.cli.rollout.waves import Waves, bakes, baking, divide, in_words, is_one
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
@@ -74,6 +75,8 @@ def run_rollout(
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
     waves = divide([host for host in session.hosts if host.name in (*todo, *late)], policy)
+    if baking(waves, policy) and (watched := watched_by(session.fleet.probes)):
+        notes = (*notes, watched)
     if not options.as_json:
         show_plan(
             title,
@@ -102,17 +105,20 @@ def run_rollout(
             progress = Progress(
                 records=record, request=request, plans=plans, results=reports, is_one=is_one(waves, policy)
             )
+            before = {} if progress.is_one else baselines(session, {name: HostResults(seen).ok[name] for name in todo})
             with best_effort(kind == "rollback"):
                 record.add(as_entry(request, kind, todo), as_host_entries(request, plans, reports))
                 if kind != "heal":
                     status = RolloutStatus.ROLLED_BACK if kind == "rollback" else RolloutStatus.SUPERSEDED
                     record.end_rollouts(request.fleet, status, f"by release {request.id}")
                 if not progress.is_one:
-                    progress.begin(Values(request=request, policy=policy, waves=waves, tiers=_tiers(todo)))
+                    progress.begin(
+                        Values(request=request, policy=policy, waves=waves, tiers=_tiers(todo), baselines=before)
+                    )
             rollout = Rollout(
                 session=session, request=request, planner=planner, policy=policy, waves=waves, plans=plans,
                 todo={*todo, *late}, results=reports, verbose=options.verbose, history=history, progress=progress,
-                observe=observe,
+                observe=observe, watch=Watch(session, before),
             )  # fmt: skip
             end = finished(rollout, carry_out)
     reports = {host.name: reports[host.name] for host in session.hosts}

@@ -127,6 +127,7 @@ def _lines(name: str, report: HostResult, verbose: bool, release: str) -> list[s
     return [
         f"{escape(outcome)}: {escape(detail)}" if detail else escape(outcome),
         *(f"    {escape(str(finding))}" for finding in report.findings),
+        *(f"    Probe {escape(str(probe))}" for probe in report.probes if probe.counts or verbose),
         *(_log(name, report.log, release) if report.outcome in FAILED_THERE else ()),
         *(_evidence(report.state) if verbose and report.state else ()),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from jada.cli.results import judge_each
 from jada.cli.rollout.outcome import OUTCOMES, HostResult
 from jada.tasks import checks, codes
 from jada.tasks.checks import Finding
+from jada.tasks.codes import FindingCode
 from jada.tasks.evidence import strongest_evidence
 from jada.tasks.plan import Plan
 from jada.tasks.served import is_same
@@ -51,12 +52,12 @@ def verify(
     return judged
 
 
-def judge(release: str, state: State, service: Service) -> HostResult:
+def judge(release: str, state: State, service: Service, weighed: Collection[FindingCode] = ()) -> HostResult:
     """The result for a host that says that it is on a release, or "" for one that nobody made: verified by what was
-    observed alone. Pure.
+    observed alone. Errors that are `weighed` elsewhere are told, and no more. Pure.
     """
     found = _found(release, state)
-    if any(finding.is_error for finding in found):
+    if any(finding.is_error and finding.kind not in weighed for finding in found):
         is_unknown = bool(state.unseen) and not state.report.model
         why = "what runs is not known" if is_unknown else "what runs is not what was asked for"
         return HostResult(HostOutcome.UNPROVEN, why, state, found, is_unknown=is_unknown)

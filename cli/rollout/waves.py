@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from itertools import chain, zip_longest
 
 from jada import Host
@@ -13,23 +12,13 @@ from jada.cli.ui.console import grouped, named, plural
 from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.inventory.tags import has_tags
+from jada.tasks.measure import Verdict
 
 Waves = tuple[tuple[str, ...], ...]
 
 
 # Outcomes of hosts that were left as they are, for a reason that has nothing to do with the change.
 HELD_UP = (HostOutcome.NOT_STARTED, HostOutcome.LOCKED)
-
-
-class Verdict(StrEnum):
-    """The verdict on a host, or on a wave. Only FAILED sends hosts back."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    # Not enough is known to say.
-    INCONCLUSIVE = "inconclusive"
-    # It could not be looked at.
-    ERROR = "error"
 
 
 def divide(hosts: Sequence[Host], policy: RolloutPolicy) -> Waves:
@@ -61,7 +50,8 @@ def verdict(result: HostResult) -> Verdict:
     """The verdict on a host by the end of its change, or by a look while its wave bakes."""
     match result.outcome:
         case HostOutcome.VERIFIED | HostOutcome.UNCHANGED:
-            return Verdict.PASSED
+            # What can't be measured for a while is nothing that is known.
+            return Verdict.INCONCLUSIVE if any(probe.counts for probe in result.probes) else Verdict.PASSED
         case HostOutcome.UNPROVEN if result.is_unknown:
             return Verdict.INCONCLUSIVE
         case _:
@@ -69,8 +59,11 @@ def verdict(result: HostResult) -> Verdict:
 
 
 def of_hosts(results: Mapping[str, HostResult], policy: RolloutPolicy) -> Verdict:
-    """The verdict on all hosts that were touched: so many of them may fail as fleet.yml lets pass."""
+    """The verdict on all hosts that were touched: as many may fail as fleet.yml lets pass, but no alarm of theirs."""
     verdicts = [verdict(result) for result in results.values() if result.outcome not in HELD_UP]
+    probes = (probe for result in results.values() for probe in result.probes if probe.counts)
+    if any(probe.is_of_fleet and probe.verdict is Verdict.FAILED for probe in probes):
+        return Verdict.FAILED
     if policy.max_failures.is_passed(verdicts.count(Verdict.FAILED), len(verdicts)):
         return Verdict.FAILED
     return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else Verdict.PASSED

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from jada import ConfigError, Service, Telemetry, Tiers
+from jada import ConfigError, Probe, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, guard, hooks, limits, notify, rollout, service, ssh, telemetry
+from jada.inventory.fleet import accept, guard, hooks, limits, notify, probes, rollout, service, ssh, telemetry
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.guard import GuardPolicy
 from jada.inventory.fleet.hooks import Hooks
@@ -52,6 +52,7 @@ class Fleet:
     production: bool = False
     guard: GuardPolicy = field(default_factory=GuardPolicy)
     hooks: Hooks = field(default_factory=Hooks)
+    probes: tuple[Probe, ...] = ()
 
     @property
     def longest_rollout(self) -> int:
@@ -114,6 +115,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "guard": or_default(tell, partial(guard.read, catalogue=models.catalogue(overrides)), GuardPolicy()),
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
         "hooks": or_default(tell, hooks.read, Hooks()),
+        "probes": or_default(tell, probes.read, ()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}

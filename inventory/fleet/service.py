@@ -59,7 +59,7 @@ def _program(value: Value) -> str:
 
 
 def _model_check(value: Value) -> ModelCheck:
-    check = ModelCheck(**value.fields({"url": _url, "command": Value.text}))
+    check = ModelCheck(**value.fields({"url": url, "command": Value.text}))
     if check == ModelCheck():
         raise value.error("says neither `url` nor `command`", "leave it out if the service can't say its model")
     if check.url and check.command:
@@ -82,7 +82,7 @@ def _ask(value: Value) -> str:
     return value.choice(ASK)
 
 
-def _url(value: Value) -> str:
+def url(value: Value) -> str:
     """The URL itself, which may hold a password, never gets into an error."""
     if not _URL.fullmatch(value.text()):
         raise value.error(

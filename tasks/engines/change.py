@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from pyinfra.api import StringCommand, operation
 
-from jada import Service
+from jada import Probe, Service
 from jada.tasks.engines.look import LONGEST
 from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest
@@ -20,6 +20,7 @@ from jada.tasks.transaction import (
     ask_script,
     journal_script,
     lock_script,
+    measure_script,
     on_stdin,
     only_on,
     probe_script,
@@ -68,6 +69,17 @@ def probe(service: Service, question: Question, instance: str = "") -> Generator
     instead.
     """
     yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, probe_script(service, question))))
+
+
+@operation(is_idempotent=False)
+def measure(
+    service: Service, probes: Sequence[Probe], requests: int, longest: int, instance: str = ""
+) -> Generator[StringCommand, None, None]:
+    """Prints what the probes measure on the host, with so many requests for each of http, in `longest` s. On another
+    EC2 instance than `instance`, an error is printed instead.
+    """
+    script = only_on(instance, measure_script(service, probes, requests, longest))
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(script))
 
 
 @operation(is_idempotent=False)

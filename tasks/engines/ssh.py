@@ -8,7 +8,7 @@ import random
 import shlex
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import dropwhile
 from typing import TypeVar, cast
@@ -27,19 +27,22 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, NoAnswerError, OtherMachineError, Service, UnforeseenError, attempt, reason
+from jada import HostError, NoAnswerError, OtherMachineError, Probe, Service, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import OnStep, act_on
-from jada.tasks.engines.change import ask, change, journal, probe, set_lock, tasks
+from jada.tasks.engines.change import ask, change, journal, measure, probe, set_lock, tasks
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.look import LONGEST, Look, read_look
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
+from jada.tasks.measure import Sample
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.outcomes import TaskOutcome, read_outcomes
-from jada.tasks.probe import Probe, Question, read_probe
+from jada.tasks.probe import Probe as Answers
+from jada.tasks.probe import Question, read_probe
+from jada.tasks.samples import read_samples
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
@@ -184,7 +187,7 @@ class SshConnection:
         except LookError as error:
             raise HostError(f"{self._host.name} can't ask its Claude CLI: {error}") from None
 
-    def probe(self, question: Question) -> Probe:
+    def probe(self, question: Question) -> Answers:
         """The answers to the questions before a change, which change nothing. Raises HostError."""
         with self._connector.beside():
             arguments = {"service": self.service, "question": question, "instance": self._instance}
@@ -195,6 +198,18 @@ class SshConnection:
             return read_probe(lines, question)
         except LookError as error:
             raise HostError(f"{self._host.name} can't be asked before the change: {error}") from None
+
+    def measure(self, probes: Sequence[Probe], requests: int, longest: int) -> dict[str, Sample]:
+        """What these probes of fleet.yml measure there in so many seconds, by their names. Raises HostError."""
+        self._connector.let_go()
+        arguments = {"service": self.service, "probes": probes, "requests": requests, "longest": longest}
+        lines = self._run(measure, **arguments, instance=self._instance, name="measure").stdout_lines
+        if why := failure(lines):
+            raise HostError(f"{self._host.name} can't be measured: {why}")
+        try:
+            return read_samples(lines, probes, requests)
+        except LookError as error:
+            raise HostError(f"{self._host.name} can't be measured: {error}") from None
 
     def apply(
         self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None

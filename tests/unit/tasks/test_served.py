@@ -41,6 +41,13 @@ def test_what_came_before_the_process_is_not_its() -> None:
     assert tally([], BEGAN) == Served(since=BEGAN)
 
 
+def test_what_the_process_before_it_answered_last_is_none_of_its() -> None:
+    """A birth is told to within some hundredths of a second, and a CLI has no answer that soon."""
+    rows = [row("answer", SONNET, HAIKU, minute=1), row("answer", SONNET, SONNET, minute=2)]
+    assert [one.model for one in tally(rows, BEGAN + 59.9).answers] == [SONNET]
+    assert len(tally(rows, BEGAN + 59.7).answers) == 2
+
+
 def test_fallbacks_and_failures() -> None:
     rows = [
         row("fallback", SONNET, HAIKU, minute=1),

@@ -9,8 +9,9 @@ import pytest
 from jada import Host
 from jada.cli.records.model import HostOutcome
 from jada.cli.rollout.outcome import HostResult
-from jada.cli.rollout.waves import Verdict, divide, in_words, of_hosts
+from jada.cli.rollout.waves import divide, in_words, of_hosts
 from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy, Share, parse_share
+from jada.tasks.measure import Verdict
 
 
 def shares(text: str) -> tuple[Share, ...]:

@@ -18,6 +18,8 @@ from jada.tasks.transaction import (
     endpoint_as_service,
     half_of_root,
     half_of_user,
+    measure_as_user,
+    measure_functions,
     probe_functions,
     question,
 )
@@ -30,6 +32,8 @@ HALVES = {
     "user": half_of_user,
     "ask": lambda: half_of_root() + question(Service()),
     "service": as_service,
+    "measure": measure_functions,
+    "measure as user": lambda: measure_as_user(0, (), ()),
     "probe": lambda: probe_functions(Service()),
     "endpoint": endpoint_as_service,
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada.tasks import FILES
-from jada.tasks.frames import OF_PROBE, OF_ROOT, OF_USER
+from jada.tasks.frames import OF_MEASURE, OF_PROBE, OF_ROOT, OF_USER
 from tests.unit.files.look.conftest import HALVES
 
 if TYPE_CHECKING:
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 FOLDER = FILES / "look"
 # What runs by itself, and frames nothing: in the sandbox, and as the service there.
-ASKING = ["ask-as-service.sh", "endpoint-as-service.sh", "sandbox.sh"]
+ASKING = ["ask-as-service.sh", "endpoint-as-service.sh", "measure-as-user.sh", "sandbox.sh"]
 # Of the questions before a change.
 PROBES = ["probe.sh"]
-ROOTS = sorted({file.name for file in FOLDER.glob("*.sh")} - {"user.sh", "transcripts.sh", *ASKING, *PROBES})
+# Of what is measured while hosts are watched.
+MEASURES = ["measure.sh"]
+ROOTS = sorted({file.name for file in FOLDER.glob("*.sh")} - {"user.sh", "transcripts.sh", *ASKING, *PROBES, *MEASURES})
 USERS = ["shared.sh", "user.sh", "transcripts.sh"]
 # A function: the comment above it, and its body.
 FUNCTION = re.compile(r"((?:^#.*\n)*)^([a-z_]+)\(\) (\{.*\}(?: #.*)?|\{.*\n(?:.*\n)*?\})$", re.M)
@@ -50,11 +52,12 @@ def test_the_names_that_are_printed_are_those_that_are_taken() -> None:
     assert of(ROOTS, "prints") == set(OF_ROOT)
     assert of(USERS, "prints", "prints as user") == set(OF_USER)
     assert {*of(PROBES, "prints"), "over+"} == set(OF_PROBE)
+    assert {*of(MEASURES, "prints"), "over+"} == set(OF_MEASURE)
 
 
 def test_each_function_tells_the_frames_that_it_prints() -> None:
     frame = re.compile(r"\bsay (?:\"([a-z][a-z0-9_.+]*)\"|([a-z][a-z0-9_.+]*)) ")
-    for comment, name, body in functions([*ROOTS, *USERS[1:], *ASKING, *PROBES]):
+    for comment, name, body in functions([*ROOTS, *USERS[1:], *ASKING, *PROBES, *MEASURES]):
         literal = {quoted or plain for quoted, plain in frame.findall(body)}
         documented = printed(comment) | printed(comment, "prints as user")
         assert literal <= documented, name
@@ -70,7 +73,7 @@ def test_awk_says_what_the_function_that_runs_it_tells() -> None:
     assert printed_by_awk <= known
 
 
-@pytest.mark.parametrize("name", [*ROOTS, *USERS[1:], *ASKING, *PROBES])
+@pytest.mark.parametrize("name", [*ROOTS, *USERS[1:], *ASKING, *PROBES, *MEASURES])
 def test_functions_are_short(name: str) -> None:
     long = {function: body.count("\n") for _, function, body in functions([name]) if body.count("\n") > LONGEST}
     assert not long

@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 import jada
-from jada import ConfigError, ModelCheck, Service
+from jada import ConfigError, ModelCheck, Probe, Service, Threshold
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.fleet import config
 from jada.inventory.fleet.accept import Acceptance
@@ -167,6 +167,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     keys += ("production", "rollout", "waves", "canary", "spread_by", "max_parallel", "bake_time", "first_bake_time")
     keys += ("final_bake_time", "max_failures", "on_failure", "on_inconclusive")
     keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
+    keys += ("probes", "failing", "slow", "errors", "busy", "grown", "backlog", "alarm", "throttled")
+    keys += ("kind", "metric", "above", "min_sample", "window", "max_errors")
     session = []
     for line in lines:
         indent, hash_, rest = line.partition("# ")
@@ -193,6 +195,11 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert fleet.hooks.commands["on_done"] == ("sh", "-c", "cat >> rollouts.jsonl")
     assert fleet.hooks.timeout == Hooks().timeout
     assert (fleet.guard, fleet.production) == (GuardPolicy(), False)
+    assert len(fleet.probes) == 8
+    throttled = fleet.probes[-1]
+    defaults = Probe(name="p", kind="cpu", measure="share", threshold=Threshold(1))
+    for name in ("min_sample", "interval", "window", "max_errors"):
+        assert getattr(throttled, name) == getattr(defaults, name)
     assert fleet.rollout == RolloutPolicy(canary={"canary": ("yes",)}, max_parallel=10, first_bake_time=600)
 
 
