@@ -83,9 +83,10 @@ class Teller:
             }
             emit_json_line("guard", facts)
         else:
-            colour = "green" if is_over or event in (Event.WATCHING, Event.WELL) or code is Exit.OK else "yellow"
+            is_good = is_over or event in (Event.WATCHING, Event.WELL) or code is Exit.OK
+            shown = f"[green]{escape(text)}[/]" if is_good else f"[yellow]{escape(text)}[/]"
             at = datetime.now().astimezone().strftime("%H:%M:%S")
-            err.print(f"{at} [{colour}]{escape(text)}[/]")
+            err.print(f"{at} {shown}")
         if notify:
             notices.tell(self._fleet, f"jada guard: {self._fleet.name}", text)
 
