@@ -24,7 +24,8 @@ def alarm_state(aws: Aws, name: str, region: str = "") -> str:
 
 def metric_values(aws: Aws, metric: Metric, seconds: int, region: str = "") -> tuple[float, ...]:
     """The values of a metric in the last so many seconds, a minute apart. Raises JadaError."""
-    now = datetime.now(UTC)
+    # What came in this very second counts too: times are whole ones, and the end itself does not belong to them.
+    end = datetime.now(UTC) + timedelta(seconds=1)
     query = {
         "Id": "probe",
         "MetricStat": {
@@ -39,6 +40,6 @@ def metric_values(aws: Aws, metric: Metric, seconds: int, region: str = "") -> t
     }
     with client(aws, "cloudwatch", region) as cloudwatch:
         answer = cloudwatch.get_metric_data(
-            MetricDataQueries=[query], StartTime=now - timedelta(seconds=max(seconds, PERIOD)), EndTime=now
+            MetricDataQueries=[query], StartTime=end - timedelta(seconds=max(seconds, PERIOD)), EndTime=end
         )
     return tuple(float(value) for result in answer["MetricDataResults"] for value in result["Values"])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import gevent
 import pytest
 
 from jada import Exit, Host, HostError, JadaError, Metric, Model, Probe, Service, Threshold, Tiers
@@ -17,6 +18,7 @@ from jada.cli.rollout import bake, watch
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.preflight import PreflightOptions
 from jada.cli.rollout.progress import Values
+from jada.cli.rollout.resume import resume
 from jada.cli.rollout.run import run_rollout
 from jada.cli.session import FleetSession
 from jada.inventory.cloud import cloudwatch
@@ -69,6 +71,7 @@ class Done:
     baselines: dict[str, dict[str, Measurement]]
     logs: dict[str, list[str]]
     slept: float
+    session: FleetSession
 
 
 Roll = Callable[..., Done]
@@ -84,7 +87,9 @@ def roll(
     for module in (bake, watch):
         monkeypatch.setattr(module, "time", clock)
 
-    def run(*probes: Probe, policy: RolloutPolicy = POLICY, deadline: float = 600, **later: Later) -> Done:
+    def run(
+        *probes: Probe, policy: RolloutPolicy = POLICY, deadline: float = 600, force: bool = False, **later: Later
+    ) -> Done:
         states: dict[str, State] = {name: host() for name in ("h1", "h2", "h3")}
         engine = FakeEngine(states)
         for name in states:
@@ -101,18 +106,18 @@ def roll(
 
         code = run_rollout(
             session, REQUEST, planner, kind="upgrade", title="t", options=OPTIONS, seen=HostResults(states),
-            policy=policy, preflight=PreflightOptions(models=dict.fromkeys(states, OPUS), policy=policy),
+            policy=policy, preflight=PreflightOptions(models=dict.fromkeys(states, OPUS), policy=policy, force=force),
         )  # fmt: skip
         printed = capsys.readouterr()
         with open_records() as records:
             entries = records.hosts(REQUEST.id)
             entry = records.rollout(REQUEST.id)
-        assert entry
+        values, measured = (entry.values_json, entry.measured_json) if entry else ("", "{}")
         return Done(
             code, json.loads(printed.out.splitlines()[-1]), printed.err, {each.host: each.outcome for each in entries},
-            {each.host: each.detail for each in entries}, json.loads(entry.measured_json),
-            {name: dict(values) for name, values in Values.from_json(entry.values_json).baselines.items()},
-            {name: each.log for name, each in engine.connections.items()}, clock.slept - began,
+            {each.host: each.detail for each in entries}, json.loads(measured),
+            {name: dict(of_host) for name, of_host in Values.from_json(values).baselines.items()} if values else {},
+            {name: each.log for name, each in engine.connections.items()}, clock.slept - began, session,
         )  # fmt: skip
 
     return run
@@ -272,6 +277,45 @@ def test_a_host_that_can_not_be_looked_at_is_not_measured(
     assert {*seen.failed} == {"h1"}
     assert "measure" not in engine.connections["h1"].log
     assert seen.ok["h2"].judgements[0].value == 3
+
+
+def test_what_was_before_the_change_outlives_the_jada_that_measured_it(
+    roll: Roll, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measured anew, it would be that of the new model."""
+    policy = replace(POLICY, on_inconclusive="pause")
+    done = roll(
+        replace(TWICE, min_sample=1, max_errors=1), policy=policy, h1=lambda number: 5.0 if number == 0 else "busy"
+    )
+    assert done.exit is Exit.PAUSED
+    done.session.engine.connections["h1"].later = lambda _: 11.0  # type: ignore[attr-defined]
+    with open_records() as records:
+        entry = records.rollout(REQUEST.id)
+        assert entry
+        assert resume(done.session, entry, records, OPTIONS) is Exit.ROLLED_BACK
+    assert "more than 10, 2x what it was" in json.loads(capsys.readouterr().out.splitlines()[-1])["why"]
+
+
+def test_an_alarm_that_is_red_refuses_an_upgrade_unless_it_is_forced(
+    roll: Roll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloudwatch, "alarm_state", lambda *_: "ALARM")
+    done = roll(ALARM)
+    assert done.exit is Exit.FAILED
+    assert set(done.outcomes.values()) == {HostOutcome.REJECTED}
+    assert "alarm: the alarm agents is red; --force" in done.details["h1"]
+    states = iter(["ALARM"])
+    monkeypatch.setattr(cloudwatch, "alarm_state", lambda *_: next(states, "OK"))
+    assert roll(ALARM, force=True).exit is Exit.OK
+
+
+def test_a_cloud_that_never_answers_holds_up_nobody(
+    host: Callable[..., State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LONGEST_OF_CLOUD", 0.01)
+    monkeypatch.setattr(cloudwatch, "alarm_state", lambda *_: gevent.sleep(3600))
+    samples = watch.samples_of(fake_session({"h1": host()}), {"h1": host()}, [ALARM])
+    assert samples["h1"]["alarm"].error == "CloudWatch did not answer within 0 s"
 
 
 @pytest.mark.parametrize(
