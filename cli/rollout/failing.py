@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from jada import HostError, Service, Tiers
 from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.bake import judge_baking
-from jada.cli.rollout.waves import verdict
-from jada.cli.ui.console import grouped, plural
+from jada.cli.rollout.outcome import HostResult
+from jada.cli.rollout.watch import Watched
+from jada.cli.ui.console import grouped, named, plural
 from jada.inventory.fleet.guard import FALLBACK, PREVIOUS
 from jada.inventory.fleet.rollout import Share
 from jada.tasks import plan
-from jada.tasks.measure import Verdict
 from jada.tasks.plan import Plan, Request
 from jada.tasks.served import is_asked_for
 from jada.tasks.state import State
@@ -29,40 +29,43 @@ Ways = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A release of which more hosts fail than may: those that do, and all that are on it."""
+    """A release of which more hosts fail than may: those that do, all that are on it, and what failed on the first."""
 
     release: str
     failed: tuple[str, ...]
     hosts: tuple[str, ...]
+    detail: str = ""
 
     @property
     def why(self) -> str:
-        return f"{plural(len(self.failed), 'host')} of {len(self.hosts)} on release {self.release} failed"
+        hosts = f"{plural(len(self.failed), 'host')} of {len(self.hosts)} on release {self.release}"
+        return f"{hosts} failed ({named(self.failed)}{self.detail and f': {self.detail}'})"
 
 
-def verdicts(
-    before: Mapping[str, State], seen: Mapping[str, State | HostError], service: Service
-) -> dict[str, Verdict]:
-    """The verdict on each host that can be judged on the release it is on, by this look and the one before."""
+def results_of(
+    before: Mapping[str, State], seen: Mapping[str, Watched | HostError], service: Service
+) -> dict[str, HostResult]:
+    """The result for each host that can be judged on the release it is on, by this look and the one before."""
 
-    def judge(name: str, state: State) -> Verdict | None:
+    def judge(name: str, watched: Watched) -> HostResult | None:
+        state = watched.state
         if state.release is None or state.running_transaction or not state.release.desired.base:
             return None
         earlier = before.get(name)
         is_same = earlier is not None and earlier.release is not None and earlier.release.id == state.release.id
-        return verdict(judge_baking(state.release.id, earlier if is_same else None, state, service))
+        return judge_baking(state.release.id, earlier if is_same else None, state, service, watched.judgements)
 
-    return {name: judged for name, judged in judge_each(seen, judge).ok.items() if judged}
+    return {name: result for name, result in judge_each(seen, judge).ok.items() if result}
 
 
-def failing_releases(seen: HostResults[State], failed: Collection[str], most: Share) -> Iterator[Failing]:
-    """The releases of which more of the hosts have failed than may, the newest first."""
+def failing_releases(seen: HostResults[State], failed: Mapping[str, str], most: Share) -> Iterator[Failing]:
+    """The releases of which more of the hosts have failed than may, by name and why, the newest first."""
     hosts_of = grouped((state.release.id, name) for name, state in seen.ok.items() if state.release)
     for release in sorted(hosts_of, reverse=True):
         hosts = hosts_of[release]
         bad = tuple(name for name in hosts if name in failed)
         if bad and most.is_passed(len(bad), len(hosts)):
-            yield Failing(release, bad, tuple(hosts))
+            yield Failing(release, bad, tuple(hosts), failed[bad[0]])
 
 
 def ways(failing: Failing, seen: Mapping[str, State], to: str, tiers: Callable[[str], Tiers]) -> Ways:

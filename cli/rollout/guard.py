@@ -12,9 +12,8 @@ from typing import Protocol
 
 from jada import Exit, JadaError
 from jada.cli import signals
-from jada.cli.drift.asking import check_hosts
 from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_database, open_records
-from jada.cli.results import HostResults, worst
+from jada.cli.results import HostResults, judge_each, worst
 from jada.cli.rollout.apply import Planner
 from jada.cli.rollout.bake import sleep_until
 from jada.cli.rollout.conditions import Condition, Event, Teller
@@ -27,15 +26,18 @@ from jada.cli.rollout.failing import (
     Ways,
     change_plan,
     failing_releases,
+    results_of,
     trial_plan,
-    verdicts,
     ways,
 )
 from jada.cli.rollout.options import UNASKED
+from jada.cli.rollout.outcome import HostResult
+from jada.cli.rollout.progress import Values
 from jada.cli.rollout.run import run_rollout
-from jada.cli.rollout.waves import divide, together
-from jada.cli.session import PATIENCE, FleetSession, operator
-from jada.cli.ui.console import named, plural
+from jada.cli.rollout.watch import Baselines, Watch
+from jada.cli.rollout.waves import divide, together, verdict
+from jada.cli.session import FleetSession, operator
+from jada.cli.ui.console import plural
 from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import Share
 from jada.tasks.measure import Verdict
@@ -83,7 +85,7 @@ def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
 class _Watch:
     """What a guard knows from one look to the next: the last state of each host, in how many looks in a row it failed,
     when releases of its own began (Unix time) and which were tried again, of which failing ones people were told, the
-    host that is tried again, and how its changes ended.
+    host that is tried again, what probes measured, and how its changes ended.
     """
 
     tell: Teller
@@ -93,23 +95,26 @@ class _Watch:
     tried: set[str] = field(default_factory=set)
     announced: frozenset[str] = frozenset()
     trial: _Trial | None = None
+    watch: Watch | None = None
     codes: set[Exit] = field(default_factory=set)
 
     def look(self, session: FleetSession) -> list[Condition]:
         """Looks at all hosts once, does what is to be done, and gives the conditions that stand."""
-        seen = check_hosts(session, "Watching hosts", within=PATIENCE)
-        judged = verdicts(self.before, seen, session.engine.service)
-        failed = {name for name, verdict in judged.items() if verdict is Verdict.FAILED}
+        watched = self._watch(session).look([host.name for host in session.hosts])
+        seen = judge_each(watched, lambda _, host: host.state)
+        judged = results_of(self.before, watched, session.engine.service)
+        failed = {name: result.detail for name, result in judged.items() if verdict(result) is Verdict.FAILED}
         self.in_a_row = Counter({name: self.in_a_row[name] + 1 for name in failed})
+        if any(_release(self.before.get(name)) not in ("", _release(state)) for name, state in seen.ok.items()):
+            # What was measured under another release is none of this one's.
+            self.watch = None
         self.before |= seen.ok
         standing = [Condition(Event.UNSEEN, name, error.message, (name,)) for name, error in seen.failed.items()]
         standing += [
-            Condition(
-                Event.FAILING, f"release {failing.release}", f"{failing.why} ({named(failing.failed)})", failing.failed
-            )
+            Condition(Event.FAILING, f"release {failing.release}", failing.why, failing.failed)
             for failing in failing_releases(seen, failed, Share(0))
         ]
-        lasting = {name for name, looks in self.in_a_row.items() if looks >= session.fleet.guard.looks}
+        lasting = {name: why for name, why in failed.items() if self.in_a_row[name] >= session.fleet.guard.looks}
         for failing in failing_releases(seen, lasting, session.fleet.rollout.max_failures):
             if obstacle := self._answer(session, seen, failing):
                 standing.append(obstacle)
@@ -147,7 +152,7 @@ class _Watch:
         models = sorted({model for model in to.values() if model != BACK})
         target = f"to {', '.join(models)}" if models else ""
         target = " or ".join(filter(None, (target, "back" if BACK in to.values() else "")))
-        text = f"{failing.why} ({named(failing.failed)}): all that are on it go {target}"
+        text = f"{failing.why}: all that are on it go {target}"
         is_news, self.announced = failing.release not in self.announced, self.announced | {failing.release}
         self.tell.tell(Event.CHANGING, text, hosts=tuple(to), release=failing.release, notify=is_news)
         code = Exit.FAILED
@@ -234,15 +239,23 @@ class _Watch:
         bake = policy.bake_time if policy.first_bake_time is None else policy.first_bake_time
         self.trial = _Trial(name, request.id, time.monotonic() + bake) if code is Exit.OK else None
 
-    def _watch_trial(self, seen: HostResults[State], judged: Mapping[str, Verdict]) -> None:
+    def _watch(self, session: FleetSession) -> Watch:
+        """What looks at the hosts and measures; it knows what the last rollout measured before it changed them."""
+        if self.watch is None:
+            self.watch = Watch(session, _baselines(session.fleet.name))
+        self.watch.use(session)
+        return self.watch
+
+    def _watch_trial(self, seen: HostResults[State], judged: Mapping[str, HostResult]) -> None:
         """Tells people once the host that is tried again has been well for as long as a canary bakes."""
         trial = self.trial
         if trial is None or trial.host not in seen.ok:
             return
         release = seen.ok[trial.host].release
-        if release is None or release.id != trial.release or judged.get(trial.host) is Verdict.FAILED:
+        judgement = verdict(judged[trial.host]) if trial.host in judged else None
+        if release is None or release.id != trial.release or judgement is Verdict.FAILED:
             self.trial = None
-        elif time.monotonic() >= trial.bakes_until and judged.get(trial.host) is Verdict.PASSED:
+        elif time.monotonic() >= trial.bakes_until and judgement is Verdict.PASSED:
             self.trial, model = None, release.desired.model
             text = f"{trial.host} is well on {model}, which failed before. For the others: jada upgrade --to {model}"
             self.tell.tell(Event.WELL, text, hosts=(trial.host,), release=trial.release, notify=True)
@@ -280,6 +293,18 @@ class _Trial:
     host: str
     release: str
     bakes_until: float
+
+
+def _release(state: State | None) -> str:
+    return state.release.id if state and state.release else ""
+
+
+def _baselines(fleet: str) -> Baselines:
+    """What probes measured before the last rollout in waves, as far as the record can be read."""
+    with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
+        for rollout in Records(connection).rollouts(fleet, 1):
+            return Values.from_json(rollout.values_json).baselines
+    return {}
 
 
 def _require_unlocked(session: FleetSession, seen: HostResults[State], hosts: Iterable[str]) -> None:

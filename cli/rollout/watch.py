@@ -57,6 +57,10 @@ class Watch:
         self._samples: dict[tuple[str, str], deque[Sample]] = {}
         self.series: dict[tuple[str, str], deque[float]] = {}
 
+    def use(self, session: FleetSession) -> None:
+        """Goes on with another session of the same fleet, whose probes may be others by now."""
+        self._session, self._probes = session, session.fleet.probes
+
     @property
     def interval(self) -> int:
         """The seconds after which the first of the probes is due again, 0 where there are none."""

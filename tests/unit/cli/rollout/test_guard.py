@@ -29,12 +29,14 @@ from jada.cli.rollout.failing import (
     Failing,
     change_plan,
     failing_releases,
+    results_of,
     trial_plan,
-    verdicts,
     ways,
 )
+from jada.cli.rollout.watch import Watched
+from jada.cli.rollout.waves import verdict
 from jada.inventory.fleet.rollout import Share
-from jada.tasks.measure import Verdict
+from jada.tasks.measure import Judgement, Verdict
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.plan import Request
 from jada.tasks.release import Desired, Release
@@ -176,9 +178,9 @@ def test_a_release_that_fails_goes_back_on_all_its_hosts(
     assert set(models(upgraded).values()) == {SONNET}
     (reason,) = reasons()
     assert reason.startswith("guard: 1 host of 3 on release")
-    assert "(web-2): all that are on it go back" in done.err
+    assert "failed (web-2: what runs is not what was asked for): all that are on it go back" in done.err
     assert "fails on no host any more" in done.err
-    assert [text.partition(" failed ")[2] for text in told] == ["(web-2): all that are on it go back"]
+    assert [text.partition("): ")[2] for text in told] == ["all that are on it go back"]
 
 
 def test_what_one_look_alone_sees_is_no_reason(upgraded: Jada, clock: Later) -> None:
@@ -403,9 +405,11 @@ def test_a_condition_is_told_when_it_comes_changes_its_hosts_and_goes(capsys: py
 def test_failing_releases_are_those_of_which_too_many_hosts_fail(host: Callable[..., State]) -> None:
     old, new = host(), host(release={"id": "20270101-120000-aaaa"})
     seen: HostResults[State] = HostResults({"a": old, "b": new, "c": new, "d": HostError("off")})
-    assert [*failing_releases(seen, {"b"}, Share(0))] == [Failing("20270101-120000-aaaa", ("b",), ("b", "c"))]
-    assert [*failing_releases(seen, {"b"}, Share(50, is_percent=True))] == []
-    assert [each.release for each in failing_releases(seen, {"a", "b"}, Share(0))][-1] == old.release.id  # type: ignore[union-attr]
+    assert [*failing_releases(seen, {"b": "why"}, Share(0))] == [
+        Failing("20270101-120000-aaaa", ("b",), ("b", "c"), "why")
+    ]
+    assert [*failing_releases(seen, {"b": ""}, Share(50, is_percent=True))] == []
+    assert [each.release for each in failing_releases(seen, {"a": "", "b": ""}, Share(0))][-1] == old.release.id  # type: ignore[union-attr]
 
 
 def test_a_host_that_fails(host: Callable[..., State]) -> None:
@@ -417,11 +421,17 @@ def test_a_host_that_fails(host: Callable[..., State]) -> None:
     gone_back = Release("20270101-120000-bbbb", "rollback", Desired("x", 0), Desired("y", 0))
     down = host(unit={"active": "failed"})
 
-    def failed(before: State, now: State | HostError) -> bool:
-        return verdicts({"a": before}, HostResults({"a": now}), Service()).get("a") is Verdict.FAILED
+    def failed(before: State, now: State | HostError, *judgements: Judgement) -> bool:
+        watched = now if isinstance(now, HostError) else Watched(now, judgements)
+        result = results_of({"a": before}, HostResults({"a": watched}), Service()).get("a")
+        return result is not None and verdict(result) is Verdict.FAILED
 
     assert not failed(well, well)
     assert failed(well, down)
+    slow = Judgement(probe="slow", measure="p95", unit="s", verdict=Verdict.FAILED, text="2 s of 20, above 1 s")
+    assert failed(well, well, slow)
+    assert not failed(well, well, replace(slow, is_enforced=False))
+    assert not failed(well, well, replace(slow, verdict=Verdict.INCONCLUSIVE))
     assert failed(well, restarted)
     # Somebody released another one meanwhile, which restarts it.
     assert not failed(well, other)
