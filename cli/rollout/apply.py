@@ -45,13 +45,13 @@ def apply_all(
 
     def change(name: str, connection: Connection) -> HostResult:
         began = time.monotonic()
+        observe(Event(kind=Kind.HOST_BEGIN, host=name))
         plan = plans.get(name)
         if not isinstance(plan, Plan):
             plan = plans[name] = planner(name, connection.look(history, goes_on=not service.asks_first))
             if not plan.transaction:
                 return without_change(plan)
         _stop_here(name)
-        observe(Event(kind=Kind.HOST_BEGIN, host=name))
         outcome = _apply(name, connection, plan, status, service, observe)
         if isinstance(outcome, Outcome) and outcome.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.

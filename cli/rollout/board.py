@@ -74,16 +74,21 @@ class Board:
     is_going_back: bool = False
 
     def __post_init__(self) -> None:
-        self.rows = {name: Row() for wave in self.waves for name in wave}
+        self._set_waves(self.waves)
+
+    def _set_waves(self, waves: Waves) -> None:
+        self.waves, self.rows = waves, {name: Row() for wave in waves for name in wave}
 
     def apply(self, event: Event, now: float) -> None:
         """Takes an event in that happened now (monotonic)."""
         match event.kind:
             case Kind.BEGIN:
                 self.began = now
+                # Of one that is gone on with, some hosts may be gone.
+                self._set_waves(event.waves)
             case Kind.WAVE_BEGIN:
                 self.wave, self.wave_began, self.bake_began = event.wave, now, 0
-                self.states[event.wave] = UNDER_WAY
+                self.states = dict.fromkeys(range(1, event.wave), PASSED) | self.states | {event.wave: UNDER_WAY}
             case Kind.HOST_BEGIN:
                 self.rows[event.host] = Row(is_begun=True, since=now)
             case Kind.STEP:
@@ -130,7 +135,8 @@ class Board:
         ends = f"{named(self.under_way)} first come to the end of their change" if self.under_way else ""
         rest = f"{named(self.to_come)} {'is' if len(self.to_come) == 1 else 'are'} not begun" if self.to_come else ""
         what = "; ".join(filter(None, (ends, rest))) or "no host is being changed"
-        paused = ". Then it is paused: jada resume goes on, jada abort sends all back" if self.bakes else ""
+        is_paused = self.bakes and not self.is_going_back
+        paused = ". Then it is paused: jada resume goes on, jada abort sends all back" if is_paused else ""
         again = "Ctrl-C again leaves at once; hosts then finish or undo the change by themselves"
         return f"{what}{paused}. {again}."
 

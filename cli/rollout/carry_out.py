@@ -194,7 +194,8 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
     def planner(name: str, state: State) -> Plan:
         return plan.rollback(request, session.role(name), "", state, session.engine.service, rollout.request.id)
 
-    rollout.observe(Event(kind=Kind.ROLLBACK, hosts=tuple(standing), why=why))
+    if standing:
+        rollout.observe(Event(kind=Kind.ROLLBACK, hosts=tuple(standing), why=why))
 
     def observe(event: Event) -> None:
         is_end = event.kind is Kind.HOST_END

@@ -88,6 +88,6 @@ def in_words(event: Event, waves: Waves) -> str:
         Kind.WAVE_PASSED: f"{wave}: passed",
         Kind.WAVE_FAILED: f"{wave}: failed: {event.why}",
         Kind.PROMOTED: f"{wave}: promoted by {event.why}",
-        Kind.ROLLBACK: f"Going back: {named(event.hosts) or 'no host'}",
+        Kind.ROLLBACK: f"Going back: {named(event.hosts)}",
     }
     return texts.get(event.kind, "")

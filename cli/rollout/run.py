@@ -15,7 +15,7 @@ from jada.cli.drift.asking import remember_answers
 from jada.cli.records.model import DECIDE, HostOutcome, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
-from jada.cli.rollout.apply import Planner
+from jada.cli.rollout.apply import Planner, host_end
 from jada.cli.rollout.as_json import as_json
 from jada.cli.rollout.board import Board
 from jada.cli.rollout.carry_out import End, Rollout, carry_out
@@ -186,6 +186,10 @@ def finished(rollout: Rollout, act: Callable[[Rollout], End]) -> End:
     down.
     """
     rollout.observe(Event(kind=Kind.BEGIN, waves=rollout.waves))
+    for name in rollout.touched(len(rollout.waves) - 1):
+        # Of one that is gone on with.
+        if name not in rollout.todo:
+            rollout.observe(host_end(name, rollout.results[name]))
     end = End(RolloutStatus.PAUSED, "it was cut off")
     try:
         end = act(rollout)

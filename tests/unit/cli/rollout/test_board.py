@@ -154,5 +154,23 @@ def test_ctrl_c_says_what_happens_to_whom() -> None:
     assert done.on_ctrl_c().startswith("no host is being changed. Ctrl-C again")
 
 
+def test_one_that_is_gone_on_with_begins_where_it_was() -> None:
+    """web-3 is gone meanwhile."""
+    left = (("web-1",), ("web-2", "web-4"))
+    state = board((0.0, Event(kind=Kind.BEGIN, waves=left)), (0.0, ended("web-1")), (1.0, wave(Kind.WAVE_BEGIN, 2)))
+    assert shown(state, 2)[1:] == [
+        "  ✓ Wave 1  1 host   passed",
+        "  ▶ Wave 2  2 hosts  0 of 2 changed",
+        "  ✓ web-1  verified",
+        "  • web-2  to come",
+        "  • web-4  to come",
+    ]
+
+
+def test_ctrl_c_on_the_way_back_pauses_nothing() -> None:
+    state = board(*FIRST_WAVE, (40.0, Event(kind=Kind.ROLLBACK, hosts=("web-1",))), (40.0, begun("web-1")))
+    assert "paused" not in state.on_ctrl_c()
+
+
 def test_a_clock() -> None:
     assert [clock(seconds) for seconds in (0, 7.9, 90, 3723)] == ["0:00", "0:07", "1:30", "1:02:03"]

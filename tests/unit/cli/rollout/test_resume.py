@@ -22,6 +22,7 @@ from jada.inventory.fleet.rollout import ALL, RolloutPolicy, Share
 from jada.tasks.plan import Request
 from jada.tasks.state import HistoryEntry, ModelReport, State
 from tests.fakes import Clock, FakeConnection
+from tests.forms import lines
 from tests.unit.cli.conftest import Jada
 
 OPUS = "claude-opus-5"
@@ -106,6 +107,10 @@ def test_resume_goes_on_and_changes_no_host_twice(paused: Jada) -> None:
     paused.states["db-1"] = replace(state, report=ModelReport(by="url", model=OPUS))
     done = paused("resume", "--json")
     form = done.json()
+    begin, first, *_ = lines(done.out)
+    assert (begin["event"], begin["command"], begin["waves"]) == ("begin", "resume", form["waves"])
+    # It was changed before; nothing is done to it.
+    assert (first["event"], first["host"]) == ("host_end", "db-1")
     assert (form["status"], form["waves"]) == ("done", [["db-1"], ["web-1"], ["web-2"]])
     assert done.exit == Exit.OK, done.out + done.err
     assert sorted(paused.changed) == ORDER
