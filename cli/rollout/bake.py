@@ -11,6 +11,7 @@ from jada import Service
 from jada.cli import signals
 from jada.cli.records.model import HostOutcome
 from jada.cli.results import judge_each
+from jada.cli.rollout.events import Event, Kind, Observer
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.verify import judge
 from jada.cli.rollout.watch import Watch
@@ -37,9 +38,10 @@ def bake(
     seconds: int,
     deadline: float,
     is_over: Callable[[], bool],
+    observe: Observer,
 ) -> Verdict:
     """Watches those of the hosts that are on the release for so many seconds, puts what became of them into `results`,
-    and gives the verdict on all of them.
+    and gives the verdict on all of them. What the probes measured is told `observe`.
 
     It ends at once when more have failed than fleet.yml lets pass, or when it `is_over` by somebody's word. Where
     nothing is known of a host when the time is up, it goes on to the deadline (monotonic) if fleet.yml says to wait.
@@ -60,6 +62,9 @@ def bake(
             lambda name, host: judge_baking(release, changed[name], host.state, service, host.judgements),
         )
         results.update(seen.ok)
+        for name, result in seen.ok.items():
+            for probe in result.probes:
+                observe(Event(kind=Kind.READING, host=name, reading=probe))
         errors = Counter(
             {error: errors[error] + 1 for error in (*((name, "") for name in seen.failed), *unmeasured(seen.ok))}
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.rollout.events import Event, Kind
 from jada.cli.rollout.waves import Waves
 from jada.cli.ui.console import named, plural, visible
+from jada.tasks.measure import Judgement, Verdict
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -35,8 +36,11 @@ STEPS = {
 TO_COME, PASSED, FAILED, UNDER_WAY = "to come", "passed", "failed", ""
 # Cells of the bar of a bake, and those that are left free below what is shown.
 BAR, MARGIN = 20, 2
+# Values of a probe that are shown, and probes.
+MOST_VALUES, MOST_PROBES = 20, 4
 LEAST_ROWS = 3
-STYLES = {"✓": "green", "✗": "red", "▶": "cyan", "•": "dim"}
+STYLES = {"✓": "green", "✗": "red", "▶": "cyan", "•": "dim", "!": "yellow"}
+VERDICTS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.INCONCLUSIVE: "•", Verdict.ERROR: "!"}
 
 
 @dataclass(slots=True)
@@ -72,6 +76,7 @@ class Board:
     bake_began: float = 0
     change_seconds: list[float] = field(default_factory=list)
     is_going_back: bool = False
+    readings: dict[tuple[str, str], deque[Judgement]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._set_waves(self.waves)
@@ -100,14 +105,19 @@ class Board:
             case Kind.BAKE:
                 self.change_seconds.append(now - self.wave_began)
                 self.bake_began = now
+            case Kind.READING if event.reading:
+                series = self.readings.setdefault((event.host, event.reading.probe), deque(maxlen=MOST_VALUES))
+                series.append(event.reading)
             case Kind.WAVE_PASSED | Kind.PROMOTED:
                 self.states[event.wave] = PASSED
             case Kind.WAVE_FAILED:
                 self.states[event.wave] = FAILED
             case Kind.ROLLBACK:
                 self.is_going_back = True
-            case Kind.END:
-                pass
+
+    @property
+    def is_baking(self) -> bool:
+        return bool(self.bake_began) and self.states.get(self.wave) == UNDER_WAY
 
     @property
     def under_way(self) -> list[str]:
@@ -148,6 +158,8 @@ def render(board: Board, now: float, width: int, height: int, is_utf8: bool = Tr
     lines = [Text(_heading(board, now))]
     if board.bakes:
         lines += [_wave(board, number, now, is_utf8) for number in range(1, len(board.waves) + 1)]
+    if board.is_baking:
+        lines += _readings(board, is_utf8)
     room = max(LEAST_ROWS, height - len(lines) - MARGIN)
     lines += _hosts(board, now, room)
     for line in lines:
@@ -178,7 +190,7 @@ def _wave(board: Board, number: int, now: float, is_utf8: bool) -> Text:
     state = board.states.get(number, TO_COME)
     names = board.waves[number - 1]
     mark = {PASSED: "✓", FAILED: "✗", TO_COME: "•"}.get(state, "▶")
-    if state == UNDER_WAY and board.bake_began:
+    if state == UNDER_WAY and board.is_baking:
         passed, whole = now - board.bake_began, board.bakes[number - 1]
         state = f"bakes {clock(passed)} of {clock(whole)}  {_bar(passed / whole, is_utf8)}"
     elif state == UNDER_WAY:
@@ -192,6 +204,37 @@ def _bar(share: float, is_utf8: bool) -> str:
     done, rest = ("━", "─") if is_utf8 else ("#", ".")
     full = min(BAR, int(share * BAR))
     return done * full + rest * (BAR - full)
+
+
+def _readings(board: Board, is_utf8: bool) -> Iterator[Text]:
+    """A line for each probe, of the host on which it says the gravest, and of no more than MOST_PROBES."""
+    worst: dict[str, tuple[str, deque[Judgement]]] = {}
+    for (host, probe), series in board.readings.items():
+        if probe not in worst or _gravity(series[-1]) > _gravity(worst[probe][1][-1]):
+            worst[probe] = host, series
+    telling = [(host, series) for host, series in worst.values() if _gravity(series[-1]) != _gravity(None)]
+    for host, series in sorted(telling, key=lambda each: _gravity(each[1][-1]), reverse=True)[:MOST_PROBES]:
+        reading = series[-1]
+        values = [value.value for value in series if value.value is not None]
+        chart = sparkline(values, reading.bound, is_utf8)
+        text = f"{visible(reading.text)} ({visible(host)})"
+        yield _line(VERDICTS[reading.verdict], f"{visible(reading.probe)} {chart}".rstrip(), text)
+
+
+def _gravity(reading: Judgement | None) -> tuple[int, float]:
+    """The rank of what a probe says, which is nothing where it passes without a value: that of None."""
+    if reading is None or (reading.verdict is Verdict.PASSED and reading.value is None):
+        return -1, 0.0
+    share = (reading.value or 0) / reading.bound if reading.bound else reading.value or 0
+    return (Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAILED).index(reading.verdict), share
+
+
+def sparkline(values: Sequence[float], bound: float | None, is_utf8: bool = True) -> str:
+    """Numbers as a line of bars from 0 to the greatest of them, or to the bound where that is more."""
+    bars = "▁▂▃▄▅▆▇█" if is_utf8 else "_.-=+*#@"
+    # Of nothing but zeros, each is the least.
+    most = max([*values, bound or 0], default=0) or 1
+    return "".join(bars[min(len(bars) - 1, int(max(0, value) / most * len(bars)))] for value in values)
 
 
 def _hosts(board: Board, now: float, room: int) -> Iterator[Text]:

@@ -126,7 +126,7 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
         before = dict(results)
         judged = bake(
             rollout.request.id, touched, results, rollout.watch, rollout.session.engine.service, groups,
-            seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
+            seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "", rollout.observe,
         )  # fmt: skip
         rollout.progress.save(number, True)
         for name in touched:

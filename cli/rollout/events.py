@@ -12,6 +12,7 @@ from jada.cli.records.model import HostOutcome, RolloutStatus
 from jada.cli.rollout.waves import Waves
 from jada.cli.ui.console import named
 from jada.cli.ui.duration import told
+from jada.tasks.measure import Judgement
 from jada.tasks.plan import Request
 
 
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     STEP = "step"
     HOST_END = "host_end"
     BAKE = "bake"
+    READING = "reading"
     WAVE_PASSED = "wave_passed"
     WAVE_FAILED = "wave_failed"
     PROMOTED = "promoted"
@@ -34,7 +36,7 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One thing that happened: `wave` counts from 1, 0 where it is about none. `seconds` is how long a host's change
-    took, or a wave bakes; `why` is the end of a sentence, for people.
+    took, or a wave bakes; `reading` is what a probe measured on the host. `why` is the end of a sentence, for people.
     """
 
     kind: Kind
@@ -47,6 +49,7 @@ class Event:
     seconds: float = 0
     status: RolloutStatus | None = None
     exit: Exit | None = None
+    reading: Judgement | None = None
     why: str = ""
 
 
@@ -72,6 +75,7 @@ def as_row(event: Event, request: Request, command: str, at: str) -> dict[str, A
         "seconds": event.seconds or None,
         "status": event.status,
         "exit": None if event.exit is None else int(event.exit),
+        "reading": event.reading.as_data() if event.reading else None,
         "why": event.why or None,
     }
 

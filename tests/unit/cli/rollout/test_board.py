@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from jada.cli.records.model import HostOutcome
-from jada.cli.rollout.board import Board, clock, render
+from jada.cli.rollout.board import Board, clock, render, sparkline
 from jada.cli.rollout.events import Event, Kind
+from jada.tasks.measure import Judgement, Verdict
 
 WAVES = (("web-1",), ("web-2", "web-3", "web-4"))
 
@@ -174,3 +175,43 @@ def test_ctrl_c_on_the_way_back_pauses_nothing() -> None:
 
 def test_a_clock() -> None:
     assert [clock(seconds) for seconds in (0, 7.9, 90, 3723)] == ["0:00", "0:07", "1:30", "1:02:03"]
+
+
+def reading(host: str, value: float | None, verdict: Verdict = Verdict.PASSED, probe: str = "requests") -> Event:
+    text = f"{value} of 9" if value is not None else "not measured yet"
+    judgement = Judgement(
+        probe=probe, measure="failed", unit="%", verdict=verdict, text=text, value=value, bound=10.0, count=9
+    )
+    return Event(kind=Kind.READING, host=host, reading=judgement)
+
+
+def test_while_a_wave_bakes_each_probe_has_a_line_of_the_host_where_it_is_gravest() -> None:
+    state = board(
+        *FIRST_WAVE,
+        *((20.0 + at, reading("web-1", float(at))) for at in range(8)),
+        (30.0, reading("web-2", 1.0)),
+        (30.0, reading("web-1", None, Verdict.INCONCLUSIVE, "latency")),
+        (30.0, reading("web-1", None, probe="fallbacks")),
+    )
+    assert shown(state, 40)[3:5] == [
+        "  • latency  not measured yet (web-1)",
+        "  ✓ requests ▁▁▂▃▄▅▅▆  7.0 of 9 (web-1)",
+    ]
+    state.apply(reading("web-2", 12.0, Verdict.FAILED), 41)
+    assert shown(state, 42)[3] == "  ✗ requests ▁█  12.0 of 9 (web-2)"
+    state.apply(wave(Kind.WAVE_PASSED, 1), 43)
+    assert "requests" not in "\n".join(shown(state, 44))
+
+
+def test_many_probes_leave_room_for_hosts() -> None:
+    state = board(*FIRST_WAVE, *((20.0, reading("web-1", 1.0, probe=f"p{number}")) for number in range(9)))
+    assert sum("  p" not in line and "✓ p" in line for line in shown(state, 30)) == 4
+    assert shown(state, 30)[-1] == "  • web-4  to come"
+
+
+def test_a_sparkline_reaches_from_zero_to_the_bound_or_beyond() -> None:
+    assert sparkline([0, 5, 10], 10) == "▁▅█"
+    assert sparkline([0, 5, 20], 10) == "▁▃█"
+    assert sparkline([0, 0], 0) == "▁▁"
+    assert sparkline([-1, 3], None, is_utf8=False) == "_@"
+    assert sparkline([], 5) == ""

@@ -11,7 +11,7 @@ import pytest
 
 from jada import HostError
 from jada.cli.records.model import HostOutcome
-from jada.cli.rollout import observe
+from jada.cli.rollout import bake, observe, watch
 from jada.cli.rollout.board import Board
 from jada.cli.rollout.events import Event, Kind
 from jada.cli.rollout.observe import observed
@@ -19,6 +19,7 @@ from jada.cli.ui.console import err
 from jada.cli.ui.run_id import run_id
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.plan import Request
+from tests.fakes import Clock
 from tests.forms import lines, schema
 from tests.unit.cli.conftest import Jada
 
@@ -45,6 +46,20 @@ def test_a_rollout_is_told_to_scripts_as_it_happens_and_its_report_comes_last(ja
     assert [(event["event"], event["step"]) for event in events if event["host"] == host] == [
         ("host_begin", None), ("step", "check"), ("step", "restart"), ("step", "settle"), ("host_end", None),
     ]  # fmt: skip
+
+
+def test_what_probes_measure_is_told_while_a_wave_bakes(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    for module in (bake, watch):
+        monkeypatch.setattr(module, "time", clock)
+    *events, report = lines(jada(*UPGRADE, "--waves", "1,100%", "--bake", "20s", "--json").out)
+    readings = [event for event in events if event["event"] == "reading"]
+    # Two looks at one host, then two at three of them.
+    assert [event["host"] for event in readings if event["reading"]["probe"] == "requests"] == [
+        "db-1", "db-1", *["db-1", "web-1", "web-2"] * 2,
+    ]  # fmt: skip
+    host = next(row for row in report["hosts"] if row["host"] == "db-1")
+    assert [event["reading"] for event in readings if event["host"] == "db-1"][-2:] == host["probes"]
 
 
 def test_a_rollback_is_told_so_too_and_a_dry_run_has_nothing_to_tell(jada: Jada) -> None:
