@@ -105,7 +105,8 @@ def run_rollout(
     if not options.dry_run and todo and (agree(session.fleet, todo, options) or seconds):
         # However late the answer came.
         session = session.with_new_deadline(seconds)
-    session = replace(session, deadline=session.deadline + baking(groups))
+    if bake_time := baking(groups):
+        session = replace(session, deadline=session.deadline + bake_time)
     if save:
         save(request, plans, groups)
     reports = {name: without_change(plan) for name, plan in plans.items() if name not in todo}

@@ -104,17 +104,19 @@ def verdict(result: HostResult) -> Verdict:
 
 
 def of_hosts(results: Mapping[str, HostResult], groups: Groups) -> Verdict:
-    """The verdict on all hosts that were touched: the worst on a group, and no alarm of theirs may be red."""
-    probes = (probe for result in results.values() for probe in result.probes if probe.counts)
-    if any(probe.is_of_fleet and probe.verdict is Verdict.FAILED for probe in probes):
-        return Verdict.FAILED
+    """The verdict on all hosts that were touched: the worst on a group."""
     verdicts = {of_group(results, group) for group in groups}
     return next((each for each in (Verdict.FAILED, Verdict.INCONCLUSIVE) if each in verdicts), Verdict.PASSED)
 
 
 def of_group(results: Mapping[str, HostResult], group: Group) -> Verdict:
-    """The verdict on those hosts of a group that were touched: so many of them may fail as its policy says."""
-    touched = (results[name] for name in chain(*group.waves) if name in results)
+    """The verdict on those hosts of a group that were touched: so many of them may fail as its policy says, but no
+    alarm of theirs.
+    """
+    touched = [results[name] for name in chain(*group.waves) if name in results]
+    alarms = (probe for result in touched for probe in result.probes if probe.counts and probe.is_of_fleet)
+    if any(alarm.verdict is Verdict.FAILED for alarm in alarms):
+        return Verdict.FAILED
     verdicts = [verdict(result) for result in touched if result.outcome not in HELD_UP]
     if group.policy.max_failures.is_passed(verdicts.count(Verdict.FAILED), len(verdicts)):
         return Verdict.FAILED
