@@ -367,30 +367,34 @@ class SsmConnection(HostConnection):
     def _told(self, error: JadaError) -> HostError:
         return HostError(f"{self.name} can't be reached through Systems Manager: {error.message}", error.hint)
 
-    def _lines(self, script: Callable[[], str], longest: int, changes: bool) -> list[str]:
+    def _lines(self, script: Callable[[], str], longest: int, changes: bool, is_part: bool = False) -> list[str]:
         said = self._dispatcher.call(Call(self._instance, script(), longest, changes))
         try:
             head = read_head(said.output, said.token)
             if head.code in OUT_OF_TIME:
                 raise LookError(f"it did not finish there, and was ended after {longest} s")
-            return read_answer(head, self._packed(said, head))
+            packed = self._begun(said, head)
+            return read_answer(head, packed if is_part else self._whole(said, head, packed))
         except LookError as error:
             raise JadaError(str(error)) from None
 
-    def _packed(self, said: _Said, head: Head) -> str:
-        """All that was said, packed: from the list, or else from where AWS keeps more, or else in parts."""
-        packed = head.begun
-        if len(packed) < head.length:
-            packed = read_head(self._dispatcher.whole(said, self._instance), said.token).begun
+    def _begun(self, said: _Said, head: Head) -> str:
+        """The beginning of what was said, packed: as much as the list has, or else as AWS keeps."""
+        if len(head.begun) >= head.length:
+            return head.begun[: head.length]
+        return read_head(self._dispatcher.whole(said, self._instance), said.token).begun[: head.length]
+
+    def _whole(self, said: _Said, head: Head, packed: str) -> str:
+        """All of it: what is lacking comes in parts."""
         while len(packed) < head.length:
             is_last = len(packed) + PART >= head.length
             script = part_script(said.token, len(packed), is_last)
             # The last one takes the answer away, which can't be done twice.
-            part = "".join(self._lines(lambda script=script: script, PART_TIME, changes=is_last))  # type: ignore[misc]
-            if not part:
+            part = "".join(self._lines(lambda script=script: script, PART_TIME, is_last, is_part=True))  # type: ignore[misc]
+            if len(part) != min(PART, head.length - len(packed)):
                 raise LookError("the rest of its answer is not there any more")
             packed += part
-        return packed[: head.length]
+        return packed
 
 
 class SsmEngine:
