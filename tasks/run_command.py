@@ -43,19 +43,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Calls that go as one command, whose text has this token."""
+    """The calls for these instances as one command, whose text has this token."""
 
-    calls: tuple[Call, ...]
+    instances: tuple[str, ...]
     token: str
     text: str
-
-    @property
-    def changes(self) -> bool:
-        return self.calls[0].changes
-
-    @property
-    def longest(self) -> int:
-        return max(call.longest for call in self.calls)
+    longest: int
+    changes: bool
 
     @property
     def is_too_long(self) -> bool:
@@ -75,18 +69,25 @@ class Head:
 
 
 def batches(calls: Iterable[Call], new_token: Callable[[], str]) -> Iterator[Batch]:
-    """Puts calls together that can go as one command; one that is too long for any comes alone."""
+    """Puts calls together that can go as one command; one that is too long for any comes alone.
+
+    They are taken one by one, and none is kept that has gone: their scripts together would fill the memory.
+    """
     alike: dict[tuple[int, bool, int], list[Call]] = {}
     for call in calls:
         key = (0 if call.changes else call.longest, call.changes, call.script.count("\n"))
-        alike.setdefault(key, []).append(call)
+        group = alike.setdefault(key, [])
+        group.append(call)
+        if len(group) == MOST_INSTANCES:
+            yield from _fitting(alike.pop(key), new_token)
     for group in alike.values():
-        for start in range(0, len(group), MOST_INSTANCES):
-            yield from _fitting(group[start : start + MOST_INSTANCES], new_token)
+        yield from _fitting(group, new_token)
 
 
 def _fitting(calls: Sequence[Call], new_token: Callable[[], str]) -> Iterator[Batch]:
-    batch = Batch(tuple(calls), token := new_token(), command_text(calls, token))
+    token, longest = new_token(), max(call.longest for call in calls)
+    instances = tuple(call.instance for call in calls)
+    batch = Batch(instances, token, command_text(calls, token), longest, calls[0].changes)
     if len(calls) == 1 or not batch.is_too_long:
         yield batch
         return

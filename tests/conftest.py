@@ -48,6 +48,7 @@ TOGETHER = (
 )
 # Over which the EC2 hosts of the lab are reached; the one of Lightsail is over ssh.
 ENGINE = os.environ.get("JADA_TEST_ENGINE", "ssh")
+about_ssh = pytest.mark.skipif(ENGINE != "ssh", reason="it is about ssh")
 HOSTS = int(os.environ.get("JADA_LAB_HOSTS", "3"))
 # All that jada, an incident or a test may leave on a host; settings.json comes on stdin.
 RESET = """

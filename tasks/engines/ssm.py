@@ -122,6 +122,17 @@ class _Running:
 _Result: TypeAlias = "AsyncResult[_Said]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A call that waits, and where its answer goes. Its script is made when it is sent: ten thousand fill a memory."""
+
+    instance: str
+    script: Callable[[], str]
+    longest: int
+    changes: bool
+    result: _Result
+
+
 class _Acts:
     """The acts that are busy with anything but waiting for an answer."""
 
@@ -145,20 +156,18 @@ class _Dispatcher:
     def __init__(self, commands: Commands, acts: _Acts) -> None:
         self._commands, self._acts = commands, acts
         self._asking = BoundedSemaphore(ASKED_AT_ONCE)
-        self._waiting: list[tuple[Call, _Result]] = []
+        self._waiting: list[_Request] = []
         # Instances whose agents answered.
         self._online: set[str] = set()
         self._running: dict[str, _Running] = {}
         self._greenlets = Pool()
 
-    def call(self, call: Call) -> _Said:
-        """Runs a call with whatever others wait for the same. Raises JadaError."""
+    def call(self, instance: str, script: Callable[[], str], longest: int, changes: bool) -> _Said:
+        """Runs a script with whatever other hosts wait for the same; see Call. Raises JadaError."""
         result: _Result = AsyncResult()
         if not self._waiting:
             self._greenlets.spawn(self._gather)
-        self._waiting.append((call, result))
-        # Ten thousand scripts are not kept until their answers come.
-        del call
+        self._waiting.append(_Request(instance, script, longest, changes, result))
         # Whoever settles the result counts this act as busy again: so nobody believes meanwhile that all wait.
         self._acts.end()
         return result.get()  # type: ignore[return-value] # only without waiting is it None
@@ -187,14 +196,14 @@ class _Dispatcher:
     def _gather(self) -> None:
         self._acts.all_wait.wait(GATHERING)
         gathered, self._waiting = self._waiting, []
-        results = {call.instance: result for call, result in gathered}
-        unknown = [instance for instance in results if instance not in self._online]
+        unknown = [request.instance for request in gathered if request.instance not in self._online]
         troubles: dict[str, JadaError] = {}
         chunks = [unknown[start : start + MOST_INSTANCES] for start in range(0, len(unknown), MOST_INSTANCES)]
         gevent.joinall([self._greenlets.spawn(self._learn, chunk, troubles) for chunk in chunks])
-        for instance, trouble in troubles.items():
-            self._fail(results[instance], trouble)
-        self._start((call for call, _ in gathered if call.instance not in troubles), results)
+        for request in gathered:
+            if trouble := troubles.get(request.instance):
+                self._fail(request.result, trouble)
+        self._start([request for request in gathered if request.instance not in troubles])
 
     def _learn(self, instances: Sequence[str], troubles: dict[str, JadaError]) -> None:
         """Finds out which instances' agents answer; one that does not is asked about again at its next call."""
@@ -206,21 +215,33 @@ class _Dispatcher:
         troubles |= {instance: trouble for instance in instances if (trouble := _trouble(agents.get(instance)))}
         self._online |= {instance for instance in instances if instance not in troubles}
 
-    def _start(self, calls: Iterable[Call], results: Mapping[str, _Result]) -> None:
-        for batch in batches(calls, lambda: secrets.token_hex(16)):
-            self._greenlets.spawn(self._run, batch, {call.instance: results[call.instance] for call in batch.calls})
+    def _start(self, requests: Sequence[_Request]) -> None:
+        by_instance = {request.instance: request for request in requests}
+        for batch in batches(self._calls(requests), lambda: secrets.token_hex(16)):
+            self._greenlets.spawn(self._run, batch, {name: by_instance[name] for name in batch.instances})
+            # It leaves while the next is made.
+            gevent.sleep(0)
 
-    def _run(self, batch: Batch, pending: dict[str, _Result]) -> None:
+    def _calls(self, requests: Iterable[_Request]) -> Iterator[Call]:
+        for request in requests:
+            try:
+                script = request.script()
+            except Exception as error:
+                self._fail(request.result, error)
+            else:
+                yield Call(request.instance, script, request.longest, request.changes)
+
+    def _run(self, batch: Batch, pending: dict[str, _Request]) -> None:
         try:
             running = self._sent(batch, pending)
             del batch
             if running:
                 self._poll(running, pending)
         except Exception as error:
-            for result in pending.values():
-                self._fail(result, error)
+            for request in pending.values():
+                self._fail(request.result, error)
 
-    def _sent(self, batch: Batch, pending: dict[str, _Result]) -> _Running | None:
+    def _sent(self, batch: Batch, pending: Mapping[str, _Request]) -> _Running | None:
         """The command of a batch; None where AWS takes none for one of its hosts, and it goes on in halves. Raises
         JadaError.
         """
@@ -229,7 +250,7 @@ class _Dispatcher:
                 f"its script has {len(batch.text)} characters, packed, and a command of Systems Manager {MOST_TEXT}",
                 "reach it over ssh: --engine ssh",
             )
-        instances = [call.instance for call in batch.calls]
+        instances = batch.instances
         send = partial(self._commands.send, instances, batch.text, batch.token, DELIVERY, batch.longest + LATE)
         if command := self._ask(send):
             return _Running(command, batch.token, batch.longest, batch.changes)
@@ -237,11 +258,11 @@ class _Dispatcher:
         if len(instances) == 1:
             raise _NotBegunError("Systems Manager takes no command for it", "its agent may have gone; look again")
         half = len(instances) // 2
-        for part in (batch.calls[:half], batch.calls[half:]):
-            self._start(part, {call.instance: pending[call.instance] for call in part})
+        for part in (instances[:half], instances[half:]):
+            self._start([pending[instance] for instance in part])
         return None
 
-    def _poll(self, running: _Running, pending: dict[str, _Result]) -> None:
+    def _poll(self, running: _Running, pending: dict[str, _Request]) -> None:
         self._running[running.command] = running
         began, wait = time.monotonic(), FIRST_WAIT
         try:
@@ -255,15 +276,15 @@ class _Dispatcher:
         finally:
             del self._running[running.command]
 
-    def _settle(self, running: _Running, invocation: SsmInvocation, pending: dict[str, _Result]) -> None:
+    def _settle(self, running: _Running, invocation: SsmInvocation, pending: dict[str, _Request]) -> None:
         status = invocation.status.replace(" ", "")
-        if status in UNDER_WAY or (result := pending.pop(invocation.instance, None)) is None:
+        if status in UNDER_WAY or (request := pending.pop(invocation.instance, None)) is None:
             return
         if status == "Success":
             self._acts.begin()
-            result.set(_Said(running.command, running.token, invocation.output))
+            request.result.set(_Said(running.command, running.token, invocation.output))
         else:
-            self._fail(result, _ended_badly(status, invocation.output))
+            self._fail(request.result, _ended_badly(status, invocation.output))
 
     def _fail(self, result: _Result, error: Exception) -> None:
         self._acts.begin()
@@ -368,7 +389,7 @@ class SsmConnection(HostConnection):
         return HostError(f"{self.name} can't be reached through Systems Manager: {error.message}", error.hint)
 
     def _lines(self, script: Callable[[], str], longest: int, changes: bool, is_part: bool = False) -> list[str]:
-        said = self._dispatcher.call(Call(self._instance, script(), longest, changes))
+        said = self._dispatcher.call(self._instance, script, longest, changes)
         try:
             head = read_head(said.output, said.token)
             if head.code in OUT_OF_TIME:

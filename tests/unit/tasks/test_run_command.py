@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ from jada.inventory.lab.ssm import DOCUMENT_ALONE, MOST_DOCUMENT
 from jada.tasks import run_command
 from jada.tasks.frames import LookError
 from jada.tasks.run_command import (
+    MOST_INSTANCES,
     MOST_TEXT,
     Batch,
     Call,
@@ -164,18 +166,31 @@ def test_an_answer_that_is_not_whole_is_an_error(tmp_path: Path) -> None:
 
 def test_fifty_at_most_and_only_what_is_alike_go_together() -> None:
     calls = [Call(f"i-{number:017x}", "echo x", 9) for number in range(101)]
-    assert [len(batch.calls) for batch in batched(*calls)] == [50, 50, 1]
+    assert [len(batch.instances) for batch in batched(*calls)] == [50, 50, 1]
     others = (Call(MINE, "a", 9), Call(MINE, "a\nb", 9), Call(MINE, "a", 8), Call(MINE, "a", 9, changes=True))
-    assert [batch.calls for batch in batched(*others)] == [(call,) for call in others]
+    assert [batch.instances for batch in batched(*others)] == [(MINE,)] * 4
     changes = (Call(MINE, "a", 9, changes=True), Call(OTHER, "b", 99, changes=True))
     (batch,) = batched(*changes)
-    assert (batch.calls, batch.longest, batch.changes) == (changes, 99, True)
+    assert (batch.instances, batch.longest, batch.changes) == ((MINE, OTHER), 99, True)
+
+
+def test_no_script_is_kept_that_has_gone() -> None:
+    taken = 0
+
+    def calls() -> Iterator[Call]:
+        nonlocal taken
+        for number in range(200):
+            taken += 1
+            yield Call(f"i-{number:017x}", "echo x", 9)
+
+    next(batches(calls(), tokens().__next__))
+    assert taken == MOST_INSTANCES
 
 
 def test_what_does_not_fit_into_a_document_goes_in_more_of_them() -> None:
     calls = [Call(f"i-{number:017x}", noise(2000, number).hex(), 9) for number in range(50)]
     found = batched(*calls)
-    assert [call for batch in found for call in batch.calls] == calls
+    assert [name for batch in found for name in batch.instances] == [call.instance for call in calls]
     assert all(len(batch.text) <= MOST_TEXT and not batch.is_too_long for batch in found)
     (too_long,) = batched(Call(MINE, noise(MOST_TEXT).hex(), 9))
     assert too_long.is_too_long
@@ -184,7 +199,7 @@ def test_what_does_not_fit_into_a_document_goes_in_more_of_them() -> None:
 def test_a_look_at_fifty_hosts_is_one_document() -> None:
     script = look_script(SERVICE, history=True, status=True, ask=True)
     (batch,) = batched(*(Call(f"i-{noise(9, number).hex()[:17]}", script, 100) for number in range(50)))
-    assert len(run_command.assignments({"x": batch.text})) + DOCUMENT_ALONE < MOST_DOCUMENT
+    assert len(json.dumps({"commands": [batch.text]})) + DOCUMENT_ALONE < MOST_DOCUMENT
     # AWS would look for a parameter of the document there.
     assert "{{" not in batch.text
 

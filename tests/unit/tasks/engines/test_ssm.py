@@ -234,8 +234,11 @@ def test_an_answer_beyond_that_comes_in_parts() -> None:
 @pytest.mark.parametrize("part", [[], ["x"], [noise(30_000).hex()]])
 def test_parts_that_are_gone_or_none_are_an_error(part: list[str]) -> None:
     whole = packed("0" * 32, [noise(30_000).hex()])
-    outputs = {"a": lambda token: whole.replace("0" * 32, token) if len(commands.sent) == 1 else packed(token, part)}
-    commands = FakeCommands(outputs=outputs)
+
+    def output(token: str) -> str:
+        return whole.replace("0" * 32, token) if len(commands.sent) == 1 else packed(token, part)
+
+    commands = FakeCommands(outputs={"a": output})
     ((_, error),) = engine(commands, "a").imap("a", lambda _, connection: connection._say(lambda: "a script"))
     assert "the rest of its answer is not there any more" in error_of(error) or part
     assert len(commands.sent) == 2
