@@ -14,6 +14,7 @@ import gevent
 from jada import HostError, OtherMachineError, Service
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
+from jada.tasks.engine import OnStep
 from jada.tasks.engines.look import read_look
 from jada.tasks.frames import LookError
 from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
@@ -60,8 +61,10 @@ class HostConnection(ABC):
     def _journal(self, query: JournalQuery) -> list[str]: ...
 
     @abstractmethod
-    def _apply(self, transaction: Transaction, look: str) -> list[str]:
-        """The lines of the transaction and of the look after it, as many as came."""
+    def _apply(self, transaction: Transaction, look: str, on_step: OnStep) -> list[str]:
+        """The lines of the transaction and of the look after it, as many as came. Where they come one by one, the
+        steps are told `on_step`.
+        """
 
     def ask(self, splices: Splices = ()) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so. Raises HostError."""
@@ -83,13 +86,15 @@ class HostConnection(ABC):
         except LookError as error:
             raise HostError(f"{self.name} can't be asked before the change: {error}") from None
 
-    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
 
         Raises HostError.
         """
         self._was_begun = False
-        return self._change(transaction, status, ask) or self._recover_outcome(transaction)
+        return self._change(transaction, status, ask, on_step) or self._recover_outcome(transaction)
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
@@ -110,8 +115,10 @@ class HostConnection(ABC):
             )
         return list(read_lines(lines))
 
-    def _change(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome | None:
-        lines = self._apply(transaction, look_script(self.service, status=status, ask=ask))
+    def _change(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome | None:
+        lines = self._apply(transaction, look_script(self.service, status=status, ask=ask), on_step)
         if why := failure(lines):
             raise HostError(f"{self.name} can't be changed: {why}")
         self._was_begun = self._was_begun or any(lines)

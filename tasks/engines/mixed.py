@@ -26,12 +26,16 @@ class MixedEngine:
         self._connecting = BoundedSemaphore(AT_ONCE)
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, Connection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, so many of them side by side, and yields each result as it comes."""
         with self._ssh.in_use():
             pool = Pool(at_once or AT_ONCE + len(self._ssm))
-            yield from pool.imap_unordered(lambda name: (name, self._act(name, act)), names)
+            yield from pool.imap_unordered(lambda name: (name, self._act(name, act, within)), names)
 
     def follow(
         self, names: Iterable[str], act: Callable[[str, Connection], Iterator[T]]
@@ -45,8 +49,8 @@ class MixedEngine:
         self._ssm.close()
         self._ssh.close()
 
-    def _act(self, name: str, act: Callable[[str, Connection], T]) -> T | HostError:
+    def _act(self, name: str, act: Callable[[str, Connection], T], within: float | None) -> T | HostError:
         if name in self._ssm:
-            return self._ssm.act(name, act)
+            return self._ssm.act(name, act, within)
         with self._connecting:
-            return self._ssh.act(name, act)
+            return self._ssh.act(name, act, within)

@@ -25,8 +25,8 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, Service, UnforeseenError, attempt, reason
-from jada.tasks.engine import act_on
+from jada import HostError, NoAnswerError, Service, UnforeseenError, attempt, reason
+from jada.tasks.engine import OnStep, act_on
 from jada.tasks.engines.change import ask, change, journal, probe, set_lock
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.host import HostConnection
@@ -42,6 +42,7 @@ from jada.tasks.transaction import (
     BEGIN,
     END,
     ERROR,
+    StepReader,
     Transaction,
     as_root,
     failure,
@@ -169,10 +170,11 @@ class SshConnection(HostConnection):
     def _journal(self, query: JournalQuery) -> list[str]:
         return self._run(journal, state=self.look(), service=self.service, query=query, name="journal").stdout_lines
 
-    def _apply(self, transaction: Transaction, look: str) -> list[str]:
+    def _apply(self, transaction: Transaction, look: str, on_step: OnStep) -> list[str]:
         name, longest = f"release {transaction.release.id}", transaction.longest
         arguments = {"transaction": transaction, "look": look, "instance": self._instance}
-        return self._run(change, **arguments, name=name, _timeout=longest + LONGEST).stdout_lines
+        with self._connector.heard(StepReader(on_step).feed):
+            return self._run(change, **arguments, name=name, _timeout=longest + LONGEST).stdout_lines
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:
         """The same, and then those that come, until the host is lost. Raises HostError."""
@@ -256,14 +258,22 @@ class SshEngine:
         }
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, SshConnection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, SshConnection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, so many of them side by side, and yields each result as it comes.
 
         Whatever trouble one host makes is its result.
         """
+
+        def run(name: str) -> tuple[str, T | HostError]:
+            return name, self.act(name, act, within)
+
         with self.in_use():
-            yield from Pool(at_once or AT_ONCE).imap_unordered(lambda name: (name, self.act(name, act)), names)
+            yield from Pool(at_once or AT_ONCE).imap_unordered(run, names)
 
     def follow(
         self, names: Iterable[str], act: Callable[[str, SshConnection], Iterator[T]]
@@ -300,8 +310,10 @@ class SshEngine:
         with ctx_state.use(self._state):
             yield
 
-    def act(self, name: str, act: Callable[[str, SshConnection], T]) -> T | HostError:
-        """The result for one host; a link that died since the last one is made anew."""
+    def act(self, name: str, act: Callable[[str, SshConnection], T], within: float | None = None) -> T | HostError:
+        """The result for one host; a link that died since the last one is made anew, and one that is let go of while
+        the host still owes an answer.
+        """
         if name in self._troubles:
             return self._troubles[name]
         connection = self._connections[name]
@@ -318,10 +330,15 @@ class SshEngine:
                 why = f"the connection to {name} was lost ({reason(error)})"
                 raise UnforeseenError(why, f"look again: jada status --limit {name}") from error
 
+        limit = gevent.Timeout(within)
         try:
-            return act_on(name, run_act)
-        except gevent.Timeout:
-            return HostError(f"{name} gave no answer in time")
+            with limit:
+                return act_on(name, run_act)
+        except gevent.Timeout as timeout:
+            if timeout is not limit:
+                return HostError(f"{name} gave no answer in time")
+            attempt(name, connection.close)
+            return NoAnswerError(f"{name} gave no answer in {within:.0f} s")
 
     def close(self) -> None:
         for name, connection in self._connections.items():

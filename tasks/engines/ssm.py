@@ -18,8 +18,8 @@ from gevent.event import AsyncResult, Event
 from gevent.lock import BoundedSemaphore
 from gevent.pool import Pool
 
-from jada import UNEXPECTED, HostError, JadaError, Service, SsmAgent, SsmInvocation, attempt, reason
-from jada.tasks.engine import act_on
+from jada import UNEXPECTED, HostError, JadaError, NoAnswerError, Service, SsmAgent, SsmInvocation, attempt, reason
+from jada.tasks.engine import OnStep, act_on
 from jada.tasks.engines.host import HostConnection
 from jada.tasks.engines.look import LONGEST, read_look
 from jada.tasks.frames import LookError
@@ -122,15 +122,19 @@ class _Running:
 _Result: TypeAlias = "AsyncResult[_Said]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Request:
-    """A call that waits, and where its answer goes. Its script is made when it is sent: ten thousand fill a memory."""
+    """A call that waits, and where its answer goes. Its script is made when it is sent: ten thousand fill a memory.
+
+    It is not `wanted` any more where the act was given up that waited for it.
+    """
 
     instance: str
     script: Callable[[], str]
     longest: int
     changes: bool
     result: _Result
+    wanted: bool = True
 
 
 class _Acts:
@@ -164,13 +168,18 @@ class _Dispatcher:
 
     def call(self, instance: str, script: Callable[[], str], longest: int, changes: bool) -> _Said:
         """Runs a script with whatever other hosts wait for the same; see Call. Raises JadaError."""
-        result: _Result = AsyncResult()
+        request = _Request(instance, script, longest, changes, AsyncResult())
         if not self._waiting:
             self._greenlets.spawn(self._gather)
-        self._waiting.append(_Request(instance, script, longest, changes, result))
+        self._waiting.append(request)
         # Whoever settles the result counts this act as busy again: so nobody believes meanwhile that all wait.
         self._acts.end()
-        return result.get()  # type: ignore[return-value] # only without waiting is it None
+        try:
+            return request.result.get()  # type: ignore[return-value] # only without waiting is it None
+        finally:
+            if not request.result.ready():
+                request.wanted = False
+                self._acts.begin()
 
     def whole(self, said: _Said, instance: str) -> str:
         """As much as AWS keeps of what a command said; its list has less. Raises JadaError."""
@@ -202,7 +211,7 @@ class _Dispatcher:
         gevent.joinall([self._greenlets.spawn(self._learn, chunk, troubles) for chunk in chunks])
         for request in gathered:
             if trouble := troubles.get(request.instance):
-                self._fail(request.result, trouble)
+                self._fail(request, trouble)
         self._start([request for request in gathered if request.instance not in troubles])
 
     def _learn(self, instances: Sequence[str], troubles: dict[str, JadaError]) -> None:
@@ -227,7 +236,7 @@ class _Dispatcher:
             try:
                 script = request.script()
             except Exception as error:
-                self._fail(request.result, error)
+                self._fail(request, error)
             else:
                 yield Call(request.instance, script, request.longest, request.changes)
 
@@ -239,7 +248,7 @@ class _Dispatcher:
                 self._poll(running, pending)
         except Exception as error:
             for request in pending.values():
-                self._fail(request.result, error)
+                self._fail(request, error)
 
     def _sent(self, batch: Batch, pending: Mapping[str, _Request]) -> _Running | None:
         """The command of a batch; None where AWS takes none for one of its hosts, and it goes on in halves. Raises
@@ -281,14 +290,18 @@ class _Dispatcher:
         if status in UNDER_WAY or (request := pending.pop(invocation.instance, None)) is None:
             return
         if status == "Success":
-            self._acts.begin()
+            self._wake(request)
             request.result.set(_Said(running.command, running.token, invocation.output))
         else:
-            self._fail(request.result, _ended_badly(status, invocation.output))
+            self._fail(request, _ended_badly(status, invocation.output))
 
-    def _fail(self, result: _Result, error: Exception) -> None:
-        self._acts.begin()
-        result.set_exception(error)
+    def _fail(self, request: _Request, error: Exception) -> None:
+        self._wake(request)
+        request.result.set_exception(error)
+
+    def _wake(self, request: _Request) -> None:
+        if request.wanted:
+            self._acts.begin()
 
 
 def _not_begun(error: Exception) -> _NotBegunError:
@@ -367,7 +380,7 @@ class SsmConnection(HostConnection):
         state = self.look()
         return self._say(lambda: journal_script(state, self.service, query))
 
-    def _apply(self, transaction: Transaction, look: str) -> list[str]:
+    def _apply(self, transaction: Transaction, look: str, on_step: OnStep) -> list[str]:  # noqa: ARG002
         longest = math.ceil(transaction.longest) + LONGEST
         try:
             return self._lines(
@@ -440,14 +453,18 @@ class SsmEngine:
         return name in self._connections or name in self._troubles
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, SsmConnection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, SsmConnection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, all of them or so many side by side, and yields each result as it comes.
 
         Whatever trouble one host makes is its result.
         """
         pool = Pool(at_once or len(self._connections) or 1)
-        yield from pool.imap_unordered(lambda name: (name, self.act(name, act)), names)
+        yield from pool.imap_unordered(lambda name: (name, self.act(name, act, within)), names)
 
     def follow(
         self, names: Iterable[str], act: Callable[[str, SsmConnection], Iterator[T]]
@@ -456,15 +473,19 @@ class SsmEngine:
         for name in names:
             yield name, self.act(name, lambda name, connection: next(act(name, connection)))
 
-    def act(self, name: str, act: Callable[[str, SsmConnection], T]) -> T | HostError:
+    def act(self, name: str, act: Callable[[str, SsmConnection], T], within: float | None = None) -> T | HostError:
         """The result of `act` for one host, or its trouble."""
         if name in self._troubles:
             return self._troubles[name]
         self._acts.begin()
+        limit = gevent.Timeout(within)
         try:
-            return act_on(name, lambda: act(name, self._connections[name]))
-        except gevent.Timeout:
-            return HostError(f"{name} gave no answer in time")
+            with limit:
+                return act_on(name, lambda: act(name, self._connections[name]))
+        except gevent.Timeout as timeout:
+            if timeout is not limit:
+                return HostError(f"{name} gave no answer in time")
+            return NoAnswerError(f"{name} gave no answer in {within:.0f} s")
         finally:
             self._acts.end()
 

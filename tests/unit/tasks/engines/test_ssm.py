@@ -13,7 +13,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from jada import HostError, JadaError, SsmAgent, SsmInvocation
+from jada import HostError, JadaError, NoAnswerError, SsmAgent, SsmInvocation
 from jada.tasks.engines import ssm
 from jada.tasks.engines.ssm import SsmConnection, SsmEngine
 from jada.tasks.journal import JournalQuery
@@ -256,6 +256,30 @@ def test_a_script_that_is_too_long_for_a_command_is_that_hosts_trouble() -> None
     error = results["b"]
     assert isinstance(error, HostError)
     assert ("packed" in error.message, "--engine ssh" in error.hint) == (True, True)
+
+
+def test_a_script_that_can_not_be_made_is_that_hosts_trouble() -> None:
+    def script() -> str:
+        raise HostError("b: its settings have no place")
+
+    def say(name: str, connection: SsmConnection) -> list[str]:
+        return connection._say(script if name == "b" else lambda: "a script")
+
+    results = dict(engine(FakeCommands(lines=["x"]), "a", "b").imap("ab", say))
+    assert results["a"] == ["x"]
+    assert "its settings have no place" in error_of(results["b"])
+
+
+def test_a_host_that_is_not_waited_for_any_longer_holds_nobody_up() -> None:
+    commands = FakeCommands(statuses={"slow": "InProgress"})
+    reached = engine(commands, "slow", "a")
+    results = dict(reached.imap(("slow", "a"), look, within=0.2))
+    assert results["a"] == "active"
+    assert isinstance(results["slow"], NoAnswerError)
+    # The next are not gathered for longer: the count of those who wait is right.
+    commands.statuses = {}
+    assert dict(reached.imap(("slow", "a"), look)) == {"slow": "active", "a": "active"}
+    assert commands.sent[1:] == [("slow", "a")]
 
 
 def test_a_lock_is_set_by_a_script_that_runs_once() -> None:
