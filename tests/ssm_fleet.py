@@ -68,7 +68,7 @@ def serve(folder: Path, count: int) -> None:
 
 def reach(folder: Path, count: int, changes: bool) -> None:
     patch_gevent()
-    from jada import Service, Tiers
+    from jada import Service, SsmInvocation, Tiers
     from jada.inventory.cloud.profile import Aws
     from jada.inventory.cloud.ssm import RunCommand
     from jada.tasks import plan
@@ -89,8 +89,17 @@ def reach(folder: Path, count: int, changes: bool) -> None:
         assert transaction
         return host.apply(transaction).result.value
 
+    polls = Counter[str]()
+    listed = RunCommand.invocations
+
+    def counted(self: RunCommand, command: str) -> list[SsmInvocation]:
+        polls[command] += 1
+        return listed(self, command)
+
+    RunCommand.invocations = counted  # type: ignore[method-assign]
     results = Counter(str(result) for _, result in engine.imap(ids, act))
     figures = {
+        "polls": max(polls.values()),
         "results": results,
         "seconds": round(time.monotonic() - began, 1),
         "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -34,6 +34,8 @@ def ssh(host: str, command: tuple[str, ...], fleet_file: str | None) -> int:
     config = load(fleet_file)
     chosen = one_host(find(config, None, host, HOST), host)
     if chosen.engine == "ssm":
+        if chosen.trouble:
+            raise chosen.trouble
         raise JadaError(
             f"{chosen.name} is reached through Systems Manager, where jada opens no shell",
             f"aws ssm start-session --target {chosen.instance} --region {chosen.region}; or jada ssh --engine ssh",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -202,9 +201,3 @@ def test_a_look_at_fifty_hosts_is_one_document() -> None:
     assert len(json.dumps({"commands": [batch.text]})) + DOCUMENT_ALONE < MOST_DOCUMENT
     # AWS would look for a parameter of the document there.
     assert "{{" not in batch.text
-
-
-def test_the_wrapper_is_posix_sh() -> None:
-    text = command_text([Call(MINE, "echo x", 9)], TOKEN)
-    subprocess.run(["shellcheck", "--shell=sh", "--severity=warning", "-"], input=text, text=True, check=True)
-    assert not re.search(r"^\s*#", text, re.MULTILINE)
