@@ -27,13 +27,13 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, OtherMachineError, Service, UnforeseenError, attempt, reason
+from jada import HostError, NoRootError, OtherMachineError, Service, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import act_on
 from jada.tasks.engines.change import ask, change, journal, probe, set_lock
 from jada.tasks.engines.connector import BoundedConnector
-from jada.tasks.engines.look import LONGEST, Look, read_look
+from jada.tasks.engines.look import LONGEST, Look, RefusedError, read_look
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
@@ -162,7 +162,8 @@ class SshConnection:
                 apply_failed_hosts=False,
             )
         if isinstance(result, LookError):
-            raise HostError(f"{self._host.name} can't be looked at: {result}")
+            kind = NoRootError if isinstance(result, RefusedError) else HostError
+            raise kind(f"{self._host.name} can't be looked at: {result}")
         state = cast(State, result)
         if machine := state.other_than(self._instance):
             raise OtherMachineError(
