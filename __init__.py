@@ -73,7 +73,7 @@ class ConfigError(JadaError):
         return (self,)
 
 
-class ConfigErrors(ConfigError):
+class SeveralProblemsError(ConfigError):
     """Several things are wrong with what a person wrote; told as the first of them."""
 
     def __init__(self, problems: Sequence[ConfigError]) -> None:

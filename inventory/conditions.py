@@ -11,7 +11,6 @@ from jada.inventory.concurrency import map_concurrently
 from jada.inventory.sources.registry import SOURCES
 from jada.inventory.sources.source import Condition, Conditions
 
-
 # Hosts of one cloud and region, and what that cloud says of them by their ids, or why it can't be asked.
 Answer = tuple[Sequence[Host], dict[str, Condition] | JadaError]
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 import yaml
 
-from jada import UNPRINTABLE, ConfigError, ConfigErrors
+from jada import UNPRINTABLE, ConfigError, SeveralProblemsError
 from jada.inventory.suggest import did_you_mean
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class Value:
             if name not in readers
         ]
         wrong += [self.error(f"lacks the key {name}", known) for name in required if name not in entries]
-        values = {}
+        values = dict[str, Any]()
         for name, value in entries.items():
             try:
                 values |= {name: readers[name](value)} if name in readers else {}
@@ -183,7 +183,7 @@ def every(acts: Iterable[Callable[[], T]]) -> list[T]:
 def _refuse(problems: Sequence[ConfigError]) -> None:
     """Raises ConfigError for these problems, if there are any."""
     if problems:
-        raise ConfigErrors(problems) if len(problems) > 1 else problems[0]
+        raise SeveralProblemsError(problems) if len(problems) > 1 else problems[0]
 
 
 # The reader of each key of a mapping.

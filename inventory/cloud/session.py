@@ -82,7 +82,6 @@ class Clients:
                 f"AWS_ENDPOINT_URL_{service.upper()}: it should begin with https:// or http://",
             ) from error
 
-
     def _refuse_undeclared(self, model: OperationModel, **_: Any) -> None:
         if _action(model) not in BY_ACTION:
             raise JadaError(f"{_action(model)} is not among the calls that jada declares (calls.py)", UNEXPECTED)

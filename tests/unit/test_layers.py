@@ -20,7 +20,7 @@ ORDER = {
         {"cli/entry.py"},
         {"cli/main.py"},
         {"cli/commands"},
-        {"cli/report", "cli/logs.py"},
+        {"cli/report", "cli/logs.py", "cli/doctor"},
         {"cli/compare"},
         {"cli/rollout"},
         {"cli/drift"},
