@@ -4,13 +4,12 @@ which it is known. Pure.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jada import Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service
 from jada.cli.doctor.result import CheckResult, Verdict, failed, passed, skipped, warned
-from jada.inventory.access.known_hosts import HostKeys, known_name
+from jada.inventory.access.known_hosts import HostKeys
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.sources.source import Condition
 from jada.tasks import preflight
@@ -53,27 +52,25 @@ def address(host: Host) -> CheckResult:
     return passed("address", "each has an address of its own")
 
 
-def host_key(host: Host, keys: HostKeys, ssh: Ssh, giver: str, seen: State | HostError) -> CheckResult:
+def host_key(keys: HostKeys, ssh: Ssh, giver: str, seen: State | HostError) -> CheckResult:
     """Checks by what its ssh host key is trusted: the `giver` is the cloud that gives its keys, or ""."""
-    name = known_name(host.address, host.port)
     if isinstance(seen, HostKeyError):
         return failed("host key", seen.message, seen.hint)
     if giver:
-        return passed("host key", f"as {giver}'s API names it")
+        return passed("host key", f"as {giver}'s API names it") if not _silence(seen) else _unseen("host key")
     if keys.own:
         return passed("host key", "known")
     if keys.authorities:
         return passed("host key", "vouched for by an authority that is known (@cert-authority)")
     if ssh.host_keys == "strict":
-        scan = f"ssh-keyscan -p {host.port} {shlex.quote(host.address)}"
         return failed(
             "host key",
-            f"{name} is not in {ssh.known_hosts}, and no key is trusted unseen (ssh.host_keys: strict)",
-            f"compare the key that `{scan}` shows with the console of the host, and add it to {ssh.known_hosts}",
+            f"not in {ssh.known_hosts}, and no key is trusted unseen (ssh.host_keys: strict)",
+            f"compare the key that ssh-keyscan shows with the console of the host, and add it to {ssh.known_hosts}",
         )
     return warned(
         "host key",
-        f"{name} was not known: whatever key it showed first is trusted (ssh.host_keys: accept-new)",
+        "not known before: whatever key it showed first is trusted (ssh.host_keys: accept-new)",
         "compare it with the console of the host, and set ssh.host_keys: strict",
     )
 
@@ -82,13 +79,9 @@ def reached(engine: str, seen: State | HostError) -> CheckResult:
     """Checks that a look came back over this engine."""
     if isinstance(seen, HostKeyError):
         return skipped(engine, "not logged in, for its host key")
-    # Both came back over it.
-    if isinstance(seen, HostError) and not isinstance(seen, NoRootError | OtherMachineError):
-        return failed(
-            engine,
-            seen.message,
-            seen.hint or "see whether it runs, and whether port and user are right: jada ssh -v HOST",
-        )
+    if silent := _silence(seen):
+        hint = "see whether it runs, and whether port and user are right: jada ssh HOST"
+        return failed(engine, silent.message, silent.hint or hint)
     return passed(engine, "reached")
 
 
@@ -96,7 +89,7 @@ def sudo(seen: State | HostError) -> CheckResult:
     """Checks that the look ran as root."""
     if isinstance(seen, NoRootError):
         return failed("sudo", seen.message, SUDO)
-    if isinstance(seen, HostError) and not isinstance(seen, OtherMachineError):
+    if _silence(seen):
         return _unseen("sudo")
     return passed("sudo", "the look at it ran as root")
 
@@ -214,6 +207,11 @@ def probed(probe: Probe | HostError, model: str) -> Iterator[CheckResult]:
     # However much there is on each.
     yield passed("disk", "room for a change") if disk.verdict is preflight.Verdict.PASSED else _of(disk)
     yield _of(preflight.endpoint(model, probe.endpoint)) if model else skipped("endpoint", "its role asks for no model")
+
+
+def _silence(seen: State | HostError) -> HostError | None:
+    """The trouble of a host from which no answer came; None where one came, though it may be no look."""
+    return seen if isinstance(seen, HostError) and not isinstance(seen, NoRootError | OtherMachineError) else None
 
 
 def _unseen(check: str) -> CheckResult:

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from jada import ConfigError, Host, HostError, JadaError, Model
+from jada.cli import session as sessions
 from jada.cli.doctor import cloud, hosts, machine
 from jada.cli.doctor.result import (
     OF_AWS,
@@ -25,7 +26,7 @@ from jada.cli.doctor.result import (
 )
 from jada.cli.results import judge_each
 from jada.cli.selection import choose
-from jada.cli.session import FleetSession, load, open_engine
+from jada.cli.session import FleetSession
 from jada.inventory.access.known_hosts import HostKeys
 from jada.tasks import checks, probe
 from jada.tasks.probe import Question
@@ -45,7 +46,7 @@ def examine(fleet_file: str | None, role: str | None, limit: str | None) -> tupl
     """
     results = [machine.versions(metadata.requires("jada") or ()), machine.record()]
     try:
-        fleet = load(fleet_file)
+        fleet = sessions.load(fleet_file)
     except ConfigError as error:
         rest = (*OF_FLEET, *OF_AWS, *OF_HOSTS, *OF_HOST)
         unread = [skipped(check, "fleet.yml can't be used") for check in rest]
@@ -100,7 +101,7 @@ def _of_each(fleet: Fleet, chosen: Sequence[Host], errors: list[tuple[str, JadaE
     with ExitStack() as stack:
         try:
             keys = _known_keys(fleet, chosen)
-            engine = stack.enter_context(open_engine(fleet, tuple(chosen)))
+            engine = stack.enter_context(sessions.open_engine(fleet, tuple(chosen)))
         except JadaError as error:
             yield failed("login", error.message, error.hint)
             yield from (skipped(check, "nobody can log in").of(host.name) for check in rest for host in chosen)
@@ -140,7 +141,7 @@ def _looked_at(
             yield from (skipped(check, "its address can't be used").of(host.name) for check in skips)
             continue
         giver = host.provider if SOURCES[host.provider].access else ""
-        results = [hosts.host_key(host, keys.get(host.name, HostKeys()), fleet.ssh, giver, look)]
+        results = [hosts.host_key(keys.get(host.name, HostKeys()), fleet.ssh, giver, look)]
         results += [hosts.reached(ENGINE, look), hosts.sudo(look)]
         if isinstance(look, HostError):
             results += hosts.unseen(look)

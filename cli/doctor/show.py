@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from jada.cli.doctor.result import CheckResult, Verdict
-from jada.cli.ui.console import escape, grouped, named, nulled, out, plural
-from jada.cli.ui.tables import Column, show_table
+from jada.cli.doctor.result import CHECKS, CheckResult, Verdict
+from jada.cli.ui.console import escape, folded, grouped, named, nulled, out, plural, styled
 
-COLUMNS = (Column("verdict"), Column("check"), Column("result", wraps=True))
 COLOURS = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red", Verdict.SKIP: "dim"}
 WORDS = {Verdict.PASS: "passed", Verdict.WARN: "warned", Verdict.FAIL: "failed", Verdict.SKIP: "skipped"}
+# Columns before the text of a result; and of the text where a terminal has less room.
+INDENT = len("PASS  ") + max(map(len, CHECKS)) + 2
+LEAST_TEXT = 24
 
 
 def show(results: Sequence[CheckResult]) -> None:
     """Prints a line for each result, with the fix under it, and one that counts them. What was skipped for one reason
     on the same hosts is one line.
     """
-    rows = [row for result in results if result.verdict is not Verdict.SKIP for row in _rows(result)]
+    for result in results:
+        if result.verdict is not Verdict.SKIP:
+            _print(result.verdict, result.check, result.hosts, result.text, result.fix)
     skips = grouped(((result.hosts, result.text), result.check) for result in results if result.verdict is Verdict.SKIP)
-    rows += [_row(Verdict.SKIP, plural(len(checks), "check"), names, f"{text}: {', '.join(checks)}")
-             for (names, text), checks in skips.items()]  # fmt: skip
-    show_table(COLUMNS, rows, hint="--json")
+    for (hosts, text), checks in skips.items():
+        if len(checks) == 1:
+            _print(Verdict.SKIP, checks[0], hosts, text)
+        else:
+            _print(Verdict.SKIP, plural(len(checks), "check"), hosts, f"{text} ({', '.join(checks)})")
     counts = Counter(result.verdict for result in results)
     told = ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items() if counts[verdict])
     out.print(f"\n{plural(len(results), 'result')}: {told}.")
@@ -36,13 +41,13 @@ def as_json(result: CheckResult) -> dict[str, Any]:
     }
 
 
-def _rows(result: CheckResult) -> Iterator[tuple[str, str, str]]:
-    yield _row(result.verdict, result.check, result.hosts, result.text)
-    if result.fix:
-        yield "", "", f"[bold]Fix:[/] {escape(result.fix)}"
+def _print(verdict: Verdict, check: str, hosts: Sequence[str], text: str, fix: str = "") -> None:
+    # Their import takes longer than help and completion do.
+    from rich.text import Text
 
-
-def _row(verdict: Verdict, check: str, hosts: Sequence[str], text: str) -> tuple[str, str, str]:
     about = f"[bold]{escape(named(hosts))}[/]: " if hosts else ""
-    colour = COLOURS[verdict]
-    return f"[{colour}]{verdict.upper()}[/]", escape(check), f"{about}{escape(text)}"
+    paragraphs = [f"{about}{escape(text)}", *([f"[bold]Fix:[/] {escape(fix)}"] if fix else [])]
+    width = max(out.console.width - INDENT, LEAST_TEXT)
+    lines = [line for paragraph in paragraphs for line in folded(styled(paragraph), width)]
+    begin = Text.assemble((verdict.upper(), COLOURS[verdict]), f"  {check}".ljust(INDENT - len(verdict)))
+    out.print(Text("\n").join(Text.assemble(begin if at == 0 else " " * INDENT, line) for at, line in enumerate(lines)))

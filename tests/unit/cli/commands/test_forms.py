@@ -110,7 +110,7 @@ EVERY: Mapping[str, tuple[click.Command, tuple[str, ...]]] = {
 
 
 # Those that other tests have.
-ELSEWHERE = ("lab-status", "lock", "unlock", "rollouts", "resume", "compare")
+ELSEWHERE = ("lab-status", "lock", "unlock", "rollouts", "resume", "compare", "doctor")
 
 
 @pytest.mark.parametrize("name", EVERY)
