@@ -94,6 +94,10 @@ class UnforeseenError(HostError):
     """Trouble with one host that nobody foresaw, told without any value of it; how far things got is not known."""
 
 
+class NoAnswerError(HostError):
+    """A host gave no answer in the time it was given, for something that leaves it as it is; it may give one later."""
+
+
 class HostKeyError(HostError):
     """A host showed another ssh host key than the known one; nothing was sent to it."""
 

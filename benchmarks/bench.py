@@ -46,6 +46,7 @@ from .report import (
     SCRIPTS_BACK,
     STOCK,
     UPGRADE,
+    WAVES,
     Part,
     Results,
     Series,
@@ -146,6 +147,7 @@ def changes(
             SCRIPTS_BACK: back(lambda: setting.openssh([own_scripts(host, rollback) for host in hosts])),
             UPGRADE: job(lambda: setting.jada("upgrade", "--to", NEW, "--yes")),
             ROLLBACK: back(lambda: setting.jada("rollback", "--yes")),
+            WAVES: job(lambda: setting.jada("upgrade", "--to", NEW, "--yes", "--waves", "1,100%", "--no-bake")),
         }
         peer_jobs: dict[str, Job] = {
             STOCK: job(lambda: setting.pyinfra(NEW)),

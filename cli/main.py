@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from jada import UNEXPECTED, Exit, JadaError, __version__, reason
 from jada.cli import signals
 from jada.cli.ui import streams
-from jada.cli.ui.console import debugged, visible, written
+from jada.cli.ui.console import debugged, err, visible, written
 from jada.cli.ui.given import GIVEN
 from jada.inventory.suggest import did_you_mean
 
@@ -97,8 +97,15 @@ class Commands(click.Group):
 @click.option(
     "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use; may stand behind the command too."
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="JADA_LOG_FORMAT",
+    help="What stderr tells, as text or as JSON, an object a line. Default: $JADA_LOG_FORMAT, or text.",
+)
 @click.pass_context
-def jada(ctx: click.Context, fleet_file: str | None) -> None:
+def jada(ctx: click.Context, fleet_file: str | None, log_format: str) -> None:
     """Change the model a fleet of Claude agents runs, and know that it runs.
 
     \b
@@ -115,6 +122,7 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
     2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked;
     6 paused, a person decides; 130 stopped by Ctrl-C.
     """
+    err.is_json = log_format == "json"
     command = ctx.invoked_subcommand and ctx.command.get_command(ctx, ctx.invoked_subcommand)  # type: ignore[attr-defined]
     if not (fleet_file and command):
         return
@@ -168,15 +176,26 @@ def _tell(error: BaseException) -> None:
         import traceback
 
         traceback.print_exception(error)
-    if isinstance(error, click.ClickException):
+    if err.is_json:
+        failure = _as_failure(error)
+        err.log(f"{visible(failure.message)}{visible(f'; {failure.hint}' if failure.hint else '')}", "error")
+    elif isinstance(error, click.ClickException):
         error.show()
     elif isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("Stopped.", err=True)
     else:
-        failure = error if isinstance(error, JadaError) else _in_words(error)
+        failure = _as_failure(error)
         _echo("Error:", failure.message, fg="red", bold=True)
         if failure.hint:
             _echo("Try:", failure.hint, bold=True)
+
+
+def _as_failure(error: BaseException) -> JadaError:
+    if isinstance(error, click.ClickException):
+        return JadaError(error.format_message())
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return JadaError("Stopped.")
+    return error if isinstance(error, JadaError) else _in_words(error)
 
 
 def _echo(word: str, text: str, **style: Any) -> None:

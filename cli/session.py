@@ -19,6 +19,7 @@ from jada.cli import signals
 from jada.cli.results import HostResults
 from jada.cli.selection import LIMIT, choose, patterns
 from jada.cli.ui.console import debugged, err, escape, progress, visible
+from jada.cli.ui.run_id import run_id
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from jada.tasks.state import State
 
 T = TypeVar("T")
+
+# Seconds for a look at a host where others wait for it: a busy host takes a few, and one that hangs any number.
+PATIENCE = 20
 
 
 class NotStartedError(HostError):
@@ -50,13 +54,21 @@ class FleetSession:
         return replace(self, deadline=time.monotonic() + self.fleet.deadline + more)
 
     def look(
-        self, text: str = "Looking at hosts", history: bool = False, goes_on: bool = False, ask: bool = False
+        self,
+        text: str = "Looking at hosts",
+        history: bool = False,
+        goes_on: bool = False,
+        ask: bool = False,
+        within: float | None = None,
     ) -> HostResults[State]:
         """Looks at every host once, side by side; states in their order. It `goes_on` if changes follow at once, and
-        asks the service's own CLI too if told to `ask`.
+        asks the service's own CLI too if told to `ask`. A host that takes longer than `within` s gives a NoAnswerError.
         """
-        names = (host.name for host in self.hosts)
-        return self.run_on_each(text, names, lambda _, connection: connection.look(history, goes_on=goes_on, ask=ask))
+
+        def look(_: str, connection: Connection) -> State:
+            return connection.look(history, goes_on=goes_on, ask=ask)
+
+        return self.run_on_each(text, (host.name for host in self.hosts), look, within=within)
 
     def run_on_each(
         self,
@@ -64,8 +76,10 @@ class FleetSession:
         names: Iterable[str],
         act: Callable[[str, Connection], T],
         at_once: int | None = None,
+        within: float | None = None,
     ) -> HostResults[T]:
-        """Does one thing on each named host, `at_once` of them side by side, and shows how far it is.
+        """Does one thing on each named host, `at_once` of them side by side, and shows how far it is. A host that takes
+        longer than `within` s gives a NoAnswerError; only for what changes nothing.
 
         Past the fleet's deadline, or once Ctrl-C was pressed, no other host is begun: those give a NotStartedError.
         Raises KeyboardInterrupt for a Ctrl-C, but not while hosts are changed.
@@ -81,7 +95,7 @@ class FleetSession:
                 yield name
 
         with progress(text, len(todo)) as advance:
-            for name, result in self.engine.imap(in_time(), act, at_once):
+            for name, result in self.engine.imap(in_time(), act, at_once, within):
                 results[name] = result
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
@@ -98,7 +112,7 @@ class FleetSession:
         now = datetime.now(UTC)
         at = now.isoformat(timespec="seconds")
         nofile = self.fleet.limits.nofile
-        return Request(new_id(now), self.fleet.name, operator(), at, nofile, restart, visible(reason), force)
+        return Request(new_id(now), self.fleet.name, operator(), at, nofile, restart, visible(reason), force, run_id())
 
 
 def operator() -> str:

@@ -31,7 +31,9 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
     log_in(fleet)
     found = search(fleet)
     if failures := [(place, result) for place, result in found if isinstance(result, JadaError)]:
-        raise combine_failures(failures, "The fleet can't be listed")
+        error = combine_failures(failures, "The fleet can't be listed")
+        error.hint = "; ".join(filter(None, (error.hint, "`jada doctor` tells what can be asked there, and what not")))
+        raise error
     return completed(fleet, [host for _, hosts in found if not isinstance(hosts, JadaError) for host in hosts])
 
 

@@ -15,6 +15,8 @@ from jada.tasks.state import State
 from jada.tasks.transaction import Outcome, Transaction
 
 T = TypeVar("T")
+# Gets the name of a step that a change of a host has come to.
+OnStep = Callable[[str], None]
 
 
 class Connection(Protocol):
@@ -31,8 +33,12 @@ class Connection(Protocol):
     def probe(self, question: Question) -> Probe:
         """The answers to the questions before a change, which change nothing; see Probe."""
 
-    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
-        """Runs the transaction and such a look after it; an outcome that was lost on the way is found out."""
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
+        """Runs the transaction and such a look after it; an outcome that was lost on the way is found out. Each of its
+        STEPS is told `on_step` when it begins there.
+        """
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Puts the operator lock on the host or takes it off, unless another has locked it."""
@@ -54,11 +60,16 @@ class Engine(Protocol):
     def service(self) -> Service: ...
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, Connection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, no more than `at_once` side by side, and yields each result as it comes.
 
-        A name is taken only when its turn has come. Whatever trouble one host makes is its result.
+        A name is taken only when its turn has come. Whatever trouble one host makes is its result, a NoAnswerError
+        too where it gave none `within` so many seconds: only for what leaves a host as it is.
         """
 
     def follow(

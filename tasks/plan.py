@@ -27,7 +27,7 @@ NEVER = "never changed by jada"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request for one release: its id, who wants it, and the open files limit to give."""
+    """A request for one release: its id, who wants it, the open files limit to give, and the run of jada that does."""
 
     id: str
     fleet: str
@@ -37,10 +37,13 @@ class Request:
     restart: bool = False
     reason: str = ""
     force: bool = False
+    run: str = ""
 
     @property
     def holder(self) -> str:
-        return f"{self.who} since {self.at} for release {self.id}"
+        """Whose change it is, and of which run of jada, as a host's lock and its journal say it."""
+        run = f" (run {self.run})" if self.run else ""
+        return f"{self.who}{run} since {self.at} for release {self.id}"
 
     def about(self, role: str) -> dict[str, str]:
         """Returns the part of the request that a release records."""

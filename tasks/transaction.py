@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -21,6 +21,11 @@ from jada.tasks.release import Release
 from jada.tasks.settings import Splices, apply, set_models
 from jada.tasks.state import State
 
+# The steps of a transaction, in the order they come; at the end what undoes one, or one that was cut off.
+STEPS = (
+    "check", "snapshot", "settings", "dropin", "limits", "files", "reload", "restart", "settle", "verify", "commit",
+    "tidy", "restore", "recover",
+)  # fmt: skip
 # Characters of what a transaction says; and the steps that it has, with room for more.
 LONGEST_REASON, LONGEST_STEP, MOST_STEPS = 1000, 40, 40
 # Lines and characters of a journal that are shown of a start that failed.
@@ -103,6 +108,7 @@ class Transaction:
             "LIMITS_TEXT": login_limits(state.user, limit) if upgrade else "",
             "MANIFEST": self.release.to_json(),
             "HOLDER": self.holder,
+            "JOURNAL_LINE": f"{self.release.kind} to {desired.model or 'what was there before'}, {self.holder}",
             # A rollback is judged by the look that follows: an incident is no time to refuse the way back.
             "MODEL": desired.model if upgrade else "",
             "NOFILE": str(desired.nofile) if upgrade else "",
@@ -408,6 +414,34 @@ def outcome(lines: Iterable[str]) -> Outcome | None:
     log = (line.removeprefix(LOG) for line in said if line.startswith(LOG))
     kept = tuple(release.printable(line, most=LONGEST_LOG) for line in islice(log, MOST_LOG))
     return Outcome(ended, reason, tuple(steps), log=kept)
+
+
+class StepReader:
+    """Tells the steps of a transaction while its output still comes, as the names of STEPS and no others."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._line = b""
+        self._is_begun = False
+        self._left = MOST_STEPS
+
+    def feed(self, received: bytes) -> None:
+        """Takes the next part of the output; all behind the result, where the look begins, is passed over."""
+        if not self._left:
+            return
+        *lines, rest = (self._line + received).split(b"\n")
+        # Of a line that long, nothing is a step.
+        self._line = rest[: LONGEST_STEP + 10]
+        for line in lines:
+            word, _, name = line.decode(errors="replace").partition(" ")
+            if not self._is_begun:
+                self._is_begun = line == BEGIN.encode()
+            elif word == "result" or not self._left:
+                self._left = 0
+                return
+            elif word == "step" and name in STEPS:
+                self._left -= 1
+                self._tell(name)
 
 
 def without_secrets(url: str) -> str:

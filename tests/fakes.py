@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from jada import Host, HostError, ModelCheck, Service
+from jada import Host, HostError, ModelCheck, NoAnswerError, Service
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
-from jada.tasks.engine import Connection, act_on
+from jada.tasks.engine import Connection, OnStep, act_on
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.probe import Endpoint, Probe, Question
@@ -98,8 +98,12 @@ class FakeConnection:
         self.questions.append(question)
         return self._probe
 
-    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
         self.log.append("apply")
+        for step in ("check", "restart", "settle"):
+            on_step(step)
         outcome = self._outcomes.pop(0) if self._outcomes else DONE
         if self._after is not None:
             self._states[self._name] = self._after
@@ -139,7 +143,7 @@ class FakeConnection:
 
 class FakeEngine:
     """Hosts that are reached one after the other; `states`, `outcomes`, `after`, `answers` of the CLI and
-    `probes` by name.
+    `probes` by name. Those of `slow` answer within no time that is given.
     """
 
     def __init__(
@@ -150,8 +154,9 @@ class FakeEngine:
         service: Service = SERVICE,
         answers: Mapping[str, Asked] | None = None,
         probes: Mapping[str, Probe] | None = None,
+        slow: Collection[str] = (),
     ) -> None:
-        self.service = service
+        self.service, self._slow = service, slow
         outcomes, after = outcomes or {}, after or {}
         self.connections = {
             name: FakeConnection(
@@ -168,9 +173,16 @@ class FakeEngine:
         return [name for name, connection in self.connections.items() if "apply" in connection.log]
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, Connection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, Connection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         for name in names:
+            if within is not None and name in self._slow:
+                yield name, NoAnswerError(f"{name} gave no answer in {within:.0f} s")
+                continue
             yield name, act_on(name, lambda name=name: act(name, self.connections[name]))  # type: ignore[misc]
 
     def follow(

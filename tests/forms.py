@@ -21,9 +21,20 @@ def schema(command: str) -> Draft202012Validator:
 
 
 def checked(text: str) -> dict[str, Any]:
-    """Reads a command's output, which has the form that it names. Raises jsonschema.ValidationError."""
-    report: dict[str, Any] = json.loads(text)
-    command, version = report["schema"].removeprefix("jada.").split("/")
-    assert version == "1"
-    schema(command).validate(report)
-    return report
+    """Reads a command's output, whose objects have the forms that they name: returns the last, which is its report.
+    Raises jsonschema.ValidationError.
+    """
+    return lines(text)[-1]
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    """Reads a command's output of one object, or of one a line. Raises jsonschema.ValidationError."""
+    try:
+        reports = [json.loads(text)]
+    except json.JSONDecodeError:
+        reports = [json.loads(line) for line in text.splitlines()]
+    for report in reports:
+        command, version = report["schema"].removeprefix("jada.").split("/")
+        assert version == "1"
+        schema(command).validate(report)
+    return reports

@@ -10,7 +10,7 @@ import click
 from jada import Exit
 from jada.cli.options import host_options
 from jada.cli.rollout.options import RolloutOptions, rollout_options
-from jada.cli.session import FleetSession, open_session
+from jada.cli.session import PATIENCE, FleetSession, open_session
 from jada.cli.ui.complete import model_names
 from jada.cli.ui.given import GIVEN
 
@@ -66,7 +66,8 @@ def rollback(
     with open_session(fleet_file, role, limit, needs_all=False) as session:
         request = session.request(reason=reason, force=force)
         target = _target(to, session) if to else ""
-        seen = session.look(history=True, goes_on=options.yes and not options.dry_run)
+        is_now = options.yes and not options.dry_run
+        seen = session.look(history=True, goes_on=is_now, within=PATIENCE if is_now else None)
         with open_records(needed=False) as records:
             mine = None
             with best_effort():

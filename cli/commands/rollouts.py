@@ -61,7 +61,7 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Tell as JSON, an object a line; the last is the report.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
 @fleet_option
 def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
@@ -86,11 +86,17 @@ def promote(fleet_file: str | None) -> Exit:
     Examples:
       jada promote
     """
+    from jada.cli.drift import notices
+
+    fleet = load(fleet_file)
     with open_records() as records:
-        entry = _open_one(records, load(fleet_file).name)
-        if _is_under_way(entry.fleet):
+        entry = _open_one(records, fleet.name)
+        is_under_way = _is_under_way(entry.fleet)
+        if is_under_way:
             _ask(records, entry, PROMOTE)
             out.print(f"Release {escape(entry.release)} goes on to its next wave.")
+        notices.tell(fleet, f"jada: {fleet.name}: rollout {entry.release} is promoted", f"By {operator()}")
+        if is_under_way:
             return Exit.OK
     return _continue(fleet_file, UNASKED, skip_bake=True)
 

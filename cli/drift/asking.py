@@ -27,10 +27,13 @@ LONGEST_KEPT = 24 * 3600
 
 
 def check_hosts(
-    session: FleetSession, text: str = "Checking hosts", names: Iterable[str] | None = None
+    session: FleetSession,
+    text: str = "Checking hosts",
+    names: Iterable[str] | None = None,
+    within: float | None = None,
 ) -> HostResults[State]:
     """One look at every host, or at those named, side by side, with what the CLI of each says or, where that still
-    stands, said.
+    stands, said; a host that takes longer than `within` s has failed.
     """
     service = session.engine.service
     kept = _kept(session.fleet.name) if service.ask == "on-change" else {}
@@ -42,7 +45,8 @@ def check_hosts(
             return state
         return replace(state, asked=last.asked if stands(last, state, service.cli) else _ask(connection))
 
-    seen = session.run_on_each(text, (host.name for host in session.hosts) if names is None else names, look)
+    chosen = (host.name for host in session.hosts) if names is None else names
+    seen = session.run_on_each(text, chosen, look, within=within)
     remember_answers(session, seen)
     return seen
 

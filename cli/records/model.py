@@ -209,6 +209,16 @@ class RolloutEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutWord:
+    """The part of a rollout that is read again and again while it goes on; see RolloutEntry."""
+
+    status: str
+    why: str
+    asked: str
+    asked_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockEntry:
     """One lock or unlock of a host from this machine: `kind` is lock or unlock, `before` whose lock it had."""
 

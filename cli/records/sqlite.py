@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sqlite3
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from jada.cli.records.model import (
     LockEntry,
     RolloutEntry,
     RolloutStatus,
+    RolloutWord,
     ServedEntry,
 )
 from jada.cli.ui.console import err, escape
@@ -130,6 +132,14 @@ class Records:
         with _jada_errors():
             row = self._connection.execute("SELECT * FROM rollout WHERE release = ?", (release,)).fetchone()
         return read(RolloutEntry, row) if row else None
+
+    def word(self, release: str) -> RolloutWord | None:
+        """The status of the rollout of that release, and what somebody wants of it. Raises JadaError."""
+        with _jada_errors():
+            row = self._connection.execute(
+                "SELECT status, why, asked, asked_by FROM rollout WHERE release = ?", (release,)
+            ).fetchone()
+        return read(RolloutWord, row) if row else None
 
     def rollouts(self, fleet: str, last: int) -> list[RolloutEntry]:
         """The last rollouts in waves of a fleet, the newest first. Raises JadaError."""
@@ -327,7 +337,7 @@ def open_unchanged(file: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
     """The file that holds the record and the history of drift. Raises JadaError."""
-    file = state_folder() / "history.db"
+    file = _file()
     with _jada_errors(), closing(sqlite3.connect(file, timeout=timeout)) as connection:
         try:
             prepare(connection)
@@ -356,11 +366,21 @@ def _try_to_write(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
+def _file() -> Path:
+    return state_folder() / "history.db"
+
+
 @contextmanager
 def _jada_errors() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, ReleaseError) as error:
+        # An extended code has the plain one in its last byte: https://sqlite.org/rescode.html
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise JadaError(
+                "The record history.db is held by another program",
+                f"wait until it is done, or see which it is: fuser -v {shlex.quote(str(_file()))}",
+            ) from None
         raise JadaError(
             f"The record history.db can't be read or written: {error}",
             "move the file away and read it back with: jada history --rebuild",

@@ -14,6 +14,7 @@ from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.verify import judge
 from jada.cli.rollout.waves import Verdict, of_hosts
+from jada.cli.session import PATIENCE
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import codes
 from jada.tasks.checks import Finding
@@ -30,7 +31,7 @@ def bake(
     release: str,
     names: Sequence[str],
     results: dict[str, HostResult],
-    look: Callable[[Sequence[str]], HostResults[State]],
+    look: Callable[[str, Sequence[str], float], HostResults[State]],
     service: Service,
     policy: RolloutPolicy,
     seconds: int,
@@ -53,7 +54,10 @@ def bake(
             return of_hosts({name: results[name] for name in names}, policy)
         if time.monotonic() >= deadline:
             return Verdict.ERROR if errors else Verdict.INCONCLUSIVE
-        seen = judge_each(look([*changed]), lambda name, state: judge_baking(release, changed[name], state, service))
+        seen = judge_each(
+            look("Watching hosts", [*changed], min(PATIENCE, deadline - time.monotonic())),
+            lambda name, state: judge_baking(release, changed[name], state, service),
+        )
         results.update(seen.ok)
         errors = Counter({name: errors[name] + 1 for name in seen.failed})
         verdict = of_hosts({name: results[name] for name in names}, policy)

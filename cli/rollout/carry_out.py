@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,16 +10,16 @@ from jada.cli import signals
 from jada.cli.drift.asking import check_hosts
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import best_effort
-from jada.cli.results import judge_each
-from jada.cli.rollout.apply import Planner, apply_all
+from jada.cli.results import HostResults
+from jada.cli.rollout.apply import Planner, apply_all, host_end
 from jada.cli.rollout.bake import bake
-from jada.cli.rollout.outcome import HostResult, without_change
+from jada.cli.rollout.events import Event, Kind, Observer
+from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import GONE, Progress
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.waves import HELD_UP, Verdict, Waves, bake_seconds, of_hosts, verdict
 from jada.cli.session import FleetSession
-from jada.cli.ui.console import err, escape, named, plural
-from jada.cli.ui.duration import told
+from jada.cli.ui.console import named, plural
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.tasks import plan
 from jada.tasks.plan import Plan, Request
@@ -39,9 +39,10 @@ DONE = End(RolloutStatus.DONE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One rollout under way: `todo` are the plans by host, `waves` their order, `results` what came of each so far.
+    """One rollout under way: `todo` are the hosts to change, by their `plans` or by those that are made when their turn
+    comes, `waves` their order, `results` what came of each so far.
 
-    `progress` is where that is written down.
+    `progress` is where that is written down, and `observe` is told what happens.
     """
 
     session: FleetSession
@@ -49,19 +50,22 @@ class Rollout:
     planner: Planner
     policy: RolloutPolicy
     waves: Waves
-    todo: Mapping[str, Plan]
+    plans: HostResults[Plan]
+    todo: Collection[str]
     results: dict[str, HostResult]
     verbose: bool
     history: bool
     progress: Progress
+    observe: Observer
 
     def touched(self, number: int) -> list[str]:
         """The hosts of all waves up to that number."""
         return [name for wave in self.waves[: number + 1] for name in wave]
 
-    def title(self, number: int) -> str:
-        """A wave in words."""
-        return f"Wave {number + 1} of {len(self.waves)} ({named(self.waves[number])})"
+    def tell(self, kind: Kind, number: int, why: str = "", seconds: float = 0) -> None:
+        """Tells what became of the wave of that number, from 0."""
+        hosts = self.waves[number]
+        self.observe(Event(kind=kind, wave=number + 1, hosts=hosts, why=why, seconds=seconds))
 
 
 def carry_out(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
@@ -81,13 +85,15 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     names, results, policy = rollout.waves[number], rollout.results, rollout.policy
     if not names:
         return DONE
-    todo = {name: rollout.todo[name] for name in names if name in rollout.todo}
+    todo = [name for name in names if name in rollout.todo]
     results |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
     rollout.progress.save(number, False)
+    rollout.tell(Kind.WAVE_BEGIN, number)
     try:
         apply_all(
-            rollout.session, todo, rollout.planner, rollout.history, rollout.verbose, results, policy.max_parallel
-        )
+            rollout.session, todo, rollout.plans, rollout.planner, rollout.history, rollout.verbose, results,
+            rollout.observe, policy.max_parallel,
+        )  # fmt: skip
     finally:
         rollout.progress.save(number, False)
     if rollout.progress.is_one:
@@ -102,13 +108,17 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     seconds = 0 if is_promoted else bake_seconds(rollout.waves, number, policy)
     if seconds and judged is not Verdict.FAILED:
         rollout.progress.save(number, True)
-        err.print(f"{escape(rollout.title(number))}: changed; it bakes for {escape(told(seconds))}")
-        watch = partial(check_hosts, rollout.session, "Watching hosts")
+        rollout.tell(Kind.BAKE, number, seconds=seconds)
+        before = dict(results)
+        watch = partial(check_hosts, rollout.session)
         judged = bake(
             rollout.request.id, touched, results, watch, rollout.session.engine.service, policy,
             seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "",
         )  # fmt: skip
         rollout.progress.save(number, True)
+        for name in touched:
+            if results[name].outcome is not before[name].outcome:
+                rollout.observe(host_end(name, results[name]))
     return _by_word(rollout, number, judged) or _next(rollout, number, judged)
 
 
@@ -125,6 +135,7 @@ def _by_word(rollout: Rollout, number: int, judged: Verdict) -> End | None:
         return End(RolloutStatus.PAUSED, f"{by} paused it" if verb else "jada was told to stop")
     if verb == PROMOTE:
         rollout.progress.answered()
+        rollout.tell(Kind.PROMOTED, number, by)
         return _next(rollout, number, Verdict.PASSED)
     return None
 
@@ -133,7 +144,7 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
     """The consequence of the verdict on all hosts up to a wave."""
     results, touched = rollout.results, rollout.touched(number)
     if judged is Verdict.PASSED:
-        err.print(f"{escape(rollout.title(number))}: passed")
+        rollout.tell(Kind.WAVE_PASSED, number)
         return DONE
     of_verdict = [name for name in touched if verdict(results[name]) is judged]
     if judged is not Verdict.FAILED:
@@ -143,7 +154,7 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
         unknown = "could not be looked at" if judged is Verdict.ERROR else "can't be judged"
         return End(RolloutStatus.PAUSED, f"{named(of_verdict) or named(touched)} {unknown}")
     why = f"{plural(len(of_verdict), 'host')} of {len(touched)} failed ({named(of_verdict)})"
-    err.print(f"{escape(rollout.title(number))}: [red]failed[/]: {escape(why)}")
+    rollout.tell(Kind.WAVE_FAILED, number, why)
     if rollout.policy.on_failure == "pause" or signals.stopped():
         return End(RolloutStatus.PAUSED, why)
     send_back(rollout, touched if rollout.policy.on_failure == "rollback" else rollout.waves[number], why)
@@ -166,19 +177,26 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
     def planner(name: str, state: State) -> Plan:
         return plan.rollback(request, session.role(name), "", state, session.engine.service, rollout.request.id)
 
-    seen = session.run_on_each("Looking at hosts", standing, lambda _, connection: connection.look(history=True))
-    plans = judge_each(seen, planner)
-    todo = {name: each for name, each in plans.ok.items() if each.transaction}
-    ends = {name: without_change(each) for name, each in plans.items() if name not in todo}
-    ends |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
-    with best_effort():
-        rollout.progress.records.add(as_entry(request, "rollback", todo), as_host_entries(request, plans, ends))
+    rollout.observe(Event(kind=Kind.ROLLBACK, hosts=tuple(standing), why=why))
+
+    def observe(event: Event) -> None:
+        is_end = event.kind is Kind.HOST_END
+        rollout.observe(host_end(event.host, _sent_back(ends[event.host], why)) if is_end else event)
+
+    # Each is looked at when its turn comes: one that hangs holds up no other.
+    plans: HostResults[Plan] = HostResults()
+    ends = dict.fromkeys(standing, HostResult(HostOutcome.IN_PROGRESS))
+    _write_down(rollout, request, plans, ends)
     try:
-        apply_all(session, todo, planner, True, rollout.verbose, ends)
+        apply_all(session, standing, plans, planner, True, rollout.verbose, ends, observe)
     finally:
-        with best_effort():
-            rollout.progress.records.update(as_host_entries(request, plans, ends))
+        _write_down(rollout, request, plans, ends)
     results |= {name: _sent_back(end, why) for name, end in ends.items()}
+
+
+def _write_down(rollout: Rollout, request: Request, plans: HostResults[Plan], ends: Mapping[str, HostResult]) -> None:
+    with best_effort():
+        rollout.progress.records.add(as_entry(request, "rollback", plans.ok), as_host_entries(request, plans, ends))
 
 
 def _sent_back(end: HostResult, why: str) -> HostResult:

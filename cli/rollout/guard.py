@@ -19,7 +19,7 @@ from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.waves import Verdict, verdict
-from jada.cli.session import FleetSession
+from jada.cli.session import PATIENCE, FleetSession
 from jada.cli.ui.console import err, escape, grouped, named, plural
 from jada.inventory.fleet.rollout import Share
 from jada.tasks import plan
@@ -50,7 +50,7 @@ def guard(session: FleetSession, records: Records, seconds: int) -> Exit:
     in_a_row: Counter[str] = Counter()
     before: HostResults[State] = HostResults()
     while not signals.stopped():
-        seen = check_hosts(session.with_new_deadline(), "Watching hosts")
+        seen = check_hosts(session.with_new_deadline(), "Watching hosts", within=PATIENCE)
         failed = failed_hosts(before.ok, seen, session.engine.service)
         in_a_row = Counter({name: in_a_row[name] + 1 for name in failed})
         before = seen

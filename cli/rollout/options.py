@@ -37,7 +37,12 @@ def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     @click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
     @click.option("--dry-run", is_flag=True, help="Look and show what would be done; change nothing.")
     @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-    @click.option("--json", "as_json", is_flag=True, help="Report as JSON (with --yes or --dry-run).")
+    @click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Tell as JSON, an object a line, the last of which is the report (with --yes or --dry-run).",
+    )
     @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
     @functools.wraps(command)
     def with_options(*, dry_run: bool, yes: bool, as_json: bool, verbose: bool, **others: Any) -> Exit:

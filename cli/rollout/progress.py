@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from jada import JadaError, Tiers
-from jada.cli.records.model import HostEntry, RolloutEntry, RolloutStatus
+from jada.cli.records.model import OPEN, HostEntry, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.rollout.record import as_host_entries
@@ -64,6 +64,7 @@ class Progress:
     results: Mapping[str, HostResult]
     is_one: bool
     before: Mapping[str, str] = field(default_factory=dict)
+    _written: dict[str, HostEntry] = field(default_factory=dict)
 
     def begin(self, values: Values) -> None:
         """Writes the rollout down before anything is touched. Raises JadaError."""
@@ -78,14 +79,14 @@ class Progress:
     def save(self, wave: int, is_baking: bool) -> None:
         """Writes down how far it is, or tells that this can't be done."""
         with best_effort():
-            self.records.update(self._hosts())
+            self._write_hosts()
             if not self.is_one:
                 self.records.advance(self.request.id, RolloutStatus.RUNNING, "", wave, is_baking)
 
     def end(self, status: RolloutStatus, why: str) -> None:
         """Writes down how it ended."""
         with best_effort():
-            self.records.update(self._hosts())
+            self._write_hosts()
             if not self.is_one and (entry := self.records.rollout(self.request.id)):
                 self.records.advance(self.request.id, status, why, entry.wave, is_baking=False)
 
@@ -94,17 +95,21 @@ class Progress:
         if self.is_one:
             return "", ""
         try:
-            entry = self.records.rollout(self.request.id)
+            word = self.records.word(self.request.id)
         except JadaError:
             return "", ""
-        if entry is None:
+        if word is None:
             return "", ""
-        return (entry.asked, entry.asked_by) if entry.is_open else (GONE, f"{entry.status} {entry.why}")
+        return (word.asked, word.asked_by) if word.status in OPEN else (GONE, f"{word.status} {word.why}")
 
     def answered(self) -> None:
         """Writes down that what somebody wanted was done."""
         with best_effort():
             self.records.ask(self.request.id, "", "")
 
-    def _hosts(self) -> list[HostEntry]:
-        return as_host_entries(self.request, self.plans, self.results, self.before)
+    def _write_hosts(self) -> None:
+        """Writes down what is new of hosts. Raises JadaError."""
+        entries = as_host_entries(self.request, self.plans, self.results, self.before)
+        news = {entry.host: entry for entry in entries if self._written.get(entry.host) != entry}
+        self.records.update(news.values())
+        self._written.update(news)

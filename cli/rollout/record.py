@@ -11,8 +11,8 @@ from jada.cli.ui.console import all_visible
 from jada.tasks.plan import Plan, Request
 
 
-def as_entry(request: Request, kind: str, todo: Mapping[str, Plan]) -> Entry:
-    transactions = [plan.transaction for plan in todo.values() if plan.transaction]
+def as_entry(request: Request, kind: str, plans: Mapping[str, Plan]) -> Entry:
+    transactions = [plan.transaction for plan in plans.values() if plan.transaction]
     models = {transaction.release.desired.model for transaction in transactions}
     model = models.pop() if len(models) == 1 else ""
     # A change that was cut off is undone first, whatever comes then.
@@ -38,7 +38,7 @@ def as_host_entries(
     """The parts of hosts; of those without a plan, which were changed earlier, `before` has the models until then."""
     entries = []
     for name, report in reports.items():
-        plan = plans[name]
+        plan = plans.get(name)
         transaction = plan.transaction if isinstance(plan, Plan) else None
         model_before = transaction.state.settings.model if transaction else (before or {}).get(name, "")
         entry = HostEntry(

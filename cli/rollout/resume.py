@@ -12,14 +12,17 @@ from jada.cli import signals
 from jada.cli.records.model import HostEntry, HostOutcome, RolloutEntry
 from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults, judge_each
-from jada.cli.rollout.carry_out import End, Rollout, abort
+from jada.cli.rollout.board import Board
+from jada.cli.rollout.carry_out import End, Rollout, abort, carry_out
+from jada.cli.rollout.observe import observed
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, exit_code, without_change
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.run import finished, opened, tell
 from jada.cli.rollout.verify import judge
-from jada.cli.rollout.waves import Waves, baking
+from jada.cli.rollout.waves import Waves, bakes, baking
 from jada.cli.session import FleetSession
+from jada.cli.ui.run_id import run_id
 from jada.tasks import plan
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
@@ -39,18 +42,13 @@ def resume(
     session: FleetSession, entry: RolloutEntry, records: Records, options: RolloutOptions, *, skip_bake: bool = False
 ) -> Exit:
     """Goes on with a rollout where it was. Raises JadaError, LockedError while another jada carries it out."""
-    return _go_on(session, entry, records, options, lambda rollout: finished(rollout, entry.wave, skip_bake))
+    return _go_on(session, entry, records, options, lambda rollout: carry_out(rollout, entry.wave, skip_bake))
 
 
 def end_here(session: FleetSession, entry: RolloutEntry, records: Records, options: RolloutOptions, by: str) -> Exit:
     """Sends all hosts back that a rollout has changed, and ends it. Raises JadaError, LockedError."""
 
-    def end(rollout: Rollout) -> End:
-        ended = abort(rollout, len(rollout.waves) - 1, by)
-        rollout.progress.end(ended.status, ended.why)
-        return ended
-
-    return _go_on(session, entry, records, options, end)
+    return _go_on(session, entry, records, options, lambda rollout: abort(rollout, len(rollout.waves) - 1, by))
 
 
 def _go_on(
@@ -62,7 +60,7 @@ def _go_on(
 ) -> Exit:
     values = Values.from_json(entry.values_json)
     # Hosts tell since when somebody changes them, and take what goes on for days for one that hangs.
-    request = replace(values.request, at=datetime.now(UTC).isoformat(timespec="seconds"))
+    request = replace(values.request, at=datetime.now(UTC).isoformat(timespec="seconds"), run=run_id())
     service = session.engine.service
     session = session.with_new_deadline(baking(values.waves, values.policy))
     names = {name for wave in values.waves for name in wave}
@@ -72,11 +70,15 @@ def _go_on(
     def planner(name: str, state: State) -> Plan:
         return plan.upgrade(request, session.role(name), values.tiers[name], state, service)
 
-    with opened(session, request, "upgrade", records):
+    board = Board(request.id, values.waves, bakes(values.waves, values.policy), service.settle)
+    with (
+        opened(session, request, "upgrade", board, records),
+        observed(session.fleet, request, "resume", board, options.as_json) as observe,
+    ):
         seen = _settled(session, request.id)
         known = {name: known_end(state, recorded.get(name), request.id, service) for name, state in seen.items()}
         plans = judge_each(seen, lambda name, state: Plan() if known[name] else planner(name, state))
-        todo = {name: each for name, each in plans.ok.items() if each.transaction}
+        todo = {name for name, each in plans.ok.items() if each.transaction}
         results = {
             name: known[name] or (HostResult(HostOutcome.NOT_STARTED) if name in todo else without_change(each))
             for name, each in plans.items()
@@ -86,10 +88,10 @@ def _go_on(
         progress.answered()
         waves = _remaining(values.waves, results, recorded)
         rollout = Rollout(
-            session=session, request=request, planner=planner, policy=values.policy, waves=waves, todo=todo,
-            results=results, verbose=options.verbose, history=False, progress=progress,
+            session=session, request=request, planner=planner, policy=values.policy, waves=waves, plans=plans,
+            todo=todo, results=results, verbose=options.verbose, history=False, progress=progress, observe=observe,
         )  # fmt: skip
-        end = act(rollout)
+        end = finished(rollout, act)
     code = exit_code(results, end.status)
     tell("resume", session, request, options, code, plans, results, seen, waves, end)
     return code

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
-from jada import Exit, HostError, Tiers
+from jada import Exit, HostError, NoAnswerError, Tiers
 from jada.cli import signals
 from jada.cli.drift import notices
 from jada.cli.drift.asking import remember_answers
@@ -17,9 +17,12 @@ from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.apply import Planner
 from jada.cli.rollout.as_json import as_json
+from jada.cli.rollout.board import Board
 from jada.cli.rollout.carry_out import End, Rollout, carry_out
 from jada.cli.rollout.confirm import agree
+from jada.cli.rollout.events import Event, Kind
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+from jada.cli.rollout.observe import observed
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
 from jada.cli.rollout.preflight import Preflight, PreflightOptions, run_preflight
@@ -27,7 +30,7 @@ from jada.cli.rollout.prices import with_prices
 from jada.cli.rollout.progress import Progress, Values
 from jada.cli.rollout.record import as_entry, as_host_entries
 from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
-from jada.cli.rollout.waves import Waves, baking, divide, in_words, is_one
+from jada.cli.rollout.waves import Waves, bakes, baking, divide, in_words, is_one
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
 from jada.inventory.fleet.rollout import ALL_AT_ONCE, RolloutPolicy
@@ -64,12 +67,21 @@ def run_rollout(
     checked = run_preflight(session, seen, judge_each(seen, planner), preflight, options.dry_run, looked)
     plans = with_prices(checked.plans, session.fleet)
     todo = {name: plan for name, plan in plans.ok.items() if plan.transaction}
+    # The others don't wait for them, and nobody has to agree to what is done there.
+    is_now = kind == "rollback" and options.yes and not options.dry_run
+    late = [name for name, plan in plans.items() if is_now and isinstance(plan, NoAnswerError)]
     notes = tuple(about(plans))
     if locked:
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
-    waves = divide([host for host in session.hosts if host.name in todo], policy)
+    waves = divide([host for host in session.hosts if host.name in (*todo, *late)], policy)
     if not options.as_json:
-        show_plan(title, plans, notes, in_words(waves, policy), checked.checks or {} if options.dry_run else {})
+        show_plan(
+            title,
+            plans,
+            notes,
+            in_words(session.fleet.name, waves, policy),
+            checked.checks or {} if options.dry_run else {},
+        )
     if not options.dry_run and todo and agree(session.fleet, todo, options):
         # However late the answer came.
         session = session.with_new_deadline()
@@ -80,8 +92,12 @@ def run_rollout(
     if options.dry_run:
         reports |= {name: HostResult(HostOutcome.PLANNED, notes=plan.notes) for name, plan in todo.items()}
     elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
-        with opened(session, request, kind, records) as record:
-            reports |= dict.fromkeys(todo, HostResult(HostOutcome.NOT_STARTED))
+        board = Board(request.id, waves, bakes(waves, policy), session.engine.service.settle)
+        with (
+            opened(session, request, kind, board, records) as record,
+            observed(session.fleet, request, kind, board, options.as_json) as observe,
+        ):
+            reports |= dict.fromkeys((*todo, *late), HostResult(HostOutcome.NOT_STARTED))
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
             progress = Progress(
                 records=record, request=request, plans=plans, results=reports, is_one=is_one(waves, policy)
@@ -94,10 +110,11 @@ def run_rollout(
                 if not progress.is_one:
                     progress.begin(Values(request=request, policy=policy, waves=waves, tiers=_tiers(todo)))
             rollout = Rollout(
-                session=session, request=request, planner=planner, policy=policy, waves=waves, todo=todo,
-                results=reports, verbose=options.verbose, history=history, progress=progress,
+                session=session, request=request, planner=planner, policy=policy, waves=waves, plans=plans,
+                todo={*todo, *late}, results=reports, verbose=options.verbose, history=history, progress=progress,
+                observe=observe,
             )  # fmt: skip
-            end = finished(rollout)
+            end = finished(rollout, carry_out)
     reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports, end.status)
     code = Exit.FAILED if checked.has_failed else code
@@ -133,7 +150,8 @@ def tell(
             "models": Counter(filter(None, models.values())),
             "hosts": as_json(reports, plans, roles, checked.checks if checked else None),
         }
-        emit_json(kind, session.fleet.name, code, facts)
+        # The last line of those that told what happened.
+        emit_json(kind, session.fleet.name, code, facts, indent=None)
     elif options.dry_run:
         out.print(f"{escape(checked.name if checked else 'Dry run')}: nothing was changed.")
     elif waves:
@@ -142,26 +160,33 @@ def tell(
 
 
 @contextmanager
-def opened(session: FleetSession, request: Request, kind: str, records: Records | None = None) -> Iterator[Records]:
+def opened(
+    session: FleetSession, request: Request, kind: str, board: Board, records: Records | None = None
+) -> Iterator[Records]:
     """The record, opened, while hosts are changed: nobody else here changes the fleet, and Ctrl-C ends it gently."""
     # The way back needs no record and no lock of this machine; a rollout that is under way comes to its end by it.
     needed = kind != "rollback"
     force = request.force or (not needed and records is not None and _is_in_waves(records, request.fleet))
     with (
-        signals.held(_tell_stopping),
+        signals.held(lambda: err.print(f"[yellow]Stopping[/]: {escape(board.on_ctrl_c())}")),
         exclusive_rollout(session.fleet.name, request.holder, needed, force),
         nullcontext(records) if records else open_records(needed) as record,
     ):
         yield record
 
 
-def finished(rollout: Rollout, first: int = 0, skip_bake: bool = False) -> End:
-    """Carries a rollout out and gives its end; whatever that is, what is known of hosts by then is written down."""
+def finished(rollout: Rollout, act: Callable[[Rollout], End]) -> End:
+    """Carries a rollout out by `act` and gives its end; whatever that is, what is known of hosts by then is written
+    down.
+    """
+    rollout.observe(Event(kind=Kind.BEGIN, waves=rollout.waves))
     end = End(RolloutStatus.PAUSED, "it was cut off")
     try:
-        end = carry_out(rollout, first, skip_bake)
+        end = act(rollout)
     finally:
         rollout.progress.end(end.status, end.why)
+    code = exit_code(rollout.results, end.status)
+    rollout.observe(Event(kind=Kind.END, status=end.status, exit=code, why=end.why))
     remember_answers(rollout.session, {name: result.state for name, result in rollout.results.items() if result.state})
     if not rollout.progress.is_one:
         _notify(rollout, end)
@@ -187,13 +212,6 @@ def _is_in_waves(records: Records, fleet: str) -> bool:
 
 def _tiers(todo: Mapping[str, Plan]) -> dict[str, Tiers]:
     return {name: plan.transaction.release.desired.tiers for name, plan in todo.items() if plan.transaction}
-
-
-def _tell_stopping() -> None:
-    err.print(
-        "[yellow]Stopping[/]: no other host is begun, those under way end first. Ctrl-C again leaves at once; they "
-        "then finish or undo the change by themselves."
-    )
 
 
 def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) -> LockedError | None:

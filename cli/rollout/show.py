@@ -14,7 +14,7 @@ from jada.cli.records.model import DECIDE, HostOutcome, RolloutStatus
 from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
-from jada.cli.ui.costs import cost_lines
+from jada.cli.ui.costs import cost_lines, total_line
 from jada.tasks import checks
 from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
@@ -53,6 +53,8 @@ def show_plan(
         (text, name) for name, plan in usable.items() for text in cost_lines(plan.costs)
     ).items():
         out.print(f"\n  [bold]Price[/] {escape(price)} ({escape(named(names))})")
+    if total := total_line(plan.costs for plan in usable.values()):
+        out.print(f"\n  [bold]Price[/] {escape(total)}")
     for note, names in grouped((note, name) for name, plan in usable.items() for note in plan.notes).items():
         out.print(f"\n  [yellow]Note[/] {escape(note)} ({escape(named(names))})")
     for error in HostResults(plans).failed.values():

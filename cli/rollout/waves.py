@@ -90,16 +90,24 @@ def bake_seconds(waves: Waves, number: int, policy: RolloutPolicy) -> int:
     return policy.bake_time
 
 
+def bakes(waves: Waves, policy: RolloutPolicy) -> tuple[int, ...]:
+    """The seconds that each wave bakes; () for hosts that are changed all at once."""
+    return () if is_one(waves, policy) else tuple(bake_seconds(waves, number, policy) for number in range(len(waves)))
+
+
 def baking(waves: Waves, policy: RolloutPolicy) -> int:
     """The seconds that all bakes take together, if nothing has to be waited for."""
-    return 0 if is_one(waves, policy) else sum(bake_seconds(waves, number, policy) for number in range(len(waves)))
+    return sum(bakes(waves, policy))
 
 
-def in_words(waves: Waves, policy: RolloutPolicy) -> str:
-    """The waves as the plan tells them, with the least time that their bakes take; "" for hosts that change at once."""
-    if is_one(waves, policy):
+def in_words(fleet: str, waves: Waves, policy: RolloutPolicy) -> str:
+    """The hosts that a rollout reaches as the plan tells it: in how many steps, and how long it takes at least."""
+    if not waves:
         return ""
+    hosts = f"{plural(sum(map(len, waves)), 'host')} of {fleet}"
+    if is_one(waves, policy):
+        return f"{hosts}, all at once" if len(waves[0]) > 1 else ""
     seconds = baking(waves, policy)
     sizes = ", ".join(str(len(wave)) for wave in waves)
-    text = f"{plural(len(waves), 'wave')} of {sizes} ({named(waves[0])} first); "
-    return text + (f"they bake for {told(seconds)} in all" if seconds else "no bake")
+    text = f"{hosts} in {plural(len(waves), 'wave')} of {sizes} ({named(waves[0])} first), "
+    return text + (f"at least {told(seconds)} for their bakes" if seconds else "without a bake")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from jada import Exit, JadaError
+from jada.cli.ui.run_id import run_id
 from jada.cli.ui.streams import is_utf8
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class Printer:
     its brackets, but moves no cursor and ends no command.
     """
 
+    # Each message is an object of JSON, for whoever collects logs.
+    is_json = False
+    # Something that moves is on the terminal: whatever else would move there as well is left out.
+    is_drawn_on = False
+
     def __init__(self, stderr: bool = False) -> None:
         self._stderr = stderr
 
@@ -104,15 +110,25 @@ class Printer:
 
     @property
     def is_terminal(self) -> bool:
-        return (sys.stderr if self._stderr else sys.stdout).isatty()
+        return not self.is_json and (sys.stderr if self._stderr else sys.stdout).isatty()
 
-    def print(self, *lines: object) -> None:
+    def print(self, *lines: object, facts: Mapping[str, Any] | None = None) -> None:
+        """Prints lines; as JSON they are one message, with the `facts` that they tell."""
         # Text beside the answer may get lost; it must not end a change that is under way on hosts.
         with suppress(OSError) if self._stderr else written():
+            if self.is_json:
+                self.log("\n".join(styled(str(line)).plain for line in lines), facts=facts)
+                return
             with self.console.capture() as printed:
                 self.console.print(*(self.folded(styled(line)) if isinstance(line, str) else line for line in lines))
             self.console.file.write(without_orders(printed.get()))
             self.console.file.flush()
+
+    def log(self, text: str, level: str = "info", facts: Mapping[str, Any] | None = None) -> None:
+        """Writes a message as an object of JSON on a line of its own, of the form docs/schemas/log.json."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        form = {"schema": "jada.log/1", "at": at, "level": level, "run": run_id(), "message": text, "event": facts}
+        click.echo(json_text(form, ascii_only=not is_utf8(sys.stderr), indent=None), err=True)
 
     def folded(self, text: Text) -> Text:
         """On a terminal, lines that go on at a word, below where their own words began."""
@@ -183,11 +199,20 @@ def spinner() -> str:
     return "dots" if is_utf8(sys.stderr) else "line"
 
 
-def emit_json(command: str, fleet: str | None, code: Exit, data: Mapping[str, Any], at: datetime | None = None) -> None:
-    """Prints one JSON object of the form that docs/schemas/ has for the command, told now or `at` a moment in UTC."""
+def emit_json(
+    command: str,
+    fleet: str | None,
+    code: Exit,
+    data: Mapping[str, Any],
+    at: datetime | None = None,
+    indent: int | None = 2,
+) -> None:
+    """Prints one JSON object of the form that docs/schemas/ has for the command, told now or `at` a moment in UTC; on
+    one line where `indent` is None.
+    """
     timestamp = (at or datetime.now(UTC)).isoformat(timespec="seconds")
     facts = {"schema": f"jada.{command}/1", "fleet": fleet, "at": timestamp, "exit": int(code), **data}
-    put(json_text(facts, ascii_only=not is_utf8(sys.stdout)) + "\n")
+    put(json_text(facts, ascii_only=not is_utf8(sys.stdout), indent=indent) + "\n")
 
 
 def emit_json_line(command: str, data: Mapping[str, Any]) -> None:
@@ -278,8 +303,10 @@ def _replace(path: Path, text: str, for_all: bool) -> None:
 
 @contextmanager
 def progress(text: str, total: int) -> Iterator[Callable[[], None]]:
-    """Gives the function to call for each host that comes in: it moves a bar on a terminal's stderr, gone when done."""
-    if not err.is_terminal:
+    """Gives the function to call for each host that comes in: it moves a bar on a terminal's stderr, gone when done;
+    none where something else is drawn there.
+    """
+    if err.is_drawn_on or not err.is_terminal:
         yield lambda: None
         return
     # Here, because its import takes as long as two connections.

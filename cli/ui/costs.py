@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jada.cli.ui.duration import iso
@@ -39,6 +39,17 @@ def cost_lines(costs: Costs) -> Iterator[str]:
             f"its tokens since {moment(day.since)} come to ${_usd(day.before)} a day, and would to ${_usd(day.after)} "
             "(list prices)"
         )
+
+
+def total_line(costs: Iterable[Costs]) -> str:
+    """The price of a change of several hosts a day, "" where it is known of fewer than two."""
+    days = [each.day for each in costs if each.changes]
+    known = [day for day in days if day]
+    if len(known) < 2:
+        return ""
+    before, after = sum(day.before for day in known), sum(day.after for day in known)
+    unknown = f"; of {len(days) - len(known)} more it is not known" if len(days) > len(known) else ""
+    return f"{len(known)} hosts come to ${_usd(before)} a day, and would to ${_usd(after)} (list prices{unknown})"
 
 
 def _ratio(change: PriceChange) -> str:

@@ -11,9 +11,10 @@ from jada import ConfigError, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, guard, limits, notify, rollout, service, ssh, telemetry
+from jada.inventory.fleet import accept, guard, hooks, limits, notify, rollout, service, ssh, telemetry
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.guard import GuardPolicy
+from jada.inventory.fleet.hooks import Hooks
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify
 from jada.inventory.fleet.rollout import RolloutPolicy
@@ -49,6 +50,7 @@ class Fleet:
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     production: bool = False
     guard: GuardPolicy = field(default_factory=GuardPolicy)
+    hooks: Hooks = field(default_factory=Hooks)
 
     @property
     def longest_rollout(self) -> int:
@@ -124,6 +126,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "production": Value.flag,
         "guard": or_default(tell, guard.read, GuardPolicy()),
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
+        "hooks": or_default(tell, hooks.read, Hooks()),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}

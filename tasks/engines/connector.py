@@ -48,6 +48,16 @@ class BoundedConnector(SSHConnector):
     timed_out = False
     # A command that waits for the second part of its script, and what it said beyond the answer to the first.
     _waiting: tuple[Channel, bytes] | None = None
+    _hear: Callable[[bytes], None] | None = None
+
+    @contextmanager
+    def heard(self, hear: Callable[[bytes], None]) -> Iterator[None]:
+        """Lets somebody hear the answer of the next command while it comes."""
+        self._hear = hear
+        try:
+            yield
+        finally:
+            self._hear = None
 
     def let_go(self) -> None:
         """Ends a command that waits for the second part of its script."""
@@ -127,7 +137,11 @@ class BoundedConnector(SSHConnector):
                 del out[size:]
             else:
                 channel.shutdown_write()
-                out += b"".join(_bounded(channel.recv, MOST_PACKED, channel))
+                hear = self._hear or (lambda _: None)
+                hear(received)
+                for chunk in _bounded(channel.recv, MOST_PACKED, channel):
+                    hear(chunk)
+                    out += chunk
                 code = channel.recv_exit_status()
                 channel.close()
             is_done = True

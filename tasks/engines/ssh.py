@@ -27,10 +27,10 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, NoRootError, OtherMachineError, Service, UnforeseenError, attempt, reason
+from jada import HostError, NoAnswerError, NoRootError, OtherMachineError, Service, UnforeseenError, attempt, reason
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
-from jada.tasks.engine import act_on
+from jada.tasks.engine import OnStep, act_on
 from jada.tasks.engines.change import ask, change, journal, probe, set_lock
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.look import LONGEST, Look, RefusedError, read_look
@@ -47,6 +47,7 @@ from jada.tasks.transaction import (
     ERROR,
     Outcome,
     Result,
+    StepReader,
     Transaction,
     as_root,
     failure,
@@ -195,13 +196,17 @@ class SshConnection:
         except LookError as error:
             raise HostError(f"{self._host.name} can't be asked before the change: {error}") from None
 
-    def apply(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome:
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
         """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
 
         Raises HostError.
         """
         self._was_begun = False
-        return self._change(transaction, status, ask) or self._recover_outcome(transaction)
+        with self._connector.heard(StepReader(on_step).feed):
+            outcome = self._change(transaction, status, ask)
+        return outcome or self._recover_outcome(transaction)
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Locks the host, or frees it, unless another has locked it. Raises HostError."""
@@ -350,14 +355,22 @@ class SshEngine:
         }
 
     def imap(
-        self, names: Iterable[str], act: Callable[[str, SshConnection], T], at_once: int | None = None
+        self,
+        names: Iterable[str],
+        act: Callable[[str, SshConnection], T],
+        at_once: int | None = None,
+        within: float | None = None,
     ) -> Iterator[tuple[str, T | HostError]]:
         """Runs `act` for the named hosts, so many of them side by side, and yields each result as it comes.
 
         Whatever trouble one host makes is its result.
         """
+
+        def run(name: str) -> tuple[str, T | HostError]:
+            return name, self._act(name, act, within)
+
         with ctx_state.use(self._state):
-            yield from Pool(at_once or AT_ONCE).imap_unordered(lambda name: (name, self._act(name, act)), names)
+            yield from Pool(at_once or AT_ONCE).imap_unordered(run, names)
 
     def follow(
         self, names: Iterable[str], act: Callable[[str, SshConnection], Iterator[T]]
@@ -388,8 +401,10 @@ class SshEngine:
             finally:
                 gevent.killall(running, block=False)
 
-    def _act(self, name: str, act: Callable[[str, SshConnection], T]) -> T | HostError:
-        """The result for one host; a link that died since the last one is made anew."""
+    def _act(self, name: str, act: Callable[[str, SshConnection], T], within: float | None = None) -> T | HostError:
+        """The result for one host; a link that died since the last one is made anew, and one that is let go of while
+        the host still owes an answer.
+        """
         if name in self._troubles:
             return self._troubles[name]
         connection = self._connections[name]
@@ -406,10 +421,15 @@ class SshEngine:
                 why = f"the connection to {name} was lost ({reason(error)})"
                 raise UnforeseenError(why, f"look again: jada status --limit {name}") from error
 
+        limit = gevent.Timeout(within)
         try:
-            return act_on(name, run_act)
-        except gevent.Timeout:
-            return HostError(f"{name} gave no answer in time")
+            with limit:
+                return act_on(name, run_act)
+        except gevent.Timeout as timeout:
+            if timeout is not limit:
+                return HostError(f"{name} gave no answer in time")
+            attempt(name, connection.close)
+            return NoAnswerError(f"{name} gave no answer in {within:.0f} s")
 
     def close(self) -> None:
         for name, connection in self._connections.items():

@@ -189,6 +189,8 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     assert "lab-secret" not in out + err
     assert "Traceback" not in out + err, err
     report = checked(out) if out.startswith("{") else {}
+    # One that was killed told no more than what it had come to.
+    report = {} if report.get("schema") == "jada.events/1" else report
     return process.returncode, report, out + err
 
 

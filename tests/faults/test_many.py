@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
 from tests.conftest import JADA, LAB, bring_up
 from tests.faults.conftest import NEW
+from tests.forms import checked
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -35,5 +35,5 @@ def test_sixty_hosts_are_upgraded_and_none_is_lost(sixty: tuple[Machine, ...], t
         [JADA, "upgrade", "--to", "sonnet-4.6", "--yes", "--json"], env=env, capture_output=True, text=True, check=False
     )
     assert process.returncode == 0, process.stdout + process.stderr
-    assert [host["outcome"] for host in json.loads(process.stdout)["hosts"]] == ["verified"] * 60
+    assert [host["outcome"] for host in checked(process.stdout)["hosts"]] == ["verified"] * 60
     assert {machine.healthz(host)["model"] for host in sixty} == {NEW}

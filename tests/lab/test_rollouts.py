@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 NEW = "claude-sonnet-4.6"
 UPGRADE = ("upgrade", "--to", "sonnet-4.6", "--yes")
-# How often a jada is killed: `make test-rollouts` asks for all.
-KILLS = 20 if os.environ.get("JADA_ALL_ROLLOUTS") else 2
+# How often a jada is killed, how often one is carried out of which nothing is to be said, and the seconds after which a
+# bad model's agents die: `make test-rollouts` asks for all.
+KILLS, HEALTHY, DIES = (20, 20, 20) if os.environ.get("JADA_ALL_ROLLOUTS") else (2, 1, 8)
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +59,8 @@ def releases(lab: Lab) -> dict[str, int]:
 
 def test_a_model_on_which_agents_die_after_a_while_reaches_one_host(lab: Lab) -> None:
     for host in lab.hosts:
-        lab.misbehave(host.name, crash_after=8, models=[NEW])
-    output = lab.jada(*UPGRADE, "--waves", "1,2,100%", "--bake", "30s", exit_code=4)
+        lab.misbehave(host.name, crash_after=DIES, models=[NEW])
+    output = lab.jada(*UPGRADE, "--waves", "1,2,100%", "--bake", f"{DIES + 20}s", exit_code=4)
     assert "Wave 1 of 3" in output
     assert "The rollout is rolled back: 1 host of 1 failed" in output
     assert lab.models() == {OLD_MODEL}
@@ -74,6 +76,12 @@ def test_a_rollout_goes_through_its_waves(lab: Lab) -> None:
     assert report["status"] == "done"
     assert lab.models() == {NEW}
     assert set(releases(lab).values()) == {1}
+
+
+def test_no_healthy_rollout_is_stopped(lab: Lab) -> None:
+    for model in islice(cycle(("sonnet-4.6", "haiku-4.5")), HEALTHY):
+        report = lab.json("upgrade", "--to", model, "--yes", "--waves", "1,2,100%", "--bake", "5s")
+        assert report["status"] == "done", report
 
 
 def test_a_rollback_waits_for_no_rollout_that_watches_its_hosts(lab: Lab) -> None:

@@ -10,6 +10,7 @@ import pytest
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
 from tests.conftest import LAB, reset, short_fleet
+from tests.forms import checked
 from tests.security.conftest import MANIFEST, Victim
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[s
     out, err = process.communicate(timeout=120)
     reset(peer)
     # fleet.yml's own word for that role.
-    assert json.loads(out)["hosts"][0]["outcome"] == "verified", out + err
+    assert checked(out)["hosts"][0]["outcome"] == "verified", out + err
     assert victim.model() == OLD_MODEL
     unit = victim.root("cat /etc/systemd/system/jada-agent.service.d/50-jada.conf")
     assert "User=" not in unit

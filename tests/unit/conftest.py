@@ -119,6 +119,12 @@ def _forms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "json_text", json_text)
 
 
+@pytest.fixture(autouse=True)
+def _as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has stderr told as text, however the test before had it."""
+    monkeypatch.setattr(console.err, "is_json", False)
+
+
 @pytest.fixture
 def host() -> Callable[..., State]:
     """host(unit={"active": "failed"}, lock="ann"): HEALTHY, changed where the test says; dicts reach one level down."""

@@ -59,6 +59,7 @@ class Jada:
     engines: list[FakeEngine] = field(default_factory=list)
     answers: dict[str, Asked] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
+    slow: set[str] = field(default_factory=set)
 
     def __call__(self, *argv: str) -> Done:
         code = main.run(argv)
@@ -73,7 +74,9 @@ class Jada:
 
     @contextmanager
     def open_engine(self, fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FakeEngine]:
-        self.engines.append(FakeEngine(self.states, service=fleet.service, answers=self.answers, probes=self.probes))
+        self.engines.append(
+            FakeEngine(self.states, service=fleet.service, answers=self.answers, probes=self.probes, slow=self.slow)
+        )
         assert {host.name for host in hosts} <= self.states.keys()
         try:
             yield self.engines[-1]

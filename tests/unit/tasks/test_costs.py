@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jada import Model, Service, Tiers
-from jada.cli.ui.costs import cost_lines, costs_as_json
+from jada.cli.ui.costs import cost_lines, costs_as_json, total_line
 from jada.inventory.models import catalogue
 from jada.tasks import plan
 from jada.tasks.costs import Costs, PriceChange, costs_of
@@ -131,3 +132,13 @@ def test_a_plan_has_the_price_of_its_change(host: Host) -> None:
     arn = Model("opus-5", "arn:aws:bedrock:x", 5.0, 25.0)
     (change,) = costs_of(host(), Tiers("x"), Tiers(arn.id), (arn,)).changes
     assert change.input is None
+
+
+def test_the_price_of_several_hosts_is_told_together(host: Host) -> None:
+    one = costs(host, Tiers(OPUS), answers(SONNET, tokens_out=1_000_000))
+    assert one.day
+    assert total_line([one]) == total_line([]) == ""
+    both = f"2 hosts come to ${one.day.before * 2:.2f} a day, and would to ${one.day.after * 2:.2f} (list prices"
+    assert total_line([one, one, Costs()]) == f"{both})"
+    unknown = replace(one, day=None)
+    assert total_line([one, unknown, one]) == f"{both}; of 1 more it is not known)"

@@ -19,6 +19,24 @@ def test_the_last_change_is_undone_once(jada: Jada) -> None:
     assert "Nothing to undo" in again.out
 
 
+def test_a_host_that_answers_late_keeps_nobody_waiting_and_goes_back_too(jada: Jada) -> None:
+    assert jada("upgrade", "--to", "opus-5", "--yes").exit == Exit.OK
+    jada.slow.add("web-1")
+    report = jada("rollback", "--yes", "--json").json()
+    assert {row["host"]: row["outcome"] for row in report["hosts"]} == {
+        "web-1": "verified", "web-2": "verified", "db-1": "verified",
+    }  # fmt: skip
+
+
+def test_a_late_host_whose_last_change_was_another_stays_as_it_is(jada: Jada) -> None:
+    assert jada("upgrade", "--to", "opus-5", "--limit", "web-2", "--yes").exit == Exit.OK
+    jada.slow.add("web-1")
+    report = jada("rollback", "--yes", "--json").json()
+    assert {row["host"]: row["outcome"] for row in report["hosts"]} == {
+        "web-1": "unchanged", "web-2": "verified", "db-1": "unchanged",
+    }  # fmt: skip
+
+
 def test_two_ways_at_once_are_a_wrong_use(jada: Jada) -> None:
     done = jada("rollback", "--to", "opus-5", "--redo")
     assert (done.exit, done.out) == (Exit.USAGE, "")

@@ -14,7 +14,7 @@ import pytest
 
 from jada import JadaError
 from jada.cli.drift.log import NEW, open_log
-from jada.cli.records import migrations
+from jada.cli.records import migrations, sqlite
 from jada.cli.records.migrations import VERSION, migrate
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_database, open_records
@@ -178,3 +178,14 @@ def test_an_outcome_is_spelled_as_the_record_and_scripts_have_it() -> None:
         "planned",
     }
     assert {outcome for outcome in HostOutcome if outcome.stands} == {"verified", "unproven", "done"}
+
+
+def test_a_record_that_another_holds_is_not_one_to_move_away(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0)
+    with open_records():
+        pass
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(JadaError, match="is held by another program") as error, open_records() as records:
+            records.ask("20261126-120000-aaaa", "pause", "ann")
+    assert error.value.hint == f"wait until it is done, or see which it is: fuser -v {file}"

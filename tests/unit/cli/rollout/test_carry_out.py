@@ -54,9 +54,13 @@ class BakingConnection(FakeConnection):
 
     later: Later | None = None
     looks = 0
+    # The name of the host without whose way back no look at this one succeeds before its own.
+    behind = ""
 
     def look(self, history: bool = False, status: bool = False, goes_on: bool = False, ask: bool = False) -> State:
         state = super().look(history, status, goes_on, ask)
+        if history and self.behind and self._states[self.behind].release.id == REQUEST.id:
+            raise GONE
         if self.later and "apply" in self.log and state.release and state.release.id == REQUEST.id and not history:
             self.looks += 1
             result = self.later(state, self.looks)
@@ -93,7 +97,7 @@ def rolled(
             if callable(end):
                 back = ends.get(f"{name}_back")
                 connection = BakingConnection(name, states, [DONE, back] if isinstance(back, Outcome) else [])
-                connection.later = end
+                connection.later, connection.behind = end, str(ends.get(f"{name}_behind", ""))
                 engine.connections[name] = connection
         hosts = tuple(Host(name, "192.0.2.1", "static", role="r") for name in names)
         session = FleetSession(replace(FLEET, deadline=10_000), hosts, engine, clock.now + deadline)
@@ -149,7 +153,7 @@ def test_a_healthy_rollout_goes_through_all_waves_and_watches_each_but_the_last(
     assert sorted(done.applied) == sorted({*done.applied})
     assert len(done.applied) == 10
     assert 120 <= done.watched < 121
-    assert "3 waves of 1, 4, 5 (h1 first); they bake for 2m in all" in done.output
+    assert "10 hosts of f in 3 waves of 1, 4, 5 (h1 first), at least 2m for their bakes" in done.output
 
 
 @pytest.mark.parametrize("policy", [POLICY, NO_BAKE])
@@ -359,3 +363,16 @@ def test_a_way_back_that_fails_is_told_for_its_host(rolled: Callable[..., Done])
     assert done.exit is Exit.FAILED
     assert done.outcomes["h1"] is HostOutcome.ROLLBACK_FAILED
     assert "not sent back (it crashed): 1 host of 1 failed (h1)" in done.output
+
+
+def test_a_host_that_can_not_be_looked_at_keeps_nobody_from_going_back(rolled: Callable[..., Done]) -> None:
+    """In the fake fleet one comes after the other: the first is not seen before the last is back."""
+    policy = replace(POLICY, waves=(Share(3), ALL))
+    done = rolled(policy, h1=silent(0), h1_behind="h3", h2=crashing(2))
+    assert done.exit is Exit.FAILED
+    assert [done.outcomes[name] for name in ("h1", "h2", "h3")] == [
+        HostOutcome.ROLLBACK_FAILED,
+        HostOutcome.ROLLED_BACK,
+        HostOutcome.ROLLED_BACK,
+    ]
+    assert "not sent back (the connection was lost): 1 host of 3 failed (h2)" in done.output

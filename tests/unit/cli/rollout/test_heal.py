@@ -118,7 +118,9 @@ def test_a_heal_stays_a_heal_on_the_host(host: MakeHost) -> None:
     assert transaction is not None
     assert Release.from_json(transaction.release.to_json()).kind == "heal"
     upgrade = replace(transaction, release=replace(transaction.release, kind="upgrade"))
-    assert transaction.script().replace('"kind": "heal"', '"kind": "upgrade"') == upgrade.script()
+    # What its manifest says of it, and the line that it leaves in the host's journal.
+    script = transaction.script().replace('"kind": "heal"', '"kind": "upgrade"').replace("'heal to", "'upgrade to")
+    assert script == upgrade.script()
     assert checks.drift(host(release={"kind": "heal"})) == checks.drift(host()) == ()
     quiet = {"report": ModelReport(), "release": {"kind": "heal"}}
     assert checks.running_model(host(**quiet)) == MODEL

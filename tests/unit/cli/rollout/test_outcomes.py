@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -230,8 +231,8 @@ def test_after_ctrl_c_no_other_host_is_begun(rolled: Callable[..., Rollout], mon
     pressed: list[bool] = []
     apply = FakeEngine.imap
 
-    def press_after_the_first(*argv: object) -> Iterator[tuple[str, object]]:
-        for step in apply(*argv):  # type: ignore[arg-type]
+    def press_after_the_first(*argv: Any) -> Iterator[tuple[str, object]]:
+        for step in apply(*argv):
             pressed.append(True)
             yield step
 

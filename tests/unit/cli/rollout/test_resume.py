@@ -10,6 +10,7 @@ import pytest
 
 from jada import Exit, HostError, Service, Tiers
 from jada.cli.commands import rollouts
+from jada.cli.drift import notices
 from jada.cli.records.model import Entry, HostEntry, HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import open_records
 from jada.cli.rollout import bake, progress
@@ -112,8 +113,12 @@ def test_resume_goes_on_and_changes_no_host_twice(paused: Jada) -> None:
     assert status(paused) == ("done", 3, "")
 
 
-def test_promote_takes_what_nobody_knows_for_good(paused: Jada) -> None:
+def test_promote_takes_what_nobody_knows_for_good(paused: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(notices, "channels", lambda _: {"webhook": lambda subject, _: sent.append(subject)})
     done = paused("promote")
+    # Whoever did not press it is told, and how it ended.
+    assert [subject.rpartition(" is ")[2] for subject in sent] == ["promoted", "paused"]
     assert sorted(paused.changed) == ["db-1", "web-1"]
     assert done.exit == Exit.PAUSED, done.out + done.err
     assert status(paused)[:2] == ("paused", 2)

@@ -36,6 +36,7 @@ from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import HistoryEntry, State
 from tests.fakes import FakeEngine
+from tests.forms import checked
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"
 FLEET = Fleet("f", Path("fleet.yml"), (), (Role("r", "opus-5"),), rollout=ALL_AT_ONCE)
@@ -237,4 +238,4 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
     assert output.endswith("\nNeeds you: web-2\n")
     code, output = run(replace(OPTIONS, as_json=True))
     assert code is Exit.STOPPED
-    assert [row["outcome"] for row in json.loads(output)["hosts"]] == ["rollback_failed", "not_started"]
+    assert [row["outcome"] for row in checked(output)["hosts"]] == ["rollback_failed", "not_started"]

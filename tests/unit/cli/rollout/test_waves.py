@@ -103,9 +103,15 @@ def test_a_host_of_which_nothing_is_known_is_no_failure() -> None:
 
 def test_the_plan_tells_waves_and_the_time_of_their_bakes() -> None:
     policy = RolloutPolicy(first_bake_time=600)
-    assert in_words(divide(hosts(10), policy), policy) == "3 waves of 1, 4, 5 (h0 first); they bake for 12m in all"
-    assert in_words(divide(hosts(10), ALL_AT_ONCE), ALL_AT_ONCE) == ""
-    assert in_words(divide(hosts(1), policy), policy) == ""
+    text = in_words("f", divide(hosts(10), policy), policy)
+    assert text == "10 hosts of f in 3 waves of 1, 4, 5 (h0 first), at least 12m for their bakes"
+    no_bake = RolloutPolicy(bake_time=0)
+    assert (
+        in_words("f", divide(hosts(2), no_bake), no_bake)
+        == "2 hosts of f in 2 waves of 1, 1 (h0 first), without a bake"
+    )
+    assert in_words("f", divide(hosts(10), ALL_AT_ONCE), ALL_AT_ONCE) == "10 hosts of f, all at once"
+    assert in_words("f", divide(hosts(1), policy), policy) == in_words("f", (), policy) == ""
 
 
 @pytest.mark.parametrize("text", ["", "0", "101%", "-1", "1.5", "10 %", "%", "x", "9999999"])

@@ -16,6 +16,7 @@ from jada.inventory.fleet import config
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.guard import GuardPolicy
+from jada.inventory.fleet.hooks import Hooks
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify, Webhook
 from jada.inventory.fleet.rollout import RolloutPolicy
@@ -161,6 +162,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "host_keys",
     )
     keys += ("- static", "hosts", "build-1")
+    keys += ("hooks", "on_wave", "on_rollback", "on_pause", "on_done", "on_fail", "timeout")
     keys += ("guard", "interval", "looks", "cool_down", "most_per_day")
     keys += ("production", "rollout", "waves", "canary", "spread_by", "max_parallel", "bake_time", "first_bake_time")
     keys += ("final_bake_time", "max_failures", "on_failure", "on_inconclusive")
@@ -187,6 +189,9 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     assert (fleet.ssh.port, fleet.ssh.known_hosts, fleet.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
     assert [(acceptance.code, acceptance.hosts) for acceptance in fleet.accept] == [("J302", ("web-*",))]
     assert fleet.notify == Notify("arn:aws:sns:us-east-1:123456789012:jada", Webhook("JADA_WEBHOOK"))
+    assert fleet.hooks.commands["on_wave"] == ("./announce.sh", "wave")
+    assert fleet.hooks.commands["on_done"] == ("sh", "-c", "cat >> rollouts.jsonl")
+    assert fleet.hooks.timeout == Hooks().timeout
     assert (fleet.guard, fleet.production) == (GuardPolicy(), False)
     assert fleet.rollout == RolloutPolicy(canary={"canary": ("yes",)}, max_parallel=10, first_bake_time=600)
 

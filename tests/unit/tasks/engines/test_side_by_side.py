@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from jada import HostError, Service
+from jada import HostError, NoAnswerError, Service
 from jada.tasks.engines import ssh
 from jada.tasks.engines.ssh import SshConnection, SshEngine
 
@@ -55,6 +55,31 @@ def test_no_more_hosts_than_asked_for_are_visited_at_a_time() -> None:
     names = [f"host-{number}" for number in range(20)]
     assert len(list(engine(*names).imap(names, visit, at_once=3))) == 20
     assert most == 3
+
+
+def test_a_host_that_hangs_holds_the_others_up_no_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is let go of: what it still owes must not be taken for the answer to the next question."""
+    closed: list[SshConnection] = []
+    seen: list[SshConnection] = []
+
+    def close(connection: SshConnection) -> None:
+        closed.append(connection)
+
+    monkeypatch.setattr(SshConnection, "close", close)
+
+    def visit(name: str, connection: SshConnection) -> str:
+        if name == "hangs":
+            seen.append(connection)
+            Event().wait()
+        return name
+
+    with gevent.Timeout(PATIENCE):
+        results = dict(engine("hangs", "b").imap(["hangs", "b"], visit, within=0.2))
+    assert results.pop("b") == "b"
+    error = results.pop("hangs")
+    assert isinstance(error, NoAnswerError)
+    assert error.message == "hangs gave no answer in 0 s"
+    assert closed == seen
 
 
 def test_a_host_that_is_in_trouble_already_is_not_visited() -> None:
