@@ -31,9 +31,8 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
     log_in(fleet)
     found = search(fleet)
     if failures := [(place, result) for place, result in found if isinstance(result, JadaError)]:
-        error = combine_failures(failures, "The fleet can't be listed")
-        error.hint = "; ".join(filter(None, (error.hint, "`jada doctor` tells what can be asked there, and what not")))
-        raise error
+        hint = "`jada doctor` tells what can be asked there, and what not"
+        raise combine_failures(failures, "The fleet can't be listed", hint)
     return completed(fleet, [host for _, hosts in found if not isinstance(hosts, JadaError) for host in hosts])
 
 

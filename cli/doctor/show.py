@@ -30,8 +30,8 @@ def show(results: Sequence[CheckResult]) -> None:
         else:
             _print(Verdict.SKIP, plural(len(checks), "check"), hosts, f"{text} ({', '.join(checks)})")
     counts = Counter(result.verdict for result in results)
-    told = ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items() if counts[verdict])
-    out.print(f"\n{plural(len(results), 'result')}: {told}.")
+    tally = ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items() if counts[verdict])
+    out.print(f"\n{plural(len(results), 'result')}: {tally}.")
 
 
 def as_json(result: CheckResult) -> dict[str, Any]:

@@ -37,7 +37,13 @@ ORDER = {
     ),
     "inventory": (
         {"inventory/aws.py", "inventory/lab"},
-        {"inventory/discover.py", "inventory/conditions.py", "inventory/pyinfra_groups.py", "inventory/access"},
+        {
+            "inventory/discover.py",
+            "inventory/conditions.py",
+            "inventory/permissions.py",
+            "inventory/pyinfra_groups.py",
+            "inventory/access",
+        },  # fmt: skip
         {"inventory/fleet"},
         {"inventory/roles.py", "inventory/sources"},
         {"inventory/models.py", "inventory/tags.py", "inventory/cloud"},

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from jada import ConfigError, Exit, HostError, NoRootError
+from jada.cli.commands.doctor import doctor as command
 from jada.cli.doctor.result import CHECKS
 from jada.cli.ui.console import grouped, out
 from jada.tasks.probe import Disk, Endpoint, Probe
@@ -164,3 +165,7 @@ def test_an_engine_that_can_not_be_opened(jada: Jada, monkeypatch: pytest.Monkey
     ]
     assert not found
     assert {row["check"] for row in done.json()["checks"]} == {*CHECKS}
+
+
+def test_help_says_which_exit_code_means_what() -> None:
+    assert "Exit codes: 0 nothing failed" in (command.help or "")

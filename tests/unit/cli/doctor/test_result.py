@@ -7,6 +7,7 @@ import json
 import pytest
 
 from jada import Exit
+from jada.cli.doctor import show
 from jada.cli.doctor.result import (
     CHECKS,
     FLEET_YML,
@@ -60,3 +61,21 @@ def test_scripts_know_every_check() -> None:
     form = json.loads((SCHEMAS / "doctor.json").read_text())
     assert form["properties"]["checks"]["items"]["properties"]["check"]["enum"] == list(CHECKS)
     assert len(CHECKS) == len(set(CHECKS)) >= 20
+
+
+def test_what_was_skipped_for_one_reason_is_one_line_with_the_names_of_the_checks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    results = [
+        failed("sudo", "no root", "let it be root").of("web-1"),
+        *(skipped(check, "it could not be looked at").of("web-1") for check in ("service", "clock")),
+        skipped("notify", "nobody is told"),
+    ]
+    show.show(folded(results))
+    assert [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line] == [
+        ["FAIL", "sudo         web-1: no root"],
+        ["Fix:", "let it be root"],
+        ["SKIP", "notify       nobody is told"],
+        ["SKIP", "2 checks     web-1: it could not be looked at (service, clock)"],
+        ["4", "results: 1 failed, 3 skipped."],
+    ]
