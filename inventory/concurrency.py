@@ -31,8 +31,8 @@ def map_concurrently(act: Callable[[A], B], items: Sequence[A]) -> list[B | Jada
 
 
 def combine_failures(failures: Sequence[tuple[str, JadaError]], problem: str, hint: str) -> JadaError:
-    """One error for all failures, each with its place; equal ones are told once, with all their places. Their hints come
-    before the one of all.
+    """One error for all failures, each with its place; equal ones are told once, with all their places. Their own hints
+    come before the one of all.
     """
     places: dict[tuple[str, str], list[str]] = {}
     for place, error in failures:

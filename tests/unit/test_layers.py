@@ -43,7 +43,7 @@ ORDER = {
             "inventory/permissions.py",
             "inventory/pyinfra_groups.py",
             "inventory/access",
-        },  # fmt: skip
+        },
         {"inventory/fleet"},
         {"inventory/roles.py", "inventory/sources"},
         {"inventory/models.py", "inventory/tags.py", "inventory/cloud"},
