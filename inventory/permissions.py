@@ -1,8 +1,10 @@
-"""The calls to AWS that a fleet needs."""
+"""The calls to AWS that a fleet needs, and the policy of IAM that allows them and no more. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from jada.inventory.cloud.calls import CALLS, Call, Purpose, needed
 from jada.inventory.fleet.config import Fleet
@@ -17,9 +19,23 @@ def clouds(fleet: Fleet) -> set[str]:
 def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     """The calls that are made for these purposes, for the hosts of this fleet."""
     purposes = set(purposes)
-    services = clouds(fleet) | ({"sns"} if fleet.notify.sns else set())
+    topic = fleet.notify.sns
+    services = clouds(fleet) | ({"sns"} if topic else set())
     # A source may have no regions at all.
     searched = {source.provider for source in fleet.sources if getattr(source, "regions", ()) == ALL}
     return tuple(
-        call for call in needed(services, purposes) if call.purpose is not Purpose.REGIONS or call.service in searched
+        replace(call, resource=topic) if call.purpose is Purpose.NOTICES else call
+        for call in needed(services, purposes)
+        if call.purpose is not Purpose.REGIONS or call.service in searched
     )
+
+
+def policy(calls: Iterable[Call]) -> dict[str, Any]:
+    """The policy that allows these calls, as IAM reads it: a statement for each resource."""
+    by_resource: dict[str, list[str]] = {}
+    for call in calls:
+        by_resource.setdefault(call.resource, []).append(call.action)
+    statements = [
+        {"Effect": "Allow", "Action": actions, "Resource": resource} for resource, actions in by_resource.items()
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}

@@ -166,6 +166,7 @@ def test_a_login_that_a_cloud_denies_is_a_matter_of_permissions(fleet_of: FleetO
     trouble = answer["jada-agent"]
     assert isinstance(trouble, HostError)
     assert cloud.denied(trouble) == "lightsail:GetInstanceAccessDetails"
+    assert "permission lightsail:GetInstanceAccessDetails on arn:aws:lightsail:*:*:Instance/*" in trouble.message
     assert cloud.denied(HostError("off")) == ""
 
 
