@@ -146,6 +146,10 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(len(part) if at % 2 else 0, part) for at, part in enumerate(parts)], name
 
 
+# The ways to a host: an ssh connection, or AWS Systems Manager's Run Command.
+ENGINES = ("ssh", "ssm")
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """One machine, as its inventory source described it.
@@ -154,7 +158,7 @@ class Host:
     (ec2, lightsail, static); `id` is the cloud's own id (i-0abc…, the Lightsail instance name), unique in `account` and
     `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name a host.
     `instance` is the EC2 instance that has to answer. `zone` is the availability zone, "" where there is none.
-    `trouble` is why jada does not even try to connect.
+    `engine` is one of ENGINES. `trouble` is why jada does not even try to connect.
     """
 
     name: str
@@ -170,6 +174,7 @@ class Host:
     own_name: str = ""
     instance: str = ""
     zone: str = ""
+    engine: str = "ssh"
     trouble: HostError | None = None
 
     @property
@@ -180,6 +185,25 @@ class Host:
     def is_called(self, pattern: str) -> bool:
         """True if a shell pattern matches the Name itself or the cloud's id: no other host has a say in that."""
         return any(fnmatchcase(name, pattern) for name in (self.own_name or self.name, self.id) if name)
+
+
+@dataclass(frozen=True, slots=True)
+class SsmAgent:
+    """The agent of Systems Manager on an instance: whether it answers, and when it last did, as AWS says it."""
+
+    is_online: bool
+    last_ping: str
+
+
+@dataclass(frozen=True, slots=True)
+class SsmInvocation:
+    """A command of Systems Manager on one instance: `status` in AWS's words (StatusDetails), and the first 2,500
+    characters that it said.
+    """
+
+    instance: str
+    status: str
+    output: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

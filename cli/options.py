@@ -7,8 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
+from jada import ENGINES
 from jada.cli.ui.complete import role_names
 from jada.cli.ui.given import GIVEN
+
+# Where click's context keeps the engine that was chosen.
+ENGINE = "jada.engine"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,8 +24,20 @@ def fleet_option(command: F) -> F:
     )(command)
 
 
+def engine_option(command: F) -> F:
+    """--engine, for every command that reaches hosts; open_session() finds it."""
+    return click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        expose_value=False,
+        callback=lambda context, _, engine: context.meta.update({ENGINE: engine}),
+        help="Reach all hosts by ssh, or by AWS Systems Manager (default: as fleet.yml says for each source).",
+    )(command)
+
+
 def host_options(command: F) -> F:
-    """--fleet, --role and --limit, for every command about hosts."""
+    """--fleet, --role, --limit and --engine, for every command about hosts."""
+    command = engine_option(command)
     command = click.option(
         "--limit",
         metavar="PATTERN",

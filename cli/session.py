@@ -9,13 +9,16 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from jada import Host, HostError, JadaError, UnforeseenError
+import click
+
+from jada import ConfigError, Host, HostError, JadaError, UnforeseenError
 from jada.cli import signals
+from jada.cli.options import ENGINE
 from jada.cli.results import HostResults
 from jada.cli.selection import LIMIT, choose, patterns
 from jada.cli.ui.console import debugged, err, escape, progress, visible
@@ -24,6 +27,8 @@ from jada.cli.ui.run_id import run_id
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
     from jada.tasks.engine import Connection, Engine
+    from jada.tasks.engines.ssh import SshEngine
+    from jada.tasks.engines.ssm import SsmEngine
     from jada.tasks.plan import Request
     from jada.tasks.state import State
 
@@ -127,7 +132,9 @@ def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:
     patch_gevent()
     from jada.inventory.fleet import config
 
-    return config.load(fleet_file) if needs_all else config.load(fleet_file, tell=_tell_unneeded)
+    fleet = config.load(fleet_file) if needs_all else config.load(fleet_file, tell=_tell_unneeded)
+    context = click.get_current_context(silent=True)
+    return replace(fleet, engine=context.meta.get(ENGINE) or "") if context else fleet
 
 
 def _tell_unneeded(error: JadaError) -> None:
@@ -150,7 +157,22 @@ def open_session(
 
 @contextmanager
 def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[Engine]:
-    """The engine that reaches these hosts, which is decided here alone; so far there is one, over ssh."""
+    """The engine that reaches these hosts, which is decided here alone: ssh, Systems Manager, or each for some."""
+    over_ssh = tuple(host for host in hosts if host.engine == "ssh")
+    managed = tuple(host for host in hosts if host.engine == "ssm")
+    with signals.cleaned_up(), ExitStack() as stack:
+        ssh = stack.enter_context(_ssh_engine(fleet, over_ssh)) if over_ssh or not managed else None
+        ssm = stack.enter_context(_ssm_engine(fleet, managed)) if managed else None
+        if ssh and ssm:
+            from jada.tasks.engines.mixed import MixedEngine
+
+            yield MixedEngine(ssh, ssm)
+        elif engine := ssh or ssm:
+            yield engine
+
+
+@contextmanager
+def _ssh_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SshEngine]:
     from jada.cli.startup import frozen_imports
 
     with frozen_imports():
@@ -163,12 +185,37 @@ def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[Engine]:
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.engines.ssh import SshEngine
 
-    with signals.cleaned_up(), scratch() as folder:
+    with scratch() as folder:
         engine = SshEngine(login.ssh_data(fleet, hosts, folder), fleet.service, socks)
         try:
             yield engine
         finally:
             engine.close()
+
+
+@contextmanager
+def _ssm_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SsmEngine]:
+    """The engine of hosts that are reached through Systems Manager. Raises ConfigError for what AWS would keep."""
+    from jada.cli.startup import frozen_imports
+    from jada.tasks.transaction import without_secrets
+
+    if without_secrets(url := fleet.service.model_check.url) != url:
+        raise ConfigError(
+            "model_check's url has a user, a query or a fragment, and AWS keeps the text of each command of Systems "
+            "Manager for 30 days",
+            "a command of your own, in a file on the hosts, can hold it: model_check: {command: /usr/local/bin/…}",
+        )
+    with frozen_imports():
+        from jada.inventory.cloud.ssm import RunCommand
+        from jada.tasks.engines.ssm import SsmEngine
+
+    regions = {region: RunCommand(fleet.aws, region) for region in {host.region for host in hosts}}
+    instances = {host.name: host.trouble or (host.instance, regions[host.region]) for host in hosts}
+    engine = SsmEngine(instances, fleet.service)
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 def find(fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMIT) -> tuple[Host, ...]:

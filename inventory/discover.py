@@ -74,8 +74,12 @@ def with_trouble(hosts: Sequence[Host]) -> list[Host]:
     """The same hosts, where one can't be reached, or can't be told from another, with why that is."""
     at: dict[tuple[str, int], list[Host]] = defaultdict(list)
     for host in hosts:
-        at[_place(host)].append(host)
-    return [replace(host, trouble=_trouble(host, at[_place(host)])) for host in hosts]
+        if host.engine == "ssh":
+            at[_place(host)].append(host)
+    return [
+        replace(host, trouble=_trouble(host, at[_place(host)]) if host.engine == "ssh" else _unmanaged(host))
+        for host in hosts
+    ]
 
 
 def search(fleet: Fleet) -> list[tuple[str, Sequence[Host] | JadaError]]:
@@ -112,6 +116,7 @@ def _complete(host: Host, fleet: Fleet) -> Host:
         user=host.user or fleet.ssh.user,
         port=host.port or fleet.ssh.port,
         role=role_of(host, fleet.roles),
+        engine=fleet.engine or host.engine,
     )
 
 
@@ -139,6 +144,16 @@ def _trouble(host: Host, neighbours: Sequence[Host]) -> HostError | None:
         f"{_in_words(host)} would be reached at {host.address}, port {host.port}, and so would {others}: nobody knows "
         "which of them answers there",
         "give each an address of its own (`address: public` or `ipv6` of its source in fleet.yml), or leave one out",
+    )
+
+
+def _unmanaged(host: Host) -> HostError | None:
+    """Says why Systems Manager can't reach a host: it names those by their EC2 instances."""
+    if host.instance:
+        return None
+    return HostError(
+        f"{_in_words(host)} is no EC2 instance, and jada reaches no other through Systems Manager",
+        "--engine ssh, or `engine: ssm` for the ec2 sources of fleet.yml alone",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from jada import ENGINES
 from jada.inventory.cloud.calls import CALLS, Call, Purpose, needed
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.sources.regions import ALL
@@ -20,7 +21,8 @@ def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     """The calls that are made for these purposes, for the hosts of this fleet."""
     purposes = set(purposes)
     topic = fleet.notify.sns
-    services = clouds(fleet) | ({"sns"} if topic else set())
+    engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
+    services = clouds(fleet) | ({"sns"} if topic else set()) | (engines - {ENGINES[0]})
     # A source may have no regions at all.
     searched = {source.provider for source in fleet.sources if getattr(source, "regions", ()) == ALL}
     return tuple(

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
@@ -149,6 +150,8 @@ class Transaction:
         return assignments(values) + _file("change/host.sh") + "recover_at_boot\n"
 
 
+# Ten thousand hosts that are looked at alike share it.
+@cache
 def look_script(service: Service, history: bool = False, status: bool = False, ask: bool = False) -> str:
     """The script of one look, as root; with the releases the host remembers, what systemctl says to people, and what
     the service's own CLI says, if asked.

@@ -46,6 +46,9 @@ TOGETHER = (
     "tests/lab/test_ssh.py",
     "tests/unit/cli/report/test_browser.py",
 )
+# Over which the EC2 hosts of the lab are reached; the one of Lightsail is over ssh.
+ENGINE = os.environ.get("JADA_TEST_ENGINE", "ssh")
+about_ssh = pytest.mark.skipif(ENGINE != "ssh", reason="it is about ssh")
 HOSTS = int(os.environ.get("JADA_LAB_HOSTS", "3"))
 # All that jada, an incident or a test may leave on a host; settings.json comes on stdin.
 RESET = """
@@ -144,7 +147,7 @@ class Lab:
 def bring_up(hosts: int = HOSTS) -> tuple[Machine, ...]:
     """The lab of so many hosts, of the suite that is tested; its fleet.yml changes all of them at once."""
     machines = fleet.up(LAB, hosts, print, SUITE)
-    text = LAB.fleet_file.read_text()
+    text = LAB.fleet_file.read_text().replace("user: admin\n", f"user: admin\n      engine: {ENGINE}\n")
     LAB.fleet_file.write_text(re.sub("^rollout: .*$", "rollout: {waves: [100%]}", text, flags=re.M))
     return machines
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from jada import Exit, HostError
-from jada.cli.options import fleet_option
+from jada.cli.options import engine_option, fleet_option
 from jada.cli.results import HostResults, judge_each
 from jada.cli.selection import HOST
 from jada.cli.session import open_session
@@ -18,6 +18,7 @@ from jada.cli.ui.given import GIVEN
 @click.command()
 @click.argument("host", type=GIVEN)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@engine_option
 @fleet_option
 def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     """Tell why a host runs the model it runs. Every place that names one is listed, the one that counts first.

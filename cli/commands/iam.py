@@ -8,13 +8,13 @@ from collections.abc import Mapping, Set
 import click
 
 from jada import ConfigError, JadaError
-from jada.cli.options import fleet_option
+from jada.cli.options import engine_option, fleet_option
 from jada.cli.session import load
 from jada.cli.ui.console import json_text, put
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
 
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
-LOOK = FIND | {Purpose.LOGIN}
+LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
 PURPOSES: Mapping[str, Set[Purpose]] = {
     "hosts": FIND,
@@ -41,17 +41,19 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
 
 @click.command()
 @click.option("--command", metavar="NAME", type=click.Choice(list(PURPOSES)), help="Only what this command needs.")
+@engine_option
 @fleet_option
 def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
-    those for EC2, Lightsail and a topic of SNS. What a profile needs to take on a role (sts:AssumeRole) comes to that.
+    those for EC2, Lightsail, Systems Manager and a topic of SNS. What a profile needs to take on a role (sts:AssumeRole) comes to that.
 
     \b
     Examples:
       jada iam
       jada iam --command drift
+      jada iam --engine ssm
       aws iam put-role-policy --role-name jada --policy-name jada --policy-document "$(jada iam)"
     """
     from jada.inventory.fleet.search import find

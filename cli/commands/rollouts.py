@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from jada import Exit, JadaError
-from jada.cli.options import fleet_option
+from jada.cli.options import engine_option, fleet_option
 from jada.cli.records.model import ABORT, DECIDE, PAUSE, PROMOTE, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.rollout.options import UNASKED, RolloutOptions
@@ -63,6 +63,7 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Tell as JSON, an object a line; the last is the report.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
+@engine_option
 @fleet_option
 def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
     """Go on with a rollout that was paused, or cut off with its jada.
@@ -78,6 +79,7 @@ def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
 
 
 @click.command()
+@engine_option
 @fleet_option
 def promote(fleet_file: str | None) -> Exit:
     """Go on to the next wave at once, without watching the present one any longer.
@@ -121,6 +123,7 @@ def pause(fleet_file: str | None) -> Exit:
 
 
 @click.command()
+@engine_option
 @fleet_option
 def abort(fleet_file: str | None) -> Exit:
     """End a rollout: all hosts that it has changed go back, at once.

@@ -9,13 +9,14 @@ import click
 
 from jada import JadaError
 from jada.cli import signals
-from jada.cli.options import fleet_option
+from jada.cli.options import engine_option, fleet_option
 from jada.cli.selection import HOST, one_host
 from jada.cli.session import find, load
 from jada.cli.ui.given import GIVEN
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@engine_option
 @fleet_option
 @click.argument("host", type=GIVEN)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -32,6 +33,13 @@ def ssh(host: str, command: tuple[str, ...], fleet_file: str | None) -> int:
     """
     config = load(fleet_file)
     chosen = one_host(find(config, None, host, HOST), host)
+    if chosen.engine == "ssm":
+        if chosen.trouble:
+            raise chosen.trouble
+        raise JadaError(
+            f"{chosen.name} is reached through Systems Manager, where jada opens no shell",
+            f"aws ssm start-session --target {chosen.instance} --region {chosen.region}; or jada ssh --engine ssh",
+        )
     from jada.inventory.access.openssh import openssh
     from jada.inventory.access.scratch import scratch
 

@@ -17,6 +17,8 @@ class Purpose(StrEnum):
     CONDITIONS = "conditions"
     # A login to a host, by a key that its cloud gives.
     LOGIN = "login"
+    # Commands through Systems Manager, in place of a login.
+    COMMANDS = "commands"
     NOTICES = "notices"
     # Who the credentials are.
     IDENTITY = "identity"
@@ -44,6 +46,12 @@ CALLS = (
     Call("lightsail", "GetInstances", Purpose.HOSTS),
     Call("lightsail", "GetInstanceState", Purpose.CONDITIONS),
     Call("lightsail", "GetInstanceAccessDetails", Purpose.LOGIN, "arn:aws:lightsail:*:*:Instance/*"),
+    Call("ssm", "DescribeInstanceInformation", Purpose.COMMANDS),
+    Call("ssm", "SendCommand", Purpose.COMMANDS, "arn:aws:ssm:*:*:document/AWS-RunShellScript"),
+    Call("ssm", "SendCommand", Purpose.COMMANDS, "arn:aws:ec2:*:*:instance/*"),
+    Call("ssm", "ListCommandInvocations", Purpose.COMMANDS),
+    Call("ssm", "GetCommandInvocation", Purpose.COMMANDS),
+    Call("ssm", "CancelCommand", Purpose.COMMANDS),
     Call("sns", "Publish", Purpose.NOTICES, "arn:aws:sns:*:*:*"),
     Call("sts", "GetCallerIdentity", Purpose.IDENTITY),
 )

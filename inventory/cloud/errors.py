@@ -25,6 +25,8 @@ from jada.inventory.cloud.calls import BY_ACTION
 
 # The first try and three more; with standard mode's random waits of up to 1, 2 and 4 seconds between them.
 ATTEMPTS = 4
+# Of Systems Manager, which is asked again and again while commands run: it throttles, adaptive mode slows down.
+ATTEMPTS_OF = {"ssm": 10}
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AuthorizationError"}
@@ -82,10 +84,10 @@ def failure(error: Exception, service: str) -> JadaError:
     """Whatever boto3 raises, in words: that is not BotoCoreError alone, but also what a file, a helper's answer or a
     socket brings about. `service` is what was asked, as IAM calls it.
     """
-    return _answered(error, service) if isinstance(error, ClientError) else JadaError(*_told(error))
+    return _answered(error, service) if isinstance(error, ClientError) else JadaError(*_told(error, service))
 
 
-def _told(error: Exception) -> tuple[str, str]:
+def _told(error: Exception, service: str) -> tuple[str, str]:
     if isinstance(error, JadaError):
         return error.message, error.hint
     if isinstance(error, (ConnectionError, HTTPClientError)):
@@ -93,7 +95,7 @@ def _told(error: Exception) -> tuple[str, str]:
         # The error inside one that has no class of its own, whose text may quote a header with a token.
         kind = type(error.kwargs.get("error") or error if type(error) is HTTPClientError else error).__name__
         return (
-            f"{endpoint} can't be reached after {ATTEMPTS} attempts ({kind})",
+            f"{endpoint} can't be reached after {ATTEMPTS_OF.get(service, ATTEMPTS)} attempts ({kind})",
             "check the network and the proxy; an endpoint of your own comes from endpoint_url in the profile or "
             "AWS_ENDPOINT_URL",
         )
@@ -139,7 +141,7 @@ def _answered(error: ClientError, service: str) -> JadaError:
         )
     if code in THROTTLED:
         return JadaError(
-            f"AWS still throttled {permission} after {ATTEMPTS} attempts ({code})",
+            f"AWS still throttled {permission} after {ATTEMPTS_OF.get(service, ATTEMPTS)} attempts ({code})",
             "wait a minute and run it again; something else in this account is calling AWS a lot",
         )
     if code in REFUSED:

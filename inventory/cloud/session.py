@@ -17,7 +17,7 @@ from botocore.exceptions import ProfileNotFound
 
 from jada import UNEXPECTED, ConfigError, JadaError, __version__
 from jada.inventory.cloud.calls import BY_ACTION
-from jada.inventory.cloud.errors import ATTEMPTS, LOG_IN, failure, in_words, words
+from jada.inventory.cloud.errors import ATTEMPTS, ATTEMPTS_OF, LOG_IN, failure, in_words, words
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.suggest import did_you_mean
 
@@ -65,7 +65,10 @@ class Clients:
 
     def _new(self, service: str, region: str) -> Any:
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            retries={
+                "mode": "adaptive" if service in ATTEMPTS_OF else "standard",
+                "total_max_attempts": ATTEMPTS_OF.get(service, ATTEMPTS),
+            },
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             user_agent_extra=f"jada/{__version__}",

@@ -30,7 +30,8 @@ from jada.inventory.yaml_values import Readers, Value, read
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """One fleet.yml. `models` says by short name what is not the catalogue's; `deadline` is in seconds.
+    """One fleet.yml. `models` says by short name what is not the catalogue's; `deadline` is in seconds. An `engine`
+    reaches all hosts by it, whatever their sources say.
 
     Whoever changes a fleet in `production` at a terminal types its name.
     """
@@ -50,6 +51,7 @@ class Fleet:
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     production: bool = False
     guard: GuardPolicy = field(default_factory=GuardPolicy)
+    engine: str = ""
     hooks: Hooks = field(default_factory=Hooks)
 
     @property

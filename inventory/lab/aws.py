@@ -1,17 +1,20 @@
-"""The rehearsal fleet's AWS: moto's server for EC2 and a stand-in for Lightsail behind one HTTP endpoint.
+"""The rehearsal fleet's AWS: moto for EC2, and stand-ins for Lightsail and Systems Manager, behind one HTTP endpoint.
 
     python -m jada.inventory.lab.aws --state-dir DIR [--port P]
 
 DIR/instances.json says which instances there are:
 
-    {"ec2": [{"name", "region", "address", "tags": {…}, "state": "running" | "stopped"}],
+    {"ec2": [{"name", "region", "address", "tags": {…}, "state": "running" | "stopped", "group": "jada-lab/NAME"}],
      "lightsail": [{"name", "region", "address", "username", "tags", "state", "host_keys": ["ssh-ed25519 AAAA…"]}],
      "ssh_ca": "/path/to/the/ca/private/key"}
 
+An EC2 instance with the control group of a lab host is known to Systems Manager, whose commands run there.
+
 When all of them are there, DIR/aws-endpoint holds the URL. DIR/faults.json, read again for each request, makes calls
-fail or wait, by operation and region ("*" stands for any):
+fail, wait or lose their answer when they are done, by operation and region ("*" stands for any):
 
     {"DescribeInstances": {"us-east-1": {"code": "RequestLimitExceeded", "status": 503, "times": 2}},
+     "SendCommand": {"*": {"lost": true, "times": 1}},
      "*": {"*": {"delay": 0.5}}}
 """
 
@@ -39,7 +42,10 @@ from xml.sax.saxutils import escape
 import boto3
 from werkzeug.serving import make_server
 
-from jada.inventory.lab.lightsail import TARGET, Lightsail, LightsailError, instances
+from jada.inventory.lab.lightsail import TARGET as LIGHTSAIL
+from jada.inventory.lab.lightsail import Lightsail, LightsailError, instances
+from jada.inventory.lab.ssm import TARGET as SSM
+from jada.inventory.lab.ssm import LabAgent, Ssm, SsmError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -51,6 +57,8 @@ CREDENTIALS = ("jada-lab", "jada-lab")
 IMAGE = "ami-00000000000000000"
 
 log = logging.getLogger("jada.lab.aws")
+
+StandIn = Lightsail | Ssm
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -74,12 +82,17 @@ def serve(state_dir: Path, port: int) -> None:
     ssh_ca = Path(entries["ssh_ca"]) if entries.get("ssh_ca") else None
     lightsail = Lightsail(instances(entries.get("lightsail", ())), ssh_ca)
 
-    server = make_server("127.0.0.1", port, Endpoint(_moto(), lightsail, state_dir / "faults.json"), threaded=True)
+    ssm = Ssm({})
+
+    application = Endpoint(_moto(), {LIGHTSAIL: lightsail, SSM: ssm}, state_dir / "faults.json")
+    server = make_server("127.0.0.1", port, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="aws", daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
-        launch(url, entries.get("ec2", ()))
+        for instance, entry in launch(url, entries.get("ec2", ())):
+            if "group" in entry:
+                ssm.agents[entry["region"], instance] = LabAgent(entry["group"])
         _write(address_file, url)
         log.info("serving on %s", url)
         stop.wait()
@@ -91,14 +104,16 @@ def serve(state_dir: Path, port: int) -> None:
         server.server_close()
 
 
-def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Starts the EC2 instances through the endpoint's own API, each in its region and with its private address.
+def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Starts the EC2 instances through the endpoint's own API, each in its region and with its private address: their
+    ids.
 
     All of one region have addresses of one /16.
     """
     # One, for each reads EC2's long description anew.
     session = boto3.session.Session(*CREDENTIALS)
     by_region: dict[str, list[Mapping[str, Any]]] = {}
+    ids = []
     for entry in entries:
         by_region.setdefault(entry["region"], []).append(entry)
     for region, group in by_region.items():
@@ -121,28 +136,34 @@ def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> None:
             )["Instances"][0]["InstanceId"]
             if entry.get("state", "running") == "stopped":
                 ec2.stop_instances(InstanceIds=[started])
+            ids.append((started, entry))
+    return ids
 
 
 class Endpoint:
-    """A WSGI application: faults first, then the stand-in for Lightsail, and moto for everything else."""
+    """A WSGI application: faults first, then the stand-ins by the beginnings of targets, moto for the rest."""
 
-    def __init__(self, moto: WSGIApplication, lightsail: Lightsail, faults: Path) -> None:
+    def __init__(self, moto: WSGIApplication, stand_ins: Mapping[str, StandIn], faults: Path) -> None:
         self._moto = moto
-        self._lightsail = lightsail
+        self._stand_ins = stand_ins
         self._faults = Faults(faults)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        is_lightsail = target.startswith(TARGET)
+        stand_in = next((each for start, each in self._stand_ins.items() if target.startswith(start)), None)
         operation = target.rpartition(".")[2] or parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
         region = _region(environ.get("HTTP_AUTHORIZATION", ""))
-        if fault := self._faults.next(operation, region):
-            return _answer(start_response, *_error(is_lightsail, fault))
-        if is_lightsail:
-            return _answer(start_response, *_lightsail(self._lightsail, operation, region, body))
-        return self._moto(environ, start_response)
+        fault = self._faults.next(operation, region)
+        if fault and "code" in fault:
+            return _answer(start_response, *_error(stand_in is not None, fault))
+        if stand_in is None:
+            return self._moto(environ, start_response)
+        answer = _answered(stand_in, operation, region, body)
+        if fault:
+            answer = _error(True, {"code": "InternalServerError", "status": 500})
+        return _answer(start_response, *answer)
 
 
 class Faults:
@@ -163,7 +184,8 @@ class Faults:
             if (fault := self._read().get(key[0], {}).get(key[1])) is not None
         ]
         time.sleep(sum(float(fault.get("delay", 0)) for _, fault in matching))
-        return next((fault for key, fault in matching if "code" in fault and self._due(key, fault)), None)
+        harms = [(key, fault) for key, fault in matching if "code" in fault or "lost" in fault]
+        return next((fault for key, fault in harms if self._due(key, fault)), None)
 
     def _read(self) -> dict[str, dict[str, dict[str, Any]]]:
         with self._lock:
@@ -198,10 +220,10 @@ def _region(authorization: str) -> str:
     return match.group(1) if match else "us-east-1"
 
 
-def _lightsail(lightsail: Lightsail, operation: str, region: str, body: bytes) -> tuple[int, str, str]:
+def _answered(stand_in: StandIn, operation: str, region: str, body: bytes) -> tuple[int, str, str]:
     try:
-        return 200, "application/x-amz-json-1.1", json.dumps(lightsail.answer(operation, region, body))
-    except LightsailError as error:
+        return 200, "application/x-amz-json-1.1", json.dumps(stand_in.answer(operation, region, body))
+    except (LightsailError, SsmError) as error:
         return _error(True, {"code": error.code, "message": str(error)})
 
 

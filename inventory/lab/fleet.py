@@ -205,7 +205,8 @@ def _start_aws(lab: Lab, hosts: Sequence[Machine]) -> None:
     ec2, lightsail = (
         [
             {"name": host.name, "region": host.region, "address": host.address, "username": host.login,
-             "tags": dict(host.tags), "state": "running", "host_keys": host.host_keys()}
+             "tags": dict(host.tags), "state": "running", "host_keys": host.host_keys(),
+             **({"group": host.group} if cloud == "ec2" else {})}
             for host in hosts
             if host.cloud == cloud
         ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from jada import Host
+from jada import ENGINES, Host
 from jada.inventory import tags
 from jada.inventory.cloud.client import client, log_in
 from jada.inventory.cloud.profile import Aws
@@ -37,6 +37,7 @@ class Ec2Source:
     running_only: bool = True
     address: str = "private"
     user: str = ""
+    engine: str = "ssh"
     not_regions: tuple[str, ...] = ()
 
     def log_in(self, aws: Aws, /) -> None:
@@ -71,6 +72,7 @@ def read(value: Value) -> Ec2Source:
         "running_only": Value.flag,
         "address": lambda kind: kind.choice(("private", "public", "ipv6")),
         "user": user,
+        "engine": lambda engine: engine.choice(ENGINES),
     }
     return Ec2Source(**value.fields(readers, required=("regions",)))
 
@@ -103,6 +105,7 @@ def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: s
         own_name=name,
         instance=instance["InstanceId"],
         zone=instance.get("Placement", {}).get("AvailabilityZone", ""),
+        engine=source.engine,
     )
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import shlex
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import dropwhile
 from typing import TypeVar, cast
 
@@ -27,26 +25,23 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, NoAnswerError, NoRootError, OtherMachineError, Service, UnforeseenError, attempt, reason
-from jada.tasks import operator_lock
-from jada.tasks.asked import Asked, read_asked
+from jada import HostError, NoAnswerError, NoRootError, Service, UnforeseenError, attempt, reason
 from jada.tasks.engine import OnStep, act_on
 from jada.tasks.engines.change import ask, change, journal, probe, set_lock
 from jada.tasks.engines.connector import BoundedConnector
-from jada.tasks.engines.look import LONGEST, Look, RefusedError, read_look
+from jada.tasks.engines.host import HostConnection
+from jada.tasks.engines.look import LONGEST, Look, RefusedError
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
-from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
-from jada.tasks.operator_lock import LockAnswer, LockRequest
-from jada.tasks.probe import Probe, Question, read_probe
+from jada.tasks.journal import JournalQuery, LogLine, read_lines
+from jada.tasks.operator_lock import LockRequest
+from jada.tasks.probe import Question
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
     BEGIN,
     END,
     ERROR,
-    Outcome,
-    Result,
     StepReader,
     Transaction,
     as_root,
@@ -55,7 +50,6 @@ from jada.tasks.transaction import (
     journal_script,
     look_script,
     on_stdin,
-    outcome,
 )
 
 # Seconds for the TCP connection and for sshd's banner; a host across the world answers in under one.
@@ -70,8 +64,6 @@ WAITS = (0.25, 0.5, 1, 2, 4)
 # Seconds after which a link that has gone silent counts as dead: TCP alone would hope for a quarter of an hour.
 KEEPALIVE = 5
 DEAD_LINK = 20
-# Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
-UNREACHABLE = 60
 # Seconds from pause to pause of what is followed, and lines that come meanwhile.
 IDLE = 0.3
 MOST_WAITING = 1000
@@ -79,24 +71,21 @@ MOST_WAITING = 1000
 T = TypeVar("T")
 
 
-class SshConnection:
+class SshConnection(HostConnection):
     """One host, by its ssh connection. Its data may name the EC2 instance that it is (`jada_instance`)."""
 
     def __init__(self, state: Pyinfra, host: PyinfraHost, service: Service, sock: socket.socket | None = None) -> None:
+        super().__init__(host.name, service, host.data.get("jada_instance") or "")
         self._state = state
         self._host = host
         self._sock = sock
-        # True once a change on this host has said anything.
-        self._was_begun = False
         self._arguments = cast(BoundedConnector, host.connector).data["ssh_paramiko_connect_kwargs"] or {}
-        self._instance: str = host.data.get("jada_instance") or ""
-        self.service = service
 
     def connect(self) -> None:
         """Opens the connection unless it is open; tries again where that may help. Raises HostError."""
         if self._host.connected and not ((transport := self._transport()) and transport.is_active()):
             self.close()
-        late = HostError(f"{self._host.name} can't be reached: no connection came about in {CONNECT_DEADLINE} s")
+        late = HostError(f"{self.name} can't be reached: no connection came about in {CONNECT_DEADLINE} s")
         with gevent.Timeout(CONNECT_DEADLINE, late):
             self._connect()
 
@@ -111,7 +100,7 @@ class SshConnection:
                 if isinstance(refused := error.__context__, HostError):
                     raise refused from None
                 if wait is None or not _is_transient(error):
-                    raise HostError(f"{self._host.name} can't be reached: {error}") from None
+                    raise HostError(f"{self.name} can't be reached: {error}") from None
                 gevent.sleep(random.uniform(0, wait))  # noqa: S311 - no secret
         if transport := self._transport():
             transport.set_keepalive(KEEPALIVE)
@@ -164,69 +153,29 @@ class SshConnection:
             )
         if isinstance(result, LookError):
             kind = NoRootError if isinstance(result, RefusedError) else HostError
-            raise kind(f"{self._host.name} can't be looked at: {result}")
-        state = cast(State, result)
-        if machine := state.other_than(self._instance):
-            raise OtherMachineError(
-                f"{self._host.name} is {self._instance}, but {machine} answers at its address",
-                "see whose address that is now, and which VPC ssh leads into; nothing was judged or changed",
-            )
-        return state
+            raise kind(f"{self.name} can't be looked at: {result}")
+        return self._of_this_machine(cast(State, result))
 
-    def ask(self, splices: Splices = ()) -> Asked:
-        """The answer of the service's own CLI, as if its settings.json had been changed so. Raises HostError."""
+    def _ask(self, splices: Splices) -> list[str]:
         self._connector.let_go()
-        lines = self._run(ask, service=self.service, splices=splices, instance=self._instance, name="ask").stdout_lines
-        if why := failure(lines):
-            raise HostError(f"{self._host.name} can't ask its Claude CLI: {why}")
-        try:
-            return read_asked(lines)
-        except LookError as error:
-            raise HostError(f"{self._host.name} can't ask its Claude CLI: {error}") from None
+        return self._run(ask, service=self.service, splices=splices, instance=self._instance, name="ask").stdout_lines
 
-    def probe(self, question: Question) -> Probe:
-        """The answers to the questions before a change, which change nothing. Raises HostError."""
+    def _probe(self, question: Question) -> list[str]:
         with self._connector.beside():
             arguments = {"service": self.service, "question": question, "instance": self._instance}
-            lines = self._run(probe, **arguments, name="probe").stdout_lines
-        if why := failure(lines):
-            raise HostError(f"{self._host.name} can't be asked before the change: {why}")
-        try:
-            return read_probe(lines, question)
-        except LookError as error:
-            raise HostError(f"{self._host.name} can't be asked before the change: {error}") from None
+            return self._run(probe, **arguments, name="probe").stdout_lines
 
-    def apply(
-        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
-    ) -> Outcome:
-        """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
+    def _set_lock(self, request: LockRequest) -> list[str]:
+        return self._run(set_lock, request=request, instance=self._instance, name="lock").stdout_lines
 
-        Raises HostError.
-        """
-        self._was_begun = False
+    def _journal(self, query: JournalQuery) -> list[str]:
+        return self._run(journal, state=self.look(), service=self.service, query=query, name="journal").stdout_lines
+
+    def _apply(self, transaction: Transaction, look: str, on_step: OnStep) -> list[str]:
+        name, longest = f"release {transaction.release.id}", transaction.longest
+        arguments = {"transaction": transaction, "look": look, "instance": self._instance}
         with self._connector.heard(StepReader(on_step).feed):
-            outcome = self._change(transaction, status, ask)
-        return outcome or self._recover_outcome(transaction)
-
-    def set_lock(self, request: LockRequest) -> LockAnswer:
-        """Locks the host, or frees it, unless another has locked it. Raises HostError."""
-        meta = self._run(set_lock, request=request, instance=self._instance, name="lock")
-        *before, last = meta.stdout_lines or ["nothing was answered"]
-        if last not in ("jada-held", "jada-refused"):
-            raise HostError(f"{self._host.name} can't be locked or freed: {last.removeprefix(ERROR)}")
-        return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
-
-    def journal(self, query: JournalQuery) -> list[LogLine]:
-        """Lines of the service's journal, with secrets masked. Raises HostError."""
-        lines = self._run(journal, state=self.look(), service=self.service, query=query, name="journal").stdout_lines
-        if why := failure(lines):
-            raise HostError(f"{self._host.name} can't tell its journal: {why}")
-        if lines and lines[-1] == NOT_WHOLE:
-            raise HostError(
-                f"{self._host.name} can't tell its journal: it was not read to its end in time",
-                "ask for less of it, with -n or --since",
-            )
-        return list(read_lines(lines))
+            return self._run(change, **arguments, name=name, _timeout=longest + LONGEST).stdout_lines
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:
         """The same, and then those that come, until the host is lost. Raises HostError."""
@@ -234,30 +183,16 @@ class SshConnection:
         self._connector.let_go()
         lines = self._connector.stream(as_root(ERROR, first=len(script.encode())), script)
         yield from read_lines(self._followed(lines))
-        raise HostError(f"the connection to {self._host.name} was lost")
+        raise HostError(f"the connection to {self.name} was lost")
 
     def _followed(self, lines: Iterator[str]) -> Iterator[str]:
         for line in dropwhile(BEGIN.__ne__, lines):
             if line.startswith(ERROR):
-                raise HostError(f"{self._host.name} can't tell its journal: {failure([line])}")
+                raise HostError(f"{self.name} can't tell its journal: {failure([line])}")
             if line == END:
-                raise HostError(f"{self._host.name} can't tell its journal any more: what read it there has ended")
+                raise HostError(f"{self.name} can't tell its journal any more: what read it there has ended")
             if line not in ("", BEGIN):
                 yield line
-
-    def _change(self, transaction: Transaction, status: bool = False, ask: bool = False) -> Outcome | None:
-        name, longest = f"release {transaction.release.id}", transaction.longest
-        look = look_script(self.service, status=status, ask=ask)
-        arguments = {"transaction": transaction, "look": look, "instance": self._instance}
-        lines = self._run(change, **arguments, name=name, _timeout=longest + LONGEST).stdout_lines
-        if why := failure(lines):
-            raise HostError(f"{self._host.name} can't be changed: {why}")
-        self._was_begun = self._was_begun or any(lines)
-        reported = outcome(lines)
-        if reported and reported.result is Result.DONE:
-            with contextlib.suppress(LookError):
-                return replace(reported, seen=read_look(self.service, lines[-1:]))
-        return reported
 
     def _run(self, operation: Callable[..., OperationMeta], **arguments: object) -> OperationMeta:
         self.connect()
@@ -281,37 +216,6 @@ class SshConnection:
         if client := self._connector.client:
             client.close()
         self._host.connected = False
-
-    def _recover_outcome(self, transaction: Transaction) -> Outcome:
-        """Returns the outcome of a transaction whose answer was lost: the host knows."""
-        began = answered = time.monotonic()
-        while time.monotonic() - began < transaction.longest and time.monotonic() - answered < UNREACHABLE:
-            self.close()
-            try:
-                state = self.look(history=True)
-            except HostError:
-                gevent.sleep(1)
-                continue
-            answered = time.monotonic()
-            if state.running_transaction:
-                gevent.sleep(1)
-            elif state.unfinished_transaction:
-                # It was killed there. The same transaction undoes that first, and then does no more.
-                reported = self._change(transaction)
-                if reported and reported.result is not Result.RECOVERED:
-                    return reported
-            elif state.release and state.release.id == transaction.release.id:
-                return Outcome(Result.DONE, "", ())
-            elif self._was_begun or any(past.release.id == transaction.release.id for past in state.history):
-                return Outcome(Result.RESTORED, "it was cut off; the host is on its earlier release", ())
-            elif reported := self._change(transaction):
-                # It had said nothing, and the host knows of no such release: the link had died before it.
-                return reported
-        raise HostError(
-            f"the connection to {self._host.name} was lost while it was being changed; the host finishes or undoes "
-            "the change by itself",
-            f"look at it with `jada status --limit {shlex.quote(self._host.name)}` once it answers again",
-        )
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -367,9 +271,9 @@ class SshEngine:
         """
 
         def run(name: str) -> tuple[str, T | HostError]:
-            return name, self._act(name, act, within)
+            return name, self.act(name, act, within)
 
-        with ctx_state.use(self._state):
+        with self.in_use():
             yield from Pool(at_once or AT_ONCE).imap_unordered(run, names)
 
     def follow(
@@ -385,10 +289,10 @@ class SshEngine:
                 came.put((name, each))
 
         def run(name: str) -> None:
-            if (trouble := self._act(name, pass_on)) is not None:
+            if (trouble := self.act(name, pass_on)) is not None:
                 came.put((name, trouble))
 
-        with ctx_state.use(self._state):
+        with self.in_use():
             running = [gevent.spawn(run, name) for name in names]
             paused = time.monotonic()
             try:
@@ -401,7 +305,13 @@ class SshEngine:
             finally:
                 gevent.killall(running, block=False)
 
-    def _act(self, name: str, act: Callable[[str, SshConnection], T], within: float | None = None) -> T | HostError:
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Has pyinfra know its hosts meanwhile."""
+        with ctx_state.use(self._state):
+            yield
+
+    def act(self, name: str, act: Callable[[str, SshConnection], T], within: float | None = None) -> T | HostError:
         """The result for one host; a link that died since the last one is made anew, and one that is let go of while
         the host still owes an answer.
         """

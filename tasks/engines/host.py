@@ -1,0 +1,169 @@
+"""One host by whichever way: what its answers to the scripts mean, and how a change ended whose answer was lost."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gevent
+
+from jada import HostError, OtherMachineError, Service
+from jada.tasks import operator_lock
+from jada.tasks.asked import Asked, read_asked
+from jada.tasks.engine import OnStep
+from jada.tasks.engines.look import read_look
+from jada.tasks.frames import LookError
+from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
+from jada.tasks.operator_lock import LockAnswer, LockRequest
+from jada.tasks.probe import Probe, Question, read_probe
+from jada.tasks.settings import Splices
+from jada.tasks.state import State
+from jada.tasks.transaction import ERROR, Outcome, Result, Transaction, failure, look_script, outcome
+
+# Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
+UNREACHABLE = 60
+
+
+class HostConnection(ABC):
+    """A Connection (tasks/engine.py) but for the way of its scripts to the host, which those below it know."""
+
+    def __init__(self, name: str, service: Service, instance: str) -> None:
+        self.name = name
+        self.service = service
+        self._instance = instance
+        # True once a change on this host has said anything.
+        self._was_begun = False
+
+    @abstractmethod
+    def look(self, history: bool = False, status: bool = False, goes_on: bool = False, ask: bool = False) -> State: ...
+
+    @abstractmethod
+    def follow(self, query: JournalQuery) -> Iterator[LogLine]: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
+    def _ask(self, splices: Splices) -> list[str]:
+        """The lines that the script of this question printed, as those below. Raises HostError."""
+
+    @abstractmethod
+    def _probe(self, question: Question) -> list[str]: ...
+
+    @abstractmethod
+    def _set_lock(self, request: LockRequest) -> list[str]: ...
+
+    @abstractmethod
+    def _journal(self, query: JournalQuery) -> list[str]: ...
+
+    @abstractmethod
+    def _apply(self, transaction: Transaction, look: str, on_step: OnStep) -> list[str]:
+        """The lines of the transaction and of the look after it, as many as came. Where they come one by one, the
+        steps are told `on_step`.
+        """
+
+    def ask(self, splices: Splices = ()) -> Asked:
+        """The answer of the service's own CLI, as if its settings.json had been changed so. Raises HostError."""
+        lines = self._ask(splices)
+        if why := failure(lines):
+            raise HostError(f"{self.name} can't ask its Claude CLI: {why}")
+        try:
+            return read_asked(lines)
+        except LookError as error:
+            raise HostError(f"{self.name} can't ask its Claude CLI: {error}") from None
+
+    def probe(self, question: Question) -> Probe:
+        """The answers to the questions before a change, which change nothing. Raises HostError."""
+        lines = self._probe(question)
+        if why := failure(lines):
+            raise HostError(f"{self.name} can't be asked before the change: {why}")
+        try:
+            return read_probe(lines, question)
+        except LookError as error:
+            raise HostError(f"{self.name} can't be asked before the change: {error}") from None
+
+    def apply(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome:
+        """Runs the transaction and a look after it; when the link dies, connects again and sees how it ended.
+
+        Raises HostError.
+        """
+        self._was_begun = False
+        return self._change(transaction, status, ask, on_step) or self._recover_outcome(transaction)
+
+    def set_lock(self, request: LockRequest) -> LockAnswer:
+        """Locks the host, or frees it, unless another has locked it. Raises HostError."""
+        *before, last = self._set_lock(request) or ["nothing was answered"]
+        if last not in ("jada-held", "jada-refused"):
+            raise HostError(f"{self.name} can't be locked or freed: {last.removeprefix(ERROR)}")
+        return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
+
+    def journal(self, query: JournalQuery) -> list[LogLine]:
+        """Lines of the service's journal, with secrets masked. Raises HostError."""
+        lines = self._journal(query)
+        if why := failure(lines):
+            raise HostError(f"{self.name} can't tell its journal: {why}")
+        if lines and lines[-1] == NOT_WHOLE:
+            raise HostError(
+                f"{self.name} can't tell its journal: it was not read to its end in time",
+                "ask for less of it, with -n or --since",
+            )
+        return list(read_lines(lines))
+
+    def _change(
+        self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
+    ) -> Outcome | None:
+        lines = self._apply(transaction, look_script(self.service, status=status, ask=ask), on_step)
+        if why := failure(lines):
+            raise HostError(f"{self.name} can't be changed: {why}")
+        self._was_begun = self._was_begun or any(lines)
+        reported = outcome(lines)
+        if reported and reported.result is Result.DONE:
+            with contextlib.suppress(LookError):
+                return replace(reported, seen=read_look(self.service, lines[-1:]))
+        return reported
+
+    def _of_this_machine(self, state: State) -> State:
+        """The state, unless another EC2 instance says it. Raises OtherMachineError."""
+        if machine := state.other_than(self._instance):
+            raise OtherMachineError(
+                f"{self.name} is {self._instance}, but {machine} answers at its address",
+                "see whose address that is now, and which VPC ssh leads into; nothing was judged or changed",
+            )
+        return state
+
+    def _recover_outcome(self, transaction: Transaction) -> Outcome:
+        """Returns the outcome of a transaction whose answer was lost: the host knows."""
+        began = answered = time.monotonic()
+        while time.monotonic() - began < transaction.longest and time.monotonic() - answered < UNREACHABLE:
+            self.close()
+            try:
+                state = self.look(history=True)
+            except HostError:
+                gevent.sleep(1)
+                continue
+            answered = time.monotonic()
+            if state.running_transaction:
+                gevent.sleep(1)
+            elif state.unfinished_transaction:
+                # It was killed there. The same transaction undoes that first, and then does no more.
+                reported = self._change(transaction)
+                if reported and reported.result is not Result.RECOVERED:
+                    return reported
+            elif state.release and state.release.id == transaction.release.id:
+                return Outcome(Result.DONE, "", ())
+            elif self._was_begun or any(past.release.id == transaction.release.id for past in state.history):
+                return Outcome(Result.RESTORED, "it was cut off; the host is on its earlier release", ())
+            elif reported := self._change(transaction):
+                # It had said nothing, and the host knows of no such release: the link had died before it.
+                return reported
+        raise HostError(
+            f"the connection to {self.name} was lost while it was being changed; the host finishes or undoes "
+            "the change by itself",
+            f"look at it with `jada status --limit {shlex.quote(self.name)}` once it answers again",
+        )
