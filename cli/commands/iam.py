@@ -47,7 +47,8 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
-    those for EC2, Lightsail, Systems Manager and a topic of SNS. What a profile needs to take on a role (sts:AssumeRole) comes to that.
+    those for EC2, Lightsail, Systems Manager and a topic of SNS. What a profile needs to take on a role
+    (sts:AssumeRole) comes to that.
 
     \b
     Examples:

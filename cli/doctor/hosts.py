@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jada import Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service
+from jada import ENGINES, Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service
 from jada.cli.doctor.result import CheckResult, Verdict, failed, passed, skipped, warned
 from jada.inventory.access.known_hosts import HostKeys
 from jada.inventory.fleet.ssh import Ssh
@@ -83,6 +83,15 @@ def reached(engine: str, seen: State | HostError) -> CheckResult:
         hint = "see whether it runs, and whether port and user are right: jada ssh HOST"
         return failed(engine, silent.message, silent.hint or hint)
     return passed(engine, "reached")
+
+
+def other_engines(engine: str) -> Iterator[CheckResult]:
+    """The checks of engines that do not reach the host; who reaches it without ssh needs no key of it."""
+    for other in ENGINES:
+        if other != engine:
+            yield skipped(other, f"reached by {engine}")
+    if engine != "ssh":
+        yield skipped("host key", "not reached by ssh")
 
 
 def sudo(seen: State | HostError) -> CheckResult:

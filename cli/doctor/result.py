@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
-from jada import Exit
+from jada import ENGINES, Exit
 from jada.cli.ui.console import grouped
 
 # Checks of this machine and of fleet.yml; of AWS; and of each host. All that there are, in the order they are told.
@@ -18,8 +18,8 @@ OF_FLEET = ("models", "notify", "rollout")
 OF_AWS = ("credentials", "identity", "regions", "permissions")
 OF_HOSTS = ("hosts", "roles", "login")
 OF_HOST = (
-    "address", "host key", "ssh", "sudo", "instance", "systemd", "service", "cloud", "clock", "disk", "cli", "endpoint",
-    "evidence", "change", "lock",
+    "address", "host key", *ENGINES, "sudo", "instance", "systemd", "service", "cloud", "clock", "disk", "cli",
+    "endpoint", "evidence", "change", "lock",
 )  # fmt: skip
 CHECKS = (*OF_MACHINE, FLEET_YML, *OF_FLEET, *OF_AWS, *OF_HOSTS, *OF_HOST)
 

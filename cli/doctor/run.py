@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from jada.inventory.sources.source import Condition
     from jada.tasks.state import State
 
-# The one engine there is so far (cli/session.py); its checks are called as it is.
-ENGINE = "ssh"
-
 
 def examine(fleet_file: str | None, role: str | None, limit: str | None) -> tuple[Fleet | None, list[CheckResult]]:
     """The fleet, None where fleet.yml can't be used, and the results of all checks. Raises ConfigError for options that
@@ -141,8 +138,9 @@ def _looked_at(
             yield from (skipped(check, "its address can't be used").of(host.name) for check in skips)
             continue
         giver = host.provider if SOURCES[host.provider].access else ""
-        results = [hosts.host_key(keys.get(host.name, HostKeys()), fleet.ssh, giver, look)]
-        results += [hosts.reached(ENGINE, look), hosts.sudo(look)]
+        results = [*hosts.other_engines(host.engine), hosts.reached(host.engine, look), hosts.sudo(look)]
+        if host.engine == "ssh":
+            results.append(hosts.host_key(keys.get(host.name, HostKeys()), fleet.ssh, giver, look))
         if isinstance(look, HostError):
             results += hosts.unseen(look)
         else:
@@ -157,7 +155,7 @@ def _known_keys(fleet: Fleet, chosen: Sequence[Host]) -> dict[str, HostKeys]:
     from jada.inventory.access.scratch import scratch
 
     with scratch() as folder:
-        return login.known_keys(fleet, chosen, folder)
+        return login.known_keys(fleet, [host for host in chosen if host.engine == "ssh"], folder)
 
 
 def _login(fleet: Fleet) -> str:

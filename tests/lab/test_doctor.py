@@ -33,7 +33,7 @@ def test_a_lab_that_is_well(lab: Lab) -> None:
     }
     told = {"address", "host key", "ssh", "sudo", "systemd", "service", "cloud", "clock", "disk", "evidence", "lock"}
     assert everywhere >= told
-    assert set(verdicts(form, "skip")) == {"notify", "instance", "cli", "endpoint"}
+    assert set(verdicts(form, "skip")) == {"notify", "ssm", "instance", "cli", "endpoint"}
     permissions = next(row["text"] for row in form["checks"] if row["check"] == "permissions")
     assert "lightsail:GetInstanceAccessDetails" in permissions
     after = [lab.run(host.name, "find /var/lib/jada /etc -newer /run/first-condition | sort") for host in lab.hosts]

@@ -203,7 +203,12 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     resources = {action: statement["Resource"] for statement in whole["Statement"] for action in statement["Action"]}
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
-    assert resources.keys() == {call.action for call in CALLS} - {ALWAYS_ALLOWED}
+    assert resources.keys() == {call.action for call in CALLS if call.service != "ssm"} - {ALWAYS_ALLOWED}
+    managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
+    assert {"Effect": "Allow", "Action": ["ssm:SendCommand"], "Resource": "arn:aws:ec2:*:*:instance/*"} in managed
+    assert {call.action for call in CALLS if call.service == "ssm"} <= {
+        action for each in managed for action in each["Action"]
+    }
     fleet_of("[{ec2: {regions: [us-east-1]}}]")
     assert json.loads(rig("iam")) == {
         "Version": "2012-10-17",

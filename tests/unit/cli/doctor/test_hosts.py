@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from jada import Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service
+from jada import ENGINES, Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service
 from jada.cli.doctor import hosts
 from jada.cli.doctor.result import OF_HOST, CheckResult, Verdict
 from jada.inventory.access.known_hosts import HostKey, HostKeys
@@ -90,7 +90,7 @@ def test_of_a_host_that_was_not_looked_at_nothing_is_known() -> None:
 
 
 def test_every_check_of_a_host_is_one_of_these() -> None:
-    assert {*hosts.OF_LOOK, *hosts.OF_PROBE, "address", "host key", "ssh", "sudo", "cloud"} == {*OF_HOST}
+    assert {*hosts.OF_LOOK, *hosts.OF_PROBE, "address", "host key", *ENGINES, "sudo", "cloud"} == {*OF_HOST}
 
 
 def test_a_healthy_host_passes(host: Make) -> None:
@@ -177,3 +177,11 @@ def test_the_answers_before_a_change(probe: Probe | HostError, model: str, disk:
     assert checked(results, "disk")[0] is disk
     assert checked(results, "endpoint")[0] is endpoint
     assert not any("--force" in result.text for result in results)
+
+
+def test_who_is_reached_without_ssh_needs_no_key() -> None:
+    assert [(result.check, result.verdict) for result in hosts.other_engines("ssh")] == [("ssm", SKIP)]
+    assert [(result.check, result.verdict) for result in hosts.other_engines("ssm")] == [
+        ("ssh", SKIP),
+        ("host key", SKIP),
+    ]
