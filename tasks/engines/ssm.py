@@ -204,7 +204,7 @@ class _Dispatcher:
 
     def _gather(self) -> None:
         self._acts.all_wait.wait(GATHERING)
-        gathered, self._waiting = self._waiting, []
+        gathered, self._waiting = [request for request in self._waiting if request.wanted], []
         unknown = [request.instance for request in gathered if request.instance not in self._online]
         troubles: dict[str, JadaError] = {}
         chunks = [unknown[start : start + MOST_INSTANCES] for start in range(0, len(unknown), MOST_INSTANCES)]
@@ -236,7 +236,7 @@ class _Dispatcher:
             try:
                 script = request.script()
             except Exception as error:
-                self._fail(request, error)
+                self._fail(request, _not_begun(error))
             else:
                 yield Call(request.instance, script, request.longest, request.changes)
 
