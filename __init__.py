@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
@@ -67,6 +67,24 @@ class ConfigError(JadaError):
 
     exit_code = Exit.USAGE
 
+    @property
+    def problems(self) -> tuple[ConfigError, ...]:
+        """Everything that is wrong, each by itself."""
+        return (self,)
+
+
+class SeveralProblemsError(ConfigError):
+    """Several things are wrong with what a person wrote; told as the first of them."""
+
+    def __init__(self, problems: Sequence[ConfigError]) -> None:
+        first, more = problems[0], f"`jada doctor` tells all {len(problems)} problems"
+        super().__init__(first.message, f"{first.hint}; {more}" if first.hint else more)
+        self._problems = tuple(problems)
+
+    @property
+    def problems(self) -> tuple[ConfigError, ...]:
+        return self._problems
+
 
 class HostError(JadaError):
     """One host could not be reached, looked at or changed; the others go on."""
@@ -82,6 +100,10 @@ class NoAnswerError(HostError):
 
 class HostKeyError(HostError):
     """A host showed another ssh host key than the known one; nothing was sent to it."""
+
+
+class NoRootError(HostError):
+    """A host was reached, and its ssh user may not become root there."""
 
 
 class OtherMachineError(HostError):

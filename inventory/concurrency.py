@@ -30,13 +30,15 @@ def map_concurrently(act: Callable[[A], B], items: Sequence[A]) -> list[B | Jada
         return list(pool.map(run, items))
 
 
-def combine_failures(failures: Sequence[tuple[str, JadaError]], problem: str) -> JadaError:
-    """One error for all failures, each with its place; equal ones are told once, with all their places."""
+def combine_failures(failures: Sequence[tuple[str, JadaError]], problem: str, hint: str) -> JadaError:
+    """One error for all failures, each with its place; equal ones are told once, with all their places. Their own hints
+    come before the one of all.
+    """
     places: dict[tuple[str, str], list[str]] = {}
     for place, error in failures:
         places.setdefault((error.message, error.hint), []).append(place)
     lines = [f"{', '.join(where)}: {message}" for (message, _), where in places.items()]
-    hints = dict.fromkeys(hint for _, hint in places if hint)
+    hints = dict.fromkeys(text for text in (*(own for _, own in places), hint) if text)
     message = f"{problem}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{problem}:", *lines])
     combined = JadaError(message, "; ".join(hints))
     combined.__cause__ = failures[0][1]

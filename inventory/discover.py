@@ -29,7 +29,15 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
     fleet.yml says.
     """
     log_in(fleet)
-    listed = _search(fleet)
+    found = search(fleet)
+    if failures := [(place, result) for place, result in found if isinstance(result, JadaError)]:
+        hint = "`jada doctor` tells what can be asked there, and what not"
+        raise combine_failures(failures, "The fleet can't be listed", hint)
+    return completed(fleet, [host for _, hosts in found if not isinstance(hosts, JadaError) for host in hosts])
+
+
+def completed(fleet: Fleet, listed: Sequence[Host]) -> tuple[Host, ...]:
+    """The hosts that the sources list, as `discover` gives them. Raises JadaError where there is none."""
     if not listed:
         raise JadaError(
             "No host was found in " + ", nor in ".join(source.describe() for source in fleet.sources),
@@ -74,19 +82,17 @@ def with_trouble(hosts: Sequence[Host]) -> list[Host]:
     ]
 
 
-def _search(fleet: Fleet) -> list[Host]:
-    """The hosts of all sources and regions, asked side by side. Raises JadaError that tells all failures."""
+def search(fleet: Fleet) -> list[tuple[str, Sequence[Host] | JadaError]]:
+    """What each source and region answered, all of them asked side by side, with its place in words."""
     listed = map_concurrently(
         lambda source: [(source, region) for region in source.searched_regions(fleet.aws)], fleet.sources
     )
     searches = [search for regions in listed if not isinstance(regions, JadaError) for search in regions]
     results = map_concurrently(lambda search: search[0].find(fleet.aws, search[1]), searches)
-    places = [source.provider for source in fleet.sources]
-    places += [f"{source.provider} {region}".strip() for source, region in searches]
-    if failures := [(place, result) for place, result in zip(places, (*listed, *results), strict=True)
-                    if isinstance(result, JadaError)]:  # fmt: skip
-        raise combine_failures(failures, "The fleet can't be listed")
-    return [host for hosts in results if not isinstance(hosts, JadaError) for host in hosts]
+    unlisted = [(source.provider, regions) for source, regions in zip(fleet.sources, listed, strict=True)
+                if isinstance(regions, JadaError)]  # fmt: skip
+    places = (f"{source.provider} {region}".strip() for source, region in searches)
+    return [*unlisted, *zip(places, results, strict=True)]
 
 
 def _disambiguate(group: Sequence[Host]) -> list[tuple[str, Host]]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from jada import MOST_FALLBACKS, ConfigError, Host, Model
 from jada.inventory import models, tags
 from jada.inventory.tags import has_tags
 from jada.inventory.yaml_readers import Tell, or_default
-from jada.inventory.yaml_values import Value
+from jada.inventory.yaml_values import Value, every
 
 _ROLE_NAME = re.compile(r"[A-Za-z][\w-]{0,62}")
 
@@ -40,14 +42,14 @@ RolloutReader = Callable[[Value], Mapping[str, Any]]
 
 def read(value: Value, catalogue: tuple[Model, ...], rollout: RolloutReader, tell: Tell) -> tuple[Role, ...]:
     """The roles, in the order of the file; a model that can't be used is told, and may be left out."""
-    roles: list[Role] = []
-    for name, entry in value.entries().items():
-        if roles and not roles[-1].tags and not roles[-1].names:
-            raise entry.error(
-                f"is never reached: {roles[-1].name}, above it, has neither tags nor names and takes every host",
-                f"move {roles[-1].name} to the end",
+    entries = value.entries()
+    roles = every(partial(_role, name, entry, catalogue, rollout, tell) for name, entry in entries.items())
+    for role, below in pairwise(roles):
+        if not role.tags and not role.names:
+            raise entries[below.name].error(
+                f"is never reached: {role.name}, above it, has neither tags nor names and takes every host",
+                f"move {role.name} to the end",
             )
-        roles.append(_role(name, entry, catalogue, rollout, tell))
     if not roles:
         raise value.error("names no role")
     return tuple(roles)

@@ -6,16 +6,18 @@ The file is input like any other: no text of it holds a control character, and i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 
-from jada import UNPRINTABLE, ConfigError
+from jada import UNPRINTABLE, ConfigError, SeveralProblemsError
 from jada.inventory.suggest import did_you_mean
+
+T = TypeVar("T")
 
 # Words for the type that YAML made of an unquoted word that was meant as text.
 _READS_AS = {"bool": "as yes/no", "int": "as a number", "float": "as a number", "timestamp": "as a date"}
@@ -134,15 +136,21 @@ class Value:
 
     def fields(self, readers: Readers, required: Collection[str] = ()) -> dict[str, Any]:
         """A mapping with only known keys, each read by its reader; keys that are not there are left out."""
-        entries = self.entries()
+        entries, known = self.entries(), "keys that go here: " + ", ".join(readers)
+        wrong = [
+            value.error(f"is not a key jada knows{did_you_mean(name, readers)}", known)
+            for name, value in entries.items()
+            if name not in readers
+        ]
+        wrong += [self.error(f"lacks the key {name}", known) for name in required if name not in entries]
+        values = dict[str, Any]()
         for name, value in entries.items():
-            if name not in readers:
-                raise value.error(
-                    f"is not a key jada knows{did_you_mean(name, readers)}", "keys that go here: " + ", ".join(readers)
-                )
-        if missing := [name for name in required if name not in entries]:
-            raise self.error(f"lacks the key {missing[0]}", "keys that go here: " + ", ".join(readers))
-        return {name: readers[name](value) for name, value in entries.items()}
+            try:
+                values |= {name: readers[name](value)} if name in readers else {}
+            except ConfigError as error:
+                wrong += error.problems
+        _refuse(wrong)
+        return values
 
     @property
     def _type(self) -> str:
@@ -158,6 +166,24 @@ class Value:
             if self._type == "null":
                 return self.error(f"has no value; it should be {expected}", "give it a value or delete the key")
         return self.error(f"should be {expected}, not {actual}")
+
+
+def every(acts: Iterable[Callable[[], T]]) -> list[T]:
+    """The results of all of these. Raises ConfigError that knows the problems of all."""
+    results, problems = [], list[ConfigError]()
+    for act in acts:
+        try:
+            results.append(act())
+        except ConfigError as error:
+            problems += error.problems
+    _refuse(problems)
+    return results
+
+
+def _refuse(problems: Sequence[ConfigError]) -> None:
+    """Raises ConfigError for these problems, if there are any."""
+    if problems:
+        raise SeveralProblemsError(problems) if len(problems) > 1 else problems[0]
 
 
 # The reader of each key of a mapping.

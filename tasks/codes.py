@@ -433,7 +433,7 @@ NOT_CHECKED = FindingCode(
     "not-checked",
     ERROR,
     "The host could not be reached or looked at. What it runs is not known; it never counts as in sync.",
-    "see whether it runs and its ssh answers: jada hosts; jada status --limit HOST",
+    "see whether it runs and its ssh answers: jada hosts; jada doctor --limit HOST",
     Fix.HAND,
 )
 CHANGE_UNDER_WAY = FindingCode(

@@ -34,7 +34,7 @@ _REFUSED = {
     403: "does not let the service's credentials have {model}",
     404: "knows no model {model}",
 }
-_GO_ON = "; --force changes it all the same"
+GO_ON = "; --force changes it all the same"
 
 
 class Verdict(StrEnum):
@@ -104,7 +104,7 @@ def cli(model: Model, asked: Asked) -> PreflightCheck:
 def cloud(text: str, is_well: bool | None) -> PreflightCheck:
     """Checks what the cloud says of the machine; it may not know yet, or not be asked."""
     verdict = Verdict.UNKNOWN if is_well is None else Verdict.PASSED if is_well else Verdict.FAILED
-    return PreflightCheck("cloud", verdict, text if is_well is not False else f"{text}{_GO_ON}")
+    return PreflightCheck("cloud", verdict, text if is_well is not False else f"{text}{GO_ON}")
 
 
 def alarm(judgement: Judgement) -> PreflightCheck:
@@ -113,7 +113,7 @@ def alarm(judgement: Judgement) -> PreflightCheck:
         return PreflightCheck("alarm", Verdict.UNKNOWN, f"{judgement.probe}: its alarm has not enough data")
     is_quiet = judgement.verdict is measure.Verdict.PASSED
     return PreflightCheck(
-        "alarm", Verdict.PASSED if is_quiet else Verdict.FAILED, f"{judgement}{'' if is_quiet else _GO_ON}"
+        "alarm", Verdict.PASSED if is_quiet else Verdict.FAILED, f"{judgement}{'' if is_quiet else GO_ON}"
     )
 
 
@@ -135,7 +135,7 @@ def endpoint(model: str, answer: Endpoint) -> PreflightCheck:
         why = f"its endpoint can't be reached from there: {_UNREACHABLE[answer.curl]}"
         verdict, text = (
             Verdict.FAILED,
-            f"{why}. The service could not answer either; see its ANTHROPIC_BASE_URL{_GO_ON}",
+            f"{why}. The service could not answer either; see its ANTHROPIC_BASE_URL{GO_ON}",
         )
     elif not answer.status:
         verdict, text = Verdict.UNKNOWN, f"curl could not ask it, and ended with {answer.curl}"
@@ -143,7 +143,7 @@ def endpoint(model: str, answer: Endpoint) -> PreflightCheck:
         verdict, text = Verdict.PASSED, f"its endpoint knows {model}"
     elif answer.status in _REFUSED and (answer.names or answer.status != 404):
         why = _REFUSED[answer.status].format(model=model)
-        verdict, text = Verdict.FAILED, f"its endpoint {why} (HTTP {answer.status}){_GO_ON}"
+        verdict, text = Verdict.FAILED, f"its endpoint {why} (HTTP {answer.status}){GO_ON}"
     else:
         of_models = " and tells of no models" if answer.status in (200, 404, 405, 501) else ""
         verdict, text = Verdict.UNKNOWN, f"it answers with HTTP {answer.status}{of_models}"
@@ -160,9 +160,9 @@ def request(model: str, answer: Answer) -> PreflightCheck:
     if answer.served and is_same(model, answer.served):
         return check(Verdict.PASSED, f"a request for {model} was answered by {answer.served}")
     if answer.served:
-        return check(Verdict.FAILED, f"a request for {model} was answered by {answer.served}{_GO_ON}")
+        return check(Verdict.FAILED, f"a request for {model} was answered by {answer.served}{GO_ON}")
     if answer.status in (400, 401, 403, 404):
-        return check(Verdict.FAILED, f"a request for {model} was refused with HTTP {answer.status}{_GO_ON}")
+        return check(Verdict.FAILED, f"a request for {model} was refused with HTTP {answer.status}{GO_ON}")
     why = answer.why_not or f"it was put off with HTTP {answer.status}"
     return check(Verdict.UNKNOWN, f"whether a request for {model} is answered: {why}")
 
@@ -174,11 +174,9 @@ def disk(disks: Iterable[Disk]) -> PreflightCheck:
         return PreflightCheck("disk", Verdict.UNKNOWN, "what is free there: the host did not tell")
     for place in disks:
         if place.free < LEAST_BYTES:
-            return PreflightCheck(
-                "disk", Verdict.FAILED, f"{place.free // 1024} KB are free below {place.path}{_GO_ON}"
-            )
+            return PreflightCheck("disk", Verdict.FAILED, f"{place.free // 1024} KB are free below {place.path}{GO_ON}")
         if -1 < place.inodes < LEAST_INODES:
-            return PreflightCheck("disk", Verdict.FAILED, f"{place.inodes} inodes are free below {place.path}{_GO_ON}")
+            return PreflightCheck("disk", Verdict.FAILED, f"{place.inodes} inodes are free below {place.path}{GO_ON}")
     least = min(disks, key=lambda place: place.free)
     return PreflightCheck("disk", Verdict.PASSED, f"{least.free // 2**20} MB are free below {least.path}, or more")
 

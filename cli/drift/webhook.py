@@ -24,7 +24,7 @@ def post(webhook: Webhook, text: str, environ: Mapping[str, str] | None = None) 
     body = json.dumps({"text": text}).encode()
     headers = {"Content-Type": "application/json", "User-Agent": f"jada/{__version__}"}
     try:
-        request = urllib.request.Request(_url(webhook, os.environ if environ is None else environ), body, headers)  # noqa: S310
+        request = urllib.request.Request(url_of(webhook, os.environ if environ is None else environ), body, headers)  # noqa: S310
         _send(request)
     except urllib.error.HTTPError as error:
         raise JadaError(
@@ -52,7 +52,8 @@ def _send(request: urllib.request.Request) -> None:
     urllib.request.build_opener(_Stay).open(request, timeout=TIMEOUT).close()
 
 
-def _url(webhook: Webhook, environ: Mapping[str, str]) -> str:
+def url_of(webhook: Webhook, environ: Mapping[str, str]) -> str:
+    """The URL, from where fleet.yml says that it is. Raises JadaError, which does not hold it."""
     if webhook.variable:
         if url := environ.get(webhook.variable, "").strip():
             return _checked(url)

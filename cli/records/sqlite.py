@@ -268,12 +268,17 @@ def _usable(checked: Callable[[Mapping[str, Any]], T], rows: Iterable[sqlite3.Ro
             yield checked(dict(row))
 
 
-def state_folder() -> Path:
-    """$XDG_STATE_HOME/jada (XDG Base Directory Specification), made if need be. Raises JadaError."""
+def state_path() -> Path:
+    """$XDG_STATE_HOME/jada (XDG Base Directory Specification). Raises JadaError."""
     try:
-        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "jada"
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "jada"
     except RuntimeError:
         raise JadaError("This user has no home folder to keep the record in", "set HOME or XDG_STATE_HOME") from None
+
+
+def state_folder() -> Path:
+    """The folder of the record, made if need be. Raises JadaError."""
+    folder = state_path()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A folder that is there may still be on a full or read-only disk.
@@ -327,6 +332,14 @@ def _tell_unrecorded(error: JadaError) -> None:
 
 
 @contextmanager
+def open_unchanged(file: Path) -> Iterator[sqlite3.Connection]:
+    """A record that is there, for reading alone: its tables are those that it has. Raises JadaError."""
+    with _jada_errors(), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        _with_names(connection)
+        yield connection
+
+
+@contextmanager
 def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
     """The file that holds the record and the history of drift. Raises JadaError."""
     file = _file()
@@ -343,9 +356,13 @@ def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Gives a database the tables of today, and its rows names. Raises NewerError, sqlite3.Error."""
+    _with_names(connection)
+    migrate(connection)
+
+
+def _with_names(connection: sqlite3.Connection) -> None:
     connection.text_factory = lambda content: content.decode(errors="replace")
     connection.row_factory = sqlite3.Row
-    migrate(connection)
 
 
 def _try_to_write(connection: sqlite3.Connection) -> None:

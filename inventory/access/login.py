@@ -99,6 +99,16 @@ def ssh_data(
     return {host.name: troubles.get(host.name) or data[host.name] for host in every}
 
 
+def known_keys(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, HostKeys]:
+    """The keys by which the ssh configuration and known_hosts know hosts, by name; none of one that can't be reached.
+
+    The folder `scratch` is as for `ssh_data`. Raises JadaError.
+    """
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    usable = [host for host in hosts if not (host.trouble or _unusable(host))]
+    return _known(usable, _options(fleet, usable, scratch)) if usable else {}
+
+
 def is_direct(fleet: Fleet) -> bool:
     """True if hosts are connected to at the address they were found with: no jump host, no ssh configuration."""
     return not fleet.ssh.jump and ssh_config.is_silent()

@@ -55,7 +55,9 @@ def user_and_key(name: str, access: Access) -> tuple[str, PKey]:
 
 
 def _no_access(host: Host, error: JadaError) -> HostError:
-    return HostError(f"{host.name}: {host.source} gives no access to it: {error.message}", error.hint)
+    trouble = HostError(f"{host.name}: {host.source} gives no access to it: {error.message}", error.hint)
+    trouble.__cause__ = error
+    return trouble
 
 
 def _certified(private: str, certificate: str) -> PKey:

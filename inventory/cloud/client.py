@@ -16,6 +16,13 @@ def log_in(aws: Aws) -> None:
     clients_of(aws)
 
 
+def answered(aws: Aws) -> frozenset[str]:
+    """The actions, as IAM calls them, that AWS has allowed this command so far. Raises JadaError."""
+    from jada.inventory.cloud.session import clients_of
+
+    return clients_of(aws).answered
+
+
 @contextmanager
 def client(aws: Aws, service: str, region: str = "") -> Iterator[Any]:
     """A boto3 client, in the profile's own region where none is named; within the block its errors are JadaErrors."""

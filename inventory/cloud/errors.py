@@ -21,6 +21,7 @@ from botocore.exceptions import (
 )
 
 from jada import JadaError, reason
+from jada.inventory.cloud.calls import BY_ACTION
 
 # The first try and three more; with standard mode's random waits of up to 1, 2 and 4 seconds between them.
 ATTEMPTS = 4
@@ -60,6 +61,14 @@ _ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
 _USERINFO = re.compile(r"//[^/@\s]*@")
 
 
+class DeniedError(JadaError):
+    """AWS denied a call: `action`, as IAM calls it, is not allowed."""
+
+    def __init__(self, message: str, hint: str, action: str) -> None:
+        super().__init__(message, hint)
+        self.action = action
+
+
 @contextmanager
 def in_words(service: str) -> Iterator[None]:
     """Raises a JadaError for whatever boto3 raises within the block; `service` is asked there, as IAM calls it."""
@@ -75,8 +84,7 @@ def failure(error: Exception, service: str) -> JadaError:
     """Whatever boto3 raises, in words: that is not BotoCoreError alone, but also what a file, a helper's answer or a
     socket brings about. `service` is what was asked, as IAM calls it.
     """
-    message, hint = _answered(error, service) if isinstance(error, ClientError) else _told(error, service)
-    return JadaError(message, hint)
+    return _answered(error, service) if isinstance(error, ClientError) else JadaError(*_told(error, service))
 
 
 def _told(error: Exception, service: str) -> tuple[str, str]:
@@ -115,28 +123,31 @@ def words(message: object) -> str:
     return text if len(text) <= MOST_OF_WORDS else f"{text[: MOST_OF_WORDS - 1]}…"
 
 
-def _answered(error: ClientError, service: str) -> tuple[str, str]:
+def _answered(error: ClientError, service: str) -> JadaError:
     service = FOR_CREDENTIALS.get(error.operation_name, service)
     code = error.response.get("Error", {}).get("Code", "")
     message = words(error.response.get("Error", {}).get("Message", "") or code)
     permission = f"{service}:{error.operation_name}"
     left_out = "; `not_regions` in fleet.yml leaves a region out" if error.operation_name in FOR_A_REGION else ""
     if code in EXPIRED:
-        return f"the AWS session has expired ({code})", LOG_IN
+        return JadaError(f"the AWS session has expired ({code})", LOG_IN)
     if code in DENIED:
-        return (
-            f"access denied; these credentials lack the permission {permission} ({code}): {message}",
-            f"ask for {permission} there; README.md has the whole IAM policy{left_out}",
+        call = BY_ACTION.get(permission)
+        resource = f" on {call.resource}" if call and call.resource != "*" else ""
+        return DeniedError(
+            f"access denied; these credentials lack the permission {permission}{resource} ({code}): {message}",
+            f"ask for {permission} there; `jada iam` prints the whole IAM policy{left_out}",
+            permission,
         )
     if code in THROTTLED:
-        return (
+        return JadaError(
             f"AWS still throttled {permission} after {ATTEMPTS_OF.get(service, ATTEMPTS)} attempts ({code})",
             "wait a minute and run it again; something else in this account is calling AWS a lot",
         )
     if code in REFUSED:
-        return (
+        return JadaError(
             f"AWS does not accept these credentials here ({code}): {message}",
             f"{LOG_IN}; a region that the account has not enabled says the same{left_out}",
         )
     hint = LOG_IN if error.operation_name in FOR_CREDENTIALS else "compare that with this source in fleet.yml"
-    return f"{permission} failed ({code}): {message}", hint
+    return JadaError(f"{permission} failed ({code}): {message}", hint)

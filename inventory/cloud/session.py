@@ -8,17 +8,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
 
-from jada import ConfigError, JadaError, __version__
+from jada import UNEXPECTED, ConfigError, JadaError, __version__
+from jada.inventory.cloud.calls import BY_ACTION
 from jada.inventory.cloud.errors import ATTEMPTS, ATTEMPTS_OF, LOG_IN, failure, in_words, words
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+    from botocore.model import OperationModel
 
 # Seconds. Regions answer in under one; a page of a thousand instances in a few.
 CONNECT_TIMEOUT = 5
@@ -35,6 +40,12 @@ class Clients:
         self._session, region = _session(aws)
         self._home_region = region or HOME_REGION
         self._made: dict[tuple[str, str], Any] = {}
+        self._answered = set[str]()
+
+    @property
+    def answered(self) -> frozenset[str]:
+        """The actions, as IAM calls them, that were allowed so far."""
+        return frozenset(self._answered)
 
     @contextmanager
     def client(self, service: str, region: str = "") -> Iterator[Any]:
@@ -63,13 +74,28 @@ class Clients:
             user_agent_extra=f"jada/{__version__}",
         )
         try:
-            return self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+            made = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+            made.meta.events.register("before-parameter-build", self._refuse_undeclared)
+            made.meta.events.register("after-call", self._note_answer)
+            return made
         except ValueError as error:
             raise JadaError(
                 f"no client for {service} can be made: {words(error)}",
                 "an endpoint of your own comes from endpoint_url in the profile, AWS_ENDPOINT_URL or "
                 f"AWS_ENDPOINT_URL_{service.upper()}: it should begin with https:// or http://",
             ) from error
+
+    def _refuse_undeclared(self, model: OperationModel, **_: Any) -> None:
+        if _action(model) not in BY_ACTION:
+            raise JadaError(f"{_action(model)} is not among the calls that jada declares (calls.py)", UNEXPECTED)
+
+    def _note_answer(self, http_response: AWSResponse, model: OperationModel, **_: Any) -> None:
+        if http_response.status_code < 300:
+            self._answered.add(_action(model))
+
+
+def _action(model: OperationModel) -> str:
+    return f"{model.service_model.service_name}:{model.name}"
 
 
 @cache

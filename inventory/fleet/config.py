@@ -103,18 +103,29 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
     top = read(file)
     readable = or_default(tell, models.read, dict[str, Override]())
-    overrides = readable(written) if (written := top.entries().get("models")) else {}
+    overrides, unreadable = dict[str, Override](), None
+    try:
+        overrides = readable(written) if (written := top.entries().get("models")) else {}
+    except ConfigError as error:
+        unreadable = error
+
+    def own_models(_: Value) -> dict[str, Override]:
+        if unreadable:
+            raise unreadable
+        return overrides
+
+    own_rollout = or_default(tell, rollout.read_keys, dict[str, Any]())
+
+    def own_roles(value: Value) -> tuple[Role, ...]:
+        # Which names they may use is not known without the models.
+        return () if unreadable else roles.read(value, models.catalogue(overrides), own_rollout, tell)
+
     readers: Readers = {
         "fleet": lambda name: _short(name, 80),
         "aws": profile.read,
         "sources": registry.read,
-        "roles": partial(
-            roles.read,
-            catalogue=models.catalogue(overrides),
-            rollout=or_default(tell, rollout.read_keys, dict[str, Any]()),
-            tell=tell,
-        ),
-        "models": lambda _: overrides,
+        "roles": own_roles,
+        "models": own_models,
         "limits": or_default(tell, limits.read, Limits()),
         **service.READERS,
         "telemetry": or_default(tell, telemetry.read, Telemetry()),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from jada.inventory.sources import ec2, lightsail, static
 from jada.inventory.sources.source import Provider, Source
-from jada.inventory.yaml_values import Value
+from jada.inventory.yaml_values import Value, every
 
 SOURCES: dict[str, Provider] = {
     "ec2": Provider(ec2.read, conditions=ec2.conditions),
@@ -14,7 +16,7 @@ SOURCES: dict[str, Provider] = {
 
 
 def read(value: Value) -> tuple[Source, ...]:
-    return tuple(_source(item) for item in value.items())
+    return tuple(every(partial(_source, item) for item in value.items()))
 
 
 def _source(value: Value) -> Source:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 from jada import Host
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.sources.source import HOST_NAME
 from jada.inventory.yaml_readers import NAME, matching, port, user
-from jada.inventory.yaml_values import Value
+from jada.inventory.yaml_values import Value, every
 
 _ADDRESS = re.compile(rf"{NAME}|(?=[^%]*:)[0-9A-Fa-f:][0-9A-Fa-f:.]*(?:%{NAME})?")
 
@@ -53,7 +54,7 @@ def read(value: Value) -> StaticSource:
     hosts = value.fields({"hosts": Value.entries}, required=("hosts",))["hosts"]
     if not hosts:
         raise value.error("names no hosts")
-    return StaticSource(tuple(_host(name, host) for name, host in hosts.items()))
+    return StaticSource(tuple(every(partial(_host, name, host) for name, host in hosts.items())))
 
 
 def _host(name: str, value: Value) -> StaticHost:

@@ -15,10 +15,17 @@ from jada.tasks.transaction import (
     failure,
 )
 
+# The beginning of the error of a host that lets nobody be root.
+NO_ROOT = f"{ERROR}no root: "
+
 # Seconds a look may take on the host. What the service and its user can draw out has limits of its own (files/look): a
 # model check by URL 3 s or by command 26, its CLI 36, a login 6, that user's half 19, which makes 87. The rest is for
 # some thirty small commands, and for systemd, on a host that is busy.
 LONGEST = 100
+
+
+class RefusedError(LookError):
+    """The ssh user may not become root."""
 
 
 class Look(FactBase[State | LookError]):
@@ -36,14 +43,15 @@ class Look(FactBase[State | LookError]):
 
     def command(self, service: Service, first: int = 0) -> str:
         self._service = service
-        return as_root(ERROR, 0 if first else LONGEST, first)
+        return as_root(NO_ROOT, 0 if first else LONGEST, first)
 
     def process(self, output: list[str]) -> State | LookError:
         # Between its marks still, where pyinfra by hand has run it.
         marked = answer("\n".join([*output, ""]))
         output = output if marked is None else marked
         if why := failure(output):
-            return LookError(why)
+            is_refused = output[0].startswith(NO_ROOT)
+            return RefusedError(why.removeprefix(NO_ROOT.removeprefix(ERROR))) if is_refused else LookError(why)
         try:
             return read_look(self._service, output)
         except LookError as error:

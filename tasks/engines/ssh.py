@@ -25,12 +25,12 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, NoAnswerError, Probe, Service, UnforeseenError, attempt, reason
+from jada import HostError, NoAnswerError, NoRootError, Probe, Service, UnforeseenError, attempt, reason
 from jada.tasks.engine import OnStep, act_on
 from jada.tasks.engines.change import ask, change, journal, measure, probe, set_lock, tasks
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.host import HostConnection
-from jada.tasks.engines.look import LONGEST, Look
+from jada.tasks.engines.look import LONGEST, Look, RefusedError
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
 from jada.tasks.journal import JournalQuery, LogLine, read_lines
@@ -152,7 +152,8 @@ class SshConnection(HostConnection):
                 apply_failed_hosts=False,
             )
         if isinstance(result, LookError):
-            raise HostError(f"{self.name} can't be looked at: {result}")
+            kind = NoRootError if isinstance(result, RefusedError) else HostError
+            raise kind(f"{self.name} can't be looked at: {result}")
         return self._of_this_machine(cast(State, result))
 
     def _ask(self, splices: Splices) -> list[str]:

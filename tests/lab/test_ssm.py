@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jada.inventory.cloud.client import client
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
+from tests import plain_aws
 from tests.conftest import JADA, LAB, eventually
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class Managed:
         """All invocations of all commands, with as much of their output as AWS keeps."""
         found = []
         for region in REGIONS:
-            with client(_AWS, "ssm", region) as ssm:
-                for page in ssm.get_paginator("list_commands").paginate():
-                    for each in page["Commands"]:
-                        found += [
-                            ssm.get_command_invocation(CommandId=each["CommandId"], InstanceId=instance)
-                            for instance in each["InstanceIds"]
-                        ]
+            ssm = plain_aws.ssm(_AWS, region)
+            for page in ssm.get_paginator("list_commands").paginate():
+                for each in page["Commands"]:
+                    found += [
+                        ssm.get_command_invocation(CommandId=each["CommandId"], InstanceId=instance)
+                        for instance in each["InstanceIds"]
+                    ]
         return found
 
 
@@ -69,8 +69,7 @@ _AWS = Aws("jada-lab", LAB.aws_config)
 
 
 def _pages(region: str, call: str) -> list[Any]:
-    with client(_AWS, "ssm", region) as ssm:
-        return list(ssm.get_paginator(call).paginate())
+    return list(plain_aws.ssm(_AWS, region).get_paginator(call).paginate())
 
 
 @pytest.fixture
@@ -193,3 +192,12 @@ def test_ctrl_c_cancels_a_look(managed: Managed) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     eventually(lambda: statuses() == ["Cancelled", "Cancelled"])
+
+
+def test_the_doctor_tells_hosts_that_need_no_ssh(managed: Managed) -> None:
+    checks = json.loads(managed.jada("doctor", "--json"))["checks"]
+    assert not [row for row in checks if row["verdict"] in ("warn", "fail")]
+    reached = {row["check"]: row["verdict"] for row in checks if row["check"] in ("ssm", "ssh", "host key")}
+    assert reached == {"ssm": "pass", "ssh": "skip", "host key": "skip"}
+    permissions = next(row["text"] for row in checks if row["check"] == "permissions")
+    assert "ssm:SendCommand" in permissions

@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 from werkzeug.serving import make_server
 
 from jada import JadaError, SsmInvocation
-from jada.inventory.cloud.client import client
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.cloud.ssm import RunCommand
 from jada.inventory.lab.aws import Endpoint
 from jada.inventory.lab.ssm import TARGET, Agent, Ended, Ssm, SsmError
+from tests import plain_aws
 from tests.conftest import eventually
 
 REGION, IDS = "eu-west-1", [f"i-{number:017x}" for number in range(60)]
@@ -56,11 +56,10 @@ class Service:
         return RunCommand(self.aws, REGION)
 
     def call(self, operation: str, **request: object) -> Any:
-        with client(self.aws, "ssm", REGION) as ssm:
-            try:
-                return getattr(ssm, operation)(**request)
-            except ClientError as error:
-                return error.response["Error"]["Code"]
+        try:
+            return getattr(plain_aws.ssm(self.aws, REGION), operation)(**request)
+        except ClientError as error:
+            return error.response["Error"]["Code"]
 
     def fails(self, faults: dict[str, Any]) -> None:
         (self.folder / "faults.json").write_text(json.dumps(faults))

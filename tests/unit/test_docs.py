@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import jada
+from jada.cli.commands.iam import PURPOSES
+from jada.inventory.cloud.calls import CALLS, Purpose, needed
+from jada.inventory.permissions import policy
 
 ROOT = Path(jada.__file__).parent
 # In a process of its own: click keeps what another test made of a command.
@@ -20,3 +24,14 @@ def test_the_reference_pages_are_fresh() -> None:
     assert list(pages) == ["docs/cli.md", "docs/findings.md", "docs/fleet.md"]
     for path, text in pages.items():
         assert (ROOT / path).read_text(encoding="utf-8") == text, "make docs"
+
+
+def test_readme_has_the_policy_that_jada_prints() -> None:
+    # That of Systems Manager is in docs/aws.md, with a condition.
+    purposes = frozenset[Purpose]().union(*PURPOSES.values()) - {Purpose.COMMANDS}
+    whole = policy(needed({call.service for call in CALLS}, purposes))
+    block = re.search(
+        r"```json\n(\{\n  \"Version\".*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert block
+    assert json.loads(block[1]) == whole

@@ -20,7 +20,7 @@ ORDER = {
         {"cli/entry.py"},
         {"cli/main.py"},
         {"cli/commands"},
-        {"cli/report", "cli/logs.py"},
+        {"cli/report", "cli/logs.py", "cli/doctor"},
         {"cli/compare"},
         {"cli/rollout"},
         {"cli/drift"},
@@ -38,7 +38,13 @@ ORDER = {
     ),
     "inventory": (
         {"inventory/aws.py", "inventory/lab"},
-        {"inventory/discover.py", "inventory/conditions.py", "inventory/pyinfra_groups.py", "inventory/access"},
+        {
+            "inventory/discover.py",
+            "inventory/conditions.py",
+            "inventory/permissions.py",
+            "inventory/pyinfra_groups.py",
+            "inventory/access",
+        },
         {"inventory/fleet"},
         {"inventory/roles.py", "inventory/sources"},
         {"inventory/models.py", "inventory/tags.py", "inventory/cloud"},

@@ -680,3 +680,39 @@ def test_a_role_differs_in_the_keys_alone_that_it_has(tmp_path: Path) -> None:
     assert fleet.policy_of("any") == replace(fleet.rollout, deadline=3600)
     # Longer than any wave of both can be watched.
     assert fleet.longest_rollout == 7200 + 3600 + 120
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert caught.value.message == caught.value.problems[0].message
+    told = [problem.message.partition("fleet.yml:")[2].partition(" ")[2] for problem in caught.value.problems]
+    assert ("`jada doctor` tells all" in caught.value.hint) is (len(told) > 1)
+    return [text.partition(" ")[0] for text in told]
+
+
+def test_all_that_is_wrong_is_known_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """
+        fleet: f
+        sources:
+          - static: {hosts: {a: {address: "no address"}, b: {adress: 192.0.2.1}}}
+          - ec2: {regions: [nowhere-1], nosuch: 1}
+        roles:
+          one: {model: nosuch, names: [a]}
+          two: {model: nosuch}
+        settle: soon
+    """
+    assert problems(tmp_path, dedent(text)) == [
+        "sources[0].static.hosts.a.address", "sources[0].static.hosts.b.adress", "sources[0].static.hosts.b",
+        "sources[1].ec2.nosuch", "sources[1].ec2.regions[0]", "roles.one.model", "roles.two.model", "settle",
+    ]  # fmt: skip
+
+
+def test_roles_are_not_blamed_for_models_that_can_not_be_read(tmp_path: Path) -> None:
+    text = """
+        fleet: f
+        sources: [{static: {hosts: {a: {address: 192.0.2.1}}}}]
+        roles: {one: {model: own}}
+        models: {own: {nosuch: 1}}
+    """
+    assert problems(tmp_path, dedent(text)) == ["models.own.nosuch"]

@@ -93,7 +93,7 @@ def test_what_is_wrong_with_a_new_source_is_told_as_of_any(tmp_path: Path) -> No
     with pytest.raises(JadaError) as caught:
         discover(load(tmp_path, "[dark-1, east, dark-2]"))
     assert caught.value.message == "The fleet can't be listed: rack dark-1, rack dark-2: nobody answers"
-    assert caught.value.hint == "switch it on"
+    assert caught.value.hint == "switch it on; `jada doctor` tells what can be asked there, and what not"
 
 
 def refusal(operation: str) -> ClientError:

@@ -1,0 +1,147 @@
+"""The doctor's checks of AWS, by the calls that jada makes anyway: none of them writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jada import Host, JadaError
+from jada.cli.doctor.result import OF_AWS, CheckResult, failed, passed, skipped, warned
+from jada.cli.ui.console import grouped, plural
+from jada.inventory.cloud.calls import BY_ACTION, Call, Purpose
+
+if TYPE_CHECKING:
+    from jada.inventory.cloud.identity import Identity
+    from jada.inventory.fleet.config import Fleet
+
+# What each place of the sources, such as "ec2 us-east-1", answered.
+Found = Sequence[tuple[str, Sequence[Host] | JadaError]]
+POLICY = "allow it there; `jada iam` prints the whole policy"
+
+
+def credentials(fleet: Fleet) -> CheckResult:
+    """Checks that there are credentials: whoever has to give an MFA code is asked for it now."""
+    from jada.inventory import discover
+
+    try:
+        discover.log_in(fleet)
+    except JadaError as error:
+        return failed("credentials", error.message, error.hint)
+    return passed("credentials", f"had from {_profile(fleet)}")
+
+
+def identity(fleet: Fleet) -> CheckResult:
+    """Checks who the credentials are."""
+    from jada.inventory.cloud import identity as who
+
+    try:
+        return of_identity(who.identity(fleet.aws))
+    except JadaError as error:
+        return failed("identity", error.message, error.hint)
+
+
+def of_identity(found: Identity) -> CheckResult:
+    """Checks that nobody works as the root of an account. Pure."""
+    text = f"{found.arn} in account {found.account}"
+    if found.is_root:
+        return warned(
+            "identity", f"{text}, which may do everything", "use a role that may do no more than `jada iam` prints"
+        )
+    return passed("identity", text)
+
+
+def search(fleet: Fleet) -> Found:
+    from jada.inventory import discover
+
+    return discover.search(fleet)
+
+
+def regions(found: Found) -> CheckResult:
+    """Checks that all regions of AWS could be asked; what is denied there is a matter of permissions."""
+    asked = [(place, result) for place, result in found if " " in place or isinstance(result, JadaError)]
+    if not asked:
+        return skipped("regions", "no region is to be searched")
+    wrong = grouped(((result.message, result.hint), place) for place, result in asked
+                    if isinstance(result, JadaError) and not denied(result))  # fmt: skip
+    if wrong:
+        text = "; ".join(f"{', '.join(places)}: {message}" for (message, _), places in wrong.items())
+        return failed("regions", text, "; ".join(dict.fromkeys(hint for _, hint in wrong)))
+    return passed("regions", f"asked {', '.join(place for place, _ in asked)}")
+
+
+def denied(error: JadaError) -> str:
+    """The action that AWS denied, as IAM calls it, or ""."""
+    from jada.inventory.cloud.errors import DeniedError
+
+    cause = error if isinstance(error, DeniedError) else error.__cause__
+    return cause.action if isinstance(cause, DeniedError) else ""
+
+
+def permissions(
+    calls: Iterable[Call], answered: Collection[str], errors: Iterable[tuple[str, JadaError]]
+) -> Iterator[CheckResult]:
+    """Checks the calls that this fleet needs: those that AWS `answered`, and the errors of others by their places. Pure
+    but for the class of the errors.
+    """
+    refused = grouped((action, place) for place, error in errors if (action := denied(error)))
+    for action, places in refused.items():
+        text = f"{action} is denied in {', '.join(dict.fromkeys(places))}"
+        if BY_ACTION[action].purpose is Purpose.CONDITIONS:
+            yield warned("permissions", f"{text}: the preflight of an upgrade does without it", POLICY)
+        else:
+            yield failed("permissions", text, POLICY)
+    wanted = [call.action for call in calls if call.action not in refused]
+    if allowed := [action for action in wanted if action in answered]:
+        yield passed("permissions", f"allowed: {', '.join(allowed)}")
+    if untried := [action for action in wanted if action not in answered]:
+        yield skipped("permissions", f"not tried: {', '.join(untried)}")
+
+
+def hosts(fleet: Fleet, found: Found) -> tuple[CheckResult, tuple[Host, ...]]:
+    """Checks that there are hosts, and gives them: those of the places that answered."""
+    from jada.inventory import discover
+
+    failures = [place for place, result in found if isinstance(result, JadaError)]
+    try:
+        listed = [host for _, result in found if not isinstance(result, JadaError) for host in result]
+        completed = discover.completed(fleet, listed)
+    except JadaError as error:
+        return failed("hosts", error.message, error.hint), ()
+    count = f"{plural(len(completed), 'host')}: " + ", ".join(
+        f"{len(names)} {source}" for source, names in grouped((host.source, host.name) for host in completed).items()
+    )
+    if failures:
+        missing = f"{count}; those of {', '.join(failures)} are not known"
+        return failed(
+            "hosts", missing, "see the checks of AWS above: no other command goes on with a part of the fleet"
+        ), completed
+    return passed("hosts", count), completed
+
+
+def roles(fleet: Fleet, found: Sequence[Host]) -> CheckResult:
+    """Checks that each name and tag of a role fits some host, and that each host has a role."""
+    from jada.inventory.roles import unmatched
+
+    notes = [*unmatched(found, fleet.roles)]
+    if without := [host.name for host in found if not host.role]:
+        notes.append(f"no role for {', '.join(without)}")
+    if notes:
+        return warned("roles", "; ".join(notes), f"see `roles` in {fleet.path}: a name or a tag may be misspelt")
+    counts = grouped((host.role, host.name) for host in found)
+    return passed("roles", ", ".join(f"{len(names)} {role}" for role, names in counts.items()))
+
+
+def not_in_aws() -> Iterator[CheckResult]:
+    """The checks of a fleet that has no host in AWS."""
+    for check in OF_AWS:
+        yield skipped(check, "no source of fleet.yml is in AWS")
+
+
+def without(fleet: Fleet, providers: Collection[str]) -> Fleet:
+    """The fleet without the sources of these providers."""
+    return replace(fleet, sources=tuple(source for source in fleet.sources if source.provider not in providers))
+
+
+def _profile(fleet: Fleet) -> str:
+    return f"profile {fleet.aws.profile}" if fleet.aws.profile else "boto3's own order: environment, ~/.aws, SSO, role"
