@@ -25,7 +25,8 @@ ask_each() { # [NUMBER URL] ...
     done
 }
 
-# The command prints one number, which is told with what it ended with.
+# The command prints one number, which is told with what it ended with. Whatever else stands in its line is a "?" there: left
+# out, 1,5 would be another number.
 run_commands() { # [NUMBER COMMAND] ...
     while [ $# -ge 2 ]; do
         # shellcheck disable=SC2016 # for the shell within
@@ -35,7 +36,8 @@ run_commands() { # [NUMBER COMMAND] ...
         } | timeout -k 1 6 cat | head -c 200; printf x)
         answer=${answer%x}
         code=${answer##*[!0-9]}
-        number=$(printf %s "$answer" | head -n 1 | tr -cd '0-9A-Za-z.+-' | head -c 40)
+        number=$(printf '%s\n' "$answer" | sed -n '1{s/^[[:space:]]*//;s/[[:space:]]*$//;p;q;}' |
+            tr -c '0-9A-Za-z.+\n-' '?' | head -c 40)
         [ "${#answer}" -lt 200 ] || code=long
         printf 'command %s %s %s\n' "$1" "${code:-124}" "$number"
         shift 2
