@@ -90,7 +90,11 @@ def roll(
         monkeypatch.setattr(module, "time", clock)
 
     def run(
-        *probes: Probe, policy: RolloutPolicy = POLICY, deadline: float = 600, force: bool = False, way: str = "ssh",
+        *probes: Probe,
+        policy: RolloutPolicy = POLICY,
+        deadline: float = 600,
+        force: bool = False,
+        way: str = "ssh",
         **later: Later,
     ) -> Done:
         states: dict[str, State] = {name: host() for name in ("h1", "h2", "h3")}

@@ -113,6 +113,7 @@ def test_a_host_without_curl(tree: Tree) -> None:
         ("printf -- -3", "0 -3"),
         ("echo 4; exit 3", "3 4"),
         ("yes", "long y"),
+        ("cat /dev/zero", f"long {'?' * 40}"),
         ("head -c 10000000 /dev/zero | tr '\\\\0' 7", f"long {'7' * 40}"),
         ("printf '1\\\\033[31m'", "0 1??31m"),
         ("printf ' 7\\\\t\\\\r\\\\n'", "0 7"),

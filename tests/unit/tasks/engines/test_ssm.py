@@ -19,7 +19,7 @@ from jada.tasks.engines import ssm
 from jada.tasks.engines.ssm import SsmConnection, SsmEngine
 from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest, OperatorLock
-from jada.tasks.run_command import MOST_SAID, Batch
+from jada.tasks.run_command import MOST_SAID, Batch, batches
 from tests.recorded import LOOKS, SERVICE, Recorded
 from tests.unit.tasks.test_run_command import noise
 
@@ -273,13 +273,13 @@ def test_a_script_that_can_not_be_made_is_that_hosts_trouble() -> None:
 
 def test_a_command_that_can_not_be_made_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The files of jada may be replaced while it runs; what had gone before that goes on."""
-    commands, real = FakeCommands(), ssm.batches
+    commands = FakeCommands()
 
-    def batches(*arguments: Any) -> Iterator[Batch]:
-        yield next(real(*arguments))
+    def failing(*arguments: Any) -> Iterator[Batch]:
+        yield next(batches(*arguments))
         raise FileNotFoundError(2, "No such file", "run-command.sh")
 
-    monkeypatch.setattr(ssm, "batches", batches)
+    monkeypatch.setattr(ssm, "batches", failing)
     results = looked(commands, *(f"i-{number}" for number in range(60)))
     (sent,) = commands.sent
     assert {name for name, result in results.items() if result == "active"} == set(sent)
