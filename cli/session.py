@@ -221,14 +221,8 @@ def _ssh_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SshEngine]:
 def _ssm_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SsmEngine]:
     """The engine of hosts that are reached through Systems Manager. Raises ConfigError for what AWS would keep."""
     from jada.cli.startup import frozen_imports
-    from jada.tasks.transaction import without_secrets
 
-    if without_secrets(url := fleet.service.model_check.url) != url:
-        raise ConfigError(
-            "model_check's url has a user, a query or a fragment, and AWS keeps the text of each command of Systems "
-            "Manager for 30 days",
-            "a command of your own, in a file on the hosts, can hold it: model_check: {command: /usr/local/bin/…}",
-        )
+    check_kept_by_aws("model_check", fleet.service.model_check.url, "model_check: {command: /usr/local/bin/…}")
     with frozen_imports():
         from jada.inventory.cloud.ssm import RunCommand
         from jada.tasks.engines.ssm import SsmEngine
@@ -240,6 +234,18 @@ def _ssm_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SsmEngine]:
         yield engine
     finally:
         engine.close()
+
+
+def check_kept_by_aws(key: str, url: str, instead: str) -> None:
+    """Raises ConfigError for the URL of this key of fleet.yml if it may hold a secret, which AWS would keep."""
+    from jada.tasks.transaction import without_secrets
+
+    if without_secrets(url) != url:
+        raise ConfigError(
+            f"{key}'s url has a user, a query or a fragment, and AWS keeps the text of each command of Systems "
+            "Manager for 30 days",
+            f"a command of your own, in a file on the hosts, can hold it: {instead}",
+        )
 
 
 def find(

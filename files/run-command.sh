@@ -34,11 +34,12 @@ answer() {
 }
 
 mkdir -p "$SPOOLS"
-# What nobody came for.
-find "$SPOOLS" -mindepth 1 -maxdepth 1 -mmin +60 -exec rm -rf {} +
+# What nobody came for. Without an answer it may still run, for the 48 hours that AWS has for a command: to take its folder
+# away would be to let it run again.
+find "$SPOOLS" -mindepth 1 -maxdepth 1 \( -mmin +2880 -o -mmin +60 -exec test -e '{}/answer' \; \) -exec rm -rf {} +
 # A command whose sending got no answer is sent again: it runs once all the same, and both give its answer.
 until [ -e "$SPOOL/answer" ]; do
-    if mkdir "$SPOOL" 2>/dev/null; then answer; else sleep 1; fi
+    if mkdir "$SPOOL" 2>/dev/null; then answer || exit 1; else sleep 1; fi
 done
 head -c "$MOST_SAID" "$SPOOL/answer"
 # Kept: the rest of a long answer, and what must not run again.

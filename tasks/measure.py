@@ -18,6 +18,8 @@ WEIGHED: frozenset[FindingCode] = frozenset({codes.MODEL_FALLBACK, codes.REQUEST
 # Percent of requests that may fail, or be answered by a fallback; and how unlikely it is that more do by chance.
 MOST_FAILING = 10.0
 UNLIKELY = 0.02
+# Entries of a journal that a host counts at most (files/look/measure.sh): there may be more then.
+MOST_ENTRIES = 10_000
 # Seconds that a request without an answer counts as: files/look/measure-as-user.sh waits no longer.
 LONGEST_OF_REQUEST = 5.0
 
@@ -118,6 +120,9 @@ def judge(probe: Probe, samples: Sequence[Sample], baseline: Measurement | None 
     if bound is None:
         text = f"{_told(probe, found.value)}, and what it was before the change is not known"
         return judgement(Verdict.INCONCLUSIVE, text, found.value, found.count)
+    if _is_at_least(probe, samples) and found.value <= bound:
+        text = f"{_told(probe, found.value)} or more: a host counts no more than {MOST_ENTRIES:,}"
+        return judgement(Verdict.INCONCLUSIVE, text, found.value, found.count)
     is_failed = found.value < bound if probe.threshold.is_least else found.value > bound
     if probe.alarm:
         text = f"the alarm {probe.alarm} is {'red' if is_failed else 'quiet'}"
@@ -164,7 +169,7 @@ def before_change(probe: Probe, samples: Sequence[Sample]) -> Measurement | None
         used, since = samples[-1].values
         return Measurement(100 * used / since, 1) if since > 0 else None
     found = measured(probe, samples)
-    if found is None or found.count < probe.min_sample:
+    if found is None or found.count < probe.min_sample or _is_at_least(probe, samples):
         return None
     if probe.measure in ("failed", "fallbacks"):
         failed = found.value * found.count / 100
@@ -225,6 +230,11 @@ def _recent(probe: Probe, samples: Sequence[Sample]) -> Iterator[Sample]:
         last = usable[-1]
         if sample.start == last.start and last.at - probe.window <= sample.at <= last.at:
             yield sample
+
+
+def _is_at_least(probe: Probe, samples: Sequence[Sample]) -> bool:
+    """True if there may be more of what was counted."""
+    return probe.kind == "journal" and samples[-1].values >= (MOST_ENTRIES,)
 
 
 def _share(samples: Sequence[Sample]) -> Measurement | None:

@@ -92,7 +92,7 @@ def run_rollout(
         notes = (*notes, f"{locked.message}: that would stop this here. To go on: {locked.hint}")
     groups = division([host for host in session.hosts if host.name in (*todo, *late)])
     waves, seconds = together(groups), own_deadline(groups)
-    if baking(groups) and (watched := watched_by(session.fleet.probes)):
+    if baking(groups) and (watched := watched_by(session)):
         notes = (*notes, watched)
     if not options.as_json:
         show_plan(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from jada import ON_HOST, JadaError, Probe
 from jada.cli.drift.asking import check_hosts
 from jada.cli.results import HostResults, judge_each
-from jada.cli.session import PATIENCE, FleetSession
+from jada.cli.session import PATIENCE, FleetSession, check_kept_by_aws
 from jada.inventory.fleet.probes import REQUESTS
 from jada.tasks import measure, preflight
 from jada.tasks.measure import Judgement, Measurement, Sample
@@ -153,8 +153,11 @@ def alarm_checks(session: FleetSession) -> tuple[PreflightCheck, ...]:
     return tuple(preflight.alarm(judgement) for judgement in judgements)
 
 
-def watched_by(probes: Sequence[Probe]) -> str:
-    """The probes as the plan tells them."""
+def watched_by(session: FleetSession) -> str:
+    """The probes as the plan tells them. Raises ConfigError for one that these hosts are not to be told."""
+    probes = session.fleet.probes
+    for probe in probes if any(host.engine == "ssm" for host in session.hosts) else ():
+        check_kept_by_aws(f"probes.{probe.name}", probe.url, "{kind: command, command: /usr/local/bin/…}")
     return f"Watched by {', '.join(map(measure.in_words, probes))}" if probes else ""
 
 

@@ -25,17 +25,19 @@ ask_each() { # [NUMBER URL] ...
     done
 }
 
-# The command prints one number, which is told with what it ended with.
+# The command prints one number, which is told with what it ended with. Whatever else stands in its line is a "?" there: left
+# out, 1,5 would be another number. A shell drops bytes of 0.
 run_commands() { # [NUMBER COMMAND] ...
     while [ $# -ge 2 ]; do
         # shellcheck disable=SC2016 # for the shell within
         answer=$({
             printf %s "$2" | timeout -k 1 5 sh -c 'eval "$(cat)" </dev/null' 2>/dev/null
             printf '\n%s' "$?"
-        } | timeout -k 1 6 cat | head -c 200; printf x)
+        } | timeout -k 1 6 cat | tr '\0' '?' | head -c 200; printf x)
         answer=${answer%x}
         code=${answer##*[!0-9]}
-        number=$(printf %s "$answer" | head -n 1 | tr -cd '0-9A-Za-z.+-' | head -c 40)
+        number=$(printf '%s\n' "$answer" | sed -n '1{s/^[[:space:]]*//;s/[[:space:]]*$//;p;q;}' |
+            tr -c '0-9A-Za-z.+\n-' '?' | head -c 40)
         [ "${#answer}" -lt 200 ] || code=long
         printf 'command %s %s %s\n' "$1" "${code:-124}" "$number"
         shift 2

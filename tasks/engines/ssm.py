@@ -65,6 +65,7 @@ from jada.tasks.transaction import (
     only_on,
     probe_script,
     tasks_script,
+    without_secrets,
 )
 
 # Seconds for which calls are gathered, at most: until every act waits for an answer, unless one is busy otherwise.
@@ -238,11 +239,16 @@ class _Dispatcher:
         self._online |= {instance for instance in instances if instance not in troubles}
 
     def _start(self, requests: Sequence[_Request]) -> None:
-        by_instance = {request.instance: request for request in requests}
-        for batch in batches(self._calls(requests), lambda: secrets.token_hex(16)):
-            self._greenlets.spawn(self._run, batch, {name: by_instance[name] for name in batch.instances})
-            # It leaves while the next is made.
-            gevent.sleep(0)
+        left = {request.instance: request for request in requests}
+        try:
+            for batch in batches(self._calls(requests), lambda: secrets.token_hex(16)):
+                self._greenlets.spawn(self._run, batch, {name: left.pop(name) for name in batch.instances})
+                # It leaves while the next is made.
+                gevent.sleep(0)
+        except Exception as error:
+            # Nobody else would wake those that wait.
+            for request in left.values():
+                self._fail(request, _not_begun(error))
 
     def _calls(self, requests: Iterable[_Request]) -> Iterator[Call]:
         for request in requests:
@@ -309,6 +315,8 @@ class _Dispatcher:
             self._fail(request, _ended_badly(status, invocation.output))
 
     def _fail(self, request: _Request, error: Exception) -> None:
+        if request.result.ready():
+            return
         self._wake(request)
         request.result.set_exception(error)
 
@@ -387,6 +395,8 @@ class SsmConnection(HostConnection):
         return self._say(lambda: only_on(self._instance, probe_script(self.service, question)))
 
     def _measure(self, probes: Sequence[Probe], requests: int, longest: int) -> list[str]:
+        if kept := next((probe.name for probe in probes if without_secrets(probe.url) != probe.url), ""):
+            raise HostError(f"{self.name} is not asked {kept}: AWS would keep its URL, which may hold a password")
         return self._say(lambda: only_on(self._instance, measure_script(self.service, probes, requests, longest)))
 
     def _tasks(self, since: float) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jada import Metric, Probe, Threshold
-from jada.tasks import measure
+from jada.tasks import FILES, measure
 from jada.tasks.measure import Measurement, Sample, Verdict, before_change, built_in, chance, judge, measured
 from jada.tasks.served import Fallbacks, tally
 from jada.tasks.state import State
@@ -40,6 +40,7 @@ def requests(failed: int, count: int, at: float = 0.0) -> Sample:
 CPU = probe("cpu", "share", 80, unit="%")
 MEMORY = probe("memory", "size", 2, relative=True, unit="bytes")
 RATE = probe("journal", "rate", 5, unit="/m", window=60)
+MANY, FEW = (probe("journal", "rate", 20_000, unit="/m", window=60, least=least) for least in (False, True))
 COUNT = probe("journal", "count", 3)
 FAILING = probe("http", "failed", 5, unit="%", min_sample=20)
 SLOW = probe("http", "p95", 2, relative=True, unit="s", min_sample=20)
@@ -64,6 +65,12 @@ LATENCIES = (0.01,) * 18 + (0.2, 0.3)
         (RATE, gauge(6), None, FAILED, "more than 5/m"),
         (COUNT, gauge(4), None, FAILED, "more than 3"),
         (COUNT, gauge(0), None, PASSED, "journal entries 0"),
+        (COUNT, gauge(10_000), None, FAILED, "more than 3"),
+        # A host counts no more: there may be a million.
+        (MANY, gauge(10_000), None, INCONCLUSIVE, "1e+04/m or more: a host counts no more than 10,000"),
+        (MANY, gauge(9_999), None, PASSED, "no more than 2e+04/m"),
+        (FEW, gauge(10_000), None, INCONCLUSIVE, "or more"),
+        (FEW, gauge(9_999), None, FAILED, "less than"),
         (FAILING, [requests(1, 10), requests(0, 10, 10)], None, PASSED, "5% (20 requests)"),
         (FAILING, [requests(1, 10), requests(1, 10, 10)], None, FAILED, "10% (20 requests), more than 5%"),
         (FAILING, [requests(9, 10)], None, INCONCLUSIVE, "10 requests, and 20 are needed"),
@@ -93,6 +100,10 @@ def test_verdicts(probed: Probe, samples: list[Sample], baseline: float | None, 
         samples = of_cpu(samples)  # type: ignore[arg-type]
     judgement = judge(probed, samples, None if baseline is None else Measurement(baseline, 1))
     assert (judgement.verdict, words in judgement.text) == (verdict, True), judgement
+
+
+def test_a_host_counts_as_many_entries_as_the_verdicts_hold_it_to() -> None:
+    assert f"MOST_ENTRIES={measure.MOST_ENTRIES}\n" in (FILES / "look/measure.sh").read_text()
 
 
 def test_only_what_is_enforced_counts() -> None:
@@ -132,6 +143,8 @@ def test_a_clock_or_a_counter_that_goes_back_tells_nothing(later: Sample) -> Non
         (ASKED, [requests(0, 99)], Measurement(1.0, 99)),
         (ASKED, [requests(0, 19)], None),
         (RATE, gauge(0), Measurement(1.0, 1)),
+        (RATE, gauge(9_999), Measurement(10_000, 1)),
+        (RATE, gauge(10_000), None),
         (SLOW, [Sample(values=LATENCIES)], Measurement(0.2, 20)),
         (SLOW, [Sample(values=LATENCIES[:5])], None),
         (MEMORY, gauge(100), Measurement(100, 1)),

@@ -130,11 +130,31 @@ def test_a_part_fits_into_an_answer_when_it_is_packed_once_more(tmp_path: Path) 
 
 
 def test_what_nobody_came_for_is_gone_after_an_hour(tmp_path: Path) -> None:
-    for name, minutes in (("old", 61), ("young", 59)):
+    for name, minutes in (("old", 61), ("young", 59), ("running", 2879), ("killed", 2881)):
         (tmp_path / name).mkdir()
+        if minutes < 100:
+            (tmp_path / name / "answer").touch()
         subprocess.run(["touch", "-d", f"{minutes} minutes ago", tmp_path / name], check=True)
     run(command_text([Call(MINE, "echo x", 9)], TOKEN), tmp_path)
-    assert [folder.name for folder in tmp_path.iterdir()] == ["young"]
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["running", "young"]
+
+
+def test_a_change_that_takes_longer_than_an_hour_runs_once_whatever_comes_meanwhile(tmp_path: Path) -> None:
+    spools = tmp_path / "spools"
+    other = tmp_path / "other.sh"
+    other.write_text(command_text([Call(MINE, "echo x", 9)], TOKEN[::-1]).replace("/run/jada-ssm", str(spools)))
+    script = f"echo ran >>{tmp_path}/log; touch -d '61 minutes ago' {spools}/{TOKEN}; sh {other} >/dev/null; echo done"
+    assert answer(command_text([Call(MINE, script, 9, changes=True)], TOKEN), spools) == ["done"]
+    assert (tmp_path / "log").read_text() == "ran\n"
+
+
+def test_an_answer_that_can_not_be_kept_is_not_waited_for(tmp_path: Path) -> None:
+    """On a full disk, say; here somebody took its folder away."""
+    script = f"echo ran >>{tmp_path}/log; rm -rf {tmp_path}/spools/{TOKEN}"
+    text = command_text([Call(MINE, script, 9, changes=True)], TOKEN).replace("/run/jada-ssm", f"{tmp_path}/spools")
+    env = {"PATH": os.environ["PATH"], "AWS_SSM_INSTANCE_ID": MINE}
+    process = subprocess.run(["sh", "-c", text], env=env, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout, (tmp_path / "log").read_text()) == (1, "", "ran\n")
 
 
 @pytest.mark.parametrize(

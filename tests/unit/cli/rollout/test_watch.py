@@ -11,7 +11,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from jada import Exit, Host, HostError, JadaError, Metric, Model, Probe, Service, Threshold, Tiers
+from jada import ConfigError, Exit, Host, HostError, JadaError, Metric, Model, Probe, Service, Threshold, Tiers
 from jada.cli.records.model import HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
@@ -90,7 +90,12 @@ def roll(
         monkeypatch.setattr(module, "time", clock)
 
     def run(
-        *probes: Probe, policy: RolloutPolicy = POLICY, deadline: float = 600, force: bool = False, **later: Later
+        *probes: Probe,
+        policy: RolloutPolicy = POLICY,
+        deadline: float = 600,
+        force: bool = False,
+        way: str = "ssh",
+        **later: Later,
     ) -> Done:
         states: dict[str, State] = {name: host() for name in ("h1", "h2", "h3")}
         engine = FakeEngine(states)
@@ -98,7 +103,7 @@ def roll(
             engine.connections[name] = Measuring(name, states)
             if name in later:
                 engine.connections[name].later = later[name]  # type: ignore[attr-defined]
-        hosts = tuple(Host(name, "192.0.2.1", "static", role="r") for name in states)
+        hosts = tuple(Host(name, "192.0.2.1", "static", role="r", engine=way) for name in states)
         fleet = Fleet("f", Path("fleet.yml"), (), (), probes=probes, deadline=10_000)
         session = FleetSession(fleet, hosts, engine, clock.now + deadline)
         began = clock.slept
@@ -125,6 +130,16 @@ def roll(
         )  # fmt: skip
 
     return run
+
+
+@pytest.mark.parametrize("url", ["http://me:hidden@127.0.0.1/", "http://127.0.0.1/?key=hidden"])
+def test_a_url_that_aws_would_keep_is_refused_before_anything_is_changed(roll: Roll, url: str) -> None:
+    slow = Probe(name="slow", kind="http", measure="p50", threshold=Threshold(1), unit="s", url=url)
+    with pytest.raises(ConfigError, match=r"probes\.slow's url has a user.*AWS keeps the text") as caught:
+        roll(slow, way="ssm")
+    assert "hidden" not in caught.value.message + caught.value.hint
+    assert roll(slow, policy=replace(POLICY, bake_time=0), way="ssm").exit is Exit.OK
+    assert roll(slow).logs["h1"].count("measure")
 
 
 def test_a_rollout_that_all_probes_pass_is_done_and_says_what_they_measured(roll: Roll) -> None:

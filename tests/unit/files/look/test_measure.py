@@ -57,6 +57,7 @@ JOURNALS = [
     ("", 0, "0\n0"),
     ("", 1, "0\n0"),
     ('{"a":1}\n', 124, "1\n124"),
+    ('{"a":1}\n{"a":', 124, "2\n124"),
     ("Failed to parse pattern\n", 1, "0\nodd"),
     ("Compiled without pattern matching support\n", 1, "0\nodd"),
 ]
@@ -75,8 +76,9 @@ def test_a_journal_is_asked_for_this_start_alone(tree: Tree) -> None:
     script = 'export ROOT; PATH=$ROOT/bin:$PATH; count_entries 4 60 err "a b|-c"'
     tree.frames(script, half="measure", invocation="abc")
     asked = (tree.root / "asked").read_text().splitlines()
+    assert asked[-7] == "--since=-60s"
     assert asked[-6:] == [
-        "--since=-60s", "--priority=err", "--grep=a b|-c", "_SYSTEMD_INVOCATION_ID=abc", "+", "INVOCATION_ID=abc",
+        "--priority=err", "--grep=a b|-c", "_SYSTEMD_INVOCATION_ID=abc", "+", "INVOCATION_ID=abc", "_PID=1",
     ]  # fmt: skip
     tree.frames('export ROOT; PATH=$ROOT/bin:$PATH; count_entries 4 0 "" ""', half="measure", invocation="abc")
     asked = (tree.root / "asked").read_text().splitlines()
@@ -111,8 +113,13 @@ def test_a_host_without_curl(tree: Tree) -> None:
         ("printf -- -3", "0 -3"),
         ("echo 4; exit 3", "3 4"),
         ("yes", "long y"),
+        ("cat /dev/zero", f"long {'?' * 40}"),
         ("head -c 10000000 /dev/zero | tr '\\\\0' 7", f"long {'7' * 40}"),
-        ("printf '1\\\\033[31m'", "0 131m"),
+        ("printf '1\\\\033[31m'", "0 1??31m"),
+        ("printf ' 7\\\\t\\\\r\\\\n'", "0 7"),
+        ("echo 1,5", "0 1?5"),
+        ("echo 1 of 5", "0 1?of?5"),
+        ("echo 5%", "0 5?"),
         ("echo NaN", "0 NaN"),
         ("echo", "0 "),
         ("echo 1; echo http 0 200 0.1 0", "0 1"),

@@ -5,20 +5,21 @@ from __future__ import annotations
 import base64
 import gzip
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
 
-from jada import HostError, JadaError, NoAnswerError, SsmAgent, SsmInvocation
+from jada import HostError, JadaError, NoAnswerError, Probe, SsmAgent, SsmInvocation, Threshold
 from jada.tasks.engines import ssm
 from jada.tasks.engines.ssm import SsmConnection, SsmEngine
 from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest, OperatorLock
-from jada.tasks.run_command import MOST_SAID
+from jada.tasks.run_command import MOST_SAID, Batch, batches
 from tests.recorded import LOOKS, SERVICE, Recorded
 from tests.unit.tasks.test_run_command import noise
 
@@ -268,6 +269,32 @@ def test_a_script_that_can_not_be_made_is_that_hosts_trouble() -> None:
     results = dict(engine(FakeCommands(lines=["x"]), "a", "b").imap("ab", say))
     assert results["a"] == ["x"]
     assert "its settings have no place" in error_of(results["b"])
+
+
+def test_a_command_that_can_not_be_made_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of jada may be replaced while it runs; what had gone before that goes on."""
+    commands = FakeCommands()
+
+    def failing(*arguments: Any) -> Iterator[Batch]:
+        yield next(batches(*arguments))
+        raise FileNotFoundError(2, "No such file", "run-command.sh")
+
+    monkeypatch.setattr(ssm, "batches", failing)
+    results = looked(commands, *(f"i-{number}" for number in range(60)))
+    (sent,) = commands.sent
+    assert {name for name, result in results.items() if result == "active"} == set(sent)
+    assert {"FileNotFoundError" in error_of(results[name]) for name in results.keys() - set(sent)} == {True}
+
+
+@pytest.mark.parametrize("url", ["https://me:secret@127.0.0.1/", "http://127.0.0.1/?key=secret"])
+def test_a_url_of_a_probe_that_aws_would_keep_is_not_sent(url: str) -> None:
+    commands = FakeCommands()
+    probes = [Probe(name=name, kind="http", measure="p95", threshold=Threshold(1), url=at) for name, at in
+              (("fine", "http://127.0.0.1/"), ("slow", url))]  # fmt: skip
+    ((_, error),) = engine(commands, "a").imap("a", lambda _, connection: connection.measure(probes, 10, 15))
+    assert "a is not asked slow: AWS would keep its URL" in error_of(error)
+    assert "secret" not in error_of(error)
+    assert commands.texts == []
 
 
 def test_a_host_that_is_not_waited_for_any_longer_holds_nobody_up() -> None:
