@@ -135,7 +135,7 @@ class _Watch:
         if len(acts) >= policy.most_per_day:
             why = f"hosts were changed {len(acts)} times in 24 hours"
             return Condition(Event.LEFT, subject, f"{failing.why}, and hosts are left as they are: {why}")
-        if acts and abs(now - max(acts.values())) < policy.cool_down:
+        if any(abs(now - at) < policy.cool_down for at in acts.values()):
             why = f"hosts were changed less than {told(policy.cool_down)} ago"
             return Condition(Event.WAITING, subject, f"{failing.why}; the guard waits: {why}")
         try:
