@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from jada.cli.drift import notices
 from jada.cli.records.model import ABORT, HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
-from jada.cli.rollout import bake, progress
+from jada.cli.rollout import apply, bake, progress
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.progress import Progress
 from jada.cli.rollout.run import run_rollout
@@ -301,6 +302,15 @@ def test_a_host_that_can_not_be_looked_at_for_a_while_is_no_failure(rolled: Call
     assert done.exit is Exit.PAUSED
     assert done.applied == ["h1"]
     assert "The rollout is paused: h1 could not be looked at" in done.output
+
+
+def test_a_bake_leaves_what_the_change_took_in_the_record(
+    rolled: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "time", SimpleNamespace(monotonic=iter(range(0, 1000, 7)).__next__))
+    rolled(POLICY, count=2)
+    with open_records() as records:
+        assert {host.host: host.seconds > 0 for host in records.hosts(REQUEST.id)} == {"h1": True, "h2": True}
 
 
 def test_the_last_wave_that_can_not_be_looked_at_is_not_called_done(rolled: Callable[..., Done]) -> None:
