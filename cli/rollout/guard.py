@@ -55,8 +55,8 @@ class OpenFleet(Protocol):
 
 
 def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
-    """Watches the hosts for so many seconds: ROLLED_BACK if it changed any, FAILED where that was not to be done, or
-    hosts can't be looked at in the end.
+    """Watches the hosts for so many seconds: ROLLED_BACK if it changed any, FAILED where that was not to be done, or not
+    yet, or hosts can't be looked at in the end.
 
     The fleet is opened anew for each look: hosts come and go, and so do temporary keys, connections and networks.
     Raises JadaError, ConfigError where the first look can't begin.
@@ -69,8 +69,9 @@ def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
     while not signals.stopped():
         watch.tell.conditions(standing)
         if time.monotonic() >= ends:
-            unknown = any(condition.event in (Event.UNSEEN, Event.LEFT) for condition in standing)
-            return worst({*watch.codes, Exit.FAILED if unknown else Exit.OK})
+            open_ends = (Event.UNSEEN, Event.LEFT, Event.WAITING)
+            is_open = any(condition.event in open_ends for condition in standing)
+            return worst({*watch.codes, Exit.FAILED if is_open else Exit.OK})
         sleep_until(min(time.monotonic() + policy.interval, ends), lambda: False)
         try:
             with open_fleet(notes=False) as session:

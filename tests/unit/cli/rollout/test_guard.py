@@ -334,6 +334,8 @@ def test_it_waits_while_another_jada_changes_the_fleet(upgraded: Jada, clock: La
     with exclusive_rollout("f", "bob"):
         done = upgraded("guard", "--for", "30m")
     assert done.err.count("the guard waits: f is locked by bob") == 1
+    # Hosts fail, and nothing was done about it.
+    assert done.exit == Exit.FAILED
     assert set(models(upgraded).values()) == {OPUS}
     assert upgraded("guard", "--for", "30m").exit == Exit.ROLLED_BACK
 
