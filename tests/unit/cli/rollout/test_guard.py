@@ -313,6 +313,19 @@ def test_it_does_nothing_in_the_cool_down_also_where_it_was_started_anew(
     assert len(reasons()) == 2
 
 
+def test_it_cools_down_for_longer_than_a_day_where_fleet_yml_says_so(
+    upgraded: Jada, clock: Later, ill: set[str]
+) -> None:
+    text = upgraded.fleet_file.read_text()
+    upgraded.fleet_file.write_text(text.replace("cool_down: 10m", "cool_down: 3d"))
+    clock.plans.append((60, fail(upgraded, ill)))
+    assert upgraded("guard", "--for", "3m").exit == Exit.ROLLED_BACK
+    clock.sleep(2 * 86400)
+    again(upgraded, ill)()
+    assert "the guard waits: hosts were changed less than 72h ago" in upgraded("guard", "--for", "3m").err
+    assert len(reasons()) == 1
+
+
 def test_it_cools_down_although_a_clock_that_was_wrong_dates_another_change_later(
     upgraded: Jada, clock: Later, ill: set[str]
 ) -> None:
