@@ -95,6 +95,10 @@ class Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
+def _set_log_format(_: click.Context, __: click.Parameter, log_format: str) -> None:
+    err.is_json = log_format == "json"
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jada")
 @click.option(
@@ -105,10 +109,14 @@ class Commands(click.Group):
     type=click.Choice(["text", "json"]),
     default="text",
     envvar="JADA_LOG_FORMAT",
+    # Before anything that may be wrong in what follows.
+    is_eager=True,
+    expose_value=False,
+    callback=_set_log_format,
     help="What stderr tells, as text or as JSON, an object a line. Default: $JADA_LOG_FORMAT, or text.",
 )
 @click.pass_context
-def jada(ctx: click.Context, fleet_file: str | None, log_format: str) -> None:
+def jada(ctx: click.Context, fleet_file: str | None) -> None:
     """Change the model a fleet of Claude agents runs, and know that it runs.
 
     \b
@@ -125,7 +133,6 @@ def jada(ctx: click.Context, fleet_file: str | None, log_format: str) -> None:
     2 wrong usage or configuration; 3 drift; 4 failed and rolled back; 5 locked;
     6 paused, a person decides; 130 stopped by Ctrl-C.
     """
-    err.is_json = log_format == "json"
     command = ctx.invoked_subcommand and ctx.command.get_command(ctx, ctx.invoked_subcommand)  # type: ignore[attr-defined]
     if not (fleet_file and command):
         return

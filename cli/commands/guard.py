@@ -36,8 +36,8 @@ def guard(lasts: int, as_json: bool, fleet_file: str | None, role: str | None, l
 
     It says what changes, and nothing while nothing does. `jada schedule --guard` has systemd run it for good.
 
-    Exit codes: 0 nothing happened; 4 hosts were changed; 1 that failed, or was not to be done once more, or some host
-    could not be looked at in the end.
+    Exit codes: 0 nothing happened; 4 hosts were changed; 1 that failed, was not to be done once more or is waited with,
+    or some host could not be looked at in the end.
 
     \b
     Examples:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,20 @@ import click
 
 from jada import Exit, JadaError
 from jada.cli.options import engine_option, fleet_option
-from jada.cli.records.model import ABORT, DECIDE, PAUSE, PROMOTE, RolloutEntry, RolloutStatus
+from jada.cli.records.model import (
+    ABORT,
+    DECIDE,
+    PAUSE,
+    PROMOTE,
+    HostEntry,
+    HostOutcome,
+    RolloutEntry,
+    RolloutStatus,
+)
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.rollout.options import UNASKED, RolloutOptions
 from jada.cli.session import load, open_whole, operator
-from jada.cli.ui.console import emit_json, err, escape, nulled, out
+from jada.cli.ui.console import emit_json, err, escape, named, nulled, out
 from jada.cli.ui.tables import Column, show_table
 
 if TYPE_CHECKING:
@@ -54,7 +64,8 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
         emit_json("rollouts", fleet.name, Exit.OK, {"rollouts": [nulled(row) for row in rows]})
     elif rows:
         cells = [
-            [escape(row["release"]), escape(RolloutStatus(row["status"]).label), f"{row['wave']} of {row['waves']}",
+            [escape(row["release"]), escape(RolloutStatus(row["status"]).label),
+             f"{row['wave']} of {'not known' if row['waves'] is None else row['waves']}",
              str(row["hosts"]), escape(row["updated"]), escape(row["why"])]
             for row in rows
         ]  # fmt: skip
@@ -97,9 +108,10 @@ def promote(fleet_file: str | None) -> Exit:
     fleet = load(fleet_file)
     with open_records() as records:
         entry = _open_one(records, fleet.name)
-        is_under_way = _is_under_way(entry.fleet)
+        is_under_way = _is_under_way(entry)
         if is_under_way:
-            _ask(records, entry, PROMOTE)
+            # Whoever carries it out takes the word back once that was done, and may have come to its end since.
+            _ask(records, entry, PROMOTE, lambda now: not now.asked)
             out.print(f"Release {escape(entry.release)} goes on to its next wave.")
         notices.tell(fleet, f"jada: {fleet.name}: rollout {entry.release} is promoted", f"By {operator()}")
         if is_under_way:
@@ -118,8 +130,8 @@ def pause(fleet_file: str | None) -> Exit:
     """
     with open_records() as records:
         entry = _open_one(records, load(fleet_file).name)
-        if _is_under_way(entry.fleet):
-            _ask(records, entry, PAUSE)
+        if _is_under_way(entry):
+            _ask(records, entry, PAUSE, lambda now: now.status == RolloutStatus.PAUSED)
         else:
             records.advance(entry.release, RolloutStatus.PAUSED, f"{operator()} paused it", entry.wave, is_baking=False)
     out.print(f"Release {escape(entry.release)} is paused. To decide: {escape(DECIDE)}")
@@ -141,8 +153,13 @@ def abort(fleet_file: str | None) -> Exit:
     fleet = load(fleet_file)
     with open_records() as records:
         entry = _open_one(records, fleet.name)
-        if _is_under_way(entry.fleet):
-            _ask(records, entry, ABORT)
+        if _is_under_way(entry):
+            _ask(records, entry, ABORT, lambda now: now.status == RolloutStatus.ABORTED)
+            if left := [host.host for host in records.hosts(entry.release) if not _is_back(host)]:
+                raise JadaError(
+                    f"Release {entry.release} was aborted, and {named(left)} may still be on it",
+                    f"jada show {entry.release}; to send them back: jada rollback",
+                )
             out.print(f"Release {escape(entry.release)} was taken back; see: jada show {escape(entry.release)}")
             return Exit.OK
         with open_whole(fleet) as session:
@@ -164,26 +181,44 @@ def _open_one(records: Records, fleet: str) -> RolloutEntry:
     return entry
 
 
-def _is_under_way(fleet: str) -> bool:
-    """True if a jada on this machine changes the fleet now."""
+def _is_under_way(entry: RolloutEntry) -> bool:
+    """True if a jada on this machine carries the rollout out now; one that is paused is nobody's, whoever else changes
+    the fleet.
+    """
     from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 
+    if entry.status != RolloutStatus.RUNNING:
+        return False
     try:
-        with exclusive_rollout(fleet, operator()):
+        with exclusive_rollout(entry.fleet, operator()):
             return False
     except LockedError:
         return True
 
 
-def _ask(records: Records, entry: RolloutEntry, verb: str) -> None:
-    """Asks whoever carries the rollout out, and waits until that was done. Raises JadaError where it takes too long."""
+def _is_back(host: HostEntry) -> bool:
+    """True if a host is not on the release of a rollout that was aborted, as far as is known."""
+    return host.outcome is HostOutcome.ROLLED_BACK or not host.outcome.was_tried
+
+
+def _ask(records: Records, entry: RolloutEntry, verb: str, is_done: Callable[[RolloutEntry], bool]) -> None:
+    """Asks whoever carries the rollout out, and waits until that `is_done`. Raises JadaError where it takes too long,
+    or the rollout came to another end.
+    """
     records.ask(entry.release, verb, operator())
     ends = time.monotonic() + PATIENCE
     with err.status("Waiting for it…") if err.is_terminal else nullcontext():
         while time.monotonic() < ends:
             now = records.rollout(entry.release)
-            if now is None or not now.asked or now.status != RolloutStatus.RUNNING:
+            if now is None or is_done(now):
                 return
+            if now.status != RolloutStatus.RUNNING:
+                why = f": {now.why}" if now.why else ""
+                raise JadaError(
+                    f"Release {entry.release} was asked to {verb}, and came to another end before: it is "
+                    f"{RolloutStatus(now.status).label}{why}",
+                    "see: jada rollouts",
+                )
             time.sleep(TICK)
     raise JadaError(
         f"Release {entry.release} was asked to {verb}, and has not come to that yet",
@@ -194,13 +229,16 @@ def _ask(records: Records, entry: RolloutEntry, verb: str) -> None:
 def _row(entry: RolloutEntry, hosts: int) -> dict[str, Any]:
     from jada.cli.rollout.progress import Values
 
-    waves = Values.from_json(entry.values_json).waves
+    waves = None
+    # Of an earlier jada, which wrote down other values; it can't be gone on with, and is listed all the same.
+    with suppress(JadaError):
+        waves = len(Values.from_json(entry.values_json).waves)
     return {
         "release": entry.release,
         "status": entry.status,
         "why": entry.why,
         "wave": entry.wave + 1,
-        "waves": len(waves),
+        "waves": waves,
         "baking": bool(entry.baking),
         "hosts": hosts,
         "updated": entry.updated,

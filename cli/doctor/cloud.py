@@ -87,7 +87,8 @@ def permissions(
     refused = grouped((action, place) for place, error in errors if (action := denied(error)))
     for action, places in refused.items():
         text = f"{action} is denied in {', '.join(dict.fromkeys(places))}"
-        if BY_ACTION[action].purpose is Purpose.CONDITIONS:
+        call = BY_ACTION.get(action)
+        if call and call.purpose is Purpose.CONDITIONS:
             yield warned("permissions", f"{text}: the preflight of an upgrade does without it", POLICY)
         else:
             yield failed("permissions", text, POLICY)

@@ -248,8 +248,9 @@ def write(db: sqlite3.Connection, table: str, values: Iterable[D], keeps: bool =
 
 
 def read(kind: type[D], row: sqlite3.Row) -> D:
-    """A value whose fields are columns of the row."""
-    return kind(**{field.name: row[field.name] for field in fields(kind)})
+    """A value whose fields are columns of the row; a record of an earlier jada, opened as it is, may lack some."""
+    columns = row.keys()
+    return kind(**{field.name: row[field.name] for field in fields(kind) if field.name in columns})
 
 
 def _now() -> str:

@@ -61,7 +61,11 @@ def bake(
             watch.look([*changed], deadline),
             lambda name, host: judge_baking(release, changed[name], host.state, service, host.judgements),
         )
-        results.update(seen.ok)
+        # How its change went stays true.
+        results |= {
+            name: replace(result, notes=results[name].notes, seconds=results[name].seconds, log=results[name].log)
+            for name, result in seen.ok.items()
+        }
         for name, result in seen.ok.items():
             for probe in result.probes:
                 observe(Event(kind=Kind.READING, host=name, reading=probe))

@@ -112,6 +112,8 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
         rollout.progress.save(number, False)
     if rollout.progress.is_one:
         return DONE
+    if end := _ended_by_word(rollout, number):
+        return end
     touched = rollout.touched(number)
     judged = of_hosts({name: results[name] for name in touched}, groups)
     held_up = next((results[name] for name in names if results[name].outcome in HELD_UP), None)
@@ -132,18 +134,22 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
         for name in touched:
             if results[name].outcome is not before[name].outcome:
                 rollout.observe(host_end(name, results[name]))
-    return _by_word(rollout, number, judged) or _next(rollout, number, judged)
+    return _ended_by_word(rollout, number) or _by_word(rollout, number, judged) or _next(rollout, number, judged)
 
 
-def _by_word(rollout: Rollout, number: int, judged: Verdict) -> End | None:
-    """The end that somebody asked for meanwhile; None where nobody did, or hosts have failed."""
+def _ended_by_word(rollout: Rollout, number: int) -> End | None:
+    """The end that somebody has put to it meanwhile, whatever became of its hosts; None where nobody did."""
     verb, by = rollout.progress.asked()
     if verb == GONE:
         return End(RolloutStatus.SUPERSEDED, by)
+    return abort(rollout, number, by) if verb == ABORT else None
+
+
+def _by_word(rollout: Rollout, number: int, judged: Verdict) -> End | None:
+    """The consequence of what somebody asked for meanwhile; None where nobody did, or hosts have failed."""
+    verb, by = rollout.progress.asked()
     if judged is Verdict.FAILED:
         return None
-    if verb == ABORT:
-        return abort(rollout, number, by)
     if verb == PAUSE or signals.stopped():
         return End(RolloutStatus.PAUSED, f"{by} paused it" if verb else "jada was told to stop")
     if verb == PROMOTE:
@@ -165,8 +171,8 @@ def _next(rollout: Rollout, number: int, judged: Verdict) -> End:
     of_verdict = [name for name in tried if verdict(results[name]) is judged]
     if judged is not Verdict.FAILED:
         unmeasured = [name for name in touched if any(probe.counts for probe in results[name].probes)]
-        if number == len(rollout.waves) - 1 and not unmeasured:
-            # There is nothing left to hold back: the outcomes of hosts say what is not known.
+        if number == len(rollout.waves) - 1 and of_verdict and not unmeasured:
+            # There is nothing left to hold back: the outcomes of these hosts say that they are not known.
             return DONE
         unknown = "could not be looked at" if judged is Verdict.ERROR else "can't be judged"
         hosts = named(of_verdict) or named(unmeasured) or named(touched)

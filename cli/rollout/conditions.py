@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from io import StringIO
 
 from jada import Exit
 from jada.cli.drift import notices
@@ -92,8 +93,10 @@ class Teller:
 
     @contextmanager
     def lines_alone(self) -> Iterator[None]:
-        """Keeps what else is printed for people meanwhile from the lines that programs read: it goes to stderr."""
-        with redirect_stdout(sys.stderr) if self._as_json else nullcontext():
+        """Keeps what else is printed for people meanwhile from the lines that programs read: it goes to stderr, or
+        nowhere where programs read that too.
+        """
+        with redirect_stdout(StringIO() if err.is_json else sys.stderr) if self._as_json else nullcontext():
             yield
 
     def conditions(self, standing: Collection[Condition]) -> None:

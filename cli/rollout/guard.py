@@ -56,7 +56,7 @@ class OpenFleet(Protocol):
 
 def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
     """Watches the hosts for so many seconds: ROLLED_BACK if it changed any, FAILED where that was not to be done, or
-    hosts can't be looked at in the end.
+    not yet, or hosts can't be looked at in the end.
 
     The fleet is opened anew for each look: hosts come and go, and so do temporary keys, connections and networks.
     Raises JadaError, ConfigError where the first look can't begin.
@@ -69,8 +69,9 @@ def guard(open_fleet: OpenFleet, seconds: int, as_json: bool) -> Exit:
     while not signals.stopped():
         watch.tell.conditions(standing)
         if time.monotonic() >= ends:
-            unknown = any(condition.event in (Event.UNSEEN, Event.LEFT) for condition in standing)
-            return worst({*watch.codes, Exit.FAILED if unknown else Exit.OK})
+            open_ends = (Event.UNSEEN, Event.LEFT, Event.WAITING)
+            is_open = any(condition.event in open_ends for condition in standing)
+            return worst({*watch.codes, Exit.FAILED if is_open else Exit.OK})
         sleep_until(min(time.monotonic() + policy.interval, ends), lambda: False)
         try:
             with open_fleet(notes=False) as session:
@@ -131,11 +132,11 @@ class _Watch:
         if not to:
             why = "they came there from another one that failed"
             return Condition(Event.LEFT, subject, f"{failing.why}, and hosts are left as they are: {why}")
-        acts, now = self._acts(fleet.name), time.time()
-        if len(acts) >= policy.most_per_day:
-            why = f"hosts were changed {len(acts)} times in 24 hours"
+        acts, now = self._acts(session), time.time()
+        if (of_today := _of_today(acts)) >= policy.most_per_day:
+            why = f"hosts were changed {of_today} times in 24 hours"
             return Condition(Event.LEFT, subject, f"{failing.why}, and hosts are left as they are: {why}")
-        if acts and abs(now - max(acts.values())) < policy.cool_down:
+        if any(abs(now - at) < policy.cool_down for at in acts.values()):
             why = f"hosts were changed less than {told(policy.cool_down)} ago"
             return Condition(Event.WAITING, subject, f"{failing.why}; the guard waits: {why}")
         try:
@@ -209,9 +210,9 @@ class _Watch:
     def _try_one(self, session: FleetSession, seen: HostResults[State]) -> None:
         """Brings one of the hosts that were changed last to what failed there, once the cool-down is over."""
         fleet = session.fleet
-        acts, now = self._acts(fleet.name), time.time()
+        acts, now = self._acts(session), time.time()
         last = max(acts, key=acts.__getitem__, default="")
-        is_due = last and abs(now - acts[last]) >= fleet.guard.cool_down and len(acts) < fleet.guard.most_per_day
+        is_due = last and abs(now - acts[last]) >= fleet.guard.cool_down and _of_today(acts) < fleet.guard.most_per_day
         if not is_due or last in self.tried or self._was_tried(fleet.name, last):
             return
         on_it = {name for name, state in seen.ok.items() if state.release and state.release.id == last}
@@ -260,21 +261,22 @@ class _Watch:
             text = f"{trial.host} is well on {model}, which failed before. For the others: jada upgrade --to {model}"
             self.tell.tell(Event.WELL, text, hosts=(trial.host,), release=trial.release, notify=True)
 
-    def _acts(self, fleet: str) -> dict[str, float]:
-        """The releases by which guards changed hosts within a day, and when they began, by the record and by this one.
+    def _acts(self, session: FleetSession) -> dict[str, float]:
+        """The releases by which guards changed hosts within a day, or the cool-down where that is longer, and when they
+        began, by the record and by this one.
 
         A time to come counts too: a clock that was wrong had better make it do less.
         """
-        now = time.time()
+        fleet, within, now = session.fleet.name, max(DAY, session.fleet.guard.cool_down), time.time()
         recorded = {}
         with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
             records = Records(connection)
             recorded = {
                 entry.id: datetime.fromisoformat(began(entry.id)).timestamp()
-                for entry in records.since(fleet, datetime.fromtimestamp(now - DAY, UTC))
+                for entry in records.since(fleet, datetime.fromtimestamp(now - within, UTC))
                 if entry.reason.startswith(BY_GUARD) and any(host.outcome.was_tried for host in records.hosts(entry.id))
             }
-        return {release: at for release, at in (recorded | self.acts).items() if abs(now - at) < DAY}
+        return {release: at for release, at in (recorded | self.acts).items() if abs(now - at) < within}
 
     def _was_tried(self, fleet: str, act: str) -> bool:
         """True if a guard has tried a host again since, or a rollout is open; and where the record can't tell."""
@@ -293,6 +295,10 @@ class _Trial:
     host: str
     release: str
     bakes_until: float
+
+
+def _of_today(acts: Mapping[str, float]) -> int:
+    return sum(abs(time.time() - at) < DAY for at in acts.values())
 
 
 def _release(state: State | None) -> str:

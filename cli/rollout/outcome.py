@@ -53,6 +53,9 @@ def exit_code(reports: Mapping[str, HostResult], status: RolloutStatus = Rollout
         return Exit.STOPPED
     if status is RolloutStatus.PAUSED:
         return Exit.PAUSED
+    if status is RolloutStatus.SUPERSEDED:
+        # Whatever its hosts ran when they were looked at last, somebody has changed them since.
+        return Exit.FAILED
     if status in (RolloutStatus.ROLLED_BACK, RolloutStatus.ABORTED):
         # Hosts whose turn never came are as they were.
         outcomes -= {HostOutcome.NOT_STARTED}

@@ -23,7 +23,7 @@ from jada.cli.rollout.run import finished, opened, tell
 from jada.cli.rollout.verify import judge
 from jada.cli.rollout.watch import Watch
 from jada.cli.rollout.waves import bakes, baking, only, own_deadline
-from jada.cli.session import FleetSession
+from jada.cli.session import PATIENCE, FleetSession
 from jada.cli.ui.run_id import run_id
 from jada.inventory import models
 from jada.tasks import plan
@@ -56,7 +56,17 @@ def end_here(session: FleetSession, entry: RolloutEntry, records: Records, optio
     """Sends all hosts back that a rollout has changed, and ends it. Raises JadaError, LockedError."""
 
     def end(rollout: Rollout) -> End:
-        return abort(rollout, len(rollout.waves) - 1, by)
+        last, results = len(rollout.waves) - 1, rollout.results
+        ended = abort(rollout, last, by)
+        # What is still being changed there, by a jada that is gone, held up no other.
+        if busy := {name for name, result in results.items() if result.state and _is_busy(result.state, entry.release)}:
+            hosts = tuple(host for host in session.hosts if host.name in busy)
+            recorded = {host.host: host for host in records.hosts(entry.release)}
+            for name, state in _settled(replace(rollout.session, hosts=hosts), entry.release).items():
+                known = known_end(state, recorded.get(name), entry.release, session.engine.service)
+                results[name] = known or without_change(Plan(idle="its change did not come about"))
+            abort(rollout, last, by)
+        return ended
 
     return _go_on(session, entry, records, options, end, checks_first=False)
 
@@ -89,7 +99,7 @@ def _go_on(
         observed(session.fleet, request, "resume", board, options.as_json) as observe,
     ):
         began = time.time()
-        seen = _settled(session, request.id)
+        seen = _settled(session, request.id) if checks_first else session.look(history=True, within=PATIENCE)
         looked = began, time.time()
         known = {name: known_end(state, recorded.get(name), request.id, service) for name, state in seen.items()}
         plans = judge_each(seen, lambda name, state: Plan() if known[name] else planner(name, state))
@@ -103,7 +113,7 @@ def _go_on(
         before = {name: host.model_before for name, host in recorded.items()}
         progress = Progress(records=records, request=request, plans=plans, results=results, is_one=False, before=before)
         progress.answered()
-        groups = only(values.groups, _remaining(todo, known, recorded))
+        groups = only(values.groups, _remaining(todo, known))
         rollout = Rollout(
             session=session, request=request, planner=planner, groups=groups, plans=plans,
             todo=todo, results=results, verbose=options.verbose, history=False, progress=progress, observe=observe,
@@ -121,7 +131,9 @@ def known_end(
     """The end of a host's part in a rollout so far; None where its turn is to come. Pure."""
     was_changed = recorded is not None and recorded.outcome.stands
     if isinstance(state, HostError):
-        return without_change(state)
+        return _unseen(state, recorded)
+    if _is_busy(state, release):
+        return HostResult(HostOutcome.LOCKED, f"by {state.running_transaction}", state)
     if was_changed or (state.release is not None and state.release.id == release):
         return judge(release, state, service)
     failed = any(past.error and past.release.id == release for past in state.history)
@@ -132,11 +144,25 @@ def known_end(
     return None
 
 
+def _unseen(error: HostError, recorded: HostEntry | None) -> HostResult:
+    """The end of a part of which the record alone knows: who was or may have been changed is no failure, nor done."""
+    if recorded is None or not recorded.outcome.was_tried:
+        return without_change(error)
+    if recorded.outcome in OVER:
+        return HostResult(recorded.outcome, recorded.detail)
+    return HostResult(HostOutcome.UNPROVEN, f"it may be on the release: {error.message}", is_unknown=True)
+
+
+def _is_busy(state: State, release: str) -> bool:
+    """True if the change for that release is under way on a host."""
+    return f"for release {release}" in state.running_transaction
+
+
 def _settled(session: FleetSession, release: str) -> HostResults[State]:
     """A look at every host once nothing is left running there of what was begun for this release."""
     seen = session.look(history=True)
     while not signals.stopped() and time.monotonic() < session.deadline:
-        busy = [name for name, state in seen.ok.items() if f"for release {release}" in state.running_transaction]
+        busy = [name for name, state in seen.ok.items() if _is_busy(state, release)]
         if not busy:
             break
         time.sleep(AGAIN)
@@ -155,14 +181,8 @@ def _preflight(session: FleetSession, values: Values) -> PreflightOptions:
     )
 
 
-def _remaining(
-    todo: Collection[str], known: Mapping[str, HostResult | None], recorded: Mapping[str, HostEntry]
-) -> set[str]:
+def _remaining(todo: Collection[str], known: Mapping[str, HostResult | None]) -> set[str]:
     """The hosts that are to be changed, or of whose part something is known. One that the rollout has not touched, and
     that can't be reached or is refused now, holds up nobody: as at the beginning.
     """
-    touched = {name for name, entry in recorded.items() if entry.outcome.was_tried}
-    over = {
-        name for name, end in known.items() if end and (end.outcome is not HostOutcome.UNREACHABLE or name in touched)
-    }
-    return {*todo, *over}
+    return {*todo, *(name for name, end in known.items() if end and end.outcome is not HostOutcome.UNREACHABLE)}

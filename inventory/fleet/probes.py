@@ -113,6 +113,13 @@ def _checked(value: Value, probe: Probe) -> Probe:
             f"wants {probe.min_sample} requests, and makes {most} in its window: {REQUESTS} every {probe.interval}s",
             "make `window` longer, or `interval` or `min_sample` less",
         )
+    if probe.alarm and probe.min_sample > 1:
+        raise value.error("has an alarm, whose state is one measurement", "delete `min_sample`")
+    if probe.kind in ("cpu", "memory", "command") and probe.window // probe.interval < probe.min_sample:
+        raise value.error(
+            f"wants {probe.min_sample} measurements, and makes {probe.window // probe.interval} in its window",
+            "make `window` longer, or `interval` or `min_sample` less",
+        )
     if probe.measure == "count" and probe.threshold.is_relative:
         raise value.error("counts since the release, which is no multiple of a count before", "measure: rate is")
     return probe

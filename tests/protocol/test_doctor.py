@@ -17,6 +17,7 @@ from jada.cli.doctor.run import examine
 from jada.cli.ui.console import grouped
 from jada.inventory.access.temporary import access_details
 from jada.inventory.cloud.client import client
+from jada.inventory.cloud.errors import DeniedError
 from jada.inventory.cloud.identity import Identity
 from jada.inventory.fleet.config import Fleet
 from tests.fakes import FakeEngine
@@ -168,6 +169,13 @@ def test_a_login_that_a_cloud_denies_is_a_matter_of_permissions(fleet_of: FleetO
     assert cloud.denied(trouble) == "lightsail:GetInstanceAccessDetails"
     assert "permission lightsail:GetInstanceAccessDetails on arn:aws:lightsail:*:*:Instance/*" in trouble.message
     assert cloud.denied(HostError("off")) == ""
+
+
+def test_a_denial_of_a_call_that_is_not_in_the_list_is_told_too() -> None:
+    """As of the role that a profile takes on, which the list leaves to the profile."""
+    denial = DeniedError("no", "ask", "sts:AssumeRole")
+    (result,) = cloud.permissions([], [], [("ec2 us-east-1", denial)])
+    assert (result.verdict, result.text) == (FAIL, "sts:AssumeRole is denied in ec2 us-east-1")
 
 
 def test_a_call_that_is_not_declared_is_refused_before_it_is_made(fleet_of: FleetOf, aws: Emulator) -> None:

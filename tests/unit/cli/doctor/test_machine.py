@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import namedtuple
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from importlib import metadata
@@ -173,5 +174,8 @@ def test_a_rollout_that_is_open(state: Path, status: str, verdict: Verdict, text
     assert (result.verdict, result.text) == (verdict, text)
     assert verdict is PASS or "jada resume" in result.fix
     assert machine.rollout("another").verdict is PASS
+    with closing(sqlite3.connect(state / "history.db")) as older:
+        older.execute("ALTER TABLE rollout DROP COLUMN measured_json")
+    assert machine.rollout("f") == result
     (state / "history.db").write_bytes(b"x" * 5000)
     assert machine.rollout("f").verdict is SKIP

@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from jada import Exit, Host, HostError, JadaError, Service, Tiers
 from jada.cli import signals
 from jada.cli.drift import notices
-from jada.cli.records.model import HostOutcome
+from jada.cli.records.model import ABORT, HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
-from jada.cli.rollout import bake
+from jada.cli.rollout import apply, bake, progress
 from jada.cli.rollout.options import RolloutOptions
+from jada.cli.rollout.progress import Progress
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.waves import divide
 from jada.cli.session import FleetSession
@@ -300,6 +302,41 @@ def test_a_host_that_can_not_be_looked_at_for_a_while_is_no_failure(rolled: Call
     assert done.exit is Exit.PAUSED
     assert done.applied == ["h1"]
     assert "The rollout is paused: h1 could not be looked at" in done.output
+
+
+def test_a_bake_leaves_what_the_change_took_in_the_record(
+    rolled: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "time", SimpleNamespace(monotonic=iter(range(0, 1000, 7)).__next__))
+    rolled(POLICY, count=2)
+    with open_records() as records:
+        assert {host.host: host.seconds > 0 for host in records.hosts(REQUEST.id)} == {"h1": True, "h2": True}
+
+
+def test_the_last_wave_that_can_not_be_looked_at_is_not_called_done(rolled: Callable[..., Done]) -> None:
+    done = rolled(replace(NO_BAKE, final_bake_time=60), h9=unreachable(2, 99))
+    assert done.exit is Exit.PAUSED
+    assert "The rollout is paused: 10 hosts could not be looked at" in done.output
+
+
+def test_an_abort_counts_though_hosts_have_failed_and_would_stay(
+    rolled: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Progress, "asked", lambda _: (ABORT, "ann"))
+    done = rolled(replace(POLICY, on_failure="pause", max_failures=Share(0)), h1=crashing(1))
+    assert done.exit is Exit.ROLLED_BACK
+    assert done.outcomes["h1"] is HostOutcome.ROLLED_BACK
+    assert "ann aborted it" in done.output
+
+
+def test_a_rollout_that_another_jada_has_ended_is_not_called_done(
+    rolled: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ran `jada rollback` has changed hosts that were seen to be well."""
+    monkeypatch.setattr(Progress, "asked", lambda _: (progress.GONE, "rolled back by release 2"))
+    done = rolled(replace(POLICY, final_bake_time=30), count=1)
+    assert done.exit is Exit.FAILED
+    assert "The rollout is superseded: rolled back by release 2" in done.output
 
 
 def test_ctrl_c_while_hosts_are_watched_leaves_them_and_says_how_to_go_on(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ from jada import Exit, HostError, Service, Tiers
 from jada.cli import session, signals
 from jada.cli.commands.guard import guard as command
 from jada.cli.drift import notices
-from jada.cli.records.model import Entry
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
 from jada.cli.rollout import bake, guard
@@ -313,11 +313,42 @@ def test_it_does_nothing_in_the_cool_down_also_where_it_was_started_anew(
     assert len(reasons()) == 2
 
 
+def test_it_cools_down_for_longer_than_a_day_where_fleet_yml_says_so(
+    upgraded: Jada, clock: Later, ill: set[str]
+) -> None:
+    text = upgraded.fleet_file.read_text()
+    upgraded.fleet_file.write_text(text.replace("cool_down: 10m", "cool_down: 3d"))
+    clock.plans.append((60, fail(upgraded, ill)))
+    assert upgraded("guard", "--for", "3m").exit == Exit.ROLLED_BACK
+    clock.sleep(2 * 86400)
+    again(upgraded, ill)()
+    assert "the guard waits: hosts were changed less than 72h ago" in upgraded("guard", "--for", "3m").err
+    assert len(reasons()) == 1
+
+
+def test_it_cools_down_although_a_clock_that_was_wrong_dates_another_change_later(
+    upgraded: Jada, clock: Later, ill: set[str]
+) -> None:
+    clock.plans.append((60, fail(upgraded, ill)))
+    assert upgraded("guard", "--for", "3m").exit == Exit.ROLLED_BACK
+    again(upgraded, ill)()
+    ahead = f"{datetime.fromtimestamp(clock.time() + 5 * 3600, UTC):%Y%m%d-%H%M%S}-aaaa"
+    about = {"fleet": "f", "kind": "rollback", "at": "", "who": "", "reason": BY_GUARD, "model": ""}
+    with open_records() as records:
+        records.add(Entry(id=ahead, **about), [HostEntry(release=ahead, host="web-1", outcome=HostOutcome.ROLLED_BACK)])
+    upgraded.fleet_file.write_text(upgraded.fleet_file.read_text().replace("most_per_day: 2", "most_per_day: 9"))
+    done = upgraded("guard", "--for", "3m")
+    assert "the guard waits: hosts were changed less than 10m ago" in done.err
+    assert set(models(upgraded).values()) == {OPUS}
+
+
 def test_it_waits_while_another_jada_changes_the_fleet(upgraded: Jada, clock: Later, ill: set[str]) -> None:
     clock.plans.append((60, fail(upgraded, ill)))
     with exclusive_rollout("f", "bob"):
         done = upgraded("guard", "--for", "30m")
     assert done.err.count("the guard waits: f is locked by bob") == 1
+    # Hosts fail, and nothing was done about it.
+    assert done.exit == Exit.FAILED
     assert set(models(upgraded).values()) == {OPUS}
     assert upgraded("guard", "--for", "30m").exit == Exit.ROLLED_BACK
 
@@ -383,6 +414,14 @@ def test_each_thing_that_changes_is_one_line_of_json(upgraded: Jada, clock: Late
     assert [line["exit"] for line in lines if line["event"] == "changed"] == [0]
     assert lines[3]["hosts"] == ["db-1", "web-1", "web-2"]
     assert json.loads(done.out.splitlines()[1])["text"] == "db-1 is \x1b[2J off"
+
+
+def test_nothing_but_json_is_told_where_programs_read_both(upgraded: Jada, clock: Later, ill: set[str]) -> None:
+    clock.plans.append((60, fail(upgraded, ill)))
+    done = upgraded("--log-format", "json", "guard", "--for", "10m", "--json")
+    assert done.exit == Exit.ROLLED_BACK
+    for line in (*done.out.splitlines(), *done.err.splitlines()):
+        json.loads(line)
 
 
 def test_a_condition_is_told_when_it_comes_changes_its_hosts_and_goes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from jada.cli import signals
 from jada.cli.commands import rollouts
 from jada.cli.drift import notices
 from jada.cli.records.model import Entry, HostEntry, HostOutcome, RolloutStatus
-from jada.cli.records.sqlite import open_records
+from jada.cli.records.sqlite import open_database, open_records
 from jada.cli.rollout import bake, progress
+from jada.cli.rollout import resume as resuming
 from jada.cli.rollout.carry_out import DONE
 from jada.cli.rollout.exclusive import exclusive_rollout
 from jada.cli.rollout.progress import Values
@@ -226,8 +228,15 @@ def test_what_is_asked_of_a_jada_that_carries_it_out_is_waited_for(
         (entry,) = records.rollouts("f", 1)
         records.advance(entry.release, RolloutStatus.RUNNING, "", 0, is_baking=True)
         clock = Clock()
+        ends = {"pause": RolloutStatus.PAUSED, "promote": RolloutStatus.RUNNING, "abort": RolloutStatus.ABORTED}
+
+        def do(_: float) -> None:
+            records.ask(entry.release, "", "")
+            records.update([replace(host, outcome=HostOutcome.ROLLED_BACK) for host in records.hosts(entry.release)])
+            records.advance(entry.release, ends[verb], "ann did", 0, is_baking=False)
+
         if is_done:
-            monkeypatch.setattr(clock, "sleep", lambda _: records.ask(entry.release, "", ""))
+            monkeypatch.setattr(clock, "sleep", do)
         monkeypatch.setattr(rollouts, "time", clock)
         with exclusive_rollout("f", "ann"):
             done = paused(verb)
@@ -238,6 +247,98 @@ def test_what_is_asked_of_a_jada_that_carries_it_out_is_waited_for(
     assert again.asked == ("" if is_done else verb)
     if not is_done:
         assert f"was asked to {verb}, and has not come to that yet" in done.err
+
+
+@pytest.mark.parametrize("verb", ["pause", "promote", "abort"])
+def test_what_was_asked_too_late_is_not_called_done(paused: Jada, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    with open_records() as records:
+        (entry,) = records.rollouts("f", 1)
+        records.advance(entry.release, RolloutStatus.RUNNING, "", 0, is_baking=True)
+        clock = Clock()
+        end = partial(records.advance, entry.release, RolloutStatus.DONE, "", 2, is_baking=False)
+        monkeypatch.setattr(clock, "sleep", lambda _: end())
+        monkeypatch.setattr(rollouts, "time", clock)
+        with exclusive_rollout("f", "ann"):
+            done = paused(verb)
+    assert (done.exit, done.out) == (Exit.FAILED, "")
+    assert f"was asked to {verb}, and came to another end before: it is done" in done.err
+
+
+def test_an_abort_that_left_hosts_on_the_release_names_them(paused: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_records() as records:
+        (entry,) = records.rollouts("f", 1)
+        records.advance(entry.release, RolloutStatus.RUNNING, "", 0, is_baking=True)
+        clock = Clock()
+
+        def do(_: float) -> None:
+            changed = [host for host in records.hosts(entry.release) if host.host == "db-1"]
+            records.update([replace(host, outcome=HostOutcome.ROLLBACK_FAILED) for host in changed])
+            records.advance(entry.release, RolloutStatus.ABORTED, "", 0, is_baking=False)
+
+        monkeypatch.setattr(clock, "sleep", do)
+        monkeypatch.setattr(rollouts, "time", clock)
+        with exclusive_rollout("f", "ann"):
+            done = paused("abort")
+    assert (done.exit, done.out) == (Exit.FAILED, "")
+    assert "was aborted, and db-1 may still be on it" in done.err
+
+
+@pytest.mark.parametrize("verb", ["promote", "abort", "resume"])
+def test_a_paused_rollout_is_nobodys_though_another_jada_changes_the_fleet(paused: Jada, verb: str) -> None:
+    """As `jada heal`, which would never hear what it is asked."""
+    with exclusive_rollout("f", "ann"):
+        done = paused(verb)
+    assert done.exit == Exit.LOCKED
+    assert "f is locked by ann" in done.err
+    assert status(paused)[0] == "paused"
+    assert paused.changed == ["db-1"]
+
+
+def test_a_rollout_that_an_earlier_jada_wrote_down_is_listed_and_can_not_be_gone_on_with(paused: Jada) -> None:
+    with open_database() as database, database:
+        database.execute("UPDATE rollout SET values_json = '{\"waves\": []}'")
+    (row,) = paused("rollouts", "--json").json()["rollouts"]
+    assert (row["status"], row["wave"], row["waves"]) == ("paused", 1, None)
+    assert "1 of not known" in paused("rollouts").out
+    resumed = paused("resume")
+    assert (resumed.exit, "The record of this rollout can't be read" in resumed.err) == (Exit.FAILED, True)
+
+
+def test_a_host_that_was_changed_and_can_not_be_seen_is_a_persons_to_decide(paused: Jada) -> None:
+    """It did not fail: the hosts that are well stay as they are."""
+    know(paused, "db-1")
+    paused.states["db-1"], seen = HostError("db-1 can't be reached: timed out"), paused.states["db-1"]
+    done = paused("resume", "--json")
+    assert (done.exit, done.json()["status"]) == (Exit.PAUSED, "paused")
+    assert paused.changed == ["db-1"]
+    aborted = paused("abort")
+    assert aborted.exit == Exit.FAILED
+    assert "not sent back" in aborted.out
+    paused.states["db-1"] = seen
+
+
+def test_abort_sends_hosts_back_while_another_is_still_being_changed(
+    rolled: Jada, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(signals, "stopped", lambda: sorted(rolled.changed) == ["db-1", "web-1"])
+        assert upgrade(rolled) == Exit.STOPPED
+    first, second = rolled.states["db-1"], rolled.states["web-1"]
+    assert isinstance(second, State)
+    assert isinstance(first, State)
+    assert first.release
+    rolled.states["web-1"] = replace(second, running_transaction=f"ann@box for release {first.release.id}")
+
+    def wait(_: float) -> None:
+        assert rolled.engines[-1].changed == ["db-1"]
+        rolled.states["web-1"] = second
+
+    clock = Clock()
+    monkeypatch.setattr(clock, "sleep", wait)
+    monkeypatch.setattr(resuming, "time", clock)
+    done = rolled("abort", "--fleet", str(rolled.fleet_file))
+    assert done.exit == Exit.ROLLED_BACK, done.out + done.err
+    assert sorted(rolled.engines[-1].changed) == ["db-1", "web-1"]
 
 
 MOMENTS = [(number, when) for number in range(1, 4) for when in ("before", "after")]

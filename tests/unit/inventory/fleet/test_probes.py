@@ -103,6 +103,8 @@ def test_each_kind_is_read(tmp_path: Path, line: str, probe: Probe) -> None:
         ("a: {kind: http, url: 'ftp://user:geheim@a/', above: 2x}", "should be a URL"),
         ("a: {kind: http, measure: p99, url: 'http://a/', above: 1s, window: 1m}", "wants 100 requests, and makes 60"),
         ("a: {kind: http, url: 'http://a/', above: 1%, min_sample: 101}", "from 1 to 100"),
+        ("a: {kind: cloudwatch, alarm: red, min_sample: 2}", "has an alarm, whose state is one measurement"),
+        ("a: {kind: memory, above: 1G, min_sample: 13}", "wants 13 measurements, and makes 12 in its window"),
         ("a: {kind: cpu, above: 1%, interval: 2m, window: 1m}", "measures less often than once in its window"),
         ("a: {kind: journal, measure: count, above: 2x}", "counts since the release"),
         ("a: {kind: journal, priority: loud, above: 2x}", "should be emerg or"),
