@@ -35,6 +35,7 @@ class _CtrlC:
     tell: Callable[[], None] | None = None
     main: Any = None
     hub: Any = None
+    waker: Any = None
 
 
 _ctrl_c = _CtrlC()
@@ -48,10 +49,19 @@ def begin() -> None:
 
 
 def cooperate() -> None:
-    """Has Ctrl-C end the main greenlet where it waits, now that gevent runs."""
+    """Has Ctrl-C end the main greenlet where it waits, now that gevent runs, and each signal be heard at once.
+
+    One that comes just before gevent's loop begins to wait would else be heard only when something else ends that wait.
+    """
     import gevent
 
     _ctrl_c.main, _ctrl_c.hub = gevent.getcurrent(), gevent.get_hub()
+    heard, told = os.pipe()
+    for end in (heard, told):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    _ctrl_c.waker = _ctrl_c.hub.loop.io(heard, 1, ref=False)
+    _ctrl_c.waker.start(os.read, heard, 512)
 
 
 def over(code: int) -> None:

@@ -147,7 +147,9 @@ class Lab:
 def bring_up(hosts: int = HOSTS) -> tuple[Machine, ...]:
     """The lab of so many hosts, of the suite that is tested; its fleet.yml changes all of them at once."""
     machines = fleet.up(LAB, hosts, print, SUITE)
-    text = LAB.fleet_file.read_text().replace("user: admin\n", f"user: admin\n      engine: {ENGINE}\n")
+    text = re.sub(
+        "user: admin\n(      engine: .*\n)?", f"user: admin\n      engine: {ENGINE}\n", LAB.fleet_file.read_text()
+    )
     LAB.fleet_file.write_text(re.sub("^rollout: .*$", "rollout: {waves: [100%]}", text, flags=re.M))
     return machines
 

@@ -102,9 +102,11 @@ def run_rollout(
             in_words(session.fleet.name, groups),
             checked.checks or {} if options.dry_run else {},
         )
-    if not options.dry_run and todo and (agree(session.fleet, todo, options) or seconds):
+    if not options.dry_run and todo and agree(session.fleet, todo, options):
         # However late the answer came.
         session = session.with_new_deadline(seconds)
+    elif seconds is not None:
+        session = replace(session, deadline=session.deadline + seconds - session.fleet.deadline)
     if bake_time := baking(groups):
         session = replace(session, deadline=session.deadline + bake_time)
     if save:

@@ -124,6 +124,7 @@ def drop_in(lab: Lab, host: Machine, lines: str) -> None:
     machine.inside(host, f"cat >{folder}/10-hang.conf; systemctl daemon-reload", stdin=f"[Service]\n{lines}\n")
 
 
+@needs_time
 def test_a_canary_is_switched_off(hang: Hang) -> None:
     canary = hang.bakes(machine.pull_the_plug, 6, "could not be looked at", "To decide: jada resume")
     fleet.power_on(canary)
@@ -155,6 +156,7 @@ def test_another_hosts_failure_is_seen_while_one_is_frozen(hang: Hang) -> None:
     assert {hang.lab.model(name) for name in names} == {OLD_MODEL}
 
 
+@needs_time
 def test_an_agent_never_says_what_it_runs(hang: Hang) -> None:
     def stop(host: Machine) -> None:
         hang.lab.run(host.name, "kill -STOP $(systemctl show --property=MainPID --value jada-agent)")
@@ -163,6 +165,7 @@ def test_an_agent_never_says_what_it_runs(hang: Hang) -> None:
     assert hang.lab.models() == {OLD_MODEL}
 
 
+@needs_time
 def test_a_check_never_ends(hang: Hang) -> None:
     hang.configure(replaced=("model_check: {url: http://127.0.0.1:8787/healthz}", "model_check: {command: sleep 9999}"))
     hang.run(*UPGRADE, limit=LOOK, exit_code=1, words=("is ill before the change",))
@@ -176,6 +179,7 @@ def test_a_service_never_comes_up(hang: Hang) -> None:
     assert hang.lab.models() == {OLD_MODEL}
 
 
+@needs_time
 def test_a_service_never_goes_down(hang: Hang) -> None:
     for host in hang.lab.hosts:
         drop_in(hang.lab, host, "TimeoutStopSec=5\nExecStop=/bin/sleep 9999")
@@ -199,11 +203,17 @@ def test_a_host_freezes_while_it_is_changed(hang: Hang) -> None:
 
 
 def test_another_change_never_ends(hang: Hang) -> None:
+    hold = "systemd-run --quiet --unit=holder flock /var/lib/jada/lock sleep 9999"
     for host in hang.lab.hosts:
-        hang.lab.run(host.name, "mkdir -p /var/lib/jada; systemd-run --quiet flock /var/lib/jada/lock sleep 9999")
-    hang.run(*UPGRADE, limit=20, exit_code=5)
+        hang.lab.run(host.name, f"mkdir -p /var/lib/jada; {hold}")
+    try:
+        hang.run(*UPGRADE, limit=20, exit_code=5)
+    finally:
+        for host in hang.lab.hosts:
+            hang.lab.run(host.name, "systemctl stop holder")
 
 
+@needs_time
 def test_aws_never_answers(hang: Hang, silent: str) -> None:
     (hang.folder / "fleet.yml").write_text(LAB.fleet_file.read_text())
     hang.env |= {"AWS_ENDPOINT_URL": f"http://{silent}", "AWS_CONFIG_FILE": "/dev/null"}
@@ -227,6 +237,7 @@ def test_an_ssh_agent_never_answers(hang: Hang, tmp_path: Path) -> None:
         hang.run(*UPGRADE, limit=90, exit_code=1, words=("no connection came about in 90 s",))
 
 
+@needs_time
 def test_whoever_is_to_be_told_never_answers(hang: Hang, silent: str) -> None:
     hang.configure(f"notify: {{webhook: 'http://{silent}/'}}\n")
     hang.run(*UPGRADE, limit=15 + 2 * BAKE + 30, exit_code=0)
