@@ -66,6 +66,8 @@ class PreflightCheck:
 def service(state: State) -> PreflightCheck:
     """Checks that the service is well; one that was stopped is, for the change starts it."""
     unit = state.unit
+    if state.running_transaction:
+        return PreflightCheck("service", Verdict.UNKNOWN, "a change is under way there")
     if state.unfinished_transaction:
         text = f"release {state.unfinished_transaction} was cut off half-way there, and is undone first"
         return PreflightCheck("service", Verdict.UNKNOWN, text)

@@ -100,6 +100,11 @@ def test_what_was_cut_off_is_undone_first_whatever_the_service_is_in(host: Calla
     assert check.verdict is UNKNOWN
 
 
+def test_what_is_under_way_is_not_told_as_cut_off(host: Callable[..., State]) -> None:
+    check = preflight.service(host(unfinished_transaction="r1", running_transaction="release r1 by ann"))
+    assert (check.verdict, check.text) == (UNKNOWN, "a change is under way there")
+
+
 @pytest.mark.parametrize(
     ("now", "verdict", "text"),
     [
