@@ -109,7 +109,7 @@ class Records:
         """Writes down that the rollouts of a fleet that are open have come to their end. Raises JadaError."""
         with _jada_errors(), self._connection as db:
             db.execute(
-                "UPDATE rollout SET status = ?, why = ?, updated = ? WHERE fleet = ? AND status IN (?, ?)",
+                "UPDATE rollout SET status = ?, why = ?, baking = 0, updated = ? WHERE fleet = ? AND status IN (?, ?)",
                 (status, why, _now(), fleet, *OPEN),
             )
 

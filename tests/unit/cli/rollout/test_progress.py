@@ -59,3 +59,15 @@ def test_somebodys_word_is_read_and_whether_another_has_ended_it(
         assert progress.asked() == ("pause", "ann")
         records.end_rollouts("f", RolloutStatus.SUPERSEDED, "by release b")
         assert progress.asked() == (GONE, "superseded by release b")
+
+
+def test_a_rollout_that_another_has_ended_bakes_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with open_records() as records:
+        progress = Progress(records=records, request=REQUEST, plans={}, results={}, is_one=False)
+        progress.begin(VALUES)
+        progress.save(0, True)
+        records.end_rollouts("f", RolloutStatus.ROLLED_BACK, "by release b")
+        entry = records.rollout(REQUEST.id)
+        assert entry is not None
+        assert not entry.baking
