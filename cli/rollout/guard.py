@@ -236,8 +236,8 @@ class _Watch:
         self.tell.tell(
             Event.CHANGED, f"Release {request.id} {_ended(code)}", hosts=(name,), release=request.id, code=code
         )
-        policy = fleet.policy_of(session.role(name))
-        bake = policy.bake_time if policy.first_bake_time is None else policy.first_bake_time
+        # As a canary that others follow.
+        bake = fleet.policy_of(session.role(name)).bake_after(0, 2)
         self.trial = _Trial(name, request.id, time.monotonic() + bake) if code is Exit.OK else None
 
     def _watch(self, session: FleetSession) -> Watch:
@@ -316,8 +316,9 @@ def _baselines(fleet: str) -> Baselines:
 def _require_unlocked(session: FleetSession, seen: HostResults[State], hosts: Iterable[str]) -> None:
     """Raises LockedError where somebody changes the fleet on this machine, or has locked one of the hosts."""
     fleet = session.fleet.name
+    states = seen.ok
     for name in hosts:
-        if lock := seen.ok[name].operator_lock:
+        if lock := states[name].operator_lock:
             raise LockedError(f"{fleet} is locked: {name} by {lock}", "jada unlock")
     with exclusive_rollout(fleet, operator(), needed=False):
         # A rollout that runs has a breaker of its own.

@@ -83,7 +83,8 @@ def run_preflight(
     found = _found(seen, HostResults(answers).ok, options, looked)
     plans = HostResults({**plans, **found.failed})
     conditions = _in_cloud(session, found.ok if options.only else _changing(plans))
-    found = HostResults({**found, **{name: (*found.ok[name], check) for name, check in conditions.items()}})
+    well = found.ok
+    found = HostResults({**found, **{name: (*well[name], check) for name, check in conditions.items()}})
     alarms = alarm_checks(session)
     found = HostResults({**found, **{name: (*checks, *alarms) for name, checks in found.ok.items()}})
     plans = _refused(plans, found.ok, options)
@@ -172,7 +173,8 @@ def _answered(
         # Where the service itself will say what it runs, it is no news that its CLI can't.
         return with_answer(plan, answer) if answer.model or session.engine.service.asks_first else plan
 
-    return HostResults({**plans, **{name: answered(name, plans.ok[name]) for name in answers}})
+    planned = plans.ok
+    return HostResults({**plans, **{name: answered(name, planned[name]) for name in answers}})
 
 
 def _probe(

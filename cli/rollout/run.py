@@ -124,7 +124,11 @@ def run_rollout(
             reports |= dict.fromkeys((*todo, *late), HostResult(HostOutcome.NOT_STARTED))
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
             progress = Progress(records=record, request=request, plans=plans, results=reports, is_one=is_one(groups))
-            before = {} if progress.is_one else baselines(session, {name: HostResults(seen).ok[name] for name in todo})
+            before = (
+                {}
+                if progress.is_one
+                else baselines(session, {name: state for name, state in HostResults(seen).ok.items() if name in todo})
+            )
             forced = preflight is not None and preflight.force
             values = Values(request=request, groups=groups, tiers=_tiers(todo), force=forced, baselines=before)
             _write_down(progress, kind, todo, values)

@@ -6,15 +6,16 @@ import contextlib
 import shlex
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import gevent
 
-from jada import HostError, OtherMachineError, Probe, Service
+from jada import HostError, NoAnswerError, OtherMachineError, Probe, Service
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
-from jada.tasks.engine import OnStep
+from jada.tasks.engine import OnStep, act_on
 from jada.tasks.engines.look import read_look
 from jada.tasks.frames import LookError
 from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
@@ -30,6 +31,20 @@ from jada.tasks.transaction import ERROR, Outcome, Result, Transaction, failure,
 
 # Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
+
+T = TypeVar("T")
+
+
+def act_within(name: str, act: Callable[[], T], within: float | None) -> T | HostError:
+    """As act_on(); a host that takes longer than `within` s gives a NoAnswerError."""
+    limit = gevent.Timeout(within)
+    try:
+        with limit:
+            return act_on(name, act)
+    except gevent.Timeout as timeout:
+        if timeout is not limit:
+            return HostError(f"{name} gave no answer in time")
+        return NoAnswerError(f"{name} gave no answer in {within:.0f} s")
 
 
 class HostConnection(ABC):
@@ -79,42 +94,22 @@ class HostConnection(ABC):
     def ask(self, splices: Splices = ()) -> Asked:
         """The answer of the service's own CLI, as if its settings.json had been changed so. Raises HostError."""
         lines = self._ask(splices)
-        if why := failure(lines):
-            raise HostError(f"{self.name} can't ask its Claude CLI: {why}")
-        try:
-            return read_asked(lines)
-        except LookError as error:
-            raise HostError(f"{self.name} can't ask its Claude CLI: {error}") from None
+        return self._read(lines, "can't ask its Claude CLI", lambda: read_asked(lines))
 
     def probe(self, question: Question) -> Answers:
         """The answers to the questions before a change, which change nothing. Raises HostError."""
         lines = self._probe(question)
-        if why := failure(lines):
-            raise HostError(f"{self.name} can't be asked before the change: {why}")
-        try:
-            return read_probe(lines, question)
-        except LookError as error:
-            raise HostError(f"{self.name} can't be asked before the change: {error}") from None
+        return self._read(lines, "can't be asked before the change", lambda: read_probe(lines, question))
 
     def measure(self, probes: Sequence[Probe], requests: int, longest: int) -> dict[str, Sample]:
         """What these probes of fleet.yml measure there in so many seconds, by their names. Raises HostError."""
         lines = self._measure(probes, requests, longest)
-        if why := failure(lines):
-            raise HostError(f"{self.name} can't be measured: {why}")
-        try:
-            return read_samples(lines, probes, requests)
-        except LookError as error:
-            raise HostError(f"{self.name} can't be measured: {error}") from None
+        return self._read(lines, "can't be measured", lambda: read_samples(lines, probes, requests))
 
     def tasks(self, since: float) -> list[TaskOutcome]:
         """The tasks that the service says it has done since then, Unix seconds. Raises HostError."""
         lines = self._tasks(since)
-        if why := failure(lines):
-            raise HostError(f"{self.name} can't tell its tasks: {why}")
-        try:
-            return read_outcomes(lines)
-        except LookError as error:
-            raise HostError(f"{self.name} can't tell its tasks: {error}") from None
+        return self._read(lines, "can't tell its tasks", lambda: read_outcomes(lines))
 
     def apply(
         self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None
@@ -144,6 +139,15 @@ class HostConnection(ABC):
                 "ask for less of it, with -n or --since",
             )
         return list(read_lines(lines))
+
+    def _read(self, lines: list[str], trouble: str, read: Callable[[], T]) -> T:
+        """What `read` makes of an answer. Raises HostError with the words for the `trouble`, and why."""
+        if why := failure(lines):
+            raise HostError(f"{self.name} {trouble}: {why}")
+        try:
+            return read()
+        except LookError as error:
+            raise HostError(f"{self.name} {trouble}: {error}") from None
 
     def _change(
         self, transaction: Transaction, status: bool = False, ask: bool = False, on_step: OnStep = lambda _: None

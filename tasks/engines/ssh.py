@@ -26,10 +26,10 @@ from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
 from jada import HostError, NoAnswerError, NoRootError, Probe, Service, UnforeseenError, attempt, reason
-from jada.tasks.engine import OnStep, act_on
+from jada.tasks.engine import OnStep
 from jada.tasks.engines.change import ask, change, journal, measure, probe, set_lock, tasks
 from jada.tasks.engines.connector import BoundedConnector
-from jada.tasks.engines.host import HostConnection
+from jada.tasks.engines.host import HostConnection, act_within
 from jada.tasks.engines.look import LONGEST, Look, RefusedError
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.frames import LookError
@@ -340,15 +340,10 @@ class SshEngine:
                 why = f"the connection to {name} was lost ({reason(error)})"
                 raise UnforeseenError(why, f"look again: jada status --limit {name}") from error
 
-        limit = gevent.Timeout(within)
-        try:
-            with limit:
-                return act_on(name, run_act)
-        except gevent.Timeout as timeout:
-            if timeout is not limit:
-                return HostError(f"{name} gave no answer in time")
+        result = act_within(name, run_act, within)
+        if isinstance(result, NoAnswerError):
             attempt(name, connection.close)
-            return NoAnswerError(f"{name} gave no answer in {within:.0f} s")
+        return result
 
     def close(self) -> None:
         for name, connection in self._connections.items():

@@ -22,7 +22,6 @@ from jada import (
     UNEXPECTED,
     HostError,
     JadaError,
-    NoAnswerError,
     Probe,
     Service,
     SsmAgent,
@@ -30,8 +29,8 @@ from jada import (
     attempt,
     reason,
 )
-from jada.tasks.engine import OnStep, act_on
-from jada.tasks.engines.host import HostConnection
+from jada.tasks.engine import OnStep
+from jada.tasks.engines.host import HostConnection, act_within
 from jada.tasks.engines.look import LONGEST, read_look
 from jada.tasks.frames import LookError
 from jada.tasks.journal import JournalQuery, LogLine
@@ -56,7 +55,6 @@ from jada.tasks.transaction import (
     LONGEST_REASON,
     Transaction,
     ask_script,
-    failure,
     journal_script,
     lock_script,
     look_script,
@@ -371,12 +369,7 @@ class SsmConnection(HostConnection):
         says, if asked. Raises HostError.
         """
         lines = self._say(lambda: look_script(self.service, history, status, ask))
-        if why := failure(lines):
-            raise HostError(f"{self.name} can't be looked at: {why}")
-        try:
-            return self._of_this_machine(read_look(self.service, lines))
-        except LookError as error:
-            raise HostError(f"{self.name} can't be looked at: {error}") from None
+        return self._of_this_machine(self._read(lines, "can't be looked at", lambda: read_look(self.service, lines)))
 
     def follow(self, query: JournalQuery) -> Iterator[LogLine]:  # noqa: ARG002
         """Raises HostError: nothing streams through Systems Manager."""
@@ -507,14 +500,8 @@ class SsmEngine:
         if name in self._troubles:
             return self._troubles[name]
         self._acts.begin()
-        limit = gevent.Timeout(within)
         try:
-            with limit:
-                return act_on(name, lambda: act(name, self._connections[name]))
-        except gevent.Timeout as timeout:
-            if timeout is not limit:
-                return HostError(f"{name} gave no answer in time")
-            return NoAnswerError(f"{name} gave no answer in {within:.0f} s")
+            return act_within(name, lambda: act(name, self._connections[name]), within)
         finally:
             self._acts.end()
 
