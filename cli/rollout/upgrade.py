@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jada import ConfigError, Exit, Model, Tiers
 from jada.cli.rollout.options import Pace, RolloutOptions
 from jada.cli.rollout.preflight import PreflightOptions
+from jada.cli.rollout.record import next_moment
 from jada.cli.rollout.run import Save, run_rollout
 from jada.cli.rollout.saved import read
 from jada.cli.rollout.waves import divide
@@ -56,7 +57,7 @@ def upgrade_hosts(
     fleet = session.fleet
     division = partial(divide, policies={host.role: pace.of(fleet.policy_of(host.role)) for host in session.hosts})
     tiers = {name: replace(fleet.tiers_of(session.role(name)), model=model.id) for name, model in desired.items()}
-    request = session.request(restart=wish.restart, reason=wish.reason)
+    request = session.request(restart=wish.restart, reason=wish.reason, moment=next_moment(fleet))
 
     def planner(name: str, state: State) -> Plan:
         role = session.role(name)
@@ -98,7 +99,9 @@ def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, r
     if news := saved.news(every):
         notes.append(f"new since then, and left as they are: {named(news)}")
     with open_hosts(fleet, tuple(hosts.values())) as session:
-        request = session.request(restart=saved.restart, reason=reason or saved.reason)
+        request = session.request(
+            restart=saved.restart, reason=reason or saved.reason, moment=next_moment(session.fleet)
+        )
 
         def planner(name: str, state: State) -> Plan:
             role = planned[name].role
