@@ -1,7 +1,7 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
 .PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
-        measure-claude bench lint types check tools \
+        measure-claude bench release deb lint types check tools \
         browser clean
 SHELL := /bin/sh
 
@@ -12,9 +12,9 @@ RUN := $(UV) run --frozen --no-sync
 # anew takes twice the processor time.
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE
-# What the rehearsal fleet is made of, in Debian's names; the last three make Python environments, check the scripts and
-# give a test a wrong clock.
-PACKAGES := systemd-container debootstrap dbus iproute2 openssh-client curl git python3-venv shellcheck faketime
+# What the rehearsal fleet is made of, in Debian's names; the last four make Python environments, check the scripts, give a
+# test a wrong clock, and read manual pages.
+PACKAGES := systemd-container debootstrap dbus iproute2 openssh-client curl git python3-venv shellcheck faketime groff-base
 LACKING := $(shell for p in $(PACKAGES); do dpkg-query -Wf '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 
 help: ## show this
@@ -80,6 +80,15 @@ benchmarks/.venv/ready: benchmarks/requirements.txt | tools
 	$(UV) pip install --quiet --python benchmarks/.venv/bin/python --requirements benchmarks/requirements.txt
 	@touch $@
 
+release: .venv/ready ## build wheel, sdist and SBOM into dist/, twice with the same bytes; licences and vulnerabilities
+	.ci/release
+
+deb: dist/SHA256SUMS ## build a Debian package of the release in dist/, for this Debian's Python
+	.ci/deb
+
+dist/SHA256SUMS:
+	$(MAKE) release
+
 check: lint types ## lint and types
 
 # Pieces of a look that are not root's half of it.
@@ -94,6 +103,7 @@ lint: .venv/ready ## ruff and shellcheck
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/look/ask-as-service.sh files/look/endpoint-as-service.sh
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/run-command.sh
 	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
+	shellcheck --severity=warning .ci/run .ci/release .ci/deb
 
 types: .venv/ready ## mypy --strict
 	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada
