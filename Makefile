@@ -1,6 +1,6 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
+.PHONY: help demo docs site docs-serve test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
         measure-claude bench release deb lint types check tools \
         browser clean
 SHELL := /bin/sh
@@ -51,6 +51,17 @@ test-suites: .venv/ready ## the main job, lies, faults and security on hosts of 
 
 docs: .venv/ready ## write the pages of docs/ that are made of the code: cli.md, findings.md, fleet.md
 	$(RUN) python docs/generate.py
+
+# Zensical is the successor of Material for MkDocs, of the same people.
+ZENSICAL := $(UV) tool run --quiet --from zensical==0.0.73 zensical
+
+site: .venv/ready ## build the site of docs/ into build/site; a link that leads nowhere is an error
+	$(RUN) python docs/site.py
+	$(ZENSICAL) build --strict --config-file build/zensical.toml
+
+docs-serve: .venv/ready ## build that site and serve it at http://localhost:8000
+	$(RUN) python docs/site.py
+	$(ZENSICAL) serve --config-file build/zensical.toml
 
 test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,000 hostile inputs (about ten minutes)
 	JADA_FUZZ=1 $(PYTEST) auto tests/fuzz

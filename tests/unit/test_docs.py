@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import jada
 from jada.cli.commands.iam import PURPOSES
 from jada.cli.main import COMMANDS
+from jada.docs import site
 from jada.docs.generate import roff
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
 from jada.inventory.permissions import policy
@@ -54,6 +56,23 @@ def test_every_command_has_a_manual_page_that_man_reads_without_a_warning(tmp_pa
 )
 def test_a_help_text_is_no_request_of_a_manual_page(text: str, expected: str) -> None:
     assert roff(text) == expected
+
+
+def test_no_link_of_a_page_leads_nowhere() -> None:
+    assert list(site.dead_links()) == []
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    navigation = tomllib.loads((ROOT / "docs/zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
+    named = set(re.findall(r"'([^']+\.md)'", repr(navigation)))
+    assert named | {"benchmarks/README.md"} == site.sources().keys()
+
+
+def test_links_between_pages_stay_links_wherever_the_page_lies() -> None:
+    names = {file.resolve(): name for name, file in site.sources().items()}
+    decision = site.page("decisions/0005-paths.md", ROOT / "docs/decisions/0005-paths.md", names)
+    assert "[SECURITY.md](../SECURITY.md)" in decision
+    assert "[docs/rollouts.md](rollouts.md)" in site.page("README.md", ROOT / "README.md", names)
 
 
 def test_readme_has_the_policy_that_jada_prints() -> None:
