@@ -24,7 +24,7 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "hosts": FIND,
     "status": LOOK | KEEP,
     "upgrade": WATCH | KEEP | {Purpose.CONDITIONS},
-    "plan": LOOK | KEEP | {Purpose.CONDITIONS, Purpose.ALARMS},
+    "plan": LOOK | READ | {Purpose.CONDITIONS, Purpose.ALARMS},
     "apply": WATCH | KEEP | {Purpose.CONDITIONS},
     "rollback": LOOK | KEEP,
     "rollouts": READ,
