@@ -88,11 +88,12 @@ OF_OTHERS := $(addprefix files/look/,user.sh transcripts.sh sandbox.sh ask-as-se
 lint: .venv/ready ## ruff and shellcheck
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	cat files/change/host.sh files/edit.sh files/change/transaction.sh files/change/journal.sh | shellcheck --shell=sh --severity=warning -
+	cat files/change/host.sh files/change/fence.sh files/edit.sh files/change/transaction.sh files/change/journal.sh | shellcheck --shell=sh --severity=warning -
 	cat $(filter-out $(OF_OTHERS),$(wildcard files/look/*.sh)) | shellcheck --shell=sh --severity=warning -
 	cat files/look/shared.sh files/look/user.sh files/look/transcripts.sh | shellcheck --shell=sh --severity=warning -
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/look/ask-as-service.sh files/look/endpoint-as-service.sh
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/run-command.sh
+	cat files/change/fence.sh files/raise-fence.sh | shellcheck --shell=sh --severity=warning --exclude=SC2154 -
 	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
 
 types: .venv/ready ## mypy --strict
