@@ -25,13 +25,24 @@ def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     topic = fleet.notify.sns
     engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
     services = clouds(fleet) | ({"sns"} if topic else set()) | {"cloudwatch"} | (engines - {ENGINES[0]})
+    services |= {"s3"} if fleet.state else set()
     # A source may have no regions at all.
     searched = {source.provider for source in fleet.sources if getattr(source, "regions", ()) == ALL}
     return tuple(
-        replace(call, resource=topic) if call.purpose is Purpose.NOTICES else call
+        replace(call, resource=_own_resource(call, fleet))
         for call in needed(services, purposes)
         if call.purpose is not Purpose.REGIONS or call.service in searched
     )
+
+
+def _own_resource(call: Call, fleet: Fleet) -> str:
+    """The resource of a call as this fleet has it."""
+    if call.purpose is Purpose.NOTICES:
+        return fleet.notify.sns
+    if call.service == "s3" and fleet.state:
+        bucket, prefix = fleet.state.bucket, fleet.state.prefix
+        return call.resource.replace(":::*/*", f":::{bucket}/{prefix}*").replace(":::*", f":::{bucket}")
+    return call.resource
 
 
 def policy(calls: Iterable[Call]) -> dict[str, Any]:

@@ -25,8 +25,10 @@ class Purpose(StrEnum):
     NOTICES = "notices"
     # Who the credentials are.
     IDENTITY = "identity"
-    # The record and the leases of a team.
+    # The record and the leases of a team in S3: read, written, and given back.
     STATE = "state"
+    RECORD = "record"
+    LEASE = "lease"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ CALLS = (
     Call("sns", "Publish", Purpose.NOTICES, "arn:aws:sns:*:*:*"),
     Call("sts", "GetCallerIdentity", Purpose.IDENTITY),
     Call("s3", "GetObject", Purpose.STATE, "arn:aws:s3:::*/*"),
-    Call("s3", "PutObject", Purpose.STATE, "arn:aws:s3:::*/*"),
-    Call("s3", "DeleteObject", Purpose.STATE, "arn:aws:s3:::*/*"),
+    Call("s3", "PutObject", Purpose.RECORD, "arn:aws:s3:::*/*"),
+    Call("s3", "DeleteObject", Purpose.LEASE, "arn:aws:s3:::*/*"),
     Call("s3", "ListObjectsV2", Purpose.STATE, "arn:aws:s3:::*", allowed_by="ListBucket"),
     # boto3 asks so for the region of a bucket where an error does not tell it.
     Call("s3", "HeadBucket", Purpose.STATE, "arn:aws:s3:::*", allowed_by="ListBucket"),

@@ -13,7 +13,7 @@ from jada import ConfigError, Probe, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, guard, hooks, limits, notify, probes, rollout, service, ssh, telemetry
+from jada.inventory.fleet import accept, guard, hooks, limits, notify, probes, rollout, service, ssh, state, telemetry
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.guard import GuardPolicy
 from jada.inventory.fleet.hooks import Hooks
@@ -22,6 +22,7 @@ from jada.inventory.fleet.notify import Notify
 from jada.inventory.fleet.rollout import RolloutPolicy
 from jada.inventory.fleet.search import find
 from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.fleet.state import SharedState
 from jada.inventory.models import Override
 from jada.inventory.roles import Role
 from jada.inventory.sources import registry
@@ -33,7 +34,7 @@ from jada.inventory.yaml_values import Readers, Value, read
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """One fleet.yml. `models` says by short name what is not the catalogue's; `deadline` is in seconds. An `engine`
-    reaches all hosts by it, whatever their sources say.
+    reaches all hosts by it, whatever their sources say. Without a `state`, the record is that of this machine.
 
     Whoever changes a fleet in `production` at a terminal types its name.
     """
@@ -56,6 +57,7 @@ class Fleet:
     engine: str = ""
     hooks: Hooks = field(default_factory=Hooks)
     probes: tuple[Probe, ...] = ()
+    state: SharedState | None = None
 
     @property
     def longest_rollout(self) -> int:
@@ -139,6 +141,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
         "hooks": or_default(tell, hooks.read, Hooks()),
         "probes": or_default(tell, probes.read, ()),
+        "state": or_default(tell, state.read, None),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}
