@@ -189,8 +189,8 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The fencing number of a rollout lease: it grows with each holder of the leases of one `store`, and a host that has
-    met a later one refuses an earlier one's changes. Numbers of two stores say nothing of each other.
+    """The fencing number of a rollout lease: it grows with each holder of the leases of one `store`, and a host that
+    has met a later one refuses an earlier one's changes. Numbers of two stores say nothing of each other.
     """
 
     store: str

@@ -1,16 +1,15 @@
 """The rollout lease of a fleet in a team's store: one object that one jada at a time holds, and renews while it lives.
 
-Kept by nobody but its holder, so whoever dies, sleeps or is cut off loses it by doing nothing. How old it is, the store's
-own clock says: it gives the time of the last renewal and its own time in one answer, so no two machines' clocks are
-compared, and whoever comes long after a crash need not wait. That clock may be several machines', and differ by seconds:
-for that, a holder relies on its lease for 15 s less than it lasts, by a clock that goes on while its machine sleeps.
-Should all of that fail, the hosts themselves refuse the one whose number is lower (files/change/fence.sh).
+Nobody but its holder keeps it, so whoever dies, sleeps or is cut off loses it by doing nothing. How old it is, the
+store's own clock says: it gives the time of the last renewal and its own time in one answer, so no two machines' clocks
+are compared, and whoever comes long after a crash need not wait. That clock may be several machines', and differ by
+seconds: for that, a holder relies on its lease for 15 s less than it lasts, by a clock that goes on while its machine
+sleeps. Should all of that fail, the hosts themselves refuse the one whose number is lower (files/change/fence.sh).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,13 +19,14 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from jada import UNPRINTABLE, Exit, Fence, JadaError
+from jada import Exit, Fence, JadaError
 
 if TYPE_CHECKING:
     from jada.inventory.cloud.objects import Objects, Stored
+    from jada.inventory.fleet.config import Fleet
 
-# Seconds that a lease lasts after its last renewal; for which its holder relies on it; from one renewal to the next, and
-# to the next try where one has failed.
+# Seconds that a lease lasts after its last renewal; for which its holder relies on it; from one renewal to the next,
+# and to the next try where one has failed.
 LASTS, RELIED_ON, RENEWED, AGAIN = 60, 45, 15, 3
 # How often something is tried against others who write the same.
 TRIES = 20
@@ -47,7 +47,9 @@ class Holder:
     run: str = ""
 
     def __str__(self) -> str:
-        runs = ", ".join(filter(None, (f"run {self.run}" if self.run else "", f"process {self.pid}" if self.pid else "")))
+        runs = ", ".join(
+            filter(None, (f"run {self.run}" if self.run else "", f"process {self.pid}" if self.pid else ""))
+        )
         parts = (self.who, f"({runs})" if runs else "", f"since {self.since}" if self.since else "")
         return " ".join(filter(None, (*parts, f"for {self.doing}" if self.doing else "")))
 
@@ -56,20 +58,16 @@ class Holder:
 
     @classmethod
     def of(cls, text: str) -> Holder:
-        """The holder that a text tells: what to_json() wrote, or words of whoever else wrote it."""
+        """The holder that a text tells: what to_json() wrote, or words of whoever else wrote it. Foreign text."""
         try:
             values = json.loads(text)
             pid = values["pid"]
             return cls(
-                **{key: _printable(str(values[key])) for key in ("who", "since", "doing", "run")},
+                **{key: str(values[key])[:LONGEST] for key in ("who", "since", "doing", "run")},
                 pid=pid if isinstance(pid, int) and 0 <= pid < 2**31 else 0,
             )
         except (ValueError, TypeError, KeyError, RecursionError):
-            return cls(_printable(text) or "somebody")
-
-
-def _printable(text: str) -> str:
-    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[:LONGEST])
+            return cls(text[:LONGEST] or "somebody")
 
 
 class TakenError(JadaError):
@@ -83,8 +81,8 @@ class TakenError(JadaError):
 
 
 class Lease(Protocol):
-    """A rollout lease that is held; `fence` is its number, None where only this machine knows of it, and `took_over` the
-    one who did not give it back.
+    """A rollout lease that is held; `fence` is its number, None where only this machine knows of it, and `took_over`
+    the one who did not give it back.
     """
 
     @property
@@ -155,6 +153,15 @@ class Leases:
             if replaced or (not found and self._objects.create(self._numbers, body)):
                 return Fence(store, last + 1)
         raise JadaError("the number of a rollout lease can't be had: others write it all the time", "try again")
+
+
+def leases_of(fleet: Fleet) -> Leases | None:
+    """The leases of a fleet that a team shares; None where its state is this machine's."""
+    if fleet.state is None:
+        return None
+    from jada.inventory.cloud.objects import Objects
+
+    return Leases(Objects(fleet.aws, fleet.state.bucket, fleet.state.prefix), fleet.name)
 
 
 class HeldLease:
@@ -282,12 +289,10 @@ def _number(found: Stored, key: str) -> tuple[str, int]:
     """The store and the number of its last holder. Raises JadaError."""
     values = _values(found)
     store, number = values.get("store"), values.get("number")
-    if isinstance(store, str) and store.isalnum() and len(store) <= LONGEST and isinstance(number, int):
-        if 0 <= number < LARGEST:
-            return store, number
+    is_store = isinstance(store, str) and store.isalnum() and store.isascii() and len(store) <= LONGEST
+    if is_store and isinstance(number, int) and 0 <= number < LARGEST:
+        return str(store), number
     raise JadaError(
         f"{key} of the store can't be read",
         "if nobody changes the fleet now, take that object away: the hosts take the numbers of a new one for another's",
     )
-
-

@@ -71,7 +71,8 @@ class Transaction:
     """A release for one host, bound to the state it was decided on: it refuses if the host has changed since.
 
     `kept` is what the snapshot that a rollback puts back is bound to, by root's own record: the service's user, who
-    says where settings.json is and what is in it, decides nothing of a way back.
+    says where settings.json is and what is in it, decides nothing of a way back. `fence` is the number of the lease
+    that it is made under, None where there is none.
     """
 
     release: Release
@@ -80,6 +81,7 @@ class Transaction:
     holder: str
     force: bool = False
     kept: tuple[str, ...] = ()
+    fence: Fence | None = None
 
     @property
     def splices(self) -> Splices:

@@ -99,6 +99,8 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     names, results, groups = rollout.waves[number], rollout.results, rollout.groups
     if not names:
         return DONE
+    if why := rollout.session.why_not():
+        return End(RolloutStatus.PAUSED, f"its lease {why}")
     todo = [name for name in names if name in rollout.todo]
     results |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
     rollout.progress.save(number, False)
@@ -139,6 +141,8 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
 
 def _ended_by_word(rollout: Rollout, number: int) -> End | None:
     """The end that somebody has put to it meanwhile, whatever became of its hosts; None where nobody did."""
+    if why := rollout.session.why_not(goes_back=True):
+        return End(RolloutStatus.PAUSED, f"its lease {why}")
     verb, by = rollout.progress.asked()
     if verb == GONE:
         return End(RolloutStatus.SUPERSEDED, by)

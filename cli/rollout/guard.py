@@ -17,7 +17,7 @@ from jada.cli.results import HostResults, judge_each, worst
 from jada.cli.rollout.apply import Planner
 from jada.cli.rollout.bake import sleep_until
 from jada.cli.rollout.conditions import Condition, Event, Teller
-from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+from jada.cli.rollout.exclusive import LockedError, NotKnownError, holder_now, locked
 from jada.cli.rollout.failing import (
     BACK,
     BY_GUARD,
@@ -36,7 +36,7 @@ from jada.cli.rollout.progress import Values
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.watch import Baselines, Watch
 from jada.cli.rollout.waves import divide, together, verdict
-from jada.cli.session import FleetSession, operator
+from jada.cli.session import FleetSession
 from jada.cli.ui.console import plural
 from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import Share
@@ -320,9 +320,10 @@ def _require_unlocked(session: FleetSession, seen: HostResults[State], hosts: It
     for name in hosts:
         if lock := states[name].operator_lock:
             raise LockedError(f"{fleet} is locked: {name} by {lock}", "jada unlock")
-    with exclusive_rollout(fleet, operator(), needed=False):
-        # A rollout that runs has a breaker of its own.
-        pass
+    # A rollout that runs has a breaker of its own. Where nobody can know, the way back decides.
+    with suppress(NotKnownError):
+        if holder := holder_now(session.fleet):
+            raise locked(session.fleet, holder)
 
 
 def _ended(code: Exit) -> str:

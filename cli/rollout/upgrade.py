@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jada import ConfigError, Exit, Model, Tiers
+from jada.cli.rollout.leased import waited
 from jada.cli.rollout.options import Pace, RolloutOptions
 from jada.cli.rollout.preflight import PreflightOptions
 from jada.cli.rollout.run import Save, run_rollout
@@ -97,7 +98,7 @@ def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, r
         notes.append("it changes no host")
     if news := saved.news(every):
         notes.append(f"new since then, and left as they are: {named(news)}")
-    with open_hosts(fleet, tuple(hosts.values())) as session:
+    with open_hosts(fleet, tuple(hosts.values())) as opened, waited(opened, options, "apply") as session:
         request = session.request(restart=saved.restart, reason=reason or saved.reason)
 
         def planner(name: str, state: State) -> Plan:

@@ -59,8 +59,9 @@ class Objects:
             body = answer["Body"].read(LARGEST + 1)
             if len(body) > LARGEST:
                 raise JadaError(f"s3://{self.bucket}/{self.prefix}{key} has more than {LARGEST} bytes")
-            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-            return Stored(body, answer["ETag"], (now - answer["LastModified"]).total_seconds())
+            written = answer["LastModified"]
+            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"].get("date", written.isoformat()))
+            return Stored(body, answer["ETag"], (now - written).total_seconds())
 
         return self._call(get, if_gone=None, if_lost=None)
 

@@ -22,7 +22,9 @@ def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return words
 
 
-def passes(shell: tuple[str, ...], home: Path, number: int | None, store: str = HERE, by: str = "ann@ops (run 1)") -> str:
+def passes(
+    shell: tuple[str, ...], home: Path, number: int | None, store: str = HERE, by: str = "ann@ops (run 1)"
+) -> str:
     """The word of the fence on a change with that number: "" if it may come."""
     values = {"HOME_OF_JADA": str(home), "STORE": store if number else "", "NUMBER": str(number or ""), "HOLDER": by,
               "NL": "\n"}  # fmt: skip
