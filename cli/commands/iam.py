@@ -38,6 +38,7 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "history": LOOK,
     "lock": LOOK,
     "unlock": LOOK,
+    "locks": LOOK | {Purpose.STATE},
     "doctor": LOOK | {Purpose.CONDITIONS},
 }
 

@@ -30,6 +30,7 @@ from jada.cli.rollout.failing import (
     trial_plan,
     ways,
 )
+from jada.cli.rollout.freeze import is_frozen
 from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import Values
@@ -120,7 +121,7 @@ class _Watch:
             if obstacle := self._answer(session, seen, failing):
                 standing.append(obstacle)
         self._watch_trial(seen, judged)
-        if session.fleet.guard.half_open and not failed and not seen.failed:
+        if session.fleet.guard.half_open and not (failed or seen.failed or is_frozen(session.fleet)):
             self._try_one(session, seen)
         return standing
 

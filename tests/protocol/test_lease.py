@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import multiprocessing
+import os
+import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import boto3
 import pytest
@@ -23,6 +30,8 @@ from tests.protocol.conftest import Emulator
 FLEET = "[{static: {hosts: {s: {address: 192.0.2.1}}}}]"
 ANN = Holder("ann@ops", "2026-11-26T11:00:00+00:00", "upgrade", 4711, "r1")
 BOB = Holder("bob@laptop", "2026-11-26T11:05:00+00:00", "heal", 12, "r2")
+SPAWN = multiprocessing.get_context("spawn")
+OFTEN = 200 if os.environ.get("JADA_ALL_ROLLOUTS") else 4
 KEY, NUMBER = "leases/f.json", "leases/f.number.json"
 
 
@@ -284,6 +293,93 @@ def test_a_lease_that_no_jada_wrote_is_held_by_whoever_it_says(
     with pytest.raises(TakenError) as caught:
         held()
     assert str(caught.value.holder) == told
+
+
+def hold_often(store: Objects, folder: Path, tries: int) -> None:
+    """Takes the lease so often, and notes each time that another has it too; a process of its own."""
+    from jada.cli.startup import patch_gevent
+
+    patch_gevent()
+    had = 0
+    for _ in range(tries):
+        try:
+            lease = Leases(store, "f").take(replace(ANN, pid=os.getpid()), lambda _: None)
+        except JadaError:
+            continue
+        had += 1
+        mark = folder / "inside"
+        try:
+            mark.touch(exist_ok=False)
+            time.sleep(0.005)
+            mark.unlink()
+        except FileExistsError:
+            (folder / f"twice-{os.getpid()}-{had}").touch()
+        assert lease.fence
+        (folder / f"number-{lease.fence.number}").touch(exist_ok=False)
+        lease.release()
+    (folder / f"had-{os.getpid()}-{had}").touch()
+
+
+class Losing(BaseHTTPRequestHandler):
+    """A proxy before the endpoint that does not give one answer in so many, though what was asked for is done."""
+
+    upstream, loses, numbers = "", 0.3, random.Random(4)  # noqa: S311 - any answers will do
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+    def pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        connection = http.client.HTTPConnection(self.upstream.removeprefix("http://"), timeout=60)
+        connection.request(self.command, self.path, body, dict(self.headers))
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if self.numbers.random() < self.loses:
+            self.close_connection = True
+            return
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_PUT = do_DELETE = do_HEAD = pass_on  # noqa: N815 - http.server's names
+
+
+@pytest.fixture
+def losing(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(Losing, "upstream", aws.url)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Losing)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("is_losing", [False, True], ids=["all answers", "a third of them lost"])
+def test_there_are_never_two_holders_and_no_orphan(
+    bucket: Objects, losing: str, fleet_of: Callable[..., Fleet], tmp_path: Path, is_losing: bool
+) -> None:
+    """`make test-rollouts` has each of three processes try it two hundred times."""
+    store = replace(bucket, aws=fleet_of(FLEET, losing).aws) if is_losing else bucket
+    folder = tmp_path / "held"
+    folder.mkdir()
+    processes = [SPAWN.Process(target=hold_often, args=(store, folder, OFTEN)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    names = {path.name.partition("-")[0] for path in folder.iterdir()}
+    assert names == {"had", "number"}
+    had = sum(int(path.name.rpartition("-")[2]) for path in folder.glob("had-*"))
+    assert had == len(list(folder.glob("number-*"))) > 0
+    print(f"{had} of {3 * OFTEN} tries had it")  # noqa: T201 - a figure to report
+    assert bucket.read(KEY) is None
 
 
 def eventually(is_so: Callable[[], object]) -> None:
