@@ -56,6 +56,7 @@ ARGV: Mapping[str, tuple[str, ...]] = {
     "history": ("--rebuild",),
     "lock": ("--reason", "incident"),
     "unlock": (),
+    "locks": (),
     "doctor": (),
 }
 # These ask nothing of AWS; a lab is its own.
