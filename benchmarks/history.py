@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
-from jada.cli.records.sqlite import open_records, state_folder, write
+from jada.cli.records.rows import write
+from jada.cli.records.sqlite import open_records, state_folder
 
 RELEASES, HOSTS, ROUNDS = 2000, 500, 20
 

@@ -91,7 +91,7 @@ def compare(
     from jada.cli.compare import run, show
 
     by = _by(releases, models, is_canary)
-    with open_records() as records, open_session(fleet_file, None, None) as session:
+    with open_session(fleet_file, None, None) as session, open_records(session.fleet) as records:
         subject = run.canary(session, records) if by is By.CANARY else _subject(by, releases or models, session)
         comparison = run.compare(session, records, subject, alpha, None if margin is None else margin / 100)
     if as_json:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from jada import Exit, HostError, natural
-from jada.cli.options import host_options
+from jada import ConfigError, Exit, HostError, natural
+from jada.cli.options import fleet_option, host_options
 from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, judge_each
@@ -20,8 +21,13 @@ from jada.cli.session import FleetSession, choose_recorded, load, open_session
 from jada.cli.ui.console import all_visible, emit_json, err, escape, nulled, out, plural
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
+from jada.inventory.fleet.search import find
+from jada.inventory.yaml_readers import working_folder
 from jada.tasks.release import first_id
 from jada.tasks.state import HistoryEntry
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
 
 # A host's word on a release: the release, and its own part in it.
 Word = tuple[Entry, HostEntry]
@@ -75,9 +81,9 @@ def history(
 ) -> int:
     """Show what was done, when, by whom and why. Every upgrade, rollback, heal and lock is listed.
 
-    The record is this machine's own (under the XDG state folder); --rebuild adds what the hosts know, after
-    the record was lost or when somebody else worked from another machine. --host, --role and --limit leave what
-    happened to those hosts, and count no others.
+    The record is this machine's own (under the XDG state folder), or the team's where fleet.yml has a `state`.
+    --rebuild adds what the hosts know, after the record was lost or when somebody else worked with another one.
+    --host, --role and --limit leave what happened to those hosts, and count no others.
 
     \b
     Examples:
@@ -88,7 +94,7 @@ def history(
     """
     code = Exit.OK
     config = load(fleet_file)
-    with open_records() as records:
+    with open_records(config) as records:
         if rebuild:
             with open_session(fleet_file, role, limit) as session:
                 code = read_back(session, records, datetime.now(UTC))
@@ -171,9 +177,10 @@ def _when(at: str) -> str:
 @click.command()
 @click.argument("release", type=GIVEN)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-def show(release: str, as_json: bool) -> int:
+@fleet_option
+def show(release: str, as_json: bool, fleet_file: str | None) -> int:
     """Show one release of the history, host by host. Outcome, before, after and how long it took."""
-    with open_records() as records:
+    with open_records(_fleet_if_any(fleet_file)) as records:
         entry = records.entry(release)
         hosts = records.hosts(release)
     if entry is None:
@@ -194,6 +201,17 @@ def show(release: str, as_json: bool) -> int:
     )  # fmt: skip
     show_table(HOSTS, list(cells), hint="--json")
     return Exit.OK
+
+
+def _fleet_if_any(fleet_file: str | None) -> Fleet | None:
+    """The fleet whose record is meant; None where there is no fleet.yml. Raises ConfigError."""
+    try:
+        find(fleet_file, os.environ, working_folder())
+    except ConfigError:
+        if fleet_file or os.environ.get("JADA_FLEET"):
+            raise
+        return None
+    return load(fleet_file)
 
 
 def read_back(session: FleetSession, records: Records, now: datetime) -> Exit:

@@ -103,7 +103,7 @@ def _hold(session: FleetSession, request: LockRequest, as_json: bool) -> Exit:
     names = (host.name for host in session.hosts)
     results = session.run_on_each(f"{verb.capitalize()}ing", names, lambda _, connection: connection.set_lock(request))
     reports = [_report(name, result, verb) for name, result in results.items()]
-    with open_records(needed=False) as records:
+    with open_records(session.fleet, needed=False) as records:
         records.add_locks(
             LockEntry(
                 fleet=session.fleet.name,

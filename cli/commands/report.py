@@ -19,6 +19,7 @@ from jada.cli.ui.duration import parse_duration
 if TYPE_CHECKING:
     from jada.cli.drift.evaluate import DriftReport
     from jada.cli.report.page import Page
+    from jada.inventory.fleet.config import Fleet
     from jada.tasks.state import State
 
 
@@ -68,7 +69,7 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
         seen = judge_each(check_hosts(session), _explainable)
         drift = evaluate_fleet(session, seen, whole=role is None and limit is None)
     words = (f"--role {role}" if role else "", f"--limit {limit}" if limit else "")
-    write_file(file, html(_page(drift, seen.ok, since, " ".join(filter(None, words)))), mode=None)
+    write_file(file, html(_page(session.fleet, drift, seen.ok, since, " ".join(filter(None, words)))), mode=None)
     out.print(f"Wrote {escape(str(file))}. {summary(drift)}")
     return drift.exit
 
@@ -81,8 +82,8 @@ def _explainable(name: str, state: State) -> State:
     return state
 
 
-def _page(drift: DriftReport, states: Mapping[str, State], seconds: int, only: str) -> Page:
-    """The page with what this machine remembers of the hosts that are on it."""
+def _page(fleet: Fleet, drift: DriftReport, states: Mapping[str, State], seconds: int, only: str) -> Page:
+    """The page with what the record holds of the hosts that are on it."""
     from jada.cli.compare.run import recorded
     from jada.cli.drift.log import open_log
     from jada.cli.records.sqlite import open_records
@@ -90,7 +91,7 @@ def _page(drift: DriftReport, states: Mapping[str, State], seconds: int, only: s
 
     since = drift.at - timedelta(seconds=seconds)
     names = {row.host for row in drift.hosts}
-    with open_records() as records:
+    with open_records(fleet) as records:
         done = [
             Done(entry, dict(Counter(host.outcome for host in hosts)))
             for entry in records.since(drift.fleet, since)
@@ -98,7 +99,7 @@ def _page(drift: DriftReport, states: Mapping[str, State], seconds: int, only: s
         ]
         # They are of the whole fleet.
         comparisons = recorded(drift.fleet, records, since.isoformat(timespec="seconds")) if drift.whole else []
-    with open_log() as log:
+    with open_log(fleet) as log:
         checks, episodes = log.since(drift.fleet, since.isoformat(timespec="seconds"))
     own = tuple(episode for episode in episodes if drift.whole or episode.host in names)
     return Page(drift, states, since, tuple(checks), own, tuple(done), only, tuple(comparisons))

@@ -72,7 +72,7 @@ def rollback(
         target = _target(to, session) if to else ""
         is_now = options.yes and not options.dry_run
         seen = session.look(history=True, goes_on=is_now, within=PATIENCE if is_now else None)
-        with open_records(needed=False) as records:
+        with open_records(session.fleet, needed=False) as records:
             mine = None
             with best_effort():
                 mine = last_recorded(records, session.fleet.name)

@@ -57,7 +57,7 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
       jada rollouts --json
     """
     fleet = load(fleet_file)
-    with open_records() as records:
+    with open_records(fleet) as records:
         entries = records.rollouts(fleet.name, last)
         rows = [_row(entry, sum(records.outcomes(entry.release).values())) for entry in entries]
     if as_json:
@@ -106,7 +106,7 @@ def promote(fleet_file: str | None) -> Exit:
     from jada.cli.drift import notices
 
     fleet = load(fleet_file)
-    with open_records() as records:
+    with open_records(fleet) as records:
         entry = _open_one(records, fleet.name)
         is_under_way = _is_under_way(fleet, entry)
         if is_under_way:
@@ -129,7 +129,7 @@ def pause(fleet_file: str | None) -> Exit:
       jada pause
     """
     fleet = load(fleet_file)
-    with open_records() as records:
+    with open_records(fleet) as records:
         entry = _open_one(records, fleet.name)
         if _is_under_way(fleet, entry):
             _ask(records, entry, PAUSE, lambda now: now.status == RolloutStatus.PAUSED)
@@ -152,7 +152,7 @@ def abort(fleet_file: str | None) -> Exit:
     from jada.cli.rollout.resume import end_here
 
     fleet = load(fleet_file)
-    with open_records() as records:
+    with open_records(fleet) as records:
         entry = _open_one(records, fleet.name)
         if _is_under_way(fleet, entry):
             _ask(records, entry, ABORT, lambda now: now.status == RolloutStatus.ABORTED)
@@ -170,7 +170,7 @@ def abort(fleet_file: str | None) -> Exit:
 def _continue(fleet: Fleet, options: RolloutOptions, *, skip_bake: bool) -> Exit:
     from jada.cli.rollout.resume import resume as go_on
 
-    with open_records() as records, open_whole(fleet) as session:
+    with open_records(fleet) as records, open_whole(fleet) as session:
         return go_on(session, _open_one(records, fleet.name), records, options, skip_bake=skip_bake)
 
 

@@ -18,6 +18,7 @@ from jada.cli.drift.webhook import url_of
 from jada.cli.records.migrations import VERSION
 from jada.cli.records.model import DECIDE, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, open_unchanged, state_path
+from jada.cli.records.store import LocalStore
 from jada.cli.ui.console import plural
 from jada.inventory import models
 
@@ -152,7 +153,7 @@ def rollout(fleet: str) -> CheckResult:
         if not file.exists():
             return passed("rollout", "none is open")
         with open_unchanged(file) as connection:
-            entry = next(iter(Records(connection).rollouts(fleet, 1)), None)
+            entry = next(iter(Records(LocalStore(connection)).rollouts(fleet, 1)), None)
     except JadaError:
         return skipped("rollout", "the record can't be read")
     return of_rollout(entry)

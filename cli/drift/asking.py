@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jada import HostError, HostKeyError, JadaError, OtherMachineError
 from jada.cli.records.model import AnswerEntry
-from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_database
+from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_store
 from jada.cli.results import HostResults, judge_each
 from jada.cli.session import FleetSession
 from jada.tasks.asked import Asked
@@ -20,6 +20,7 @@ from jada.tasks.served import is_asked_for
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
     from jada.tasks.engine import Connection
 
 # Seconds for which an answer may stand: some of what decides it, no look sees.
@@ -36,7 +37,7 @@ def check_hosts(
     stands, said; a host that takes longer than `within` s has failed.
     """
     service = session.engine.service
-    kept = _kept(session.fleet.name) if service.ask == "on-change" else {}
+    kept = _kept(session.fleet) if service.ask == "on-change" else {}
 
     def look(name: str, connection: Connection) -> State:
         last = kept.get(name)
@@ -73,15 +74,15 @@ def remember_answers(session: FleetSession, seen: Mapping[str, State | HostError
         news, lambda name, state: AnswerEntry.of(fleet, name, now, fingerprint(state, cli), state.asked)
     )
     if entries:
-        with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
-            Records(connection).add_answers(entries.ok.values())
+        with suppress(JadaError), open_store(session.fleet, timeout=BUSY_TIMEOUT_BACK) as store:
+            Records(store).add_answers(entries.ok.values())
 
 
-def _kept(fleet: str) -> Mapping[str, AnswerEntry]:
+def _kept(fleet: Fleet) -> Mapping[str, AnswerEntry]:
     """The answers that may stand still; none where the record can't be read: to ask is cheap."""
     now = time.time()
-    with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
-        answers = Records(connection).answers(fleet)
+    with suppress(JadaError), open_store(fleet, timeout=BUSY_TIMEOUT_BACK) as store:
+        answers = Records(store).answers(fleet.name)
         # A time to come is one of a clock that was wrong.
         return {name: answer for name, answer in answers.items() if 0 <= now - answer.at <= LONGEST_KEPT}
     return {}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jada import Exit, HostError, JadaError
 from jada.cli.drift import formats, notices
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status, evaluate, unmatched
-from jada.cli.drift.log import Check, Episode, open_log
+from jada.cli.drift.log import open_log
+from jada.cli.records.drift import Check, Episode
 from jada.cli.records.sqlite import open_records
 from jada.cli.session import FleetSession, choose_recorded
 from jada.cli.ui.console import emit_json, err, escape, named, nulled, out, plural
@@ -68,7 +69,7 @@ def _evaluate(
 
 def _released(fleet: Fleet) -> dict[str, str]:
     """The last release that the record knows for each host. Raises JadaError."""
-    with open_records() as records:
+    with open_records(fleet) as records:
         return {name: entry.release for name, entry in records.released(fleet.name).items()}
 
 
@@ -110,7 +111,7 @@ def remember_and_tell(session: FleetSession, report: DriftReport, unread: JadaEr
     if unread:
         raise unread
     sends = notices.channels(session.fleet)
-    with open_log() as log:
+    with open_log(session.fleet) as log:
         log.add(report, sends)
         for error in notices.notify(session.fleet.name, log, sends):
             err.print(f"[yellow]Warning[/] {escape(error.message)}; it will be told at the next check")
@@ -124,7 +125,7 @@ def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit:
     Raises JadaError.
     """
     at = datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC).isoformat(timespec="seconds")
-    with open_records() as records, open_log() as log:
+    with open_records(config) as records, open_log(config) as log:
         known = records.host_names(config.name) | log.host_names(config.name)
         hosts = choose_recorded(config, known, role, limit)
         checks, episodes = log.since(config.name, at)

@@ -6,36 +6,23 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jada import natural
 from jada.cli.drift.evaluate import UNCHECKED, DriftReport, HostDrift, Status
-from jada.cli.records.sqlite import open_database, read, write
+from jada.cli.records.changes import Change, Forget, Put
+from jada.cli.records.drift import Check, Episode, NoticeEntry
+from jada.cli.records.rows import read
+from jada.cli.records.sqlite import open_store
+from jada.cli.records.store import Store
 from jada.cli.ui.console import visible
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES, NOTE
 
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
 NEW, RESOLVED = "new", "resolved"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Episode:
-    """One finding on one host from when it was found to when it was no more; times are ISO 8601 UTC.
-
-    While it is open, `closed_at` and `resolution` are ""; then the latter is "resolved", "accepted" or, with its host,
-    "gone". A code that was found several times on a host at once is one episode.
-    """
-
-    fleet: str
-    host: str
-    code: str
-    opened_at: str
-    closed_at: str = ""
-    resolution: str = ""
-    severity: str
-    expected: str
-    actual: str
-    fix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +31,6 @@ class Notice:
 
     event: str
     episode: Episode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One check of the fleet: when, and the number of hosts by status."""
-
-    fleet: str
-    at: str
-    in_sync: int
-    drifted: int
-    not_checked: int
 
 
 def compare(drift: DriftReport, known: Sequence[Episode]) -> tuple[list[Episode], list[Episode]]:
@@ -75,10 +51,10 @@ def compare(drift: DriftReport, known: Sequence[Episode]) -> tuple[list[Episode]
 
 
 class DriftLog:
-    """The history of one machine's checks."""
+    """The history of checks, as it is kept in a store."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def add(self, drift: DriftReport, targets: Iterable[str]) -> None:
         """Writes what changed since the last check, with a notice to each target of what counts as drift."""
@@ -89,22 +65,24 @@ class DriftLog:
             drifted=drift.count(Status.DRIFTED),
             not_checked=drift.count(Status.NOT_CHECKED) + drift.count(Status.UNPROVEN),
         )
-        with self._connection as db:
-            # Taken before the comparison: of two checks at once, one alone finds a thing new.
-            db.execute("BEGIN IMMEDIATE")
-            begun, ended = compare(drift, self._open(drift.fleet))
-            write(db, "drift_check", [check])
-            write(db, "drift_episode", (*begun, *ended))
+        targets = tuple(targets)
+
+        def decide(db: sqlite3.Connection) -> list[Change]:
+            # Of two checks at once, one alone finds a thing new.
+            begun, ended = compare(drift, _open(db, drift.fleet))
             notices = [Notice(NEW, episode) for episode in begun] + [Notice(RESOLVED, episode) for episode in ended]
-            db.executemany(
-                "INSERT OR REPLACE INTO drift_notice (target, fleet, host, code, opened_at, event) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (_key(target, notice) for target in targets for notice in notices if notice.episode.severity != NOTE),
-            )
+            to_tell = [notice for notice in notices if notice.episode.severity != NOTE]
+            return [
+                Put("drift_check", (check,)),
+                Put("drift_episode", (*begun, *ended)),
+                Put("drift_notice", tuple(_entry(target, notice) for target in targets for notice in to_tell)),
+            ]
+
+        self._store.write(decide)
 
     def pending(self, fleet: str, target: str) -> list[Notice]:
         """The notices that a target has not got yet, new findings first."""
-        rows = self._connection.execute(
+        rows = self._store.db.execute(
             "SELECT event, drift_episode.* FROM drift_notice JOIN drift_episode USING (fleet, host, code, opened_at) "
             "WHERE target = ? AND fleet = ?",
             (target, fleet),
@@ -113,19 +91,15 @@ class DriftLog:
 
     def delivered(self, target: str, notices: Iterable[Notice]) -> None:
         """Forgets notices that a target has got. Not before that: rather twice than never, if jada dies between."""
-        with self._connection as db:
-            db.executemany(
-                "DELETE FROM drift_notice WHERE target = ? AND fleet = ? AND host = ? AND code = ? "
-                "AND opened_at = ? AND event = ?",
-                (_key(target, notice) for notice in notices),
-            )
+        told = Forget(tuple(_entry(target, notice) for notice in notices))
+        self._store.write(lambda _: [told])
 
     def since(self, fleet: str, at: str) -> tuple[list[Check], list[Episode]]:
         """The checks made since then, and every episode that was open at some time since, both oldest first."""
-        checks = self._connection.execute(
+        checks = self._store.db.execute(
             "SELECT * FROM drift_check WHERE fleet = ? AND at >= ? ORDER BY at", (fleet, at)
         )
-        episodes = self._connection.execute(
+        episodes = self._store.db.execute(
             "SELECT * FROM drift_episode WHERE fleet = ? AND (closed_at = '' OR closed_at >= ?)", (fleet, at)
         )
         opened = [read(Episode, row) for row in episodes]
@@ -135,12 +109,13 @@ class DriftLog:
 
     def host_names(self, fleet: str) -> set[str]:
         """Every host of a fleet on which anything was found."""
-        rows = self._connection.execute("SELECT DISTINCT host FROM drift_episode WHERE fleet = ?", (fleet,))
+        rows = self._store.db.execute("SELECT DISTINCT host FROM drift_episode WHERE fleet = ?", (fleet,))
         return {str(row["host"]) for row in rows}
 
-    def _open(self, fleet: str) -> list[Episode]:
-        rows = self._connection.execute("SELECT * FROM drift_episode WHERE fleet = ? AND closed_at = ''", (fleet,))
-        return [read(Episode, row) for row in rows]
+
+def _open(db: sqlite3.Connection, fleet: str) -> list[Episode]:
+    rows = db.execute("SELECT * FROM drift_episode WHERE fleet = ? AND closed_at = ''", (fleet,))
+    return [read(Episode, row) for row in rows]
 
 
 def _episodes(fleet: str, row: HostDrift, at: str) -> Iterator[Episode]:
@@ -184,13 +159,16 @@ def _order(notice: Notice) -> tuple[Any, ...]:
     return notice.event, max(episode.opened_at, episode.closed_at), natural(episode.host), episode.code
 
 
-def _key(target: str, notice: Notice) -> tuple[str, ...]:
+def _entry(target: str, notice: Notice) -> NoticeEntry:
     episode = notice.episode
-    return target, episode.fleet, episode.host, episode.code, episode.opened_at, notice.event
+    return NoticeEntry(
+        target=target, fleet=episode.fleet, host=episode.host, code=episode.code, opened_at=episode.opened_at,
+        event=notice.event,
+    )  # fmt: skip
 
 
 @contextmanager
-def open_log() -> Iterator[DriftLog]:
-    """The history of drift, opened; made where there is none."""
-    with open_database() as connection:
-        yield DriftLog(connection)
+def open_log(fleet: Fleet | None = None) -> Iterator[DriftLog]:
+    """The history of drift of this machine, or of a fleet's team; made where there is none. Raises JadaError."""
+    with open_store(fleet) as store:
+        yield DriftLog(store)

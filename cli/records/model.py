@@ -6,6 +6,7 @@ out, that no jada can have made.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -180,6 +181,8 @@ class HostEntry:
 OPEN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 # What somebody may want of a rollout that another jada carries out.
 PAUSE, PROMOTE, ABORT = "pause", "promote", "abort"
+# More waves than a fleet has hosts.
+MOST_WAVES = 2**31
 DECIDE = "jada resume (watch its hosts again, then go on), jada promote (go on at once) or jada abort (all go back)"
 
 
@@ -207,6 +210,32 @@ class RolloutEntry:
     def is_open(self) -> bool:
         """True if it has not come to its end."""
         return self.status in OPEN
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """A rollout of whose values each can be right. Raises ReleaseError."""
+        began(values["release"])
+        numbers = [values[key] for key in ("wave", "baking")]
+        texts = [values[key] for key in ("values_json", "measured_json")]
+        if not all(isinstance(number, int) and 0 <= number < MOST_WAVES for number in numbers):
+            raise ReleaseError("a number of the rollout can't be right")
+        if not all(is_json(text) for text in texts):
+            raise ReleaseError("a text of the rollout is no JSON of jada's")
+        if values["status"] not in frozenset(RolloutStatus) or values["asked"] not in ("", PAUSE, PROMOTE, ABORT):
+            raise ReleaseError("the rollout is in no way that jada knows")
+        return cls(
+            release=str(values["release"]),
+            fleet=printable(values["fleet"]),
+            status=str(values["status"]),
+            why=printable(values["why"], most=REASON),
+            wave=int(values["wave"]),
+            baking=int(values["baking"]),
+            values_json=values["values_json"],
+            asked=str(values["asked"]),
+            asked_by=printable(values["asked_by"]),
+            updated=moment(values["updated"]),
+            measured_json=values["measured_json"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +339,14 @@ class ServedEntry:
     tasks_failed: int = 0
     tasks_until: float = 0.0
     durations: str = "{}"
+
+
+def is_json(text: Any) -> bool:
+    """True for an object of JSON, as jada writes it."""
+    try:
+        return isinstance(text, str) and text.isascii() and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _outcome(value: Any) -> HostOutcome:

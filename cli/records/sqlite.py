@@ -8,13 +8,14 @@ import shlex
 import sqlite3
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict, fields
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jada import JadaError, natural
+from jada.cli.records.changes import Advance, Ask, Change, EndRollouts, Put
 from jada.cli.records.migrations import NewerError, migrate
 from jada.cli.records.model import (
     OPEN,
@@ -29,13 +30,16 @@ from jada.cli.records.model import (
     RolloutWord,
     ServedEntry,
 )
+from jada.cli.records.rows import read, with_names
+from jada.cli.records.store import LocalStore, Store
 from jada.cli.ui.console import err, escape
 from jada.tasks.release import ReleaseError, first_id
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    D = TypeVar("D", bound=DataclassInstance)
+    from jada.cli.records.shared import SharedStore
+    from jada.inventory.cloud.profile import Aws
+    from jada.inventory.fleet.config import Fleet
+    from jada.inventory.fleet.state import SharedState
 
 T = TypeVar("T")
 
@@ -49,28 +53,35 @@ class Records:
     Part of it comes from hosts (`jada history --rebuild`): nothing is written, or read, that no jada can have made.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @contextmanager
+    def best_effort(self, enabled: bool = True) -> Iterator[None]:
+        """Goes on where what is written within can't be, and says so on stderr; raises JadaError if not `enabled`. What
+        can't be written to a team's place is kept here until the next run.
+        """
+        with best_effort(enabled), self._store.keeping() if enabled else nullcontext():
+            yield
 
     def add(self, entry: Entry, hosts: Iterable[HostEntry]) -> None:
         """Writes an entry and its hosts; what was known of the same ones before is replaced. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            write(db, "release", [Entry.checked(asdict(entry))])
-            self._write(db, hosts)
+        with _jada_errors():
+            self._write(Put("release", (Entry.checked(asdict(entry)),)), _results(hosts))
 
     def update(self, hosts: Iterable[HostEntry]) -> None:
         """Writes the outcomes of hosts of an entry. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            self._write(db, hosts)
+        with _jada_errors():
+            self._write(_results(hosts))
 
     def entries(self, fleet: str, hosts: Collection[str] | None, last: int) -> list[Entry]:
         """The last entries of a fleet, or of some hosts of it, the newest first."""
         if hosts is None:
-            rows = self._connection.execute(
+            rows = self._store.db.execute(
                 "SELECT * FROM release WHERE fleet = ? ORDER BY id DESC LIMIT ?", (fleet, last)
             )
         else:
-            rows = self._connection.execute(
+            rows = self._store.db.execute(
                 "SELECT * FROM release WHERE fleet = ? AND EXISTS (SELECT 1 FROM result "
                 "WHERE release = id AND host IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT ?",
                 (fleet, _listed(hosts), last),
@@ -79,7 +90,7 @@ class Records:
 
     def host_names(self, fleet: str) -> set[str]:
         """Every host of a fleet of which anything is recorded."""
-        rows = self._connection.execute(
+        rows = self._store.db.execute(
             "SELECT result.host FROM result JOIN release ON release.id = result.release WHERE release.fleet = ? "
             "UNION SELECT host FROM operator_lock WHERE fleet = ?",
             (fleet, fleet),
@@ -88,12 +99,11 @@ class Records:
 
     def add_locks(self, entries: Iterable[LockEntry]) -> None:
         """Writes down who locked or unlocked which host. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            write(db, "operator_lock", entries)
+        self._write(Put("operator_lock", tuple(entries)))
 
     def locks(self, fleet: str, hosts: Collection[str] | None) -> list[LockEntry]:
         """The locks and unlocks of a fleet's hosts, or of some of them, the newest first."""
-        rows = self._connection.execute(
+        rows = self._store.db.execute(
             "SELECT * FROM operator_lock WHERE fleet = ?1 "
             "AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) ORDER BY at DESC, host DESC",
             (fleet, _listed(hosts)),
@@ -102,46 +112,68 @@ class Records:
 
     def begin_rollout(self, entry: RolloutEntry) -> None:
         """Writes down a rollout in waves. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            write(db, "rollout", [entry])
+        self._write(Put("rollout", (entry,)))
 
     def end_rollouts(self, fleet: str, status: RolloutStatus, why: str) -> None:
         """Writes down that the rollouts of a fleet that are open have come to their end. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            db.execute(
-                "UPDATE rollout SET status = ?, why = ?, baking = 0, updated = ? WHERE fleet = ? AND status IN (?, ?)",
-                (status, why, _now(), fleet, *OPEN),
-            )
+        end = EndRollouts(fleet=fleet, status=status, why=why, updated=_now())
 
-    def advance(self, release: str, status: RolloutStatus, why: str, wave: int, is_baking: bool) -> None:
-        """Writes down how far a rollout is, if it has not come to its end meanwhile. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            db.execute(
-                "UPDATE rollout SET status = ?, why = ?, wave = ?, baking = ?, updated = ? "
-                "WHERE release = ? AND status IN (?, ?)",
-                (status, why, wave, is_baking, _now(), release, *OPEN),
-            )
+        def decide(db: sqlite3.Connection) -> list[Change]:
+            query = "SELECT EXISTS (SELECT 1 FROM rollout WHERE fleet = ? AND status IN (?, ?))"
+            return [end] if db.execute(query, (fleet, *OPEN)).fetchone()[0] else []
 
-    def keep_measured(self, release: str, measured: str) -> None:
-        """Writes down what probes measured last on the hosts of a rollout, as JSON. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            db.execute("UPDATE rollout SET measured_json = ? WHERE release = ?", (measured, release))
+        with _jada_errors():
+            self._store.write(decide)
+
+    def advance(
+        self,
+        release: str,
+        status: RolloutStatus,
+        why: str,
+        wave: int | None,
+        is_baking: bool,
+        hosts: Iterable[HostEntry] = (),
+        measured: str = "",
+    ) -> None:
+        """Writes down how far a rollout is, if it has not come to its end meanwhile, with outcomes of its hosts and
+        what probes measured last, as JSON. It is in that `wave`, or (None) where it was. Raises JadaError.
+        """
+        where = -1 if wave is None else wave
+        advance = Advance(
+            release=release,
+            status=status,
+            why=why,
+            wave=where,
+            baking=is_baking,
+            updated=_now(),
+            measured_json=measured,
+        )
+        with _jada_errors():
+            self._write(_results(hosts), advance)
 
     def ask(self, release: str, verb: str, by: str) -> None:
         """Writes down what somebody wants of whoever carries a rollout out; "" once that was done. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            db.execute("UPDATE rollout SET asked = ?, asked_by = ? WHERE release = ?", (verb, by, release))
+        ask = Ask(release=release, verb=verb, by=by)
+
+        def decide(db: sqlite3.Connection) -> list[Change]:
+            row = db.execute("SELECT asked, asked_by FROM rollout WHERE release = ?", (release,)).fetchone()
+            return [ask] if row and tuple(row) != (verb, by) else []
+
+        with _jada_errors():
+            self._store.write(decide)
 
     def rollout(self, release: str) -> RolloutEntry | None:
         """The rollout of that release. Raises JadaError."""
         with _jada_errors():
-            row = self._connection.execute("SELECT * FROM rollout WHERE release = ?", (release,)).fetchone()
+            self._store.refresh()
+            row = self._store.db.execute("SELECT * FROM rollout WHERE release = ?", (release,)).fetchone()
         return read(RolloutEntry, row) if row else None
 
     def word(self, release: str) -> RolloutWord | None:
         """The status of the rollout of that release, and what somebody wants of it. Raises JadaError."""
         with _jada_errors():
-            row = self._connection.execute(
+            self._store.refresh()
+            row = self._store.db.execute(
                 "SELECT status, why, asked, asked_by FROM rollout WHERE release = ?", (release,)
             ).fetchone()
         return read(RolloutWord, row) if row else None
@@ -149,7 +181,7 @@ class Records:
     def rollouts(self, fleet: str, last: int) -> list[RolloutEntry]:
         """The last rollouts in waves of a fleet, the newest first. Raises JadaError."""
         with _jada_errors():
-            rows = self._connection.execute(
+            rows = self._store.db.execute(
                 "SELECT * FROM rollout WHERE fleet = ? ORDER BY release DESC LIMIT ?", (fleet, last)
             )
             return [read(RolloutEntry, row) for row in rows]
@@ -157,7 +189,7 @@ class Records:
     def comparison(self, fleet: str, subject: str) -> ComparisonEntry | None:
         """The comparison of that subject, as it was set up. Raises JadaError."""
         with _jada_errors():
-            row = self._connection.execute(
+            row = self._store.db.execute(
                 "SELECT * FROM comparison WHERE fleet = ? AND subject = ?", (fleet, subject)
             ).fetchone()
         return read(ComparisonEntry, row) if row else None
@@ -165,44 +197,43 @@ class Records:
     def comparisons(self, fleet: str) -> list[ComparisonEntry]:
         """Every comparison of a fleet. Raises JadaError."""
         with _jada_errors():
-            rows = self._connection.execute("SELECT * FROM comparison WHERE fleet = ?", (fleet,))
+            rows = self._store.db.execute("SELECT * FROM comparison WHERE fleet = ?", (fleet,))
             return [read(ComparisonEntry, row) for row in rows]
 
     def begin_comparison(self, entry: ComparisonEntry) -> ComparisonEntry:
         """Writes down how two arms are compared, unless that was done before: returns what counts. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            write(db, "comparison", [entry], keeps=True)
+        if self.comparison(entry.fleet, entry.subject) is None:
+            self._write(Put("comparison", (entry,), keeps=True))
         return self.comparison(entry.fleet, entry.subject) or entry
 
     def add_served(self, entries: Iterable[ServedEntry]) -> None:
         """Writes down what came of requests of processes, in place of what was known of the same. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            write(db, "served", entries)
+        self._write(Put("served", tuple(entries)))
 
     def served(self, fleet: str, subject: str) -> list[ServedEntry]:
         """What was counted for a comparison, or ("") of all requests. Raises JadaError."""
         with _jada_errors():
-            rows = self._connection.execute("SELECT * FROM served WHERE fleet = ? AND subject = ?", (fleet, subject))
+            rows = self._store.db.execute("SELECT * FROM served WHERE fleet = ? AND subject = ?", (fleet, subject))
             return [read(ServedEntry, row) for row in rows]
 
     def since(self, fleet: str, moment: datetime) -> list[Entry]:
         """The entries of a fleet made since then, the oldest first."""
-        rows = self._connection.execute(
+        rows = self._store.db.execute(
             "SELECT * FROM release WHERE fleet = ? AND id >= ? ORDER BY id", (fleet, first_id(moment))
         )
         return list(_usable(Entry.checked, rows))
 
     def entry(self, release: str) -> Entry | None:
-        rows = self._connection.execute("SELECT * FROM release WHERE id = ?", (release,))
+        rows = self._store.db.execute("SELECT * FROM release WHERE id = ?", (release,))
         return next(_usable(Entry.checked, rows), None)
 
     def hosts(self, release: str) -> list[HostEntry]:
-        rows = self._connection.execute("SELECT * FROM result WHERE release = ?", (release,))
+        rows = self._store.db.execute("SELECT * FROM result WHERE release = ?", (release,))
         return sorted(_usable(HostEntry.checked, rows), key=lambda entry: natural(entry.host))
 
     def outcomes(self, release: str, hosts: Collection[str] | None = None) -> dict[HostOutcome, int]:
         """The number of hosts, or of these, by outcome."""
-        rows = self._connection.execute(
+        rows = self._store.db.execute(
             "SELECT outcome, count(*) AS hosts FROM result "
             "WHERE release = ?1 AND (?2 IS NULL OR host IN (SELECT value FROM json_each(?2))) "
             "GROUP BY outcome ORDER BY hosts DESC",
@@ -214,7 +245,7 @@ class Records:
     def released(self, fleet: str) -> dict[str, HostEntry]:
         """The last release that stood on each host, by host name, as far as this machine knows."""
         # In SQLite, the other columns beside max() are those of the row that has it.
-        rows = self._connection.execute(
+        rows = self._store.db.execute(
             "SELECT result.*, max(release.id) FROM result JOIN release ON release.id = result.release "
             "WHERE release.fleet = ? AND result.outcome IN (SELECT value FROM json_each(?)) GROUP BY result.host",
             (fleet, _listed([outcome for outcome in HostOutcome if outcome.stands])),
@@ -223,34 +254,22 @@ class Records:
 
     def add_answers(self, entries: Iterable[AnswerEntry]) -> None:
         """Writes down the last answers of hosts' own CLIs. Raises JadaError."""
-        with _jada_errors(), self._connection as db:
-            write(db, "answer", entries)
+        self._write(Put("answer", tuple(entries)))
 
     def answers(self, fleet: str) -> dict[str, AnswerEntry]:
         """The last answer of each host's own CLI, by host name."""
-        rows = self._connection.execute("SELECT * FROM answer WHERE fleet = ?", (fleet,))
+        rows = self._store.db.execute("SELECT * FROM answer WHERE fleet = ?", (fleet,))
         return {str(row["host"]): read(AnswerEntry, row) for row in rows}
 
-    def _write(self, db: sqlite3.Connection, hosts: Iterable[HostEntry]) -> None:
-        write(db, "result", [HostEntry.checked(asdict(host)) for host in hosts])
+    def _write(self, *changes: Change) -> None:
+        news = [change for change in changes if not isinstance(change, Put) or change.rows]
+        if news:
+            with _jada_errors():
+                self._store.write(lambda _: news)
 
 
-def write(db: sqlite3.Connection, table: str, values: Iterable[D], keeps: bool = False) -> None:
-    """Writes values of one type, whose fields are the table's columns; one with the same key is replaced, or it `keeps`
-    that one.
-    """
-    values = list(values)
-    if values:
-        names = [field.name for field in fields(values[0])]
-        values_of_row = f"{table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        statement = f"INSERT OR {'IGNORE' if keeps else 'REPLACE'} INTO {values_of_row}"
-        db.executemany(statement, ([getattr(value, name) for name in names] for value in values))
-
-
-def read(kind: type[D], row: sqlite3.Row) -> D:
-    """A value whose fields are columns of the row; a record of an earlier jada, opened as it is, may lack some."""
-    columns = row.keys()
-    return kind(**{field.name: row[field.name] for field in fields(kind) if field.name in columns})
+def _results(hosts: Iterable[HostEntry]) -> Put:
+    return Put("result", tuple(HostEntry.checked(asdict(host)) for host in hosts))
 
 
 def _now() -> str:
@@ -294,23 +313,53 @@ def state_folder() -> Path:
 
 
 @contextmanager
-def open_records(needed: bool = True) -> Iterator[Records]:
-    """The record in history.db, opened; made where there is none. Raises JadaError.
+def open_records(fleet: Fleet | None = None, needed: bool = True) -> Iterator[Records]:
+    """The record of a fleet's team where its fleet.yml names a place for that, else that of this machine in history.db;
+    opened, and made where there is none. Raises JadaError.
 
-    Where it is not `needed`, as for a rollback, and can't be used, that is told and an empty one stands in for it.
+    Where it is not `needed`, as for a rollback, and can't be used, that is told and another stands in for it: an empty
+    one, or all that is known here of the team's.
     """
+    with open_store(fleet, needed) as store:
+        yield Records(store)
+
+
+@contextmanager
+def open_store(fleet: Fleet | None = None, needed: bool = True, timeout: int = BUSY_TIMEOUT) -> Iterator[Store]:
+    """The store of open_records(); another jada here may hold it for `timeout` s. Raises JadaError."""
+    timeout = timeout if needed else BUSY_TIMEOUT_BACK
     with ExitStack() as stack:
         try:
-            connection = stack.enter_context(open_database(BUSY_TIMEOUT if needed else BUSY_TIMEOUT_BACK))
+            if fleet and fleet.state:
+                store: Store = stack.enter_context(_open_shared(fleet.state, fleet.aws, needed, timeout))
+            else:
+                store = LocalStore(stack.enter_context(open_database(timeout)))
             if not needed:
-                _try_to_write(connection)
+                _try_to_write(store.db)
         except JadaError as error:
             if needed:
                 raise
             _tell_unrecorded(error)
             connection = stack.enter_context(closing(sqlite3.connect(":memory:")))
             prepare(connection)
-        yield Records(connection)
+            store = LocalStore(connection)
+        yield store
+
+
+@contextmanager
+def _open_shared(state: SharedState, aws: Aws, needed: bool, timeout: int) -> Iterator[SharedStore]:
+    # With it comes boto3, which takes as long as reading ten hosts.
+    from jada.cli.records.shared import SharedStore, index_name
+    from jada.inventory.cloud.objects import Objects
+
+    file = state_folder() / index_name(state)
+    with open_database(timeout, file) as index, _jada_errors(file):
+        store = SharedStore(index, Objects(aws, state.bucket, state.prefix), state, file, keeps=not needed)
+        store.begin()
+        try:
+            yield store
+        finally:
+            store.end()
 
 
 @contextmanager
@@ -335,16 +384,16 @@ def _tell_unrecorded(error: JadaError) -> None:
 @contextmanager
 def open_unchanged(file: Path) -> Iterator[sqlite3.Connection]:
     """A record that is there, for reading alone: its tables are those that it has. Raises JadaError."""
-    with _jada_errors(), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-        _with_names(connection)
+    with _jada_errors(file), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        with_names(connection)
         yield connection
 
 
 @contextmanager
-def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
-    """The file that holds the record and the history of drift. Raises JadaError."""
-    file = _file()
-    with _jada_errors(), closing(sqlite3.connect(file, timeout=timeout)) as connection:
+def open_database(timeout: int = BUSY_TIMEOUT, file: Path | None = None) -> Iterator[sqlite3.Connection]:
+    """The file that holds the record and the history of drift, by default history.db. Raises JadaError."""
+    file = file or _file()
+    with _jada_errors(file), closing(sqlite3.connect(file, timeout=timeout)) as connection:
         try:
             prepare(connection)
         except NewerError:
@@ -357,13 +406,8 @@ def open_database(timeout: int = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Gives a database the tables of today, and its rows names. Raises NewerError, sqlite3.Error."""
-    _with_names(connection)
+    with_names(connection)
     migrate(connection)
-
-
-def _with_names(connection: sqlite3.Connection) -> None:
-    connection.text_factory = lambda content: content.decode(errors="replace")
-    connection.row_factory = sqlite3.Row
 
 
 def _try_to_write(connection: sqlite3.Connection) -> None:
@@ -377,17 +421,18 @@ def _file() -> Path:
 
 
 @contextmanager
-def _jada_errors() -> Iterator[None]:
+def _jada_errors(file: Path | None = None) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, ReleaseError) as error:
+        name = file.name if file else "history.db"
         # An extended code has the plain one in its last byte: https://sqlite.org/rescode.html
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise JadaError(
-                "The record history.db is held by another program",
-                f"wait until it is done, or see which it is: fuser -v {shlex.quote(str(_file()))}",
+                f"The record {name} is held by another program",
+                f"wait until it is done, or see which it is: fuser -v {shlex.quote(str(file or _file()))}",
             ) from None
         raise JadaError(
-            f"The record history.db can't be read or written: {error}",
+            f"The record {name} can't be read or written: {error}",
             "move the file away and read it back with: jada history --rebuild",
         ) from None

@@ -21,7 +21,8 @@ from jada.cli.compare.sequential import Verdict
 from jada.cli.compare.show import heading, in_numbers, in_words, interval, label, places
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.formats import acceptance
-from jada.cli.drift.log import Check, Episode, compare
+from jada.cli.drift.log import compare
+from jada.cli.records.drift import Check, Episode
 from jada.cli.records.model import Entry, HostOutcome
 from jada.cli.ui.console import plural, visible
 from jada.cli.ui.explanation import explanation_dict

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from jada.cli import signals
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
-from jada.cli.records.sqlite import best_effort
 from jada.cli.results import HostResults
 from jada.cli.rollout.apply import Planner, apply_all, host_end
 from jada.cli.rollout.bake import bake
@@ -239,7 +238,7 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
 
 
 def _write_down(rollout: Rollout, request: Request, plans: HostResults[Plan], ends: Mapping[str, HostResult]) -> None:
-    with best_effort():
+    with rollout.progress.records.best_effort():
         rollout.progress.records.add(as_entry(request, "rollback", plans.ok), as_host_entries(request, plans, ends))
 
 

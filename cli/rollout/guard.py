@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from jada import Exit, JadaError
 from jada.cli import signals
-from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_database, open_records
+from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_records, open_store
 from jada.cli.results import HostResults, judge_each, worst
 from jada.cli.rollout.apply import Planner
 from jada.cli.rollout.bake import sleep_until
@@ -45,6 +45,9 @@ from jada.tasks.measure import Verdict
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import began
 from jada.tasks.state import State
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
 
 DAY = 86400
 
@@ -201,7 +204,7 @@ class _Watch:
         """
         group = replace(session, hosts=tuple(host for host in session.hosts if host.name in hosts))
         title = f"Guard {session.fleet.name}, release {request.id}"
-        with open_records(needed=False) as records, self.tell.lines_alone():
+        with open_records(session.fleet, needed=False) as records, self.tell.lines_alone():
             code = run_rollout(
                 group.with_new_deadline(), request, planner, kind=kind, history=True, title=title, options=UNASKED,
                 records=records,
@@ -214,7 +217,7 @@ class _Watch:
         acts, now = self._acts(session), time.time()
         last = max(acts, key=acts.__getitem__, default="")
         is_due = last and abs(now - acts[last]) >= fleet.guard.cool_down and _of_today(acts) < fleet.guard.most_per_day
-        if not is_due or last in self.tried or self._was_tried(fleet.name, last):
+        if not is_due or last in self.tried or self._was_tried(fleet, last):
             return
         on_it = {name for name, state in seen.ok.items() if state.release and state.release.id == last}
         hosts = [host for host in session.hosts if host.name in on_it]
@@ -244,7 +247,7 @@ class _Watch:
     def _watch(self, session: FleetSession) -> Watch:
         """What looks at the hosts and measures; it knows what the last rollout measured before it changed them."""
         if self.watch is None:
-            self.watch = Watch(session, _baselines(session.fleet.name))
+            self.watch = Watch(session, _baselines(session.fleet))
         self.watch.use(session)
         return self.watch
 
@@ -270,8 +273,8 @@ class _Watch:
         """
         fleet, within, now = session.fleet.name, max(DAY, session.fleet.guard.cool_down), time.time()
         recorded = {}
-        with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
-            records = Records(connection)
+        with suppress(JadaError), open_store(session.fleet, timeout=BUSY_TIMEOUT_BACK) as store:
+            records = Records(store)
             recorded = {
                 entry.id: datetime.fromisoformat(began(entry.id)).timestamp()
                 for entry in records.since(fleet, datetime.fromtimestamp(now - within, UTC))
@@ -279,12 +282,12 @@ class _Watch:
             }
         return {release: at for release, at in (recorded | self.acts).items() if abs(now - at) < within}
 
-    def _was_tried(self, fleet: str, act: str) -> bool:
+    def _was_tried(self, fleet: Fleet, act: str) -> bool:
         """True if a guard has tried a host again since, or a rollout is open; and where the record can't tell."""
-        with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
-            records = Records(connection)
-            entries = records.since(fleet, datetime.fromisoformat(began(act)))
-            is_open = any(rollout.is_open for rollout in records.rollouts(fleet, 1))
+        with suppress(JadaError), open_store(fleet, timeout=BUSY_TIMEOUT_BACK) as store:
+            records = Records(store)
+            entries = records.since(fleet.name, datetime.fromisoformat(began(act)))
+            is_open = any(rollout.is_open for rollout in records.rollouts(fleet.name, 1))
             return is_open or any(entry.reason.startswith(TRIAL) and entry.id > act for entry in entries)
         return True
 
@@ -306,10 +309,10 @@ def _release(state: State | None) -> str:
     return state.release.id if state and state.release else ""
 
 
-def _baselines(fleet: str) -> Baselines:
+def _baselines(fleet: Fleet) -> Baselines:
     """What probes measured before the last rollout in waves, as far as the record can be read."""
-    with suppress(JadaError), open_database(BUSY_TIMEOUT_BACK) as connection:
-        for rollout in Records(connection).rollouts(fleet, 1):
+    with suppress(JadaError), open_store(fleet, timeout=BUSY_TIMEOUT_BACK) as store:
+        for rollout in Records(store).rollouts(fleet.name, 1):
             return Values.from_json(rollout.values_json).baselines
     return {}
 

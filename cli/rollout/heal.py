@@ -44,7 +44,7 @@ def heal_hosts(
     rows = {row.host: row for row in report.hosts}
     hosts = {host.name: host for host in session.hosts}
     peers = peers_of(whole_fleet.hosts, known)
-    with open_records() as records:
+    with open_records(session.fleet) as records:
         recorded = records.released(session.fleet.name)
     request = session.request(reason=reason, restart=True)
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from jada import JadaError, Tiers
 from jada.cli.records.model import OPEN, HostEntry, RolloutEntry, RolloutStatus
-from jada.cli.records.sqlite import Records, best_effort
+from jada.cli.records.sqlite import Records
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.rollout.record import as_host_entries
 from jada.cli.rollout.watch import Baselines
@@ -101,20 +101,15 @@ class Progress:
         """Writes down how far it is, or tells that this can't be done."""
         if self.is_others():
             return
-        with best_effort():
-            self._write_hosts()
-            if not self.is_one:
-                self.records.advance(self.request.id, RolloutStatus.RUNNING, "", wave, is_baking)
-                self.records.keep_measured(self.request.id, self._measured())
+        with self.records.best_effort():
+            self._write(RolloutStatus.RUNNING, "", wave, is_baking, self._measured())
 
     def end(self, status: RolloutStatus, why: str) -> None:
         """Writes down how it ended."""
         if self.is_others():
             return
-        with best_effort():
-            self._write_hosts()
-            if not self.is_one and (entry := self.records.rollout(self.request.id)):
-                self.records.advance(self.request.id, status, why, entry.wave, is_baking=False)
+        with self.records.best_effort():
+            self._write(status, why, None, is_baking=False)
 
     def asked(self) -> tuple[str, str]:
         """The verb that somebody wants of it and by whom, or two empty texts; GONE and why where another ended it."""
@@ -130,7 +125,7 @@ class Progress:
 
     def answered(self) -> None:
         """Writes down that what somebody wanted was done."""
-        with best_effort():
+        with self.records.best_effort():
             self.records.ask(self.request.id, "", "")
 
     def _measured(self) -> str:
@@ -143,9 +138,12 @@ class Progress:
             }
         )
 
-    def _write_hosts(self) -> None:
-        """Writes down what is new of hosts. Raises JadaError."""
+    def _write(self, status: RolloutStatus, why: str, wave: int | None, is_baking: bool, measured: str = "") -> None:
+        """Writes down what is new of hosts, and how far it is where it is one in waves. Raises JadaError."""
         entries = as_host_entries(self.request, self.plans, self.results, self.before)
         news = {entry.host: entry for entry in entries if self._written.get(entry.host) != entry}
-        self.records.update(news.values())
+        if self.is_one:
+            self.records.update(news.values())
+        else:
+            self.records.advance(self.request.id, status, why, wave, is_baking, news.values(), measured)
         self._written.update(news)

@@ -152,7 +152,7 @@ def run_rollout(
 def _write_down(progress: Progress, kind: str, todo: Mapping[str, Plan], values: Values) -> None:
     """Writes a rollout down before anything is touched; of a way back, as well as that can be done."""
     records, request = progress.records, progress.request
-    with best_effort(kind == "rollback"):
+    with records.best_effort(kind == "rollback"):
         records.add(as_entry(request, kind, todo), as_host_entries(request, progress.plans, progress.results))
         if kind != "heal":
             status = RolloutStatus.ROLLED_BACK if kind == "rollback" else RolloutStatus.SUPERSEDED
@@ -211,7 +211,7 @@ def opened(
     with (
         leased(session, holder_for(request, kind), needed, force) as under_lease,
         signals.held(lambda: err.print(f"[yellow]Stopping[/]: {escape(board.on_ctrl_c())}")),
-        nullcontext(records) if records else open_records(needed) as record,
+        nullcontext(records) if records else open_records(session.fleet, needed) as record,
     ):
         yield under_lease, record
 

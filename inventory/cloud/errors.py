@@ -149,5 +149,6 @@ def _answered(error: ClientError, service: str) -> JadaError:
             f"AWS does not accept these credentials here ({code}): {message}",
             f"{LOG_IN}; a region that the account has not enabled says the same{left_out}",
         )
-    hint = LOG_IN if error.operation_name in FOR_CREDENTIALS else "compare that with this source in fleet.yml"
+    place = "`state`" if service == "s3" else "this source"
+    hint = LOG_IN if error.operation_name in FOR_CREDENTIALS else f"compare that with {place} in fleet.yml"
     return JadaError(f"{permission} failed ({code}): {message}", hint)

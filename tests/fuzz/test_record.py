@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jada import UNPRINTABLE, Host, JadaError
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
+from jada.cli.records.store import LocalStore
 from jada.cli.rollout.heal import desired_for
 from jada.inventory import models
 from jada.inventory.fleet.config import Fleet
@@ -45,7 +46,7 @@ host_entries = st.builds(
 def test_what_is_recorded_can_be_shown(entry: Entry, hosts: list[HostEntry]) -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         prepare(connection)
-        records = Records(connection)
+        records = Records(LocalStore(connection))
         try:
             records.add(entry, hosts)
         except JadaError:

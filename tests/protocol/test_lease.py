@@ -297,9 +297,6 @@ def test_a_lease_that_no_jada_wrote_is_held_by_whoever_it_says(
 
 def hold_often(store: Objects, folder: Path, tries: int) -> None:
     """Takes the lease so often, and notes each time that another has it too; a process of its own."""
-    from jada.cli.startup import patch_gevent
-
-    patch_gevent()
     had = 0
     for _ in range(tries):
         try:

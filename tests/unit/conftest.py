@@ -12,7 +12,7 @@ import pytest
 
 from jada import Host, HostError, Service
 from jada.cli.drift.evaluate import evaluate
-from jada.cli.drift.log import Check, Episode
+from jada.cli.records.drift import Check, Episode
 from jada.cli.records.model import Entry, HostOutcome
 from jada.cli.report.page import Done, Page
 from jada.cli.ui import console

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from jada import natural
-from jada.cli.drift.log import DriftLog, Episode
+from jada.cli.drift.log import DriftLog
+from jada.cli.records.drift import Episode
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
-from jada.cli.records.sqlite import Records, prepare, write
+from jada.cli.records.rows import write
+from jada.cli.records.sqlite import Records, prepare
+from jada.cli.records.store import LocalStore
 from jada.inventory.discover import discover
 from jada.inventory.fleet import config
 
@@ -46,7 +49,7 @@ def test_what_is_recorded_is_told_in_that_order() -> None:
     release = "20261124-120000-aaaa"
     with closing(sqlite3.connect(":memory:")) as connection:
         prepare(connection)
-        records, log = Records(connection), DriftLog(connection)
+        records, log = Records(LocalStore(connection)), DriftLog(LocalStore(connection))
         entry = Entry(id=release, fleet="f", kind="upgrade", at="", who="ann@ops", reason="", model="claude-opus-5")
         verified = HostOutcome.VERIFIED
         records.add(entry, [HostEntry(release=release, host=name, outcome=verified) for name in BY_TEXT])

@@ -58,7 +58,7 @@ def no_folder(state: Path) -> None:
 def no_log(state: Path) -> None:
     """The record can be read, and the history of drift can't be written."""
     with open_records() as records:
-        records._connection.execute("DROP TABLE drift_check")
+        records._store.db.execute("DROP TABLE drift_check")
 
 
 @pytest.mark.parametrize("broken", [corrupt, no_folder, no_log])

@@ -68,9 +68,15 @@ class Team:
 
 @pytest.fixture
 def team(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> Team:
-    jada.fleet_file.write_text(jada.fleet_file.read_text() + "state: s3://team/jada\n")
+    """The record stays this machine's: the team's own has tests of its own."""
     team = Team()
-    monkeypatch.setattr(exclusive, "leases_of", lambda fleet: team if fleet.state else None)
+    monkeypatch.setattr(exclusive, "leases_of", lambda _: team)
+    return team
+
+
+@pytest.fixture
+def shared(jada: Jada, team: Team) -> Team:
+    jada.fleet_file.write_text(jada.fleet_file.read_text() + "state: s3://team/jada\n")
     return team
 
 
@@ -88,8 +94,8 @@ def state(jada: Jada, name: str) -> State:
     return found
 
 
-def test_all_three_kinds_are_told(jada: Jada, team: Team) -> None:
-    team.held = ANN
+def test_all_three_kinds_are_told(jada: Jada, shared: Team) -> None:
+    shared.held = ANN
     lock = OperatorLock("bob@ops", "2026-11-26T10:00:00+00:00", "", "incident")
     jada.states["web-1"] = replace(state(jada, "web-1"), operator_lock=lock)
     jada.states["web-2"] = replace(state(jada, "web-2"), running_transaction="ann@ops since noon")
@@ -111,14 +117,14 @@ def test_all_three_kinds_are_told(jada: Jada, team: Team) -> None:
     assert hosts["web-2"]["changing_by"] == "ann@ops since noon"
 
 
-def test_what_nobody_can_know_is_not_told_as_free(jada: Jada, team: Team) -> None:
-    team.trouble = "S3 does not answer"
+def test_what_nobody_can_know_is_not_told_as_free(jada: Jada, shared: Team) -> None:
+    shared.trouble = "S3 does not answer"
     done = jada("locks")
     assert done.exit == Exit.FAILED
     assert "Who holds the rollout lease in s3://team/jada is not known: S3 does not answer" in done.out
     form = checked(jada("locks", "--json").out)
     assert (form["exit"], form["rollout_lease"], form["rollout_lease_error"]) == (1, None, "S3 does not answer")
-    team.trouble = ""
+    shared.trouble = ""
     jada.states["db-1"] = HostError("db-1 is not there")
     done = jada("locks")
     assert (done.exit, "1 not looked at" in done.out) == (Exit.FAILED, True)

@@ -15,6 +15,7 @@ from jada import Exit, HostError
 from jada.cli.commands.history import read_back
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.records.sqlite import Records, prepare
+from jada.cli.records.store import LocalStore
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import HistoryEntry
 from tests.fakes import fake_session
@@ -34,7 +35,7 @@ VERIFIED = HostEntry(release=ID, host="a", outcome=HostOutcome.VERIFIED)
 def records() -> Iterator[Records]:
     with closing(sqlite3.connect(":memory:")) as connection:
         prepare(connection)
-        yield Records(connection)
+        yield Records(LocalStore(connection))
 
 
 def rebuilt(records: Records, **releases: list[Release] | HostError) -> Exit:

@@ -16,6 +16,7 @@ from jada import ConfigError, Exit, Host, HostError, HostKeyError, OtherMachineE
 from jada.cli.drift.evaluate import DriftReport, Status, evaluate, explain, unmatched
 from jada.cli.records import sqlite
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
+from jada.cli.records.store import LocalStore
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
@@ -228,7 +229,7 @@ def test_hosts_that_are_gone_are_told_and_are_no_drift(host: MakeHost) -> None:
 def test_the_record_knows_the_last_release_that_stood_on_each_host() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         sqlite.prepare(connection)
-        record = sqlite.Records(connection)
+        record = sqlite.Records(LocalStore(connection))
         for number, fleet, outcome in (
             ("20261124-120001-aaaa", "f", HostOutcome.VERIFIED),
             ("20261124-120002-aaaa", "f", HostOutcome.UNPROVEN),

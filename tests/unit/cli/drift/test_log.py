@@ -13,8 +13,10 @@ import pytest
 from jada import JadaError
 from jada.cli.drift import notices
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
-from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Episode, Notice
+from jada.cli.drift.log import NEW, RESOLVED, DriftLog, Notice
+from jada.cli.records.drift import Episode
 from jada.cli.records.sqlite import prepare
+from jada.cli.records.store import LocalStore
 from jada.inventory.fleet.accept import Acceptance
 from jada.tasks import codes
 from jada.tasks.checks import Finding
@@ -33,7 +35,7 @@ GONE = EvaluatedFinding(Finding.of(codes.HOST_GONE, "a host", "not found"))
 def log() -> Iterator[DriftLog]:
     with closing(sqlite3.connect(":memory:")) as connection:
         prepare(connection)
-        yield DriftLog(connection)
+        yield DriftLog(LocalStore(connection))
 
 
 def check(minute: int, *findings: EvaluatedFinding, status: Status = Status.DRIFTED, whole: bool = True) -> DriftReport:

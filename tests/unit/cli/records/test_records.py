@@ -15,7 +15,9 @@ from jada import JadaError, Service, Tiers
 from jada.cli.records import sqlite as module
 from jada.cli.records.migrations import VERSION
 from jada.cli.records.model import ComparisonEntry, Entry, HostEntry, HostOutcome, ServedEntry
-from jada.cli.records.sqlite import Records, open_records, prepare, write
+from jada.cli.records.rows import write
+from jada.cli.records.sqlite import Records, open_records, prepare
+from jada.cli.records.store import LocalStore
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
@@ -53,7 +55,7 @@ def database() -> Iterator[sqlite3.Connection]:
 
 
 def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlite3.Connection) -> None:
-    records = Records(database)
+    records = Records(LocalStore(database))
     records.add(ENTRY, [HOST])
     asked: list[str] = []
     database.set_trace_callback(asked.append)
@@ -78,7 +80,7 @@ def test_every_query_is_answered_from_an_index_and_sorts_nothing(database: sqlit
 
 
 def test_a_comparison_stays_as_it_was_set_up(database: sqlite3.Connection) -> None:
-    records = Records(database)
+    records = Records(LocalStore(database))
     first = ComparisonEntry(
         fleet="f", subject="canary", alpha=0.05, margin=0.02, since=1.5, at="2026-11-24T12:00:00+00:00", who="ann@box"
     )
@@ -90,7 +92,7 @@ def test_a_comparison_stays_as_it_was_set_up(database: sqlite3.Connection) -> No
 
 
 def test_what_was_counted_replaces_what_was_known_of_the_same_process(database: sqlite3.Connection) -> None:
-    records = Records(database)
+    records = Records(LocalStore(database))
     entry = ServedEntry(
         fleet="f", subject="", host="a", process="boot:1", release=ENTRY.id, model="m", counted_until=1.25, requests=7
     )
@@ -102,7 +104,7 @@ def test_what_was_counted_replaces_what_was_known_of_the_same_process(database: 
 
 
 def test_entries_come_newest_first_for_a_fleet_or_a_host(database: sqlite3.Connection) -> None:
-    records = Records(database)
+    records = Records(LocalStore(database))
     for number in range(5):
         entry = replace(ENTRY, id=f"20261124-12000{number}-aaaa", fleet="f" if number < 4 else "other")
         hosts = [replace(HOST, release=entry.id, host=name) for name in ("ab" if number % 2 else "a")]
@@ -112,7 +114,7 @@ def test_entries_come_newest_first_for_a_fleet_or_a_host(database: sqlite3.Conne
 
 
 def test_entries_since_a_moment_come_oldest_first(database: sqlite3.Connection) -> None:
-    records = Records(database)
+    records = Records(LocalStore(database))
     for number in range(4):
         records.add(replace(ENTRY, id=f"20261124-12000{number}-aaaa"), [])
     records.add(replace(ENTRY, id="20261124-120003-bbbb", fleet="other"), [])
@@ -121,7 +123,7 @@ def test_entries_since_a_moment_come_oldest_first(database: sqlite3.Connection) 
 
 
 def test_the_outcome_replaces_that_it_began(database: sqlite3.Connection) -> None:
-    records, begun = Records(database), HostOutcome.IN_PROGRESS
+    records, begun = Records(LocalStore(database)), HostOutcome.IN_PROGRESS
     records.add(ENTRY, [replace(HOST, outcome=begun), replace(HOST, host="b", outcome=begun)])
     records.update([HOST])
     assert [host.outcome for host in records.hosts(ENTRY.id)] == [HostOutcome.VERIFIED, begun]
@@ -143,13 +145,13 @@ FORGED = [
 def test_no_forged_entry_is_written(database: sqlite3.Connection, forged: dict[str, str]) -> None:
     entry = replace(ENTRY, **forged)
     with pytest.raises(JadaError):
-        Records(database).add(entry, [replace(HOST, release=entry.id)])
-    assert Records(database).entries("f", None, 20) == []
+        Records(LocalStore(database)).add(entry, [replace(HOST, release=entry.id)])
+    assert Records(LocalStore(database)).entries("f", None, 20) == []
 
 
 @pytest.mark.parametrize("forged", FORGED, ids=str)
 def test_a_forged_entry_of_an_older_jada_is_passed_over(database: sqlite3.Connection, forged: dict[str, str]) -> None:
-    records = Records(database)
+    records = Records(LocalStore(database))
     records.add(ENTRY, [HOST])
     entry = replace(ENTRY, id="20261124-120000-bbbb")
     with database:
@@ -166,7 +168,7 @@ def test_a_forged_entry_of_an_older_jada_is_passed_over(database: sqlite3.Connec
 
 @pytest.mark.parametrize("at", ["yesterday", "", "0001-01-01T00:00:00+00:00", "2026-11-24T12:00:00", "\x1b[2J"])
 def test_a_time_that_can_not_be_is_the_ids(database: sqlite3.Connection, at: str) -> None:
-    records = Records(database)
+    records = Records(LocalStore(database))
     records.add(replace(ENTRY, at=at), [HOST])
     assert records.entries("f", None, 20) == [ENTRY]
     with database:
@@ -175,7 +177,7 @@ def test_a_time_that_can_not_be_is_the_ids(database: sqlite3.Connection, at: str
 
 
 def test_texts_are_kept_on_one_line_and_of_bounded_length(database: sqlite3.Connection) -> None:
-    records = Records(database)
+    records = Records(LocalStore(database))
     records.add(
         replace(ENTRY, who="a\n::error::", reason="\ud800" + "x" * 9000, model="\x1b[2J"),
         [replace(HOST, detail="\r", seconds=float("nan"), model_before="\u202e")],

@@ -16,7 +16,7 @@ from lxml import html as lxml_html
 from jada import Host, HostError
 from jada.cli.compare.comparison import Comparison, Subject, judge
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status, evaluate
-from jada.cli.drift.log import Episode
+from jada.cli.records.drift import Episode
 from jada.cli.records.model import ComparisonEntry, ServedEntry
 from jada.cli.report.page import Page, html
 from jada.inventory.fleet.config import Fleet

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jada.cli.records.model import HostEntry, HostOutcome, RolloutStatus
+from jada.cli.records.model import HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import open_records
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import GONE, Progress, Values
@@ -23,14 +23,15 @@ def test_only_what_has_changed_is_written(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     written: list[list[str]] = []
     with open_records() as records:
-        update = records.update
+        advance = records.advance
 
-        def count(hosts: Iterable[HostEntry]) -> None:
+        def count(*argv: Any) -> None:
+            *before, hosts, measured = argv
             entries = list(hosts)
             written.append([f"{entry.host} {entry.outcome}" for entry in entries])
-            update(entries)
+            advance(*before, entries, measured)
 
-        monkeypatch.setattr(records, "update", count)
+        monkeypatch.setattr(records, "advance", count)
         results = {name: HostResult(HostOutcome.NOT_STARTED) for name in "ab"}
         plans = dict.fromkeys("ab", Plan())
         progress = Progress(records=records, request=REQUEST, plans=plans, results=results, is_one=False)

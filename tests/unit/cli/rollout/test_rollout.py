@@ -144,7 +144,7 @@ def test_a_rollback_opens_the_record_once(
     session = []
     real = sqlite.open_database
 
-    def count(*argv: int) -> Any:
+    def count(*argv: Any) -> Any:
         session.append(argv)
         return real(*argv)
 

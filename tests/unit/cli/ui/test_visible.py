@@ -21,6 +21,7 @@ from jada.cli.drift import check, formats
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status, evaluate
 from jada.cli.drift.log import DriftLog
 from jada.cli.records.sqlite import prepare
+from jada.cli.records.store import LocalStore
 from jada.cli.report.page import Page, html
 from jada.cli.ui import console, explanation
 from jada.cli.ui.console import Printer, emit_json, err, escape, json_text, out, print_diff, put, since, visible
@@ -209,7 +210,7 @@ def test_what_hosts_say_is_kept_as_it_is_shown() -> None:
     found = replace(evil_drift(), fleet="f", hosts=tuple(replace(row, host="a") for row in evil_drift().hosts[:1]))
     with closing(sqlite3.connect(":memory:")) as connection:
         prepare(connection)
-        log = DriftLog(connection)
+        log = DriftLog(LocalStore(connection))
         log.add(found, ["webhook"])
         log.add(found, ["webhook"])
         _, episodes = log.since("f", "")
