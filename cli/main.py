@@ -48,6 +48,7 @@ COMMANDS = {
     "schedule": ("schedule", "Let the check for drift, or the guard, run by itself."),
     "history": ("history", "Show what was done, when, by whom and why."),
     "show": ("history", "Show one release of the history, host by host."),
+    "state": ("state", "Take a record along to the place of a team, or back."),
     "lock": ("lock", "Stop upgrades for everybody, during an incident."),
     "unlock": ("lock", "Allow upgrades again."),
     "locks": ("locks", "Show who holds the fleet, from where, since when and to do what."),

@@ -125,14 +125,18 @@ class FleetSession:
         why = self.lease.why_not() if self.lease else ""
         return why if self.lease and (self.lease.is_lost or not goes_back) else ""
 
-    def request(self, *, restart: bool = False, reason: str = "", force: bool = False) -> Request:
+    def request(
+        self, *, restart: bool = False, reason: str = "", force: bool = False, moment: datetime | None = None
+    ) -> Request:
+        """A request of this operator, whose release has an id of that moment, by default of now."""
         from jada.tasks.plan import Request
         from jada.tasks.release import new_id
 
         now = datetime.now(UTC)
         at = now.isoformat(timespec="seconds")
         nofile = self.fleet.limits.nofile
-        return Request(new_id(now), self.fleet.name, operator(), at, nofile, restart, visible(reason), force, run_id())
+        release = new_id(moment or now)
+        return Request(release, self.fleet.name, operator(), at, nofile, restart, visible(reason), force, run_id())
 
 
 def operator() -> str:

@@ -15,31 +15,40 @@ from jada.inventory.cloud.calls import CALLS, Purpose, needed
 
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
 LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
+# A team's record, read, and written too.
+READ = frozenset({Purpose.STATE})
+KEEP = READ | {Purpose.RECORD}
+# Its rollout lease too.
+HOLD = KEEP | {Purpose.LEASE}
 WATCH = LOOK | {Purpose.ALARMS, Purpose.METRICS, Purpose.NOTICES}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
 PURPOSES: Mapping[str, Set[Purpose]] = {
     "hosts": FIND,
-    "status": LOOK,
-    "upgrade": WATCH | {Purpose.CONDITIONS},
-    "plan": LOOK | {Purpose.CONDITIONS, Purpose.ALARMS},
-    "apply": WATCH | {Purpose.CONDITIONS},
-    "rollback": LOOK,
-    "resume": WATCH | {Purpose.CONDITIONS},
-    "promote": WATCH | {Purpose.CONDITIONS},
-    "abort": LOOK | {Purpose.NOTICES},
-    "guard": WATCH,
-    "compare": LOOK,
-    "drift": LOOK | {Purpose.NOTICES},
-    "explain": LOOK,
+    "status": LOOK | KEEP,
+    "upgrade": WATCH | HOLD | {Purpose.CONDITIONS},
+    "plan": LOOK | KEEP | {Purpose.CONDITIONS, Purpose.ALARMS},
+    "apply": WATCH | HOLD | {Purpose.CONDITIONS},
+    "rollback": LOOK | HOLD,
+    "rollouts": READ,
+    "resume": WATCH | HOLD | {Purpose.CONDITIONS},
+    "promote": WATCH | HOLD | {Purpose.CONDITIONS},
+    "pause": KEEP,
+    "abort": LOOK | HOLD | {Purpose.NOTICES},
+    "guard": WATCH | HOLD,
+    "compare": LOOK | KEEP,
+    "drift": LOOK | KEEP | {Purpose.NOTICES},
+    "explain": LOOK | KEEP,
     "logs": LOOK,
     "ssh": LOOK,
-    "report": LOOK,
-    "heal": LOOK,
-    "history": LOOK,
-    "lock": LOOK,
-    "unlock": LOOK,
-    "locks": LOOK | {Purpose.STATE},
-    "doctor": LOOK | {Purpose.CONDITIONS},
+    "report": LOOK | KEEP,
+    "heal": LOOK | HOLD,
+    "history": LOOK | KEEP,
+    "show": READ,
+    "lock": LOOK | KEEP,
+    "unlock": LOOK | KEEP,
+    "locks": LOOK | READ,
+    "state": KEEP,
+    "doctor": LOOK | READ | {Purpose.CONDITIONS},
 }
 
 
@@ -51,8 +60,8 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
-    those for EC2, Lightsail, Systems Manager, CloudWatch and a topic of SNS. What a profile needs to take on a role
-    (sts:AssumeRole) comes to that.
+    those for EC2, Lightsail, Systems Manager, CloudWatch, a topic of SNS and a bucket of S3. What a profile needs to
+    take on a role (sts:AssumeRole) comes to that.
 
     \b
     Examples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -68,14 +69,15 @@ def rollback(
         open_session(fleet_file, role, limit, needs_all=False) as opened,
         waited(opened, options, "rollback") as session,
     ):
-        request = session.request(reason=reason, force=force)
         target = _target(to, session) if to else ""
         is_now = options.yes and not options.dry_run
         seen = session.look(history=True, goes_on=is_now, within=PATIENCE if is_now else None)
         with open_records(session.fleet, needed=False) as records:
-            mine = None
+            mine, moment = None, None
             with best_effort():
                 mine = last_recorded(records, session.fleet.name)
+                moment = records.next_moment(session.fleet.name, datetime.now(UTC))
+            request = session.request(reason=reason, force=force, moment=moment)
             last = last_change(seen, mine)
             change = last.change if last else ""
 

@@ -17,7 +17,7 @@ from jada.cli.doctor.result import FLEET_YML, CheckResult, failed, passed, skipp
 from jada.cli.drift.webhook import url_of
 from jada.cli.records.migrations import VERSION
 from jada.cli.records.model import DECIDE, RolloutEntry, RolloutStatus
-from jada.cli.records.sqlite import Records, open_unchanged, state_path
+from jada.cli.records.sqlite import Records, open_unchanged, read_shared, state_path
 from jada.cli.records.store import LocalStore
 from jada.cli.ui.console import plural
 from jada.inventory import models
@@ -144,6 +144,24 @@ def notify(fleet: Fleet, environ: Mapping[str, str]) -> CheckResult:
         [*(["the webhook's URL is there"] if webhook else []), *([f"the topic is {topic}"] if topic else [])]
     )
     return passed("notify", f"{told}; nothing was sent")
+
+
+def shared(fleet: Fleet) -> tuple[CheckResult, CheckResult]:
+    """Checks that the record of the team can be read and nothing waits to be written there; and, by it or by that of
+    this machine, that no rollout waits for somebody.
+    """
+    if fleet.state is None:
+        return skipped("state", "fleet.yml names no place of a team"), rollout(fleet.name)
+    try:
+        with read_shared(fleet.state, fleet.aws) as store:
+            read, kept = f"{fleet.state}: {plural(store.last, 'object')}", store.unsent
+            last = of_rollout(next(iter(Records(store).rollouts(fleet.name, 1)), None))
+    except JadaError as error:
+        return failed("state", error.message, error.hint), skipped("rollout", "the record can't be read")
+    if kept:
+        text = f"{read}; {plural(kept, 'change')} kept here could not be written there yet"
+        return warned("state", text, "any command that uses the record tries it: jada history"), last
+    return passed("state", f"{read} can be read; nothing was written"), last
 
 
 def rollout(fleet: str) -> CheckResult:

@@ -53,7 +53,7 @@ def examine(fleet_file: str | None, role: str | None, limit: str | None) -> tupl
         machine.fleet_yml(fleet),
         machine.retiring(fleet, datetime.now(UTC).date()),
         machine.notify(fleet, os.environ),
-        machine.rollout(fleet.name),
+        *machine.shared(fleet),
     ]
     return fleet, [*results, *_of_hosts(fleet, role, limit)]
 

@@ -242,7 +242,7 @@ def value_of(kind: type[Any], values: Mapping[str, Any]) -> Any:
     return checked(values) if checked else _typed(kind, values)
 
 
-def _typed(kind: type[Any], values: Mapping[str, Any]) -> Any:
+def _typed(kind: Any, values: Mapping[str, Any]) -> Any:
     hints = _hints(kind)
     known = {
         field.name: _of_type(hints[field.name], values[field.name])

@@ -36,7 +36,7 @@ LOG = "log/"
 # Objects that are read side by side, as many as boto3 keeps connections; and those that are applied together.
 AT_ONCE, TOGETHER = 10, 200
 # Seconds: what was read so lately is taken as it is; S3 that failed is left in peace; a rollback waits no longer.
-FRESH, LATER, BACK = 2.0, 30.0, 5.0
+FRESH, LATER, BACK = 2.0, 60.0, 5.0
 
 _KEY = re.compile(r"log/([0-9]{12})\.json\.gz")
 _TABLES = (
@@ -106,8 +106,20 @@ class SharedStore:
     def db(self) -> sqlite3.Connection:
         return self._view or self._index
 
-    def begin(self) -> None:
-        """Takes in all that is new. Where that can't be, raises JadaError, or goes on with what is known here."""
+    @property
+    def last(self) -> int:
+        """The number of the last object that is known here."""
+        return self._last()[0]
+
+    @property
+    def unsent(self) -> int:
+        """The number of changes that are kept here, to be written there."""
+        return int(self._index.execute("SELECT count(*) FROM unsent").fetchone()[0])
+
+    def begin(self, *, sends: bool = True) -> None:
+        """Takes in all that is new, and writes what was kept, if it `sends` that. Where the former can't be, raises
+        JadaError, or goes on with what is known here.
+        """
         try:
             self._read_in_time()
         except JadaError as error:
@@ -118,19 +130,20 @@ class SharedStore:
             return
         try:
             with self._in_words("written"):
-                self._send()
+                if sends:
+                    self._send()
         except JadaError as error:
             self._tell(error.message)
             self._go_offline()
 
     def end(self) -> None:
         """Tries once more to write what was kept, and says where that is to be done yet."""
-        if self._view and self._unsent():
+        if self._view and self.unsent:
             with suppress(JadaError), self.keeping():
                 self._read_in_time()
                 self._send()
         self._close_view()
-        if left := self._unsent():
+        if left := self.unsent:
             self._tell(
                 f"{plural(left, 'change')} of the record are kept here, to be written to {self._place} at the next run"
             )
@@ -301,9 +314,6 @@ class SharedStore:
         for row in self._index.execute("SELECT body FROM unsent ORDER BY at"):
             _make(view, Message.from_bytes(row["body"]).changes)
         self._view = view
-
-    def _unsent(self) -> int:
-        return int(self._index.execute("SELECT count(*) FROM unsent").fetchone()[0])
 
     def _is_unsent(self, token: str) -> bool:
         return self._index.execute("SELECT 1 FROM unsent WHERE id = ?", (token,)).fetchone() is not None

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ from jada import JadaError, natural
 from jada.cli.records.changes import Advance, Ask, Change, EndRollouts, Put
 from jada.cli.records.migrations import NewerError, migrate
 from jada.cli.records.model import (
+    AHEAD,
     OPEN,
     AnswerEntry,
     ComparisonEntry,
@@ -33,7 +34,7 @@ from jada.cli.records.model import (
 from jada.cli.records.rows import read, with_names
 from jada.cli.records.store import LocalStore, Store
 from jada.cli.ui.console import err, escape
-from jada.tasks.release import ReleaseError, first_id
+from jada.tasks.release import ReleaseError, began, first_id
 
 if TYPE_CHECKING:
     from jada.cli.records.shared import SharedStore
@@ -66,12 +67,12 @@ class Records:
 
     def add(self, entry: Entry, hosts: Iterable[HostEntry]) -> None:
         """Writes an entry and its hosts; what was known of the same ones before is replaced. Raises JadaError."""
-        with _jada_errors():
+        with jada_errors():
             self._write(Put("release", (Entry.checked(asdict(entry)),)), _results(hosts))
 
     def update(self, hosts: Iterable[HostEntry]) -> None:
         """Writes the outcomes of hosts of an entry. Raises JadaError."""
-        with _jada_errors():
+        with jada_errors():
             self._write(_results(hosts))
 
     def entries(self, fleet: str, hosts: Collection[str] | None, last: int) -> list[Entry]:
@@ -122,7 +123,7 @@ class Records:
             query = "SELECT EXISTS (SELECT 1 FROM rollout WHERE fleet = ? AND status IN (?, ?))"
             return [end] if db.execute(query, (fleet, *OPEN)).fetchone()[0] else []
 
-        with _jada_errors():
+        with jada_errors():
             self._store.write(decide)
 
     def advance(
@@ -148,7 +149,7 @@ class Records:
             updated=_now(),
             measured_json=measured,
         )
-        with _jada_errors():
+        with jada_errors():
             self._write(_results(hosts), advance)
 
     def ask(self, release: str, verb: str, by: str) -> None:
@@ -159,19 +160,19 @@ class Records:
             row = db.execute("SELECT asked, asked_by FROM rollout WHERE release = ?", (release,)).fetchone()
             return [ask] if row and tuple(row) != (verb, by) else []
 
-        with _jada_errors():
+        with jada_errors():
             self._store.write(decide)
 
     def rollout(self, release: str) -> RolloutEntry | None:
         """The rollout of that release. Raises JadaError."""
-        with _jada_errors():
+        with jada_errors():
             self._store.refresh()
             row = self._store.db.execute("SELECT * FROM rollout WHERE release = ?", (release,)).fetchone()
         return read(RolloutEntry, row) if row else None
 
     def word(self, release: str) -> RolloutWord | None:
         """The status of the rollout of that release, and what somebody wants of it. Raises JadaError."""
-        with _jada_errors():
+        with jada_errors():
             self._store.refresh()
             row = self._store.db.execute(
                 "SELECT status, why, asked, asked_by FROM rollout WHERE release = ?", (release,)
@@ -179,16 +180,19 @@ class Records:
         return read(RolloutWord, row) if row else None
 
     def rollouts(self, fleet: str, last: int) -> list[RolloutEntry]:
-        """The last rollouts in waves of a fleet, the newest first. Raises JadaError."""
-        with _jada_errors():
+        """The last rollouts in waves of a fleet, the newest first, but for one that is open: whatever the clock of who
+        began it, that comes before them. Raises JadaError.
+        """
+        with jada_errors():
             rows = self._store.db.execute(
-                "SELECT * FROM rollout WHERE fleet = ? ORDER BY release DESC LIMIT ?", (fleet, last)
+                "SELECT * FROM rollout WHERE fleet = ? ORDER BY status IN (?, ?) DESC, release DESC LIMIT ?",
+                (fleet, *OPEN, last),
             )
             return [read(RolloutEntry, row) for row in rows]
 
     def comparison(self, fleet: str, subject: str) -> ComparisonEntry | None:
         """The comparison of that subject, as it was set up. Raises JadaError."""
-        with _jada_errors():
+        with jada_errors():
             row = self._store.db.execute(
                 "SELECT * FROM comparison WHERE fleet = ? AND subject = ?", (fleet, subject)
             ).fetchone()
@@ -196,7 +200,7 @@ class Records:
 
     def comparisons(self, fleet: str) -> list[ComparisonEntry]:
         """Every comparison of a fleet. Raises JadaError."""
-        with _jada_errors():
+        with jada_errors():
             rows = self._store.db.execute("SELECT * FROM comparison WHERE fleet = ?", (fleet,))
             return [read(ComparisonEntry, row) for row in rows]
 
@@ -212,7 +216,7 @@ class Records:
 
     def served(self, fleet: str, subject: str) -> list[ServedEntry]:
         """What was counted for a comparison, or ("") of all requests. Raises JadaError."""
-        with _jada_errors():
+        with jada_errors():
             rows = self._store.db.execute("SELECT * FROM served WHERE fleet = ? AND subject = ?", (fleet, subject))
             return [read(ServedEntry, row) for row in rows]
 
@@ -222,6 +226,17 @@ class Records:
             "SELECT * FROM release WHERE fleet = ? AND id >= ? ORDER BY id", (fleet, first_id(moment))
         )
         return list(_usable(Entry.checked, rows))
+
+    def next_moment(self, fleet: str, now: datetime) -> datetime:
+        """The moment of which the id of the next release is to be: now, or just after the last one by a clock that is
+        ahead, so that it comes behind that. One that nobody can have made yet does not count. Raises JadaError.
+        """
+        query = "SELECT max(id) AS id FROM release WHERE fleet = ? AND id < ?"
+        with jada_errors():
+            row = self._store.db.execute(query, (fleet, first_id(now + AHEAD))).fetchone()
+        with suppress(ReleaseError):
+            return max(now, datetime.fromisoformat(began(row["id"])) + timedelta(seconds=1))
+        return now
 
     def entry(self, release: str) -> Entry | None:
         rows = self._store.db.execute("SELECT * FROM release WHERE id = ?", (release,))
@@ -264,7 +279,7 @@ class Records:
     def _write(self, *changes: Change) -> None:
         news = [change for change in changes if not isinstance(change, Put) or change.rows]
         if news:
-            with _jada_errors():
+            with jada_errors():
                 self._store.write(lambda _: news)
 
 
@@ -353,7 +368,7 @@ def _open_shared(state: SharedState, aws: Aws, needed: bool, timeout: int) -> It
     from jada.inventory.cloud.objects import Objects
 
     file = state_folder() / index_name(state)
-    with open_database(timeout, file) as index, _jada_errors(file):
+    with open_database(timeout, file) as index, jada_errors(file):
         store = SharedStore(index, Objects(aws, state.bucket, state.prefix), state, file, keeps=not needed)
         store.begin()
         try:
@@ -363,10 +378,29 @@ def _open_shared(state: SharedState, aws: Aws, needed: bool, timeout: int) -> It
 
 
 @contextmanager
+def read_shared(state: SharedState, aws: Aws) -> Iterator[SharedStore]:
+    """The record of a team, to be looked into: what is new is taken in, and nothing is written anywhere. Raises
+    JadaError.
+    """
+    from jada.cli.records.shared import SharedStore, index_name
+    from jada.inventory.cloud.objects import Objects
+
+    file = state_path() / index_name(state)
+    with jada_errors(file), closing(sqlite3.connect(":memory:")) as copy:
+        if file.exists():
+            with open_unchanged(file) as index:
+                index.backup(copy)
+        _prepare(copy, file)
+        store = SharedStore(copy, Objects(aws, state.bucket, state.prefix), state, file)
+        store.begin(sends=False)
+        yield store
+
+
+@contextmanager
 def best_effort(enabled: bool = True) -> Iterator[None]:
     """Goes on where the record can't be read or written, and says so on stderr; raises JadaError if not `enabled`."""
     try:
-        with _jada_errors():
+        with jada_errors():
             yield
     except JadaError as error:
         if not enabled:
@@ -384,7 +418,7 @@ def _tell_unrecorded(error: JadaError) -> None:
 @contextmanager
 def open_unchanged(file: Path) -> Iterator[sqlite3.Connection]:
     """A record that is there, for reading alone: its tables are those that it has. Raises JadaError."""
-    with _jada_errors(file), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+    with jada_errors(file), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
         with_names(connection)
         yield connection
 
@@ -393,15 +427,17 @@ def open_unchanged(file: Path) -> Iterator[sqlite3.Connection]:
 def open_database(timeout: int = BUSY_TIMEOUT, file: Path | None = None) -> Iterator[sqlite3.Connection]:
     """The file that holds the record and the history of drift, by default history.db. Raises JadaError."""
     file = file or _file()
-    with _jada_errors(file), closing(sqlite3.connect(file, timeout=timeout)) as connection:
-        try:
-            prepare(connection)
-        except NewerError:
-            raise JadaError(
-                f"The record {file} was written by a newer jada", "update the jada of this machine"
-            ) from None
+    with jada_errors(file), closing(sqlite3.connect(file, timeout=timeout)) as connection:
+        _prepare(connection, file)
         connection.execute("PRAGMA journal_mode = WAL")
         yield connection
+
+
+def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+    try:
+        prepare(connection)
+    except NewerError:
+        raise JadaError(f"The record {file} was written by a newer jada", "update the jada of this machine") from None
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -411,7 +447,7 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def _try_to_write(connection: sqlite3.Connection) -> None:
-    with _jada_errors():
+    with jada_errors():
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
 
@@ -421,7 +457,8 @@ def _file() -> Path:
 
 
 @contextmanager
-def _jada_errors(file: Path | None = None) -> Iterator[None]:
+def jada_errors(file: Path | None = None) -> Iterator[None]:
+    """Raises a JadaError for what goes wrong with a record, by default history.db."""
     try:
         yield
     except (sqlite3.Error, ReleaseError) as error:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
+from jada import JadaError
 from jada.cli import signals
 from jada.cli.records.model import ABORT, PAUSE, PROMOTE, HostOutcome, RolloutStatus
 from jada.cli.results import HostResults
@@ -214,7 +217,11 @@ def send_back(rollout: Rollout, names: Sequence[str], why: str) -> None:
     """Puts the hosts that are on the rollout's release back, all at once; a way back has no waves and no bakes."""
     session, results = rollout.session.with_new_deadline(), rollout.results
     standing = [name for name in names if results[name].outcome.stands]
-    request = session.request(reason=f"release {rollout.request.id}: {why}", force=rollout.request.force)
+    moment = None
+    with suppress(JadaError):
+        moment = rollout.progress.records.next_moment(session.fleet.name, datetime.now(UTC))
+    why_back = f"release {rollout.request.id}: {why}"
+    request = session.request(reason=why_back, force=rollout.request.force, moment=moment)
 
     def planner(name: str, state: State) -> Plan:
         return plan.rollback(request, session.role(name), "", state, session.engine.service, rollout.request.id)

@@ -34,6 +34,7 @@ from jada.cli.rollout.freeze import is_frozen
 from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import Values
+from jada.cli.rollout.record import next_moment
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.watch import Baselines, Watch
 from jada.cli.rollout.waves import divide, together, verdict
@@ -174,7 +175,7 @@ class _Watch:
         self.codes.add(Exit.ROLLED_BACK if code is Exit.OK else code)
 
     def _carry_out(self, session: FleetSession, failing: Failing, to: Ways, kind: str) -> Exit:
-        request = session.request(reason=f"{BY_GUARD}{failing.why}")
+        request = session.request(reason=f"{BY_GUARD}{failing.why}", moment=next_moment(session.fleet))
         service, tiers_of = session.engine.service, session.fleet.tiers_of
 
         def planner(name: str, state: State) -> Plan:
@@ -229,7 +230,7 @@ class _Watch:
         except LockedError:
             return
         self.tried.add(last)
-        request = session.request(reason=f"{TRIAL}what failed before release {last}")
+        request = session.request(reason=f"{TRIAL}what failed before release {last}", moment=next_moment(session.fleet))
         service = session.engine.service
 
         def planner(name: str, state: State) -> Plan:

@@ -46,7 +46,8 @@ def heal_hosts(
     peers = peers_of(whole_fleet.hosts, known)
     with open_records(session.fleet) as records:
         recorded = records.released(session.fleet.name)
-    request = session.request(reason=reason, restart=True)
+        moment = records.next_moment(session.fleet.name, datetime.now(UTC))
+    request = session.request(reason=reason, restart=True, moment=moment)
 
     def planner(name: str, state: State) -> Plan:
         # An unfinished change was undone first, and the host looked at again.

@@ -1,14 +1,29 @@
-"""A rollout as the record keeps it: one entry, and a part of it for each host. Pure."""
+"""A rollout as the record keeps it: one entry, and a part of it for each host."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from jada import HostError
+from jada import HostError, JadaError
 from jada.cli.records.model import REDO, Entry, HostEntry
+from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_store
 from jada.cli.rollout.outcome import HostResult, model_seen
 from jada.cli.ui.console import all_visible
 from jada.tasks.plan import Plan, Request
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
+
+def next_moment(fleet: Fleet) -> datetime:
+    """The moment of which the id of the next release is to be, as far as the record can be read."""
+    now = datetime.now(UTC)
+    with suppress(JadaError), open_store(fleet, timeout=BUSY_TIMEOUT_BACK) as store:
+        return Records(store).next_moment(fleet.name, now)
+    return now
 
 
 def as_entry(request: Request, kind: str, plans: Mapping[str, Plan]) -> Entry:

@@ -14,6 +14,7 @@ from jada.cli.rollout.freeze import freeze_notes, require_unfrozen
 from jada.cli.rollout.leased import waited
 from jada.cli.rollout.options import Pace, RolloutOptions
 from jada.cli.rollout.preflight import PreflightOptions
+from jada.cli.rollout.record import next_moment
 from jada.cli.rollout.run import Save, run_rollout
 from jada.cli.rollout.saved import read
 from jada.cli.rollout.waves import divide
@@ -60,7 +61,7 @@ def upgrade_hosts(
     fleet = session.fleet
     division = partial(divide, policies={host.role: pace.of(fleet.policy_of(host.role)) for host in session.hosts})
     tiers = {name: replace(fleet.tiers_of(session.role(name)), model=model.id) for name, model in desired.items()}
-    request = session.request(restart=wish.restart, reason=wish.reason)
+    request = session.request(restart=wish.restart, reason=wish.reason, moment=next_moment(fleet))
 
     def planner(name: str, state: State) -> Plan:
         role = session.role(name)
@@ -105,7 +106,9 @@ def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, r
     if news := saved.news(every):
         notes.append(f"new since then, and left as they are: {named(news)}")
     with open_hosts(fleet, tuple(hosts.values())) as opened, waited(opened, options, "apply") as session:
-        request = session.request(restart=saved.restart, reason=reason or saved.reason)
+        request = session.request(
+            restart=saved.restart, reason=reason or saved.reason, moment=next_moment(session.fleet)
+        )
 
         def planner(name: str, state: State) -> Plan:
             role = planned[name].role

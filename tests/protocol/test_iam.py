@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,8 +17,11 @@ from jada import Exit, Host, HostError
 from jada.cli import main, session
 from jada.cli.commands.iam import PURPOSES
 from jada.cli.main import COMMANDS
-from jada.cli.records.model import HostOutcome, RolloutStatus
-from jada.cli.records.sqlite import open_database
+from jada.cli.records.changes import Put
+from jada.cli.records.drift import Check
+from jada.cli.records.model import HostEntry, HostOutcome, RolloutEntry, RolloutStatus
+from jada.cli.records.rows import read
+from jada.cli.records.sqlite import open_store
 from jada.cli.rollout import bake, guard, watch
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
@@ -58,19 +62,22 @@ ARGV: Mapping[str, tuple[str, ...]] = {
     "unlock": (),
     "locks": (),
     "doctor": (),
+    "rollouts": (),
+    "pause": (),
+    "show": ("RELEASE",),
+    "state": ("migrate",),
 }
 # These ask nothing of AWS; a lab is its own.
 SILENT: Mapping[str, tuple[str, ...]] = {
     "models": (),
-    "rollouts": (),
-    "pause": (),
     "schedule": ("--every", "1h", "--print", "cron"),
     "completion": ("bash",),
     "iam": (),
-    "show": ("RELEASE",),
 }
+CHECK = Check(fleet="test", at="2026-11-24T12:00:00+00:00", in_sync=1, drifted=0, not_checked=0)
+AFTER_AN_UPGRADE = ("rollback", "rollouts", "resume", "promote", "abort", "guard", "pause", "show", "history", "state")
 # About no fleet.yml.
-WITHOUT_FLEET = ("completion", "show")
+WITHOUT_FLEET = ("completion",)
 
 
 @dataclass
@@ -85,7 +92,7 @@ class Rig:
 
     def __call__(self, command: str, *argv: str) -> str:
         self.made.clear()
-        code = main.run([command, "--fleet", str(self.fleet.path), *argv])
+        code = main.run(["--fleet", str(self.fleet.path), command, *argv])
         output = self.capsys.readouterr()
         text = output.out + output.err
         assert code != Exit.USAGE, text
@@ -103,14 +110,18 @@ class Rig:
         return {action for statement in statements for action in statement["Action"]}
 
     def before(self, command: str) -> None:
-        """Whatever has to have happened, so that the command has something to do."""
-        if command in ("rollback", "resume", "promote", "abort", "guard", "pause", "show"):
+        """Whatever has to have happened, on another machine, so that the command has something to do."""
+        with open_store(self.fleet) as store:
+            store.write(lambda _: [Put("drift_check", (CHECK,))])
+        if command in AFTER_AN_UPGRADE:
             self("upgrade", "--to", "opus-5", "--yes")
         if command in ("resume", "promote", "abort", "pause"):
-            with open_database() as db:
-                db.execute("UPDATE rollout SET status = ?, wave = 0", (RolloutStatus.PAUSED,))
-                db.execute("UPDATE result SET outcome = ? WHERE host LIKE '%-1'", (HostOutcome.NOT_STARTED,))
-                db.commit()
+            with open_store(self.fleet) as store:
+                rollout = read(RolloutEntry, store.db.execute("SELECT * FROM rollout").fetchone())
+                rows = [read(HostEntry, row) for row in store.db.execute("SELECT * FROM result WHERE host LIKE '%-1'")]
+                paused = replace(rollout, status=RolloutStatus.PAUSED, wave=0)
+                not_begun = tuple(replace(row, outcome=HostOutcome.NOT_STARTED) for row in rows)
+                store.write(lambda _: [Put("rollout", (paused,)), Put("result", not_begun)])
             self.states |= {name: HEALTHY for name in self.states if name.endswith("-1")}
         for name, state in self.states.items():
             if command == "guard" and isinstance(state, State):
@@ -127,6 +138,9 @@ def rig(
 ) -> Rig:
     sns = boto3.client("sns", "us-east-1", endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b")
     topic = sns.create_topic(Name="jada-iam")["TopicArn"]
+    bucket = f"jada-{uuid.uuid4().hex}"
+    s3 = boto3.client("s3", "us-east-1", endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b")
+    s3.create_bucket(Bucket=bucket)
     cloudwatch = boto3.client(
         "cloudwatch", "us-east-1", endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b"
     )
@@ -148,6 +162,7 @@ def rig(
         "region: us-east-1, metric: {namespace: Agents, name: Errors, statistic: Sum}}}",
         roles="{orchestrator: {tags: {role: orchestrator}, model: haiku-4.5}, specialist: {model: haiku-4.5}}",
         guard="{interval: 30s, looks: 1}",
+        state=f"s3://{bucket}/jada",
     )
     made = set[str]()
     refuse = Clients._refuse_undeclared
@@ -192,11 +207,16 @@ def test_every_command_is_tried() -> None:
 
 
 @pytest.mark.parametrize("command", ARGV)
-def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(rig: Rig, command: str) -> None:
-    rig.before(command)
+def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(
+    rig: Rig, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+        rig.before(command)
+        argv = [release(rig) if word == "RELEASE" else word for word in ARGV[command]]
     allowed = rig.policy(command)
     rig.allow(allowed)
-    text = rig(command, *ARGV[command])
+    text = rig(command, *argv)
     assert "denied" not in text
     assert rig.made - {ALWAYS_ALLOWED} == allowed, text
 
@@ -204,13 +224,12 @@ def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(rig: Rig
 @pytest.mark.parametrize("command", SILENT)
 def test_other_commands_ask_nothing_of_aws(rig: Rig, command: str) -> None:
     rig.before(command)
-    argv = [release(rig) if word == "RELEASE" else word for word in SILENT[command]]
     rig.allow(set())
     rig.made.clear()
     if command in WITHOUT_FLEET:
-        assert main.run([command, *argv]) == Exit.OK
+        assert main.run([command, *SILENT[command]]) == Exit.OK
     else:
-        rig(command, *argv)
+        rig(command, *SILENT[command])
     assert not rig.made
 
 
@@ -221,7 +240,7 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     resources = {action: statement["Resource"] for statement in whole["Statement"] for action in statement["Action"]}
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
-    assert resources.keys() == {call.action for call in CALLS if call.service not in ("ssm", "s3")} - {ALWAYS_ALLOWED}
+    assert resources.keys() == {call.action for call in CALLS if call.service != "ssm"} - {ALWAYS_ALLOWED}
     managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
     assert {"Effect": "Allow", "Action": ["ssm:SendCommand"], "Resource": "arn:aws:ec2:*:*:instance/*"} in managed
     assert {call.action for call in CALLS if call.service == "ssm"} <= {
@@ -241,7 +260,7 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
 def test_without_a_fleet_yml_the_policy_is_of_all_that_jada_can_ask(rig: Rig) -> None:
     assert main.run(["iam"]) == Exit.OK
     actions = [action for each in json.loads(rig.capsys.readouterr().out)["Statement"] for action in each["Action"]]
-    assert {*actions} == {call.action for call in CALLS if call.service != "s3"} - {ALWAYS_ALLOWED}
+    assert {*actions} == {call.action for call in CALLS} - {ALWAYS_ALLOWED}
 
 
 def test_a_fleet_yml_that_can_not_be_read_has_no_policy(

@@ -17,7 +17,7 @@ import pytest
 from jada import JadaError
 from jada.cli.drift.log import NEW, DriftLog
 from jada.cli.records import shared
-from jada.cli.records.changes import TABLES, Message, Put
+from jada.cli.records.changes import TABLES, ForeignError, Message, Put
 from jada.cli.records.model import (
     AnswerEntry,
     ComparisonEntry,
@@ -350,7 +350,7 @@ def test_every_table_is_shared() -> None:
     ],
 )
 def test_bytes_that_are_no_message_are_foreign(body: bytes) -> None:
-    with pytest.raises(shared.ForeignError):
+    with pytest.raises(ForeignError):
         Message.from_bytes(body)
 
 
@@ -359,7 +359,7 @@ def test_a_message_is_not_unpacked_beyond_its_bound(monkeypatch: pytest.MonkeyPa
     assert Message.from_bytes(message.to_bytes()) == message
     body = message.to_bytes()
     monkeypatch.setattr("jada.cli.records.changes.MOST", 1000)
-    with pytest.raises(shared.ForeignError):
+    with pytest.raises(ForeignError):
         Message.from_bytes(body)
     with pytest.raises(ValueError, match="more than 1000 bytes"):
         message.to_bytes()
@@ -383,7 +383,7 @@ def test_a_message_is_not_unpacked_beyond_its_bound(monkeypatch: pytest.MonkeyPa
 )  # fmt: skip
 def test_a_change_whose_values_can_not_be_right_is_foreign(change: dict[str, object]) -> None:
     body = gzip.compress(json.dumps({"jada": 1, "id": "0" * 32, "changes": [change]}).encode())
-    with pytest.raises(shared.ForeignError):
+    with pytest.raises(ForeignError):
         Message.from_bytes(body)
 
 
