@@ -16,7 +16,7 @@ from jada.inventory.cloud.calls import CALLS, Purpose, needed
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
 LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
 # A team's record, read, and written too.
-READ = frozenset({Purpose.STATE})
+READ = frozenset({Purpose.STATE, Purpose.LISTING})
 KEEP = READ | {Purpose.RECORD}
 # Its rollout lease too.
 HOLD = KEEP | {Purpose.LEASE}
@@ -46,7 +46,7 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "show": READ,
     "lock": LOOK | KEEP,
     "unlock": LOOK | KEEP,
-    "locks": LOOK | READ,
+    "locks": LOOK | {Purpose.STATE},
     "state": KEEP,
     "doctor": LOOK | READ | {Purpose.CONDITIONS},
 }

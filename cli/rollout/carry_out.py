@@ -74,6 +74,10 @@ class Rollout:
         """The hosts that are changed together, in their order."""
         return together(self.groups)
 
+    def is_over(self) -> bool:
+        """True once somebody wants something of it, or has its lease: then nothing is waited for."""
+        return self.progress.asked()[0] != "" or self.session.is_lost()
+
     def touched(self, number: int) -> list[str]:
         """The hosts of all waves up to that number."""
         return [name for wave in self.waves[: number + 1] for name in wave]
@@ -132,7 +136,7 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
         before = dict(results)
         judged = bake(
             rollout.request.id, touched, results, rollout.watch, rollout.session.engine.service, groups,
-            seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "", rollout.observe,
+            seconds, rollout.session.deadline, rollout.is_over, rollout.observe,
         )  # fmt: skip
         rollout.progress.save(number, True)
         for name in touched:

@@ -77,7 +77,7 @@ def lease(lab: Lab, env: dict[str, str]) -> dict[str, Any]:
 def test_a_holder_that_was_stopped_writes_nothing_once_another_has_come(
     lab: Lab, team: Callable[[str], dict[str, str]]
 ) -> None:
-    with begun(team("ann"), *FIRST, "--bake", "20s") as process:
+    with begun(team("ann"), *FIRST, "--bake", "10m") as process:
         eventually(lambda: bakes(lab, team("ann")), "it never came to its bake")
         assert lease(lab, team("bob"))["pid"] == process.pid
         assert lease(lab, team("bob"))["who"].startswith("ann@")

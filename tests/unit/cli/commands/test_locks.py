@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada import Exit, Fence, HostError, JadaError
+from jada.cli.commands import locks
 from jada.cli.records.sqlite import open_records
-from jada.cli.rollout import exclusive, leased
+from jada.cli.rollout import exclusive, freeze, leased
 from jada.inventory import lease as leases
 from jada.inventory.fleet.state import SharedState
 from jada.inventory.lease import Holder, TakenError
@@ -326,8 +327,13 @@ def test_plan_and_status_tell_of_freezes(jada: Jada, frozen: datetime) -> None:
 
 
 def test_without_freezes_nothing_is_told_of_them(jada: Jada) -> None:
+    assert not list(freeze.freeze_notes(FLEET))
     assert "reeze" not in jada("status").out
     assert checked(jada("status", "--json").out)["freeze"] == {"now": None, "next": None}
+
+
+def test_its_help_tells_the_three_apart() -> None:
+    assert "There are three: the rollout lease" in (locks.locks.help or "")
 
 
 def test_a_team_shares_its_leases_and_one_alone_has_none() -> None:
