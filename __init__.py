@@ -188,6 +188,16 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """The fencing number of a rollout lease: it grows with each holder of the leases of one `store`, and a host that
+    has met a later one refuses an earlier one's changes. Numbers of two stores say nothing of each other.
+    """
+
+    store: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class SsmAgent:
     """The agent of Systems Manager on an instance: whether it answers, and when it last did, as AWS says it."""
 

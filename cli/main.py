@@ -51,6 +51,7 @@ COMMANDS = {
     "state": ("state", "Take a record along to the place of a team, or back."),
     "lock": ("lock", "Stop upgrades for everybody, during an incident."),
     "unlock": ("lock", "Allow upgrades again."),
+    "locks": ("locks", "Show who holds the fleet, from where, since when and to do what."),
     "doctor": ("doctor", "Check all that jada needs, here, in AWS and on every host, and tell how to fix it."),
     "iam": ("iam", "Print the least IAM policy that jada needs."),
     "completion": ("completion", "Print the script that lets bash, zsh or fish complete jada."),

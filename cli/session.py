@@ -26,6 +26,7 @@ from jada.cli.ui.run_id import run_id
 
 if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
+    from jada.inventory.lease import Lease
     from jada.tasks.engine import Connection, Engine
     from jada.tasks.engines.ssh import SshEngine
     from jada.tasks.engines.ssm import SsmEngine
@@ -44,12 +45,16 @@ class NotStartedError(HostError):
 
 @dataclass(frozen=True, slots=True)
 class FleetSession:
-    """A fleet with its hosts found and an engine to reach them; after `deadline` (monotonic) no host is begun."""
+    """A fleet with its hosts found and an engine to reach them; after `deadline` (monotonic) no host is begun.
+
+    Hosts are changed under the rollout `lease`, once that is had.
+    """
 
     fleet: Fleet
     hosts: tuple[Host, ...]
     engine: Engine
     deadline: float
+    lease: Lease | None = None
 
     def role(self, name: str) -> str:
         return next(host.role for host in self.hosts if host.name == name)
@@ -108,6 +113,17 @@ class FleetSession:
         signals.check()
         why = "jada was told to stop" if signals.stopped() else "fleet.yml's deadline had passed"
         return HostResults((name, results.get(name, NotStartedError(f"{name} was not begun: {why}"))) for name in todo)
+
+    def is_lost(self) -> bool:
+        """True once another has the lease."""
+        return self.why_not(goes_back=True) != ""
+
+    def why_not(self, goes_back: bool = False) -> str:
+        """The end of a sentence: why no host is to be changed any more; "" while the lease is held. What `goes_back`
+        needs no lease, but where another has it, that one decides.
+        """
+        why = self.lease.why_not() if self.lease else ""
+        return why if self.lease and (self.lease.is_lost or not goes_back) else ""
 
     def request(
         self, *, restart: bool = False, reason: str = "", force: bool = False, moment: datetime | None = None

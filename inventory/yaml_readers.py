@@ -50,13 +50,13 @@ def port(value: Value) -> int:
     return value.integer(1, 65535)
 
 
-def span(value: Value, least: int = 0) -> int:
+def span(value: Value, least: int = 0, most: int = LONGEST_SPAN) -> int:
     """The seconds of a span of time; 0 where that is no less than the `least`."""
     written = str(value.node.value)
     seconds = 0 if written == "0" else span_seconds(written)
-    if seconds is None or not least <= seconds <= LONGEST_SPAN:
+    if seconds is None or not least <= seconds <= most:
         zero = "" if least else ", or 0"
-        raise value.error(f"should be {SPAN}{zero}, from {least}s to 7d; not {shown(written)}")
+        raise value.error(f"should be {SPAN}{zero}, from {least}s to {most // 86400}d; not {shown(written)}")
     return seconds
 
 

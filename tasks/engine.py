@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from jada import HostError, JadaError, Probe, Service, attempt
+from jada import Fence, HostError, JadaError, Probe, Service, attempt
 from jada.tasks.asked import Asked
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.measure import Sample
@@ -50,6 +50,9 @@ class Connection(Protocol):
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Puts the operator lock on the host or takes it off, unless another has locked it."""
+
+    def raise_fence(self, fence: Fence, holder: str) -> None:
+        """Has the host refuse the changes of all who held the rollout lease before this holder of it."""
 
     def journal(self, query: JournalQuery) -> list[LogLine]:
         """Lines of the service's journal, with secrets masked."""

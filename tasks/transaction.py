@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import islice
 from urllib.parse import urlsplit, urlunsplit
 
-from jada import Probe, Service
+from jada import Fence, Probe, Service
 from jada.tasks import FILES, operator_lock, paths, place, release
 from jada.tasks.dropin import dropin, login_limits
 from jada.tasks.journal import NOT_WHOLE, JournalQuery
@@ -46,6 +46,8 @@ class Result(StrEnum):
     BROKEN = "broken"
     REFUSED = "refused"
     LOCKED = "locked"
+    # The host has met a later rollout.
+    FENCED = "fenced"
     RECOVERED = "recovered"
 
 
@@ -69,7 +71,8 @@ class Transaction:
     """A release for one host, bound to the state it was decided on: it refuses if the host has changed since.
 
     `kept` is what the snapshot that a rollback puts back is bound to, by root's own record: the service's user, who
-    says where settings.json is and what is in it, decides nothing of a way back.
+    says where settings.json is and what is in it, decides nothing of a way back. `fence` is the number of the lease
+    that it is made under, None where there is none.
     """
 
     release: Release
@@ -78,6 +81,7 @@ class Transaction:
     holder: str
     force: bool = False
     kept: tuple[str, ...] = ()
+    fence: Fence | None = None
 
     @property
     def splices(self) -> Splices:
@@ -109,6 +113,7 @@ class Transaction:
             "LIMITS_TEXT": login_limits(state.user, limit) if upgrade else "",
             "MANIFEST": self.release.to_json(),
             "HOLDER": self.holder,
+            **_numbered(self.fence),
             "JOURNAL_LINE": f"{self.release.kind} to {desired.model or 'what was there before'}, {self.holder}",
             # A rollback is judged by the look that follows: an incident is no time to refuse the way back.
             "MODEL": desired.model if upgrade else "",
@@ -127,7 +132,8 @@ class Transaction:
             .replace("{{ unit }}", self.service.unit)
             .replace("{{ home }}", paths.HOME),
         }
-        scripts = _file("change/host.sh") + _file("edit.sh") + _file("change/transaction.sh")
+        names = ("change/host", "change/fence", "edit", "change/transaction")
+        scripts = "".join(_file(f"{name}.sh") for name in names)
         return assignments(values) + _programs("mask", "mask-files") + scripts
 
     @property
@@ -340,6 +346,19 @@ def lock_script(request: LockRequest) -> str:
     return assignments(values) + _file("lock.sh")
 
 
+def fence_script(fence: Fence, holder: str) -> str:
+    """The script, as root, that has a host refuse the changes of earlier holders of the rollout lease from now on."""
+    values = {
+        "HOME_OF_JADA": paths.HOME,
+        "HOLDER": holder,
+        "NL": "\n",
+        **_numbered(fence),
+    }
+    # coreutils' sync takes files since 8.24, as in host.sh.
+    flush = 'flush() { sync "$@" 2>/dev/null || sync; }\n'
+    return assignments(values) + flush + _file("change/fence.sh") + _file("raise-fence.sh")
+
+
 def only_on(instance: str, script: str) -> str:
     """The script, to be run on this EC2 instance ("" where none is known) and on no other."""
     return _file("look/instance.sh") + f"only_on {shlex.quote(instance)}\n" + script if instance else script
@@ -487,6 +506,11 @@ class StepReader:
             elif word == "step" and name in STEPS:
                 self._left -= 1
                 self._tell(name)
+
+
+def _numbered(fence: Fence | None) -> dict[str, str]:
+    """The variables of files/change/fence.sh."""
+    return {"STORE": fence.store if fence else "", "NUMBER": str(fence.number) if fence else ""}
 
 
 def without_secrets(url: str) -> str:

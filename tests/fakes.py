@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from jada import Host, HostError, ModelCheck, NoAnswerError, Service
+from jada import Fence, Host, HostError, ModelCheck, NoAnswerError, Service
 from jada import Probe as FleetProbe
 from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
@@ -133,6 +133,10 @@ class FakeConnection:
         if may:
             self._states[self._name] = replace(state, operator_lock=request.lock if request.lock.reason else None)
         return LockAnswer(may, state.operator_lock)
+
+    def raise_fence(self, fence: Fence, holder: str) -> None:
+        self.log.append(f"raise_fence {fence.number} {holder}")
+        self._state()
 
     def journal(self, query: JournalQuery) -> list[LogLine]:
         self.log.append("journal")

@@ -44,10 +44,11 @@ def apply(
       jada apply --dry-run           what that would do
       jada apply opus.plan --yes     what was planned, no questions
     """
+    from jada.cli.rollout.leased import waited
     from jada.cli.rollout.upgrade import Wish, apply_plan, upgrade_hosts
 
     if file is None:
-        with open_session(fleet_file, role, limit) as session:
+        with open_session(fleet_file, role, limit) as opened, waited(opened, options, "apply") as session:
             return upgrade_hosts(session, Wish(reason=reason, force=force), pace, options, command="apply")
     if role or limit or pace != UNPACED:
         raise click.UsageError("a plan says which hosts, and in which waves: leave --role, --limit and the like out")

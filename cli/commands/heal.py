@@ -35,6 +35,7 @@ def heal(
     """
     # Not for completion, which wants the options alone.
     from jada.cli.rollout.heal import heal_hosts
+    from jada.cli.rollout.leased import waited
 
-    with open_session(fleet_file, None, None) as whole_fleet:
+    with open_session(fleet_file, None, None) as opened, waited(opened, options, "heal") as whole_fleet:
         return heal_hosts(whole_fleet, role, limit, reason, options)

@@ -16,34 +16,37 @@ from jada.inventory.cloud.calls import CALLS, Purpose, needed
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
 LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
 # A team's record, read, and written too.
-READ = frozenset({Purpose.STATE})
+READ = frozenset({Purpose.STATE, Purpose.LISTING})
 KEEP = READ | {Purpose.RECORD}
+# Its rollout lease too.
+HOLD = KEEP | {Purpose.LEASE}
 WATCH = LOOK | {Purpose.ALARMS, Purpose.METRICS, Purpose.NOTICES}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
 PURPOSES: Mapping[str, Set[Purpose]] = {
     "hosts": FIND,
     "status": LOOK | KEEP,
-    "upgrade": WATCH | KEEP | {Purpose.CONDITIONS},
+    "upgrade": WATCH | HOLD | {Purpose.CONDITIONS},
     "plan": LOOK | READ | {Purpose.CONDITIONS, Purpose.ALARMS},
-    "apply": WATCH | KEEP | {Purpose.CONDITIONS},
-    "rollback": LOOK | KEEP,
+    "apply": WATCH | HOLD | {Purpose.CONDITIONS},
+    "rollback": LOOK | HOLD,
     "rollouts": READ,
-    "resume": WATCH | KEEP | {Purpose.CONDITIONS},
-    "promote": WATCH | KEEP | {Purpose.CONDITIONS},
+    "resume": WATCH | HOLD | {Purpose.CONDITIONS},
+    "promote": WATCH | HOLD | {Purpose.CONDITIONS},
     "pause": KEEP,
-    "abort": LOOK | KEEP | {Purpose.NOTICES},
-    "guard": WATCH | KEEP,
+    "abort": LOOK | HOLD | {Purpose.NOTICES},
+    "guard": WATCH | HOLD,
     "compare": LOOK | KEEP,
     "drift": LOOK | KEEP | {Purpose.NOTICES},
     "explain": LOOK | KEEP,
     "logs": LOOK,
     "ssh": LOOK,
     "report": LOOK | KEEP,
-    "heal": LOOK | KEEP,
+    "heal": LOOK | HOLD,
     "history": LOOK | KEEP,
     "show": READ,
     "lock": LOOK | KEEP,
     "unlock": LOOK | KEEP,
+    "locks": LOOK | {Purpose.STATE},
     "state": KEEP,
     "doctor": LOOK | READ | {Purpose.CONDITIONS},
 }

@@ -58,13 +58,17 @@ def rollback(
       jada rollback --redo              the rollback was a mistake
     """
     from jada.cli.records.sqlite import best_effort, open_records
+    from jada.cli.rollout.leased import waited
     from jada.cli.rollout.run import run_rollout
     from jada.cli.rollout.way_back import last_change, last_recorded, rollback_notes
     from jada.tasks import plan
 
     if to and redo:
         raise click.UsageError("--to and --redo are two ways: take one")
-    with open_session(fleet_file, role, limit, needs_all=False) as session:
+    with (
+        open_session(fleet_file, role, limit, needs_all=False) as opened,
+        waited(opened, options, "rollback") as session,
+    ):
         target = _target(to, session) if to else ""
         is_now = options.yes and not options.dry_run
         seen = session.look(history=True, goes_on=is_now, within=PATIENCE if is_now else None)

@@ -108,7 +108,7 @@ def promote(fleet_file: str | None) -> Exit:
     fleet = load(fleet_file)
     with open_records(fleet) as records:
         entry = _open_one(records, fleet.name)
-        is_under_way = _is_under_way(entry)
+        is_under_way = _is_under_way(fleet, entry)
         if is_under_way:
             # Whoever carries it out takes the word back once that was done, and may have come to its end since.
             _ask(records, entry, PROMOTE, lambda now: not now.asked)
@@ -131,7 +131,7 @@ def pause(fleet_file: str | None) -> Exit:
     fleet = load(fleet_file)
     with open_records(fleet) as records:
         entry = _open_one(records, fleet.name)
-        if _is_under_way(entry):
+        if _is_under_way(fleet, entry):
             _ask(records, entry, PAUSE, lambda now: now.status == RolloutStatus.PAUSED)
         else:
             records.advance(entry.release, RolloutStatus.PAUSED, f"{operator()} paused it", entry.wave, is_baking=False)
@@ -154,7 +154,7 @@ def abort(fleet_file: str | None) -> Exit:
     fleet = load(fleet_file)
     with open_records(fleet) as records:
         entry = _open_one(records, fleet.name)
-        if _is_under_way(entry):
+        if _is_under_way(fleet, entry):
             _ask(records, entry, ABORT, lambda now: now.status == RolloutStatus.ABORTED)
             if left := [host.host for host in records.hosts(entry.release) if not _is_back(host)]:
                 raise JadaError(
@@ -182,19 +182,13 @@ def _open_one(records: Records, fleet: str) -> RolloutEntry:
     return entry
 
 
-def _is_under_way(entry: RolloutEntry) -> bool:
-    """True if a jada on this machine carries the rollout out now; one that is paused is nobody's, whoever else changes
-    the fleet.
+def _is_under_way(fleet: Fleet, entry: RolloutEntry) -> bool:
+    """True if a jada carries the rollout out now, as far as its lease tells; one that is paused is nobody's, whoever
+    else changes the fleet. Raises JadaError where nobody can know.
     """
-    from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+    from jada.cli.rollout.exclusive import holder_now
 
-    if entry.status != RolloutStatus.RUNNING:
-        return False
-    try:
-        with exclusive_rollout(entry.fleet, operator()):
-            return False
-    except LockedError:
-        return True
+    return entry.status == RolloutStatus.RUNNING and holder_now(fleet) is not None
 
 
 def _is_back(host: HostEntry) -> bool:

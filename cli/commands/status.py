@@ -83,6 +83,7 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
     """
     # Not for completion, which wants the options alone.
     from jada.cli.drift.asking import check_hosts
+    from jada.cli.rollout.freeze import freeze_notes, freezes_as_json
 
     with open_session(fleet_file, role, limit) as session:
         seen = check_hosts(session, "Looking at hosts")
@@ -92,7 +93,8 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
     rows = [_row(host, facts[host.name]) for host in session.hosts]
     code = Exit.FAILED if any(row["error"] for row in rows) else Exit.OK
     if as_json:
-        emit_json("status", session.fleet.name, code, {"hosts": [nulled(row) for row in rows]})
+        facts_of_all = {"freeze": freezes_as_json(session.fleet), "hosts": [nulled(row) for row in rows]}
+        emit_json("status", session.fleet.name, code, facts_of_all)
     else:
         sources = (host.source for host in session.hosts)
         cells = [_cells(row, source) for row, source in zip(rows, sources, strict=True)]
@@ -100,7 +102,7 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
         for row in rows:
             if row["error"]:
                 out.print(f"[red]✗[/] {escape(row['error'])}")
-        for line in _about(rows):
+        for line in (*_about(rows), *(f"[yellow]![/] {escape(note)}" for note in freeze_notes(session.fleet))):
             out.print(line)
         out.print(f"\n{escape(total(rows))}")
     return code

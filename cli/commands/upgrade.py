@@ -61,10 +61,11 @@ def upgrade(
       jada upgrade --to opus-5 --bake 10m             watch each wave for ten minutes
       jada upgrade                                    what fleet.yml asks of each role; says what it puts back
     """
+    from jada.cli.rollout.leased import waited
     from jada.cli.rollout.upgrade import Wish, upgrade_hosts
 
     wish = Wish(to=to, allow_unlisted=allow_unlisted, restart=restart, reason=reason, force=force)
-    with open_session(fleet_file, role, limit) as session:
+    with open_session(fleet_file, role, limit) as opened, waited(opened, options, "upgrade") as session:
         return upgrade_hosts(
             session, wish, pace, options, command="upgrade", preflight_only=preflight_only, try_request=try_request
         )

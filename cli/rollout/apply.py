@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jada import HostError, Service, UnforeseenError, attempt
+from jada import HostError, UnforeseenError, attempt
 from jada.cli import signals
 from jada.cli.results import HostResults
 from jada.cli.rollout.events import Event, Kind, Observer
@@ -51,16 +51,16 @@ def apply_all(
             plan = plans[name] = planner(name, connection.look(history, goes_on=not service.asks_first))
             if not plan.transaction:
                 return without_change(plan)
-        _stop_here(name)
-        outcome = _apply(name, connection, plan, status, service, observe)
+        _stop_here(name, session, plan)
+        outcome = _apply(name, connection, plan, status, session, observe)
         if isinstance(outcome, Outcome) and outcome.result is Result.RECOVERED:
             # The host was put back from an earlier, unfinished change: the plan was made for the half-changed host.
             plan = planner(name, connection.look(history))
-            _stop_here(name)
+            _stop_here(name, session, plan)
             if plan.refusal or plan.lock:
                 return without_change(plan)
             done = Outcome(Result.DONE, "", ())
-            outcome = _apply(name, connection, plan, status, service, observe) if plan.transaction else done
+            outcome = _apply(name, connection, plan, status, session, observe) if plan.transaction else done
         report = verify(name, connection, plan, outcome, service, status)
         return replace(report, notes=plan.notes, seconds=round(time.monotonic() - began, 3))
 
@@ -75,9 +75,12 @@ def apply_all(
         observe(host_end(name, reports[name]))
 
 
-def _stop_here(name: str) -> None:
+def _stop_here(name: str, session: FleetSession, plan: Plan) -> None:
     if signals.stopped():
         raise NotStartedError(f"{name} was not begun: jada was told to stop")
+    goes_back = plan.transaction is not None and plan.transaction.release.kind == "rollback"
+    if why := session.why_not(goes_back):
+        raise NotStartedError(f"{name} was not begun: the rollout lease {why}")
 
 
 def host_end(name: str, result: HostResult) -> Event:
@@ -86,16 +89,18 @@ def host_end(name: str, result: HostResult) -> Event:
 
 
 def _apply(
-    name: str, connection: Connection, plan: Plan, status: bool, service: Service, observe: Observer
+    name: str, connection: Connection, plan: Plan, status: bool, session: FleetSession, observe: Observer
 ) -> Outcome | HostError:
     """Applies the change: its outcome, or an error if nobody knows. Raises HostError where surely nothing was done."""
-    transaction = plan.transaction
-    assert transaction is not None  # noqa: S101 - for the type checker
+    assert plan.transaction is not None  # noqa: S101 - for the type checker
+    # The lease is had once the plan was agreed to. A way back by force passes whatever number a host has met.
+    fence = session.lease.fence if session.lease and not plan.transaction.force else None
+    transaction = replace(plan.transaction, fence=fence)
 
     def on_step(step: str) -> None:
         observe(Event(kind=Kind.STEP, host=name, step=step))
 
-    act = partial(connection.apply, transaction, status, service.asks, on_step)
+    act = partial(connection.apply, transaction, status, session.engine.service.asks, on_step)
     outcome = attempt(name, act, "tell how its change ended")
     if isinstance(outcome, HostError) and not isinstance(outcome, UnforeseenError):
         raise outcome

@@ -74,6 +74,10 @@ class Rollout:
         """The hosts that are changed together, in their order."""
         return together(self.groups)
 
+    def is_over(self) -> bool:
+        """True once somebody wants something of it, or has its lease: then nothing is waited for."""
+        return self.progress.asked()[0] != "" or self.session.is_lost()
+
     def touched(self, number: int) -> list[str]:
         """The hosts of all waves up to that number."""
         return [name for wave in self.waves[: number + 1] for name in wave]
@@ -101,6 +105,8 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
     names, results, groups = rollout.waves[number], rollout.results, rollout.groups
     if not names:
         return DONE
+    if why := rollout.session.why_not():
+        return End(RolloutStatus.PAUSED, f"its lease {why}")
     todo = [name for name in names if name in rollout.todo]
     results |= dict.fromkeys(todo, HostResult(HostOutcome.IN_PROGRESS))
     rollout.progress.save(number, False)
@@ -130,7 +136,7 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
         before = dict(results)
         judged = bake(
             rollout.request.id, touched, results, rollout.watch, rollout.session.engine.service, groups,
-            seconds, rollout.session.deadline, lambda: rollout.progress.asked()[0] != "", rollout.observe,
+            seconds, rollout.session.deadline, rollout.is_over, rollout.observe,
         )  # fmt: skip
         rollout.progress.save(number, True)
         for name in touched:
@@ -141,6 +147,8 @@ def _wave(rollout: Rollout, number: int, is_promoted: bool) -> End:
 
 def _ended_by_word(rollout: Rollout, number: int) -> End | None:
     """The end that somebody has put to it meanwhile, whatever became of its hosts; None where nobody did."""
+    if why := rollout.session.why_not(goes_back=True):
+        return End(RolloutStatus.PAUSED, f"its lease {why}")
     verb, by = rollout.progress.asked()
     if verb == GONE:
         return End(RolloutStatus.SUPERSEDED, by)

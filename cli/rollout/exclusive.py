@@ -1,19 +1,31 @@
-"""The lock that lets only one rollout of a fleet run on this machine."""
+"""The rollout lease: one rollout of a fleet at a time, on this machine or, where its state is shared, in the team."""
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from jada import Exit, JadaError
-from jada.cli.records.sqlite import state_folder
+from jada import Exit, Fence, JadaError
+from jada.cli.records.sqlite import state_folder, state_path
 from jada.cli.ui.console import err, escape
+from jada.inventory.lease import Holder, Lease, TakenError, leases_of
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
+
+T = TypeVar("T")
 
 # As much as is read of who holds a lock.
-LONGEST = 500
+LONGEST = 2000
+# Seconds between two looks at a lease that another holds.
+AGAIN = 2
 
 
 class LockedError(JadaError):
@@ -22,44 +34,152 @@ class LockedError(JadaError):
     exit_code = Exit.LOCKED
 
 
-@contextmanager
-def exclusive_rollout(fleet: str, holder: str, needed: bool = True, force: bool = False) -> Iterator[None]:
-    """Keeps a second rollout of the fleet from starting on this machine. Raises LockedError, unless by `force`.
+class NotKnownError(JadaError):
+    """Nobody can know who holds a lease: its store can't be asked."""
 
-    The kernel frees the lock when this process ends, however it ends. Rollouts from other machines meet at the lock
-    of each host; and that lock has to do where it is not `needed` here, as for a rollback, and can't be had.
+
+@dataclass(frozen=True, slots=True)
+class LocalLease:
+    """A lease that only this machine knows of, and that the kernel frees when its process ends; or none at all."""
+
+    fence: Fence | None = None
+    took_over: Holder | None = None
+    is_lost: bool = False
+
+    def why_not(self) -> str:
+        """Nothing takes it away."""
+        return ""
+
+
+@contextmanager
+def exclusive_rollout(
+    fleet: Fleet, holder: Holder, needed: bool = True, force: bool = False, until: float = 0.0
+) -> Iterator[Lease]:
+    """Keeps a second rollout of the fleet from starting, and waits `until` then (monotonic) for one that runs. Raises
+    LockedError, unless by `force`: a shared lease is taken from its holder, who changes nothing more.
+
+    Where it is not `needed`, as for a rollback, and can't be had, the lock of each host has to do.
     """
     with ExitStack() as stack:
+        lease: Lease = LocalLease()
         try:
-            _take(stack.enter_context(_lock_file(fleet)), fleet, holder)
-        except LockedError as error:
-            # Whoever holds it may hang.
-            _go_on_unlocked(error, needed=not force)
+            lease = _waited(lambda: _take(stack, fleet, holder, force), fleet, until)
+        except TakenError as error:
+            trouble = locked(fleet, error.holder)
+            if not force:
+                raise trouble from None
+            # Whoever holds it here may hang.
+            _tell_unlocked(trouble)
         except JadaError as error:
-            _go_on_unlocked(error, needed)
-        except OSError as error:
-            _go_on_unlocked(JadaError(f"The lock of {fleet} can't be taken: {error.strerror}"), needed)
-        yield
+            if needed:
+                raise
+            _tell_unlocked(error)
+        yield lease
 
 
-def _lock_file(fleet: str) -> FileIO:
-    return (state_folder() / f"{quote(fleet, safe='', errors='backslashreplace')}.lock").open("a+b", buffering=0)
+def holder_now(fleet: Fleet) -> Holder | None:
+    """Whoever holds the rollout lease now. Raises NotKnownError where nobody can know."""
+    leases = leases_of(fleet)
+    try:
+        if leases:
+            return leases.holder()
+        with closing(_lock_path(fleet).open("rb", buffering=0)) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _holder_in(file)
+    except FileNotFoundError:
+        pass
+    except JadaError as error:
+        raise NotKnownError(error.message, error.hint) from error
+    except OSError as error:
+        raise NotKnownError(f"The lock of {fleet.name} can't be read: {error.strerror}") from error
+    return None
 
 
-def _take(file: FileIO, fleet: str, holder: str) -> None:
+def wait_until_free(fleet: Fleet, until: float) -> None:
+    """Waits until nobody holds the lease, or `until` then (monotonic). Raises LockedError, JadaError."""
+
+    def check() -> None:
+        if holder := holder_now(fleet):
+            raise TakenError("", holder)
+
+    try:
+        _waited(check, fleet, until)
+    except TakenError as error:
+        raise locked(fleet, error.holder) from None
+
+
+def locked(fleet: Fleet, holder: Holder) -> LockedError:
+    """The error where another holds the lease."""
+    where = "" if fleet.state else ", which is running on this machine now"
+    return LockedError(
+        f"{fleet.name} is locked by {holder}{where}",
+        "wait until it has ended, with --lock-wait 15m, then look with: jada status; if it hangs in an incident: "
+        "jada rollback --force",
+    )
+
+
+def _waited(take: Callable[[], T], fleet: Fleet, until: float) -> T:
+    """The result of `take`, tried again while another holds the lease; each holder is told once. Raises TakenError."""
+    told: Holder | None = None
+    while True:
+        try:
+            return take()
+        except TakenError as error:
+            if time.monotonic() >= until:
+                raise
+            if error.holder != told:
+                told = error.holder
+                err.print(f"[yellow]Waiting[/] for {escape(fleet.name)}, which is locked by {escape(str(told))}")
+        time.sleep(AGAIN)
+
+
+def _take(stack: ExitStack, fleet: Fleet, holder: Holder, force: bool) -> Lease:
+    leases = leases_of(fleet)
+    if leases is None:
+        _lock(stack.enter_context(_lock_file(fleet)), holder)
+        return LocalLease()
+    lease = leases.take(holder, _tell, by_force=force)
+    stack.callback(lease.release)
+    if lease.took_over:
+        _tell(f"The rollout lease was taken over from {lease.took_over}")
+    return lease
+
+
+@contextmanager
+def _lock_file(fleet: Fleet) -> Iterator[FileIO]:
+    state_folder()
+    try:
+        file = _lock_path(fleet).open("a+b", buffering=0)
+    except OSError as error:
+        raise JadaError(f"The lock of {fleet.name} can't be taken: {error.strerror}") from None
+    with file:
+        yield file
+
+
+def _lock(file: FileIO, holder: Holder) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
-        raise LockedError(
-            f"{fleet} is locked by {file.read(LONGEST).decode(errors='replace')}, which is running on this machine now",
-            "wait until it has ended, then look with: jada status; if it hangs in an incident: jada rollback --force",
-        ) from None
+        taken = _holder_in(file)
+        raise TakenError(f"the rollout lease is held by {taken}", taken) from None
     file.truncate(0)
-    file.write(holder.encode(errors="replace"))
+    file.write(holder.to_json().encode())
 
 
-def _go_on_unlocked(error: JadaError, needed: bool) -> None:
-    if needed:
-        raise error
+def _holder_in(file: FileIO) -> Holder:
+    file.seek(0)
+    return Holder.of(file.read(LONGEST).decode(errors="replace"))
+
+
+def _lock_path(fleet: Fleet) -> Path:
+    return state_path() / f"{quote(fleet.name, safe='', errors='backslashreplace')}.lock"
+
+
+def _tell(text: str) -> None:
+    err.print(f"[yellow]Lease[/] {escape(text)}")
+
+
+def _tell_unlocked(error: JadaError) -> None:
     err.print(f"[yellow]Not locked here[/]: {escape(error.message)}. Each host still lets one change run at a time.")

@@ -17,7 +17,7 @@ from jada.cli.results import HostResults, judge_each, worst
 from jada.cli.rollout.apply import Planner
 from jada.cli.rollout.bake import sleep_until
 from jada.cli.rollout.conditions import Condition, Event, Teller
-from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+from jada.cli.rollout.exclusive import LockedError, NotKnownError, holder_now, locked
 from jada.cli.rollout.failing import (
     BACK,
     BY_GUARD,
@@ -30,6 +30,7 @@ from jada.cli.rollout.failing import (
     trial_plan,
     ways,
 )
+from jada.cli.rollout.freeze import is_frozen
 from jada.cli.rollout.options import UNASKED
 from jada.cli.rollout.outcome import HostResult
 from jada.cli.rollout.progress import Values
@@ -37,7 +38,7 @@ from jada.cli.rollout.record import next_moment
 from jada.cli.rollout.run import run_rollout
 from jada.cli.rollout.watch import Baselines, Watch
 from jada.cli.rollout.waves import divide, together, verdict
-from jada.cli.session import FleetSession, operator
+from jada.cli.session import FleetSession
 from jada.cli.ui.console import plural
 from jada.cli.ui.duration import told
 from jada.inventory.fleet.rollout import Share
@@ -124,7 +125,7 @@ class _Watch:
             if obstacle := self._answer(session, seen, failing):
                 standing.append(obstacle)
         self._watch_trial(seen, judged)
-        if session.fleet.guard.half_open and not failed and not seen.failed:
+        if session.fleet.guard.half_open and not (failed or seen.failed or is_frozen(session.fleet)):
             self._try_one(session, seen)
         return standing
 
@@ -324,9 +325,10 @@ def _require_unlocked(session: FleetSession, seen: HostResults[State], hosts: It
     for name in hosts:
         if lock := states[name].operator_lock:
             raise LockedError(f"{fleet} is locked: {name} by {lock}", "jada unlock")
-    with exclusive_rollout(fleet, operator(), needed=False):
-        # A rollout that runs has a breaker of its own.
-        pass
+    # A rollout that runs has a breaker of its own. Where nobody can know, the way back decides.
+    with suppress(NotKnownError):
+        if holder := holder_now(session.fleet):
+            raise locked(session.fleet, holder)
 
 
 def _ended(code: Exit) -> str:

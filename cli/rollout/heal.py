@@ -16,6 +16,7 @@ from jada.cli.drift.evaluate import BESIDE, HostDrift, Status
 from jada.cli.records.model import AHEAD, HostEntry, HostOutcome
 from jada.cli.records.sqlite import open_records
 from jada.cli.results import HostResults
+from jada.cli.rollout.freeze import freeze_notes, require_unfrozen
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
 from jada.cli.selection import choose
@@ -34,6 +35,8 @@ def heal_hosts(
     whole_fleet: FleetSession, role: str | None, limit: str | None, reason: str, options: RolloutOptions
 ) -> Exit:
     """Heals the hosts of the fleet that --role and --limit leave."""
+    if not options.dry_run:
+        require_unfrozen(whole_fleet.fleet)
     session = replace(whole_fleet, hosts=choose(whole_fleet.fleet, whole_fleet.hosts, role, limit))
     seen = check_hosts(session)
     known = {**seen, **_others(whole_fleet, session, seen)}
@@ -64,6 +67,7 @@ def heal_hosts(
         seen=seen,
         title=f"Heal {session.fleet.name}, release {request.id}",
         options=options,
+        about=lambda _: freeze_notes(session.fleet),
     )
 
 

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RolloutOptions:
-    """The options of a rollout: how it is carried out and told."""
+    """The options of a rollout: how it is carried out and told, and how many seconds it waits for others that change
+    the fleet.
+    """
 
     dry_run: bool
     yes: bool
     as_json: bool
     verbose: bool
+    lock_wait: int = 0
 
 
 # Of what nobody is asked about: it was agreed to before, or happens by itself.
@@ -33,11 +36,20 @@ UNASKED = RolloutOptions(dry_run=False, yes=True, as_json=False, verbose=False)
 
 
 def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """Adds --reason, --dry-run, --yes, --json and --verbose to a command; all but the first come as `options`."""
+    """Adds --reason, --dry-run, --yes, --lock-wait, --json and --verbose to a command; all but the first come as
+    `options`.
+    """
 
     @click.option("--reason", default="", help="Why, for the record and for whoever reads it later.")
     @click.option("--dry-run", is_flag=True, help="Look and show what would be done; change nothing.")
     @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+    @click.option(
+        "--lock-wait",
+        metavar="TIME",
+        type=parse_span,
+        default="0",
+        help="Wait so long for another jada that changes the fleet, such as 15m; not for a `jada lock`.",
+    )
     @click.option(
         "--json",
         "as_json",
@@ -46,8 +58,8 @@ def rollout_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     )
     @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
     @functools.wraps(command)
-    def with_options(*, dry_run: bool, yes: bool, as_json: bool, verbose: bool, **others: Any) -> Exit:
-        return command(options=RolloutOptions(dry_run, yes, as_json, verbose), **others)
+    def with_options(*, dry_run: bool, yes: bool, lock_wait: int, as_json: bool, verbose: bool, **others: Any) -> Exit:
+        return command(options=RolloutOptions(dry_run, yes, as_json, verbose, lock_wait), **others)
 
     return with_options
 

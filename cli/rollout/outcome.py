@@ -25,6 +25,7 @@ OUTCOMES = {
     Result.BROKEN: HostOutcome.ROLLBACK_FAILED,
     Result.REFUSED: HostOutcome.REJECTED,
     Result.LOCKED: HostOutcome.LOCKED,
+    Result.FENCED: HostOutcome.LOCKED,
 }
 
 

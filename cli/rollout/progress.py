@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -74,7 +74,8 @@ class Values:
 class Progress:
     """The place in the record where a rollout writes how far it is; nothing of its waves where it `is_one`.
 
-    `before` are the models of hosts that were changed by the part of it that was cut off.
+    `before` are the models of hosts that were changed by the part of it that was cut off. Where the rollout is
+    another's, who has taken its lease, that one writes in its place.
     """
 
     records: Records
@@ -83,6 +84,7 @@ class Progress:
     results: Mapping[str, HostResult]
     is_one: bool
     before: Mapping[str, str] = field(default_factory=dict)
+    is_others: Callable[[], bool] = lambda: False
     _written: dict[str, HostEntry] = field(default_factory=dict)
 
     def begin(self, values: Values) -> None:
@@ -97,11 +99,15 @@ class Progress:
 
     def save(self, wave: int, is_baking: bool) -> None:
         """Writes down how far it is, or tells that this can't be done."""
+        if self.is_others():
+            return
         with self.records.best_effort():
             self._write(RolloutStatus.RUNNING, "", wave, is_baking, self._measured())
 
     def end(self, status: RolloutStatus, why: str) -> None:
         """Writes down how it ended."""
+        if self.is_others():
+            return
         with self.records.best_effort():
             self._write(status, why, None, is_baking=False)
 

@@ -95,7 +95,7 @@ def _go_on(
 
     board = Board(request.id, values.waves, bakes(values.groups), service.settle)
     with (
-        opened(session, request, "upgrade", board, records),
+        opened(session, request, "resume", board, records) as (session, _),
         observed(session.fleet, request, "resume", board, options.as_json) as observe,
     ):
         began = time.time()
@@ -111,7 +111,10 @@ def _go_on(
             for name, each in plans.items()
         }
         before = {name: host.model_before for name, host in recorded.items()}
-        progress = Progress(records=records, request=request, plans=plans, results=results, is_one=False, before=before)
+        progress = Progress(
+            records=records, request=request, plans=plans, results=results, is_one=False, before=before,
+            is_others=session.is_lost,
+        )  # fmt: skip
         progress.answered()
         groups = only(values.groups, _remaining(todo, known))
         rollout = Rollout(

@@ -21,7 +21,8 @@ from jada.cli.rollout.board import Board
 from jada.cli.rollout.carry_out import End, Rollout, carry_out
 from jada.cli.rollout.confirm import agree
 from jada.cli.rollout.events import Event, Kind
-from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+from jada.cli.rollout.exclusive import LockedError
+from jada.cli.rollout.leased import holder_for, leased
 from jada.cli.rollout.observe import observed
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
@@ -118,12 +119,15 @@ def run_rollout(
     elif any(report.outcome is not HostOutcome.UNCHANGED for report in reports.values()) or todo:
         board = Board(request.id, waves, bakes(groups), session.engine.service.settle)
         with (
-            opened(session, request, kind, board, records) as record,
+            opened(session, request, kind, board, records) as (session, record),
             observed(session.fleet, request, command or kind, board, options.as_json) as observe,
         ):
             reports |= dict.fromkeys((*todo, *late), HostResult(HostOutcome.NOT_STARTED))
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
-            progress = Progress(records=record, request=request, plans=plans, results=reports, is_one=is_one(groups))
+            progress = Progress(
+                records=record, request=request, plans=plans, results=reports, is_one=is_one(groups),
+                is_others=session.is_lost,
+            )  # fmt: skip
             before = (
                 {}
                 if progress.is_one
@@ -197,17 +201,19 @@ def tell(
 @contextmanager
 def opened(
     session: FleetSession, request: Request, kind: str, board: Board, records: Records | None = None
-) -> Iterator[Records]:
-    """The record, opened, while hosts are changed: nobody else here changes the fleet, and Ctrl-C ends it gently."""
+) -> Iterator[tuple[FleetSession, Records]]:
+    """The session and the record, opened, while hosts are changed: nobody else changes the fleet under its rollout
+    lease, and Ctrl-C ends it gently.
+    """
     # The way back needs no record and no lock of this machine; a rollout that is under way comes to its end by it.
     needed = kind != "rollback"
     force = request.force or (not needed and records is not None and _is_in_waves(records, request.fleet))
     with (
+        leased(session, holder_for(request, kind), needed, force) as under_lease,
         signals.held(lambda: err.print(f"[yellow]Stopping[/]: {escape(board.on_ctrl_c())}")),
-        exclusive_rollout(session.fleet.name, request.holder, needed, force),
         nullcontext(records) if records else open_records(session.fleet, needed) as record,
     ):
-        yield record
+        yield under_lease, record
 
 
 def finished(rollout: Rollout, act: Callable[[Rollout], End]) -> End:

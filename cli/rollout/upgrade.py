@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jada import ConfigError, Exit, Model, Tiers
+from jada.cli.rollout.freeze import freeze_notes, require_unfrozen
+from jada.cli.rollout.leased import waited
 from jada.cli.rollout.options import Pace, RolloutOptions
 from jada.cli.rollout.preflight import PreflightOptions
 from jada.cli.rollout.record import next_moment
@@ -53,6 +55,8 @@ def upgrade_hosts(
     save: Save | None = None,
 ) -> Exit:
     """Upgrades the hosts of the session; where only some roles are wished for, those alone. Raises ConfigError."""
+    if not (options.dry_run or preflight_only):
+        require_unfrozen(session.fleet, wish.force, wish.reason)
     session, desired = desired_models(session, wish.to, wish.allow_unlisted)
     fleet = session.fleet
     division = partial(divide, policies={host.role: pace.of(fleet.policy_of(host.role)) for host in session.hosts})
@@ -74,6 +78,7 @@ def upgrade_hosts(
         command=command,
         title=f"Upgrade {fleet.name} to {in_words(desired.values())}, release {request.id}",
         options=replace(options, dry_run=True) if preflight_only else options,
+        about=lambda _: freeze_notes(fleet),
         division=division,
         preflight=PreflightOptions(
             models=desired, force=wish.force, only=preflight_only, try_request=try_request, division=division
@@ -85,6 +90,8 @@ def upgrade_hosts(
 def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, reason: str, force: bool) -> Exit:
     """Carries out the plan in a file. Raises ConfigError."""
     fleet = load(fleet_file)
+    if not options.dry_run:
+        require_unfrozen(fleet, force, reason)
     saved = read(file, fleet.name)
     every = find(fleet, None, None)
     planned, hosts = saved.hosts, {host.name: host for host in saved.found(every)}
@@ -98,7 +105,7 @@ def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, r
         notes.append("it changes no host")
     if news := saved.news(every):
         notes.append(f"new since then, and left as they are: {named(news)}")
-    with open_hosts(fleet, tuple(hosts.values())) as session:
+    with open_hosts(fleet, tuple(hosts.values())) as opened, waited(opened, options, "apply") as session:
         request = session.request(
             restart=saved.restart, reason=reason or saved.reason, moment=next_moment(session.fleet)
         )
@@ -120,7 +127,7 @@ def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, r
             command="apply",
             title=f"Apply {file.name} to {fleet.name}, release {request.id}",
             options=options,
-            about=lambda _: notes,
+            about=lambda _: (*notes, *freeze_notes(fleet)),
             division=saved.divide,
             preflight=PreflightOptions(models=desired, force=force, division=saved.divide),
         )

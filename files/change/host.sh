@@ -6,6 +6,7 @@
 #   lock                  held (flock) while a transaction runs; says by whom and why
 #   held                  there while people have locked the host (`jada lock`); says by whom and why
 #   held.lock             held (flock) while somebody does so, or frees it
+#   fence, fence.lock     the numbers of rollout leases that were met here (fence.sh), and a flock on it
 #   transaction           the id of the release being made; there only while it is not finished
 #   current, previous     the ids of the last two releases that were completed
 #   releases/ID/          manifest.json, place (whose file the snapshot is of, and where), before/ (the bytes there were),

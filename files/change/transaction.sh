@@ -2,7 +2,8 @@
 # when the service has settled and answers. On any failure it puts the snapshot back by itself. Runs behind host.sh.
 #
 # Exit: 0 done; 10 failed, the host is as it was before; 11 failed and so did the restore; 12 refused, nothing was
-# touched; 13 locked by someone else; 14 an earlier transaction had been cut off and was undone first.
+# touched; 13 locked by someone else, or a later rollout has come; 14 an earlier transaction had been cut off and was undone
+# first.
 
 # What was written beside a file takes its place, as one atomic step.
 finish() { mv -fT "$1.jada-new" "$1" && flush "${1%/*}/"; } # PATH
@@ -52,6 +53,16 @@ lock() {
         exit 13
     fi
     printf '%s' "$HOLDER" 2>/dev/null >"$HOME_OF_JADA/lock"
+    later=$(pass_fence)
+    case $? in
+        0) ;;
+        3)
+            say "result fenced"
+            say "reason $later"
+            exit 13 ;;
+        # On a full disk too there is a way back.
+        *) [ -n "$RESTORES" ] || refuse "$HOME_OF_JADA can't be written: is the disk full or read-only?" ;;
+    esac
     if [ -z "$FORCE" ] && is_held; then
         say "result locked"
         say "reason ${by:-somebody} since $since: $why"

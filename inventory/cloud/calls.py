@@ -25,8 +25,9 @@ class Purpose(StrEnum):
     NOTICES = "notices"
     # Who the credentials are.
     IDENTITY = "identity"
-    # The record and the leases of a team in S3: read, written, and given back.
+    # The record and the leases of a team in S3: read, listed, written, and given back.
     STATE = "state"
+    LISTING = "listing"
     RECORD = "record"
     LEASE = "lease"
 
@@ -74,9 +75,9 @@ CALLS = (
     Call("s3", "GetObject", Purpose.STATE, "arn:aws:s3:::*/*"),
     Call("s3", "PutObject", Purpose.RECORD, "arn:aws:s3:::*/*"),
     Call("s3", "DeleteObject", Purpose.LEASE, "arn:aws:s3:::*/*"),
-    Call("s3", "ListObjectsV2", Purpose.STATE, "arn:aws:s3:::*", allowed_by="ListBucket"),
+    Call("s3", "ListObjectsV2", Purpose.LISTING, "arn:aws:s3:::*", allowed_by="ListBucket"),
     # boto3 asks so for the region of a bucket where an error does not tell it.
-    Call("s3", "HeadBucket", Purpose.STATE, "arn:aws:s3:::*", allowed_by="ListBucket"),
+    Call("s3", "HeadBucket", Purpose.LISTING, "arn:aws:s3:::*", allowed_by="ListBucket"),
 )
 BY_NAME = {call.name: call for call in CALLS}
 BY_ACTION = {call.action: call for call in CALLS}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -29,10 +30,13 @@ GONE, CONFLICT, LOST = {"NoSuchKey", "404"}, "ConditionalRequestConflict", "Prec
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as it was read; `etag` is of these bytes."""
+    """An object as it was read; `etag` is of these bytes, `age` the seconds since they were written: by the store's own
+    clock, which alone says both that moment and this one.
+    """
 
     body: bytes
     etag: str
+    age: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,9 @@ class Objects:
             body = answer["Body"].read(LARGEST + 1)
             if len(body) > LARGEST:
                 raise JadaError(f"s3://{self.bucket}/{self.prefix}{key} has more than {LARGEST} bytes")
-            return Stored(body, answer["ETag"])
+            written = answer["LastModified"]
+            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"].get("date", written.isoformat()))
+            return Stored(body, answer["ETag"], (now - written).total_seconds())
 
         return self._call(get, if_gone=None, if_lost=None)
 

@@ -13,8 +13,22 @@ from jada import ConfigError, Probe, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.fleet import accept, guard, hooks, limits, notify, probes, rollout, service, ssh, state, telemetry
+from jada.inventory.fleet import (
+    accept,
+    freeze,
+    guard,
+    hooks,
+    limits,
+    notify,
+    probes,
+    rollout,
+    service,
+    ssh,
+    state,
+    telemetry,
+)
 from jada.inventory.fleet.accept import Acceptance
+from jada.inventory.fleet.freeze import Window
 from jada.inventory.fleet.guard import GuardPolicy
 from jada.inventory.fleet.hooks import Hooks
 from jada.inventory.fleet.limits import Limits
@@ -58,6 +72,7 @@ class Fleet:
     hooks: Hooks = field(default_factory=Hooks)
     probes: tuple[Probe, ...] = ()
     state: SharedState | None = None
+    freeze: tuple[Window, ...] = ()
 
     @property
     def longest_rollout(self) -> int:
@@ -141,6 +156,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
         "hooks": or_default(tell, hooks.read, Hooks()),
         "probes": or_default(tell, probes.read, ()),
+        "freeze": or_default(tell, freeze.read, ()),
         "state": or_default(tell, state.read, None),
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 
 from pyinfra.api import StringCommand, operation
 
-from jada import Probe, Service
+from jada import Fence, Probe, Service
 from jada.tasks.engines.look import LONGEST
 from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest
@@ -18,6 +18,7 @@ from jada.tasks.transaction import (
     Transaction,
     as_root,
     ask_script,
+    fence_script,
     journal_script,
     lock_script,
     measure_script,
@@ -88,3 +89,11 @@ def set_lock(request: LockRequest, instance: str = "") -> Generator[StringComman
     EC2 instance than `instance`, an error is printed instead.
     """
     yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, lock_script(request))))
+
+
+@operation(is_idempotent=False)
+def raise_fence(fence: Fence, holder: str, instance: str = "") -> Generator[StringCommand, None, None]:
+    """Has the host refuse the changes of earlier holders of the rollout lease, and says that it does. On another EC2
+    instance than `instance`, an error is printed instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, fence_script(fence, holder))))

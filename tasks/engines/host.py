@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import gevent
 
-from jada import HostError, NoAnswerError, OtherMachineError, Probe, Service
+from jada import Fence, HostError, NoAnswerError, OtherMachineError, Probe, Service
 from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import OnStep, act_on
@@ -24,10 +24,20 @@ from jada.tasks.operator_lock import LockAnswer, LockRequest
 from jada.tasks.outcomes import TaskOutcome, read_outcomes
 from jada.tasks.probe import Probe as Answers
 from jada.tasks.probe import Question, read_probe
+from jada.tasks.release import printable
 from jada.tasks.samples import read_samples
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
-from jada.tasks.transaction import ERROR, Outcome, Result, Transaction, failure, look_script, outcome
+from jada.tasks.transaction import (
+    ERROR,
+    LONGEST_REASON,
+    Outcome,
+    Result,
+    Transaction,
+    failure,
+    look_script,
+    outcome,
+)
 
 # Seconds for which a host may not answer while jada finds out how a transaction ended whose link died.
 UNREACHABLE = 60
@@ -83,6 +93,9 @@ class HostConnection(ABC):
     def _set_lock(self, request: LockRequest) -> list[str]: ...
 
     @abstractmethod
+    def _raise_fence(self, fence: Fence, holder: str) -> list[str]: ...
+
+    @abstractmethod
     def _journal(self, query: JournalQuery) -> list[str]: ...
 
     @abstractmethod
@@ -127,6 +140,13 @@ class HostConnection(ABC):
         if last not in ("jada-held", "jada-refused"):
             raise HostError(f"{self.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
+
+    def raise_fence(self, fence: Fence, holder: str) -> None:
+        """Has the host refuse the changes of earlier holders of the rollout lease. Raises HostError."""
+        *_, last = self._raise_fence(fence, holder) or ["nothing was answered"]
+        if last != "jada-fenced":
+            why = printable(last.removeprefix(ERROR), most=LONGEST_REASON)
+            raise HostError(f"{self.name} can't be told of the new holder of the rollout lease: {why}")
 
     def journal(self, query: JournalQuery) -> list[LogLine]:
         """Lines of the service's journal, with secrets masked. Raises HostError."""

@@ -25,9 +25,9 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import HostError, NoAnswerError, NoRootError, Probe, Service, UnforeseenError, attempt, reason
+from jada import Fence, HostError, NoAnswerError, NoRootError, Probe, Service, UnforeseenError, attempt, reason
 from jada.tasks.engine import OnStep
-from jada.tasks.engines.change import ask, change, journal, measure, probe, set_lock, tasks
+from jada.tasks.engines.change import ask, change, journal, measure, probe, raise_fence, set_lock, tasks
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.host import HostConnection, act_within
 from jada.tasks.engines.look import LONGEST, Look, RefusedError
@@ -176,6 +176,10 @@ class SshConnection(HostConnection):
 
     def _set_lock(self, request: LockRequest) -> list[str]:
         return self._run(set_lock, request=request, instance=self._instance, name="lock").stdout_lines
+
+    def _raise_fence(self, fence: Fence, holder: str) -> list[str]:
+        arguments = {"fence": fence, "holder": holder, "instance": self._instance}
+        return self._run(raise_fence, **arguments, name="fence").stdout_lines
 
     def _journal(self, query: JournalQuery) -> list[str]:
         return self._run(journal, state=self.look(), service=self.service, query=query, name="journal").stdout_lines

@@ -20,6 +20,7 @@ from gevent.pool import Pool
 
 from jada import (
     UNEXPECTED,
+    Fence,
     HostError,
     JadaError,
     Probe,
@@ -55,6 +56,7 @@ from jada.tasks.transaction import (
     LONGEST_REASON,
     Transaction,
     ask_script,
+    fence_script,
     journal_script,
     lock_script,
     look_script,
@@ -397,6 +399,9 @@ class SsmConnection(HostConnection):
 
     def _set_lock(self, request: LockRequest) -> list[str]:
         return self._say(lambda: only_on(self._instance, lock_script(request)), changes=True)
+
+    def _raise_fence(self, fence: Fence, holder: str) -> list[str]:
+        return self._say(lambda: only_on(self._instance, fence_script(fence, holder)), changes=True)
 
     def _journal(self, query: JournalQuery) -> list[str]:
         state = self.look()

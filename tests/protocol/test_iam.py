@@ -62,6 +62,7 @@ ARGV: Mapping[str, tuple[str, ...]] = {
     "history": ("--rebuild",),
     "lock": ("--reason", "incident"),
     "unlock": (),
+    "locks": (),
     "doctor": (),
     "rollouts": (),
     "pause": (),

@@ -40,6 +40,7 @@ ORDER = {
         {"inventory/aws.py", "inventory/lab"},
         {
             "inventory/discover.py",
+            "inventory/lease.py",
             "inventory/conditions.py",
             "inventory/permissions.py",
             "inventory/pyinfra_groups.py",

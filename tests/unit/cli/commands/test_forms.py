@@ -111,7 +111,9 @@ EVERY: Mapping[str, tuple[click.Command, tuple[str, ...]]] = {
 
 
 # Those that other tests have.
-ELSEWHERE = ("lab-status", "lock", "unlock", "rollouts", "resume", "compare", "apply", "doctor", "state-migrate")
+ELSEWHERE = (
+    "lab-status", "lock", "locks", "unlock", "rollouts", "resume", "compare", "apply", "doctor", "state-migrate",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -21,10 +21,11 @@ from jada.cli.records.store import LocalStore
 from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.run import run_rollout
+from jada.inventory.lease import Holder
 from jada.tasks import plan
 from jada.tasks.plan import Request
 from jada.tasks.state import State
-from tests.fakes import fake_session
+from tests.fakes import FLEET, fake_session
 from tests.unit.conftest import back_alone
 
 ENTRY = Entry(
@@ -324,14 +325,22 @@ def test_a_rollback_is_recorded_where_it_can_be(
 
 def test_a_second_rollout_is_locked_out_and_told_by_whom(file: Path) -> None:
     with (
-        exclusive_rollout("f", "ann"),
+        exclusive_rollout(FLEET, Holder("ann")),
         pytest.raises(LockedError, match="locked by ann"),
-        exclusive_rollout("f", "bob"),
+        exclusive_rollout(FLEET, Holder("bob")),
     ):
         pass
-    with exclusive_rollout("f", "ann"), pytest.raises(LockedError), exclusive_rollout("f", "bob", needed=False):
+    with (
+        exclusive_rollout(FLEET, Holder("ann")),
+        pytest.raises(LockedError),
+        exclusive_rollout(FLEET, Holder("bob"), needed=False),
+    ):
         pass
-    with exclusive_rollout("f", "\udcff"), pytest.raises(LockedError), exclusive_rollout("f", "bob"):
+    with (
+        exclusive_rollout(FLEET, Holder("\udcff")),
+        pytest.raises(LockedError),
+        exclusive_rollout(FLEET, Holder("bob")),
+    ):
         pass
 
 
@@ -339,7 +348,7 @@ def test_another_jada_that_hangs_stops_no_rollback_by_force(
     file: Path, host: Callable[..., State], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The lock of each host still lets one change run at a time; without force the hint says what goes on."""
-    with exclusive_rollout("f", "ann\x1b[2J"):
+    with exclusive_rollout(FLEET, Holder("ann\x1b[2J")):
         for kind in ("rollback", "upgrade"):
             with pytest.raises(LockedError, match="locked by ann") as caught:
                 rolled(kind, host())
@@ -357,8 +366,8 @@ def test_a_lock_that_can_not_be_had_stops_an_upgrade_and_no_rollback(
     file: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.with_name("f.lock").mkdir()
-    with pytest.raises(JadaError, match="can't be taken"), exclusive_rollout(name, "ann"):
+    with pytest.raises(JadaError, match="can't be taken"), exclusive_rollout(replace(FLEET, name=name), Holder("ann")):
         pass
-    with exclusive_rollout(name, "ann", needed=False):
+    with exclusive_rollout(replace(FLEET, name=name), Holder("ann"), needed=False):
         pass
     assert "Not locked here" in capsys.readouterr().err

@@ -36,6 +36,7 @@ from jada.cli.rollout.failing import (
 from jada.cli.rollout.watch import Watched
 from jada.cli.rollout.waves import verdict
 from jada.inventory.fleet.rollout import Share
+from jada.inventory.lease import Holder
 from jada.tasks.measure import Judgement, Verdict
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.plan import Request
@@ -44,7 +45,7 @@ from jada.tasks.settings import apply, set_models
 from jada.tasks.state import HistoryEntry, ModelReport, State
 from jada.tasks.transaction import Outcome, Result, Transaction
 from tests import fakes
-from tests.fakes import Clock
+from tests.fakes import FLEET, Clock
 from tests.forms import checked
 from tests.unit.cli.conftest import Jada
 
@@ -344,7 +345,7 @@ def test_it_cools_down_although_a_clock_that_was_wrong_dates_another_change_late
 
 def test_it_waits_while_another_jada_changes_the_fleet(upgraded: Jada, clock: Later, ill: set[str]) -> None:
     clock.plans.append((60, fail(upgraded, ill)))
-    with exclusive_rollout("f", "bob"):
+    with exclusive_rollout(FLEET, Holder("bob")):
         done = upgraded("guard", "--for", "30m")
     assert done.err.count("the guard waits: f is locked by bob") == 1
     # Hosts fail, and nothing was done about it.
@@ -570,7 +571,7 @@ def test_a_lock_file_is_free_while_a_guard_watches(upgraded: Jada, clock: Later,
     taken = []
 
     def take() -> None:
-        with exclusive_rollout("f", "bob"):
+        with exclusive_rollout(FLEET, Holder("bob")):
             taken.append(True)
 
     clock.plans.append((60, take))

@@ -96,6 +96,7 @@ def test_a_host_that_does_as_it_is_told_is_verified(rolled: Callable[..., Rollou
         (Result.BROKEN, HostOutcome.ROLLBACK_FAILED, Exit.FAILED, "Needs you: web-1"),
         (Result.REFUSED, HostOutcome.REJECTED, Exit.FAILED, "rejected and untouched: because"),
         (Result.LOCKED, HostOutcome.LOCKED, Exit.LOCKED, "locked: by because"),
+        (Result.FENCED, HostOutcome.LOCKED, Exit.LOCKED, "locked: because"),
     ],
 )
 def test_each_result_of_a_change_has_its_outcome(
@@ -109,8 +110,8 @@ def test_each_result_of_a_change_has_its_outcome(
 
 def test_every_result_is_tried_here() -> None:
     """RECOVERED and DONE have tests of their own."""
-    tried = {Result.RESTORED, Result.BROKEN, Result.REFUSED, Result.LOCKED, Result.RECOVERED, Result.DONE}
-    assert tried == set(Result)
+    tried = {Result.RESTORED, Result.BROKEN, Result.REFUSED, Result.LOCKED, Result.FENCED}
+    assert tried | {Result.RECOVERED, Result.DONE} == set(Result)
 
 
 def test_an_earlier_change_that_was_undone_first_is_planned_for_anew(

@@ -26,9 +26,10 @@ from jada.cli.rollout.waves import Group
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.rollout import ALL, RolloutPolicy, Share
+from jada.inventory.lease import Holder
 from jada.tasks.plan import Request
 from jada.tasks.state import HistoryEntry, ModelReport, State
-from tests.fakes import Clock, FakeConnection
+from tests.fakes import FLEET, Clock, FakeConnection
 from tests.forms import lines
 from tests.unit.cli.conftest import Jada
 
@@ -238,7 +239,7 @@ def test_what_is_asked_of_a_jada_that_carries_it_out_is_waited_for(
         if is_done:
             monkeypatch.setattr(clock, "sleep", do)
         monkeypatch.setattr(rollouts, "time", clock)
-        with exclusive_rollout("f", "ann"):
+        with exclusive_rollout(FLEET, Holder("ann")):
             done = paused(verb)
         assert done.exit == (Exit.OK if is_done else Exit.FAILED), done.out + done.err
         again = records.rollout(entry.release)
@@ -258,7 +259,7 @@ def test_what_was_asked_too_late_is_not_called_done(paused: Jada, monkeypatch: p
         end = partial(records.advance, entry.release, RolloutStatus.DONE, "", 2, is_baking=False)
         monkeypatch.setattr(clock, "sleep", lambda _: end())
         monkeypatch.setattr(rollouts, "time", clock)
-        with exclusive_rollout("f", "ann"):
+        with exclusive_rollout(FLEET, Holder("ann")):
             done = paused(verb)
     assert (done.exit, done.out) == (Exit.FAILED, "")
     assert f"was asked to {verb}, and came to another end before: it is done" in done.err
@@ -277,7 +278,7 @@ def test_an_abort_that_left_hosts_on_the_release_names_them(paused: Jada, monkey
 
         monkeypatch.setattr(clock, "sleep", do)
         monkeypatch.setattr(rollouts, "time", clock)
-        with exclusive_rollout("f", "ann"):
+        with exclusive_rollout(FLEET, Holder("ann")):
             done = paused("abort")
     assert (done.exit, done.out) == (Exit.FAILED, "")
     assert "was aborted, and db-1 may still be on it" in done.err
@@ -286,7 +287,7 @@ def test_an_abort_that_left_hosts_on_the_release_names_them(paused: Jada, monkey
 @pytest.mark.parametrize("verb", ["promote", "abort", "resume"])
 def test_a_paused_rollout_is_nobodys_though_another_jada_changes_the_fleet(paused: Jada, verb: str) -> None:
     """As `jada heal`, which would never hear what it is asked."""
-    with exclusive_rollout("f", "ann"):
+    with exclusive_rollout(FLEET, Holder("ann")):
         done = paused(verb)
     assert done.exit == Exit.LOCKED
     assert "f is locked by ann" in done.err

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -35,7 +34,7 @@ from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.plan import Plan, Request
 from jada.tasks.release import Desired, Release
 from jada.tasks.state import HistoryEntry, State
-from tests.fakes import FakeEngine
+from tests.fakes import FakeEngine, fake_session
 from tests.forms import checked
 
 OPUS, SONNET = "claude-opus-5", "claude-sonnet-4.6"
@@ -215,20 +214,14 @@ def test_a_run_that_was_stopped_hides_no_host_that_needs_somebody(
         "web-2": HostResult(HostOutcome.ROLLBACK_FAILED, "it crashed"),
         "web-10": NotStartedError("web-10 was not begun"),
     }
-    session: Any = SimpleNamespace(
-        fleet=FLEET,
-        hosts=[Host(name, "192.0.2.1", "static") for name in states],
-        engine=FakeEngine(states),
-        run_on_each=lambda *_: ended,
-    )
+    monkeypatch.setattr(FleetSession, "run_on_each", lambda *_: ended)
+    session = fake_session(states, FLEET, FakeEngine(states))
 
     def planner(_: str, state: State) -> Plan:
         return plan.upgrade(REQUEST, "r", Tiers(OPUS), state, SERVICE)
 
     def run(options: RolloutOptions) -> tuple[Exit, str]:
-        code = run_rollout(
-            cast("FleetSession", session), REQUEST, planner, kind="heal", title="t", options=options, seen=states
-        )
+        code = run_rollout(session, REQUEST, planner, kind="heal", title="t", options=options, seen=states)
         return code, capsys.readouterr().out
 
     code, output = run(OPTIONS)
