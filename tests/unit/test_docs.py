@@ -79,7 +79,7 @@ def test_links_between_pages_stay_links_wherever_the_page_lies() -> None:
 
 def test_readme_has_the_policy_that_jada_prints() -> None:
     # That of Systems Manager is in docs/aws.md, with a condition, and that of a team's record in docs/state.md.
-    elsewhere = {Purpose.COMMANDS, Purpose.STATE, Purpose.RECORD, Purpose.LEASE}
+    elsewhere = {Purpose.COMMANDS, Purpose.STATE, Purpose.LISTING, Purpose.RECORD, Purpose.LEASE}
     purposes = frozenset[Purpose]().union(*PURPOSES.values()) - elsewhere
     whole = policy(needed({call.service for call in CALLS}, purposes))
     block = re.search(
@@ -95,5 +95,5 @@ def test_the_page_of_a_teams_record_has_the_policy_of_its_place() -> None:
     assert block
     assert (
         json.loads(f"[{block[1]}]")
-        == policy(calls_of(fleet, (Purpose.STATE, Purpose.RECORD, Purpose.LEASE)))["Statement"]
+        == policy(calls_of(fleet, (Purpose.STATE, Purpose.LISTING, Purpose.RECORD, Purpose.LEASE)))["Statement"]
     )
