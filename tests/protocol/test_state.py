@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,16 @@ import pytest
 from jada import Exit, Host, HostError
 from jada.cli import main, session
 from jada.cli.records import shared
+from jada.cli.records.sqlite import Records, open_records, read_shared
 from jada.inventory.cloud.calls import Purpose
+from jada.inventory.cloud.session import clients_of
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.permissions import calls_of
 from jada.tasks.state import State
 from tests.fakes import FakeEngine
 from tests.forms import checked
+from tests.protocol.lossy import lossy
+from tests.unit.cli.records.test_records import ENTRY, HOST
 from tests.unit.conftest import HEALTHY
 
 if TYPE_CHECKING:
@@ -31,6 +35,12 @@ ROLES, WAVES = "{any: {model: haiku-4.5}}", "{waves: [1, 100%], bake_time: 0}"
 # Of an upgrade in waves.
 ROWS = {"release": 1, "result": 2, "rollout": 1}
 SOURCES = "[{static: {hosts: {web-1: {address: 192.0.2.1}, web-2: {address: 192.0.2.2}}}}]"
+
+
+def forget() -> None:
+    """Begins as a process of its own does."""
+    shared._health.clear()
+    clients_of.cache_clear()
 
 
 @dataclass
@@ -46,8 +56,7 @@ class Team:
 
     def __call__(self, machine: str, *argv: str, code: Exit | None = Exit.OK) -> str:
         self.monkeypatch.setenv("XDG_STATE_HOME", str(self.folder / machine))
-        # Each is a process of its own.
-        shared._health.clear()
+        forget()
         done = main.run(["--fleet", str(self.fleet.path), *argv])
         printed = self.capsys.readouterr()
         assert code is None or done == code, printed.out + printed.err
@@ -181,6 +190,30 @@ def test_the_doctor_reads_the_place_and_writes_nothing(team: Team) -> None:
     waiting = check("ann", "state")
     assert waiting["verdict"] == "warn"
     assert "kept here could not be written there yet" in waiting["text"]
+
+
+def test_nothing_is_lost_or_doubled_where_a_third_of_the_answers_get_lost(
+    team: Team, fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What boto3 waits before it tries again.
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    entries = [replace(ENTRY, id=f"20261124-12{number:04}-aaaa", fleet="test") for number in range(20)]
+    with lossy(team.aws.url, 30) as (url, lost):
+        fleet = fleet_of(SOURCES, url=url, state=str(team.fleet.state))
+        for number, entry in enumerate(entries):
+            monkeypatch.setenv("XDG_STATE_HOME", str(team.folder / "ab"[number % 2]))
+            forget()
+            with open_records(fleet, needed=False) as records:
+                records.add(entry, [replace(HOST, release=entry.id)])
+    assert lost.count("PUT") > 2
+    team.fleet = fleet_of(SOURCES, state=str(team.fleet.state), roles=ROLES)
+    # What was kept there for later is written now.
+    for machine in ("a", "b"):
+        team(machine, "history")
+    assert team.fleet.state
+    with read_shared(team.fleet.state, team.fleet.aws) as store:
+        assert store.last == len(entries)
+        assert Records(store).entries("test", None, 99) == entries[::-1]
 
 
 def test_the_permissions_of_a_place_are_its_own(team: Team) -> None:
