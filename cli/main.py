@@ -138,9 +138,12 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
     command = ctx.invoked_subcommand and ctx.command.get_command(ctx, ctx.invoked_subcommand)  # type: ignore[attr-defined]
     if not (fleet_file and command):
         return
-    if "fleet_file" not in {parameter.name for parameter in command.params}:
+    commands = command.commands if isinstance(command, click.Group) else {"": command}
+    about = [name for name, part in commands.items() if "fleet_file" in {option.name for option in part.params}]
+    if not about:
         raise click.UsageError(f"jada {ctx.invoked_subcommand} is about no fleet.yml: leave --fleet out")
-    ctx.default_map = {command.name: {"fleet_file": fleet_file}}
+    named = {"fleet_file": fleet_file}
+    ctx.default_map = {command.name: named if about == [""] else dict.fromkeys(about, named)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

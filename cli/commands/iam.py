@@ -26,7 +26,7 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "hosts": FIND,
     "status": LOOK | KEEP,
     "upgrade": WATCH | HOLD | {Purpose.CONDITIONS},
-    "plan": LOOK | KEEP | {Purpose.CONDITIONS, Purpose.ALARMS},
+    "plan": LOOK | READ | {Purpose.CONDITIONS, Purpose.ALARMS},
     "apply": WATCH | HOLD | {Purpose.CONDITIONS},
     "rollback": LOOK | HOLD,
     "rollouts": READ,

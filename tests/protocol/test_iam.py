@@ -25,10 +25,11 @@ from jada.cli.records.sqlite import open_store
 from jada.cli.rollout import bake, guard, watch
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
-from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS
+from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS, Purpose
 from jada.inventory.cloud.regions import known_regions
 from jada.inventory.cloud.session import Clients, _name
 from jada.inventory.fleet.config import Fleet
+from jada.tasks.asked import Asked
 from jada.tasks.state import State
 from tests.fakes import Clock, FakeEngine
 from tests.unit.conftest import HEALTHY
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tests.protocol.conftest import Emulator
 
 REGIONS = ("us-east-1", "eu-west-1")
+OF_COMMANDS = [call for call in CALLS if call.purpose is not Purpose.LEASE and call.action != ALWAYS_ALLOWED]
 DENIED = {"code": "AccessDeniedException", "status": 403}
 # What each command is typed with; what has to happen before it is in Rig.before.
 ARGV: Mapping[str, tuple[str, ...]] = {
@@ -74,6 +76,7 @@ SILENT: Mapping[str, tuple[str, ...]] = {
     "completion": ("bash",),
     "iam": (),
 }
+ASKED = Asked(model="claude-haiku-4-5", version="2.1.331")
 CHECK = Check(fleet="test", at="2026-11-24T12:00:00+00:00", in_sync=1, drifted=0, not_checked=0)
 AFTER_AN_UPGRADE = ("rollback", "rollouts", "resume", "promote", "abort", "guard", "pause", "show", "history", "state")
 # About no fleet.yml.
@@ -123,6 +126,8 @@ class Rig:
                 not_begun = tuple(replace(row, outcome=HostOutcome.NOT_STARTED) for row in rows)
                 store.write(lambda _: [Put("rollout", (paused,)), Put("result", not_begun)])
             self.states |= {name: HEALTHY for name in self.states if name.endswith("-1")}
+        if command == "unlock":
+            self("lock", "--reason", "incident")
         for name, state in self.states.items():
             if command == "guard" and isinstance(state, State):
                 self.states[name] = replace(state, unit=replace(state.unit, active="failed"))
@@ -179,7 +184,8 @@ def rig(
             # The login of each is asked for as ever.
             ssh_data(fleet, hosts, folder)
         for host in hosts:
-            rig.states.setdefault(host.name, HEALTHY)
+            # Its CLI was asked just now, and that is news.
+            rig.states.setdefault(host.name, replace(HEALTHY, asked=ASKED))
         yield FakeEngine(rig.states, service=fleet.service)
 
     (tmp_path / "bin").mkdir()
@@ -214,6 +220,8 @@ def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(
         elsewhere.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
         rig.before(command)
         argv = [release(rig) if word == "RELEASE" else word for word in ARGV[command]]
+    with open_store() as own:
+        own.write(lambda _: [Put("drift_check", (replace(CHECK, at="2026-11-24T13:00:00+00:00"),))])
     allowed = rig.policy(command)
     rig.allow(allowed)
     text = rig(command, *argv)
@@ -240,7 +248,9 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     resources = {action: statement["Resource"] for statement in whole["Statement"] for action in statement["Action"]}
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
-    assert resources.keys() == {call.action for call in CALLS if call.service != "ssm"} - {ALWAYS_ALLOWED}
+    assert resources.keys() == {
+        call.action for call in CALLS if call.service != "ssm" and call.purpose is not Purpose.LEASE
+    } - {ALWAYS_ALLOWED}
     managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
     assert {"Effect": "Allow", "Action": ["ssm:SendCommand"], "Resource": "arn:aws:ec2:*:*:instance/*"} in managed
     assert {call.action for call in CALLS if call.service == "ssm"} <= {
@@ -260,7 +270,7 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
 def test_without_a_fleet_yml_the_policy_is_of_all_that_jada_can_ask(rig: Rig) -> None:
     assert main.run(["iam"]) == Exit.OK
     actions = [action for each in json.loads(rig.capsys.readouterr().out)["Statement"] for action in each["Action"]]
-    assert {*actions} == {call.action for call in CALLS} - {ALWAYS_ALLOWED}
+    assert {*actions} == {call.action for call in OF_COMMANDS}
 
 
 def test_a_fleet_yml_that_can_not_be_read_has_no_policy(

@@ -17,7 +17,9 @@ from jada.cli.main import COMMANDS
 from jada.docs import site
 from jada.docs.generate import roff
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
-from jada.inventory.permissions import policy
+from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.state import SharedState
+from jada.inventory.permissions import calls_of, policy
 
 ROOT = Path(jada.__file__).parent
 # In a process of its own: click keeps what another test made of a command.
@@ -76,11 +78,22 @@ def test_links_between_pages_stay_links_wherever_the_page_lies() -> None:
 
 
 def test_readme_has_the_policy_that_jada_prints() -> None:
-    # That of Systems Manager is in docs/aws.md, with a condition.
-    purposes = frozenset[Purpose]().union(*PURPOSES.values()) - {Purpose.COMMANDS}
+    # That of Systems Manager is in docs/aws.md, with a condition, and that of a team's record in docs/state.md.
+    elsewhere = {Purpose.COMMANDS, Purpose.STATE, Purpose.LISTING, Purpose.RECORD, Purpose.LEASE}
+    purposes = frozenset[Purpose]().union(*PURPOSES.values()) - elsewhere
     whole = policy(needed({call.service for call in CALLS}, purposes))
     block = re.search(
         r"```json\n(\{\n  \"Version\".*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
     )
     assert block
     assert json.loads(block[1]) == whole
+
+
+def test_the_page_of_a_teams_record_has_the_policy_of_its_place() -> None:
+    fleet = Fleet("f", ROOT / "fleet.yml", (), (), state=SharedState("my-team", "jada/"))
+    block = re.search(r"```json\n(.*?)```", (ROOT / "docs/state.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert block
+    assert (
+        json.loads(f"[{block[1]}]")
+        == policy(calls_of(fleet, (Purpose.STATE, Purpose.LISTING, Purpose.RECORD, Purpose.LEASE)))["Statement"]
+    )

@@ -14,7 +14,7 @@ import pytest
 from jada import JadaError, Service, Tiers
 from jada.cli.records import sqlite as module
 from jada.cli.records.migrations import VERSION
-from jada.cli.records.model import ComparisonEntry, Entry, HostEntry, HostOutcome, ServedEntry
+from jada.cli.records.model import ComparisonEntry, Entry, HostEntry, HostOutcome, RolloutEntry, ServedEntry
 from jada.cli.records.rows import write
 from jada.cli.records.sqlite import Records, open_records, prepare
 from jada.cli.records.store import LocalStore
@@ -120,6 +120,31 @@ def test_entries_since_a_moment_come_oldest_first(database: sqlite3.Connection) 
     records.add(replace(ENTRY, id="20261124-120003-bbbb", fleet="other"), [])
     found = records.since("f", datetime(2026, 11, 24, 12, 0, 2, 999, tzinfo=UTC))
     assert [entry.id[14] for entry in found] == ["2", "3"]
+
+
+def test_the_next_release_comes_behind_one_by_a_clock_that_is_ahead(database: sqlite3.Connection) -> None:
+    records, now = Records(LocalStore(database)), datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    assert records.next_moment("f", now) == now
+    records.add(replace(ENTRY, id="20261124-115900-aaaa"), [])
+    assert records.next_moment("f", now) == now
+    records.add(replace(ENTRY, id="20261124-120310-aaaa"), [])
+    assert records.next_moment("f", now) == datetime(2026, 11, 24, 12, 3, 11, tzinfo=UTC)
+    assert records.next_moment("another", now) == now
+    # Nobody's clock is ahead by a day.
+    records.add(replace(ENTRY, id="20261125-120000-aaaa"), [])
+    assert records.next_moment("f", now) == datetime(2026, 11, 24, 12, 3, 11, tzinfo=UTC)
+
+
+def test_an_open_rollout_comes_first_whatever_the_clock_of_who_began_it(database: sqlite3.Connection) -> None:
+    records = Records(LocalStore(database))
+    for release, status in (("20261124-120000-aaaa", "done"), ("20261124-115000-aaaa", "running")):
+        records.begin_rollout(
+            RolloutEntry(
+                release=release, fleet="f", status=status, why="", wave=0, baking=0, values_json="{}", asked="",
+                asked_by="", updated="",
+            )
+        )  # fmt: skip
+    assert [entry.release[9:13] for entry in records.rollouts("f", 9)] == ["1150", "1200"]
 
 
 def test_the_outcome_replaces_that_it_began(database: sqlite3.Connection) -> None:
