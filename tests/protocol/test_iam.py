@@ -74,13 +74,14 @@ SILENT: Mapping[str, tuple[str, ...]] = {
     "models": (),
     "schedule": ("--every", "1h", "--print", "cron"),
     "completion": ("bash",),
+    "help": ("upgrade",),
     "iam": (),
 }
 ASKED = Asked(model="claude-haiku-4-5", version="2.1.331")
 CHECK = Check(fleet="test", at="2026-11-24T12:00:00+00:00", in_sync=1, drifted=0, not_checked=0)
 AFTER_AN_UPGRADE = ("rollback", "rollouts", "resume", "promote", "abort", "guard", "pause", "show", "history", "state")
 # About no fleet.yml.
-WITHOUT_FLEET = ("completion",)
+WITHOUT_FLEET = ("completion", "help")
 
 
 @dataclass
