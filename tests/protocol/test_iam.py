@@ -25,7 +25,7 @@ from jada.cli.records.sqlite import open_store
 from jada.cli.rollout import bake, guard, watch
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
-from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS, Purpose
+from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS
 from jada.inventory.cloud.regions import known_regions
 from jada.inventory.cloud.session import Clients, _name
 from jada.inventory.fleet.config import Fleet
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from tests.protocol.conftest import Emulator
 
 REGIONS = ("us-east-1", "eu-west-1")
-OF_COMMANDS = [call for call in CALLS if call.purpose is not Purpose.LEASE and call.action != ALWAYS_ALLOWED]
 DENIED = {"code": "AccessDeniedException", "status": 403}
 # What each command is typed with; what has to happen before it is in Rig.before.
 ARGV: Mapping[str, tuple[str, ...]] = {
@@ -249,9 +248,7 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     resources = {action: statement["Resource"] for statement in whole["Statement"] for action in statement["Action"]}
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
-    assert resources.keys() == {
-        call.action for call in CALLS if call.service != "ssm" and call.purpose is not Purpose.LEASE
-    } - {ALWAYS_ALLOWED}
+    assert resources.keys() == {call.action for call in CALLS if call.service != "ssm"} - {ALWAYS_ALLOWED}
     managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
     assert {"Effect": "Allow", "Action": ["ssm:SendCommand"], "Resource": "arn:aws:ec2:*:*:instance/*"} in managed
     assert {call.action for call in CALLS if call.service == "ssm"} <= {
@@ -271,7 +268,7 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
 def test_without_a_fleet_yml_the_policy_is_of_all_that_jada_can_ask(rig: Rig) -> None:
     assert main.run(["iam"]) == Exit.OK
     actions = [action for each in json.loads(rig.capsys.readouterr().out)["Statement"] for action in each["Action"]]
-    assert {*actions} == {call.action for call in OF_COMMANDS}
+    assert {*actions} == {call.action for call in CALLS} - {ALWAYS_ALLOWED}
 
 
 def test_a_fleet_yml_that_can_not_be_read_has_no_policy(
