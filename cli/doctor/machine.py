@@ -19,6 +19,8 @@ from jada.cli.records.migrations import VERSION
 from jada.cli.records.model import DECIDE, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, open_unchanged, read_shared, state_path
 from jada.cli.records.store import LocalStore
+from jada.cli.rollout.exclusive import NotKnownError, holder_now
+from jada.cli.rollout.freeze import freeze_notes, is_frozen
 from jada.cli.ui.console import plural
 from jada.inventory import models
 
@@ -162,6 +164,26 @@ def shared(fleet: Fleet) -> tuple[CheckResult, CheckResult]:
         text = f"{read}; {plural(kept, 'change')} kept here could not be written there yet"
         return warned("state", text, "any command that uses the record tries it: jada history"), last
     return passed("state", f"{read} can be read; nothing was written"), last
+
+
+def lease(fleet: Fleet) -> CheckResult:
+    """Checks that nobody changes the fleet now, as far as its rollout lease tells."""
+    where = str(fleet.state or "this machine")
+    try:
+        holder = holder_now(fleet)
+    except NotKnownError as error:
+        return failed("lease", error.message, error.hint)
+    if holder:
+        return warned("lease", f"held by {holder}", "an upgrade can wait for it: --lock-wait 15m; see jada locks")
+    return passed("lease", f"nobody holds the rollout lease of {where}")
+
+
+def freeze(fleet: Fleet) -> CheckResult:
+    """Checks that no freeze of fleet.yml is on."""
+    notes = list(freeze_notes(fleet))
+    if is_frozen(fleet):
+        return warned("freeze", "; ".join(notes), "in an emergency: jada upgrade --force --reason WHY")
+    return passed("freeze", *notes) if notes else skipped("freeze", "fleet.yml has no freezes")
 
 
 def rollout(fleet: str) -> CheckResult:

@@ -14,7 +14,7 @@ from jada.cli.ui.console import grouped
 # Checks of this machine and of fleet.yml; of AWS; and of each host. All that there are, in the order they are told.
 FLEET_YML = "fleet.yml"
 OF_MACHINE = ("versions", "openssh", "record")
-OF_FLEET = ("models", "notify", "state", "rollout")
+OF_FLEET = ("models", "notify", "state", "rollout", "lease", "freeze")
 OF_AWS = ("credentials", "identity", "regions", "permissions")
 OF_HOSTS = ("hosts", "roles", "login")
 OF_HOST = (

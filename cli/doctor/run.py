@@ -54,6 +54,8 @@ def examine(fleet_file: str | None, role: str | None, limit: str | None) -> tupl
         machine.retiring(fleet, datetime.now(UTC).date()),
         machine.notify(fleet, os.environ),
         *machine.shared(fleet),
+        machine.lease(fleet),
+        machine.freeze(fleet),
     ]
     return fleet, [*results, *_of_hosts(fleet, role, limit)]
 

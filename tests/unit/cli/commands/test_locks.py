@@ -12,9 +12,13 @@ import pytest
 
 from jada import Exit, Fence, HostError, JadaError
 from jada.cli.commands import locks
+from jada.cli.doctor import machine
+from jada.cli.doctor.result import Verdict
 from jada.cli.records.sqlite import open_records
 from jada.cli.rollout import exclusive, freeze, leased
 from jada.inventory import lease as leases
+from jada.inventory.fleet import config
+from jada.inventory.fleet.freeze import Window
 from jada.inventory.fleet.state import SharedState
 from jada.inventory.lease import Holder, TakenError
 from jada.tasks.operator_lock import OperatorLock
@@ -330,6 +334,22 @@ def test_without_freezes_nothing_is_told_of_them(jada: Jada) -> None:
     assert not list(freeze.freeze_notes(FLEET))
     assert "reeze" not in jada("status").out
     assert checked(jada("status", "--json").out)["freeze"] == {"now": None, "next": None}
+
+
+def test_the_doctor_tells_of_a_lease_and_of_a_freeze(jada: Jada, team: Team, frozen: datetime) -> None:
+    fleet = config.load(str(jada.fleet_file))
+    assert machine.lease(fleet).verdict is Verdict.PASS
+    team.held = ANN
+    held = machine.lease(fleet)
+    assert (held.verdict, held.text) == (Verdict.WARN, f"held by {ANN}")
+    team.trouble = "S3 does not answer"
+    assert machine.lease(fleet).verdict is Verdict.FAIL
+    assert machine.freeze(fleet).verdict is Verdict.WARN
+    assert f"Frozen until {frozen:%Y-%m-%d %H:%M} UTC" in machine.freeze(fleet).text
+    assert machine.freeze(FLEET).verdict is Verdict.SKIP
+    later = Window("0 0 1 1 *", 60, "UTC", "new year")
+    coming = machine.freeze(replace(FLEET, freeze=(later,)))
+    assert coming.verdict is Verdict.PASS or datetime.now(UTC).strftime("%m-%d %H:%M") == "01-01 00:00"
 
 
 def test_its_help_tells_the_three_apart() -> None:
