@@ -18,9 +18,7 @@ pytestmark = pytest.mark.lab
 __all__ = ["team"]
 
 
-def test_a_colleague_pauses_goes_on_with_and_takes_back_what_another_began(
-    lab: Lab, team: Callable[[str], dict[str, str]]
-) -> None:
+def test_colleagues_pause_promote_and_undo_what_another_began(lab: Lab, team: Callable[[str], dict[str, str]]) -> None:
     ann, bob = team("ann"), team("bob")
     with begun(ann, *FIRST, "--bake", "10m") as process:
         eventually(lambda: bakes(lab, bob))
@@ -28,7 +26,10 @@ def test_a_colleague_pauses_goes_on_with_and_takes_back_what_another_began(
         assert process.wait() == 6
     [paused] = lab.json("rollouts", env=ann)["rollouts"]
     assert paused["status"] == "paused"
-    lab.jada("promote", env=bob)
+    with begun(bob, "promote") as process:
+        eventually(lambda: bakes(lab, ann) and lab.json("rollouts", env=ann)["rollouts"][0]["wave"] == 2)
+        assert "goes on to its next wave" in lab.jada("promote", env=ann)
+        assert process.wait() == 0
     assert lab.models() == {SONNET}
     [done] = lab.json("rollouts", env=ann)["rollouts"]
     assert (done["release"], done["status"]) == (paused["release"], "done")
