@@ -24,7 +24,9 @@ def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     purposes = {purpose for purpose in purposes if watched.get(purpose, True)}
     topic = fleet.notify.sns
     engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
-    services = clouds(fleet) | ({"sns"} if topic else set()) | {"cloudwatch"} | (engines - {ENGINES[0]})
+    in_aws = clouds(fleet)
+    balancers = {"elbv2"} if "ec2" in in_aws else set()
+    services = in_aws | balancers | ({"sns"} if topic else set()) | {"cloudwatch"} | (engines - {ENGINES[0]})
     # A source may have no regions at all.
     searched = {source.provider for source in fleet.sources if getattr(source, "regions", ()) == ALL}
     return tuple(

@@ -24,6 +24,7 @@ from jada.cli.records.model import (
     HostEntry,
     HostOutcome,
     LockEntry,
+    NetworkEntry,
     RolloutEntry,
     RolloutStatus,
     RolloutWord,
@@ -126,6 +127,24 @@ class Records:
         """Writes down what probes measured last on the hosts of a rollout, as JSON. Raises JadaError."""
         with _jada_errors(), self._connection as db:
             db.execute("UPDATE rollout SET measured_json = ? WHERE release = ?", (measured, release))
+
+    def keep_networks(self, release: str, networks: str) -> None:
+        """Writes down how the network of a rollout's hosts was before it, as JSON. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            db.execute("UPDATE rollout SET networks_json = ? WHERE release = ?", (networks, release))
+
+    def add_network(self, release: str, entries: Iterable[NetworkEntry]) -> None:
+        """Writes down in what the network was other after a release, in place of what was known of that. Raises
+        JadaError.
+        """
+        with _jada_errors(), self._connection as db:
+            db.execute("DELETE FROM network WHERE release = ?", (release,))
+            write(db, "network", [NetworkEntry.checked(asdict(entry)) for entry in entries])
+
+    def network(self, release: str) -> list[NetworkEntry]:
+        """Everything in which the network was other after a release, or is not known to have been the same."""
+        rows = self._connection.execute("SELECT * FROM network WHERE release = ?", (release,))
+        return sorted(_usable(NetworkEntry.checked, rows), key=lambda entry: (natural(entry.host), entry.code))
 
     def ask(self, release: str, verb: str, by: str) -> None:
         """Writes down what somebody wants of whoever carries a rollout out; "" once that was done. Raises JadaError."""

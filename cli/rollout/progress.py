@@ -11,6 +11,7 @@ from typing import Any, Self
 from jada import JadaError, Tiers
 from jada.cli.records.model import OPEN, HostEntry, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort
+from jada.cli.rollout.network import NetworkWatch
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.rollout.record import as_host_entries
 from jada.cli.rollout.watch import Baselines
@@ -74,7 +75,8 @@ class Values:
 class Progress:
     """The place in the record where a rollout writes how far it is; nothing of its waves where it `is_one`.
 
-    `before` are the models of hosts that were changed by the part of it that was cut off.
+    `before` are the models of hosts that were changed by the part of it that was cut off, and `network` knows how their
+    network was.
     """
 
     records: Records
@@ -83,6 +85,7 @@ class Progress:
     results: Mapping[str, HostResult]
     is_one: bool
     before: Mapping[str, str] = field(default_factory=dict)
+    network: NetworkWatch | None = None
     _written: dict[str, HostEntry] = field(default_factory=dict)
 
     def begin(self, values: Values) -> None:
@@ -102,6 +105,8 @@ class Progress:
             if not self.is_one:
                 self.records.advance(self.request.id, RolloutStatus.RUNNING, "", wave, is_baking)
                 self.records.keep_measured(self.request.id, self._measured())
+                if self.network and (networks := self.network.to_keep()):
+                    self.records.keep_networks(self.request.id, networks)
 
     def end(self, status: RolloutStatus, why: str) -> None:
         """Writes down how it ended."""

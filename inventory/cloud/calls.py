@@ -15,6 +15,8 @@ class Purpose(StrEnum):
     HOSTS = "hosts"
     # The condition of machines before they are changed.
     CONDITIONS = "conditions"
+    # Their network, before and after.
+    NETWORK = "network"
     # A login to a host, by a key that its cloud gives.
     LOGIN = "login"
     # Commands through Systems Manager, in place of a login.
@@ -27,6 +29,10 @@ class Purpose(StrEnum):
     IDENTITY = "identity"
     # The record and the leases of a team.
     STATE = "state"
+
+
+# The services that IAM calls otherwise than the API does.
+IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +54,21 @@ class Call:
 
     @property
     def action(self) -> str:
-        return f"{self.service}:{self.allowed_by or self.operation}"
+        return f"{IAM_NAMES.get(self.service, self.service)}:{self.allowed_by or self.operation}"
 
 
 CALLS = (
     Call("ec2", "DescribeRegions", Purpose.REGIONS),
     Call("ec2", "DescribeInstances", Purpose.HOSTS),
     Call("ec2", "DescribeInstanceStatus", Purpose.CONDITIONS),
+    Call("ec2", "DescribeSecurityGroups", Purpose.NETWORK),
+    Call("elbv2", "DescribeTargetGroups", Purpose.NETWORK),
+    Call("elbv2", "DescribeTargetHealth", Purpose.NETWORK),
     Call("lightsail", "GetRegions", Purpose.REGIONS),
     Call("lightsail", "GetInstances", Purpose.HOSTS),
     Call("lightsail", "GetInstanceState", Purpose.CONDITIONS),
+    Call("lightsail", "GetInstancePortStates", Purpose.NETWORK),
+    Call("lightsail", "GetLoadBalancers", Purpose.NETWORK),
     Call("lightsail", "GetInstanceAccessDetails", Purpose.LOGIN, "arn:aws:lightsail:*:*:Instance/*"),
     Call("ssm", "DescribeInstanceInformation", Purpose.COMMANDS),
     Call("ssm", "SendCommand", Purpose.COMMANDS, "arn:aws:ssm:*:*:document/AWS-RunShellScript"),

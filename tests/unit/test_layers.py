@@ -41,6 +41,7 @@ ORDER = {
         {
             "inventory/discover.py",
             "inventory/conditions.py",
+            "inventory/network.py",
             "inventory/permissions.py",
             "inventory/pyinfra_groups.py",
             "inventory/access",
