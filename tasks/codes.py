@@ -557,5 +557,7 @@ NETWORK_NOT_KNOWN = FindingCode(
     "allow the action that is named; `jada iam` prints the whole policy",
     Fix.HAND,
 )
+# Findings of a rollout, of which no check for drift tells.
+OF_NETWORK = (ADDRESS_CHANGED, PORTS_CHANGED, BALANCING_CHANGED, TARGET_LESS_HEALTHY, NETWORK_NOT_KNOWN)
 
 CODES = {one.code: one for one in tuple(vars().values()) if isinstance(one, FindingCode)}

@@ -202,6 +202,13 @@ class NetworkEntry:
             actual=printable(values["actual"], most=REASON),
         )
 
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}: expected {self.expected}, saw {self.actual}"
+
+    @property
+    def name(self) -> str:
+        return CODES[self.code].name
+
     @property
     def is_change(self) -> bool:
         """True if the network was changed; else that is not known."""

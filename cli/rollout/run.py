@@ -210,7 +210,8 @@ def tell(
 def _network_told(network: NetworkWatch | None, kind: str, session: FleetSession, request: Request) -> Found:
     """What was other in the network after a rollout, once that is written down, and told those whom fleet.yml names."""
     found = network.findings() if network else {}
-    if not any(found.values()):
+    # What a rollout that is gone on with found earlier may be put right by now.
+    if not any(found.values()) and kind != "resume":
         return found
     with best_effort(), open_records(needed=False) as records:
         records.add_network(request.id, as_network_entries(request, found))

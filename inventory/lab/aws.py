@@ -223,7 +223,8 @@ def _moto(health: Health) -> WSGIApplication:
     from moto.elbv2.models import FakeTargetGroup
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    health_for = FakeTargetGroup.health_for
+    groups: Any = FakeTargetGroup
+    health_for = groups.health_for
 
     def with_health(group: Any, target: Mapping[str, Any], backend: Any) -> Any:
         """Any target that runs is healthy to moto."""
@@ -232,7 +233,7 @@ def _moto(health: Health) -> WSGIApplication:
             answer.status = health.of(target["Id"])
         return answer
 
-    FakeTargetGroup.health_for = with_health
+    groups.health_for = with_health
 
     application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
     return application
