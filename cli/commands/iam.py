@@ -16,25 +16,26 @@ from jada.inventory.cloud.calls import CALLS, Purpose, needed
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
 LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
 WATCH = LOOK | {Purpose.ALARMS, Purpose.METRICS, Purpose.NOTICES}
+CHANGE = {Purpose.CONDITIONS, Purpose.NETWORK}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
 PURPOSES: Mapping[str, Set[Purpose]] = {
     "hosts": FIND,
     "status": LOOK,
-    "upgrade": WATCH | {Purpose.CONDITIONS},
+    "upgrade": WATCH | CHANGE,
     "plan": LOOK | {Purpose.CONDITIONS, Purpose.ALARMS},
-    "apply": WATCH | {Purpose.CONDITIONS},
-    "rollback": LOOK,
-    "resume": WATCH | {Purpose.CONDITIONS},
-    "promote": WATCH | {Purpose.CONDITIONS},
-    "abort": LOOK | {Purpose.NOTICES},
-    "guard": WATCH,
+    "apply": WATCH | CHANGE,
+    "rollback": LOOK | {Purpose.NETWORK},
+    "resume": WATCH | CHANGE,
+    "promote": WATCH | CHANGE,
+    "abort": LOOK | {Purpose.NOTICES, Purpose.NETWORK},
+    "guard": WATCH | {Purpose.NETWORK},
     "compare": LOOK,
     "drift": LOOK | {Purpose.NOTICES},
     "explain": LOOK,
     "logs": LOOK,
     "ssh": LOOK,
     "report": LOOK,
-    "heal": LOOK,
+    "heal": LOOK | {Purpose.NETWORK},
     "history": LOOK,
     "lock": LOOK,
     "unlock": LOOK,

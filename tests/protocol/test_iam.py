@@ -18,7 +18,7 @@ from jada.cli.commands.iam import PURPOSES
 from jada.cli.main import COMMANDS
 from jada.cli.records.model import HostOutcome, RolloutStatus
 from jada.cli.records.sqlite import open_database
-from jada.cli.rollout import bake, guard, watch
+from jada.cli.rollout import bake, guard, network, watch
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
 from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS
@@ -117,12 +117,26 @@ class Rig:
 
 
 @pytest.fixture
+def target_group(aws: Emulator) -> Iterator[str]:
+    """One in the network of a host: whether that is behind it, its targets alone tell."""
+    keys = {"endpoint_url": aws.url, "aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    ec2, elb = boto3.client("ec2", "us-east-1", **keys), boto3.client("elbv2", "us-east-1", **keys)
+    named = [{"Name": "tag:Name", "Values": ["orch-1"]}]
+    vpc = ec2.describe_instances(Filters=named)["Reservations"][0]["Instances"][0]["VpcId"]
+    made = elb.create_target_group(Name="iam", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance")
+    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    yield arn
+    elb.delete_target_group(TargetGroupArn=arn)
+
+
+@pytest.fixture
 def rig(
     aws: Emulator,
     fleet_of: Callable[..., Fleet],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    target_group: str,
 ) -> Rig:
     sns = boto3.client("sns", "us-east-1", endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b")
     topic = sns.create_topic(Name="jada-iam")["TopicArn"]
@@ -178,6 +192,9 @@ def rig(
     for module in (bake, watch):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(guard, "time", clock)
+    # However busy the machine is: a call that comes late would be another command's.
+    for patience in ("PATIENCE", "PATIENCE_BACK"):
+        monkeypatch.setattr(network, patience, 600)
     return rig
 
 
@@ -230,7 +247,17 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     assert json.loads(rig("iam")) == {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus"], "Resource": "*"}
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "ec2:DescribeInstances",
+                    "ec2:DescribeInstanceStatus",
+                    "ec2:DescribeSecurityGroups",
+                    "elasticloadbalancing:DescribeTargetGroups",
+                    "elasticloadbalancing:DescribeTargetHealth",
+                ],
+                "Resource": "*",
+            }
         ],
     }
     fleet_of("[{static: {hosts: {here: {address: 192.0.2.1}}}}]")
