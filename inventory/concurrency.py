@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Thread
 from typing import TypeVar
 
 from jada import JadaError
@@ -30,7 +30,8 @@ def map_concurrently(act: Callable[[A], B], items: Sequence[A], at_once: int = T
                 number, item = todo.popleft()
                 results[number] = _result(act, item)
 
-    threads = [Thread(target=work, daemon=True) for _ in items[:at_once]]
+    # By its module's name: gevent, which may patch that once this one is imported, puts another class there.
+    threads = [threading.Thread(target=work, daemon=True) for _ in items[:at_once]]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
-from threading import Thread
 from typing import TYPE_CHECKING, Self
 
 from jada import Host, reason
@@ -102,7 +102,7 @@ class _Answer:
         self.networks: Networks | None = None
         self._ask = ask
         # Nobody waits for it at the end, and it can't fail what goes on beside it.
-        self._thread = Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def wait(self, deadline: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ def cloud(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = Cloud([seen()])
     monkeypatch.setattr(network, "has_network", cloud.has_network)
     monkeypatch.setattr(network, "networks", cloud.networks)
-    monkeypatch.setattr(network, "Thread", AtOnce)
+    monkeypatch.setattr(network, "threading", SimpleNamespace(Thread=AtOnce))
     return cloud
 
 
@@ -206,7 +207,7 @@ def test_an_answer_that_never_comes_holds_nothing_up(
     jada: Jada, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
 ) -> None:
     assert jada(*UPGRADE).exit == Exit.OK
-    monkeypatch.setattr(network, "Thread", Never)
+    monkeypatch.setattr(network, "threading", SimpleNamespace(Thread=Never))
     monkeypatch.setattr(network, "PATIENCE", 0)
     monkeypatch.setattr(network, "PATIENCE_BACK", 0)
     done = jada(*argv)
@@ -230,7 +231,7 @@ def test_somebody_who_stops_jada_waits_for_nothing(cloud: Cloud, monkeypatch: py
     watch.end(["web-1"])
     # What is there already is told.
     assert [finding.code for finding in watch.findings()["web-1"]] == ["J502", "J504"]
-    monkeypatch.setattr(network, "Thread", Never)
+    monkeypatch.setattr(network, "threading", SimpleNamespace(Thread=Never))
     watch.end(["web-1"])
     (finding,) = watch.findings()["web-1"]
     assert finding.actual == "not known: jada was told to stop"
