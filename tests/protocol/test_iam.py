@@ -107,7 +107,8 @@ class Rig:
             self("upgrade", "--to", "opus-5", "--yes")
         if command in ("resume", "promote", "abort", "pause"):
             with open_database() as db:
-                db.execute("UPDATE rollout SET status = ?, wave = 0", (RolloutStatus.PAUSED,))
+                # Cut off before it had written down how the network was: all of it is asked for once more.
+                db.execute("UPDATE rollout SET status = ?, wave = 0, networks_json = ''", (RolloutStatus.PAUSED,))
                 db.execute("UPDATE result SET outcome = ? WHERE host LIKE '%-1'", (HostOutcome.NOT_STARTED,))
                 db.commit()
             self.states |= {name: HEALTHY for name in self.states if name.endswith("-1")}
