@@ -95,7 +95,7 @@ def knows_the_beginning(record: Path) -> bool:
 
 def test_whatever_changes_meanwhile_is_told_and_recorded(lab: Lab, network: Network, record: Path) -> None:
     env = {**os.environ, "JADA_FLEET": str(LAB.fleet_file)}
-    command = [JADA, *UPGRADE, *BAKES, "--json"]
+    command: list[str | Path] = [JADA, *UPGRADE, *BAKES, "--json"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             eventually(lambda: knows_the_beginning(record), "nobody looked at the network")

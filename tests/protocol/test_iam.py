@@ -120,8 +120,8 @@ class Rig:
 @pytest.fixture
 def target_group(aws: Emulator) -> Iterator[str]:
     """One in the network of a host: whether that is behind it, its targets alone tell."""
-    keys = {"endpoint_url": aws.url, "aws_access_key_id": "a", "aws_secret_access_key": "b"}
-    ec2, elb = boto3.client("ec2", "us-east-1", **keys), boto3.client("elbv2", "us-east-1", **keys)
+    session = boto3.session.Session("a", "b", region_name="us-east-1")
+    ec2, elb = session.client("ec2", endpoint_url=aws.url), session.client("elbv2", endpoint_url=aws.url)
     named = [{"Name": "tag:Name", "Values": ["orch-1"]}]
     vpc = ec2.describe_instances(Filters=named)["Reservations"][0]["Instances"][0]["VpcId"]
     made = elb.create_target_group(Name="iam", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance")

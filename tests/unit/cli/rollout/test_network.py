@@ -102,8 +102,10 @@ def cloud(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 
 def of_host(done: Done, name: str) -> list[dict[str, Any]] | None:
-    rows: list[dict[str, Any]] = lines(done.out)[-1]["hosts"]
-    return next(row["network"] for row in rows if row["host"] == name)
+    rows: dict[str, list[dict[str, Any]] | None] = {
+        row["host"]: row["network"] for row in lines(done.out)[-1]["hosts"]
+    }
+    return rows[name]
 
 
 def release(jada: Jada) -> dict[str, Any]:
