@@ -561,3 +561,5 @@ NETWORK_NOT_KNOWN = FindingCode(
 OF_NETWORK = (ADDRESS_CHANGED, PORTS_CHANGED, BALANCING_CHANGED, TARGET_LESS_HEALTHY, NETWORK_NOT_KNOWN)
 
 CODES = {one.code: one for one in tuple(vars().values()) if isinstance(one, FindingCode)}
+# Those that a check for drift may tell.
+OF_DRIFT = tuple(code for code in CODES.values() if code not in OF_NETWORK)

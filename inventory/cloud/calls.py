@@ -31,6 +31,10 @@ class Purpose(StrEnum):
     STATE = "state"
 
 
+# Why a call is allowed on all resources, as a policy may name a statement: IAM knows none for most that only read.
+NO_RESOURCE = "NoResourceToName"
+# CloudWatch tells of composite alarms only whoever may ask for all.
+COMPOSITE_ALARMS = "CompositeAlarmsWantAll"
 # The services that IAM calls otherwise than the API does.
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 
@@ -39,7 +43,8 @@ IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 class Call:
     """A call by its `service` and `operation`, as the API calls them, and the `resource` to allow it on.
 
-    IAM calls most operations as the API does; `allowed_by` names the action where it does not.
+    IAM calls most operations as the API does; `allowed_by` names the action where it does not. `why_all` is why it is
+    allowed on all resources, where it is; `tags` are those of the hosts that it is about, with any of the values each.
     """
 
     service: str
@@ -47,6 +52,8 @@ class Call:
     purpose: Purpose
     resource: str = "*"
     allowed_by: str = ""
+    why_all: str = NO_RESOURCE
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def name(self) -> str:
@@ -76,7 +83,7 @@ CALLS = (
     Call("ssm", "ListCommandInvocations", Purpose.COMMANDS),
     Call("ssm", "GetCommandInvocation", Purpose.COMMANDS),
     Call("ssm", "CancelCommand", Purpose.COMMANDS),
-    Call("cloudwatch", "DescribeAlarms", Purpose.ALARMS),
+    Call("cloudwatch", "DescribeAlarms", Purpose.ALARMS, why_all=COMPOSITE_ALARMS),
     Call("cloudwatch", "GetMetricData", Purpose.METRICS),
     Call("sns", "Publish", Purpose.NOTICES, "arn:aws:sns:*:*:*"),
     Call("sts", "GetCallerIdentity", Purpose.IDENTITY),

@@ -91,9 +91,9 @@ def test_what_is_denied_is_told_with_its_places(doctor: Doctor, fleet_of: FleetO
     found = doctor(fleet_of(f"[{EC2}, {LIGHTSAIL}]"))
     told = {(result.verdict, result.text.partition(":")[2].partition(":")[0]) for result in found["permissions"]}
     assert told == {
-        (FAIL, "DescribeInstances is denied in ec2 eu-west-1"),
-        (FAIL, "GetInstances is denied in lightsail us-east-1"),
-        (WARN, "DescribeInstanceStatus is denied in ec2 us-east-1"),
+        (FAIL, "DescribeInstances on * is denied in ec2 eu-west-1"),
+        (FAIL, "GetInstances on * is denied in lightsail us-east-1"),
+        (WARN, "DescribeInstanceStatus on * is denied in ec2 us-east-1"),
         (SKIP, " lightsail"),
     }
     assert verdicts(found, "regions", "hosts") == {"regions": (PASS,), "hosts": (FAIL,)}
@@ -105,7 +105,7 @@ def test_what_is_denied_is_told_with_its_places(doctor: Doctor, fleet_of: FleetO
 def test_regions_that_may_not_be_listed(doctor: Doctor, fleet_of: FleetOf, aws: Emulator) -> None:
     aws.fails({"DescribeRegions": {"*": DENIED}})
     found = doctor(fleet_of(f"[{{ec2: {{regions: all}}}}, {STATIC}]"))
-    assert found["permissions"][0].text == "ec2:DescribeRegions is denied in ec2"
+    assert found["permissions"][0].text == "ec2:DescribeRegions on * is denied in ec2"
 
 
 def test_an_endpoint_that_does_not_answer(doctor: Doctor, fleet_of: FleetOf) -> None:

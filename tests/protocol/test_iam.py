@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from jada.cli.records.sqlite import open_database
 from jada.cli.rollout import bake, guard, network, watch
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
-from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS
+from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_ACTION, BY_NAME, CALLS
 from jada.inventory.cloud.regions import known_regions
 from jada.inventory.cloud.session import Clients, _name
 from jada.inventory.fleet.config import Fleet
@@ -58,6 +59,10 @@ ARGV: Mapping[str, tuple[str, ...]] = {
     "unlock": (),
     "doctor": (),
 }
+# Nobody needs to be told: without a permission to ask how machines are, an upgrade goes on as if nobody had said.
+CHECKED = ("upgrade", "apply", "resume", "promote")
+UNTOLD = {(command, action) for command in CHECKED for action in (
+    "ec2:DescribeInstanceStatus", "lightsail:GetInstanceState")}  # fmt: skip
 # These ask nothing of AWS; a lab is its own.
 SILENT: Mapping[str, tuple[str, ...]] = {
     "models": (),
@@ -218,6 +223,37 @@ def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(rig: Rig
     assert rig.made - {ALWAYS_ALLOWED} == allowed, text
 
 
+# All calls of a command of which AWS may deny one. By default each command goes without one, and each call once;
+# JADA_ALL_DENIALS asks for all, which takes a quarter of an hour.
+def denials() -> list[tuple[str, str]]:
+    every = [
+        (command, call.action)
+        for command, purposes in PURPOSES.items()
+        for call in CALLS
+        if call.purpose in purposes
+        and call.service not in ("ssm", "s3")
+        and call.action != ALWAYS_ALLOWED
+        and (command, call.action) not in UNTOLD
+    ]
+    if os.environ.get("JADA_ALL_DENIALS"):
+        return every
+    chosen: list[tuple[str, str]] = []
+    for action in dict.fromkeys(action for _, action in every):
+        of_action = [pair for pair in every if pair[1] == action]
+        new = [pair for pair in of_action if pair[0] not in {command for command, _ in chosen}]
+        chosen.append((new or of_action)[0])
+    return chosen
+
+
+@pytest.mark.parametrize(("command", "action"), denials())
+def test_a_denial_names_the_action_and_the_resource(rig: Rig, command: str, action: str) -> None:
+    rig.before(command)
+    rig.allow(rig.policy(command) - {action})
+    text = " ".join(rig(command, *ARGV[command]).split())
+    on = f"{action} on {BY_ACTION[action].resource}"
+    assert f"lack the permission {on} (" in text or f"{on} is denied" in text, text
+
+
 @pytest.mark.parametrize("command", SILENT)
 def test_other_commands_ask_nothing_of_aws(rig: Rig, command: str) -> None:
     rig.before(command)
@@ -239,8 +275,14 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
     assert resources.keys() == {call.action for call in CALLS if call.service not in ("ssm", "s3")} - {ALWAYS_ALLOWED}
+    # That fleet's EC2 hosts have a tag to choose them by, which IAM knows too.
     managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
-    assert {"Effect": "Allow", "Action": ["ssm:SendCommand"], "Resource": "arn:aws:ec2:*:*:instance/*"} in managed
+    assert {
+        "Effect": "Allow",
+        "Action": ["ssm:SendCommand"],
+        "Resource": "arn:aws:ec2:*:*:instance/*",
+        "Condition": {"StringLike": {"aws:ResourceTag/jada": ["agent"]}},
+    } in managed
     assert {call.action for call in CALLS if call.service == "ssm"} <= {
         action for each in managed for action in each["Action"]
     }
@@ -249,6 +291,7 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
         "Version": "2012-10-17",
         "Statement": [
             {
+                "Sid": "NoResourceToName",
                 "Effect": "Allow",
                 "Action": [
                     "ec2:DescribeInstances",

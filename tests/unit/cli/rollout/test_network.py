@@ -102,9 +102,7 @@ def cloud(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 
 def of_host(done: Done, name: str) -> list[dict[str, Any]] | None:
-    rows: dict[str, list[dict[str, Any]] | None] = {
-        row["host"]: row["network"] for row in lines(done.out)[-1]["hosts"]
-    }
+    rows: dict[str, list[dict[str, Any]] | None] = {row["host"]: row["network"] for row in lines(done.out)[-1]["hosts"]}
     return rows[name]
 
 
