@@ -73,19 +73,20 @@ class NetworkWatch:
         if signals.stopped():
             return self._compared(self._after, STOPPED)
         shown = err.status("Looking at the network…") if err.is_terminal else nullcontext()
+        patience = PATIENCE_BACK if self._is_back else PATIENCE
         with signals.held(lambda: None), shown:
-            found = self._waited(self._after)
+            deadline = time.monotonic() + patience
+            for answer in (self._before, self._after):
+                answer.wait(deadline)
+            late = STOPPED if signals.stopped() else f"AWS gave no answer within {patience} s"
+            found = self._compared(self._after, late)
             unsettled = [host for host in self._after.hosts if may_settle(found[host.name])]
             if unsettled and not self._is_back and _sleep(AGAIN):
-                found |= self._waited(self._ask(unsettled))
+                again = self._ask(unsettled)
+                again.wait(time.monotonic() + patience)
+                # Without a second answer, the first one counts.
+                found |= {} if again.networks is None else self._compared(again, late)
         return found
-
-    def _waited(self, after: _Answer) -> dict[str, tuple[Finding, ...]]:
-        patience = PATIENCE_BACK if self._is_back else PATIENCE
-        deadline = time.monotonic() + patience
-        for answer in (self._before, after):
-            answer.wait(deadline)
-        return self._compared(after, STOPPED if signals.stopped() else f"AWS gave no answer within {patience} s")
 
     def _compared(self, after: _Answer, late: str) -> dict[str, tuple[Finding, ...]]:
         return {host.name: network_findings(self._before.of(host, late), after.of(host, late)) for host in after.hosts}

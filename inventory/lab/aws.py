@@ -158,6 +158,7 @@ class Endpoint:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
+        # Whoever speaks JSON says with what in a header.
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         stand_in = next((each for start, each in self._stand_ins.items() if target.startswith(start)), None)
         region, service = _scope(environ.get("HTTP_AUTHORIZATION", ""))
@@ -166,7 +167,7 @@ class Endpoint:
             operation = _object_operation(environ)
         fault = self._faults.next(operation, region)
         if fault and "code" in fault:
-            return _answer(start_response, *_error(stand_in is not None, fault, service))
+            return _answer(start_response, *_error(target != "", fault, service))
         if stand_in is None and not fault:
             return self._moto(environ, start_response)
         if stand_in is None:
@@ -174,7 +175,7 @@ class Endpoint:
         else:
             answer = _answered(stand_in, operation, region, body)
         if fault:
-            answer = _error(stand_in is not None, {"code": "InternalError", "status": 500}, service)
+            answer = _error(target != "", {"code": "InternalError", "status": 500}, service)
         return _answer(start_response, *answer)
 
 

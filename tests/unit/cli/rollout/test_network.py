@@ -177,6 +177,23 @@ def test_one_that_stays_ill_is_told(jada: Jada, cloud: Cloud) -> None:
     assert f"J504 target-less-healthy: expected healthy at {PLACE}, saw unhealthy at {PLACE} (web-1, web-2)" in done.out
 
 
+def test_without_a_second_answer_the_first_one_counts(
+    cloud: Cloud, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.answers.append(seen([WEB], "initial"))
+    sleep = clock.sleep
+
+    def then_hang(seconds: float) -> None:
+        monkeypatch.setattr(network, "threading", SimpleNamespace(Thread=Never))
+        sleep(seconds)
+
+    monkeypatch.setattr(clock, "sleep", then_hang)
+    watch = network.NetworkWatch(FLEET.aws, [Host("web-1", "192.0.2.1", "ec2")], is_back=False)
+    watch.end(["web-1"])
+    monkeypatch.setattr(Never, "join", lambda _, timeout: sleep(timeout))
+    assert [finding.code for finding in watch.findings()["web-1"]] == ["J502", "J504"]
+
+
 def test_a_way_back_waits_for_no_load_balancer(jada: Jada, cloud: Cloud, clock: Clock) -> None:
     assert jada(*UPGRADE).exit == Exit.OK
     cloud.asked.clear()
