@@ -69,8 +69,8 @@ def _help(command: click.Command, context: click.Context) -> str:
 def _findings() -> Iterator[str]:
     yield from ("# Findings", "", MADE.format("tasks/codes.py"), "")
     yield (
-        "What `jada drift` finds; `jada drift --explain J103` tells one of them. Codes are stable. In a fix, HOST is "
-        "the host's name and UNIT the service."
+        "What `jada drift` finds, and (J5xx) what a rollout finds of the network. `jada drift --explain J103` tells "
+        "one of them. Codes are stable. In a fix, HOST is the host's name and UNIT the service."
     )
     yield from (
         "",

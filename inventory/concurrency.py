@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from jada import JadaError
@@ -15,19 +17,39 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def map_concurrently(act: Callable[[A], B], items: Sequence[A]) -> list[B | JadaError]:
-    """Runs `act` on all items in threads: the result of each, in order, or the JadaError that it raised."""
+def map_concurrently(act: Callable[[A], B], items: Sequence[A], at_once: int = THREADS) -> list[B | JadaError]:
+    """Runs `act` on all items in threads, so many side by side: the result of each, in order, or the JadaError that it
+    raised. Nobody waits for these threads where whoever called does not: neither Ctrl-C nor the end of jada.
+    """
+    todo, results = deque(enumerate(items)), dict[int, B | Exception]()
 
-    def run(item: A) -> B | JadaError:
-        try:
-            return act(item)
-        except JadaError as error:
-            return error
+    def work() -> None:
+        while todo:
+            # Another thread may have taken the last one.
+            with suppress(IndexError):
+                number, item = todo.popleft()
+                results[number] = _result(act, item)
 
-    if len(items) < 2:
-        return [run(item) for item in items]
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        return list(pool.map(run, items))
+    # By its module's name: gevent, which may patch that once this one is imported, puts another class there.
+    threads = [threading.Thread(target=work, daemon=True) for _ in items[:at_once]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [_or_raised(results[number]) for number in range(len(items))]
+
+
+def _result(act: Callable[[A], B], item: A) -> B | Exception:
+    try:
+        return act(item)
+    except Exception as error:  # raised where it is waited for
+        return error
+
+
+def _or_raised(result: B | Exception) -> B | JadaError:
+    if isinstance(result, Exception) and not isinstance(result, JadaError):
+        raise result
+    return result
 
 
 def combine_failures(failures: Sequence[tuple[str, JadaError]], problem: str, hint: str) -> JadaError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,9 @@ from jada import ENGINES
 from jada.inventory.cloud.calls import CALLS, Call, Purpose, needed
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.sources.regions import ALL
+
+# The providers of the hosts that are resources of IAM. By tags, IAM tells them apart as sources of fleet.yml do.
+HOSTS = {"arn:aws:ec2:*:*:instance/*": "ec2", "arn:aws:lightsail:*:*:Instance/*": "lightsail"}
 
 
 def clouds(fleet: Fleet) -> set[str]:
@@ -24,14 +27,17 @@ def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     purposes = {purpose for purpose in purposes if watched.get(purpose, True)}
     topic = fleet.notify.sns
     engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
-    services = clouds(fleet) | ({"sns"} if topic else set()) | {"cloudwatch"} | (engines - {ENGINES[0]})
+    in_aws = clouds(fleet)
+    balancers = {"elbv2"} if "ec2" in in_aws else set()
+    services = in_aws | balancers | ({"sns"} if topic else set()) | {"cloudwatch"} | (engines - {ENGINES[0]})
     services |= {"s3"} if fleet.state else set()
     # A source may have no regions at all.
     searched = {source.provider for source in fleet.sources if getattr(source, "regions", ()) == ALL}
     return tuple(
-        replace(call, resource=_own_resource(call, fleet))
+        replace(narrowed, resource=_own_resource(narrowed, fleet))
         for call in needed(services, purposes)
         if call.purpose is not Purpose.REGIONS or call.service in searched
+        for narrowed in _for_hosts(call, fleet)
     )
 
 
@@ -45,13 +51,35 @@ def _own_resource(call: Call, fleet: Fleet) -> str:
     return call.resource
 
 
+def _for_hosts(call: Call, fleet: Fleet) -> Iterator[Call]:
+    """The call for hosts with the tags of each source that it is made for; as it is, where one asks for no tags."""
+    sources = [source for source in fleet.sources if source.provider == HOSTS.get(call.resource)]
+    if call.purpose is Purpose.COMMANDS:
+        sources = [source for source in sources if (fleet.engine or getattr(source, "engine", "")) == "ssm"]
+    tags = [tuple(getattr(source, "tags", {}).items()) for source in sources]
+    if not all(tags):
+        tags = [()]
+    yield from (replace(call, tags=each) for each in dict.fromkeys(tags or [()]))
+
+
 def policy(calls: Iterable[Call]) -> dict[str, Any]:
-    """The policy that allows these calls, as IAM reads it: a statement for each resource."""
-    by_resource: dict[str, list[str]] = {}
+    """The policy that allows these calls, as IAM reads it; a statement on all resources is named by the reason."""
+    statements: dict[tuple[object, ...], dict[str, Any]] = {}
     for call in calls:
-        actions = by_resource.setdefault(call.resource, [])
-        actions += [call.action] if call.action not in actions else []
-    statements = [
-        {"Effect": "Allow", "Action": actions, "Resource": resource} for resource, actions in by_resource.items()
-    ]
-    return {"Version": "2012-10-17", "Statement": statements}
+        why_all = call.why_all if call.resource == "*" else ""
+        statement = statements.setdefault(
+            (call.resource, why_all, call.tags),
+            {
+                **({"Sid": why_all} if why_all else {}),
+                "Effect": "Allow",
+                "Action": [],
+                "Resource": call.resource,
+                **({"Condition": {"StringLike": _tagged(call)}} if call.tags else {}),
+            },
+        )
+        statement["Action"] += [call.action] if call.action not in statement["Action"] else []
+    return {"Version": "2012-10-17", "Statement": list(statements.values())}
+
+
+def _tagged(call: Call) -> dict[str, list[str]]:
+    return {f"aws:ResourceTag/{key}": list(values) for key, values in call.tags}

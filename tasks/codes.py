@@ -511,4 +511,55 @@ ROLE_MIXED = FindingCode(
     Fix.UPGRADE,
 )
 
+# 5xx: the network that a rollout found, and left: nothing that jada changes.
+ADDRESS_CHANGED = FindingCode(
+    "J501",
+    "address-changed",
+    WARNING,
+    "An address of the host (private, public or IPv6), or what holds it (an elastic address, a static ip), is another "
+    "after a rollout than before it. jada changes none: somebody else did, meanwhile.",
+    "find out who changed it, such as in CloudTrail; what reaches HOST by its old address does so no more",
+    Fix.HAND,
+)
+PORTS_CHANGED = FindingCode(
+    "J502",
+    "ports-changed",
+    WARNING,
+    "What the host's security groups, or the firewall of a Lightsail instance, let in and out is other after a rollout "
+    "than before it: another group, or another rule of one. jada changes none: somebody else did, meanwhile.",
+    "find out who changed it, such as in CloudTrail, and whether it is meant for HOST",
+    Fix.HAND,
+)
+BALANCING_CHANGED = FindingCode(
+    "J503",
+    "balancing-changed",
+    WARNING,
+    "The host is registered at other load balancers after a rollout than before it: at another target group, or, where "
+    "it is on its way out of one, at that no more. jada registers nothing: somebody else did, meanwhile.",
+    "find out who changed it, such as in CloudTrail, and register HOST again if it should be there",
+    Fix.HAND,
+)
+TARGET_LESS_HEALTHY = FindingCode(
+    "J504",
+    "target-less-healthy",
+    WARNING,
+    "A load balancer calls the host less healthy after a rollout than before it, also when asked a second time some "
+    "seconds later: it may get no requests. It may need longer to notice that the service is up again.",
+    "see the health check of the target group, and whether the service answers it: jada status --limit HOST",
+    Fix.HAND,
+)
+NETWORK_NOT_KNOWN = FindingCode(
+    "J505",
+    "network-not-known",
+    NOTE,
+    "Whether a part of the host's network is as it was before a rollout is not known: AWS was not allowed to be asked, "
+    "or gave no answer in the time that there was. No rollout waits for that.",
+    "allow the action that is named; `jada iam` prints the whole policy",
+    Fix.HAND,
+)
+# Findings of a rollout, of which no check for drift tells.
+OF_NETWORK = (ADDRESS_CHANGED, PORTS_CHANGED, BALANCING_CHANGED, TARGET_LESS_HEALTHY, NETWORK_NOT_KNOWN)
+
 CODES = {one.code: one for one in tuple(vars().values()) if isinstance(one, FindingCode)}
+# Those that a check for drift may tell.
+OF_DRIFT = tuple(code for code in CODES.values() if code not in OF_NETWORK)

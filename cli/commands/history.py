@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -14,11 +14,11 @@ import click
 
 from jada import ConfigError, Exit, HostError, natural
 from jada.cli.options import fleet_option, host_options
-from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry
+from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry, NetworkEntry
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.session import FleetSession, choose_recorded, load, open_session
-from jada.cli.ui.console import all_visible, emit_json, err, escape, nulled, out, plural
+from jada.cli.ui.console import all_visible, emit_json, err, escape, grouped, named, nulled, out, plural
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.inventory.fleet.search import find
@@ -101,20 +101,31 @@ def history(
         hosts = choose_recorded(config, records.host_names(config.name), role, limit, host)
         entries = records.entries(config.name, hosts, last)
         outcomes = {entry.id: records.outcomes(entry.id, hosts) for entry in entries}
+        networks = {entry.id: changed_networks(records, entry.id, hosts) for entry in entries}
         locks = _by_lock(records.locks(config.name, hosts))[:last]
     if as_json:
-        releases = [{**_entry_as_json(entry), "outcomes": outcomes[entry.id]} for entry in entries]
+        releases = [
+            {**_entry_as_json(entry), "outcomes": outcomes[entry.id], "networks_changed": len(networks[entry.id])}
+            for entry in entries
+        ]
         facts = {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]}
         emit_json("history", config.name, code, facts)
     elif not entries and not locks:
         subject = "Nothing" if hosts is None else "Nothing of these hosts"
         out.print(f"{subject} is recorded for {escape(config.name)} here. Try: jada history --rebuild")
     else:
-        rows = [(entry.at, _cells(entry, outcomes[entry.id])) for entry in entries]
+        rows = [(entry.at, _cells(entry, outcomes[entry.id], networks[entry.id])) for entry in entries]
         rows += [(lock.at, _lock_cells(lock, names)) for lock, names in locks]
         rows.sort(key=itemgetter(0), reverse=True)
         show_table(ENTRIES, [row for _, row in rows[:last]], form == "wide")
     return code
+
+
+def changed_networks(records: Records, release: str, hosts: Collection[str] | None) -> set[str]:
+    """The hosts, or which of these, whose network was other after a release than before it."""
+    return {
+        entry.host for entry in records.network(release) if entry.is_change and (hosts is None or entry.host in hosts)
+    }
 
 
 def _by_lock(entries: Iterable[LockEntry]) -> list[tuple[LockEntry, list[str]]]:
@@ -170,6 +181,16 @@ def _host_as_json(host: HostEntry) -> dict[str, Any]:
     )
 
 
+def _network_as_json(network: NetworkEntry) -> dict[str, str]:
+    return {
+        "host": network.host,
+        "code": network.code,
+        "name": network.name,
+        "expected": network.expected,
+        "actual": network.actual,
+    }
+
+
 def _when(at: str) -> str:
     return escape(at.replace("T", " ").removesuffix("+00:00")) + "Z"
 
@@ -182,12 +203,16 @@ def show(release: str, as_json: bool, fleet_file: str | None) -> int:
     """Show one release of the history, host by host. Outcome, before, after and how long it took."""
     with open_records(_fleet_if_any(fleet_file)) as records:
         entry = records.entry(release)
-        hosts = records.hosts(release)
+        hosts, networks = records.hosts(release), records.network(release)
     if entry is None:
         err.print(f"No release {escape(release)} is recorded here. Try: jada history --rebuild")
         return Exit.FAILED
     if as_json:
-        facts = {**_entry_as_json(entry), "hosts": [_host_as_json(host) for host in hosts]}
+        facts = {
+            **_entry_as_json(entry),
+            "hosts": [_host_as_json(host) for host in hosts],
+            "network": [_network_as_json(network) for network in networks],
+        }
         emit_json("show", entry.fleet, Exit.OK, facts)
         return Exit.OK
     title, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, entry.at, entry.who))
@@ -200,6 +225,8 @@ def show(release: str, as_json: bool, fleet_file: str | None) -> int:
         for host in hosts
     )  # fmt: skip
     show_table(HOSTS, list(cells), hint="--json")
+    for text, names in grouped((str(network), network.host) for network in networks).items():
+        out.print(f"[yellow]Network[/] {escape(text)} ({escape(named(names))})")
     return Exit.OK
 
 
@@ -339,8 +366,10 @@ def _host_entry(name: str, past: HistoryEntry) -> HostEntry:
     )
 
 
-def _cells(entry: Entry, outcomes: Mapping[HostOutcome, int]) -> list[str]:
+def _cells(entry: Entry, outcomes: Mapping[HostOutcome, int], networks: Collection[str]) -> list[str]:
     counts = ", ".join(f"{count} {_coloured(outcome)}" for outcome, count in outcomes.items())
+    if networks:
+        counts += f"; [yellow]network of {len(networks)} changed[/]"
     first = (escape(entry.id), _when(entry.at), *map(escape, (entry.kind, entry.model or "–")))
     return [*first, counts, escape(entry.who), escape(entry.reason)]
 

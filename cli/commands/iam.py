@@ -21,27 +21,28 @@ KEEP = READ | {Purpose.RECORD}
 # Its rollout lease too.
 HOLD = KEEP | {Purpose.LEASE}
 WATCH = LOOK | {Purpose.ALARMS, Purpose.METRICS, Purpose.NOTICES}
+CHANGE = {Purpose.CONDITIONS, Purpose.NETWORK}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
 PURPOSES: Mapping[str, Set[Purpose]] = {
     "hosts": FIND,
     "status": LOOK | KEEP,
-    "upgrade": WATCH | HOLD | {Purpose.CONDITIONS},
+    "upgrade": WATCH | HOLD | CHANGE,
     "plan": LOOK | READ | {Purpose.CONDITIONS, Purpose.ALARMS},
-    "apply": WATCH | HOLD | {Purpose.CONDITIONS},
-    "rollback": LOOK | HOLD,
+    "apply": WATCH | HOLD | CHANGE,
+    "rollback": LOOK | HOLD | {Purpose.NETWORK},
     "rollouts": READ,
-    "resume": WATCH | HOLD | {Purpose.CONDITIONS},
-    "promote": WATCH | HOLD | {Purpose.CONDITIONS},
+    "resume": WATCH | HOLD | CHANGE,
+    "promote": WATCH | HOLD | CHANGE,
     "pause": KEEP,
-    "abort": LOOK | HOLD | {Purpose.NOTICES},
-    "guard": WATCH | HOLD,
+    "abort": LOOK | HOLD | {Purpose.NOTICES, Purpose.NETWORK},
+    "guard": WATCH | HOLD | {Purpose.NETWORK},
     "compare": LOOK | KEEP,
     "drift": LOOK | KEEP | {Purpose.NOTICES},
     "explain": LOOK | KEEP,
     "logs": LOOK,
     "ssh": LOOK,
     "report": LOOK | KEEP,
-    "heal": LOOK | HOLD,
+    "heal": LOOK | HOLD | {Purpose.NETWORK},
     "history": LOOK | KEEP,
     "show": READ,
     "lock": LOOK | KEEP,

@@ -93,7 +93,11 @@ def _page(fleet: Fleet, drift: DriftReport, states: Mapping[str, State], seconds
     names = {row.host for row in drift.hosts}
     with open_records(fleet) as records:
         done = [
-            Done(entry, dict(Counter(host.outcome for host in hosts)))
+            Done(
+                entry,
+                dict(Counter(host.outcome for host in hosts)),
+                tuple(each for each in records.network(entry.id) if drift.whole or each.host in names),
+            )
             for entry in records.since(drift.fleet, since)
             if (hosts := [host for host in records.hosts(entry.id) if drift.whole or host.host in names])
         ]

@@ -86,8 +86,9 @@ def permissions(
     """
     refused = grouped((action, place) for place, error in errors if (action := denied(error)))
     for action, places in refused.items():
-        text = f"{action} is denied in {', '.join(dict.fromkeys(places))}"
         call = BY_ACTION.get(action)
+        resource = f" on {call.resource}" if call else ""
+        text = f"{action}{resource} is denied in {', '.join(dict.fromkeys(places))}"
         if call and call.purpose is Purpose.CONDITIONS:
             yield warned("permissions", f"{text}: the preflight of an upgrade does without it", POLICY)
         else:

@@ -329,4 +329,8 @@ def _usable(fleet: Fleet) -> tuple[Acceptance, ...]:
                 f"{where} can't be {acceptance.code}: nothing is known of a host that was not checked",
                 "take the host out of fleet.yml's sources, if it is meant to be away",
             )
+        if CODES[acceptance.code] in codes.OF_NETWORK:
+            raise ConfigError(
+                f"{where} can't be {acceptance.code}: a rollout tells it, and it is no drift", "take it out of accept"
+            )
     return fleet.accept

@@ -15,7 +15,7 @@ from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, St
 from jada.cli.ui.console import json_text, visible
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
-from jada.tasks.codes import CODES, NOTE
+from jada.tasks.codes import NOTE, OF_DRIFT
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -89,7 +89,7 @@ def sarif(drift: DriftReport, place: Path) -> str:
                 "help": {"text": code.fix},
                 "defaultConfiguration": {"level": code.severity},
             }
-            for code in CODES.values()
+            for code in OF_DRIFT
         ],
     }
     results = [_result(row, evaluated, place) for row in drift.hosts for evaluated in row.findings]
@@ -125,7 +125,7 @@ def prometheus(drift: DriftReport) -> str:
             "Findings that nobody has accepted, by code; a note is not drift.",
             [
                 ({**fleet, "code": code.code, "name": code.name, "severity": code.severity}, found[code.code])
-                for code in CODES.values()
+                for code in OF_DRIFT
             ],
         ),
         (
@@ -193,7 +193,7 @@ def _result(row: HostDrift, evaluated: EvaluatedFinding, place: Path) -> dict[st
     finding = evaluated.finding
     result: dict[str, Any] = {
         "ruleId": finding.code,
-        "ruleIndex": list(CODES).index(finding.code),
+        "ruleIndex": [code.code for code in OF_DRIFT].index(finding.code),
         "level": finding.severity,
         "message": {"text": visible(f"{row.host}: {text_of(evaluated)}. Fix: {finding.fix_on(row.host)}")},
         "locations": [

@@ -28,6 +28,7 @@ from jada.cli.records.model import (
     Entry,
     HostEntry,
     LockEntry,
+    NetworkEntry,
     RolloutEntry,
     RolloutStatus,
     ServedEntry,
@@ -45,6 +46,7 @@ TABLES: Mapping[str, type[Any]] = {
     "answer": AnswerEntry,
     "comparison": ComparisonEntry,
     "served": ServedEntry,
+    "network": NetworkEntry,
     "drift_check": Check,
     "drift_episode": Episode,
     "drift_notice": NoticeEntry,
@@ -160,7 +162,41 @@ class Ask:
         return ask
 
 
-KINDS: Mapping[str, type[Any]] = {"end": EndRollouts, "advance": Advance, "ask": Ask}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepNetworks:
+    """How the network of a rollout's hosts was before it, as JSON."""
+
+    release: str
+    networks_json: str
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        db.execute("UPDATE rollout SET networks_json = ? WHERE release = ?", (self.networks_json, self.release))
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> KeepNetworks:
+        kept: KeepNetworks = _typed(cls, values)
+        if not is_json(kept.networks_json):
+            raise ReleaseError("the network is no JSON of jada's")
+        return kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearNetwork:
+    """The end of what was known to be other in the network after a release."""
+
+    release: str
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM network WHERE release = ?", (self.release,))
+
+
+KINDS: Mapping[str, type[Any]] = {
+    "end": EndRollouts,
+    "advance": Advance,
+    "ask": Ask,
+    "networks": KeepNetworks,
+    "clear_network": ClearNetwork,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +245,7 @@ def _as_data(change: Change) -> dict[str, Any]:
             return {"kind": "put", "table": change.table, "keeps": change.keeps, **_rows_as_data(change.rows)}
         case Forget():
             return {"kind": "forget", **_rows_as_data(change.rows)}
-        case EndRollouts() | Advance() | Ask():
+        case EndRollouts() | Advance() | Ask() | KeepNetworks() | ClearNetwork():
             kind = next(name for name, kind in KINDS.items() if isinstance(change, kind))
             return {"kind": kind, **asdict(change)}
     raise TypeError(change)

@@ -112,6 +112,16 @@ MIGRATIONS = (
         "ALTER TABLE served ADD COLUMN tasks_until REAL NOT NULL DEFAULT 0",
         "ALTER TABLE served ADD COLUMN durations TEXT NOT NULL DEFAULT '{}'",
     ),
+    # 7: the network of hosts before a rollout, and what was other after it.
+    (
+        "ALTER TABLE rollout ADD COLUMN networks_json TEXT NOT NULL DEFAULT ''",
+        """
+        CREATE TABLE network (
+            release TEXT NOT NULL, host TEXT NOT NULL, code TEXT NOT NULL, expected TEXT NOT NULL,
+            actual TEXT NOT NULL, PRIMARY KEY (release, host, code, expected)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 from jada import Exit
 from jada.tasks import release
 from jada.tasks.asked import Asked
+from jada.tasks.codes import CODES, NOTE
 from jada.tasks.release import REASON, ReleaseError, began, moment, printable
 
 # The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
@@ -178,6 +179,43 @@ class HostEntry:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkEntry:
+    """A finding on the network of a host by its `code`: something that was other after a release than before it."""
+
+    release: str
+    host: str
+    code: str
+    expected: str
+    actual: str
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """An entry of whose values each can be right. Raises ReleaseError."""
+        began(values["release"])
+        if values["code"] not in CODES:
+            raise ReleaseError(f"code is {ascii(values['code'])[:80]}, which is that of no finding")
+        return cls(
+            release=str(values["release"]),
+            host=printable(values["host"]),
+            code=str(values["code"]),
+            expected=printable(values["expected"], most=REASON),
+            actual=printable(values["actual"], most=REASON),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}: expected {self.expected}, saw {self.actual}"
+
+    @property
+    def name(self) -> str:
+        return CODES[self.code].name
+
+    @property
+    def is_change(self) -> bool:
+        """True if the network was changed; else that is not known."""
+        return CODES[self.code].severity != NOTE
+
+
 OPEN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 # What somebody may want of a rollout that another jada carries out.
 PAUSE, PROMOTE, ABORT = "pause", "promote", "abort"
@@ -190,8 +228,9 @@ DECIDE = "jada resume (watch its hosts again, then go on), jada promote (go on a
 class RolloutEntry:
     """A rollout in waves, and how far it is: in `wave`, from 0, and whether that bakes.
 
-    `values_json` is all that is needed to go on with it, and `measured_json` what probes measured last. `asked` is what
-    `asked_by` wants of whoever carries it out: pause, promote, abort, or "". `updated` is ISO 8601 UTC.
+    `values_json` is all that is needed to go on with it, `measured_json` what probes measured last, and `networks_json`
+    how the network of its hosts was before. `asked` is what `asked_by` wants of whoever carries it out: pause, promote,
+    abort, or "". `updated` is ISO 8601 UTC.
     """
 
     release: str
@@ -205,6 +244,7 @@ class RolloutEntry:
     asked_by: str
     updated: str
     measured_json: str = "{}"
+    networks_json: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -217,6 +257,7 @@ class RolloutEntry:
         began(values["release"])
         numbers = [values[key] for key in ("wave", "baking")]
         texts = [values[key] for key in ("values_json", "measured_json")]
+        texts += [networks] if (networks := values.get("networks_json", "")) else []
         if not all(isinstance(number, int) and 0 <= number < MOST_WAVES for number in numbers):
             raise ReleaseError("a number of the rollout can't be right")
         if not all(is_json(text) for text in texts):
@@ -235,6 +276,7 @@ class RolloutEntry:
             asked_by=printable(values["asked_by"]),
             updated=moment(values["updated"]),
             measured_json=values["measured_json"],
+            networks_json=networks,
         )
 
 

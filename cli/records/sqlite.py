@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jada import JadaError, natural
-from jada.cli.records.changes import Advance, Ask, Change, EndRollouts, Put
+from jada.cli.records.changes import Advance, Ask, Change, ClearNetwork, EndRollouts, KeepNetworks, Put
 from jada.cli.records.migrations import NewerError, migrate
 from jada.cli.records.model import (
     AHEAD,
@@ -26,6 +26,7 @@ from jada.cli.records.model import (
     HostEntry,
     HostOutcome,
     LockEntry,
+    NetworkEntry,
     RolloutEntry,
     RolloutStatus,
     RolloutWord,
@@ -151,6 +152,23 @@ class Records:
         )
         with jada_errors():
             self._write(_results(hosts), advance)
+
+    def keep_networks(self, release: str, networks: str) -> None:
+        """Writes down how the network of a rollout's hosts was before it, as JSON. Raises JadaError."""
+        self._write(KeepNetworks(release=release, networks_json=networks))
+
+    def add_network(self, release: str, entries: Iterable[NetworkEntry]) -> None:
+        """Writes down in what the network was other after a release, in place of what was known of that. Raises
+        JadaError.
+        """
+        with jada_errors():
+            rows = tuple(NetworkEntry.checked(asdict(entry)) for entry in entries)
+        self._write(ClearNetwork(release=release), Put("network", rows))
+
+    def network(self, release: str) -> list[NetworkEntry]:
+        """Everything in which the network was other after a release, or is not known to have been the same."""
+        rows = self._store.db.execute("SELECT * FROM network WHERE release = ?", (release,))
+        return sorted(_usable(NetworkEntry.checked, rows), key=lambda entry: (natural(entry.host), entry.code))
 
     def ask(self, release: str, verb: str, by: str) -> None:
         """Writes down what somebody wants of whoever carries a rollout out; "" once that was done. Raises JadaError."""

@@ -23,8 +23,8 @@ from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, St
 from jada.cli.drift.formats import acceptance
 from jada.cli.drift.log import compare
 from jada.cli.records.drift import Check, Episode
-from jada.cli.records.model import Entry, HostOutcome
-from jada.cli.ui.console import plural, visible
+from jada.cli.records.model import Entry, HostOutcome, NetworkEntry
+from jada.cli.ui.console import grouped, plural, visible
 from jada.cli.ui.explanation import explanation_dict
 from jada.tasks import FILES
 from jada.tasks.codes import CODES, SEVERITIES, FindingCode
@@ -40,10 +40,16 @@ MOST_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One release and how many hosts had which outcome."""
+    """One release, how many hosts had which outcome, and in what their network was other after it."""
 
     entry: Entry
     outcomes: Mapping[HostOutcome, int]
+    networks: tuple[NetworkEntry, ...] = ()
+
+    @property
+    def network(self) -> Mapping[str, list[str]]:
+        """The names of hosts by each thing in which their network was other, or is not known not to be."""
+        return grouped((str(entry), entry.host) for entry in self.networks)
 
 
 @dataclass(frozen=True, slots=True)

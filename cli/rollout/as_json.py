@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jada import HostError
+from jada.cli.rollout.network import Found
 from jada.cli.rollout.outcome import HostResult, model_seen
 from jada.cli.ui.console import shorten_masks
 from jada.cli.ui.costs import costs_as_json
@@ -21,8 +23,9 @@ def as_json(
     plans: Mapping[str, Plan | HostError],
     roles: Mapping[str, str],
     checks: Mapping[str, Iterable[PreflightCheck]] | None = None,
+    network: Found = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
-    """The rows of the hosts; with the `checks` before an upgrade."""
+    """The rows of the hosts; with the `checks` before an upgrade, and what was found on the `network` after it."""
     rows = []
     for name, report in reports.items():
         plan = plans[name]
@@ -42,6 +45,7 @@ def as_json(
                 "evidence": evidence_as_json(evidence_of(state)) if state else None,
                 "open_files_in_force": state.process.soft if state and state.process else None,
                 "findings": [finding_as_json(finding, name) for finding in report.findings],
+                "network": [finding_as_json(finding, name) for finding in network[name]] if name in network else None,
                 "probes": [probe.as_data() for probe in report.probes],
                 "notes": list(report.notes),
                 "duration_seconds": report.seconds or None,

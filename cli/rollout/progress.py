@@ -11,6 +11,7 @@ from typing import Any, Self
 from jada import JadaError, Tiers
 from jada.cli.records.model import OPEN, HostEntry, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records
+from jada.cli.rollout.network import NetworkWatch
 from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.rollout.record import as_host_entries
 from jada.cli.rollout.watch import Baselines
@@ -74,8 +75,8 @@ class Values:
 class Progress:
     """The place in the record where a rollout writes how far it is; nothing of its waves where it `is_one`.
 
-    `before` are the models of hosts that were changed by the part of it that was cut off. Where the rollout is
-    another's, who has taken its lease, that one writes in its place.
+    `before` are the models of hosts that were changed by the part of it that was cut off, and `network` knows how their
+    network was. Where the rollout is another's, who has taken its lease, that one writes in its place.
     """
 
     records: Records
@@ -85,6 +86,7 @@ class Progress:
     is_one: bool
     before: Mapping[str, str] = field(default_factory=dict)
     is_others: Callable[[], bool] = lambda: False
+    network: NetworkWatch | None = None
     _written: dict[str, HostEntry] = field(default_factory=dict)
 
     def begin(self, values: Values) -> None:
@@ -103,6 +105,8 @@ class Progress:
             return
         with self.records.best_effort():
             self._write(RolloutStatus.RUNNING, "", wave, is_baking, self._measured())
+            if not self.is_one and self.network and (networks := self.network.to_keep()):
+                self.records.keep_networks(self.request.id, networks)
 
     def end(self, status: RolloutStatus, why: str) -> None:
         """Writes down how it ended."""

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jada import HostError, JadaError
-from jada.cli.records.model import REDO, Entry, HostEntry
+from jada.cli.records.model import REDO, Entry, HostEntry, NetworkEntry
 from jada.cli.records.sqlite import BUSY_TIMEOUT_BACK, Records, open_store
+from jada.cli.rollout.network import Found
 from jada.cli.rollout.outcome import HostResult, model_seen
 from jada.cli.ui.console import all_visible
 from jada.tasks.plan import Plan, Request
@@ -67,3 +68,12 @@ def as_host_entries(
         )
         entries.append(all_visible(entry))
     return entries
+
+
+def as_network_entries(request: Request, found: Found) -> list[NetworkEntry]:
+    """One entry for each finding on the network of each host."""
+    return [
+        NetworkEntry(release=request.id, host=name, code=finding.code, expected=finding.expected, actual=finding.actual)
+        for name, findings in found.items()
+        for finding in findings
+    ]

@@ -14,6 +14,7 @@ from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.board import Board
 from jada.cli.rollout.carry_out import End, Rollout, abort, carry_out
+from jada.cli.rollout.network import NetworkWatch
 from jada.cli.rollout.observe import observed
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, exit_code, without_change
@@ -49,7 +50,8 @@ def resume(
     def go_on(rollout: Rollout) -> End:
         return carry_out(rollout, entry.wave, skip_bake)
 
-    return _go_on(session, entry, records, options, go_on, checks_first=True)
+    network = NetworkWatch.begin(session, is_back=False, kept=entry.networks_json)
+    return _go_on(session, entry, records, options, go_on, network, checks_first=True)
 
 
 def end_here(session: FleetSession, entry: RolloutEntry, records: Records, options: RolloutOptions, by: str) -> Exit:
@@ -68,7 +70,8 @@ def end_here(session: FleetSession, entry: RolloutEntry, records: Records, optio
             abort(rollout, last, by)
         return ended
 
-    return _go_on(session, entry, records, options, end, checks_first=False)
+    network = NetworkWatch.begin(session, is_back=True, kept=entry.networks_json)
+    return _go_on(session, entry, records, options, end, network, checks_first=False)
 
 
 def _go_on(
@@ -77,6 +80,7 @@ def _go_on(
     records: Records,
     options: RolloutOptions,
     act: Callable[[Rollout], End],
+    network: NetworkWatch | None,
     *,
     checks_first: bool,
 ) -> Exit:
@@ -113,7 +117,7 @@ def _go_on(
         before = {name: host.model_before for name, host in recorded.items()}
         progress = Progress(
             records=records, request=request, plans=plans, results=results, is_one=False, before=before,
-            is_others=session.is_lost,
+            is_others=session.is_lost, network=network,
         )  # fmt: skip
         progress.answered()
         groups = only(values.groups, _remaining(todo, known))
@@ -124,7 +128,7 @@ def _go_on(
         )  # fmt: skip
         end = finished(rollout, act)
     code = exit_code(results, end.status)
-    tell("resume", session, request, options, code, plans, results, seen, rollout.waves, end)
+    tell("resume", session, request, options, code, plans, results, seen, rollout.waves, end, network)
     return code
 
 

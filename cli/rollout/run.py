@@ -23,14 +23,15 @@ from jada.cli.rollout.confirm import agree
 from jada.cli.rollout.events import Event, Kind
 from jada.cli.rollout.exclusive import LockedError
 from jada.cli.rollout.leased import holder_for, leased
+from jada.cli.rollout.network import Found, NetworkWatch
 from jada.cli.rollout.observe import observed
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
 from jada.cli.rollout.preflight import Preflight, PreflightOptions, run_preflight
 from jada.cli.rollout.prices import with_prices
 from jada.cli.rollout.progress import Progress, Values
-from jada.cli.rollout.record import as_entry, as_host_entries
-from jada.cli.rollout.show import on_models, show_end, show_plan, show_reports
+from jada.cli.rollout.record import as_entry, as_host_entries, as_network_entries
+from jada.cli.rollout.show import on_models, show_end, show_network, show_plan, show_reports
 from jada.cli.rollout.watch import Watch, baselines, watched_by
 from jada.cli.rollout.waves import (
     Division,
@@ -49,6 +50,8 @@ from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
 
+# Rollouts of which people are told, and so of the network too: they may be in waves, and nobody may look on.
+NOTIFIED = ("upgrade", "apply", "resume")
 # Keeps the plans of a dry run, and the waves in which they would be carried out.
 Save = Callable[[Request, Plans, Groups], None]
 
@@ -75,6 +78,7 @@ def run_rollout(
     are open already. An upgrade has a `preflight` before it. It is told as of the `command`, where that is not its
     kind; `save` gets what a dry run has come to.
     """
+    network = None if options.dry_run else NetworkWatch.begin(session, is_back=kind == "rollback")
     goes_on = options.yes and not options.dry_run and not session.engine.service.asks_first
     began = time.time()
     seen = seen or session.look(history=history, goes_on=goes_on)
@@ -126,15 +130,17 @@ def run_rollout(
             reports |= dict.fromkeys(waves[0] if waves else (), HostResult(HostOutcome.IN_PROGRESS))
             progress = Progress(
                 records=record, request=request, plans=plans, results=reports, is_one=is_one(groups),
-                is_others=session.is_lost,
+                is_others=session.is_lost, network=network,
             )  # fmt: skip
             before = (
                 {}
                 if progress.is_one
                 else baselines(session, {name: state for name, state in HostResults(seen).ok.items() if name in todo})
             )
-            forced = preflight is not None and preflight.force
-            values = Values(request=request, groups=groups, tiers=_tiers(todo), force=forced, baselines=before)
+            values = Values(
+                request=request, groups=groups, tiers=_tiers(todo), baselines=before,
+                force=preflight is not None and preflight.force,
+            )  # fmt: skip
             _write_down(progress, kind, todo, values)
             rollout = Rollout(
                 session=session, request=request, planner=planner, groups=groups, plans=plans,
@@ -145,7 +151,7 @@ def run_rollout(
     reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports, end.status)
     code = Exit.FAILED if checked.has_failed else code
-    tell(command or kind, session, request, options, code, plans, reports, seen, waves, end, notes, checked)
+    tell(command or kind, session, request, options, code, plans, reports, seen, waves, end, network, notes, checked)
     return code
 
 
@@ -172,12 +178,16 @@ def tell(
     seen: Mapping[str, State | HostError],
     waves: Waves,
     end: End,
+    network: NetworkWatch | None,
     notes: Iterable[str] = (),
     checked: Preflight | None = None,
 ) -> None:
-    """Tells people, or scripts, how a rollout ended."""
+    """Tells people, or scripts, how a rollout ended, and then whether the network of its hosts is as it was before."""
+    if network:
+        network.end([name for name, report in reports.items() if report.outcome.was_tried])
     models = {name: model_now(name, report, seen[name]) for name, report in reports.items()}
     if options.as_json:
+        found = _network_told(network, kind, session, request)
         roles = {host.name: host.role for host in session.hosts}
         facts = {
             "release": request.id,
@@ -187,7 +197,7 @@ def tell(
             "status": None if options.dry_run else end.status,
             "why": end.why or None,
             "models": Counter(filter(None, models.values())),
-            "hosts": as_json(reports, plans, roles, checked.checks if checked else None),
+            "hosts": as_json(reports, plans, roles, checked.checks if checked else None, found),
         }
         # The last line of those that told what happened.
         emit_json(kind, session.fleet.name, code, facts, indent=None)
@@ -196,6 +206,23 @@ def tell(
     elif waves:
         show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet))
         show_end(end.status, end.why)
+        show_network(_network_told(network, kind, session, request))
+
+
+def _network_told(network: NetworkWatch | None, kind: str, session: FleetSession, request: Request) -> Found:
+    """What was other in the network after a rollout, once that is written down, and told those whom fleet.yml names."""
+    found = network.findings() if network else {}
+    # What a rollout that is gone on with found earlier may be put right by now.
+    if not any(found.values()) and kind != "resume":
+        return found
+    with best_effort(), open_records(needed=False) as records:
+        records.add_network(request.id, as_network_entries(request, found))
+    changes = {name: [finding for finding in findings if finding.is_drift] for name, findings in found.items()}
+    if kind in NOTIFIED and (hosts := [name for name in found if changes[name]]):
+        texts = dict.fromkeys(str(finding) for name in hosts for finding in changes[name])
+        subject = f"jada: {session.fleet.name}: the network of {named(hosts)} changed during rollout {request.id}"
+        notices.tell(session.fleet, subject, "; ".join(texts))
+    return found
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from jada.cli.rollout.outcome import HostResult, Plans
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
 from jada.cli.ui.costs import cost_lines, total_line
 from jada.tasks import checks
+from jada.tasks.checks import Finding
 from jada.tasks.paths import RELEASES
 from jada.tasks.plan import Plan
 from jada.tasks.preflight import PreflightCheck, Verdict
@@ -90,6 +91,13 @@ def show_end(status: RolloutStatus, why: str) -> None:
         out.print(f"The rollout is {escape(status.label)}: {escape(why)}.")
     if status is RolloutStatus.PAUSED:
         out.print(f"To decide: {escape(DECIDE)}")
+
+
+def show_network(found: Mapping[str, Iterable[Finding]]) -> None:
+    """Prints each thing in which the network of hosts is not as before, or not known to be, once, with its hosts."""
+    for finding, names in grouped((finding, name) for name, findings in found.items() for finding in findings).items():
+        mark = "[yellow]Network[/]" if finding.is_drift else "[dim]Network[/]"
+        out.print(f"{mark} {escape(str(finding))} ({escape(named(names))})")
 
 
 def on_models(models: Iterable[str], fleet: Fleet) -> str:

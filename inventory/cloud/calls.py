@@ -15,6 +15,8 @@ class Purpose(StrEnum):
     HOSTS = "hosts"
     # The condition of machines before they are changed.
     CONDITIONS = "conditions"
+    # Their network, before and after.
+    NETWORK = "network"
     # A login to a host, by a key that its cloud gives.
     LOGIN = "login"
     # Commands through Systems Manager, in place of a login.
@@ -32,11 +34,20 @@ class Purpose(StrEnum):
     LEASE = "lease"
 
 
+# Why a call is allowed on all resources, as a policy may name a statement: IAM knows none for most that only read.
+NO_RESOURCE = "NoResourceToName"
+# CloudWatch tells of composite alarms only whoever may ask for all.
+COMPOSITE_ALARMS = "CompositeAlarmsWantAll"
+# The services that IAM calls otherwise than the API does.
+IAM_NAMES = {"elbv2": "elasticloadbalancing"}
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call by its `service` and `operation`, as the API calls them, and the `resource` to allow it on.
 
-    IAM calls most operations as the API does; `allowed_by` names the action where it does not.
+    IAM calls most operations as the API does; `allowed_by` names the action where it does not. `why_all` is why it is
+    allowed on all resources, where it is; `tags` are those of the hosts that it is about, with any of the values each.
     """
 
     service: str
@@ -44,6 +55,8 @@ class Call:
     purpose: Purpose
     resource: str = "*"
     allowed_by: str = ""
+    why_all: str = NO_RESOURCE
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def name(self) -> str:
@@ -51,16 +64,21 @@ class Call:
 
     @property
     def action(self) -> str:
-        return f"{self.service}:{self.allowed_by or self.operation}"
+        return f"{IAM_NAMES.get(self.service, self.service)}:{self.allowed_by or self.operation}"
 
 
 CALLS = (
     Call("ec2", "DescribeRegions", Purpose.REGIONS),
     Call("ec2", "DescribeInstances", Purpose.HOSTS),
     Call("ec2", "DescribeInstanceStatus", Purpose.CONDITIONS),
+    Call("ec2", "DescribeSecurityGroups", Purpose.NETWORK),
+    Call("elbv2", "DescribeTargetGroups", Purpose.NETWORK),
+    Call("elbv2", "DescribeTargetHealth", Purpose.NETWORK),
     Call("lightsail", "GetRegions", Purpose.REGIONS),
     Call("lightsail", "GetInstances", Purpose.HOSTS),
     Call("lightsail", "GetInstanceState", Purpose.CONDITIONS),
+    Call("lightsail", "GetInstancePortStates", Purpose.NETWORK),
+    Call("lightsail", "GetLoadBalancers", Purpose.NETWORK),
     Call("lightsail", "GetInstanceAccessDetails", Purpose.LOGIN, "arn:aws:lightsail:*:*:Instance/*"),
     Call("ssm", "DescribeInstanceInformation", Purpose.COMMANDS),
     Call("ssm", "SendCommand", Purpose.COMMANDS, "arn:aws:ssm:*:*:document/AWS-RunShellScript"),
@@ -68,7 +86,7 @@ CALLS = (
     Call("ssm", "ListCommandInvocations", Purpose.COMMANDS),
     Call("ssm", "GetCommandInvocation", Purpose.COMMANDS),
     Call("ssm", "CancelCommand", Purpose.COMMANDS),
-    Call("cloudwatch", "DescribeAlarms", Purpose.ALARMS),
+    Call("cloudwatch", "DescribeAlarms", Purpose.ALARMS, why_all=COMPOSITE_ALARMS),
     Call("cloudwatch", "GetMetricData", Purpose.METRICS),
     Call("sns", "Publish", Purpose.NOTICES, "arn:aws:sns:*:*:*"),
     Call("sts", "GetCallerIdentity", Purpose.IDENTITY),

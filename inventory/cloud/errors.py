@@ -133,7 +133,7 @@ def _answered(error: ClientError, service: str) -> JadaError:
     if code in EXPIRED:
         return JadaError(f"the AWS session has expired ({code})", LOG_IN)
     if code in DENIED:
-        resource = f" on {call.resource}" if call and call.resource != "*" else ""
+        resource = f" on {call.resource}" if call else ""
         return DeniedError(
             f"access denied; these credentials lack the permission {permission}{resource} ({code}): {message}",
             f"ask for {permission} there; `jada iam` prints the whole IAM policy{left_out}",

@@ -16,6 +16,8 @@ fail, wait or lose their answer when they are done, by operation and region ("*"
     {"DescribeInstances": {"us-east-1": {"code": "RequestLimitExceeded", "status": 503, "times": 2}},
      "SendCommand": {"*": {"lost": true, "times": 1}},
      "*": {"*": {"delay": 0.5}}}
+
+DIR/health.json, read again too, says which targets of load balancers are not healthy: {"i-0abc…": "unhealthy"}.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ from xml.sax.saxutils import escape
 import boto3
 from werkzeug.serving import make_server
 
+from jada.inventory.lab.lightsail import HEALTHY, Health, Lightsail, LightsailError, instances
 from jada.inventory.lab.lightsail import TARGET as LIGHTSAIL
-from jada.inventory.lab.lightsail import Lightsail, LightsailError, instances
 from jada.inventory.lab.ssm import TARGET as SSM
 from jada.inventory.lab.ssm import LabAgent, Ssm, SsmError
 
@@ -80,11 +82,12 @@ def serve(state_dir: Path, port: int) -> None:
     address_file.unlink(missing_ok=True)
     entries = json.loads((state_dir / "instances.json").read_text())
     ssh_ca = Path(entries["ssh_ca"]) if entries.get("ssh_ca") else None
-    lightsail = Lightsail(instances(entries.get("lightsail", ())), ssh_ca)
+    health = Health(state_dir / "health.json")
+    lightsail = Lightsail(instances(entries.get("lightsail", ())), ssh_ca, health)
 
     ssm = Ssm({})
 
-    application = Endpoint(_moto(), {LIGHTSAIL: lightsail, SSM: ssm}, state_dir / "faults.json")
+    application = Endpoint(_moto(health), {LIGHTSAIL: lightsail, SSM: ssm}, state_dir / "faults.json")
     server = make_server("127.0.0.1", port, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="aws", daemon=True)
     thread.start()
@@ -121,6 +124,9 @@ def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, Ma
         network = str(ip_interface(f"{group[0]['address']}/16").network)
         vpc = ec2.create_vpc(CidrBlock=network)["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=network)["Subnet"]["SubnetId"]
+        # AWS gives it to instances by itself, moto does not.
+        of_vpc = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+        security_group = ec2.describe_security_groups(Filters=of_vpc)["SecurityGroups"][0]["GroupId"]
         for entry in group:
             tags = {"Name": entry["name"], **entry.get("tags", {})}
             started = ec2.run_instances(
@@ -129,6 +135,7 @@ def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, Ma
                 MinCount=1,
                 MaxCount=1,
                 SubnetId=subnet,
+                SecurityGroupIds=[security_group],
                 PrivateIpAddress=entry["address"],
                 TagSpecifications=[
                     {"ResourceType": "instance", "Tags": [{"Key": key, "Value": tags[key]} for key in tags]}
@@ -151,6 +158,7 @@ class Endpoint:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
+        # Whoever speaks JSON says with what in a header.
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         stand_in = next((each for start, each in self._stand_ins.items() if target.startswith(start)), None)
         region, service = _scope(environ.get("HTTP_AUTHORIZATION", ""))
@@ -159,7 +167,7 @@ class Endpoint:
             operation = _object_operation(environ)
         fault = self._faults.next(operation, region)
         if fault and "code" in fault:
-            return _answer(start_response, *_error(stand_in is not None, fault, service))
+            return _answer(start_response, *_error(target != "", fault, service))
         if stand_in is None and not fault:
             return self._moto(environ, start_response)
         if stand_in is None:
@@ -167,7 +175,7 @@ class Endpoint:
         else:
             answer = _answered(stand_in, operation, region, body)
         if fault:
-            answer = _error(stand_in is not None, {"code": "InternalError", "status": 500}, service)
+            answer = _error(target != "", {"code": "InternalError", "status": 500}, service)
         return _answer(start_response, *answer)
 
 
@@ -210,10 +218,23 @@ class Faults:
             return "times" not in fault or self._used[key] <= fault["times"]
 
 
-def _moto() -> WSGIApplication:
+def _moto(health: Health) -> WSGIApplication:
     # Thousands of made-up images cost seconds at the first call in each region; nothing here looks at them.
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+    from moto.elbv2.models import FakeTargetGroup
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    groups: Any = FakeTargetGroup
+    health_for = groups.health_for
+
+    def with_health(group: Any, target: Mapping[str, Any], backend: Any) -> Any:
+        """Any target that runs is healthy to moto."""
+        answer = health_for(group, target, backend)
+        if answer.status == HEALTHY:
+            answer.status = health.of(target["Id"])
+        return answer
+
+    groups.health_for = with_health
 
     application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
     return application

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +35,8 @@ VALIDITY = timedelta(minutes=10)
 # InstanceState.code, the same numbers as EC2's.
 STATE_CODES = {"pending": 0, "running": 16, "stopping": 64, "stopped": 80}
 
+HEALTHY = "healthy"
+
 # The rights of a shell on the instance; OpenSSH allows none of it unless the certificate says so.
 CERTIFICATE_EXTENSIONS = ("permit-agent-forwarding", "permit-port-forwarding", "permit-pty", "permit-user-rc")
 
@@ -58,13 +62,26 @@ class Instance:
     host_keys: tuple[str, ...] = ()
 
 
-class Lightsail:
-    """Answers the API's operations for fixed instances. `ssh_ca` is the key that signs users' certificates."""
+# The firewall of an instance before somebody changes it.
+FIRST_PORTS = [{"fromPort": 22, "toPort": 22, "protocol": "tcp", "cidrs": ["0.0.0.0/0"]}]
 
-    def __init__(self, instances: Iterable[Instance], ssh_ca: Path | None) -> None:
+
+class Lightsail:
+    """Answers the API's operations for fixed instances. `ssh_ca` is the key that signs users' certificates.
+
+    Their ports, static ips and load balancers change by the API's own operations. A static ip is the address that its
+    instance has anyway: the lab's network has no other that leads there. `health` knows how targets are.
+    """
+
+    def __init__(self, instances: Iterable[Instance], ssh_ca: Path | None, health: Health) -> None:
         self._instances = tuple(instances)
         self._ssh_ca = ssh_ca
         self._started = datetime.now(UTC)
+        self._health = health
+        # By region and name of the instance, and for load balancers, by region, the instances of each by its name.
+        self._ports: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._static_ips = set[tuple[str, str]]()
+        self._balancers: dict[str, dict[str, list[str]]] = defaultdict(dict)
         self._operations: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
             "GetRegions": self._get_regions,
             "GetInstances": self._get_instances,
@@ -72,6 +89,14 @@ class Lightsail:
             "GetInstanceState": self._get_instance_state,
             "GetInstanceAccessDetails": self._get_instance_access_details,
             "GetInstancePortStates": self._get_instance_port_states,
+            "PutInstancePublicPorts": self._put_instance_public_ports,
+            "AttachStaticIp": self._attach_static_ip,
+            "DetachStaticIp": self._detach_static_ip,
+            "CreateLoadBalancer": self._create_load_balancer,
+            "DeleteLoadBalancer": self._delete_load_balancer,
+            "AttachInstancesToLoadBalancer": self._attach_instances,
+            "DetachInstancesFromLoadBalancer": self._detach_instances,
+            "GetLoadBalancers": self._get_load_balancers,
         }
 
     def answer(self, operation: str, region: str, body: bytes) -> dict[str, Any]:
@@ -125,9 +150,51 @@ class Lightsail:
         }
 
     def _get_instance_port_states(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
-        self._find(region, request)
-        ssh = {"fromPort": 22, "toPort": 22, "protocol": "tcp", "state": "open", "cidrs": ["0.0.0.0/0"]}
-        return {"portStates": [ssh]}
+        ports = self._ports.get(_key(self._find(region, request)), FIRST_PORTS)
+        return {"portStates": [{**each, "state": "open"} for each in ports]}
+
+    def _put_instance_public_ports(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._ports[_key(self._find(region, request))] = request["portInfos"]
+        return {"operation": {}}
+
+    def _attach_static_ip(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._static_ips.add(_key(self._find(region, request)))
+        return {"operations": []}
+
+    def _detach_static_ip(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
+        """A static ip has the name of its instance here."""
+        self._static_ips.discard((region, request["staticIpName"]))
+        return {"operations": []}
+
+    def _create_load_balancer(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._balancers[region].setdefault(request["loadBalancerName"], [])
+        return {"operations": []}
+
+    def _delete_load_balancer(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._balancers[region].pop(request["loadBalancerName"], None)
+        return {"operations": []}
+
+    def _attach_instances(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._balancers[region][request["loadBalancerName"]] += request["instanceNames"]
+        return {"operations": []}
+
+    def _detach_instances(self, region: str, request: dict[str, Any]) -> dict[str, Any]:
+        attached = self._balancers[region][request["loadBalancerName"]]
+        attached[:] = [name for name in attached if name not in request["instanceNames"]]
+        return {"operations": []}
+
+    def _get_load_balancers(self, region: str, _request: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "loadBalancers": [
+                {
+                    "name": balancer,
+                    "instanceHealthSummary": [
+                        {"instanceName": name, "instanceHealth": self._health.of(name)} for name in names
+                    ],
+                }
+                for balancer, names in self._balancers[region].items()
+            ]
+        }
 
     def _find(self, region: str, request: dict[str, Any]) -> Instance:
         name = request.get("instanceName")
@@ -150,7 +217,7 @@ class Lightsail:
             "blueprintId": "debian_12",
             "blueprintName": "Debian",
             "bundleId": "nano_3_0",
-            "isStaticIp": False,
+            "isStaticIp": _key(instance) in self._static_ips,
             "privateIpAddress": instance.address,
             "publicIpAddress": instance.address,
             "state": _state(instance),
@@ -159,9 +226,25 @@ class Lightsail:
         }
 
 
+class Health:
+    """The health of the targets of load balancers by their ids: a file says which of them are not healthy."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def of(self, target: str) -> str:
+        with suppress(FileNotFoundError):
+            return str(json.loads(self._path.read_text()).get(target, HEALTHY))
+        return HEALTHY
+
+
 def instances(entries: Iterable[Mapping[str, Any]]) -> tuple[Instance, ...]:
     """Instances from the "lightsail" list of the lab's instances.json."""
     return tuple(Instance(**{**entry, "host_keys": tuple(entry.get("host_keys", ()))}) for entry in entries)
+
+
+def _key(instance: Instance) -> tuple[str, str]:
+    return instance.region, instance.name
 
 
 def _offset(token: str | None, count: int) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from jada.inventory.sources import ec2, lightsail, static
+from jada.inventory.sources import ec2, ec2_network, lightsail, lightsail_network, static
 from jada.inventory.sources.source import Provider, Source
 from jada.inventory.yaml_values import Value, every
 
 SOURCES: dict[str, Provider] = {
-    "ec2": Provider(ec2.read, conditions=ec2.conditions),
-    "lightsail": Provider(lightsail.read, lightsail.access, lightsail.conditions),
+    "ec2": Provider(ec2.read, conditions=ec2.conditions, network=ec2_network.network),
+    "lightsail": Provider(lightsail.read, lightsail.access, lightsail.conditions, lightsail_network.network),
     "static": Provider(static.read),
 }
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 
 from jada import Host
 from jada.inventory.cloud.profile import Aws
+from jada.inventory.sources.network import HostNetwork
 from jada.inventory.yaml_values import Value
 
 # A host's name ends up in file names, in pyinfra's inventory (where a leading @ chooses a connector) and in
@@ -61,16 +62,19 @@ class Condition:
 
 # The conditions of hosts of one region, by their ids.
 Conditions = Callable[[Aws, str, Sequence[Host]], dict[str, Condition]]
+# The networks of hosts of one region, by their ids.
+Network = Callable[[Aws, str, Sequence[Host]], dict[str, HostNetwork]]
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
     """A kind of source: `read` makes one of its entry in fleet.yml, `access` asks for a login to one of its hosts.
 
-    Without `access`, people's own keys are used; without `conditions`, nobody knows how its hosts are. All raise
-    JadaError.
+    Without `access`, people's own keys are used; without `conditions`, nobody knows how its hosts are, and without
+    `network`, how they are reached. All raise JadaError.
     """
 
     read: Callable[[Value], Source]
     access: Callable[[Aws, Host], Access] | None = None
     conditions: Conditions | None = None
+    network: Network | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,10 +23,10 @@ from jada.cli.records.drift import Check
 from jada.cli.records.model import HostEntry, HostOutcome, RolloutEntry, RolloutStatus
 from jada.cli.records.rows import read
 from jada.cli.records.sqlite import open_store
-from jada.cli.rollout import bake, guard, watch
+from jada.cli.rollout import bake, guard, network, watch
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
-from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS
+from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_ACTION, BY_NAME, CALLS
 from jada.inventory.cloud.regions import known_regions
 from jada.inventory.cloud.session import Clients, _name
 from jada.inventory.fleet.config import Fleet
@@ -68,6 +69,12 @@ ARGV: Mapping[str, tuple[str, ...]] = {
     "show": ("RELEASE",),
     "state": ("migrate",),
 }
+# Nobody needs to be told: without a permission to ask how machines are, an upgrade goes on as if nobody had said.
+CHECKED = ("upgrade", "apply", "resume", "promote")
+UNTOLD = {(command, action) for command in CHECKED for action in (
+    "ec2:DescribeInstanceStatus", "lightsail:GetInstanceState")}  # fmt: skip
+# The hosts that it sends back here are of EC2: nobody waits for what is said of others.
+UNTOLD |= {("abort", f"lightsail:{operation}") for operation in ("GetInstancePortStates", "GetLoadBalancers")}
 # These ask nothing of AWS; a lab is its own.
 SILENT: Mapping[str, tuple[str, ...]] = {
     "models": (),
@@ -122,7 +129,8 @@ class Rig:
             with open_store(self.fleet) as store:
                 rollout = read(RolloutEntry, store.db.execute("SELECT * FROM rollout").fetchone())
                 rows = [read(HostEntry, row) for row in store.db.execute("SELECT * FROM result WHERE host LIKE '%-1'")]
-                paused = replace(rollout, status=RolloutStatus.PAUSED, wave=0)
+                # Cut off before it had written down how the network was: all of it is asked for once more.
+                paused = replace(rollout, status=RolloutStatus.PAUSED, wave=0, networks_json="")
                 not_begun = tuple(replace(row, outcome=HostOutcome.NOT_STARTED) for row in rows)
                 store.write(lambda _: [Put("rollout", (paused,)), Put("result", not_begun)])
             self.states |= {name: HEALTHY for name in self.states if name.endswith("-1")}
@@ -134,12 +142,26 @@ class Rig:
 
 
 @pytest.fixture
+def target_group(aws: Emulator) -> Iterator[str]:
+    """One in the network of a host: whether that is behind it, its targets alone tell."""
+    session = boto3.session.Session("a", "b", region_name="us-east-1")
+    ec2, elb = session.client("ec2", endpoint_url=aws.url), session.client("elbv2", endpoint_url=aws.url)
+    named = [{"Name": "tag:Name", "Values": ["orch-1"]}]
+    vpc = ec2.describe_instances(Filters=named)["Reservations"][0]["Instances"][0]["VpcId"]
+    made = elb.create_target_group(Name="iam", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance")
+    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    yield arn
+    elb.delete_target_group(TargetGroupArn=arn)
+
+
+@pytest.fixture
 def rig(
     aws: Emulator,
     fleet_of: Callable[..., Fleet],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    target_group: str,
 ) -> Rig:
     sns = boto3.client("sns", "us-east-1", endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b")
     topic = sns.create_topic(Name="jada-iam")["TopicArn"]
@@ -181,8 +203,10 @@ def rig(
     @contextmanager
     def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FakeEngine]:
         with scratch() as folder:
-            # The login of each is asked for as ever.
-            ssh_data(fleet, hosts, folder)
+            # The login of each is asked for as ever; what AWS denies is that host's trouble.
+            logins = ssh_data(fleet, hosts, folder)
+        denied = {name: data for name, data in logins.items() if isinstance(data, HostError) and "denied" in str(data)}
+        rig.states.update(denied)
         for host in hosts:
             # Its CLI was asked just now, and that is news.
             rig.states.setdefault(host.name, replace(HEALTHY, asked=ASKED))
@@ -200,6 +224,9 @@ def rig(
     for module in (bake, watch):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(guard, "time", clock)
+    # However busy the machine is: a call that comes late would be another command's.
+    for patience in ("PATIENCE", "PATIENCE_BACK"):
+        monkeypatch.setattr(network, patience, 600)
     return rig
 
 
@@ -229,6 +256,40 @@ def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(
     assert rig.made - {ALWAYS_ALLOWED} == allowed, text
 
 
+def denials() -> list[tuple[str, str]]:
+    """The calls of commands of which AWS denies one: each command goes without one, and each call is denied once.
+
+    JADA_ALL_DENIALS asks for every call of every command, which takes a quarter of an hour.
+    """
+    every = [
+        (command, call.action)
+        for command, purposes in PURPOSES.items()
+        for call in CALLS
+        if call.purpose in purposes
+        and call.service not in ("ssm", "s3")
+        and call.action != ALWAYS_ALLOWED
+        and (command, call.action) not in UNTOLD
+    ]
+    if os.environ.get("JADA_ALL_DENIALS"):
+        return every
+    chosen: list[tuple[str, str]] = []
+    for action in dict.fromkeys(action for _, action in every):
+        of_action = [pair for pair in every if pair[1] == action]
+        new = [pair for pair in of_action if pair[0] not in {command for command, _ in chosen}]
+        chosen.append((new or of_action)[0])
+    others = PURPOSES.keys() - {command for command, _ in chosen}
+    return [*chosen, *(next(pair for pair in every if pair[0] == command) for command in sorted(others))]
+
+
+@pytest.mark.parametrize(("command", "action"), denials())
+def test_a_denial_names_the_action_and_the_resource(rig: Rig, command: str, action: str) -> None:
+    rig.before(command)
+    rig.allow(rig.policy(command) - {action})
+    text = " ".join(rig(command, *ARGV[command]).split())
+    on = f"{action} on {BY_ACTION[action].resource}"
+    assert f"lack the permission {on} (" in text or f"{on} is denied" in text, text
+
+
 @pytest.mark.parametrize("command", SILENT)
 def test_other_commands_ask_nothing_of_aws(rig: Rig, command: str) -> None:
     rig.before(command)
@@ -249,8 +310,14 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
     assert resources.keys() == {call.action for call in CALLS if call.service != "ssm"} - {ALWAYS_ALLOWED}
+    # That fleet's EC2 hosts have a tag to choose them by, which IAM knows too.
     managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
-    assert {"Effect": "Allow", "Action": ["ssm:SendCommand"], "Resource": "arn:aws:ec2:*:*:instance/*"} in managed
+    assert {
+        "Effect": "Allow",
+        "Action": ["ssm:SendCommand"],
+        "Resource": "arn:aws:ec2:*:*:instance/*",
+        "Condition": {"StringLike": {"aws:ResourceTag/jada": ["agent"]}},
+    } in managed
     assert {call.action for call in CALLS if call.service == "ssm"} <= {
         action for each in managed for action in each["Action"]
     }
@@ -258,7 +325,18 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     assert json.loads(rig("iam")) == {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus"], "Resource": "*"}
+            {
+                "Sid": "NoResourceToName",
+                "Effect": "Allow",
+                "Action": [
+                    "ec2:DescribeInstances",
+                    "ec2:DescribeInstanceStatus",
+                    "ec2:DescribeSecurityGroups",
+                    "elasticloadbalancing:DescribeTargetGroups",
+                    "elasticloadbalancing:DescribeTargetHealth",
+                ],
+                "Resource": "*",
+            }
         ],
     }
     fleet_of("[{static: {hosts: {here: {address: 192.0.2.1}}}}]")

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ from jada.inventory.cloud.calls import CALLS, Purpose, needed
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.state import SharedState
 from jada.inventory.permissions import calls_of, policy
+from jada.inventory.sources.ec2 import Ec2Source
+from jada.inventory.sources.lightsail import LightsailSource
 
 ROOT = Path(jada.__file__).parent
+OF_A_RECORD = (Purpose.STATE, Purpose.LISTING, Purpose.RECORD, Purpose.LEASE)
 # In a process of its own: click keeps what another test made of a command.
 PROGRAM = "import json; from jada.docs.generate import pages; print(json.dumps(pages()))"
 
@@ -77,23 +81,46 @@ def test_links_between_pages_stay_links_wherever_the_page_lies() -> None:
     assert "[docs/rollouts.md](rollouts.md)" in site.page("README.md", ROOT / "README.md", names)
 
 
-def test_readme_has_the_policy_that_jada_prints() -> None:
-    # That of Systems Manager is in docs/aws.md, with a condition, and that of a team's record in docs/state.md.
-    elsewhere = {Purpose.COMMANDS, Purpose.STATE, Purpose.LISTING, Purpose.RECORD, Purpose.LEASE}
-    purposes = frozenset[Purpose]().union(*PURPOSES.values()) - elsewhere
-    whole = policy(needed({call.service for call in CALLS}, purposes))
-    block = re.search(
-        r"```json\n(\{\n  \"Version\".*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
-    )
+def policy_in(page: str) -> object:
+    """The policy of IAM that a page shows."""
+    block = re.search(r"```json\n(\{\n  \"Version\".*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
     assert block
-    assert json.loads(block[1]) == whole
+    return json.loads(block[1])
+
+
+def test_readme_has_the_policy_that_jada_prints() -> None:
+    # That of Systems Manager is in docs/aws.md, and that of a team's record in docs/state.md.
+    purposes = frozenset[Purpose]().union(*PURPOSES.values()) - {Purpose.COMMANDS, *OF_A_RECORD}
+    assert policy_in("README.md") == policy(needed({call.service for call in CALLS}, purposes))
 
 
 def test_the_page_of_a_teams_record_has_the_policy_of_its_place() -> None:
     fleet = Fleet("f", ROOT / "fleet.yml", (), (), state=SharedState("my-team", "jada/"))
     block = re.search(r"```json\n(.*?)```", (ROOT / "docs/state.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block
-    assert (
-        json.loads(f"[{block[1]}]")
-        == policy(calls_of(fleet, (Purpose.STATE, Purpose.LISTING, Purpose.RECORD, Purpose.LEASE)))["Statement"]
-    )
+    assert json.loads(f"[{block[1]}]") == policy(calls_of(fleet, OF_A_RECORD))["Statement"]
+
+
+def test_the_page_on_systems_manager_has_the_policy_of_its_example() -> None:
+    regions = ("us-east-1", "eu-west-1")
+    sources = (Ec2Source(regions, {"jada": ("agent",)}, engine="ssm"), LightsailSource(("us-east-1",)))
+    fleet = Fleet("f", Path("fleet.yml"), sources, ())
+    assert policy_in("docs/aws.md") == policy(calls_of(fleet, {Purpose.COMMANDS}))
+
+
+def test_a_policy_lets_nobody_into_hosts_that_no_source_asks_for() -> None:
+    def statements(*sources: Ec2Source | LightsailSource) -> list[object]:
+        fleet = Fleet("f", Path("fleet.yml"), sources, ())
+        found = policy(calls_of(fleet, {Purpose.COMMANDS, Purpose.LOGIN}))["Statement"]
+        return [each.get("Condition") for each in found if "instance/" in each["Resource"].lower()]
+
+    def tagged(**tags: list[str]) -> dict[str, dict[str, list[str]]]:
+        return {"StringLike": {f"aws:ResourceTag/{key}": values for key, values in tags.items()}}
+
+    web = Ec2Source(("us-east-1",), {"role": ("web*", "api"), "env": ("prod",)}, engine="ssm")
+    db, over_ssh = replace(web, tags={"role": ("db",)}), replace(web, tags={"role": ("x",)}, engine="ssh")
+    assert statements(web, db, db, over_ssh) == [tagged(role=["web*", "api"], env=["prod"]), tagged(role=["db"])]
+    # One that asks for no tags asks for all that the others do.
+    assert statements(web, replace(web, tags={})) == [None]
+    assert statements(LightsailSource(("us-east-1",), tags={"team": ("a",)})) == [tagged(team=["a"])]
+    assert statements(LightsailSource(("us-east-1",))) == [None]

@@ -42,6 +42,7 @@ ORDER = {
             "inventory/discover.py",
             "inventory/lease.py",
             "inventory/conditions.py",
+            "inventory/network.py",
             "inventory/permissions.py",
             "inventory/pyinfra_groups.py",
             "inventory/access",

@@ -13,7 +13,7 @@ def test_codes_and_names_are_unique_and_in_order() -> None:
 
 def test_every_code_says_what_it_means_and_what_fixes_it() -> None:
     for code in CODES.values():
-        assert re.fullmatch(r"J[1-4]\d\d", code.code)
+        assert re.fullmatch(r"J[1-5]\d\d", code.code)
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code.name)
         assert code.severity in ("error", "warning", "note")
         assert code.meaning.endswith(".")

@@ -311,8 +311,8 @@ def test_another_machine_at_the_address_is_no_plain_unreachable(host: MakeHost) 
     assert status(found) is Status.NOT_CHECKED
 
 
-@pytest.mark.parametrize("code", ["J406", "J408", "J420"])
-def test_not_to_be_checked_can_not_be_accepted(host: MakeHost, code: str) -> None:
+@pytest.mark.parametrize("code", ["J406", "J408", "J420", "J502", "J505"])
+def test_what_no_check_tells_can_not_be_accepted(host: MakeHost, code: str) -> None:
     with pytest.raises(ConfigError, match=rf"fleet.yml:7: accept\[0\].code can't be {code}"):
         check({"web-1": host()}, fleet(accepted(code)))
 

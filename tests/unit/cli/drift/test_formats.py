@@ -19,7 +19,7 @@ from jada.cli.ui import console
 from jada.inventory.fleet.accept import Acceptance
 from jada.tasks import codes
 from jada.tasks.checks import Finding
-from jada.tasks.codes import CODES
+from jada.tasks.codes import OF_DRIFT
 from tests.forms import checked, schema
 
 ROOT = Path(__file__).parents[4]
@@ -56,7 +56,7 @@ DRIFT = DriftReport('the "fleet"', AT, (DRIFTED, UNREACHABLE, IN_SYNC, GONE))
 EVERY_CODE = DriftReport(
     "all",
     AT,
-    (replace(DRIFTED, findings=tuple(EvaluatedFinding(Finding.of(code, "a", "b")) for code in CODES.values())),),
+    (replace(DRIFTED, findings=tuple(EvaluatedFinding(Finding.of(code, "a", "b")) for code in OF_DRIFT)),),
 )
 HEALTHY = DriftReport("fine", AT, (IN_SYNC,))
 
@@ -141,7 +141,7 @@ def test_sarif_is_read_by_a_library_of_the_standard(drift: DriftReport) -> None:
 def test_sarif_has_a_result_for_each_finding_and_suppresses_what_is_accepted() -> None:
     (run,) = pysarif.load_from_json(formats.sarif(DRIFT, Path("inventory/fleet.yml"))).runs
     rules = [rule.id for rule in run.tool.driver.rules]
-    assert rules == list(CODES)
+    assert rules == [code.code for code in OF_DRIFT]
     assert [rules[result.rule_index] for result in run.results] == [result.rule_id for result in run.results]
     assert [(result.rule_id, result.level, bool(result.suppressions)) for result in run.results] == [
         ("J102", "error", False),
@@ -172,9 +172,9 @@ def test_prometheus_text_is_read_by_prometheus_own_parser(drift: DriftReport) ->
     families = list(text_string_to_metric_families(formats.prometheus(drift)))
     assert all(family.type == "gauge" and family.documentation and family.samples for family in families)
     assert {sample.labels["fleet"] for family in families for sample in family.samples} == {drift.fleet}
-    assert {
-        sample.labels["code"] for family in families for sample in family.samples if "code" in sample.labels
-    } == set(CODES)
+    assert {sample.labels["code"] for family in families for sample in family.samples if "code" in sample.labels} == {
+        code.code for code in OF_DRIFT
+    }
 
 
 def test_prometheus_counts_hosts_not_checked_and_findings_by_code() -> None:

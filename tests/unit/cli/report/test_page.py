@@ -17,7 +17,7 @@ from jada import Host, HostError
 from jada.cli.compare.comparison import Comparison, Subject, judge
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status, evaluate
 from jada.cli.records.drift import Episode
-from jada.cli.records.model import ComparisonEntry, ServedEntry
+from jada.cli.records.model import ComparisonEntry, NetworkEntry, ServedEntry
 from jada.cli.report.page import Page, html
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.checks import Finding
@@ -322,3 +322,16 @@ def test_an_interval_is_drawn_within_its_drawing(page: Page) -> None:
             assert all(left >= 0 and left + width <= 1000.1 for left, width in spans)
             # No difference is in the middle, the margin on both its sides.
             assert [left for left, _ in spans[1:]] == [500.0, pytest.approx(1000 - spans[3][0]), spans[3][0]]
+
+
+def test_a_release_tells_in_what_the_network_was_other_after_it(page: Page) -> None:
+    first, *others = page.done
+    entries = tuple(
+        NetworkEntry(release=first.entry.id, host=host, code="J502", expected="nothing new", actual="<b>in tcp 22</b>")
+        for host in ("web-1", "web-2", *(f"gone-{number}" for number in range(9)))
+    )
+    changed = replace(page, done=(replace(first, networks=entries), *others))
+    (row,) = (row for row in timeline(changed) if first.entry.id in row)
+    assert "! network J502 ports-changed: expected nothing new, saw <b>in tcp 22</b> (web-1, web-2, gone-0" in row
+    assert "and 6 more hosts)" in row
+    assert not any("network" in row for row in timeline(page))
