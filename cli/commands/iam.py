@@ -14,7 +14,7 @@ from jada.cli.ui.console import json_text, put
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
 
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
-LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
+LOOK = FIND | {Purpose.LOGIN, Purpose.HOST_KEYS, Purpose.COMMANDS}
 WATCH = LOOK | {Purpose.ALARMS, Purpose.METRICS, Purpose.NOTICES}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
 PURPOSES: Mapping[str, Set[Purpose]] = {
@@ -33,6 +33,7 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "explain": LOOK,
     "logs": LOOK,
     "ssh": LOOK,
+    "host-keys": FIND,
     "report": LOOK,
     "heal": LOOK,
     "history": LOOK,

@@ -112,6 +112,20 @@ MIGRATIONS = (
         "ALTER TABLE served ADD COLUMN tasks_until REAL NOT NULL DEFAULT 0",
         "ALTER TABLE served ADD COLUMN durations TEXT NOT NULL DEFAULT '{}'",
     ),
+    # 7 to 9: others'.
+    (),
+    (),
+    (),
+    # 10: host keys that are pinned to instances.
+    (
+        """
+        CREATE TABLE pin (
+            provider TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, instance TEXT NOT NULL,
+            keys TEXT NOT NULL, source TEXT NOT NULL, seen TEXT NOT NULL, at TEXT NOT NULL,
+            PRIMARY KEY (provider, account, region, instance)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -30,6 +30,7 @@ from jada.cli.records.model import (
     ServedEntry,
 )
 from jada.cli.ui.console import err, escape
+from jada.inventory.access.pin import Machine, Pin
 from jada.tasks.release import ReleaseError, first_id
 
 if TYPE_CHECKING:
@@ -230,6 +231,29 @@ class Records:
         """The last answer of each host's own CLI, by host name."""
         rows = self._connection.execute("SELECT * FROM answer WHERE fleet = ?", (fleet,))
         return {str(row["host"]): read(AnswerEntry, row) for row in rows}
+
+    def pins(self, machines: Collection[Machine]) -> list[Pin]:
+        """The host keys that are pinned to these machines."""
+        instances = _listed({machine[-1] for machine in machines})
+        rows = self._connection.execute(
+            "SELECT * FROM pin WHERE instance IN (SELECT value FROM json_each(?))", (instances,)
+        )
+        return [pin for row in rows if (pin := read(Pin, row)).machine in machines]
+
+    def pin(self, pins: Iterable[Pin], replaces: bool = False) -> None:
+        """Pins host keys to instances; those that one has already are kept, or this `replaces` them. Raises
+        JadaError.
+        """
+        with _jada_errors(), self._connection as db:
+            write(db, "pin", pins, keeps=not replaces)
+
+    def unpin(self, pins: Iterable[Pin]) -> None:
+        """Forgets host keys that are pinned. Raises JadaError."""
+        with _jada_errors(), self._connection as db:
+            db.executemany(
+                "DELETE FROM pin WHERE provider = ? AND account = ? AND region = ? AND instance = ?",
+                [pin.machine for pin in pins],
+            )
 
     def _write(self, db: sqlite3.Connection, hosts: Iterable[HostEntry]) -> None:
         write(db, "result", [HostEntry.checked(asdict(host)) for host in hosts])

@@ -17,6 +17,8 @@ class Purpose(StrEnum):
     CONDITIONS = "conditions"
     # A login to a host, by a key that its cloud gives.
     LOGIN = "login"
+    # The keys by which hosts themselves are known.
+    HOST_KEYS = "host keys"
     # Commands through Systems Manager, in place of a login.
     COMMANDS = "commands"
     # Alarms and metrics of CloudWatch that watch a rollout.
@@ -55,6 +57,7 @@ CALLS = (
     Call("ec2", "DescribeRegions", Purpose.REGIONS),
     Call("ec2", "DescribeInstances", Purpose.HOSTS),
     Call("ec2", "DescribeInstanceStatus", Purpose.CONDITIONS),
+    Call("ec2", "GetConsoleOutput", Purpose.HOST_KEYS, "arn:aws:ec2:*:*:instance/*"),
     Call("lightsail", "GetRegions", Purpose.REGIONS),
     Call("lightsail", "GetInstances", Purpose.HOSTS),
     Call("lightsail", "GetInstanceState", Purpose.CONDITIONS),

@@ -57,7 +57,10 @@ ARGV: Mapping[str, tuple[str, ...]] = {
     "lock": ("--reason", "incident"),
     "unlock": (),
     "doctor": (),
+    "host-keys": (),
 }
+# A command about one host asks what its cloud is asked: these are of another cloud.
+MORE: Mapping[str, tuple[str, ...]] = {"explain": ("orch-1",), "ssh": ("orch-1",)}
 # These ask nothing of AWS; a lab is its own.
 SILENT: Mapping[str, tuple[str, ...]] = {
     "models": (),
@@ -195,9 +198,12 @@ def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(rig: Rig
     rig.before(command)
     allowed = rig.policy(command)
     rig.allow(allowed)
-    text = rig(command, *ARGV[command])
-    assert "denied" not in text
-    assert rig.made - {ALWAYS_ALLOWED} == allowed, text
+    made = set[str]()
+    for argv in (ARGV[command], *([MORE[command]] if command in MORE else [])):
+        text = rig(command, *argv)
+        assert "denied" not in text
+        made |= rig.made
+    assert made - {ALWAYS_ALLOWED} == allowed, text
 
 
 @pytest.mark.parametrize("command", SILENT)
@@ -230,9 +236,14 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     assert json.loads(rig("iam")) == {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus"], "Resource": "*"}
+            {"Effect": "Allow", "Action": ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus"], "Resource": "*"},
+            {"Effect": "Allow", "Action": ["ec2:GetConsoleOutput"], "Resource": "arn:aws:ec2:*:*:instance/*"},
         ],
     }
+    fleet_of("[{ec2: {regions: [us-east-1]}}]", ssh="{host_keys: known_hosts}")
+    assert "ec2:GetConsoleOutput" not in rig("iam")
+    fleet_of("[{ec2: {regions: [us-east-1], engine: ssm}}]")
+    assert "ec2:GetConsoleOutput" not in rig("iam")
     fleet_of("[{static: {hosts: {here: {address: 192.0.2.1}}}}]")
     assert "This fleet needs nothing of AWS" in rig("iam")
 

@@ -111,7 +111,7 @@ EVERY: Mapping[str, tuple[click.Command, tuple[str, ...]]] = {
 
 
 # Those that other tests have.
-ELSEWHERE = ("lab-status", "lock", "unlock", "rollouts", "resume", "compare", "apply", "doctor")
+ELSEWHERE = ("lab-status", "lock", "unlock", "rollouts", "resume", "compare", "apply", "doctor", "host-keys")
 
 
 @pytest.mark.parametrize("name", EVERY)
