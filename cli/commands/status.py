@@ -98,8 +98,9 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
         cells = [_cells(row, source) for row, source in zip(rows, sources, strict=True)]
         show_table(_columns(rows), cells, form == "wide")
         for trouble in facts.failed.values():
-            hint = f"\n    Try: {escape(trouble.hint)}" if trouble.hint else ""
-            out.print(f"[red]✗[/] {escape(trouble.message)}{hint}")
+            out.print(f"[red]✗[/] {escape(trouble.message)}")
+            if trouble.hint:
+                out.print(f"    Try: {escape(trouble.hint)}")
         for line in _about(rows):
             out.print(line)
         out.print(f"\n{escape(total(rows))}")
