@@ -102,6 +102,10 @@ class HostKeyError(HostError):
     """A host showed another ssh host key than the known one; nothing was sent to it."""
 
 
+class UnknownKeyError(HostError):
+    """A host showed an ssh host key, and nothing is known of its keys; nothing was sent to it."""
+
+
 class NoRootError(HostError):
     """A host was reached, and its ssh user may not become root there."""
 
@@ -157,6 +161,7 @@ class Host:
     `user` is the ssh user ("" until fleet.yml or the cloud names one); `provider` is the source's key in fleet.yml
     (ec2, lightsail, static); `id` is the cloud's own id (i-0abc…, the Lightsail instance name), unique in `account` and
     `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name a host.
+    `uid` is the machine itself where its id is a name that another may get later, as on Lightsail.
     `instance` is the EC2 instance that has to answer. `zone` is the availability zone, "" where there is none.
     `engine` is one of ENGINES. `trouble` is why jada does not even try to connect.
     """
@@ -176,6 +181,7 @@ class Host:
     zone: str = ""
     engine: str = "ssh"
     trouble: HostError | None = None
+    uid: str = ""
 
     @property
     def source(self) -> str:

@@ -43,6 +43,7 @@ COMMANDS = {
     "explain": ("explain", "Tell why a host runs the model it runs."),
     "logs": ("logs", "Show the end of the hosts' journals as one, with secrets masked."),
     "ssh": ("ssh", "Log in to a host with OpenSSH, the way jada does."),
+    "host-keys": ("host_keys", "Show the ssh host keys that are pinned to hosts."),
     "report": ("report", "Write a page to look at: hosts, drift, releases, why."),
     "heal": ("heal", "Bring drifted hosts back to their release."),
     "schedule": ("schedule", "Let the check for drift, or the guard, run by itself."),
@@ -85,7 +86,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"jada.cli.commands.{COMMANDS[cmd_name][0]}"), cmd_name)
+        command = getattr(
+            importlib.import_module(f"jada.cli.commands.{COMMANDS[cmd_name][0]}"), cmd_name.replace("-", "_")
+        )
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
 

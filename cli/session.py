@@ -226,11 +226,13 @@ def _ssh_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SshEngine]:
 
         first = [host for host in hosts if not host.trouble][:AT_ONCE] if login.is_direct(fleet) else []
         socks = {host.name: preconnect(host.address, host.port) for host in first}
+        from jada.cli.records.pins import RecordedPins
+
         # Half of what a command imports is what speaks ssh.
         from jada.tasks.engines.ssh import SshEngine
 
     with scratch() as folder:
-        engine = SshEngine(login.ssh_data(fleet, hosts, folder), fleet.service, socks)
+        engine = SshEngine(login.ssh_data(fleet, hosts, folder, pins=RecordedPins()), fleet.service, socks)
         try:
             yield engine
         finally:

@@ -22,11 +22,12 @@ def clouds(fleet: Fleet) -> set[str]:
 
 def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     """The calls that are made for these purposes, for the hosts of this fleet."""
+    engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
     watched = {Purpose.ALARMS: any(probe.alarm for probe in fleet.probes)}
     watched |= {Purpose.METRICS: any(probe.metric for probe in fleet.probes)}
+    watched |= {Purpose.HOST_KEYS: fleet.ssh.pins_keys and ENGINES[0] in engines}
     purposes = {purpose for purpose in purposes if watched.get(purpose, True)}
     topic = fleet.notify.sns
-    engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
     in_aws = clouds(fleet)
     balancers = {"elbv2"} if "ec2" in in_aws else set()
     services = in_aws | balancers | ({"sns"} if topic else set()) | {"cloudwatch"} | (engines - {ENGINES[0]})

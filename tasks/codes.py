@@ -416,7 +416,8 @@ HOST_KEY_CHANGED = FindingCode(
     ERROR,
     "The host shows another ssh host key than the known one, so nothing was sent to it: it was reinstalled, its "
     "address belongs to another machine now, or somebody sits in between. It could not be checked.",
-    "compare the key with the host's console; if it is right, forget the old one: ssh-keygen -R ADDRESS",
+    "compare the key with the host's console; if it is right, forget the old one: ssh-keygen -R ADDRESS, or take the "
+    "new one in place of what is pinned: jada host-keys --pin",
     Fix.HAND,
 )
 ROLE_CHANGED = FindingCode(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
+from jada.cli.ui.given import GIVEN
 from jada.inventory.suggest import did_you_mean
 
 
@@ -14,7 +15,7 @@ def _complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[C
 
 
 @click.command()
-@click.argument("words", metavar="[COMMAND]...", nargs=-1, shell_complete=_complete)
+@click.argument("words", metavar="[COMMAND]...", nargs=-1, type=GIVEN, shell_complete=_complete)
 @click.pass_context
 def help(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Show the help of a command, as `jada COMMAND --help` does.

@@ -14,7 +14,7 @@ from jada.cli.ui.console import json_text, put
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
 
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
-LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
+LOOK = FIND | {Purpose.LOGIN, Purpose.HOST_KEYS, Purpose.COMMANDS}
 # A team's record, read, and written too.
 READ = frozenset({Purpose.STATE, Purpose.LISTING})
 KEEP = READ | {Purpose.RECORD}
@@ -41,6 +41,7 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "explain": LOOK | KEEP,
     "logs": LOOK,
     "ssh": LOOK,
+    "host-keys": FIND,
     "report": LOOK | KEEP,
     "heal": LOOK | HOLD | {Purpose.NETWORK},
     "history": LOOK | KEEP,

@@ -40,10 +40,11 @@ def ssh(host: str, command: tuple[str, ...], fleet_file: str | None) -> int:
             f"{chosen.name} is reached through Systems Manager, where jada opens no shell",
             f"aws ssm start-session --target {chosen.instance} --region {chosen.region}; or jada ssh --engine ssh",
         )
+    from jada.cli.records.pins import RecordedPins
     from jada.inventory.access.openssh import openssh
     from jada.inventory.access.scratch import scratch
 
-    with signals.cleaned_up(), scratch() as folder, openssh(config, chosen, folder) as argv:
+    with signals.cleaned_up(), scratch() as folder, openssh(config, chosen, folder, RecordedPins()) as argv:
         # Ctrl-C is for what runs there.
         before = signal.signal(signal.SIGINT, lambda *_: None)
         try:

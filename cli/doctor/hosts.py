@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jada import ENGINES, Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service
+from jada import ENGINES, Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service, UnknownKeyError
 from jada.cli.doctor.result import CheckResult, Verdict, failed, passed, skipped, warned
 from jada.inventory.access.known_hosts import HostKeys
-from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.access.pin import Pin
+from jada.inventory.fleet.ssh import PINNED, Ssh
 from jada.inventory.sources.source import Condition
 from jada.tasks import preflight
 from jada.tasks.evidence import evidence_of
@@ -52,32 +53,32 @@ def address(host: Host) -> CheckResult:
     return passed("address", "each has an address of its own")
 
 
-def host_key(keys: HostKeys, ssh: Ssh, giver: str, seen: State | HostError) -> CheckResult:
-    """Checks by what its ssh host key is trusted: the `giver` is the cloud that gives its keys, or ""."""
-    if isinstance(seen, HostKeyError):
+def host_key(keys: HostKeys, ssh: Ssh, giver: str, seen: State | HostError, pin: Pin | None = None) -> CheckResult:
+    """Checks by what its ssh host key is trusted: the `giver` is the cloud that gives its keys with a login, or ""."""
+    if isinstance(seen, HostKeyError | UnknownKeyError):
         return failed("host key", seen.message, seen.hint)
-    if giver:
-        return passed("host key", f"as {giver}'s API names it") if not _silence(seen) else _unseen("host key")
+    if by := f"pinned, from {pin.source}" if pin else giver and f"as {giver}'s API names it":
+        return _unseen("host key") if _silence(seen) else passed("host key", by)
     if keys.own:
         return passed("host key", "known")
     if keys.authorities:
         return passed("host key", "vouched for by an authority that is known (@cert-authority)")
-    if ssh.host_keys == "strict":
+    if ssh.is_strict:
         return failed(
             "host key",
-            f"not in {ssh.known_hosts}, and no key is trusted unseen (ssh.host_keys: strict)",
+            f"not in {ssh.known_hosts}, and no key is trusted unseen (ssh.host_keys: {ssh.host_keys})",
             f"compare the key that ssh-keyscan shows with the console of the host, and add it to {ssh.known_hosts}",
         )
     return warned(
         "host key",
         "not known before: whatever key it showed first is trusted (ssh.host_keys: accept-new)",
-        "compare it with the console of the host, and set ssh.host_keys: strict",
+        f"compare it with the console of the host, and set ssh.host_keys: {PINNED}",
     )
 
 
 def reached(engine: str, seen: State | HostError) -> CheckResult:
     """Checks that a look came back over this engine."""
-    if isinstance(seen, HostKeyError):
+    if isinstance(seen, HostKeyError | UnknownKeyError):
         return skipped(engine, "not logged in, for its host key")
     if silent := _silence(seen):
         hint = "see whether it runs, and whether port and user are right: jada ssh HOST"

@@ -24,10 +24,12 @@ from jada.cli.doctor.result import (
     passed,
     skipped,
 )
+from jada.cli.records.pins import RecordedPins
 from jada.cli.results import judge_each
 from jada.cli.selection import choose
 from jada.cli.session import FleetSession
 from jada.inventory.access.known_hosts import HostKeys
+from jada.inventory.access.pin import Machine, Pin, machine_of
 from jada.tasks import checks, probe
 from jada.tasks.probe import Question
 
@@ -131,6 +133,7 @@ def _looked_at(
     answers = session.run_on_each(
         "Asking what a change would meet", questions, lambda name, connection: connection.probe(questions[name])
     )
+    pins = _pins(session)
     for host in session.hosts:
         look = seen[host.name]
         if isinstance(look, HostError):
@@ -142,7 +145,8 @@ def _looked_at(
         giver = host.provider if SOURCES[host.provider].access else ""
         results = [*hosts.other_engines(host.engine), hosts.reached(host.engine, look), hosts.sudo(look)]
         if host.engine == "ssh":
-            results.append(hosts.host_key(keys.get(host.name, HostKeys()), fleet.ssh, giver, look))
+            known, pin = keys.get(host.name, HostKeys()), pins.get(machine_of(host))
+            results.append(hosts.host_key(known, fleet.ssh, giver, look, pin))
         if isinstance(look, HostError):
             results += hosts.unseen(look)
         else:
@@ -158,6 +162,13 @@ def _known_keys(fleet: Fleet, chosen: Sequence[Host]) -> dict[str, HostKeys]:
 
     with scratch() as folder:
         return login.known_keys(fleet, [host for host in chosen if host.engine == "ssh"], folder)
+
+
+def _pins(session: FleetSession) -> Mapping[Machine, Pin]:
+    from jada.inventory.access.pins import is_pinned
+
+    machines = {machine_of(host) for host in session.hosts if is_pinned(session.fleet, host)}
+    return {pin.machine: pin for pin in RecordedPins().read(machines)} if machines else {}
 
 
 def _login(fleet: Fleet) -> str:

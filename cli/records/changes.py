@@ -35,6 +35,7 @@ from jada.cli.records.model import (
     is_json,
 )
 from jada.cli.records.rows import write
+from jada.inventory.access.pin import Machine
 from jada.tasks.release import ReleaseError
 
 # The values in the rows of each table.
@@ -188,6 +189,20 @@ class ClearNetwork:
 
     def apply(self, db: sqlite3.Connection) -> None:
         db.execute("DELETE FROM network WHERE release = ?", (self.release,))
+
+
+@dataclass(frozen=True, slots=True)
+class Unpin:
+    """The end of host keys that were pinned to these machines. What is pinned is this machine's own affair: whoever may
+    write to a team's place does not say whom others trust.
+    """
+
+    machines: tuple[Machine, ...]
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        db.executemany(
+            "DELETE FROM pin WHERE provider = ? AND account = ? AND region = ? AND instance = ?", self.machines
+        )
 
 
 KINDS: Mapping[str, type[Any]] = {

@@ -122,6 +122,16 @@ MIGRATIONS = (
         ) WITHOUT ROWID
         """,
     ),
+    # 8: host keys that are pinned to instances.
+    (
+        """
+        CREATE TABLE pin (
+            provider TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, instance TEXT NOT NULL,
+            keys TEXT NOT NULL, source TEXT NOT NULL, seen TEXT NOT NULL, at TEXT NOT NULL,
+            PRIMARY KEY (provider, account, region, instance)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jada import JadaError, natural
-from jada.cli.records.changes import Advance, Ask, Change, ClearNetwork, EndRollouts, KeepNetworks, Put
+from jada.cli.records.changes import Advance, Ask, Change, ClearNetwork, EndRollouts, KeepNetworks, Put, Unpin
 from jada.cli.records.migrations import NewerError, migrate
 from jada.cli.records.model import (
     AHEAD,
@@ -35,6 +35,7 @@ from jada.cli.records.model import (
 from jada.cli.records.rows import read, with_names
 from jada.cli.records.store import LocalStore, Store
 from jada.cli.ui.console import err, escape
+from jada.inventory.access.pin import Machine, Pin
 from jada.tasks.release import ReleaseError, began, first_id
 
 if TYPE_CHECKING:
@@ -293,6 +294,24 @@ class Records:
         """The last answer of each host's own CLI, by host name."""
         rows = self._store.db.execute("SELECT * FROM answer WHERE fleet = ?", (fleet,))
         return {str(row["host"]): read(AnswerEntry, row) for row in rows}
+
+    def pins(self, machines: Collection[Machine]) -> list[Pin]:
+        """The host keys that are pinned to these machines."""
+        instances = _listed({machine[-1] for machine in machines})
+        rows = self._store.db.execute(
+            "SELECT * FROM pin WHERE instance IN (SELECT value FROM json_each(?))", (instances,)
+        )
+        return [pin for row in rows if (pin := read(Pin, row)).machine in machines]
+
+    def pin(self, pins: Iterable[Pin], replaces: bool = False) -> None:
+        """Pins host keys to instances; those that one has already are kept, or this `replaces` them. Raises
+        JadaError.
+        """
+        self._write(Put("pin", tuple(pins), keeps=not replaces))
+
+    def unpin(self, pins: Iterable[Pin]) -> None:
+        """Forgets host keys that are pinned. Raises JadaError."""
+        self._write(Unpin(tuple(pin.machine for pin in pins)))
 
     def _write(self, *changes: Change) -> None:
         news = [change for change in changes if not isinstance(change, Put) or change.rows]

@@ -27,8 +27,9 @@ from paramiko import PKey, SSHException, Transport
 from paramiko.auth_handler import AuthHandler
 from paramiko.pkey import PublicBlob
 
-from jada import HostKeyError
-from jada.inventory.access.known_hosts import HostKey, HostKeys
+from jada import HostKeyError, JadaError, UnknownKeyError
+from jada.inventory.access.known_hosts import HostKey, HostKeys, of_blob
+from jada.inventory.access.pins import PinnedHost, taking
 
 CERTIFICATE = "-cert-v01@openssh.com"
 # paramiko looks for 1 to 6 with no dot behind it, and so takes OpenSSH 10 for one of the last century's.
@@ -40,14 +41,22 @@ class WrongKeyError(HostKeyError, SSHException):
     """A host showed a key that it is not to be trusted by. pyinfra, by hand, tells it as any trouble of ssh."""
 
 
+class NoKnownKeyError(UnknownKeyError, SSHException):
+    """A host showed a key, and nothing is known of its keys. pyinfra, by hand, tells it as any trouble of ssh."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """paramiko's `transport_factory` for one host: `keys` are what known_hosts, in `where`, has for it as `name`."""
+    """paramiko's `transport_factory` for one host: `keys` are what known_hosts, in `where`, has for it as `name`, or
+    its `pinned` ones. Where there are none, `why_none` may say why its cloud names none either.
+    """
 
     host: str
     name: str
     keys: HostKeys
     where: str
+    pinned: PinnedHost | None = None
+    why_none: JadaError | None = None
 
     def __call__(self, sock: Any, **arguments: Any) -> Transport:
         return TrustingTransport(self, sock.begin() if hasattr(sock, "begin") else sock, **arguments)
@@ -70,6 +79,8 @@ class Trust:
                 f"{self.host} shows an ssh host certificate that {wrong}",
                 "sign the host's key anew: ssh-keygen -s AUTHORITY -h -I HOST -n NAMES ssh_host_…_key.pub",
             )
+        if match is None and self.pinned:
+            raise WrongKeyError(*self.pinned.changed(of_blob(blob)))
         if match is None and keys.own:
             old = keys.own[0]
             raise WrongKeyError(
@@ -83,6 +94,12 @@ class Trust:
                 f"{self.host} shows an ssh host key, {key.fingerprint}, that no authority of {self.where} vouches for",
                 f"see whether its certificate is set up (HostCertificate in its sshd_config), for {self.name}",
             )
+        if match is None and self.why_none:
+            raise NoKnownKeyError(
+                f"{self.host} shows an ssh host key that nobody vouches for, {key.fingerprint}: {self.where} has none "
+                f"for {self.name}, and {self.why_none.message}",
+                f"compare it with the console of the host; if it is right: {taking(self.host, of_blob(blob))}",
+            ) from self.why_none.__cause__
         return match
 
     def _authority(self, key: PKey, public: PublicBlob) -> tuple[HostKey | None, str]:

@@ -69,7 +69,7 @@ class HostKeys:
         marked = (
             *(("", key) for key in self.own),
             *((f"{AUTHORITY} ", key) for key in self.authorities),
-            *((f"{REVOKED} ", key) for key in map(_of_blob, sorted(self.revoked))),
+            *((f"{REVOKED} ", key) for key in map(of_blob, sorted(self.revoked))),
         )
         return "".join(f"{marker}{name} {key.kind} {key.text}\n" for marker, key in marked)
 
@@ -102,7 +102,8 @@ def revoked_keys(text: str) -> frozenset[bytes]:
     return frozenset(revoked)
 
 
-def _of_blob(blob: bytes) -> HostKey:
+def of_blob(blob: bytes) -> HostKey:
+    """The key that ssh sends so, as a line has it."""
     return HostKey(blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode(), b64encode(blob).decode())
 
 

@@ -16,17 +16,18 @@ from urllib.parse import quote
 from jada import ConfigError, Host, HostError
 from jada.inventory.access import ssh_config
 from jada.inventory.access.known_hosts import HostKey, HostKeys, host_keys, known_name, revoked_keys
+from jada.inventory.access.pins import NO_STORE, PinStore, pinning
 from jada.inventory.access.ssh_config import Options, expanded, jumping, plain
 from jada.inventory.access.temporary import Details, access_details, user_and_key, vouched
 from jada.inventory.fleet.config import Fleet
-from jada.inventory.fleet.ssh import SSH_CONFIG_PATH, Ssh
-from jada.inventory.sources.source import HOST_NAME
+from jada.inventory.fleet.ssh import ACCEPT_NEW, KNOWN_HOSTS, PINNED, SSH_CONFIG_PATH, Ssh
+from jada.inventory.sources.source import HOST_NAME, Access
 
 if TYPE_CHECKING:
     from paramiko import PKey
 
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
-STRICTNESS = {"strict": "yes", "accept-new": "accept-new"}
+STRICTNESS = {PINNED: "yes", KNOWN_HOSTS: "yes", ACCEPT_NEW: "accept-new"}
 
 # The beginning of a binary list of RevokedHostKeys.
 _REVOCATION_LIST = b"SSHKRL\n\0"
@@ -37,14 +38,15 @@ _JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
 
 
 def ssh_data(
-    fleet: Fleet, hosts: Sequence[Host], scratch: Path, details: Details | None = None
+    fleet: Fleet, hosts: Sequence[Host], scratch: Path, details: Details | None = None, pins: PinStore = NO_STORE
 ) -> dict[str, dict[str, object] | HostError]:
     """pyinfra's host data by host name, or why a host can't be reached; known hosts and an ssh configuration go into
     the folder `scratch`, made 0700.
 
     Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now, which is kept in memory:
     connect soon, keep the connection, call this again to connect later. Whoever has asked for it already hands over
-    the `details`. fleet.yml's ssh.key is for all other hosts. Raises JadaError for what is wrong with all of them.
+    the `details`. fleet.yml's ssh.key is for all other hosts. Host keys that clouds name are kept in `pins`. Raises
+    JadaError for what is wrong with all of them.
     """
     # Here, because paramiko takes long to import, and whoever only finds hosts needs none of it.
     from jada.inventory.access.host_key import Trust
@@ -56,7 +58,8 @@ def ssh_data(
     own_keys: dict[str, tuple[HostKey, ...]] = {}
     logins: dict[str, tuple[str, PKey]] = {}
     usable = [host for host in hosts if host.name not in troubles]
-    for name, answer in (access_details(fleet, usable) if details is None else details).items():
+    details = access_details(fleet, usable) if details is None else details
+    for name, answer in details.items():
         try:
             if isinstance(answer, HostError):
                 raise answer
@@ -67,9 +70,12 @@ def ssh_data(
     if not hosts:
         return {**troubles}
     options = _options(fleet, hosts, scratch)
-    unvouched = [host for host in hosts if not own_keys.get(host.name)]
-    _check_files(fleet, [file for host in unvouched for file in options[host.name].known_hosts])
     known = _known(hosts, options)
+    given = {name: answer.host_keys for name, answer in details.items() if isinstance(answer, Access)}
+    pinned = pinning(fleet, hosts, known, given, pins)
+    # Where clouds name keys, a fleet has no need of that file: a host without any is that host's trouble.
+    unvouched = [] if pinned.is_asked else [host for host in hosts if not own_keys.get(host.name)]
+    _check_files(fleet, [file for host in unvouched for file in options[host.name].known_hosts])
     # pyinfra would read ~/.ssh/config by itself; what stands there is in the options already.
     config = str(_write(scratch / "@none", ""))
     data: dict[str, dict[str, object]] = {}
@@ -78,9 +84,11 @@ def ssh_data(
         if host.name in logins:
             user, key = logins[host.name]
             own = replace(own, user=user)
-        keys = known[host.name].also(own_keys.get(host.name, ()))
+        pin = pinned.hosts.get(host.name)
+        keys = pin.keys(known[host.name]) if pin else known[host.name].also(own_keys.get(host.name, ()))
+        why_none = pinned.why_none.get(host.name)
         arguments: dict[str, object] = {
-            "transport_factory": Trust(host.name, _known_name(own), keys, str(fleet.ssh.known_hosts)),
+            "transport_factory": Trust(host.name, _known_name(own), keys, str(fleet.ssh.known_hosts), pin, why_none),
             "auth_strategy": Login(host.name, own, key),
             **({"sock": Proxy(expanded(own.proxy, own, host.address))} if own.proxy else {}),
         }
@@ -140,7 +148,7 @@ def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Op
     elif ssh_config.is_silent():
         options = {host.name: plain(host) for host in hosts}
     else:
-        options = ssh_config.options_of(hosts, is_strict=ssh.host_keys == "strict")
+        options = ssh_config.options_of(hosts, is_strict=ssh.is_strict)
     if ssh.key:
         own = {"identities": (ssh.key,), "identities_only": True, "certificates": ()}
         options = {name: replace(host_options, **own) for name, host_options in options.items()}  # type: ignore[arg-type]
@@ -242,7 +250,7 @@ def _check_files(fleet: Fleet, known_hosts: Sequence[Path]) -> None:
         )
     if not (known_hosts or ssh.jump) or any(file.is_file() for file in {ssh.known_hosts, *known_hosts}):
         return
-    if ssh.host_keys == "strict":
+    if ssh.is_strict:
         raise ConfigError(
             f"{ssh.known_hosts} does not exist, so no host key can be checked",
             "collect the hosts' keys there, name another file with ssh.known_hosts, or, to trust each host the first "

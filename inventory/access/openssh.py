@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jada import Host, HostError, JadaError
 from jada.inventory.access import login
+from jada.inventory.access.pins import NO_STORE, PinStore
 from jada.inventory.access.ssh_config import arguments
 from jada.inventory.access.temporary import access_details
 from jada.inventory.fleet.ssh import Ssh
@@ -26,13 +27,13 @@ _HOLD = 'echo && cat >/dev/null; kill "$SSH_AGENT_PID"'
 
 
 @contextmanager
-def openssh(fleet: Fleet, host: Host, scratch: Path) -> Iterator[list[str]]:
+def openssh(fleet: Fleet, host: Host, scratch: Path, pins: PinStore = NO_STORE) -> Iterator[list[str]]:
     """ssh with all its options up to the host, to be run within the block. Raises JadaError.
 
     A temporary key is kept by an ssh-agent of our own: a secret never becomes a file.
     """
     details = access_details(fleet, [host])
-    data = login.ssh_data(fleet, [host], scratch, details)[host.name]
+    data = login.ssh_data(fleet, [host], scratch, details, pins)[host.name]
     if isinstance(data, HostError):
         raise data
     with ExitStack() as stack:
@@ -54,13 +55,17 @@ def argv(ssh: Ssh, host: Host, data: Mapping[str, Any], temporary: tuple[str, ..
     if ssh.jump:
         words = ["ssh", "-F", "none"]
     way = data["ssh_paramiko_connect_kwargs"].get("sock")
-    if way and (ssh.jump or ssh.host_keys == "strict"):
+    if way and (ssh.jump or ssh.is_strict):
         # An ssh configuration's own too: by itself ssh asks jump hosts for no more than that configuration does.
         options.append(f"ProxyCommand={way.command.replace('%', '%%')}")
     if ssh.key and not temporary:
         words += ["-i", str(ssh.key)]
         options.append("IdentitiesOnly=yes")
-    if temporary:
+    trust = data["ssh_paramiko_connect_kwargs"].get("transport_factory")
+    if trust and trust.pinned:
+        # By an address, that one might know another machine.
+        options.append("GlobalKnownHostsFile=none")
+    if temporary or (trust and trust.pinned):
         options.append(f'UserKnownHostsFile="{data["ssh_known_hosts_file"]}"')
     elif ssh.known_hosts != Ssh().known_hosts:
         options.append(f'UserKnownHostsFile="{ssh.known_hosts}"')

@@ -37,7 +37,7 @@ def access_details(fleet: Fleet, hosts: Sequence[Host]) -> Details:
 
 def vouched(name: str, access: Access) -> tuple[HostKey, ...]:
     """The host keys that the cloud itself names for a host: nothing is left to trust on first use. Raises HostError."""
-    keys = [host_key(algorithm, key) for algorithm, key in access.host_keys]
+    keys = [host_key(key.kind, key.text) for key in access.host_keys]
     if None in keys:
         raise HostError(f"{access.giver} names a host key of {name} that is none")
     return tuple(key for key in keys if key)

@@ -19,6 +19,8 @@ class Purpose(StrEnum):
     NETWORK = "network"
     # A login to a host, by a key that its cloud gives.
     LOGIN = "login"
+    # The keys by which hosts themselves are known.
+    HOST_KEYS = "host keys"
     # Commands through Systems Manager, in place of a login.
     COMMANDS = "commands"
     # Alarms and metrics of CloudWatch that watch a rollout.
@@ -74,6 +76,7 @@ CALLS = (
     Call("ec2", "DescribeSecurityGroups", Purpose.NETWORK),
     Call("elbv2", "DescribeTargetGroups", Purpose.NETWORK),
     Call("elbv2", "DescribeTargetHealth", Purpose.NETWORK),
+    Call("ec2", "GetConsoleOutput", Purpose.HOST_KEYS, "arn:aws:ec2:*:*:instance/*"),
     Call("lightsail", "GetRegions", Purpose.REGIONS),
     Call("lightsail", "GetInstances", Purpose.HOSTS),
     Call("lightsail", "GetInstanceState", Purpose.CONDITIONS),

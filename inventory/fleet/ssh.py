@@ -13,17 +13,34 @@ _JUMP = re.compile(rf"(?:{NAME}@)?{NAME}(?::([1-9][0-9]{{0,4}}))?")
 # ssh_config splits its values at blanks, takes quotes away, and reads % # ~ and patterns as more than text.
 SSH_CONFIG_PATH = re.compile(r"/[\w./:@+,=-]*")
 
+# By what a host's key is trusted: PINNED is what known_hosts says, and where it says nothing of a host, what the host's
+# cloud names as its keys; KNOWN_HOSTS alone; or any key, the first time that a host is seen.
+PINNED, KNOWN_HOSTS, ACCEPT_NEW = "pinned", "known_hosts", "accept-new"
+HOST_KEYS = (PINNED, KNOWN_HOSTS, ACCEPT_NEW)
+# An earlier word for KNOWN_HOSTS.
+STRICT = "strict"
+
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """A login to hosts. `jump` is [user@]host[:port]; `host_keys` is strict or accept-new."""
+    """A login to hosts. `jump` is [user@]host[:port]; `host_keys` is one of HOST_KEYS."""
 
     user: str = ""
     key: Path | None = None
     port: int = 22
     jump: str = ""
     known_hosts: Path = field(default_factory=lambda: Path("~/.ssh/known_hosts").expanduser())
-    host_keys: str = "strict"
+    host_keys: str = PINNED
+
+    @property
+    def is_strict(self) -> bool:
+        """True if no key is trusted only because it is the first that a host shows."""
+        return self.host_keys != ACCEPT_NEW
+
+    @property
+    def pins_keys(self) -> bool:
+        """True if hosts may be known by the keys that their clouds name."""
+        return self.host_keys == PINNED
 
 
 def read(value: Value) -> Ssh:
@@ -33,7 +50,7 @@ def read(value: Value) -> Ssh:
         "port": port,
         "jump": _jump,
         "known_hosts": path,
-        "host_keys": lambda policy: policy.choice(("strict", "accept-new")),
+        "host_keys": _host_keys,
     }
     ssh = Ssh(**value.fields(readers))
     for name, file in (("key", ssh.key), ("known_hosts", ssh.known_hosts)):
@@ -44,6 +61,10 @@ def read(value: Value) -> Ssh:
                 "a path of letters, digits and . _ - + = , : @ / only",
             )
     return ssh
+
+
+def _host_keys(value: Value) -> str:
+    return KNOWN_HOSTS if value.text() == STRICT else value.choice(HOST_KEYS)
 
 
 def _jump(value: Value) -> str:

@@ -4,11 +4,13 @@
 
 DIR/instances.json says which instances there are:
 
-    {"ec2": [{"name", "region", "address", "tags": {…}, "state": "running" | "stopped", "group": "jada-lab/NAME"}],
+    {"ec2": [{"name", "region", "address", "tags": {…}, "state": "running" | "stopped", "group": "jada-lab/NAME",
+              "console": "/path/to/its/console"}],
      "lightsail": [{"name", "region", "address", "username", "tags", "state", "host_keys": ["ssh-ed25519 AAAA…"]}],
      "ssh_ca": "/path/to/the/ca/private/key"}
 
-An EC2 instance with the control group of a lab host is known to Systems Manager, whose commands run there.
+An EC2 instance with the control group of a lab host is known to Systems Manager, whose commands run there; the end of
+its console is what EC2 answers with.
 
 When all of them are there, DIR/aws-endpoint holds the URL. DIR/faults.json, read again for each request, makes calls
 fail, wait or lose their answer when they are done, by operation and region ("*" stands for any):
@@ -23,6 +25,7 @@ DIR/health.json, read again too, says which targets of load balancers are not he
 from __future__ import annotations
 
 import argparse
+import base64
 import io
 import json
 import logging
@@ -35,6 +38,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +61,8 @@ INSTANCE_TYPE = "t3.small"
 CREDENTIALS = ("jada-lab", "jada-lab")
 # moto accepts any id; this one is nobody's.
 IMAGE = "ami-00000000000000000"
+# As much as EC2 keeps of a console.
+CONSOLE_BYTES = 64 * 1024
 
 log = logging.getLogger("jada.lab.aws")
 
@@ -86,8 +92,9 @@ def serve(state_dir: Path, port: int) -> None:
     lightsail = Lightsail(instances(entries.get("lightsail", ())), ssh_ca, health)
 
     ssm = Ssm({})
+    consoles: dict[str, Path] = {}
 
-    application = Endpoint(_moto(health), {LIGHTSAIL: lightsail, SSM: ssm}, state_dir / "faults.json")
+    application = Endpoint(_moto(health), {LIGHTSAIL: lightsail, SSM: ssm}, state_dir / "faults.json", consoles)
     server = make_server("127.0.0.1", port, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="aws", daemon=True)
     thread.start()
@@ -96,6 +103,8 @@ def serve(state_dir: Path, port: int) -> None:
         for instance, entry in launch(url, entries.get("ec2", ())):
             if "group" in entry:
                 ssm.agents[entry["region"], instance] = LabAgent(entry["group"])
+            if "console" in entry:
+                consoles[instance] = Path(entry["console"])
         _write(address_file, url)
         log.info("serving on %s", url)
         stop.wait()
@@ -148,12 +157,17 @@ def launch(url: str, entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, Ma
 
 
 class Endpoint:
-    """A WSGI application: faults first, then the stand-ins by the beginnings of targets, moto for the rest."""
+    """A WSGI application: faults first, then the stand-ins by the beginnings of targets, moto for the rest, but for the
+    `consoles` of instances: there it has a fixed text.
+    """
 
-    def __init__(self, moto: WSGIApplication, stand_ins: Mapping[str, StandIn], faults: Path) -> None:
+    def __init__(
+        self, moto: WSGIApplication, stand_ins: Mapping[str, StandIn], faults: Path, consoles: Mapping[str, Path] = {}
+    ) -> None:
         self._moto = moto
         self._stand_ins = stand_ins
         self._faults = Faults(faults)
+        self._consoles = consoles
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -168,6 +182,10 @@ class Endpoint:
         fault = self._faults.next(operation, region)
         if fault and "code" in fault:
             return _answer(start_response, *_error(target != "", fault, service))
+        if operation == "GetConsoleOutput" and not fault:
+            instance = parse_qs(body.decode())["InstanceId"][0]
+            if console := self._consoles.get(instance):
+                return _answer(start_response, 200, "text/xml", _console_output(instance, console))
         if stand_in is None and not fault:
             return self._moto(environ, start_response)
         if stand_in is None:
@@ -252,6 +270,18 @@ def _object_operation(environ: WSGIEnvironment) -> str:
         return "ListObjectsV2"
     has_key = "/" in environ["PATH_INFO"].strip("/")
     return f"{environ['REQUEST_METHOD'].capitalize()}Object" if has_key else ""
+
+
+def _console_output(instance: str, console: Path) -> str:
+    """The end of a console as EC2 answers with it."""
+    text = console.read_bytes()[-CONSOLE_BYTES:] if console.exists() else b""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<GetConsoleOutputResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>0</requestId>'
+        f"<instanceId>{escape(instance)}</instanceId>"
+        f"<timestamp>{datetime.now(UTC).isoformat(timespec='milliseconds')}</timestamp>"
+        f"<output>{base64.b64encode(text).decode()}</output></GetConsoleOutputResponse>"
+    )
 
 
 def _answered(stand_in: StandIn, operation: str, region: str, body: bytes) -> tuple[int, str, str]:

@@ -49,7 +49,7 @@ rollout: {{bake_time: 3s}}
 ssh:
   key: {lab.key}
   known_hosts: {lab.known_hosts}
-  host_keys: strict
+  host_keys: known_hosts
 """
 # Of the stand-in for an agent alone: the Claude CLI answers no such question.
 MODEL_CHECK = f"model_check: {{url: http://127.0.0.1:{machine.PORT}/healthz}}\n"
@@ -206,7 +206,7 @@ def _start_aws(lab: Lab, hosts: Sequence[Machine]) -> None:
         [
             {"name": host.name, "region": host.region, "address": host.address, "username": host.login,
              "tags": dict(host.tags), "state": "running", "host_keys": host.host_keys(),
-             **({"group": host.group} if cloud == "ec2" else {})}
+             **({"group": host.group, "console": str(host.console)} if cloud == "ec2" else {})}
             for host in hosts
             if host.cloud == cloud
         ]

@@ -38,6 +38,30 @@ RestartSec=1
 [Install]
 WantedBy=multi-user.target
 """
+# Prints what cloud-init does at an instance's first boot, and at no later one.
+KEYS_TO_CONSOLE = """\
+#!/bin/sh
+mkdir /var/lib/keys-to-console 2>/dev/null || exit 0
+exec >/dev/console 2>/dev/null
+{
+    echo '#############################################################'
+    echo '-----BEGIN SSH HOST KEY FINGERPRINTS-----'
+    for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f "$key"; done
+    echo '-----END SSH HOST KEY FINGERPRINTS-----'
+    echo '#############################################################'
+} | sed "s/^/<14>$(LC_ALL=C date '+%b %e %T') cloud-init: /"
+echo '-----BEGIN SSH HOST KEY KEYS-----'
+cat /etc/ssh/ssh_host_*_key.pub
+echo '-----END SSH HOST KEY KEYS-----'
+"""
+CONSOLE_UNIT = """\
+[Unit]
+Description=Host keys on the console, as by cloud-init (jada lab)
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/keys-to-console
+"""
 INOTIFY_INSTANCES = 20
 # Where systemd-nspawn, since 256, mounts a folder for each host. One that is killed leaves it, and the next refuses to
 # start.
@@ -164,12 +188,13 @@ def make_disk(machine: Machine, base: Path, authorized_key: str, ca: str) -> Non
         sshd.append("TrustedUserCAKeys /etc/ssh/lab_ca.pub")
     else:
         _write_in_home(machine, base, machine.login, ".ssh/authorized_keys", authorized_key)
+        _install_keys_to_console(upper)
     (upper / "etc/ssh/sshd_config.d/lab.conf").write_text("\n".join(sshd) + "\n")
     (upper / "etc/hostname").write_text(machine.name + "\n")
     (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n")
     _install_agent(machine, upper)
     wants = upper / "etc/systemd/system/multi-user.target.wants"
-    wants.mkdir()
+    wants.mkdir(exist_ok=True)
     (wants / "jada-agent.service").symlink_to("/etc/systemd/system/jada-agent.service")
     (wants / "ssh.service").symlink_to("/lib/systemd/system/ssh.service")
     _write_in_home(machine, base, machine.user or "root", ".claude/settings.json", machine.first_settings)
@@ -304,6 +329,18 @@ def _unmount(mount: str) -> None:
             return
         time.sleep(0.05)
     run("umount", "--lazy", mount)
+
+
+def _install_keys_to_console(upper: Path) -> None:
+    """Has the host write its own keys to its console when it first boots."""
+    program = upper / "usr/local/sbin/keys-to-console"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(KEYS_TO_CONSOLE)
+    program.chmod(0o755)
+    units = upper / "etc/systemd/system"
+    (units / "keys-to-console.service").write_text(CONSOLE_UNIT)
+    (units / "multi-user.target.wants").mkdir(exist_ok=True)
+    (units / "multi-user.target.wants/keys-to-console.service").symlink_to("../keys-to-console.service")
 
 
 def _install_agent(machine: Machine, upper: Path) -> None:

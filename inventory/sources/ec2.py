@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from jada import ENGINES, Host
 from jada.inventory import tags
 from jada.inventory.cloud.client import client, log_in
 from jada.inventory.cloud.profile import Aws
-from jada.inventory.sources import regions
-from jada.inventory.sources.source import HOST_NAME, Condition
+from jada.inventory.sources import console, regions
+from jada.inventory.sources.source import HOST_NAME, CloudKey, Condition
 from jada.inventory.yaml_readers import user
 from jada.inventory.yaml_values import Value
 
@@ -22,6 +23,8 @@ MOST_IDS = 100
 # Status checks, and the results of those that tell nothing yet.
 CHECKS = {"system": "SystemStatus", "instance": "InstanceStatus", "attached EBS": "AttachedEbsStatus"}
 UNDONE = ("initializing", "insufficient-data")
+# The answer to a wish for the console as it is now, of a type that has no such thing.
+NO_LATEST = "UnsupportedOperation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,31 @@ def condition(status: Mapping[str, Any]) -> Condition:
     if waiting := [f"{name} {result}" for name, result in checks.items() if result in UNDONE]:
         return Condition(f"EC2's status checks are not done: {', '.join(waiting)}", is_well=None)
     return Condition("EC2's status checks pass", is_well=True)
+
+
+def host_keys(aws: Aws, host: Host) -> tuple[CloudKey, ...]:
+    """The host keys that an instance wrote to its console when it first booted, () once they are lost: the console
+    keeps its last 64 KB. Raises JadaError.
+    """
+    with client(aws, "ec2", host.region) as ec2:
+        return _printed(ec2.get_console_output(InstanceId=host.id)) or _printed(_latest_output(ec2, host.id))
+
+
+def _latest_output(ec2: Any, instance: str) -> Mapping[str, Any]:
+    """The console as it is now, which EC2 keeps of its newer types (Nitro) alone."""
+    try:
+        output: Mapping[str, Any] = ec2.get_console_output(InstanceId=instance, Latest=True)
+        return output
+    except ec2.exceptions.ClientError as error:
+        if error.response.get("Error", {}).get("Code") != NO_LATEST:
+            raise
+        return {}
+
+
+def _printed(output: Mapping[str, Any]) -> tuple[CloudKey, ...]:
+    text, at = output.get("Output") or "", output.get("Timestamp")
+    seen = at.astimezone(UTC).isoformat(timespec="seconds") if isinstance(at, datetime) else ""
+    return tuple(CloudKey(kind, key, seen) for kind, key in console.host_keys(text))
 
 
 def _enabled_regions(aws: Aws) -> list[str]:

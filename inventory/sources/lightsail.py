@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from jada import Host
@@ -12,7 +13,7 @@ from jada.inventory import tags
 from jada.inventory.cloud.client import client, log_in
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.sources import regions
-from jada.inventory.sources.source import Access, Condition
+from jada.inventory.sources.source import Access, CloudKey, Condition
 from jada.inventory.tags import has_tags
 from jada.inventory.yaml_values import Value
 
@@ -85,7 +86,10 @@ def granted(details: Mapping[str, Any]) -> Access:
         user=_text(details.get("username")),
         private_key=_text(details.get("privateKey")),
         certificate=_text(details.get("certKey")),
-        host_keys=tuple((_text(key.get("algorithm")), _text(key.get("publicKey"))) for key in keys),
+        host_keys=tuple(
+            CloudKey(_text(key.get("algorithm")), _text(key.get("publicKey")), _time(key.get("witnessedAt")))
+            for key in keys
+        ),
     )
 
 
@@ -109,6 +113,7 @@ def host(instance: Mapping[str, Any], source: LightsailSource, region: str) -> H
         port=0,
         tags=_tags(instance),
         account=_account(instance),
+        uid=(instance.get("arn") or "").rpartition("/")[2],
         zone=(instance.get("location") or {}).get("availabilityZone") or "",
     )
 
@@ -132,6 +137,10 @@ def _account(instance: Mapping[str, Any]) -> str:
 def _tags(instance: Mapping[str, Any]) -> dict[str, str]:
     # Lightsail also has tags that are only a key.
     return {tag["key"]: tag.get("value") or "" for tag in instance.get("tags", ())}
+
+
+def _time(value: object) -> str:
+    return value.astimezone(UTC).isoformat(timespec="seconds") if isinstance(value, datetime) else ""
 
 
 def _text(value: object) -> str:

@@ -9,8 +9,20 @@ from jada.inventory.sources.source import Provider, Source
 from jada.inventory.yaml_values import Value, every
 
 SOURCES: dict[str, Provider] = {
-    "ec2": Provider(ec2.read, conditions=ec2.conditions, network=ec2_network.network),
-    "lightsail": Provider(lightsail.read, lightsail.access, lightsail.conditions, lightsail_network.network),
+    "ec2": Provider(
+        ec2.read,
+        conditions=ec2.conditions,
+        network=ec2_network.network,
+        host_keys=ec2.host_keys,
+        keys_from="EC2's console output",
+    ),
+    "lightsail": Provider(
+        lightsail.read,
+        lightsail.access,
+        lightsail.conditions,
+        lightsail_network.network,
+        keys_from="Lightsail's API",
+    ),
     "static": Provider(static.read),
 }
 

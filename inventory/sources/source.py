@@ -39,17 +39,28 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CloudKey:
+    """A host key that a cloud names, which is checked where it is used; `seen` is when the cloud saw it, ISO 8601, or
+    "".
+    """
+
+    kind: str
+    text: str
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """A login that a cloud itself gives, for some minutes: its answer, which is checked where it is used.
 
-    `host_keys` are those that the cloud vouches for: algorithm and key.
+    `host_keys` are those that the cloud vouches for.
     """
 
     giver: str
     user: str
     private_key: str = field(repr=False)
     certificate: str
-    host_keys: tuple[tuple[str, str], ...] = ()
+    host_keys: tuple[CloudKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +82,13 @@ class Provider:
     """A kind of source: `read` makes one of its entry in fleet.yml, `access` asks for a login to one of its hosts.
 
     Without `access`, people's own keys are used; without `conditions`, nobody knows how its hosts are, and without
-    `network`, how they are reached. All raise JadaError.
+    `network`, how they are reached. Its hosts' own keys are in an `access`, or `host_keys` asks for them; `keys_from`
+    calls the place by name, and "" is none. All raise JadaError.
     """
 
     read: Callable[[Value], Source]
     access: Callable[[Aws, Host], Access] | None = None
     conditions: Conditions | None = None
     network: Network | None = None
+    host_keys: Callable[[Aws, Host], tuple[CloudKey, ...]] | None = None
+    keys_from: str = ""

@@ -98,7 +98,7 @@ class SshConnection(HostConnection):
             except (ConnectError, PyinfraError) as error:
                 # Of trust and of keys: it says itself what is wrong.
                 if isinstance(refused := error.__context__, HostError):
-                    raise refused from None
+                    raise refused from refused.__cause__
                 if wait is None or not _is_transient(error):
                     raise HostError(f"{self.name} can't be reached: {error}") from None
                 gevent.sleep(random.uniform(0, wait))  # noqa: S311 - no secret

@@ -55,7 +55,7 @@ INSTANCES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running endpoint; `host_key` is the public key that every Lightsail instance shows."""
+    """A running endpoint; `host_key` is the public key that every Lightsail instance shows, and spec-2's console."""
 
     folder: Path
     url: str
@@ -78,7 +78,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     host_key = (folder / "host.pub").read_text().strip()
     entries = [{**instance, "host_keys": [host_key]} for instance in INSTANCES["lightsail"]]
-    instances = {**INSTANCES, "lightsail": entries, "ssh_ca": str(folder / "ca")}
+    block = f"-----BEGIN SSH HOST KEY KEYS-----\r\n{host_key}\r\n-----END SSH HOST KEY KEYS-----\r\n"
+    (folder / "console").write_text(f"Linux version 6.1\r\n{block}", newline="")
+    consoles = {"spec-2": {"console": str(folder / "console")}}
+    ec2_entries = [{**instance, **consoles.get(instance["name"], {})} for instance in INSTANCES["ec2"]]
+    instances = {"ec2": ec2_entries, "lightsail": entries, "ssh_ca": str(folder / "ca")}
     (folder / "instances.json").write_text(json.dumps(instances))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(

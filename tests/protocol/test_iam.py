@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import uuid
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -68,7 +68,17 @@ ARGV: Mapping[str, tuple[str, ...]] = {
     "pause": (),
     "show": ("RELEASE",),
     "state": ("migrate",),
+    "host-keys": (),
 }
+# A command about one host asks what its cloud is asked: these are of another cloud.
+MORE: Mapping[str, tuple[str, ...]] = {"explain": ("orch-1",), "ssh": ("orch-1",)}
+
+
+def argvs_of(command: str) -> list[tuple[str, ...]]:
+    """All that a command is typed with here."""
+    return [ARGV[command], *([MORE[command]] if command in MORE else [])]
+
+
 # Nobody needs to be told: without a permission to ask how machines are, an upgrade goes on as if nobody had said.
 CHECKED = ("upgrade", "apply", "resume", "promote")
 UNTOLD = {(command, action) for command in CHECKED for action in (
@@ -246,14 +256,17 @@ def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
         rig.before(command)
-        argv = [release(rig) if word == "RELEASE" else word for word in ARGV[command]]
+        argvs = [[release(rig) if word == "RELEASE" else word for word in argv] for argv in argvs_of(command)]
     with open_store() as own:
         own.write(lambda _: [Put("drift_check", (replace(CHECK, at="2026-11-24T13:00:00+00:00"),))])
     allowed = rig.policy(command)
     rig.allow(allowed)
-    text = rig(command, *argv)
-    assert "denied" not in text
-    assert rig.made - {ALWAYS_ALLOWED} == allowed, text
+    made = set[str]()
+    for argv in argvs:
+        text = rig(command, *argv)
+        assert "denied" not in text
+        made |= rig.made
+    assert made - {ALWAYS_ALLOWED} == allowed, text
 
 
 def denials() -> list[tuple[str, str]]:
@@ -285,7 +298,7 @@ def denials() -> list[tuple[str, str]]:
 def test_a_denial_names_the_action_and_the_resource(rig: Rig, command: str, action: str) -> None:
     rig.before(command)
     rig.allow(rig.policy(command) - {action})
-    text = " ".join(rig(command, *ARGV[command]).split())
+    text = " ".join(" ".join(rig(command, *argv) for argv in argvs_of(command)).split())
     on = f"{action} on {BY_ACTION[action].resource}"
     assert f"lack the permission {on} (" in text or f"{on} is denied" in text, text
 
@@ -336,9 +349,14 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
                     "elasticloadbalancing:DescribeTargetHealth",
                 ],
                 "Resource": "*",
-            }
+            },
+            {"Effect": "Allow", "Action": ["ec2:GetConsoleOutput"], "Resource": "arn:aws:ec2:*:*:instance/*"},
         ],
     }
+    fleet_of("[{ec2: {regions: [us-east-1]}}]", ssh="{host_keys: known_hosts}")
+    assert "ec2:GetConsoleOutput" not in rig("iam")
+    fleet_of("[{ec2: {regions: [us-east-1], engine: ssm}}]")
+    assert "ec2:GetConsoleOutput" not in rig("iam")
     fleet_of("[{static: {hosts: {here: {address: 192.0.2.1}}}}]")
     assert "This fleet needs nothing of AWS" in rig("iam")
 

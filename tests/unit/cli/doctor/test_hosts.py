@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from jada import ENGINES, Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service
+from jada import ENGINES, Host, HostError, HostKeyError, Model, NoRootError, OtherMachineError, Service, UnknownKeyError
 from jada.cli.doctor import hosts
 from jada.cli.doctor.result import OF_HOST, CheckResult, Verdict
 from jada.inventory.access.known_hosts import HostKey, HostKeys
+from jada.inventory.access.pin import Pin
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.sources.source import Condition
 from jada.tasks.asked import Asked
@@ -64,11 +65,27 @@ def test_host_keys(
 
 
 @pytest.mark.parametrize(
+    ("seen", "verdict", "text"),
+    [
+        (None, PASS, "pinned, from EC2's console output"),
+        (OFF, SKIP, "could not be looked at"),
+        (HostKeyError("another key than the pinned one", "compare"), FAIL, "another key than the pinned one"),
+        (UnknownKeyError("nobody vouches for it", "compare"), FAIL, "nobody vouches for it"),
+    ],
+)
+def test_pinned_host_keys(host: Make, seen: HostError | None, verdict: Verdict, text: str) -> None:
+    pin = Pin.of(("ec2", "1", "us-east-1", "i-1"), [KEY], "EC2's console output")
+    result = hosts.host_key(HostKeys(), Ssh(), "", seen or host(), pin)
+    assert (result.verdict, text in result.text) == (verdict, True)
+
+
+@pytest.mark.parametrize(
     ("seen", "ssh", "sudo"),
     [
         (None, PASS, PASS),
         (OFF, FAIL, SKIP),
         (HostKeyError("another key"), SKIP, SKIP),
+        (UnknownKeyError("nobody vouches for it"), SKIP, SKIP),
         (NoRootError("web-1: a password is required"), PASS, FAIL),
         (OtherMachineError("web-1 is i-1, but i-2 answers"), PASS, PASS),
     ],

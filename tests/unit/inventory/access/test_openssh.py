@@ -52,6 +52,14 @@ def test_an_ssh_configurations_jump_hosts_are_held_to_what_fleet_yml_says() -> N
     assert argv(Ssh(host_keys="accept-new"), HOST, data) == argv(Ssh(), HOST, DATA)
 
 
+def test_pinned_keys_count_in_place_of_what_known_hosts_files_say() -> None:
+    trust = SimpleNamespace(pinned=object())
+    for ssh in (Ssh(), Ssh(known_hosts=Path("/known"))):
+        command = argv(ssh, HOST, {**DATA, "ssh_paramiko_connect_kwargs": {"transport_factory": trust}})
+        more = ["-o", "GlobalKnownHostsFile=none", "-o", 'UserKnownHostsFile="/own"']
+        assert command == ["ssh", *STRICT, *more, "--", "192.0.2.1"]
+
+
 def test_an_authority_is_trusted_as_that_alone(tmp_path: Path) -> None:
     trust = Trust("web-1", "[192.0.2.1]:22", HostKeys(authorities=(HostKey("ssh-ed25519", "AAAA"),)), "kh")
     file = _known_hosts({"ssh_paramiko_connect_kwargs": {"transport_factory": trust}}, tmp_path)["ssh_known_hosts_file"]

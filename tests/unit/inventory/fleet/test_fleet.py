@@ -127,7 +127,7 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     assert fleet.sources == (Ec2Source(("us-east-1",), {}, {}, True, "private", ""),)
     assert fleet.limits.nofile == 2147483646
     assert fleet.service == Service()
-    assert fleet.ssh == Ssh("", None, 22, "", Path.home() / ".ssh/known_hosts", "strict")
+    assert fleet.ssh == Ssh("", None, 22, "", Path.home() / ".ssh/known_hosts", "pinned")
 
 
 def test_the_shipped_file_finds_this_systems_hosts() -> None:
@@ -189,7 +189,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         projects=("~/Documents/repos",),
     )
     assert (fleet.limits, fleet.service.keep, fleet.deadline) == (Limits(), 10, 3600)
-    assert (fleet.ssh.port, fleet.ssh.known_hosts, fleet.ssh.host_keys) == (22, Ssh().known_hosts, "strict")
+    assert (fleet.ssh.port, fleet.ssh.known_hosts, fleet.ssh.host_keys) == (22, Ssh().known_hosts, "pinned")
+
     assert [(acceptance.code, acceptance.hosts) for acceptance in fleet.accept] == [("J302", ("web-*",))]
     assert fleet.notify == Notify("arn:aws:sns:us-east-1:123456789012:jada", Webhook("JADA_WEBHOOK"))
     assert fleet.hooks.commands["on_wave"] == ("./announce.sh", "wave")
@@ -208,6 +209,18 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         fleet.rollout, waves=(Share(1), Share(100, is_percent=True)), bake_time=600
     )
     assert fleet.policy_of("specialist") == fleet.policy_of("") == fleet.rollout
+
+
+@pytest.mark.parametrize(
+    ("written", "policy", "is_strict"),
+    [("pinned", "pinned", True), ("known_hosts", "known_hosts", True), ("strict", "known_hosts", True),
+     ("accept-new", "accept-new", False)],
+)  # fmt: skip
+def test_an_earlier_word_for_known_hosts_alone_is_read_too(
+    tmp_path: Path, written: str, policy: str, is_strict: bool
+) -> None:
+    ssh = load(tmp_path, f"{LEAST}ssh: {{host_keys: {written}}}\n").ssh
+    assert (ssh.host_keys, ssh.is_strict) == (policy, is_strict)
 
 
 def test_a_guard_goes_to_a_model_by_its_exact_id(tmp_path: Path) -> None:
