@@ -15,8 +15,10 @@ class Purpose(StrEnum):
     HOSTS = "hosts"
     # The condition of machines before they are changed.
     CONDITIONS = "conditions"
-    # A login to a host, by a key that its cloud gives.
+    # A login to a host, by a key that its cloud gives; by one that is pushed there; and a tunnel to it.
     LOGIN = "login"
+    PUSHED_LOGIN = "pushed login"
+    TUNNEL = "tunnel"
     # Commands through Systems Manager, in place of a login.
     COMMANDS = "commands"
     # Alarms and metrics of CloudWatch that watch a rollout.
@@ -59,6 +61,9 @@ CALLS = (
     Call("lightsail", "GetInstances", Purpose.HOSTS),
     Call("lightsail", "GetInstanceState", Purpose.CONDITIONS),
     Call("lightsail", "GetInstanceAccessDetails", Purpose.LOGIN, "arn:aws:lightsail:*:*:Instance/*"),
+    Call("ec2-instance-connect", "SendSSHPublicKey", Purpose.PUSHED_LOGIN, "arn:aws:ec2:*:*:instance/*"),
+    Call("ec2", "DescribeInstanceConnectEndpoints", Purpose.TUNNEL),
+    Call("ec2-instance-connect", "OpenTunnel", Purpose.TUNNEL, "arn:aws:ec2:*:*:instance-connect-endpoint/*"),
     Call("ssm", "DescribeInstanceInformation", Purpose.COMMANDS),
     Call("ssm", "SendCommand", Purpose.COMMANDS, "arn:aws:ssm:*:*:document/AWS-RunShellScript"),
     Call("ssm", "SendCommand", Purpose.COMMANDS, "arn:aws:ec2:*:*:instance/*"),

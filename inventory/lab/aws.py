@@ -1,4 +1,5 @@
-"""The rehearsal fleet's AWS: moto for EC2, and stand-ins for Lightsail and Systems Manager, behind one HTTP endpoint.
+"""The rehearsal fleet's AWS: moto for EC2, and stand-ins for Lightsail, Systems Manager and EC2 Instance Connect,
+behind one HTTP endpoint.
 
     python -m jada.inventory.lab.aws --state-dir DIR [--port P]
 
@@ -6,9 +7,11 @@ DIR/instances.json says which instances there are:
 
     {"ec2": [{"name", "region", "address", "tags": {…}, "state": "running" | "stopped", "group": "jada-lab/NAME"}],
      "lightsail": [{"name", "region", "address", "username", "tags", "state", "host_keys": ["ssh-ed25519 AAAA…"]}],
-     "ssh_ca": "/path/to/the/ca/private/key"}
+     "ssh_ca": "/path/to/the/ca/private/key",
+     "eice": {"secret", "regions": […], "source", "kind", "port"}}
 
-An EC2 instance with the control group of a lab host is known to Systems Manager, whose commands run there.
+An EC2 instance with the control group of a lab host is known to Systems Manager, whose commands run there, and lets in
+keys that EC2 Instance Connect is given; "eice" are its endpoints (instance_connect.py).
 
 When all of them are there, DIR/aws-endpoint holds the URL. DIR/faults.json, read again for each request, makes calls
 fail, wait or lose their answer when they are done, by operation and region ("*" stands for any):
@@ -42,6 +45,14 @@ from xml.sax.saxutils import escape
 import boto3
 from werkzeug.serving import make_server
 
+from jada.inventory.lab.instance_connect import (
+    DESCRIBE,
+    Endpoints,
+    InstanceConnect,
+    InstanceConnectError,
+    endpoint_config,
+)
+from jada.inventory.lab.instance_connect import TARGET as INSTANCE_CONNECT
 from jada.inventory.lab.lightsail import TARGET as LIGHTSAIL
 from jada.inventory.lab.lightsail import Lightsail, LightsailError, instances
 from jada.inventory.lab.ssm import TARGET as SSM
@@ -58,7 +69,7 @@ IMAGE = "ami-00000000000000000"
 
 log = logging.getLogger("jada.lab.aws")
 
-StandIn = Lightsail | Ssm
+StandIn = Lightsail | Ssm | InstanceConnect
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -82,15 +93,19 @@ def serve(state_dir: Path, port: int) -> None:
     ssh_ca = Path(entries["ssh_ca"]) if entries.get("ssh_ca") else None
     lightsail = Lightsail(instances(entries.get("lightsail", ())), ssh_ca)
 
-    ssm = Ssm({})
+    ssm, connect = Ssm({}), InstanceConnect({})
+    endpoints = Endpoints(endpoint_config(entries.get("eice", {"secret": ""})), state_dir)
+    endpoints.start()
 
-    application = Endpoint(_moto(), {LIGHTSAIL: lightsail, SSM: ssm}, state_dir / "faults.json")
+    stand_ins = {LIGHTSAIL: lightsail, SSM: ssm, INSTANCE_CONNECT: connect}
+    application = Endpoint(_with_endpoints(_moto(), endpoints), stand_ins, state_dir / "faults.json")
     server = make_server("127.0.0.1", port, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="aws", daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
         for instance, entry in launch(url, entries.get("ec2", ())):
+            connect.groups[entry["region"], instance] = entry.get("group", "")
             if "group" in entry:
                 ssm.agents[entry["region"], instance] = LabAgent(entry["group"])
         _write(address_file, url)
@@ -99,6 +114,7 @@ def serve(state_dir: Path, port: int) -> None:
         log.info("stopping")
     finally:
         address_file.unlink(missing_ok=True)
+        endpoints.stop()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -219,6 +235,21 @@ def _moto() -> WSGIApplication:
     return application
 
 
+def _with_endpoints(moto: WSGIApplication, endpoints: Endpoints) -> WSGIApplication:
+    """moto with the endpoints of EC2 Instance Connect, of which it knows nothing."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        region, service = _scope(environ.get("HTTP_AUTHORIZATION", ""))
+        if service == "ec2":
+            body = environ["wsgi.input"].read()
+            environ["wsgi.input"] = io.BytesIO(body)
+            if parse_qs(body.decode("utf-8", "replace")).get("Action") == [DESCRIBE]:
+                return _answer(start_response, 200, "text/xml", endpoints.describe(region, body))
+        return moto(environ, start_response)
+
+    return application
+
+
 def _scope(authorization: str) -> tuple[str, str]:
     """The region and service of a signature's credential scope: Credential=KEY/DATE/REGION/SERVICE/aws4_request."""
     match = re.search(r"Credential=[^/]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/", authorization)
@@ -236,7 +267,7 @@ def _object_operation(environ: WSGIEnvironment) -> str:
 def _answered(stand_in: StandIn, operation: str, region: str, body: bytes) -> tuple[int, str, str]:
     try:
         return 200, "application/x-amz-json-1.1", json.dumps(stand_in.answer(operation, region, body))
-    except (LightsailError, SsmError) as error:
+    except (LightsailError, SsmError, InstanceConnectError) as error:
         return _error(True, {"code": error.code, "message": str(error)})
 
 

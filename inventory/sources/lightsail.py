@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from jada import Host
@@ -79,13 +80,14 @@ def conditions(aws: Aws, region: str, hosts: Sequence[Host]) -> dict[str, Condit
 
 def granted(details: Mapping[str, Any]) -> Access:
     """The login in Lightsail's answer; "" stands for what is no text."""
-    keys = details.get("hostKeys") or ()
+    keys, expires = details.get("hostKeys") or (), details.get("expiresAt")
     return Access(
         giver="Lightsail",
         user=_text(details.get("username")),
         private_key=_text(details.get("privateKey")),
         certificate=_text(details.get("certKey")),
         host_keys=tuple((_text(key.get("algorithm")), _text(key.get("publicKey"))) for key in keys),
+        expires=expires.timestamp() if isinstance(expires, datetime) else 0.0,
     )
 
 

@@ -41,7 +41,7 @@ class Source(Protocol):
 class Access:
     """A login that a cloud itself gives, for some minutes: its answer, which is checked where it is used.
 
-    `host_keys` are those that the cloud vouches for: algorithm and key.
+    `host_keys` are those that the cloud vouches for: algorithm and key. The key is good until `expires`, Unix seconds.
     """
 
     giver: str
@@ -49,6 +49,7 @@ class Access:
     private_key: str = field(repr=False)
     certificate: str
     host_keys: tuple[tuple[str, str], ...] = ()
+    expires: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
