@@ -97,7 +97,7 @@ def serve(state_dir: Path, port: int) -> None:
     endpoints = Endpoints(endpoint_config(entries.get("eice", {"secret": ""})), state_dir)
     endpoints.start()
 
-    stand_ins = {LIGHTSAIL: lightsail, SSM: ssm, INSTANCE_CONNECT: connect}
+    stand_ins: dict[str, StandIn] = {LIGHTSAIL: lightsail, SSM: ssm, INSTANCE_CONNECT: connect}
     application = Endpoint(_with_endpoints(_moto(), endpoints), stand_ins, state_dir / "faults.json")
     server = make_server("127.0.0.1", port, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="aws", daemon=True)
