@@ -14,7 +14,7 @@ from jada.cli.ui.console import json_text, put
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
 
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
-LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
+LOOK = FIND | {Purpose.LOGIN, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, Purpose.COMMANDS}
 WATCH = LOOK | {Purpose.ALARMS, Purpose.METRICS, Purpose.NOTICES}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
 PURPOSES: Mapping[str, Set[Purpose]] = {
@@ -50,8 +50,8 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
-    those for EC2, Lightsail, Systems Manager, CloudWatch and a topic of SNS. What a profile needs to take on a role
-    (sts:AssumeRole) comes to that.
+    those for EC2 and its Instance Connect, Lightsail, Systems Manager, CloudWatch and a topic of SNS. What a profile
+    needs to take on a role (sts:AssumeRole) comes to that.
 
     \b
     Examples:

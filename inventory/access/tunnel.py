@@ -70,7 +70,9 @@ class Tunnel:
         """Opens it. Raises TunnelError, and ConnectionError where it may go better in a moment."""
         where = f"the EC2 Instance Connect Endpoint {self.endpoint.id}"
         try:
-            url = instance_connect.signed_url(self.aws, self.host.region, self.endpoint, self.host.address, PORT)
+            url = instance_connect.signed_url(
+                self.aws, self.host.region, self.endpoint, self.host.address, PORT, LONGEST
+            )
             context = ssl.create_default_context(cafile=instance_connect.authorities(self.aws))
         except JadaError as error:
             raise TunnelError(f"{self.host.name}: {where} can't be asked: {error.message}", error.hint) from error

@@ -63,9 +63,18 @@ def endpoints(aws: Aws, region: str, vpcs: Sequence[str]) -> list[Endpoint]:
         ]
 
 
-def signed_url(aws: Aws, region: str, endpoint: Endpoint, address: str, port: int) -> str:
-    """The URL of a websocket to a port of an address; whoever has it may open that, for a minute. Raises JadaError."""
-    wanted = {"instanceConnectEndpointId": endpoint.id, "remotePort": port, "privateIpAddress": address}
+def signed_url(aws: Aws, region: str, endpoint: Endpoint, address: str, port: int, longest: int) -> str:
+    """The URL of a websocket to a port of an address; whoever has it may open that, for a minute. Raises JadaError.
+
+    The tunnel lasts `longest` seconds.
+    """
+    wanted = {
+        "instanceConnectEndpointId": endpoint.id,
+        "remotePort": port,
+        "privateIpAddress": address,
+        # A policy may ask for it.
+        "maxTunnelDuration": longest,
+    }
     request = {
         "url": f"wss://{endpoint.dns}/openTunnel?{urlencode(wanted)}",
         "body": {},

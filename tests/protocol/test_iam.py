@@ -21,7 +21,8 @@ from jada.cli.records.sqlite import open_database
 from jada.cli.rollout import bake, guard, watch
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
-from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS
+from jada.inventory.cloud import instance_connect
+from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_NAME, CALLS, Purpose
 from jada.inventory.cloud.regions import known_regions
 from jada.inventory.cloud.session import Clients, _name
 from jada.inventory.fleet.config import Fleet
@@ -156,12 +157,14 @@ def rig(
         refuse(clients, model, **arguments)
 
     rig = Rig(aws, fleet, made, capsys)
+    monkeypatch.setattr(instance_connect, "note_tunnel", lambda _: made.add(instance_connect.OPEN_TUNNEL))
 
     @contextmanager
     def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FakeEngine]:
         with scratch() as folder:
             # The login of each is asked for as ever.
-            ssh_data(fleet, hosts, folder)
+            for data in ssh_data(fleet, hosts, folder).values():
+                log_in(data)
         for host in hosts:
             rig.states.setdefault(host.name, HEALTHY)
         yield FakeEngine(rig.states, service=fleet.service)
@@ -181,6 +184,17 @@ def rig(
     return rig
 
 
+def log_in(data: dict[str, Any] | HostError) -> None:
+    """Does what goes before a login: opens a tunnel and pushes a key, where that is the way."""
+    if isinstance(data, HostError):
+        return
+    arguments = data["ssh_paramiko_connect_kwargs"]
+    if "sock" in arguments:
+        arguments["sock"].begin().close()
+    if grant := arguments["auth_strategy"].grant:
+        grant.credential(data["ssh_user"])
+
+
 def release(rig: Rig) -> str:
     return str(json.loads(rig("history", "--json"))["releases"][0]["release"])
 
@@ -198,6 +212,32 @@ def test_a_command_makes_the_calls_that_its_policy_allows_and_no_others(rig: Rig
     text = rig(command, *ARGV[command])
     assert "denied" not in text
     assert rig.made - {ALWAYS_ALLOWED} == allowed, text
+
+
+@pytest.mark.parametrize("command", ["status", "upgrade", "ssh", "doctor"])
+@pytest.mark.parametrize(
+    ("keys", "needed"),
+    [
+        ("login: instance-connect", {"ec2-instance-connect:SendSSHPublicKey"}),
+        ("via: eice", {"ec2:DescribeInstanceConnectEndpoints", "ec2-instance-connect:OpenTunnel"}),
+    ],
+)
+def test_logins_without_a_standing_key_or_port_22_make_the_calls_that_are_allowed(
+    rig: Rig, fleet_of: Callable[..., Fleet], command: str, keys: str, needed: set[str]
+) -> None:
+    fleet_of(
+        f"[{{ec2: {{regions: [us-east-1], tags: {{role: orchestrator}}, user: admin, {keys}}}}}]",
+        ssh="{known_hosts: known_hosts}",
+        roles="{orchestrator: {model: haiku-4.5}}",
+    )
+    allowed = rig.policy(command)
+    assert needed <= allowed
+    rig.allow(allowed)
+    argv = ("orch-1",) if command == "ssh" else ARGV[command]
+    text = rig(command, *argv)
+    assert "denied" not in text
+    assert rig.made - {ALWAYS_ALLOWED} == allowed, text
+    assert not needed & {*json.loads(rig("iam", "--engine", "ssm"))["Statement"][0]["Action"]}
 
 
 @pytest.mark.parametrize("command", SILENT)
@@ -220,7 +260,8 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     resources = {action: statement["Resource"] for statement in whole["Statement"] for action in statement["Action"]}
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
-    assert resources.keys() == {call.action for call in CALLS if call.service not in ("ssm", "s3")} - {ALWAYS_ALLOWED}
+    without = (Purpose.COMMANDS, Purpose.STATE, Purpose.PUSHED_LOGIN, Purpose.TUNNEL)
+    assert resources.keys() == {call.action for call in CALLS if call.purpose not in without} - {ALWAYS_ALLOWED}
     managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
     assert {"Effect": "Allow", "Action": ["ssm:SendCommand"], "Resource": "arn:aws:ec2:*:*:instance/*"} in managed
     assert {call.action for call in CALLS if call.service == "ssm"} <= {

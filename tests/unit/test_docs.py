@@ -76,11 +76,31 @@ def test_links_between_pages_stay_links_wherever_the_page_lies() -> None:
 
 
 def test_readme_has_the_policy_that_jada_prints() -> None:
-    # That of Systems Manager is in docs/aws.md, with a condition.
-    purposes = frozenset[Purpose]().union(*PURPOSES.values()) - {Purpose.COMMANDS}
+    # Those of Systems Manager and of EC2 Instance Connect are in docs/aws.md, with conditions.
+    purposes = frozenset[Purpose]().union(*PURPOSES.values()) - {
+        Purpose.COMMANDS,
+        Purpose.PUSHED_LOGIN,
+        Purpose.TUNNEL,
+    }
     whole = policy(needed({call.service for call in CALLS}, purposes))
     block = re.search(
         r"```json\n(\{\n  \"Version\".*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
     )
     assert block
     assert json.loads(block[1]) == whole
+
+
+@pytest.mark.parametrize("purposes", [{Purpose.COMMANDS}, {Purpose.PUSHED_LOGIN, Purpose.TUNNEL}])
+def test_the_page_about_aws_has_a_policy_for_what_the_readme_leaves_out(purposes: set[Purpose]) -> None:
+    text = (ROOT / "docs/aws.md").read_text(encoding="utf-8")
+    policies = [json.loads(block) for block in re.findall(r"```json\n(\{\n  \"Version\".*?)```", text, re.DOTALL)]
+    wanted = {(call.action, call.resource) for call in needed({call.service for call in CALLS}, purposes)}
+    given = [
+        {
+            (action, statement["Resource"])
+            for statement in page["Statement"]
+            for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+        }
+        for page in policies
+    ]
+    assert wanted in given
