@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 import pytest
+from gevent.event import Event
 from paramiko import SSHException
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
@@ -228,6 +229,27 @@ def test_never_more_than_twenty_tunnels_are_open(aws: Emulator, fleet_of: FleetO
             assert results == {host.name: None for host in many}
     assert most_open(aws) == MOST
     assert aws.log().count("refused the next tunnel") == refused
+
+
+def test_no_more_hosts_are_followed_than_have_a_place(fleet_of: FleetOf, tmp_path: Path) -> None:
+    (tmp_path / "kh").touch()
+    fleet = fleet_of(f"[{TUNNELLED}]", ssh="{known_hosts: kh}")
+    first = hosts(fleet)[0]
+    many = [replace(first, name=f"h{number}") for number in range(MOST + 1)]
+    all_came = Event()
+
+    def follow(name: str, _: object) -> Iterator[str]:
+        yield name
+        all_came.wait()
+
+    came: dict[str, str | HostError] = {}
+    with closing(engine_of(fleet, many, tmp_path / "scratch")) as engine:
+        for event in engine.follow([host.name for host in many], follow):
+            came |= dict([event] if event else [])
+            if len(came) == len(many):
+                all_came.set()
+    (error,) = (answer for answer in came.values() if isinstance(answer, HostError))
+    assert re.search(r"eice-\w+ has 20 connections at once, and all are in use", error.message)
 
 
 @pytest.mark.usefixtures("sshd")
