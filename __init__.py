@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 __version__ = "0.1.0"
 # The advice on a failure that nobody foresaw.
@@ -152,6 +152,10 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
 
 # The ways to a host: an ssh connection, or AWS Systems Manager's Run Command.
 ENGINES = ("ssh", "ssm")
+# The keys that ssh logs in with: the operator's own, or one of this run that EC2 Instance Connect lets in.
+LOGINS = ("keys", "instance-connect")
+# The way of an ssh connection: straight to the address, or a tunnel through an EC2 Instance Connect Endpoint.
+WAYS = ("address", "eice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,8 @@ class Host:
     `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name a host.
     `uid` is the machine itself where its id is a name that another may get later, as on Lightsail.
     `instance` is the EC2 instance that has to answer. `zone` is the availability zone, "" where there is none.
-    `engine` is one of ENGINES. `trouble` is why jada does not even try to connect.
+    `engine` is one of ENGINES, `login` of LOGINS and `via` of WAYS; `vpc` and `subnet` are EC2's ids, or "".
+    `trouble` is why jada does not even try to connect.
     """
 
     name: str
@@ -180,6 +185,10 @@ class Host:
     instance: str = ""
     zone: str = ""
     engine: str = "ssh"
+    login: str = "keys"
+    via: str = "address"
+    vpc: str = ""
+    subnet: str = ""
     trouble: HostError | None = None
     uid: str = ""
 
@@ -191,6 +200,16 @@ class Host:
     def is_called(self, pattern: str) -> bool:
         """True if a shell pattern matches the Name itself or the cloud's id: no other host has a say in that."""
         return any(fnmatchcase(name, pattern) for name in (self.own_name or self.name, self.id) if name)
+
+
+class SharedWay(NamedTuple):
+    """A way to several hosts, by its `name`, on which at most so many may be connected at once, each for so many
+    `seconds`.
+    """
+
+    name: str
+    most: int
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ class NotStartedError(HostError):
     """Nothing was done on a host, because the command had to end before its turn came."""
 
 
+def not_started(name: str) -> NotStartedError:
+    why = "jada was told to stop" if signals.stopped() else "fleet.yml's deadline had passed"
+    return NotStartedError(f"{name} was not begun: {why}")
+
+
 @dataclass(frozen=True, slots=True)
 class FleetSession:
     """A fleet with its hosts found and an engine to reach them; after `deadline` (monotonic) no host is begun.
@@ -98,21 +103,29 @@ class FleetSession:
         todo = list(names)
         results: dict[str, T | HostError] = {}
 
+        def is_over() -> bool:
+            return signals.stopped() or time.monotonic() > self.deadline
+
         def in_time() -> Iterator[str]:
             for name in todo:
-                if signals.stopped() or time.monotonic() > self.deadline:
+                if is_over():
                     return
                 yield name
 
+        def begin(name: str, connection: Connection) -> T:
+            # It may have waited in line for others that go the same way.
+            if is_over():
+                raise not_started(name)
+            return act(name, connection)
+
         with progress(text, len(todo)) as advance:
-            for name, result in self.engine.imap(in_time(), act, at_once, within):
+            for name, result in self.engine.imap(in_time(), begin, at_once, within):
                 results[name] = result
                 if isinstance(result, UnforeseenError) and debugged():
                     traceback.print_exception(result)
                 advance()
         signals.check()
-        why = "jada was told to stop" if signals.stopped() else "fleet.yml's deadline had passed"
-        return HostResults((name, results.get(name, NotStartedError(f"{name} was not begun: {why}"))) for name in todo)
+        return HostResults((name, results[name] if name in results else not_started(name)) for name in todo)
 
     def is_lost(self) -> bool:
         """True once another has the lease."""
@@ -224,7 +237,8 @@ def _ssh_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SshEngine]:
         from jada.inventory.access.scratch import scratch
         from jada.tasks.engines.preconnect import AT_ONCE, preconnect
 
-        first = [host for host in hosts if not host.trouble][:AT_ONCE] if login.is_direct(fleet) else []
+        direct = [host for host in hosts if host.via == "address"] if login.is_direct(fleet) else []
+        first = [host for host in direct if not host.trouble][:AT_ONCE]
         socks = {host.name: preconnect(host.address, host.port) for host in first}
         from jada.cli.records.pins import RecordedPins
 

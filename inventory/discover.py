@@ -72,7 +72,7 @@ def unique_names(hosts: Sequence[Host]) -> list[Host]:
 
 def with_trouble(hosts: Sequence[Host]) -> list[Host]:
     """The same hosts, where one can't be reached, or can't be told from another, with why that is."""
-    at: dict[tuple[str, int], list[Host]] = defaultdict(list)
+    at: dict[tuple[str, int, str], list[Host]] = defaultdict(list)
     for host in hosts:
         if host.engine == "ssh":
             at[_place(host)].append(host)
@@ -120,14 +120,16 @@ def _complete(host: Host, fleet: Fleet) -> Host:
     )
 
 
-def _place(host: Host) -> tuple[str, int]:
-    """The place that a connection to the host leads to: the way there is the same for all hosts of one address."""
+def _place(host: Host) -> tuple[str, int, str]:
+    """The place that a connection to the host leads to: the way there is the same for all hosts of one address, but for
+    those that are reached from within their VPC.
+    """
     try:
         address = str(ipaddress.ip_address(host.address))
     except ValueError:
         # A name of DNS.
         address = host.address.lower().removesuffix(".")
-    return address, host.port
+    return address, host.port, host.vpc if host.via == "eice" else ""
 
 
 def _trouble(host: Host, neighbours: Sequence[Host]) -> HostError | None:

@@ -22,16 +22,26 @@ def clouds(fleet: Fleet) -> set[str]:
 
 def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     """The calls that are made for these purposes, for the hosts of this fleet."""
-    engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
-    watched = {Purpose.ALARMS: any(probe.alarm for probe in fleet.probes)}
-    watched |= {Purpose.METRICS: any(probe.metric for probe in fleet.probes)}
-    watched |= {Purpose.HOST_KEYS: fleet.ssh.pins_keys and ENGINES[0] in engines}
-    purposes = {purpose for purpose in purposes if watched.get(purpose, True)}
+    over_ssh = [source for source in fleet.sources if (fleet.engine or getattr(source, "engine", ENGINES[0])) == "ssh"]
+    has = {
+        Purpose.ALARMS: any(probe.alarm for probe in fleet.probes),
+        Purpose.METRICS: any(probe.metric for probe in fleet.probes),
+        Purpose.HOST_KEYS: fleet.ssh.pins_keys and bool(over_ssh),
+        Purpose.PUSHED_LOGIN: any(getattr(source, "login", "") == "instance-connect" for source in over_ssh),
+        Purpose.TUNNEL: any(getattr(source, "via", "") == "eice" for source in over_ssh),
+    }
+    purposes = {purpose for purpose in purposes if has.get(purpose, True)}
     topic = fleet.notify.sns
+    engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
     in_aws = clouds(fleet)
-    balancers = {"elbv2"} if "ec2" in in_aws else set()
-    services = in_aws | balancers | ({"sns"} if topic else set()) | {"cloudwatch"} | (engines - {ENGINES[0]})
-    services |= {"s3"} if fleet.state else set()
+    services = (
+        in_aws
+        | ({"elbv2"} if "ec2" in in_aws else set())
+        | ({"sns"} if topic else set())
+        | ({"s3"} if fleet.state else set())
+        | {"cloudwatch", "ec2-instance-connect"}
+        | (engines - {ENGINES[0]})
+    )
     # A source may have no regions at all.
     searched = {source.provider for source in fleet.sources if getattr(source, "regions", ()) == ALL}
     return tuple(

@@ -14,7 +14,7 @@ from jada.cli.ui.console import json_text, put
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
 
 FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
-LOOK = FIND | {Purpose.LOGIN, Purpose.HOST_KEYS, Purpose.COMMANDS}
+LOOK = FIND | {Purpose.LOGIN, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, Purpose.HOST_KEYS, Purpose.COMMANDS}
 # A team's record, read, and written too.
 READ = frozenset({Purpose.STATE, Purpose.LISTING})
 KEEP = READ | {Purpose.RECORD}
@@ -62,8 +62,8 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
-    those for EC2, Lightsail, Systems Manager, CloudWatch, a topic of SNS and a bucket of S3. What a profile needs to
-    take on a role (sts:AssumeRole) comes to that.
+    those for EC2 and its Instance Connect, Lightsail, Systems Manager, CloudWatch, a topic of SNS and a bucket of S3.
+    What a profile needs to take on a role (sts:AssumeRole) comes to that.
 
     \b
     Examples:

@@ -172,9 +172,13 @@ def _pins(session: FleetSession) -> Mapping[Machine, Pin]:
 
 
 def _login(fleet: Fleet) -> str:
-    key = f"key {fleet.ssh.key}" if fleet.ssh.key else "the ssh agent, ~/.ssh/config and the default keys"
-    jump = f", by way of {fleet.ssh.jump}" if fleet.ssh.jump else ""
-    return f"{key}{jump}; host keys in {fleet.ssh.known_hosts}, {fleet.ssh.host_keys}"
+    keys = [f"key {fleet.ssh.key}" if fleet.ssh.key else "the ssh agent, ~/.ssh/config and the default keys"]
+    if any(getattr(source, "login", "") == "instance-connect" for source in fleet.sources):
+        keys.append("a key of this run by EC2 Instance Connect")
+    ways = [f"by way of {fleet.ssh.jump}"] if fleet.ssh.jump else []
+    if any(getattr(source, "via", "") == "eice" for source in fleet.sources):
+        ways.append("through EC2 Instance Connect Endpoints")
+    return f"{', '.join((' or '.join(keys), *ways))}; host keys in {fleet.ssh.known_hosts}, {fleet.ssh.host_keys}"
 
 
 def _conditions(fleet: Fleet, chosen: Sequence[Host], errors: list[tuple[str, JadaError]]) -> Mapping[str, Condition]:

@@ -6,9 +6,11 @@ import copy
 import socket
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from io import StringIO
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -50,6 +52,25 @@ class EncryptedKeyError(ValueError):
     """A private key has a passphrase."""
 
 
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A private key, also as the text that ssh-add reads, and the text of its certificate, or ""."""
+
+    key: PKey
+    private: str = field(repr=False)
+    certificate: str = ""
+
+
+class Grant(Protocol):
+    """A login that lasts some minutes; `label` is what to call its key, `hint` the advice where that is not taken."""
+
+    label: str
+    hint: str
+
+    def credential(self, user: str) -> Credential:
+        """The credential to log in with as this user, at once. Raises HostError."""
+
+
 class Login:
     """paramiko's `auth_strategy` for one host: all keys that ssh would offer it, until it takes one.
 
@@ -57,10 +78,10 @@ class Login:
     IdentitiesOnly; then the key files. Each with its certificates first.
     """
 
-    def __init__(self, host: str, options: Options, key: PKey | None = None) -> None:
+    def __init__(self, host: str, options: Options, grant: Grant | None = None) -> None:
         self._host = host
         self._options = options
-        self._key = key
+        self.grant = grant
 
     def to_json(self) -> str:
         """For pyinfra's `debug-inventory`, which makes JSON of all host data."""
@@ -99,12 +120,18 @@ class Login:
         more = "".join(f"; {text}" for text in unfit)
         unused = ", ".join(self._options.unused)
         hint = f"jada takes no notice of {unused} in the ssh configuration" if unused else ""
+        if self.grant:
+            hint = self.grant.hint
         return LoginError(f"{self._host} does not let {self._options.user} in: {why}{more}", hint)
 
     def _keys(self, agent: AgentSSH, unfit: list[str]) -> Iterator[tuple[str, PKey]]:
         """The keys with what to call them; a file that can't be used goes to `unfit`."""
-        if self._key:
-            yield "the key that AWS gave", self._key
+        if self.grant:
+            try:
+                credential = self.grant.credential(self._options.user)
+            except HostError as error:
+                raise LoginError(error.message, error.hint) from error.__cause__
+            yield self.grant.label, credential.key
             return
         agent_keys = _held(agent, self._options.agent, unfit)
         files = {file: public_blob(file) for file in dict.fromkeys(self._options.identities) if file.is_file()}

@@ -18,13 +18,14 @@ from jada.inventory.access import ssh_config
 from jada.inventory.access.known_hosts import HostKey, HostKeys, host_keys, known_name, revoked_keys
 from jada.inventory.access.pins import NO_STORE, PinStore, pinning
 from jada.inventory.access.ssh_config import Options, expanded, jumping, plain
-from jada.inventory.access.temporary import Details, access_details, user_and_key, vouched
+from jada.inventory.access.temporary import LentLogin, PushedLogin, access_details, fresh_key, vouched
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.ssh import ACCEPT_NEW, KNOWN_HOSTS, PINNED, SSH_CONFIG_PATH, Ssh
 from jada.inventory.sources.source import HOST_NAME, Access
 
 if TYPE_CHECKING:
-    from paramiko import PKey
+    from jada.inventory.access.identity import Grant
+    from jada.inventory.access.tunnel import Tunnel
 
 # fleet.yml's policies in the words of OpenSSH's StrictHostKeyChecking, which pyinfra takes too.
 STRICTNESS = {PINNED: "yes", KNOWN_HOSTS: "yes", ACCEPT_NEW: "accept-new"}
@@ -38,15 +39,14 @@ _JUMP = re.compile(r"(\w[\w.-]*@)?\w[\w.-]*(:[0-9]{1,5})?")
 
 
 def ssh_data(
-    fleet: Fleet, hosts: Sequence[Host], scratch: Path, details: Details | None = None, pins: PinStore = NO_STORE
+    fleet: Fleet, hosts: Sequence[Host], scratch: Path, pins: PinStore = NO_STORE
 ) -> dict[str, dict[str, object] | HostError]:
     """pyinfra's host data by host name, or why a host can't be reached; known hosts and an ssh configuration go into
     the folder `scratch`, made 0700.
 
-    Lightsail's API gives each of its hosts a key that is valid for 10 minutes from now, which is kept in memory:
-    connect soon, keep the connection, call this again to connect later. Whoever has asked for it already hands over
-    the `details`. fleet.yml's ssh.key is for all other hosts. Host keys that clouds name are kept in `pins`. Raises
-    JadaError for what is wrong with all of them.
+    Keys that a cloud gives or lets in for some minutes are in memory alone, and had anew for a login that comes later.
+    fleet.yml's ssh.key is for all other hosts. Host keys that clouds name are kept in `pins`. Raises JadaError for what
+    is wrong with all of them.
     """
     # Here, because paramiko takes long to import, and whoever only finds hosts needs none of it.
     from jada.inventory.access.host_key import Trust
@@ -56,16 +56,20 @@ def ssh_data(
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     troubles = {host.name: trouble for host in hosts if (trouble := host.trouble or _unusable(host))}
     own_keys: dict[str, tuple[HostKey, ...]] = {}
-    logins: dict[str, tuple[str, PKey]] = {}
-    usable = [host for host in hosts if host.name not in troubles]
-    details = access_details(fleet, usable) if details is None else details
+    lent: dict[str, LentLogin] = {}
+    usable = {host.name: host for host in hosts if host.name not in troubles}
+    details = access_details(fleet, [*usable.values()])
     for name, answer in details.items():
         try:
             if isinstance(answer, HostError):
                 raise answer
-            own_keys[name], logins[name] = vouched(name, answer), user_and_key(name, answer)
+            own_keys[name], lent[name] = vouched(name, answer), LentLogin(fleet, usable[name], answer)
         except HostError as trouble:
             troubles.setdefault(name, trouble)
+    grants: dict[str, Grant] = {**lent, **_pushed(fleet, [*usable.values()])}
+    tunnels = _tunnels(fleet, [*usable.values()])
+    troubles |= {name: way for name, way in tunnels.items() if isinstance(way, HostError)}
+    ways = {name: way for name, way in tunnels.items() if not isinstance(way, HostError)}
     every, hosts = hosts, [host for host in hosts if host.name not in troubles]
     if not hosts:
         return {**troubles}
@@ -80,17 +84,16 @@ def ssh_data(
     config = str(_write(scratch / "@none", ""))
     data: dict[str, dict[str, object]] = {}
     for host in hosts:
-        own, key = options[host.name], None
-        if host.name in logins:
-            user, key = logins[host.name]
-            own = replace(own, user=user)
+        own, way = options[host.name], ways.get(host.name)
+        own = replace(own, user=lent[host.name].user) if host.name in lent else own
         pin = pinned.hosts.get(host.name)
         keys = pin.keys(known[host.name]) if pin else known[host.name].also(own_keys.get(host.name, ()))
         why_none = pinned.why_none.get(host.name)
         arguments: dict[str, object] = {
             "transport_factory": Trust(host.name, _known_name(own), keys, str(fleet.ssh.known_hosts), pin, why_none),
-            "auth_strategy": Login(host.name, own, key),
+            "auth_strategy": Login(host.name, own, grants.get(host.name)),
             **({"sock": Proxy(expanded(own.proxy, own, host.address))} if own.proxy else {}),
+            **({"sock": way} if way else {}),
         }
         data[host.name] = {
             "ssh_hostname": own.hostname,
@@ -103,6 +106,7 @@ def ssh_data(
             **_trust(fleet.ssh, host.name, own, keys, scratch),
             "ssh_paramiko_connect_kwargs": arguments,
             **({"jada_instance": host.instance} if host.instance else {}),
+            **({"jada_way": way.shared} if way else {}),
         }
     return {host.name: troubles.get(host.name) or data[host.name] for host in every}
 
@@ -138,6 +142,22 @@ def jump_config(ssh: Ssh) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _pushed(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, PushedLogin]:
+    """The logins by a key of this run, one for all of them."""
+    wanted = [host for host in hosts if host.login == "instance-connect"]
+    credential = fresh_key() if wanted else None
+    return {host.name: PushedLogin(fleet, host, credential) for host in wanted if credential}
+
+
+def _tunnels(fleet: Fleet, hosts: Sequence[Host]) -> Mapping[str, Tunnel | HostError]:
+    if not any(host.via == "eice" for host in hosts):
+        return {}
+    # Here, for what speaks websocket takes time to import.
+    from jada.inventory.access.tunnel import tunnels
+
+    return tunnels(fleet, hosts)
+
+
 def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Options]:
     """The options of ssh for each host, by name: by fleet.yml where that says it, by ~/.ssh/config otherwise."""
     ssh = fleet.ssh
@@ -152,6 +172,10 @@ def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Op
     if ssh.key:
         own = {"identities": (ssh.key,), "identities_only": True, "certificates": ()}
         options = {name: replace(host_options, **own) for name, host_options in options.items()}  # type: ignore[arg-type]
+    # What leads there otherwise, in fleet.yml or in the configuration, is not the way of a tunnel.
+    for host in hosts:
+        if host.via == "eice":
+            options[host.name] = replace(options[host.name], hostname=host.address, port=host.port, proxy="")
     if ssh.known_hosts != Ssh().known_hosts:
         options = {
             name: replace(host_options, known_hosts=(ssh.known_hosts,)) for name, host_options in options.items()

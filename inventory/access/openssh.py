@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import os
+import shlex
+import socket
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from paramiko import SSHException
 
 from jada import Host, HostError, JadaError
 from jada.inventory.access import login
 from jada.inventory.access.pins import NO_STORE, PinStore
 from jada.inventory.access.ssh_config import arguments
-from jada.inventory.access.temporary import access_details
 from jada.inventory.fleet.ssh import Ssh
-from jada.inventory.sources.source import Access
 
 if TYPE_CHECKING:
+    from jada.inventory.access.tunnel import Tunnel, TunnelSocket
     from jada.inventory.fleet.config import Fleet
 
 # Seconds that an agent keeps a temporary key: as long as Lightsail's certificate is valid.
 LIFETIME = 600
+# Bytes that are carried at once.
+CHUNK = 65536
+# Hands ssh, for ProxyUseFdpass, a connection to the socket that it is given.
+_HAND_OVER = (
+    "import socket, sys; way = socket.socket(socket.AF_UNIX); way.connect(sys.argv[1]); "
+    "socket.send_fds(socket.socket(fileno=1), [bytes(1)], [way.fileno()])"
+)
 # Run within an agent. It ends the agent once its stdin ends, as it does however this process ends.
 _HOLD = 'echo && cat >/dev/null; kill "$SSH_AGENT_PID"'
 
@@ -32,29 +44,35 @@ def openssh(fleet: Fleet, host: Host, scratch: Path, pins: PinStore = NO_STORE) 
 
     A temporary key is kept by an ssh-agent of our own: a secret never becomes a file.
     """
-    details = access_details(fleet, [host])
-    data = login.ssh_data(fleet, [host], scratch, details, pins)[host.name]
+    data: dict[str, Any] | HostError = login.ssh_data(fleet, [host], scratch, pins)[host.name]
     if isinstance(data, HostError):
         raise data
+    arguments = data["ssh_paramiko_connect_kwargs"]
     with ExitStack() as stack:
-        access = details.get(host.name)
+        own: tuple[str, ...] = ()
+        if host.via == "eice":
+            own = stack.enter_context(_served(arguments["sock"], scratch))
         temporary: tuple[str, ...] = ()
-        if isinstance(access, Access):
-            temporary = stack.enter_context(_agent(access.private_key, access.certificate, scratch))
-        yield argv(fleet.ssh, host, {**data, **_known_hosts(data, scratch)}, temporary)
+        if grant := arguments["auth_strategy"].grant:
+            # Last, for a key that is pushed is let in for a minute.
+            credential = grant.credential(data["ssh_user"])
+            temporary = stack.enter_context(_agent(credential.private, credential.certificate, scratch))
+        yield argv(fleet.ssh, host, {**data, **_known_hosts(data, scratch)}, temporary, own)
 
 
-def argv(ssh: Ssh, host: Host, data: Mapping[str, Any], temporary: tuple[str, ...] = ()) -> list[str]:
+def argv(
+    ssh: Ssh, host: Host, data: Mapping[str, Any], temporary: tuple[str, ...] = (), own_way: tuple[str, ...] = ()
+) -> list[str]:
     """The command line, by fleet.yml and the host data of pyinfra; ssh reads ~/.ssh/config by itself, where jada does
-    too. Pure.
+    too. `temporary` are the options of a temporary key, `own_way` those of a tunnel. Pure.
     """
     words, options = (
         ["ssh", *arguments()],
-        [f"StrictHostKeyChecking={data['ssh_strict_host_key_checking']}", *temporary],
+        [f"StrictHostKeyChecking={data['ssh_strict_host_key_checking']}", *temporary, *own_way],
     )
     if ssh.jump:
         words = ["ssh", "-F", "none"]
-    way = data["ssh_paramiko_connect_kwargs"].get("sock")
+    way = None if own_way else data["ssh_paramiko_connect_kwargs"].get("sock")
     if way and (ssh.jump or ssh.is_strict):
         # An ssh configuration's own too: by itself ssh asks jump hosts for no more than that configuration does.
         options.append(f"ProxyCommand={way.command.replace('%', '%%')}")
@@ -65,7 +83,8 @@ def argv(ssh: Ssh, host: Host, data: Mapping[str, Any], temporary: tuple[str, ..
     if trust and trust.pinned:
         # By an address, that one might know another machine.
         options.append("GlobalKnownHostsFile=none")
-    if temporary or (trust and trust.pinned):
+    is_ours = temporary and data["ssh_known_hosts_file"] != str(Ssh().known_hosts)
+    if is_ours or (trust and trust.pinned):
         options.append(f'UserKnownHostsFile="{data["ssh_known_hosts_file"]}"')
     elif ssh.known_hosts != Ssh().known_hosts:
         options.append(f'UserKnownHostsFile="{ssh.known_hosts}"')
@@ -94,19 +113,55 @@ def _agent(private: str, certificate: str, scratch: Path) -> Iterator[tuple[str,
 
     The agent ends with this process, even one that is killed.
     """
-    socket, file = scratch / "agent", scratch / "certificate"
-    file.write_text(certificate)
+    address, file = scratch / "agent", scratch / "certificate"
+    if certificate:
+        file.write_text(certificate)
     # In a session of its own: Ctrl-C at the terminal is for what runs on the host.
-    agent = _begun("ssh-agent", "-t", str(LIFETIME), "-a", str(socket), "sh", "-c", _HOLD)
+    agent = _begun("ssh-agent", "-t", str(LIFETIME), "-a", str(address), "sh", "-c", _HOLD)
     with agent:
         # It listens once it runs what it is given.
         if agent.stdout is None or not agent.stdout.readline():
             raise JadaError("ssh-agent, which is to keep the temporary key, did not start")
-        adding = _begun("ssh-add", "-q", "-", SSH_AUTH_SOCK=str(socket))
+        adding = _begun("ssh-add", "-q", "-", SSH_AUTH_SOCK=str(address))
         adding.communicate(f"{private.strip()}\n")
         if adding.returncode:
             raise JadaError("ssh-add did not take the temporary key")
-        yield (f"IdentityAgent={socket}", f"CertificateFile={file}", "IdentityFile=none")
+        shown = (f"CertificateFile={file}",) if certificate else ()
+        yield (f"IdentityAgent={address}", *shown, "IdentityFile=none")
+
+
+@contextmanager
+def _served(tunnel: Tunnel, scratch: Path) -> Iterator[tuple[str, ...]]:
+    """The options by which ssh takes a tunnel that this process has opened: its URL is a secret, so no other opens it.
+
+    Raises JadaError.
+    """
+    path = scratch / "tunnel"
+    try:
+        way = tunnel.begin()
+    except OSError as error:
+        raise JadaError(f"{tunnel.host.name} can't be reached: {error}") from None
+    with closing(way), socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        threading.Thread(target=_pass_on, args=(listener, way), daemon=True).start()
+        command = shlex.join((sys.executable, "-I", "-S", "-c", _HAND_OVER, str(path)))
+        yield ("ProxyUseFdpass=yes", f"ProxyCommand={command.replace('%', '%%')}")
+
+
+def _pass_on(listener: socket.socket, way: TunnelSocket) -> None:
+    """Carries bytes both ways between the tunnel and whoever connects to the listener, until either ends."""
+    with suppress(OSError):
+        ssh, _ = listener.accept()
+        threading.Thread(target=_copy, args=(ssh.recv, way.send), daemon=True).start()
+        with ssh:
+            _copy(way.recv, ssh.sendall)
+
+
+def _copy(receive: Callable[[int], bytes], send: Callable[[bytes], object]) -> None:
+    with suppress(OSError, SSHException):
+        while data := receive(CHUNK):
+            send(data)
 
 
 def _begun(*argv: str, **environ: str) -> subprocess.Popen[str]:

@@ -222,8 +222,8 @@ def _ask(host: Host, *, is_strict: bool) -> Options:
 
 
 def arguments() -> tuple[str, ...]:
-    """None where the home is that of the user database, which ssh looks at; elsewhere the file that is meant."""
-    return () if _is_home() else ("-F", str(own_file()))
+    """None where the home is that of the user database, where ssh looks; elsewhere the file that is meant, if any."""
+    return () if _is_home() else ("-F", str(own_file()) if own_file().exists() else "none")
 
 
 def _is_home() -> bool:

@@ -17,8 +17,10 @@ class Purpose(StrEnum):
     CONDITIONS = "conditions"
     # Their network, before and after.
     NETWORK = "network"
-    # A login to a host, by a key that its cloud gives.
+    # A login to a host, by a key that its cloud gives; by one that is pushed there; and a tunnel to it.
     LOGIN = "login"
+    PUSHED_LOGIN = "pushed login"
+    TUNNEL = "tunnel"
     # The keys by which hosts themselves are known.
     HOST_KEYS = "host keys"
     # Commands through Systems Manager, in place of a login.
@@ -83,6 +85,9 @@ CALLS = (
     Call("lightsail", "GetInstancePortStates", Purpose.NETWORK),
     Call("lightsail", "GetLoadBalancers", Purpose.NETWORK),
     Call("lightsail", "GetInstanceAccessDetails", Purpose.LOGIN, "arn:aws:lightsail:*:*:Instance/*"),
+    Call("ec2-instance-connect", "SendSSHPublicKey", Purpose.PUSHED_LOGIN, "arn:aws:ec2:*:*:instance/*"),
+    Call("ec2", "DescribeInstanceConnectEndpoints", Purpose.TUNNEL),
+    Call("ec2-instance-connect", "OpenTunnel", Purpose.TUNNEL, "arn:aws:ec2:*:*:instance-connect-endpoint/*"),
     Call("ssm", "DescribeInstanceInformation", Purpose.COMMANDS),
     Call("ssm", "SendCommand", Purpose.COMMANDS, "arn:aws:ssm:*:*:document/AWS-RunShellScript"),
     Call("ssm", "SendCommand", Purpose.COMMANDS, "arn:aws:ec2:*:*:instance/*"),

@@ -25,8 +25,9 @@ from jada.inventory.cloud.calls import BY_NAME
 
 # The first try and three more; with standard mode's random waits of up to 1, 2 and 4 seconds between them.
 ATTEMPTS = 4
-# Of Systems Manager, which is asked again and again while commands run: it throttles, adaptive mode slows down.
-ATTEMPTS_OF = {"ssm": 10}
+# Of Systems Manager, which is asked again and again while commands run, and of EC2 Instance Connect, which is asked for
+# each login: they throttle, adaptive mode slows down.
+ATTEMPTS_OF = {"ssm": 10, "ec2-instance-connect": 10}
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AuthorizationError"}

@@ -47,6 +47,15 @@ class Clients:
         """The actions, as IAM calls them, that were allowed so far."""
         return frozenset(self._answered)
 
+    @property
+    def ca_bundle(self) -> str:
+        """The file of authorities that the profile or AWS_CA_BUNDLE names, or ""."""
+        return self._session._session.get_config_variable("ca_bundle") or ""
+
+    def note(self, name: str) -> None:
+        """Notes that AWS has allowed a call, one of calls.py by its name."""
+        self._answered.add(BY_NAME[name].action)
+
     @contextmanager
     def client(self, service: str, region: str = "") -> Iterator[Any]:
         """The client of a service in a region, or in the profile's own; it may be used by many threads at a time.
@@ -91,7 +100,7 @@ class Clients:
 
     def _note_answer(self, http_response: AWSResponse, model: OperationModel, **_: Any) -> None:
         if http_response.status_code < 300:
-            self._answered.add(BY_NAME[_name(model)].action)
+            self.note(_name(model))
 
 
 def _name(model: OperationModel) -> str:

@@ -1,4 +1,5 @@
-"""The rehearsal fleet's AWS: moto for EC2, and stand-ins for Lightsail and Systems Manager, behind one HTTP endpoint.
+"""The rehearsal fleet's AWS: moto for EC2, and stand-ins for Lightsail, Systems Manager and EC2 Instance Connect,
+behind one HTTP endpoint.
 
     python -m jada.inventory.lab.aws --state-dir DIR [--port P]
 
@@ -7,10 +8,12 @@ DIR/instances.json says which instances there are:
     {"ec2": [{"name", "region", "address", "tags": {…}, "state": "running" | "stopped", "group": "jada-lab/NAME",
               "console": "/path/to/its/console"}],
      "lightsail": [{"name", "region", "address", "username", "tags", "state", "host_keys": ["ssh-ed25519 AAAA…"]}],
-     "ssh_ca": "/path/to/the/ca/private/key"}
+     "ssh_ca": "/path/to/the/ca/private/key",
+     "eice": {"secret", "regions": […], "source", "kind", "port"}}
 
-An EC2 instance with the control group of a lab host is known to Systems Manager, whose commands run there; the end of
-its console is what EC2 answers with.
+An EC2 instance with the control group of a lab host is known to Systems Manager, whose commands run there, and lets in
+keys that EC2 Instance Connect is given; "eice" are its endpoints (instance_connect.py). The end of its console is what EC2
+answers with.
 
 When all of them are there, DIR/aws-endpoint holds the URL. DIR/faults.json, read again for each request, makes calls
 fail, wait or lose their answer when they are done, by operation and region ("*" stands for any):
@@ -48,6 +51,14 @@ from xml.sax.saxutils import escape
 import boto3
 from werkzeug.serving import make_server
 
+from jada.inventory.lab.instance_connect import (
+    DESCRIBE,
+    Endpoints,
+    InstanceConnect,
+    InstanceConnectError,
+    endpoint_config,
+)
+from jada.inventory.lab.instance_connect import TARGET as INSTANCE_CONNECT
 from jada.inventory.lab.lightsail import HEALTHY, Health, Lightsail, LightsailError, instances
 from jada.inventory.lab.lightsail import TARGET as LIGHTSAIL
 from jada.inventory.lab.ssm import TARGET as SSM
@@ -66,7 +77,7 @@ CONSOLE_BYTES = 64 * 1024
 
 log = logging.getLogger("jada.lab.aws")
 
-StandIn = Lightsail | Ssm
+StandIn = Lightsail | Ssm | InstanceConnect
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -91,16 +102,20 @@ def serve(state_dir: Path, port: int) -> None:
     health = Health(state_dir / "health.json")
     lightsail = Lightsail(instances(entries.get("lightsail", ())), ssh_ca, health)
 
-    ssm = Ssm({})
+    ssm, connect = Ssm({}), InstanceConnect({})
     consoles: dict[str, Path] = {}
+    endpoints = Endpoints(endpoint_config(entries.get("eice", {"secret": ""})), state_dir)
+    endpoints.start()
 
-    application = Endpoint(_moto(health), {LIGHTSAIL: lightsail, SSM: ssm}, state_dir / "faults.json", consoles)
+    stand_ins: dict[str, StandIn] = {LIGHTSAIL: lightsail, SSM: ssm, INSTANCE_CONNECT: connect}
+    application = Endpoint(_with_endpoints(_moto(health), endpoints), stand_ins, state_dir / "faults.json", consoles)
     server = make_server("127.0.0.1", port, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="aws", daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
         for instance, entry in launch(url, entries.get("ec2", ())):
+            connect.groups[entry["region"], instance] = entry.get("group", "")
             if "group" in entry:
                 ssm.agents[entry["region"], instance] = LabAgent(entry["group"])
             if "console" in entry:
@@ -111,6 +126,7 @@ def serve(state_dir: Path, port: int) -> None:
         log.info("stopping")
     finally:
         address_file.unlink(missing_ok=True)
+        endpoints.stop()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -258,6 +274,21 @@ def _moto(health: Health) -> WSGIApplication:
     return application
 
 
+def _with_endpoints(moto: WSGIApplication, endpoints: Endpoints) -> WSGIApplication:
+    """moto with the endpoints of EC2 Instance Connect, of which it knows nothing."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        region, service = _scope(environ.get("HTTP_AUTHORIZATION", ""))
+        if service == "ec2":
+            body = environ["wsgi.input"].read()
+            environ["wsgi.input"] = io.BytesIO(body)
+            if parse_qs(body.decode("utf-8", "replace")).get("Action") == [DESCRIBE]:
+                return _answer(start_response, 200, "text/xml", endpoints.describe(region, body))
+        return moto(environ, start_response)
+
+    return application
+
+
 def _scope(authorization: str) -> tuple[str, str]:
     """The region and service of a signature's credential scope: Credential=KEY/DATE/REGION/SERVICE/aws4_request."""
     match = re.search(r"Credential=[^/]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/", authorization)
@@ -287,7 +318,7 @@ def _console_output(instance: str, console: Path) -> str:
 def _answered(stand_in: StandIn, operation: str, region: str, body: bytes) -> tuple[int, str, str]:
     try:
         return 200, "application/x-amz-json-1.1", json.dumps(stand_in.answer(operation, region, body))
-    except (LightsailError, SsmError) as error:
+    except (LightsailError, SsmError, InstanceConnectError) as error:
         return _error(True, {"code": error.code, "message": str(error)})
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from jada import JadaError
-from jada.inventory.lab import cgroup, claude, image, machine
+from jada.inventory.lab import cgroup, claude, image, instance_connect, machine
 from jada.inventory.lab.machine import Machine, Tell
 from jada.inventory.lab.named import Lab, LabState, free_network, read_state
 from jada.inventory.lab.shell import require_lab_machine, run, write
@@ -57,9 +57,11 @@ AWS_CONFIG = """\
 [profile jada-lab]
 region = us-east-1
 aws_access_key_id = lab
-aws_secret_access_key = lab
+aws_secret_access_key = {secret}
 endpoint_url = {endpoint}
+ca_bundle = {authority}
 """
+SECRET = "lab"  # noqa: S105 - nobody's
 
 
 def machines(lab: Lab, network: str, count: int, cli: str = "") -> tuple[Machine, ...]:
@@ -212,7 +214,12 @@ def _start_aws(lab: Lab, hosts: Sequence[Machine]) -> None:
         ]
         for cloud in ("ec2", "lightsail")
     )  # fmt: skip
-    instances = {"ec2": ec2, "lightsail": lightsail, "ssh_ca": str(lab.ca)}
+    eice = {
+        "secret": SECRET,
+        "regions": sorted({host.region for host in hosts}),
+        "source": machine.endpoint_address(hosts[0].network),
+    }
+    instances = {"ec2": ec2, "lightsail": lightsail, "ssh_ca": str(lab.ca), "eice": eice}
     write(lab.folder / "instances.json", json.dumps(instances, indent=1))
     known = (f"{host.address} {key}\n" for host in hosts if host.cloud == "ec2" for key in host.host_keys())
     write(lab.known_hosts, "".join(known))
@@ -231,7 +238,8 @@ def _wait_for_aws(lab: Lab) -> None:
         if not cgroup.processes(_aws(lab)) or time.monotonic() > deadline:
             raise JadaError("The emulated AWS endpoint did not start", f"its log is in {_aws_log(lab)}")
         time.sleep(0.1)
-    write(lab.aws_config, AWS_CONFIG.format(endpoint=url))
+    authority = instance_connect.authority(lab.folder)
+    write(lab.aws_config, AWS_CONFIG.format(endpoint=url, secret=SECRET, authority=authority))
 
 
 def _let_in(lab: Lab, hosts: Sequence[Machine]) -> None:

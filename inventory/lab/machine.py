@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jada import JadaError
-from jada.inventory.lab import agent, cgroup, claude, messages, session
+from jada.inventory.lab import agent, cgroup, claude, instance_connect, messages, session
 from jada.inventory.lab.named import Lab, labs
 from jada.inventory.lab.settings import first_settings
 from jada.inventory.lab.shell import mounts_below, run
@@ -166,10 +166,16 @@ def make_room() -> None:
         limit.write_text(str(needed))
 
 
+def endpoint_address(network: str) -> str:
+    """The address from which an EC2 Instance Connect Endpoint connects to the hosts; this machine has it too."""
+    return f"{network}.0.2"
+
+
 def make_bridge(lab: Lab, network: str) -> None:
     """The network that the lab's hosts share, with this machine as its gateway."""
     run("ip", "link", "add", lab.prefix, "type", "bridge")
     run("ip", "addr", "add", f"{network}.0.1/16", "dev", lab.prefix)
+    run("ip", "addr", "add", endpoint_address(network) + "/16", "dev", lab.prefix)
     run("ip", "link", "set", lab.prefix, "up")
 
 
@@ -189,6 +195,10 @@ def make_disk(machine: Machine, base: Path, authorized_key: str, ca: str) -> Non
     else:
         _write_in_home(machine, base, machine.login, ".ssh/authorized_keys", authorized_key)
         _install_keys_to_console(upper)
+        sshd.append(instance_connect.SSHD)
+        command = upper / instance_connect.COMMAND.lstrip("/")
+        command.write_text(instance_connect.COMMAND_TEXT)
+        command.chmod(0o755)
     (upper / "etc/ssh/sshd_config.d/lab.conf").write_text("\n".join(sshd) + "\n")
     (upper / "etc/hostname").write_text(machine.name + "\n")
     (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n")

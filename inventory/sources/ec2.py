@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from jada import ENGINES, Host
+from jada import ENGINES, LOGINS, WAYS, Host
 from jada.inventory import tags
 from jada.inventory.cloud.client import client, log_in
 from jada.inventory.cloud.profile import Aws
@@ -41,6 +41,8 @@ class Ec2Source:
     address: str = "private"
     user: str = ""
     engine: str = "ssh"
+    login: str = "keys"
+    via: str = "address"
     not_regions: tuple[str, ...] = ()
 
     def log_in(self, aws: Aws, /) -> None:
@@ -76,8 +78,16 @@ def read(value: Value) -> Ec2Source:
         "address": lambda kind: kind.choice(("private", "public", "ipv6")),
         "user": user,
         "engine": lambda engine: engine.choice(ENGINES),
+        "login": lambda login: login.choice(LOGINS),
+        "via": lambda way: way.choice(WAYS),
     }
-    return Ec2Source(**value.fields(readers, required=("regions",)))
+    source = Ec2Source(**value.fields(readers, required=("regions",)))
+    if source.via == "eice" and source.address == "public":
+        raise value.entries()["address"].error(
+            "can't be public with `via: eice`",
+            "an EC2 Instance Connect Endpoint leads to private addresses, and to ipv6",
+        )
+    return source
 
 
 def filters(source: Ec2Source) -> list[dict[str, Any]]:
@@ -109,6 +119,10 @@ def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: s
         instance=instance["InstanceId"],
         zone=instance.get("Placement", {}).get("AvailabilityZone", ""),
         engine=source.engine,
+        login=source.login,
+        via=source.via,
+        vpc=instance.get("VpcId", ""),
+        subnet=instance.get("SubnetId", ""),
     )
 
 

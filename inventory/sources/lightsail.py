@@ -80,7 +80,7 @@ def conditions(aws: Aws, region: str, hosts: Sequence[Host]) -> dict[str, Condit
 
 def granted(details: Mapping[str, Any]) -> Access:
     """The login in Lightsail's answer; "" stands for what is no text."""
-    keys = details.get("hostKeys") or ()
+    keys, expires = details.get("hostKeys") or (), details.get("expiresAt")
     return Access(
         giver="Lightsail",
         user=_text(details.get("username")),
@@ -90,6 +90,7 @@ def granted(details: Mapping[str, Any]) -> Access:
             CloudKey(_text(key.get("algorithm")), _text(key.get("publicKey")), _time(key.get("witnessedAt")))
             for key in keys
         ),
+        expires=expires.timestamp() if isinstance(expires, datetime) else 0.0,
     )
 
 

@@ -53,7 +53,7 @@ class CloudKey:
 class Access:
     """A login that a cloud itself gives, for some minutes: its answer, which is checked where it is used.
 
-    `host_keys` are those that the cloud vouches for.
+    `host_keys` are those that the cloud vouches for. The key is good until `expires`, Unix seconds.
     """
 
     giver: str
@@ -61,6 +61,7 @@ class Access:
     private_key: str = field(repr=False)
     certificate: str
     host_keys: tuple[CloudKey, ...] = ()
+    expires: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

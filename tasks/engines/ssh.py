@@ -25,13 +25,25 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_host_op
 from pyinfra.context import ctx_host, ctx_state
 
-from jada import Fence, HostError, NoAnswerError, NoRootError, Probe, Service, UnforeseenError, attempt, reason
+from jada import (
+    Fence,
+    HostError,
+    NoAnswerError,
+    NoRootError,
+    Probe,
+    Service,
+    SharedWay,
+    UnforeseenError,
+    attempt,
+    reason,
+)
 from jada.tasks.engine import OnStep
 from jada.tasks.engines.change import ask, change, journal, measure, probe, raise_fence, set_lock, tasks
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.host import HostConnection, act_within
 from jada.tasks.engines.look import LONGEST, Look, RefusedError
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
+from jada.tasks.engines.turns import Turns
 from jada.tasks.frames import LookError
 from jada.tasks.journal import JournalQuery, LogLine, read_lines
 from jada.tasks.operator_lock import LockRequest
@@ -270,6 +282,9 @@ class SshEngine:
         self._connections = {
             name: SshConnection(self._state, inventory.get_host(name), service, socks.get(name)) for name in usable
         }
+        shared = {name: way for name, values in usable.items() if isinstance(way := values.get("jada_way"), SharedWay)}
+        turns = {way: Turns(way) for way in set(shared.values())}
+        self._turns = {name: turns[way] for name, way in shared.items()}
 
     def imap(
         self,
@@ -302,7 +317,7 @@ class SshEngine:
                 came.put((name, each))
 
         def run(name: str) -> None:
-            if (trouble := self.act(name, pass_on)) is not None:
+            if (trouble := self.act(name, pass_on, waits=False)) is not None:
                 came.put((name, trouble))
 
         with self.in_use():
@@ -324,13 +339,30 @@ class SshEngine:
         with ctx_state.use(self._state):
             yield
 
-    def act(self, name: str, act: Callable[[str, SshConnection], T], within: float | None = None) -> T | HostError:
+    def act(
+        self, name: str, act: Callable[[str, SshConnection], T], within: float | None = None, waits: bool = True
+    ) -> T | HostError:
         """The result for one host; a link that died since the last one is made anew, and one that is let go of while
         the host still owes an answer.
+
+        A host whose way is shared waits for its turn, unless told not to; that counts for nothing else.
         """
         if name in self._troubles:
             return self._troubles[name]
         connection = self._connections[name]
+        if not (turns := self._turns.get(name)):
+            return self._act(name, connection, act, within)
+        if not turns.take(connection, waits):
+            why = f"{turns.way.name} has {turns.way.most} connections at once, and all are in use"
+            return HostError(f"{name} can't be reached: {why}", "choose fewer hosts with --limit")
+        try:
+            return self._act(name, connection, act, within)
+        finally:
+            turns.leave(connection)
+
+    def _act(
+        self, name: str, connection: SshConnection, act: Callable[[str, SshConnection], T], within: float | None
+    ) -> T | HostError:
 
         def run_act() -> T:
             if (transport := connection._transport()) and not transport.is_active():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,10 @@ import pytest
 
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.lab.instance_connect import authority
 
+# Of the only access key that the tunnels know.
+PASSWORD = "b"
 PATIENCE = 300  # seconds for the endpoint to come up on a loaded machine
 
 
@@ -55,11 +59,14 @@ INSTANCES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running endpoint; `host_key` is the public key that every Lightsail instance shows, and spec-2's console."""
+    """A running endpoint; `host_key` is the public key that every Lightsail instance shows, and spec-2's console. The
+    tunnels of EC2 Instance Connect lead to `tunnel_port`.
+    """
 
     folder: Path
     url: str
     host_key: str
+    tunnel_port: int
 
     def fails(self, faults: dict[str, dict[str, dict[str, Any]]]) -> None:
         """From now on, calls fail as faults.json says."""
@@ -82,14 +89,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     (folder / "console").write_text(f"Linux version 6.1\r\n{block}", newline="")
     consoles = {"spec-2": {"console": str(folder / "console")}}
     ec2_entries = [{**instance, **consoles.get(instance["name"], {})} for instance in INSTANCES["ec2"]]
-    instances = {"ec2": ec2_entries, "lightsail": entries, "ssh_ca": str(folder / "ca")}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    eice = {"secret": PASSWORD, "regions": ["us-east-1"], "port": port}
+    instances = {"ec2": ec2_entries, "lightsail": entries, "ssh_ca": str(folder / "ca"), "eice": eice}
     (folder / "instances.json").write_text(json.dumps(instances))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "jada.inventory.lab.aws", "--state-dir", folder], stdout=log, stderr=log
         )
     try:
-        yield Emulator(folder, _wait_for(folder / "aws-endpoint", process), host_key)
+        yield Emulator(folder, _wait_for(folder / "aws-endpoint", process), host_key, port)
     finally:
         process.terminate()
         assert process.wait(timeout=PATIENCE) == 0
@@ -111,9 +121,10 @@ def aws(running: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> E
 def fleet_of(aws: Emulator, tmp_path: Path) -> Callable[..., Fleet]:
     """Makes a fleet from the text of its sources; other sections by name."""
 
-    def make(sources: str, url: str = aws.url, **sections: str) -> Fleet:
+    def make(sources: str, url: str = aws.url, password: str = PASSWORD, **sections: str) -> Fleet:
         (tmp_path / "aws-config").write_text(
-            f"[profile lab]\naws_access_key_id = a\naws_secret_access_key = b\nendpoint_url = {url}\n"
+            f"[profile lab]\naws_access_key_id = a\naws_secret_access_key = {password}\nendpoint_url = {url}\n"
+            f"ca_bundle = {authority(aws.folder)}\n"
         )
         entries = {
             "fleet": "test",

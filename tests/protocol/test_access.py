@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,8 +26,10 @@ from paramiko.agent import AgentSSH
 import jada
 from jada import ConfigError, Host, HostError, HostKeyError, Service
 from jada.inventory.access import login
+from jada.inventory.access.identity import LoginError
 from jada.inventory.access.login import jump_config, ssh_data
 from jada.inventory.access.openssh import openssh
+from jada.inventory.access.temporary import MARGIN
 from jada.inventory.discover import discover
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.fleet.ssh import Ssh
@@ -558,6 +561,24 @@ def test_an_ipv6_address_with_a_port_is_known_as_ssh_writes_it(
         (tmp_path / "kh").write_text(f"[::1]:{sshd.port if is_known else 1} {sshd.key}\n")
         ended = connected(fleet_of(f"[{STATIC}]", ssh="{known_hosts: kh}"), tmp_path / "scratch", sshd.port, "::1")
     assert ("does not let agent in" if is_known else f"No host key for [::1]:{sshd.port}") in ended.message
+
+
+def test_a_temporary_key_is_had_anew_before_it_expires(
+    aws: Any, fleet_of: FleetOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = data(fleet_of(f"[{LIGHTSAIL}]"), tmp_path / "scratch")["jada-agent"]
+    first = temporary(values)
+    assert temporary(values) is first
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10 * 60 - MARGIN + 1)
+    aws.fails({"GetInstanceAccessDetails": {"*": {"code": "AccessDeniedException"}}})
+    with pytest.raises(LoginError, match="permission lightsail:GetInstanceAccessDetails"):
+        temporary(values)
+    aws.fails({})
+    second = temporary(values)
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert second.fingerprint != first.fingerprint
+    assert f"Public key: RSA-CERT {second.fingerprint}" in certificate(values, tmp_path)
 
 
 def test_for_one_login_by_openssh_lightsail_is_asked_once(

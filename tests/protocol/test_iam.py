@@ -26,7 +26,8 @@ from jada.cli.records.sqlite import open_store
 from jada.cli.rollout import bake, guard, network, watch
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
-from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_ACTION, BY_NAME, CALLS
+from jada.inventory.cloud import instance_connect
+from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_ACTION, BY_NAME, CALLS, Purpose
 from jada.inventory.cloud.regions import known_regions
 from jada.inventory.cloud.session import Clients, _name
 from jada.inventory.fleet.config import Fleet
@@ -209,12 +210,15 @@ def rig(
         refuse(clients, model, **arguments)
 
     rig = Rig(aws, fleet, made, capsys)
+    monkeypatch.setattr(instance_connect, "note_tunnel", lambda _: made.add(instance_connect.OPEN_TUNNEL))
 
     @contextmanager
     def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FakeEngine]:
         with scratch() as folder:
             # The login of each is asked for as ever; what AWS denies is that host's trouble.
             logins = ssh_data(fleet, hosts, folder)
+            for data in logins.values():
+                log_in(data)
         denied = {name: data for name, data in logins.items() if isinstance(data, HostError) and "denied" in str(data)}
         rig.states.update(denied)
         for host in hosts:
@@ -238,6 +242,17 @@ def rig(
     for patience in ("PATIENCE", "PATIENCE_BACK"):
         monkeypatch.setattr(network, patience, 600)
     return rig
+
+
+def log_in(data: dict[str, Any] | HostError) -> None:
+    """Does what goes before a login: opens a tunnel and pushes a key, where that is the way."""
+    if isinstance(data, HostError):
+        return
+    arguments = data["ssh_paramiko_connect_kwargs"]
+    if "sock" in arguments:
+        arguments["sock"].begin().close()
+    if grant := arguments["auth_strategy"].grant:
+        grant.credential(data["ssh_user"])
 
 
 def release(rig: Rig) -> str:
@@ -303,6 +318,32 @@ def test_a_denial_names_the_action_and_the_resource(rig: Rig, command: str, acti
     assert f"lack the permission {on} (" in text or f"{on} is denied" in text, text
 
 
+@pytest.mark.parametrize("command", ["status", "upgrade", "ssh", "doctor"])
+@pytest.mark.parametrize(
+    ("keys", "needed"),
+    [
+        ("login: instance-connect", {"ec2-instance-connect:SendSSHPublicKey"}),
+        ("via: eice", {"ec2:DescribeInstanceConnectEndpoints", "ec2-instance-connect:OpenTunnel"}),
+    ],
+)
+def test_logins_without_a_standing_key_or_port_22_make_the_calls_that_are_allowed(
+    rig: Rig, fleet_of: Callable[..., Fleet], command: str, keys: str, needed: set[str]
+) -> None:
+    fleet_of(
+        f"[{{ec2: {{regions: [us-east-1], tags: {{role: orchestrator}}, user: admin, {keys}}}}}]",
+        ssh="{known_hosts: known_hosts}",
+        roles="{orchestrator: {model: haiku-4.5}}",
+    )
+    allowed = rig.policy(command)
+    assert needed <= allowed
+    rig.allow(allowed)
+    argv = ("orch-1",) if command == "ssh" else ARGV[command]
+    text = rig(command, *argv)
+    assert "denied" not in text
+    assert rig.made - {ALWAYS_ALLOWED} == allowed, text
+    assert not needed & {*json.loads(rig("iam", "--engine", "ssm"))["Statement"][0]["Action"]}
+
+
 @pytest.mark.parametrize("command", SILENT)
 def test_other_commands_ask_nothing_of_aws(rig: Rig, command: str) -> None:
     rig.before(command)
@@ -322,7 +363,8 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     resources = {action: statement["Resource"] for statement in whole["Statement"] for action in statement["Action"]}
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
-    assert resources.keys() == {call.action for call in CALLS if call.service != "ssm"} - {ALWAYS_ALLOWED}
+    without = (Purpose.COMMANDS, Purpose.PUSHED_LOGIN, Purpose.TUNNEL)
+    assert resources.keys() == {call.action for call in CALLS if call.purpose not in without} - {ALWAYS_ALLOWED}
     # That fleet's EC2 hosts have a tag to choose them by, which IAM knows too.
     managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
     assert {

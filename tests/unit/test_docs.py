@@ -89,8 +89,9 @@ def policy_in(page: str) -> object:
 
 
 def test_readme_has_the_policy_that_jada_prints() -> None:
-    # That of Systems Manager is in docs/aws.md, and that of a team's record in docs/state.md.
-    purposes = frozenset[Purpose]().union(*PURPOSES.values()) - {Purpose.COMMANDS, *OF_A_RECORD}
+    # Those of Systems Manager and of EC2 Instance Connect are in docs/aws.md, that of a team's record in docs/state.md.
+    purposes = frozenset[Purpose]().union(*PURPOSES.values())
+    purposes -= {Purpose.COMMANDS, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, *OF_A_RECORD}
     assert policy_in("README.md") == policy(needed({call.service for call in CALLS}, purposes))
 
 
@@ -106,6 +107,14 @@ def test_the_page_on_systems_manager_has_the_policy_of_its_example() -> None:
     sources = (Ec2Source(regions, {"jada": ("agent",)}, engine="ssm"), LightsailSource(("us-east-1",)))
     fleet = Fleet("f", Path("fleet.yml"), sources, ())
     assert policy_in("docs/aws.md") == policy(calls_of(fleet, {Purpose.COMMANDS}))
+
+
+def test_the_page_on_aws_has_a_policy_for_logins_without_keys() -> None:
+    text = (ROOT / "docs/aws.md").read_text(encoding="utf-8")
+    policies = [json.loads(block) for block in re.findall(r"```json\n(\{\n  \"Version\".*?)```", text, re.DOTALL)]
+    wanted = needed({call.service for call in CALLS}, {Purpose.PUSHED_LOGIN, Purpose.TUNNEL})
+    given = [{(each["Action"], each["Resource"]) for each in page["Statement"]} for page in policies[1:]]
+    assert {(call.action, call.resource) for call in wanted} in given
 
 
 def test_a_policy_lets_nobody_into_hosts_that_no_source_asks_for() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jada import ConfigError, Exit, Host, HostError, ModelCheck, Service
+from jada import ConfigError, Exit, Host, HostError, ModelCheck, Service, attempt
+from jada.cli import signals
 from jada.cli.commands import ssh
-from jada.cli.session import open_engine
+from jada.cli.session import FleetSession, NotStartedError, open_engine
 from jada.inventory.discover import with_trouble
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
@@ -72,6 +75,54 @@ def test_a_source_says_how_its_hosts_are_reached(tmp_path: Path) -> None:
     assert getattr(source, "engine", "") == "ssm"
     with pytest.raises(ConfigError, match="engine"):
         fleet(tmp_path, "  - ec2: {regions: [us-east-1], engine: telnet}\n")
+
+
+def test_a_source_says_how_its_hosts_are_logged_in_to_and_by_which_way(tmp_path: Path) -> None:
+    (source,) = fleet(tmp_path, "  - ec2: {regions: [us-east-1], login: instance-connect, via: eice}\n").sources
+    assert (getattr(source, "login", ""), getattr(source, "via", "")) == ("instance-connect", "eice")
+    (source,) = fleet(tmp_path).sources
+    assert (getattr(source, "login", ""), getattr(source, "via", "")) == ("keys", "address")
+    for key in ("login: password", "via: tunnel"):
+        with pytest.raises(ConfigError, match=key.partition(":")[0]):
+            fleet(tmp_path, f"  - ec2: {{regions: [us-east-1], {key}}}\n")
+
+
+def test_one_address_in_two_vpcs_is_two_places_for_those_that_are_reached_from_within() -> None:
+    first = replace(OVER_SSH, via="eice", vpc="vpc-1")
+    second = replace(first, name="c", id="i-c", instance="i-c", vpc="vpc-2")
+    assert [host.trouble for host in with_trouble([first, second])] == [None, None]
+    for twin in (replace(second, vpc="vpc-1"), replace(second, via="address")):
+        troubles = [host.trouble for host in with_trouble([first, twin, replace(twin, name="d", id="i-d")])]
+        assert troubles[1]
+        assert troubles[2]
+
+
+class OneAfterAnother:
+    """An engine whose hosts wait in line: the first begins a long time after all of them were told to."""
+
+    def imap(
+        self, names: Iterable[str], act: Callable[[str, None], str], *_: float | None
+    ) -> Iterator[tuple[str, str | HostError]]:
+        for name in [*names]:
+            yield name, attempt(name, lambda name=name: act(name, None))  # type: ignore[misc]
+
+
+def test_a_host_that_waited_in_line_until_the_command_was_over_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def act(name: str, _: object) -> str:
+        begun.append(name)
+        monkeypatch.setattr(signals, "stopped", lambda: True)
+        return name
+
+    engine: Any = OneAfterAnother()
+    session = FleetSession(fleet(tmp_path), (), engine, time.monotonic() + 1000)
+    results = session.run_on_each("Doing", ["a", "b"], act)
+    assert begun == ["a"]
+    assert results["a"] == "a"
+    assert isinstance(results["b"], NotStartedError)
 
 
 def test_the_option_is_for_all_hosts_of_one_command(jada: Jada) -> None:

@@ -74,7 +74,14 @@ def test_the_agent_that_is_meant_is_asked(home: Path, monkeypatch: pytest.Monkey
     ],
 )  # fmt: skip
 def test_the_way_is_a_command(home: Path, lines: str, proxy: str) -> None:
+    (home / ".ssh/config").touch()
     assert read(f"{GAVE}{lines}\n", HOST).proxy == proxy.replace("CONFIG", str(home / ".ssh/config"))
+
+
+def test_a_configuration_that_is_not_there_is_none(home: Path) -> None:
+    assert ssh_config.arguments() == ("-F", "none")
+    (home / ".ssh/config").touch()
+    assert ssh_config.arguments() == ("-F", str(home / ".ssh/config"))
 
 
 def test_where_fleet_yml_is_strict_each_jump_host_is_held_to_it(home: Path) -> None:
