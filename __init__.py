@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, TypeVar
 
 __version__ = "0.1.0"
@@ -146,6 +147,23 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(len(part) if at % 2 else 0, part) for at, part in enumerate(parts)], name
 
 
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """Credentials to ask AWS with, as boto3 finds them: of a profile, in `config_file` or else ~/.aws/config; or of the
+    role that they take on.
+    """
+
+    profile: str = ""
+    config_file: Path | None = None
+    role_arn: str = ""
+    external_id: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        """The profile and the role in words, "" where neither is named."""
+        by = f" by profile {self.profile}" if self.profile else ""
+        return f"role {self.role_arn}{by}" if self.role_arn else by.removeprefix(" by ")
+
+
 # The ways to a host: an ssh connection, or AWS Systems Manager's Run Command.
 ENGINES = ("ssh", "ssm")
 
@@ -158,7 +176,8 @@ class Host:
     (ec2, lightsail, static); `id` is the cloud's own id (i-0abc…, the Lightsail instance name), unique in `account` and
     `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name a host.
     `instance` is the EC2 instance that has to answer. `zone` is the availability zone, "" where there is none.
-    `engine` is one of ENGINES. `trouble` is why jada does not even try to connect.
+    `engine` is one of ENGINES. `aws` are the credentials that found it, with which AWS is asked of it. `trouble` is why
+    jada does not even try to connect.
     """
 
     name: str
@@ -175,6 +194,7 @@ class Host:
     instance: str = ""
     zone: str = ""
     engine: str = "ssh"
+    aws: Aws = Aws()
     trouble: HostError | None = None
 
     @property

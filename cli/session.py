@@ -227,8 +227,9 @@ def _ssm_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SsmEngine]:
         from jada.inventory.cloud.ssm import RunCommand
         from jada.tasks.engines.ssm import SsmEngine
 
-    regions = {region: RunCommand(fleet.aws, region) for region in {host.region for host in hosts}}
-    instances = {host.name: host.trouble or (host.instance, regions[host.region]) for host in hosts}
+    # One for each, for its commands are sent together.
+    places = {place: RunCommand(*place) for place in {(host.aws, host.region) for host in hosts}}
+    instances = {host.name: host.trouble or (host.instance, places[host.aws, host.region]) for host in hosts}
     engine = SsmEngine(instances, fleet.service)
     try:
         yield engine

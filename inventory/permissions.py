@@ -24,13 +24,16 @@ def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     purposes = {purpose for purpose in purposes if watched.get(purpose, True)}
     topic = fleet.notify.sns
     engines = {fleet.engine or getattr(source, "engine", ENGINES[0]) for source in fleet.sources}
-    services = clouds(fleet) | ({"sns"} if topic else set()) | {"cloudwatch"} | (engines - {ENGINES[0]})
+    services = clouds(fleet) | ({"sns"} if topic else set()) | {"cloudwatch", "sts"} | (engines - {ENGINES[0]})
     # A source may have no regions at all.
     searched = {source.provider for source in fleet.sources if getattr(source, "regions", ()) == ALL}
+    # Of what is not there, no call is needed.
+    resources = {Purpose.NOTICES: [topic], Purpose.ROLES: [aws.role_arn for aws in fleet.accounts if aws.role_arn]}
     return tuple(
-        replace(call, resource=topic) if call.purpose is Purpose.NOTICES else call
+        replace(call, resource=resource)
         for call in needed(services, purposes)
         if call.purpose is not Purpose.REGIONS or call.service in searched
+        for resource in resources.get(call.purpose, [call.resource])
     )
 
 

@@ -13,7 +13,7 @@ from jada.cli.session import load
 from jada.cli.ui.console import json_text, put
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
 
-FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
+FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS, Purpose.ROLES})
 LOOK = FIND | {Purpose.LOGIN, Purpose.COMMANDS}
 WATCH = LOOK | {Purpose.ALARMS, Purpose.METRICS, Purpose.NOTICES}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
@@ -50,8 +50,9 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
-    those for EC2, Lightsail, Systems Manager, CloudWatch and a topic of SNS. What a profile needs to take on a role
-    (sts:AssumeRole) comes to that.
+    those for EC2, Lightsail, Systems Manager, CloudWatch and a topic of SNS. sts:AssumeRole, on each role that a source
+    of fleet.yml names, is for the profile that takes it on; all else is for the role. What a profile needs to take on a
+    role of its own comes to that.
 
     \b
     Examples:
@@ -70,7 +71,8 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     except ConfigError:
         if fleet_file or os.environ.get("JADA_FLEET"):
             raise
-        calls = needed({call.service for call in CALLS}, purposes)
+        # Which roles a fleet takes on, its fleet.yml alone knows.
+        calls = needed({call.service for call in CALLS}, purposes - {Purpose.ROLES})
     else:
         calls = calls_of(load(fleet_file), purposes)
     if not calls:

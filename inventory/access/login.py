@@ -56,7 +56,7 @@ def ssh_data(
     own_keys: dict[str, tuple[HostKey, ...]] = {}
     logins: dict[str, tuple[str, PKey]] = {}
     usable = [host for host in hosts if host.name not in troubles]
-    for name, answer in (access_details(fleet, usable) if details is None else details).items():
+    for name, answer in (access_details(usable) if details is None else details).items():
         try:
             if isinstance(answer, HostError):
                 raise answer

@@ -31,7 +31,7 @@ def openssh(fleet: Fleet, host: Host, scratch: Path) -> Iterator[list[str]]:
 
     A temporary key is kept by an ssh-agent of our own: a secret never becomes a file.
     """
-    details = access_details(fleet, [host])
+    details = access_details([host])
     data = login.ssh_data(fleet, [host], scratch, details)[host.name]
     if isinstance(data, HostError):
         raise data

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from jada import Host, HostError, JadaError
 from jada.inventory.access.known_hosts import HostKey, host_key
 from jada.inventory.concurrency import map_concurrently
-from jada.inventory.fleet.config import Fleet
 from jada.inventory.sources.registry import SOURCES
 from jada.inventory.sources.source import Access
 
@@ -27,10 +26,10 @@ _USER = re.compile(r"\w[\w.@\\+-]*\$?")
 _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
-def access_details(fleet: Fleet, hosts: Sequence[Host]) -> Details:
+def access_details(hosts: Sequence[Host]) -> Details:
     """The logins to those of the hosts whose cloud gives one and that can be reached, asked for side by side."""
     logins = [(host, access) for host in hosts if not host.trouble and (access := SOURCES[host.provider].access)]
-    answers = map_concurrently(lambda login: login[1](fleet.aws, login[0]), logins)
+    answers = map_concurrently(lambda login: login[1](login[0].aws, login[0]), logins)
     return {host.name: _no_access(host, answer) if isinstance(answer, JadaError) else answer
             for (host, _), answer in zip(logins, answers, strict=True)}  # fmt: skip
 

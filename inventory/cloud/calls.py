@@ -25,6 +25,8 @@ class Purpose(StrEnum):
     NOTICES = "notices"
     # Who the credentials are.
     IDENTITY = "identity"
+    # The roles that sources of fleet.yml name.
+    ROLES = "roles"
     # The record and the leases of a team.
     STATE = "state"
 
@@ -69,6 +71,8 @@ CALLS = (
     Call("cloudwatch", "GetMetricData", Purpose.METRICS),
     Call("sns", "Publish", Purpose.NOTICES, "arn:aws:sns:*:*:*"),
     Call("sts", "GetCallerIdentity", Purpose.IDENTITY),
+    Call("sts", "AssumeRole", Purpose.ROLES, "arn:aws:iam::*:role/*"),
+    Call("sts", "GetSessionToken", Purpose.ROLES),
     Call("s3", "GetObject", Purpose.STATE, "arn:aws:s3:::*/*"),
     Call("s3", "PutObject", Purpose.STATE, "arn:aws:s3:::*/*"),
     Call("s3", "DeleteObject", Purpose.STATE, "arn:aws:s3:::*/*"),
@@ -78,8 +82,8 @@ CALLS = (
 )
 BY_NAME = {call.name: call for call in CALLS}
 BY_ACTION = {call.action: call for call in CALLS}
-# The one call that AWS allows whatever a policy says.
-ALWAYS_ALLOWED = "sts:GetCallerIdentity"
+# The calls that AWS allows whatever a policy says.
+ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 
 
 def needed(services: Iterable[str], purposes: Iterable[Purpose]) -> tuple[Call, ...]:
@@ -88,5 +92,5 @@ def needed(services: Iterable[str], purposes: Iterable[Purpose]) -> tuple[Call, 
     return tuple(
         call
         for call in CALLS
-        if call.service in services and call.purpose in purposes and call.action != ALWAYS_ALLOWED
+        if call.service in services and call.purpose in purposes and call.action not in ALWAYS_ALLOWED
     )

@@ -261,9 +261,7 @@ def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], 
         .replace(
             'post(Webhook(url=sys.argv[1]), "t")', 'publish(Aws(sys.argv[1], Path(sys.argv[2])), sys.argv[3], "s", "t")'
         )
-        .replace(
-            "try:", "from jada.inventory.cloud.profile import Aws\nfrom jada.inventory.cloud.sns import publish\ntry:"
-        )
+        .replace("try:", "from jada import Aws\nfrom jada.inventory.cloud.sns import publish\ntry:")
     )
     command = [sys.executable, "-c", program, section.profile, str(section.config_file), arn]
     process = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -11,8 +11,7 @@ from textwrap import dedent
 import pytest
 
 import jada
-from jada import ConfigError, ModelCheck, Probe, Service, Threshold
-from jada.inventory.cloud.profile import Aws
+from jada import Aws, ConfigError, ModelCheck, Probe, Service, Threshold
 from jada.inventory.fleet import config
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
