@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jada import Aws, Host, HostError, JadaError, natural
@@ -34,16 +34,25 @@ class Searched:
         return () if isinstance(self.result, JadaError) else self.result
 
 
+# The accounts of a fleet, with the errors of those whose credentials can't be had.
+Logins = Mapping[Aws, JadaError | None]
+
+
 def log_in(fleet: Fleet) -> None:
     """Has the credentials of the fleet's accounts ready: that may ask for an MFA code. Raises JadaError."""
-    failures = {error: str(aws) for aws, error in log_in_to_each(fleet).items() if error}
+    refuse(log_in_to_each(fleet))
+
+
+def refuse(logins: Logins) -> None:
+    """Raises JadaError if the credentials of any account can't be had."""
+    failures = {error: str(aws) for aws, error in logins.items() if error}
     if len(failures) > 1:
         raise combine_failures([(place, error) for error, place in failures.items()], "AWS can't be asked", "")
     for error in failures:
         raise error
 
 
-def log_in_to_each(fleet: Fleet) -> dict[Aws, JadaError | None]:
+def log_in_to_each(fleet: Fleet) -> Logins:
     """Has the credentials of each of the fleet's accounts ready; the error of those that can't be had."""
     if not fleet.accounts:
         return {}
@@ -60,6 +69,7 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
     Raises JadaError if any source can't be searched, or if there is no host: a fleet is never silently smaller than
     fleet.yml says.
     """
+    log_in(fleet)
     return completed(fleet, listed(search(fleet)))
 
 
@@ -118,13 +128,19 @@ def with_trouble(hosts: Sequence[Host]) -> list[Host]:
     ]
 
 
-def search(fleet: Fleet) -> list[Searched]:
-    """The answer of each source and region, all of them asked side by side. Raises JadaError where credentials are
-    missing.
+def search(fleet: Fleet, failed: Logins | None = None) -> list[Searched]:
+    """The answer of each source and region, all of them asked side by side; of accounts that `failed`, their errors.
+
+    The credentials of the others have to be ready.
     """
-    log_in(fleet)
+
+    def regions_of(login: tuple[Source, Aws]) -> Sequence[str]:
+        if error := (failed or {}).get(login[1]):
+            raise error
+        return login[0].searched_regions(login[1])
+
     logins = [(source, source.credentials(fleet.aws) or fleet.aws) for source in fleet.sources]
-    answers = map_concurrently(lambda login: login[0].searched_regions(login[1]), logins)
+    answers = map_concurrently(regions_of, logins)
     unlisted = [Searched(source, "", error) for (source, _), error in zip(logins, answers, strict=True)
                 if isinstance(error, JadaError)]  # fmt: skip
     searches = [(source, aws, region) for (source, aws), regions in zip(logins, answers, strict=True)

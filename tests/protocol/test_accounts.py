@@ -96,9 +96,8 @@ def test_a_role_is_taken_on_in_the_name_of_the_person(fleet_of: FleetOf, theirs:
 def test_a_role_of_a_profile_is_taken_on_in_that_name_too(aws: Emulator, fleet_of: FleetOf, tmp_path: Path) -> None:
     fleet = fleet_of("[{ec2: {regions: [us-east-1], profile: of-role}}]")
     with (tmp_path / "aws-config").open("a") as config:
-        config.write(
-            f"[profile of-role]\nrole_arn = {ROLE}\nsource_profile = lab\nregion = us-east-1\nendpoint_url = {aws.url}\n"
-        )
+        config.write(f"[profile of-role]\nrole_arn = {ROLE}\nsource_profile = lab\n")
+        config.write(f"region = us-east-1\nendpoint_url = {aws.url}\n")
     assert identity(fleet.accounts[0]).arn.endswith(f"assumed-role/jada/{session.session_name()}")
 
 

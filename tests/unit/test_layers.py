@@ -25,6 +25,7 @@ ORDER = {
         {"cli/rollout"},
         {"cli/drift"},
         {"cli/records", "cli/session.py"},
+        {"cli/discovery.py"},
         {"cli/options.py"},
         {"cli/selection.py"},
         {"cli/ui", "cli/startup.py"},
@@ -37,7 +38,7 @@ ORDER = {
         {"tasks"},
     ),
     "inventory": (
-        {"inventory/aws.py", "inventory/lab"},
+        {"inventory/aws.py", "inventory/cache.py", "inventory/lab"},
         {
             "inventory/discover.py",
             "inventory/conditions.py",
