@@ -23,7 +23,7 @@ AGE = "jada.inventory_age"
 
 
 def find_hosts(fleet: Fleet, is_way_back: bool = False) -> tuple[Host, ...]:
-    """All hosts of a fleet. Raises JadaError where AWS can't be asked; on the way back only if nothing is known of them."""
+    """All hosts of a fleet. Raises JadaError if AWS can't be asked; on the way back only where it never was."""
     from jada.inventory import cache, discover
 
     context = click.get_current_context(silent=True)

@@ -175,4 +175,4 @@ def _answered(error: ClientError, service: str, login: Login) -> JadaError:
             f"{login.renewal}; a region that the account has not enabled says the same{left_out}",
         )
     hint = login.renewal if error.operation_name in FOR_CREDENTIALS else "compare that with this source in fleet.yml"
-    return JadaError(f"{permission} failed for {login.whose} ({code}): {message}", hint)
+    return JadaError(f"{permission} failed ({code}, {login.whose}): {message}", hint)

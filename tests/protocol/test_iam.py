@@ -220,7 +220,9 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
     resources = {action: statement["Resource"] for statement in whole["Statement"] for action in statement["Action"]}
     assert resources["sns:Publish"] == rig.fleet.notify.sns
     assert resources["lightsail:GetInstanceAccessDetails"] == "arn:aws:lightsail:*:*:Instance/*"
-    assert resources.keys() == {call.action for call in CALLS if call.service not in ("ssm", "s3")} - ALWAYS_ALLOWED
+    assert (
+        resources.keys() == {call.action for call in CALLS if call.service not in ("ssm", "s3", "sts")} - ALWAYS_ALLOWED
+    )
     managed = json.loads(rig("iam", "--engine", "ssm", "--command", "status"))["Statement"]
     assert {"Effect": "Allow", "Action": ["ssm:SendCommand"], "Resource": "arn:aws:ec2:*:*:instance/*"} in managed
     assert {call.action for call in CALLS if call.service == "ssm"} <= {
@@ -240,7 +242,7 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
 def test_without_a_fleet_yml_the_policy_is_of_all_that_jada_can_ask(rig: Rig) -> None:
     assert main.run(["iam"]) == Exit.OK
     actions = [action for each in json.loads(rig.capsys.readouterr().out)["Statement"] for action in each["Action"]]
-    assert {*actions} == {call.action for call in CALLS if call.service != "s3"} - ALWAYS_ALLOWED
+    assert {*actions} == {call.action for call in CALLS if call.service not in ("s3", "sts")} - ALWAYS_ALLOWED
 
 
 def test_a_fleet_yml_that_can_not_be_read_has_no_policy(

@@ -67,7 +67,7 @@ def test_a_notice_arrives_at_an_sns_topic_of_another_region(
 
 def test_a_topic_that_is_gone_is_told(aws: Any, fleet_of: Callable[..., Fleet]) -> None:
     fleet = fleet_of(STATIC)
-    with pytest.raises(JadaError, match=r"sns:Publish failed \(NotFound"):
+    with pytest.raises(JadaError, match=r"sns:Publish failed \(NotFound, the credentials of profile lab\)"):
         publish(fleet.aws, "arn:aws:sns:eu-west-1:123456789012:nope", "s", "t")
 
 
