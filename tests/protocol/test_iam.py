@@ -65,11 +65,12 @@ SILENT: Mapping[str, tuple[str, ...]] = {
     "pause": (),
     "schedule": ("--every", "1h", "--print", "cron"),
     "completion": ("bash",),
+    "help": ("upgrade",),
     "iam": (),
     "show": ("RELEASE",),
 }
 # About no fleet.yml.
-WITHOUT_FLEET = ("completion", "show")
+WITHOUT_FLEET = ("completion", "help", "show")
 
 
 @dataclass
