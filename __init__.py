@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 __version__ = "0.1.0"
@@ -150,6 +151,23 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(len(part) if at % 2 else 0, part) for at, part in enumerate(parts)], name
 
 
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """Credentials to ask AWS with, as boto3 finds them: of a profile, in `config_file` or else ~/.aws/config; or of the
+    role that they take on.
+    """
+
+    profile: str = ""
+    config_file: Path | None = None
+    role_arn: str = ""
+    external_id: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        """The profile and the role in words, "" where neither is named."""
+        by = f" by profile {self.profile}" if self.profile else ""
+        return f"role {self.role_arn}{by}" if self.role_arn else by.removeprefix(" by ")
+
+
 # The ways to a host: an ssh connection, or AWS Systems Manager's Run Command.
 ENGINES = ("ssh", "ssm")
 # The keys that ssh logs in with: the operator's own, or one of this run that EC2 Instance Connect lets in.
@@ -167,8 +185,8 @@ class Host:
     `region`. `own_name` is the Name itself where `name` is another: one that is unique, or that can name a host.
     `uid` is the machine itself where its id is a name that another may get later, as on Lightsail.
     `instance` is the EC2 instance that has to answer. `zone` is the availability zone, "" where there is none.
-    `engine` is one of ENGINES, `login` of LOGINS and `via` of WAYS; `vpc` and `subnet` are EC2's ids, or "".
-    `trouble` is why jada does not even try to connect.
+    `engine` is one of ENGINES, `login` of LOGINS and `via` of WAYS; `vpc` and `subnet` are EC2's ids, or "". `aws` are
+    the credentials that found it, with which AWS is asked of it. `trouble` is why jada does not even try to connect.
     """
 
     name: str
@@ -189,6 +207,7 @@ class Host:
     via: str = "address"
     vpc: str = ""
     subnet: str = ""
+    aws: Aws = Aws()
     trouble: HostError | None = None
     uid: str = ""
 

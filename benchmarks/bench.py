@@ -38,8 +38,10 @@ from .report import (
     ASYNCSSH,
     CLICK,
     FLOOR,
+    INVENTORY,
     MITOGEN,
     MITOGEN_WHOLE,
+    PAGINATORS,
     READ_FLOOR,
     ROLLBACK,
     SCRIPTS,
@@ -248,6 +250,28 @@ def discovery(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[
     return in_turn(results.rounds, {"no delay": with_faults({}), "0.2 s each, one 1 s": with_faults(slow)})
 
 
+def inventory(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
+    """`jada hosts` on 10,000 instances in 16 regions, against boto3's paginators over the same ones."""
+    argv = [sys.executable, "-m", "benchmarks.ec2", "10000", *REGIONS]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as endpoint:
+        try:
+            url = endpoint.stdout.readline().strip() if endpoint.stdout else ""
+            profile = f"aws_access_key_id = a\naws_secret_access_key = b\nregion = us-east-1\nendpoint_url = {url}\n"
+            (folder / "config").write_text(f"[profile bench]\n{profile}")
+            (folder / "fleet.yml").write_text(
+                "fleet: bench\naws: {profile: bench, config_file: config}\nroles: {agents: {}}\n"
+                f"sources: [{{ec2: {{regions: [{', '.join(REGIONS)}], tags: {{jada: agent}}}}}}]\n"
+            )
+            env = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_PROFILE": "bench", "XDG_STATE_HOME": str(folder)}
+            floor = Tool(PAGINATORS, (sys.executable, "-m", "benchmarks.paginators", *REGIONS), env=env)
+            command = (str(BIN / "jada"), "hosts", "--fleet", str(folder / "fleet.yml"), "--json")
+            tools = {PAGINATORS: floor, INVENTORY: Tool("jada hosts", command, env=env)}
+            return in_turn(results.rounds, {name: lambda series, tool=tool: measure(tool, series)  # type: ignore[misc]
+                                            for name, tool in tools.items()})  # fmt: skip
+        finally:
+            endpoint.terminate()
+
+
 def arithmetic(results: Results, folder: Path, hosts: Sequence[Machine]) -> dict[str, Series]:
     """Plan and drift of 10,000 hosts, and a history of a million entries, each in a process of its own."""
     series: dict[str, Series] = {}
@@ -266,6 +290,7 @@ PARTS: dict[str, Callable[[Results, Path, Sequence[Machine]], dict[str, Series]]
     "startup": startup,
     "arithmetic": arithmetic,
     "discovery": discovery,
+    "inventory": inventory,
     "changes at 0 ms": changes,
     "changes at 80 ms": lambda results, folder, hosts: changes(results, folder, hosts, ONE_WAY),
     "changes of one host at 80 ms": lambda results, folder, hosts: changes(results, folder, hosts[:1], ONE_WAY, False),

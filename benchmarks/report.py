@@ -21,6 +21,7 @@ ANSIBLE, ANSIBLE_WHOLE = "Ansible", "Ansible, the whole job"
 MITOGEN, MITOGEN_WHOLE = "Mitogen for Ansible", "Mitogen for Ansible, the whole job"
 STOCK, ASYNCSSH = "pyinfra, stock operations", "asyncssh, one exec"
 CLICK = "python -c 'import click'"
+PAGINATORS, INVENTORY = "boto3's paginators, 10,000 instances", "jada hosts, 10,000 instances"
 LEAST = {FLOOR, ASYNCSSH, STOCK, MITOGEN, ANSIBLE}
 WHOLE = {SCRIPTS, SCRIPTS_BACK, UPGRADE, ROLLBACK, WAVES, ANSIBLE_WHOLE, MITOGEN_WHOLE}
 READ_FLOOR = "asyncssh, the same script"
@@ -190,6 +191,11 @@ def targets(results: Results) -> Iterator[Target]:
     hosts = results["discovery"]
     wait = hosts["0.2 s each, one 1 s"].median - hosts["no delay"].median
     yield at_most("16 regions, the slowest 1 s, the sum 4 s: seconds added to `jada hosts`", wait, 1.5, "s")
+    listed = results["inventory"]
+    yield at_most(
+        "10,000 instances in 16 regions, times boto3's paginators", listed[INVENTORY].times(listed[PAGINATORS]), 1.15
+    )
+    yield at_most("10,000 instances, peak memory", max(listed[INVENTORY].memory), 250, "MB")
     for name in ("drift of 10,000 hosts", "plan of 10,000 hosts"):
         series = results["arithmetic"][name]
         yield at_most(f"{name}, processor time", series.median, 1, "s")

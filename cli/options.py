@@ -11,8 +11,8 @@ from jada import ENGINES
 from jada.cli.ui.complete import role_names
 from jada.cli.ui.given import GIVEN
 
-# Where click's context keeps the engine that was chosen.
-ENGINE = "jada.engine"
+# Where click's context keeps the engine that was chosen, and that AWS is not to be asked which hosts there are.
+ENGINE, CACHED = "jada.engine", "jada.cached"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,8 +35,39 @@ def engine_option(command: F) -> F:
     )(command)
 
 
+def cached_option(command: F) -> F:
+    """--cached, for commands that only read; find() in cli/session.py finds it."""
+    return click.option(
+        "--cached",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda context, _, cached: context.meta.update({CACHED: cached}),
+        help="Ask AWS nothing: take the hosts as it listed them last, at most 7 days ago. How long ago is told.",
+    )(command)
+
+
+def _refused_cached(command: F) -> F:
+    def refuse(context: click.Context, _: click.Parameter, cached: bool) -> None:
+        if cached:
+            raise click.UsageError(
+                f"jada {context.info_name} asks AWS which hosts there are: only commands that just read, such as "
+                "`jada status`, take --cached"
+            )
+
+    return click.option("--cached", is_flag=True, expose_value=False, hidden=True, callback=refuse)(command)
+
+
+def read_options(command: F) -> F:
+    """The options of every command about hosts, and --cached."""
+    return _host_options(cached_option(command))
+
+
 def host_options(command: F) -> F:
     """--fleet, --role, --limit and --engine, for every command about hosts."""
+    return _host_options(_refused_cached(command))
+
+
+def _host_options(command: F) -> F:
     command = engine_option(command)
     command = click.option(
         "--limit",

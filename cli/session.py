@@ -9,7 +9,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +18,7 @@ import click
 
 from jada import ConfigError, Host, HostError, JadaError, UnforeseenError
 from jada.cli import signals
+from jada.cli.discovery import find_hosts
 from jada.cli.options import ENGINE
 from jada.cli.results import HostResults
 from jada.cli.selection import LIMIT, choose, patterns
@@ -189,7 +190,7 @@ def open_session(
 
     with frozen_imports():
         fleet = load(fleet_file, needs_all)
-        hosts = find(fleet, role, limit, limit_by, notes)
+        hosts = find(fleet, role, limit, limit_by, notes, is_way_back=not needs_all)
     with open_hosts(fleet, hosts) as session:
         yield session
 
@@ -263,8 +264,9 @@ def _ssm_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[SsmEngine]:
         from jada.inventory.cloud.ssm import RunCommand
         from jada.tasks.engines.ssm import SsmEngine
 
-    regions = {region: RunCommand(fleet.aws, region) for region in {host.region for host in hosts}}
-    instances = {host.name: host.trouble or (host.instance, regions[host.region]) for host in hosts}
+    # One for each, for its commands are sent together.
+    places = {place: RunCommand(*place) for place in {(host.aws, host.region) for host in hosts}}
+    instances = {host.name: host.trouble or (host.instance, places[host.aws, host.region]) for host in hosts}
     engine = SsmEngine(instances, fleet.service)
     try:
         yield engine
@@ -285,16 +287,20 @@ def check_kept_by_aws(key: str, url: str, instead: str) -> None:
 
 
 def find(
-    fleet: Fleet, role: str | None, limit: str | None, limit_by: str = LIMIT, notes: bool = True
+    fleet: Fleet,
+    role: str | None,
+    limit: str | None,
+    limit_by: str = LIMIT,
+    notes: bool = True,
+    is_way_back: bool = False,
 ) -> tuple[Host, ...]:
-    """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none."""
-    from jada.inventory import discover
+    """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none.
+
+    With --cached they are as AWS listed them last; on the way back they are so where AWS can't be asked.
+    """
     from jada.inventory.roles import unmatched
 
-    # Not under what moves on the terminal: it may be asked for an MFA code there.
-    discover.log_in(fleet)
-    with err.status("Finding hosts…") if err.is_terminal else nullcontext():
-        hosts = discover.discover(fleet)
+    hosts = find_hosts(fleet, is_way_back)
     for note in unmatched(hosts, fleet.roles) if notes else ():
         err.print(f"[yellow]Note[/] {escape(note)}")
     return choose(fleet, hosts, role, limit, limit_by)

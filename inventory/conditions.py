@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from jada import Host, JadaError
-from jada.inventory.cloud.profile import Aws
+from jada import Aws, Host, JadaError
 from jada.inventory.concurrency import map_concurrently
 from jada.inventory.sources.registry import SOURCES
 from jada.inventory.sources.source import Condition, Conditions
 
-# Hosts of one cloud and region, and what that cloud says of them by their ids, or why it can't be asked.
+# Hosts of one cloud, account and region, and what that cloud says of them by their ids, or why it can't be asked.
 Answer = tuple[Sequence[Host], dict[str, Condition] | JadaError]
 
 
-def conditions(aws: Aws, hosts: Iterable[Host]) -> dict[str, Condition]:
+def conditions(hosts: Iterable[Host]) -> dict[str, Condition]:
     """The conditions of the hosts by their names; none of one that no cloud knows, such as a static one.
 
     Where a cloud can't be asked, that is said in place of an answer: no change hangs on a permission.
     """
-    return by_name(ask(aws, hosts))
+    return by_name(ask(hosts))
 
 
 def by_name(answers: Iterable[Answer]) -> dict[str, Condition]:
@@ -28,13 +27,13 @@ def by_name(answers: Iterable[Answer]) -> dict[str, Condition]:
     return {host.name: _of(host, answer) for hosts, answer in answers for host in hosts}
 
 
-def ask(aws: Aws, hosts: Iterable[Host]) -> list[Answer]:
+def ask(hosts: Iterable[Host]) -> list[Answer]:
     """The answers of the clouds that know any of the hosts."""
-    groups: dict[tuple[Conditions, str], list[Host]] = defaultdict(list)
+    groups: dict[tuple[Conditions, Aws, str], list[Host]] = defaultdict(list)
     for host in hosts:
         if ask := SOURCES[host.provider].conditions:
-            groups[ask, host.region].append(host)
-    answers = map_concurrently(lambda group: group[0][0](aws, group[0][1], group[1]), list(groups.items()))
+            groups[ask, host.aws, host.region].append(host)
+    answers = map_concurrently(lambda group: group[0][0](group[0][1], group[0][2], group[1]), list(groups.items()))
     return list(zip(groups.values(), answers, strict=True))
 
 

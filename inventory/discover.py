@@ -4,21 +4,62 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from jada import Host, HostError, JadaError, natural
+from jada import Aws, Host, HostError, JadaError, natural
 from jada.inventory.concurrency import combine_failures, map_concurrently
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import role_of
+from jada.inventory.sources.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A region of a source, "" where its regions can't be listed, with its hosts, or why it could not be searched."""
+
+    source: Source
+    region: str
+    result: Sequence[Host] | JadaError
+
+    @property
+    def place(self) -> str:
+        """The region in words, with the account where the source names one: "ec2 us-east-1 of profile prod"."""
+        own = str(self.source.credentials(Aws()) or "")
+        return f"{self.source.provider} {self.region}".strip() + (f" of {own}" if own else "")
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """The hosts, none where it could not be searched."""
+        return () if isinstance(self.result, JadaError) else self.result
+
+
+# The accounts of a fleet, with the errors of those whose credentials can't be had.
+Logins = Mapping[Aws, JadaError | None]
 
 
 def log_in(fleet: Fleet) -> None:
-    """Has the credentials of the fleet's sources ready, if they need any: that may ask for an MFA code. Raises
-    JadaError.
-    """
-    for source in fleet.sources:
-        source.log_in(fleet.aws)
+    """Has the credentials of the fleet's accounts ready: that may ask for an MFA code. Raises JadaError."""
+    refuse(log_in_to_each(fleet))
+
+
+def refuse(logins: Logins) -> None:
+    """Raises JadaError if the credentials of any account can't be had."""
+    failures = {error: str(aws) for aws, error in logins.items() if error}
+    if len(failures) > 1:
+        raise combine_failures([(place, error) for error, place in failures.items()], "AWS can't be asked", "")
+    for error in failures:
+        raise error
+
+
+def log_in_to_each(fleet: Fleet) -> Logins:
+    """Has the credentials of each of the fleet's accounts ready; the error of those that can't be had."""
+    if not fleet.accounts:
+        return {}
+    # Here, because a fleet of static hosts needs nothing of boto3.
+    from jada.inventory.cloud.client import log_in_to_all
+
+    return dict(zip(fleet.accounts, log_in_to_all(fleet.accounts), strict=True))
 
 
 def discover(fleet: Fleet) -> tuple[Host, ...]:
@@ -29,11 +70,16 @@ def discover(fleet: Fleet) -> tuple[Host, ...]:
     fleet.yml says.
     """
     log_in(fleet)
-    found = search(fleet)
-    if failures := [(place, result) for place, result in found if isinstance(result, JadaError)]:
+    return completed(fleet, listed(search(fleet)))
+
+
+def listed(found: Iterable[Searched]) -> list[Host]:
+    """All hosts that were found. Raises JadaError if any source could not be searched."""
+    found = list(found)
+    if failures := [(each.place, each.result) for each in found if isinstance(each.result, JadaError)]:
         hint = "`jada doctor` tells what can be asked there, and what not"
         raise combine_failures(failures, "The fleet can't be listed", hint)
-    return completed(fleet, [host for _, hosts in found if not isinstance(hosts, JadaError) for host in hosts])
+    return [host for searched in found for host in searched.hosts]
 
 
 def completed(fleet: Fleet, listed: Sequence[Host]) -> tuple[Host, ...]:
@@ -82,17 +128,26 @@ def with_trouble(hosts: Sequence[Host]) -> list[Host]:
     ]
 
 
-def search(fleet: Fleet) -> list[tuple[str, Sequence[Host] | JadaError]]:
-    """What each source and region answered, all of them asked side by side, with its place in words."""
-    listed = map_concurrently(
-        lambda source: [(source, region) for region in source.searched_regions(fleet.aws)], fleet.sources
-    )
-    searches = [search for regions in listed if not isinstance(regions, JadaError) for search in regions]
-    results = map_concurrently(lambda search: search[0].find(fleet.aws, search[1]), searches)
-    unlisted = [(source.provider, regions) for source, regions in zip(fleet.sources, listed, strict=True)
-                if isinstance(regions, JadaError)]  # fmt: skip
-    places = (f"{source.provider} {region}".strip() for source, region in searches)
-    return [*unlisted, *zip(places, results, strict=True)]
+def search(fleet: Fleet, failed: Logins | None = None) -> list[Searched]:
+    """The answer of each source and region, all of them asked side by side; of accounts that `failed`, their errors.
+
+    The credentials of the others have to be ready.
+    """
+
+    def regions_of(login: tuple[Source, Aws]) -> Sequence[str]:
+        if error := (failed or {}).get(login[1]):
+            raise error
+        return login[0].searched_regions(login[1])
+
+    logins = [(source, source.credentials(fleet.aws) or fleet.aws) for source in fleet.sources]
+    answers = map_concurrently(regions_of, logins)
+    unlisted = [Searched(source, "", error) for (source, _), error in zip(logins, answers, strict=True)
+                if isinstance(error, JadaError)]  # fmt: skip
+    searches = [(source, aws, region) for (source, aws), regions in zip(logins, answers, strict=True)
+                if not isinstance(regions, JadaError) for region in regions]  # fmt: skip
+    results = map_concurrently(lambda search: search[0].find(search[1], search[2]), searches)
+    found = [Searched(source, region, result) for (source, _, region), result in zip(searches, results, strict=True)]
+    return [*unlisted, *found]
 
 
 def _disambiguate(group: Sequence[Host]) -> list[tuple[str, Host]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from jada import Host, JadaError
-from jada.inventory.cloud.profile import Aws
+from jada import Aws, Host, JadaError
 from jada.inventory.concurrency import map_concurrently
 from jada.inventory.sources.network import HostNetwork
 from jada.inventory.sources.registry import SOURCES
@@ -18,16 +17,16 @@ def has_network(hosts: Iterable[Host]) -> bool:
     return any(SOURCES[host.provider].network for host in hosts)
 
 
-def networks(aws: Aws, hosts: Iterable[Host]) -> dict[str, HostNetwork]:
+def networks(hosts: Iterable[Host]) -> dict[str, HostNetwork]:
     """The networks of the hosts by their names; none of one that no cloud knows, such as a static one.
 
     What can't be known is in the place of an answer, with why.
     """
-    groups: dict[tuple[Network, str], list[Host]] = defaultdict(list)
+    groups: dict[tuple[Network, Aws, str], list[Host]] = defaultdict(list)
     for host in hosts:
         if ask := SOURCES[host.provider].network:
-            groups[ask, host.region].append(host)
-    answers = map_concurrently(lambda group: group[0][0](aws, group[0][1], group[1]), list(groups.items()))
+            groups[ask, host.aws, host.region].append(host)
+    answers = map_concurrently(lambda group: group[0][0](group[0][1], group[0][2], group[1]), list(groups.items()))
     return {
         host.name: _of(host, answer)
         for hosts_of, answer in zip(groups.values(), answers, strict=True)

@@ -39,27 +39,30 @@ def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
         | ({"elbv2"} if "ec2" in in_aws else set())
         | ({"sns"} if topic else set())
         | ({"s3"} if fleet.state else set())
-        | {"cloudwatch", "ec2-instance-connect"}
+        | {"cloudwatch", "sts", "ec2-instance-connect"}
         | (engines - {ENGINES[0]})
     )
     # A source may have no regions at all.
     searched = {source.provider for source in fleet.sources if getattr(source, "regions", ()) == ALL}
     return tuple(
-        replace(narrowed, resource=_own_resource(narrowed, fleet))
+        replace(narrowed, resource=resource)
         for call in needed(services, purposes)
         if call.purpose is not Purpose.REGIONS or call.service in searched
         for narrowed in _for_hosts(call, fleet)
+        for resource in _own_resources(narrowed, fleet)
     )
 
 
-def _own_resource(call: Call, fleet: Fleet) -> str:
-    """The resource of a call as this fleet has it."""
+def _own_resources(call: Call, fleet: Fleet) -> list[str]:
+    """The resources of a call as this fleet has them; of what is not there, no call is needed."""
     if call.purpose is Purpose.NOTICES:
-        return fleet.notify.sns
+        return [fleet.notify.sns]
+    if call.purpose is Purpose.ROLES:
+        return [aws.role_arn for aws in fleet.accounts if aws.role_arn]
     if call.service == "s3" and fleet.state:
         bucket, prefix = fleet.state.bucket, fleet.state.prefix
-        return call.resource.replace(":::*/*", f":::{bucket}/{prefix}*").replace(":::*", f":::{bucket}")
-    return call.resource
+        return [call.resource.replace(":::*/*", f":::{bucket}/{prefix}*").replace(":::*", f":::{bucket}")]
+    return [call.resource]
 
 
 def _for_hosts(call: Call, fleet: Fleet) -> Iterator[Call]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import botocore.session
 
-from jada.inventory.cloud.profile import Aws
+from jada import Aws
 
 
 def client(aws: Aws, service: str, region: str) -> Any:

@@ -67,8 +67,7 @@ def serve(folder: Path, count: int) -> None:
 
 def reach(folder: Path, count: int, changes: bool) -> None:
     patch_gevent()
-    from jada import Service, SsmInvocation, Tiers
-    from jada.inventory.cloud.profile import Aws
+    from jada import Aws, Service, SsmInvocation, Tiers
     from jada.inventory.cloud.ssm import RunCommand
     from jada.tasks import plan
     from jada.tasks.engines.ssm import SsmConnection, SsmEngine

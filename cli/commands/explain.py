@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from jada import Exit, HostError
-from jada.cli.options import engine_option, fleet_option
+from jada.cli.discovery import inventory_age
+from jada.cli.options import cached_option, engine_option, fleet_option
 from jada.cli.results import HostResults, judge_each
 from jada.cli.selection import HOST
 from jada.cli.session import open_session
@@ -18,6 +19,7 @@ from jada.cli.ui.given import GIVEN
 @click.command()
 @click.argument("host", type=GIVEN)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@cached_option
 @engine_option
 @fleet_option
 def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
@@ -43,7 +45,8 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
         facts = judge_each(seen, explanation.explanation_dict)
         roles = {chosen.name: chosen.role or None for chosen in session.hosts}
         rows = [{"host": name, "role": roles[name], **_row(result)} for name, result in facts.items()]
-        emit_json("explain", session.fleet.name, _exit(facts), {"hosts": rows})
+        age = inventory_age()
+        emit_json("explain", session.fleet.name, _exit(facts), {"hosts": rows, "inventory_age_seconds": age})
         return _exit(facts)
     texts = judge_each(seen, lambda name, state: "\n".join(explanation.lines(name, state)))
     for text in texts.values():

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jada import ConfigError, Exit, HostError, natural
-from jada.cli.options import fleet_option, host_options
+from jada.cli.discovery import inventory_age
+from jada.cli.options import fleet_option, read_options
 from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry, NetworkEntry
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, judge_each
@@ -68,7 +69,7 @@ class LeftOut:
 @click.option("--rebuild", is_flag=True, help="Read the record back from the hosts first, each of which keeps its own.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @wide_option
-@host_options
+@read_options
 def history(
     host: str | None,
     last: int,
@@ -108,7 +109,11 @@ def history(
             {**_entry_as_json(entry), "outcomes": outcomes[entry.id], "networks_changed": len(networks[entry.id])}
             for entry in entries
         ]
-        facts = {"releases": releases, "locks": [_lock_as_json(*lock) for lock in locks]}
+        facts = {
+            "releases": releases,
+            "locks": [_lock_as_json(*lock) for lock in locks],
+            "inventory_age_seconds": inventory_age(),
+        }
         emit_json("history", config.name, code, facts)
     elif not entries and not locks:
         subject = "Nothing" if hosts is None else "Nothing of these hosts"

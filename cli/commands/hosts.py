@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from jada import Exit, Host
-from jada.cli.options import host_options
+from jada.cli.discovery import inventory_age
+from jada.cli.options import read_options
 from jada.cli.session import find, load
 from jada.cli.ui.console import emit_json, escape, nulled, out, plural
 from jada.cli.ui.tables import Column, show_table, wide_option
@@ -26,7 +27,7 @@ COLUMNS = (
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @wide_option
-@host_options
+@read_options
 def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
     """Find the fleet's hosts through AWS.
 
@@ -40,13 +41,15 @@ def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | N
       jada hosts
       jada hosts --role specialist --limit 'eu-*'
       jada hosts --json | jq -r '.hosts[].address'
+      jada hosts --cached               as AWS listed them last, where it can't be asked
     """
     config = load(fleet_file)
     found = find(config, role, limit)
     troubles = [host.trouble for host in found if host.trouble]
     code = Exit.FAILED if troubles else Exit.OK
     if as_json:
-        emit_json("hosts", config.name, code, {"hosts": [_as_json(host) for host in found]})
+        facts = {"hosts": [_as_json(host) for host in found], "inventory_age_seconds": inventory_age()}
+        emit_json("hosts", config.name, code, facts)
         return code
     rows = ((host.name, host.role or "–", _place(host), host.user or "–", host.source, host.id) for host in found)
     show_table(COLUMNS, ([escape(cell) for cell in row] for row in rows), form == "wide")

@@ -13,7 +13,7 @@ from jada.cli.session import load
 from jada.cli.ui.console import json_text, put
 from jada.inventory.cloud.calls import CALLS, Purpose, needed
 
-FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS})
+FIND = frozenset({Purpose.REGIONS, Purpose.HOSTS, Purpose.ROLES})
 LOOK = FIND | {Purpose.LOGIN, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, Purpose.HOST_KEYS, Purpose.COMMANDS}
 # A team's record, read, and written too.
 READ = frozenset({Purpose.STATE, Purpose.LISTING})
@@ -63,7 +63,8 @@ def iam(command: str | None, fleet_file: str | None) -> None:
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
     those for EC2 and its Instance Connect, Lightsail, Systems Manager, CloudWatch, a topic of SNS and a bucket of S3.
-    What a profile needs to take on a role (sts:AssumeRole) comes to that.
+    sts:AssumeRole, on each role that a source of fleet.yml names, is for the profile that takes it on; all else is for
+    the role. What a profile needs to take on a role of its own comes to that.
 
     \b
     Examples:
@@ -82,7 +83,8 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     except ConfigError:
         if fleet_file or os.environ.get("JADA_FLEET"):
             raise
-        calls = needed({call.service for call in CALLS}, purposes)
+        # Which roles a fleet takes on, its fleet.yml alone knows.
+        calls = needed({call.service for call in CALLS}, purposes - {Purpose.ROLES})
     else:
         calls = calls_of(load(fleet_file), purposes)
     if not calls:

@@ -7,7 +7,7 @@ import re
 import click
 
 from jada import Exit
-from jada.cli.options import engine_option, fleet_option
+from jada.cli.options import cached_option, engine_option, fleet_option
 from jada.cli.selection import HOST
 from jada.cli.session import open_session
 from jada.cli.ui.complete import role_names
@@ -32,6 +32,7 @@ USUAL = 50
     help=f"How many of each host, the last ones. Default: {USUAL}, with --since {MOST}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@cached_option
 @engine_option
 @fleet_option
 def logs(

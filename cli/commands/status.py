@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jada import Exit, Host, HostError
-from jada.cli.options import host_options
+from jada.cli.discovery import inventory_age
+from jada.cli.options import read_options
 from jada.cli.results import judge_each
 from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since
@@ -63,7 +64,7 @@ COLUMNS = (
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @wide_option
-@host_options
+@read_options
 def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> int:
     """Show what every host really runs. Read-only, one look per host; who has locked a host is shown too.
 
@@ -78,6 +79,7 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
     Examples:
       jada status
       jada status --role orchestrator
+      jada status --cached               while AWS can't be asked which hosts there are
       jada status -o wide                every column, however long the lines
       jada status --json | jq -r '.hosts[] | [.host, .model_running] | @tsv'
     """
@@ -93,7 +95,11 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
     rows = [_row(host, facts[host.name]) for host in session.hosts]
     code = Exit.FAILED if any(row["error"] for row in rows) else Exit.OK
     if as_json:
-        facts_of_all = {"freeze": freezes_as_json(session.fleet), "hosts": [nulled(row) for row in rows]}
+        facts_of_all = {
+            "freeze": freezes_as_json(session.fleet),
+            "hosts": [nulled(row) for row in rows],
+            "inventory_age_seconds": inventory_age(),
+        }
         emit_json("status", session.fleet.name, code, facts_of_all)
     else:
         sources = (host.source for host in session.hosts)

@@ -6,44 +6,39 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jada import Host, JadaError
+from jada import Aws, Host, JadaError
 from jada.cli.doctor.result import OF_AWS, CheckResult, failed, passed, skipped, warned
 from jada.cli.ui.console import grouped, plural
 from jada.inventory.cloud.calls import BY_ACTION, Call, Purpose
 
 if TYPE_CHECKING:
     from jada.inventory.cloud.identity import Identity
+    from jada.inventory.discover import Searched
     from jada.inventory.fleet.config import Fleet
 
-# What each place of the sources, such as "ec2 us-east-1", answered.
-Found = Sequence[tuple[str, Sequence[Host] | JadaError]]
 POLICY = "allow it there; `jada iam` prints the whole policy"
 
 
-def credentials(fleet: Fleet) -> CheckResult:
-    """Checks that there are credentials: whoever has to give an MFA code is asked for it now."""
+def credentials(fleet: Fleet) -> dict[Aws, CheckResult]:
+    """Checks of each account that there are credentials: whoever has to give an MFA code is asked for it now."""
     from jada.inventory import discover
 
-    try:
-        discover.log_in(fleet)
-    except JadaError as error:
-        return failed("credentials", error.message, error.hint)
-    return passed("credentials", f"had from {_profile(fleet)}")
+    return {aws: _login(aws, error) for aws, error in discover.log_in_to_each(fleet).items()}
 
 
-def identity(fleet: Fleet) -> CheckResult:
-    """Checks who the credentials are."""
+def identity(aws: Aws) -> CheckResult:
+    """Checks who the credentials of an account are."""
     from jada.inventory.cloud import identity as who
 
     try:
-        return of_identity(who.identity(fleet.aws))
+        return of_identity(who.identity(aws), str(aws))
     except JadaError as error:
         return failed("identity", error.message, error.hint)
 
 
-def of_identity(found: Identity) -> CheckResult:
-    """Checks that nobody works as the root of an account. Pure."""
-    text = f"{found.arn} in account {found.account}"
+def of_identity(found: Identity, credentials: str = "") -> CheckResult:
+    """Checks that nobody works as the root of an account; `credentials` are the profile and the role in words. Pure."""
+    text = f"{found.arn} in account {found.account}" + (f", by {credentials}" if credentials else "")
     if found.is_root:
         return warned(
             "identity", f"{text}, which may do everything", "use a role that may do no more than `jada iam` prints"
@@ -51,23 +46,23 @@ def of_identity(found: Identity) -> CheckResult:
     return passed("identity", text)
 
 
-def search(fleet: Fleet) -> Found:
+def search(fleet: Fleet) -> list[Searched]:
     from jada.inventory import discover
 
     return discover.search(fleet)
 
 
-def regions(found: Found) -> CheckResult:
+def regions(found: Sequence[Searched]) -> CheckResult:
     """Checks that all regions of AWS could be asked; what is denied there is a matter of permissions."""
-    asked = [(place, result) for place, result in found if " " in place or isinstance(result, JadaError)]
+    asked = [searched for searched in found if searched.region or isinstance(searched.result, JadaError)]
     if not asked:
         return skipped("regions", "no region is to be searched")
-    wrong = grouped(((result.message, result.hint), place) for place, result in asked
-                    if isinstance(result, JadaError) and not denied(result))  # fmt: skip
+    wrong = grouped(((error.message, error.hint), searched.place) for searched in asked
+                    if isinstance(error := searched.result, JadaError) and not denied(error))  # fmt: skip
     if wrong:
         text = "; ".join(f"{', '.join(places)}: {message}" for (message, _), places in wrong.items())
         return failed("regions", text, "; ".join(dict.fromkeys(hint for _, hint in wrong)))
-    return passed("regions", f"asked {', '.join(place for place, _ in asked)}")
+    return passed("regions", f"asked {', '.join(searched.place for searched in asked)}")
 
 
 def denied(error: JadaError) -> str:
@@ -100,14 +95,13 @@ def permissions(
         yield skipped("permissions", f"not tried: {', '.join(untried)}")
 
 
-def hosts(fleet: Fleet, found: Found) -> tuple[CheckResult, tuple[Host, ...]]:
+def hosts(fleet: Fleet, found: Sequence[Searched]) -> tuple[CheckResult, tuple[Host, ...]]:
     """Checks that there are hosts, and gives them: those of the places that answered."""
     from jada.inventory import discover
 
-    failures = [place for place, result in found if isinstance(result, JadaError)]
+    failures = [searched.place for searched in found if isinstance(searched.result, JadaError)]
     try:
-        listed = [host for _, result in found if not isinstance(result, JadaError) for host in result]
-        completed = discover.completed(fleet, listed)
+        completed = discover.completed(fleet, [host for searched in found for host in searched.hosts])
     except JadaError as error:
         return failed("hosts", error.message, error.hint), ()
     count = f"{plural(len(completed), 'host')}: " + ", ".join(
@@ -140,10 +134,15 @@ def not_in_aws() -> Iterator[CheckResult]:
         yield skipped(check, "no source of fleet.yml is in AWS")
 
 
-def without(fleet: Fleet, providers: Collection[str]) -> Fleet:
-    """The fleet without the sources of these providers."""
-    return replace(fleet, sources=tuple(source for source in fleet.sources if source.provider not in providers))
+def of_accounts(fleet: Fleet, accounts: Collection[Aws]) -> Fleet:
+    """The fleet with the sources of these accounts, and those of none."""
+    sources = (source for source in fleet.sources if source.credentials(fleet.aws) in (None, *accounts))
+    return replace(fleet, sources=tuple(sources))
 
 
-def _profile(fleet: Fleet) -> str:
-    return f"profile {fleet.aws.profile}" if fleet.aws.profile else "boto3's own order: environment, ~/.aws, SSO, role"
+def _login(aws: Aws, error: JadaError | None) -> CheckResult:
+    if error:
+        return failed("credentials", error.message, error.hint)
+    return passed(
+        "credentials", f"had from {aws}" if str(aws) else "had by boto3's own order: environment, ~/.aws, SSO, role"
+    )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Host, HostError, JadaError, Model
+from jada import Aws, ConfigError, Host, HostError, JadaError, Model
 from jada.cli import session as sessions
 from jada.cli.doctor import cloud, hosts, machine
 from jada.cli.doctor.result import (
@@ -64,30 +64,27 @@ def examine(fleet_file: str | None, role: str | None, limit: str | None) -> tupl
 
 def _of_hosts(fleet: Fleet, role: str | None, limit: str | None) -> Iterator[CheckResult]:
     """The checks of AWS, and of the hosts that --role and --limit leave."""
-    from jada.inventory.permissions import clouds
-
-    in_aws = clouds(fleet)
-    login = cloud.credentials(fleet) if in_aws else None
-    has_aws = login is not None and login.verdict is Verdict.PASS
-    if login is None:
+    logins = cloud.credentials(fleet)
+    usable = [aws for aws, login in logins.items() if login.verdict is Verdict.PASS]
+    if not logins:
         yield from cloud.not_in_aws()
-    else:
-        yield login
-        yield cloud.identity(fleet) if has_aws else skipped("identity", "there are no credentials")
-    found = cloud.search(fleet if has_aws else cloud.without(fleet, in_aws))
-    if has_aws:
+    yield from logins.values()
+    for aws in logins:
+        yield cloud.identity(aws) if aws in usable else skipped("identity", "there are no credentials")
+    found = cloud.search(cloud.of_accounts(fleet, usable))
+    if usable:
         yield cloud.regions(found)
-    elif login:
+    elif logins:
         yield skipped("regions", "there are no credentials")
         yield skipped("permissions", "there are no credentials")
     result, every = cloud.hosts(fleet, found)
     yield result
     yield cloud.roles(fleet, every) if every else skipped("roles", "there are no hosts")
     chosen = choose(fleet, every, role, limit) if every else ()
-    errors = [(place, answer) for place, answer in found if isinstance(answer, JadaError)]
+    errors = [(searched.place, searched.result) for searched in found if isinstance(searched.result, JadaError)]
     yield from _of_each(fleet, chosen, errors)
-    if has_aws:
-        yield from _permissions(fleet, errors)
+    if usable:
+        yield from _permissions(fleet, usable, errors)
 
 
 def _of_each(fleet: Fleet, chosen: Sequence[Host], errors: list[tuple[str, JadaError]]) -> Iterator[CheckResult]:
@@ -137,7 +134,7 @@ def _looked_at(
     for host in session.hosts:
         look = seen[host.name]
         if isinstance(look, HostError):
-            errors.append((host.source, look))
+            errors.append((_place(fleet, host), look))
         if host.trouble:
             skips = [check for check in OF_HOST if check not in ("address", "cloud")]
             yield from (skipped(check, "its address can't be used").of(host.name) for check in skips)
@@ -184,17 +181,24 @@ def _login(fleet: Fleet) -> str:
 def _conditions(fleet: Fleet, chosen: Sequence[Host], errors: list[tuple[str, JadaError]]) -> Mapping[str, Condition]:
     from jada.inventory import conditions
 
-    answers = conditions.ask(fleet.aws, chosen)
-    errors += [(asked[0].source, answer) for asked, answer in answers if isinstance(answer, JadaError)]
+    answers = conditions.ask(chosen)
+    errors += [(_place(fleet, asked[0]), answer) for asked, answer in answers if isinstance(answer, JadaError)]
     return conditions.by_name(answers)
 
 
-def _permissions(fleet: Fleet, errors: Sequence[tuple[str, JadaError]]) -> Iterator[CheckResult]:
+def _place(fleet: Fleet, host: Host) -> str:
+    """The region of a host in words, with the account where that is one of its source's own."""
+    return host.source if host.aws in (Aws(), fleet.aws) else f"{host.source} of {host.aws}"
+
+
+def _permissions(
+    fleet: Fleet, accounts: Sequence[Aws], errors: Sequence[tuple[str, JadaError]]
+) -> Iterator[CheckResult]:
     from jada.inventory.cloud.calls import Purpose
     from jada.inventory.cloud.client import answered
     from jada.inventory.permissions import calls_of
 
-    return cloud.permissions(calls_of(fleet, Purpose), answered(fleet.aws), errors)
+    return cloud.permissions(calls_of(fleet, Purpose), answered(accounts), errors)
 
 
 def _model(fleet: Fleet, role: str, state: State) -> Model | None:

@@ -32,7 +32,7 @@ def channels(fleet: Fleet) -> Mapping[str, Sender]:
         # Here, because a webhook needs no boto3.
         from jada.inventory.cloud.sns import publish
 
-        senders["SNS topic"] = lambda subject, text: in_time(TIMEOUT, lambda: publish(fleet.aws, topic, subject, text))
+        senders["SNS topic"] = lambda subject, text: in_time(TIMEOUT, lambda: publish(fleet.home, topic, subject, text))
     if webhook := fleet.notify.webhook:
         senders["webhook"] = lambda subject, text: in_time(
             TIMEOUT, lambda: post(webhook, _for_slack(f"{subject}\n{text}"))

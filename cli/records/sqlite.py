@@ -39,8 +39,8 @@ from jada.inventory.access.pin import Machine, Pin
 from jada.tasks.release import ReleaseError, began, first_id
 
 if TYPE_CHECKING:
+    from jada import Aws
     from jada.cli.records.shared import SharedStore
-    from jada.inventory.cloud.profile import Aws
     from jada.inventory.fleet.config import Fleet
     from jada.inventory.fleet.state import SharedState
 

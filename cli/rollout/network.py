@@ -18,7 +18,7 @@ from jada.inventory.sources.network import HostNetwork, from_json, to_json
 from jada.tasks.checks import Finding
 
 if TYPE_CHECKING:
-    from jada.inventory.cloud.profile import Aws
+    pass
 
 # The findings on the network of each host that was touched, by its name; none of one that no cloud knows.
 Found = Mapping[str, tuple[Finding, ...]]
@@ -37,8 +37,8 @@ class NetworkWatch:
     After a way back nothing is asked a second time: whatever a load balancer tells in its own time is not waited for.
     """
 
-    def __init__(self, aws: Aws, hosts: Sequence[Host], *, is_back: bool, before: Networks | None = None) -> None:
-        self._aws, self._is_back = aws, is_back
+    def __init__(self, hosts: Sequence[Host], *, is_back: bool, before: Networks | None = None) -> None:
+        self._is_back = is_back
         self._hosts = [host for host in hosts if has_network([host])]
         self._before = self._ask(self._hosts) if before is None else _Answer(self._hosts, lambda: before)
         self._after: _Answer | None = None
@@ -53,7 +53,7 @@ class NetworkWatch:
             before = from_json(kept)
         except ValueError:
             before = None
-        return cls(session.fleet.aws, session.hosts, is_back=is_back, before=before)
+        return cls(session.hosts, is_back=is_back, before=before)
 
     def to_keep(self) -> str:
         """The network before, to be written down for another jada that goes on: once, as soon as it is there, or ""."""
@@ -92,7 +92,7 @@ class NetworkWatch:
         return {host.name: network_findings(self._before.of(host, late), after.of(host, late)) for host in after.hosts}
 
     def _ask(self, hosts: Sequence[Host]) -> _Answer:
-        return _Answer(hosts, lambda: networks(self._aws, hosts))
+        return _Answer(hosts, lambda: networks(hosts))
 
 
 class _Answer:

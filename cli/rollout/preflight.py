@@ -118,7 +118,7 @@ def _in_cloud(session: FleetSession, names: Collection[str]) -> dict[str, Prefli
     # A fleet of static hosts needs nothing of boto3.
     from jada.inventory.conditions import conditions
 
-    answers = conditions(session.fleet.aws, [host for host in session.hosts if host.name in names])
+    answers = conditions([host for host in session.hosts if host.name in names])
     return {name: preflight.cloud(answer.text, answer.is_well) for name, answer in answers.items()}
 
 

@@ -20,7 +20,7 @@ from jada.tasks.preflight import PreflightCheck
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
-    from jada.inventory.cloud.profile import Aws
+    from jada import Aws
     from jada.tasks.engine import Connection
 
 # The values of hosts before their change, by host and probe.
@@ -125,7 +125,7 @@ def samples_of(
     A host that takes longer than `within` s has failed.
     """
     on_host = [probe for probe in probes if probe.kind in ON_HOST]
-    fleet = {probe.name: _of_fleet(session.fleet.aws, probe, within) for probe in probes if probe.is_of_fleet}
+    fleet = {probe.name: _of_fleet(session.fleet.home, probe, within) for probe in probes if probe.is_of_fleet}
     requests_of = [probe for probe in probes if probe.kind == "requests"]
     samples = {
         name: fleet | {probe.name: measure.of_requests(probe, state) for probe in requests_of}
@@ -149,7 +149,7 @@ def alarm_checks(session: FleetSession) -> tuple[PreflightCheck, ...]:
     nothing.
     """
     alarms = [probe for probe in session.fleet.probes if probe.alarm and probe.is_enforced]
-    judgements = [measure.judge(probe, [_of_fleet(session.fleet.aws, probe)]) for probe in alarms]
+    judgements = [measure.judge(probe, [_of_fleet(session.fleet.home, probe)]) for probe in alarms]
     return tuple(preflight.alarm(judgement) for judgement in judgements)
 
 

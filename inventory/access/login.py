@@ -58,16 +58,16 @@ def ssh_data(
     own_keys: dict[str, tuple[HostKey, ...]] = {}
     lent: dict[str, LentLogin] = {}
     usable = {host.name: host for host in hosts if host.name not in troubles}
-    details = access_details(fleet, [*usable.values()])
+    details = access_details([*usable.values()])
     for name, answer in details.items():
         try:
             if isinstance(answer, HostError):
                 raise answer
-            own_keys[name], lent[name] = vouched(name, answer), LentLogin(fleet, usable[name], answer)
+            own_keys[name], lent[name] = vouched(name, answer), LentLogin(usable[name], answer)
         except HostError as trouble:
             troubles.setdefault(name, trouble)
-    grants: dict[str, Grant] = {**lent, **_pushed(fleet, [*usable.values()])}
-    tunnels = _tunnels(fleet, [*usable.values()])
+    grants: dict[str, Grant] = {**lent, **_pushed([*usable.values()])}
+    tunnels = _tunnels([*usable.values()])
     troubles |= {name: way for name, way in tunnels.items() if isinstance(way, HostError)}
     ways = {name: way for name, way in tunnels.items() if not isinstance(way, HostError)}
     every, hosts = hosts, [host for host in hosts if host.name not in troubles]
@@ -142,20 +142,20 @@ def jump_config(ssh: Ssh) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pushed(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, PushedLogin]:
+def _pushed(hosts: Sequence[Host]) -> dict[str, PushedLogin]:
     """The logins by a key of this run, one for all of them."""
     wanted = [host for host in hosts if host.login == "instance-connect"]
     credential = fresh_key() if wanted else None
-    return {host.name: PushedLogin(fleet, host, credential) for host in wanted if credential}
+    return {host.name: PushedLogin(host, credential) for host in wanted if credential}
 
 
-def _tunnels(fleet: Fleet, hosts: Sequence[Host]) -> Mapping[str, Tunnel | HostError]:
+def _tunnels(hosts: Sequence[Host]) -> Mapping[str, Tunnel | HostError]:
     if not any(host.via == "eice" for host in hosts):
         return {}
     # Here, for what speaks websocket takes time to import.
     from jada.inventory.access.tunnel import tunnels
 
-    return tunnels(fleet, hosts)
+    return tunnels(hosts)
 
 
 def _options(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Options]:

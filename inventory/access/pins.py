@@ -9,7 +9,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 from jada import Host, JadaError
@@ -136,7 +135,7 @@ def pinning(
     missing = [host for host in candidates if machine_of(host) not in kept]
     answers = {host.name: given[host.name] for host in missing if host.name in given}
     to_ask = [host for host in missing if host.name not in given and not known[host.name].vouching]
-    asked = map_concurrently(partial(_named, fleet), to_ask)
+    asked = map_concurrently(_named, to_ask)
     why_none: dict[str, JadaError] = {}
     for host, answer in zip(to_ask, asked, strict=True):
         if isinstance(answer, JadaError):
@@ -154,9 +153,7 @@ def pinning(
     owners = {key: host.name for host in candidates if (pin := pins.get(machine_of(host))) for key in pin.own}
     return Pinning(
         {
-            host.name: PinnedHost(
-                host, pins[machine_of(host)], _asking(fleet, host, given), known[host.name].own, owners
-            )
+            host.name: PinnedHost(host, pins[machine_of(host)], _asking(host, given), known[host.name].own, owners)
             for host in candidates
             if machine_of(host) in pins
         },
@@ -178,13 +175,13 @@ def _first(host: Host, named: Sequence[CloudKey], known: HostKeys) -> Pin | None
     return Pin.of(machine_of(host), keys, _place(host), max(key.seen for key in named))
 
 
-def _named(fleet: Fleet, host: Host) -> tuple[CloudKey, ...]:
+def _named(host: Host) -> tuple[CloudKey, ...]:
     ask = SOURCES[host.provider].host_keys
-    return ask(fleet.aws, host) if ask else ()
+    return ask(host.aws, host) if ask else ()
 
 
-def _asking(fleet: Fleet, host: Host, given: Mapping[str, tuple[CloudKey, ...]]) -> Callable[[], tuple[HostKey, ...]]:
-    return lambda: checked(given[host.name] if host.name in given else _named(fleet, host))
+def _asking(host: Host, given: Mapping[str, tuple[CloudKey, ...]]) -> Callable[[], tuple[HostKey, ...]]:
+    return lambda: checked(given[host.name] if host.name in given else _named(host))
 
 
 def _place(host: Host) -> str:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from jada import Host, HostError, JadaError
 from jada.inventory.access.known_hosts import HostKey, host_key
 from jada.inventory.concurrency import map_concurrently
-from jada.inventory.fleet.config import Fleet
 from jada.inventory.sources.registry import SOURCES
 from jada.inventory.sources.source import Access
 
@@ -33,10 +32,10 @@ _OS_USER = re.compile(r"(?=.{1,32}$)[0-9]*[A-Za-z@._][A-Za-z0-9@._-]*\$?", re.AS
 _CERTIFICATE = re.compile(r"([\w@.-]+) ([A-Za-z0-9+/=]+)( [^\n\r]*)?", re.ASCII)
 
 
-def access_details(fleet: Fleet, hosts: Sequence[Host]) -> Details:
+def access_details(hosts: Sequence[Host]) -> Details:
     """The logins to those of the hosts whose cloud gives one and that can be reached, asked for side by side."""
     logins = [(host, access) for host in hosts if not host.trouble and (access := SOURCES[host.provider].access)]
-    answers = map_concurrently(lambda login: login[1](fleet.aws, login[0]), logins)
+    answers = map_concurrently(lambda login: login[1](login[0].aws, login[0]), logins)
     return {host.name: _no_access(host, answer) if isinstance(answer, JadaError) else answer
             for (host, _), answer in zip(logins, answers, strict=True)}  # fmt: skip
 
@@ -55,8 +54,7 @@ class LentLogin:
     label = "the key that AWS gave"
     hint = ""
 
-    def __init__(self, fleet: Fleet, host: Host, access: Access) -> None:
-        self._fleet = fleet
+    def __init__(self, host: Host, access: Access) -> None:
         self._host = host
         self._take(access)
 
@@ -66,7 +64,7 @@ class LentLogin:
 
     def credential(self, user: str) -> Credential:
         if time.time() > self._access.expires - MARGIN:
-            access = access_details(self._fleet, [self._host])[self._host.name]
+            access = access_details([self._host])[self._host.name]
             if isinstance(access, HostError):
                 raise access
             if access.user != user:
@@ -96,8 +94,7 @@ class PushedLogin:
         "instance's metadata for the key"
     )
 
-    def __init__(self, fleet: Fleet, host: Host, credential: Credential) -> None:
-        self._fleet = fleet
+    def __init__(self, host: Host, credential: Credential) -> None:
         self._host = host
         self._credential = credential
 
@@ -114,7 +111,7 @@ class PushedLogin:
         key = self._credential.key
         try:
             public = f"{key.get_name()} {key.get_base64()}"
-            instance_connect.send_key(self._fleet.aws, host.region, host.instance, user, public)
+            instance_connect.send_key(host.aws, host.region, host.instance, user, public)
         except JadaError as error:
             trouble = HostError(f"{host.name}: EC2 Instance Connect does not take its key: {error.message}", error.hint)
             raise trouble from error

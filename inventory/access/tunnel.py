@@ -14,13 +14,11 @@ from paramiko import ProxyCommandFailure, SSHException
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 
-from jada import Host, HostError, JadaError, SharedWay, reason
+from jada import Aws, Host, HostError, JadaError, SharedWay, reason
 from jada.inventory.cloud import instance_connect
 from jada.inventory.cloud.errors import DeniedError, words
 from jada.inventory.cloud.instance_connect import Endpoint
-from jada.inventory.cloud.profile import Aws
 from jada.inventory.concurrency import map_concurrently
-from jada.inventory.fleet.config import Fleet
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -54,7 +52,6 @@ class TunnelClosedError(ProxyCommandFailure):
 class Tunnel:
     """A way to a host; handed to paramiko's connect() as the socket, it is opened anew for each connection."""
 
-    aws: Aws
     host: Host
     endpoint: Endpoint
 
@@ -71,9 +68,9 @@ class Tunnel:
         where = f"the EC2 Instance Connect Endpoint {self.endpoint.id}"
         try:
             url = instance_connect.signed_url(
-                self.aws, self.host.region, self.endpoint, self.host.address, PORT, LONGEST
+                self.host.aws, self.host.region, self.endpoint, self.host.address, PORT, LONGEST
             )
-            context = ssl.create_default_context(cafile=instance_connect.authorities(self.aws))
+            context = ssl.create_default_context(cafile=instance_connect.authorities(self.host.aws))
         except JadaError as error:
             raise TunnelError(f"{self.host.name}: {where} can't be asked: {error.message}", error.hint) from error
         try:
@@ -101,7 +98,7 @@ class Tunnel:
                 "check the network and the proxy (HTTPS_PROXY); authorities of your own come from ca_bundle in the "
                 "profile or AWS_CA_BUNDLE",
             ) from None
-        instance_connect.note_tunnel(self.aws)
+        instance_connect.note_tunnel(self.host.aws)
         return TunnelSocket(websocket, f"the tunnel through {self.endpoint.id}")
 
     def _refused(self, where: str, status: int, body: bytes) -> Exception:
@@ -158,26 +155,24 @@ class TunnelSocket:
         self._websocket.close()
 
 
-def tunnels(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Tunnel | HostError]:
+def tunnels(hosts: Sequence[Host]) -> dict[str, Tunnel | HostError]:
     """The ways to those of the hosts that are reached through an endpoint, or why there is none, by host name."""
-    by_region: dict[str, list[Host]] = defaultdict(list)
+    by_region: dict[tuple[Aws, str], list[Host]] = defaultdict(list)
     for host in hosts:
         if host.via == "eice":
-            by_region[host.region].append(host)
+            by_region[host.aws, host.region].append(host)
     answers = map_concurrently(
-        lambda region: instance_connect.endpoints(
-            fleet.aws, region, sorted({host.vpc for host in by_region[region] if host.vpc})
-        ),
+        lambda place: instance_connect.endpoints(*place, sorted({host.vpc for host in by_region[place] if host.vpc})),
         list(by_region),
     )
     return {
-        host.name: _unknown(host, answer) if isinstance(answer, JadaError) else _way(fleet.aws, host, answer)
+        host.name: _unknown(host, answer) if isinstance(answer, JadaError) else _way(host, answer)
         for (_, of_region), answer in zip(by_region.items(), answers, strict=True)
         for host in of_region
     }
 
 
-def _way(aws: Aws, host: Host, endpoints: Sequence[Endpoint]) -> Tunnel | HostError:
+def _way(host: Host, endpoints: Sequence[Endpoint]) -> Tunnel | HostError:
     """The way through the endpoint of the host's subnet, or else the first of its VPC. Pure."""
     in_vpc = [endpoint for endpoint in endpoints if host.vpc and endpoint.vpc == host.vpc]
     if not in_vpc:
@@ -198,7 +193,7 @@ def _way(aws: Aws, host: Host, endpoints: Sequence[Endpoint]) -> Tunnel | HostEr
             f"{host.address}",
             "set `address` of the source in fleet.yml, or have a dualstack endpoint",
         )
-    return Tunnel(aws, host, endpoint)
+    return Tunnel(host, endpoint)
 
 
 def _unknown(host: Host, error: JadaError) -> HostError:

@@ -31,6 +31,8 @@ class Purpose(StrEnum):
     NOTICES = "notices"
     # Who the credentials are.
     IDENTITY = "identity"
+    # The roles that sources of fleet.yml name.
+    ROLES = "roles"
     # The record and the leases of a team in S3: read, listed, written, and given back.
     STATE = "state"
     LISTING = "listing"
@@ -98,6 +100,8 @@ CALLS = (
     Call("cloudwatch", "GetMetricData", Purpose.METRICS),
     Call("sns", "Publish", Purpose.NOTICES, "arn:aws:sns:*:*:*"),
     Call("sts", "GetCallerIdentity", Purpose.IDENTITY),
+    Call("sts", "AssumeRole", Purpose.ROLES, "arn:aws:iam::*:role/*"),
+    Call("sts", "GetSessionToken", Purpose.ROLES),
     Call("s3", "GetObject", Purpose.STATE, "arn:aws:s3:::*/*"),
     Call("s3", "PutObject", Purpose.RECORD, "arn:aws:s3:::*/*"),
     Call("s3", "DeleteObject", Purpose.LEASE, "arn:aws:s3:::*/*"),
@@ -107,8 +111,8 @@ CALLS = (
 )
 BY_NAME = {call.name: call for call in CALLS}
 BY_ACTION = {call.action: call for call in CALLS}
-# The one call that AWS allows whatever a policy says.
-ALWAYS_ALLOWED = "sts:GetCallerIdentity"
+# The calls that AWS allows whatever a policy says.
+ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 
 
 def needed(services: Iterable[str], purposes: Iterable[Purpose]) -> tuple[Call, ...]:
@@ -117,5 +121,5 @@ def needed(services: Iterable[str], purposes: Iterable[Purpose]) -> tuple[Call, 
     return tuple(
         call
         for call in CALLS
-        if call.service in services and call.purpose in purposes and call.action != ALWAYS_ALLOWED
+        if call.service in services and call.purpose in purposes and call.action not in ALWAYS_ALLOWED
     )

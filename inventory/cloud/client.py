@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from jada.inventory.cloud.profile import Aws
+from jada import Aws, JadaError
+from jada.inventory.concurrency import map_concurrently
 
 
-def log_in(aws: Aws) -> None:
-    """Has the credentials of this command ready: that may ask for an MFA code at the terminal. Raises JadaError."""
-    from jada.inventory.cloud.session import clients_of
+def log_in_to_all(accounts: Sequence[Aws]) -> list[JadaError | None]:
+    """Has the credentials of these accounts ready: the error of each that can't be had.
 
-    clients_of(aws)
+    One profile after the other, for each may ask for an MFA code at the terminal; then their roles, side by side.
+    """
+    from jada.inventory.cloud.session import clients_of, taker, takers_clients
+
+    profiles: dict[tuple[Aws, bool], JadaError | None] = {}
+    for profile, takes_on in dict.fromkeys((taker(aws), bool(aws.role_arn)) for aws in accounts):
+        try:
+            takers_clients(profile) if takes_on else clients_of(profile)
+        except JadaError as error:
+            profiles[profile, takes_on] = error
+
+    def log_in(aws: Aws) -> None:
+        if error := profiles.get((taker(aws), bool(aws.role_arn))):
+            raise error
+        clients_of(aws)
+
+    return map_concurrently(log_in, accounts)
 
 
-def answered(aws: Aws) -> frozenset[str]:
-    """The actions, as IAM calls them, that AWS has allowed this command so far. Raises JadaError."""
-    from jada.inventory.cloud.session import clients_of
+def answered(accounts: Iterable[Aws]) -> frozenset[str]:
+    """The actions, as IAM calls them, that AWS has allowed this command so far in these accounts. Raises JadaError."""
+    from jada.inventory.cloud.session import clients_of, taker, takers_clients
 
-    return clients_of(aws).answered
+    every = [clients for aws in accounts for clients in (clients_of(aws), takers_clients(taker(aws)))]
+    return frozenset[str]().union(*(clients.answered for clients in every))
 
 
 @contextmanager

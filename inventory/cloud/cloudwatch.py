@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from jada import JadaError, Metric
+from jada import Aws, JadaError, Metric
 from jada.inventory.cloud.client import client
-from jada.inventory.cloud.profile import Aws
 
 # Seconds from one value of a metric to the next.
 PERIOD = 60

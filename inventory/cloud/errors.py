@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -16,6 +17,7 @@ from botocore.exceptions import (
     LoginError,
     NoCredentialsError,
     PartialCredentialsError,
+    RefreshWithMFAUnsupportedError,
     SSOError,
     TokenRetrievalError,
 )
@@ -23,10 +25,11 @@ from botocore.exceptions import (
 from jada import JadaError, reason
 from jada.inventory.cloud.calls import BY_NAME
 
-# The first try and three more; with standard mode's random waits of up to 1, 2 and 4 seconds between them.
+# The first try and three more; with random waits of up to 1, 2 and 4 seconds between them, and longer ones once AWS has
+# throttled (adaptive mode).
 ATTEMPTS = 4
 # Of Systems Manager, which is asked again and again while commands run, and of EC2 Instance Connect, which is asked for
-# each login: they throttle, adaptive mode slows down.
+# each login.
 ATTEMPTS_OF = {"ssm": 10, "ec2-instance-connect": 10}
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -62,6 +65,14 @@ _ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
 _USERINFO = re.compile(r"//[^/@\s]*@")
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Credentials in words: whose they are, and how to see who that is to AWS and to renew them."""
+
+    whose: str = "these credentials"
+    renewal: str = LOG_IN
+
+
 class DeniedError(JadaError):
     """AWS denied a call: `action`, as IAM calls it, is not allowed."""
 
@@ -71,24 +82,35 @@ class DeniedError(JadaError):
 
 
 @contextmanager
-def in_words(service: str) -> Iterator[None]:
-    """Raises a JadaError for whatever boto3 raises within the block; `service` is asked there, as IAM calls it."""
+def in_words(service: str, login: Login = Login()) -> Iterator[None]:
+    """Raises a JadaError for whatever boto3 raises within the block, where `login` asks `service`, as IAM calls it."""
     try:
         yield
     except JadaError:
         raise
     except Exception as error:
-        raise failure(error, service) from error
+        raise failure(error, service, login) from error
 
 
-def failure(error: Exception, service: str) -> JadaError:
+def failure(error: Exception, service: str, login: Login = Login()) -> JadaError:
     """Whatever boto3 raises, in words: that is not BotoCoreError alone, but also what a file, a helper's answer or a
     socket brings about. `service` is what was asked, as IAM calls it.
     """
-    return _answered(error, service) if isinstance(error, ClientError) else JadaError(*_told(error, service))
+    if isinstance(error, ClientError):
+        return _answered(error, service, login)
+    if isinstance(error, RefreshWithMFAUnsupportedError):
+        return mfa_has_ended(login)
+    return JadaError(*_told(error, service, login))
 
 
-def _told(error: Exception, service: str) -> tuple[str, str]:
+def mfa_has_ended(login: Login) -> JadaError:
+    """The error of a session that wants another code of MFA, in the midst of a command."""
+    return JadaError(
+        f"the session of {login.whose} that a code of MFA opened has ended", "run it again, with a new code"
+    )
+
+
+def _told(error: Exception, service: str, login: Login) -> tuple[str, str]:
     if isinstance(error, JadaError):
         return error.message, error.hint
     if isinstance(error, (ConnectionError, HTTPClientError)):
@@ -101,12 +123,14 @@ def _told(error: Exception, service: str) -> tuple[str, str]:
             "AWS_ENDPOINT_URL",
         )
     if isinstance(error, (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError)):
-        return f"AWS credentials can't be had: {words(error)}", LOG_IN
+        return f"{login.whose} can't be had: {words(error)}", login.renewal
     if isinstance(error, (SSOError, TokenRetrievalError, LoginError)):
-        return f"the login to AWS has ended or was never begun: {words(error)}", LOG_IN
+        return f"the login to AWS has ended or was never begun ({login.whose}): {words(error)}", login.renewal
     if isinstance(error, BotoCoreError):
-        return words(error), f"see the profile in ~/.aws/config or aws.config_file; {LOG_IN}"
-    return _unforeseen(error), f"`aws configure list` shows where the credentials come from; {LOG_IN}"
+        text, hint = words(error), "see the profile in ~/.aws/config or aws.config_file"
+    else:
+        text, hint = _unforeseen(error), "`aws configure list` shows where the credentials come from"
+    return f"{text} ({login.whose})", f"{hint}; {login.renewal}"
 
 
 def _unforeseen(error: Exception) -> str:
@@ -124,7 +148,7 @@ def words(message: object) -> str:
     return text if len(text) <= MOST_OF_WORDS else f"{text[: MOST_OF_WORDS - 1]}…"
 
 
-def _answered(error: ClientError, service: str) -> JadaError:
+def _answered(error: ClientError, service: str, login: Login) -> JadaError:
     service = FOR_CREDENTIALS.get(error.operation_name, service)
     code = error.response.get("Error", {}).get("Code", "")
     message = words(error.response.get("Error", {}).get("Message", "") or code)
@@ -132,24 +156,25 @@ def _answered(error: ClientError, service: str) -> JadaError:
     permission = call.action if call else f"{service}:{error.operation_name}"
     left_out = "; `not_regions` in fleet.yml leaves a region out" if error.operation_name in FOR_A_REGION else ""
     if code in EXPIRED:
-        return JadaError(f"the AWS session has expired ({code})", LOG_IN)
+        return JadaError(f"the AWS session has expired ({code}, {login.whose})", login.renewal)
     if code in DENIED:
         resource = f" on {call.resource}" if call else ""
         return DeniedError(
-            f"access denied; these credentials lack the permission {permission}{resource} ({code}): {message}",
+            f"access denied; {login.whose} lack the permission {permission}{resource} ({code}): {message}",
             f"ask for {permission} there; `jada iam` prints the whole IAM policy{left_out}",
             permission,
         )
     if code in THROTTLED:
         return JadaError(
-            f"AWS still throttled {permission} after {ATTEMPTS_OF.get(service, ATTEMPTS)} attempts ({code})",
+            f"AWS still throttled {permission} after {ATTEMPTS_OF.get(service, ATTEMPTS)} attempts ({code}, "
+            f"{login.whose})",
             "wait a minute and run it again; something else in this account is calling AWS a lot",
         )
     if code in REFUSED:
         return JadaError(
-            f"AWS does not accept these credentials here ({code}): {message}",
-            f"{LOG_IN}; a region that the account has not enabled says the same{left_out}",
+            f"AWS does not accept {login.whose} here ({code}): {message}",
+            f"{login.renewal}; a region that the account has not enabled says the same{left_out}",
         )
     place = "`state`" if service == "s3" else "this source"
-    hint = LOG_IN if error.operation_name in FOR_CREDENTIALS else f"compare that with {place} in fleet.yml"
-    return JadaError(f"{permission} failed ({code}): {message}", hint)
+    hint = login.renewal if error.operation_name in FOR_CREDENTIALS else f"compare that with {place} in fleet.yml"
+    return JadaError(f"{permission} failed ({code}, {login.whose}): {message}", hint)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jada import Aws
 from jada.inventory.cloud.client import client
-from jada.inventory.cloud.profile import Aws
 
 
 @dataclass(frozen=True, slots=True)

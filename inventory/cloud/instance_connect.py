@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from botocore.httpsession import get_cert_path
 
+from jada import Aws
 from jada.inventory.cloud.client import client
-from jada.inventory.cloud.profile import Aws
 from jada.inventory.cloud.session import clients_of
 
 SERVICE = "ec2-instance-connect"

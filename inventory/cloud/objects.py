@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from jada import JadaError
+from jada import Aws, JadaError
 from jada.inventory.cloud.client import client
-from jada.inventory.cloud.profile import Aws
 
 T = TypeVar("T")
 

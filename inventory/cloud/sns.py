@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jada.inventory.cloud.profile import Aws
-from jada.inventory.cloud.session import Clients
+from jada import Aws
+from jada.inventory.cloud.session import open_clients
 
 # SNS takes a subject of one line of up to 100 characters of ASCII.
 SUBJECT = 100
@@ -16,5 +16,5 @@ def publish(aws: Aws, topic: str, subject: str, text: str) -> None:
     """
     region = topic.split(":")[3]
     plain = " ".join(subject.encode("ascii", "replace").decode().split())[:SUBJECT]
-    with Clients(aws).client("sns", region) as sns:
+    with open_clients(aws).client("sns", region) as sns:
         sns.publish(TopicArn=topic, Subject=plain, Message=text)

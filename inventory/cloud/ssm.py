@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from jada import SsmAgent, SsmInvocation
+from jada import Aws, SsmAgent, SsmInvocation
 from jada.inventory.cloud.client import client
-from jada.inventory.cloud.profile import Aws
 
 DOCUMENT = "AWS-RunShellScript"
 # Hosts on a page; AWS gives no more.

@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jada import ConfigError, Probe, Service, Telemetry, Tiers
+from jada import Aws, ConfigError, Probe, Service, Telemetry, Tiers
 from jada.inventory import models, roles
 from jada.inventory.cloud import profile
-from jada.inventory.cloud.profile import Aws
 from jada.inventory.fleet import (
     accept,
     freeze,
@@ -73,6 +72,17 @@ class Fleet:
     probes: tuple[Probe, ...] = ()
     state: SharedState | None = None
     freeze: tuple[Window, ...] = ()
+
+    @property
+    def accounts(self) -> tuple[Aws, ...]:
+        """The credentials that the sources ask AWS with, each once."""
+        needed = (source.credentials(self.aws) for source in self.sources)
+        return tuple(dict.fromkeys(aws for aws in needed if aws))
+
+    @property
+    def home(self) -> Aws:
+        """The credentials for what is of no single host, such as alarms and notices: of the only account, or `aws`."""
+        return self.accounts[0] if len(self.accounts) == 1 else self.aws
 
     @property
     def longest_rollout(self) -> int:

@@ -12,8 +12,8 @@ DIR/instances.json says which instances there are:
      "eice": {"secret", "regions": […], "source", "kind", "port"}}
 
 An EC2 instance with the control group of a lab host is known to Systems Manager, whose commands run there, and lets in
-keys that EC2 Instance Connect is given; "eice" are its endpoints (instance_connect.py). The end of its console is what EC2
-answers with.
+keys that EC2 Instance Connect is given; "eice" are its endpoints (instance_connect.py). The end of its console is what
+EC2 answers with.
 
 When all of them are there, DIR/aws-endpoint holds the URL. DIR/faults.json, read again for each request, makes calls
 fail, wait or lose their answer when they are done, by operation and region ("*" stands for any):

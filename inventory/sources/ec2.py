@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from jada import ENGINES, LOGINS, WAYS, Host
+from jada import ENGINES, LOGINS, WAYS, Aws, Host
 from jada.inventory import tags
-from jada.inventory.cloud.client import client, log_in
-from jada.inventory.cloud.profile import Aws
-from jada.inventory.sources import console, regions
+from jada.inventory.cloud.client import client
+from jada.inventory.sources import account, console, regions
 from jada.inventory.sources.source import HOST_NAME, CloudKey, Condition
 from jada.inventory.yaml_readers import user
 from jada.inventory.yaml_values import Value
 
 # The states of a host where stopped ones count: all but those on the way to nothing.
 LIVING = ("pending", "running", "stopping", "stopped")
+# Instances on a page. AWS's own thousand take boto3 50 MB each while they are read, and all regions are asked at once.
+PAGE = 200
 # Instances that one call of DescribeInstanceStatus may name.
 MOST_IDS = 100
 # Status checks, and the results of those that tell nothing yet.
@@ -44,18 +45,23 @@ class Ec2Source:
     login: str = "keys"
     via: str = "address"
     not_regions: tuple[str, ...] = ()
+    profile: str = ""
+    role_arn: str = ""
+    external_id: str = field(default="", repr=False)
 
-    def log_in(self, aws: Aws, /) -> None:
-        log_in(aws)
+    def credentials(self, aws: Aws, /) -> Aws:
+        return account.credentials(self, aws)
 
     def searched_regions(self, aws: Aws, /) -> list[str]:
         return regions.searched(self, lambda: _enabled_regions(aws))
 
     def find(self, aws: Aws, region: str, /) -> list[Host]:
         with client(aws, "ec2", region) as ec2:
-            pages = ec2.get_paginator("describe_instances").paginate(Filters=filters(self))
+            pages = ec2.get_paginator("describe_instances").paginate(
+                Filters=filters(self), PaginationConfig={"PageSize": PAGE}
+            )
             return [
-                host(instance, self, region, reservation.get("OwnerId") or "")
+                host(instance, self, region, reservation.get("OwnerId") or "", aws)
                 for page in pages
                 for reservation in page["Reservations"]
                 for instance in reservation["Instances"]
@@ -65,13 +71,14 @@ class Ec2Source:
         parts = [f"tag {tag}" for tag in tags.in_words(self.tags)]
         parts += tags.in_words(self.filters)
         parts += ["running only"] if self.running_only else []
-        return f"ec2 in {regions.in_words(self)} ({'; '.join(parts) or 'no filter'})"
+        return f"ec2 in {regions.in_words(self)}{account.in_words(self)} ({'; '.join(parts) or 'no filter'})"
 
 
 def read(value: Value) -> Ec2Source:
     readers = {
         "regions": regions.read,
         "not_regions": regions.read_names,
+        **account.READERS,
         "tags": tags.read,
         "filters": tags.read,
         "running_only": Value.flag,
@@ -87,6 +94,8 @@ def read(value: Value) -> Ec2Source:
             "can't be public with `via: eice`",
             "an EC2 Instance Connect Endpoint leads to private addresses, and to ipv6",
         )
+    account.check(value, source)
+    regions.check(value, source)
     return source
 
 
@@ -101,7 +110,7 @@ def filters(source: Ec2Source) -> list[dict[str, Any]]:
     return [{"Name": name, "Values": list(values)} for name, values in patterns.items()]
 
 
-def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: str = "") -> Host:
+def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: str, aws: Aws) -> Host:
     """One instance as EC2 describes it. Its name is the Name tag, where that can name a host, or its id."""
     own_tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
     name = own_tags.get("Name", "").strip()
@@ -123,6 +132,7 @@ def host(instance: Mapping[str, Any], source: Ec2Source, region: str, account: s
         via=source.via,
         vpc=instance.get("VpcId", ""),
         subnet=instance.get("SubnetId", ""),
+        aws=aws,
     )
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from jada import Host
+from jada import Aws, Host
 from jada.inventory import tags
-from jada.inventory.cloud.client import client, log_in
-from jada.inventory.cloud.profile import Aws
-from jada.inventory.sources import regions
+from jada.inventory.cloud.client import client
+from jada.inventory.sources import account, regions
 from jada.inventory.sources.source import Access, CloudKey, Condition
 from jada.inventory.tags import has_tags
 from jada.inventory.yaml_values import Value
@@ -29,9 +28,12 @@ class LightsailSource:
     running_only: bool = True
     address: str = "public"
     not_regions: tuple[str, ...] = ()
+    profile: str = ""
+    role_arn: str = ""
+    external_id: str = field(default="", repr=False)
 
-    def log_in(self, aws: Aws, /) -> None:
-        log_in(aws)
+    def credentials(self, aws: Aws, /) -> Aws:
+        return account.credentials(self, aws)
 
     def searched_regions(self, aws: Aws, /) -> list[str]:
         return regions.searched(self, lambda: _offered_regions(aws))
@@ -40,7 +42,7 @@ class LightsailSource:
         with client(aws, "lightsail", region) as lightsail:
             pages = lightsail.get_paginator("get_instances").paginate()
             return [
-                host(instance, self, region)
+                host(instance, self, region, aws)
                 for page in pages
                 for instance in page["instances"]
                 if is_selected(instance, self)
@@ -50,19 +52,23 @@ class LightsailSource:
         parts = [f"names {' or '.join(self.names)}"]
         parts += [f"tag {tag}" for tag in tags.in_words(self.tags)]
         parts += ["running only"] if self.running_only else []
-        return f"lightsail in {regions.in_words(self)} ({'; '.join(parts)})"
+        return f"lightsail in {regions.in_words(self)}{account.in_words(self)} ({'; '.join(parts)})"
 
 
 def read(value: Value) -> LightsailSource:
     readers = {
         "regions": regions.read,
         "not_regions": regions.read_names,
+        **account.READERS,
         "names": Value.texts,
         "tags": tags.read,
         "running_only": Value.flag,
         "address": lambda kind: kind.choice(("private", "public", "ipv6")),
     }
-    return LightsailSource(**value.fields(readers, required=("regions",)))
+    source = LightsailSource(**value.fields(readers, required=("regions",)))
+    account.check(value, source)
+    regions.check(value, source)
+    return source
 
 
 def access(aws: Aws, host: Host) -> Access:
@@ -102,7 +108,7 @@ def is_selected(instance: Mapping[str, Any], source: LightsailSource) -> bool:
     return named and has_tags(_tags(instance), source.tags)
 
 
-def host(instance: Mapping[str, Any], source: LightsailSource, region: str) -> Host:
+def host(instance: Mapping[str, Any], source: LightsailSource, region: str, aws: Aws) -> Host:
     """One instance as Lightsail describes it."""
     return Host(
         name=instance["name"],
@@ -116,6 +122,7 @@ def host(instance: Mapping[str, Any], source: LightsailSource, region: str) -> H
         account=_account(instance),
         uid=(instance.get("arn") or "").rpartition("/")[2],
         zone=(instance.get("location") or {}).get("availabilityZone") or "",
+        aws=aws,
     )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jada import Host, JadaError
+from jada import Aws, Host, JadaError
 from jada.inventory.cloud.client import client
-from jada.inventory.cloud.profile import Aws
 from jada.inventory.concurrency import map_concurrently
 from jada.inventory.sources.ec2_network import span
 from jada.inventory.sources.network import Aspect, Health, HostNetwork, behind, facts_of, merged, unknown_of

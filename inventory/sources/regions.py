@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from jada import JadaError
 from jada.inventory.suggest import did_you_mean
 from jada.inventory.yaml_values import Value
 
@@ -42,10 +43,21 @@ def read_names(value: Value) -> tuple[str, ...]:
     return value.texts()
 
 
+def check(value: Value, source: InRegions) -> None:
+    """Raises ConfigError for a source that leaves all its regions out: it would find nothing, and nobody would know."""
+    if source.regions != ALL and not set(source.regions) - set(source.not_regions):
+        raise value.error("leaves out every region that it names", "take one off `not_regions`")
+
+
 def searched(source: InRegions, every: Callable[[], Iterable[str]]) -> list[str]:
-    """The regions of a source without those to leave out; `every` lists all, and is called only for ALL."""
-    return [region for region in (every() if source.regions == ALL else source.regions)
-            if region not in source.not_regions]  # fmt: skip
+    """The regions of a source without those to leave out; `every` lists all, and is called only for ALL.
+
+    Raises JadaError where none is left.
+    """
+    listed = every() if source.regions == ALL else source.regions
+    if left := [region for region in listed if region not in source.not_regions]:
+        return left
+    raise JadaError("`not_regions` leaves out every region that there is", "take one off it, or delete that source")
 
 
 def in_words(source: InRegions) -> str:

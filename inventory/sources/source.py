@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from jada import Host
-from jada.inventory.cloud.profile import Aws
+from jada import Aws, Host
 from jada.inventory.sources.network import HostNetwork
 from jada.inventory.yaml_values import Value
 
@@ -23,8 +22,8 @@ class Source(Protocol):
     # Its key there, and the `provider` of the hosts that it finds.
     provider: ClassVar[str]
 
-    def log_in(self, aws: Aws, /) -> None:
-        """Has the credentials ready that a search needs, if any; it may ask at the terminal. Raises JadaError."""
+    def credentials(self, aws: Aws, /) -> Aws | None:
+        """The credentials that a search needs, None for none; `aws` are those of fleet.yml as a whole."""
 
     def searched_regions(self, aws: Aws, /) -> Sequence[str]:
         """The regions to search, each by itself; one "" where there are none. Raises JadaError."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
-from jada import Host
-from jada.inventory.cloud.profile import Aws
+from jada import Aws, Host
 from jada.inventory.sources.source import HOST_NAME
 from jada.inventory.yaml_readers import NAME, matching, port, user
 from jada.inventory.yaml_values import Value, every
@@ -33,7 +32,7 @@ class StaticSource:
     provider: ClassVar[str] = "static"
     hosts: tuple[StaticHost, ...]
 
-    def log_in(self, _aws: Aws, /) -> None:
+    def credentials(self, _aws: Aws, /) -> None:
         """Nobody is asked."""
 
     def searched_regions(self, _aws: Aws, /) -> tuple[str]:

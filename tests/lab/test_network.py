@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jada.inventory.cloud.profile import Aws
+from jada import Aws
 from tests.conftest import JADA, LAB, eventually
 from tests.forms import lines
 from tests.plain_aws import client

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jada.inventory.cloud.profile import Aws
+from jada import Aws
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
 from tests import plain_aws

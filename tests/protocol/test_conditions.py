@@ -33,7 +33,7 @@ def hosts(fleet: Fleet) -> tuple[Host, ...]:
 
 
 def test_all_regions_and_clouds_are_asked_and_no_static_host(fleet: Fleet, hosts: tuple[Host, ...]) -> None:
-    found = conditions.conditions(fleet.aws, hosts)
+    found = conditions.conditions(hosts)
     assert found.keys() == {host.name for host in hosts} - {"here"}
     assert (found["orch-1"].text, found["orch-1"].is_well) == ("EC2's status checks pass", True)
     assert (found["spec-3"].text, found["spec-3"].is_well) == ("EC2 calls it stopped", False)
@@ -50,7 +50,7 @@ def test_what_may_not_be_asked_is_not_known_and_names_the_permission(
             "GetInstanceState": {"us-east-1": {"code": "AccessDeniedException"}},
         }
     )
-    found = conditions.conditions(fleet.aws, hosts)
+    found = conditions.conditions(hosts)
     assert found["spec-1"].is_well is None
     assert "lack the permission ec2:DescribeInstanceStatus" in found["spec-1"].text
     assert "lightsail:GetInstanceState" in found["jada-agent-2"].text
@@ -59,7 +59,7 @@ def test_what_may_not_be_asked_is_not_known_and_names_the_permission(
 
 def test_one_that_the_cloud_does_not_know_any_more(fleet: Fleet) -> None:
     gone = Host("gone", "10.77.0.99", "lightsail", "gone", "us-east-1")
-    assert conditions.conditions(fleet.aws, [gone])["gone"].is_well is None
+    assert conditions.conditions([gone])["gone"].is_well is None
 
 
 def status(**checks: str) -> dict[str, Any]:

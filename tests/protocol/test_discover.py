@@ -141,7 +141,7 @@ FAILURES = {
     "region not enabled": (
         EC2,
         {"DescribeInstances": {"*": {"code": "AuthFailure", "status": 401}}},
-        ["ec2 us-east-1: AWS does not accept these credentials here (AuthFailure)"],
+        ["ec2 us-east-1: AWS does not accept the credentials of profile lab here (AuthFailure)"],
     ),
     "bad filter": (
         EC2,
@@ -341,7 +341,7 @@ PROVIDERS = {
         {},
         ["AWS can't be asked: "],
     ),
-    "half a key": ("-aws_access_key_id = a", {}, ["credentials can't be had"]),
+    "half a key": ("-aws_access_key_id = a", {}, ["the credentials of profile lab can't be had"]),
     "no token file": (
         "-role_arn = arn:aws:iam::123456789012:role/r\nweb_identity_token_file = /nope/token",
         {},

@@ -166,9 +166,8 @@ def test_the_root_of_an_account_is_warned_of() -> None:
 
 def test_a_login_that_a_cloud_denies_is_a_matter_of_permissions(fleet_of: FleetOf, aws: Emulator) -> None:
     aws.fails({"GetInstanceAccessDetails": {"*": {"code": "AccessDeniedException"}}})
-    answer = access_details(
-        fleet_of(f"[{LIGHTSAIL}]"), [Host("jada-agent", "10.77.0.21", "lightsail", "jada-agent", "us-east-1")]
-    )
+    aws_of = fleet_of(f"[{LIGHTSAIL}]").aws
+    answer = access_details([Host("jada-agent", "10.77.0.21", "lightsail", "jada-agent", "us-east-1", aws=aws_of)])
     trouble = answer["jada-agent"]
     assert isinstance(trouble, HostError)
     assert cloud.denied(trouble) == "lightsail:GetInstanceAccessDetails"

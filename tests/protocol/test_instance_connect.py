@@ -214,7 +214,7 @@ def test_hosts_are_reached_through_an_endpoint(aws: Emulator, fleet_of: FleetOf,
     fleet = fleet_of(f"[{TUNNELLED}]", ssh="{known_hosts: kh}")
     assert connected(fleet, hosts(fleet), tmp_path / "scratch") == dict.fromkeys((h.name for h in hosts(fleet)), None)
     assert len(sshd.let_in) == 3
-    assert "ec2-instance-connect:OpenTunnel" in answered(fleet.aws)
+    assert "ec2-instance-connect:OpenTunnel" in answered([fleet.aws])
 
 
 @pytest.mark.usefixtures("sshd")

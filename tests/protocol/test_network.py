@@ -53,9 +53,9 @@ def asking(aws: Emulator) -> Iterator[Clients]:
 
 def difference(fleet: Fleet, hosts: tuple[Host, ...], change: Callable[[], object]) -> dict[str, tuple[Finding, ...]]:
     """What `change` makes other, by host; nothing of those on which it does not."""
-    before = networks(fleet.aws, hosts)
+    before = networks(hosts)
     change()
-    after = networks(fleet.aws, hosts)
+    after = networks(hosts)
     found = {name: network_findings(before[name], after[name]) for name in before}
     return {name: findings for name, findings in found.items() if findings}
 
@@ -69,7 +69,7 @@ def told(findings: tuple[Finding, ...]) -> list[str]:
 
 
 def test_all_aspects_are_known_and_nothing_changed_is_silence(fleet: Fleet, hosts: tuple[Host, ...]) -> None:
-    found = networks(fleet.aws, hosts)
+    found = networks(hosts)
     assert found.keys() == {host.name for host in hosts} - {"here"}
     for network in found.values():
         assert network.facts.keys() == {*Aspect}
@@ -160,7 +160,7 @@ def balanced(hosts: tuple[Host, ...], asking: Clients) -> Iterator[tuple[Any, st
 def test_targets_by_id_and_by_address(
     fleet: Fleet, hosts: tuple[Host, ...], balanced: tuple[Any, str], aws: Emulator
 ) -> None:
-    found = networks(fleet.aws, hosts)
+    found = networks(hosts)
     (place,) = found["spec-1"].health
     assert place == f"{balanced[1].rpartition(':')[2]} port 8080"
     assert found["spec-1"].health[place] == Health("healthy")
@@ -248,9 +248,9 @@ def test_what_may_not_be_asked_is_not_known_and_names_the_action(
     aws: Emulator, fleet: Fleet, hosts: tuple[Host, ...], operation: str
 ) -> None:
     action, name, aspects = DENIALS[operation]
-    before = networks(fleet.aws, hosts)
+    before = networks(hosts)
     aws.fails({operation: {"*": {"code": "AccessDeniedException", "status": 403}}})
-    after = networks(fleet.aws, hosts)
+    after = networks(hosts)
     assert [*after[name].unknown] == aspects
     assert set(after[name].facts) == {*Aspect} - {*aspects}
     (finding,) = network_findings(before[name], after[name])
@@ -261,7 +261,7 @@ def test_what_may_not_be_asked_is_not_known_and_names_the_action(
 
 def test_throttling_is_tried_again(aws: Emulator, fleet: Fleet, hosts: tuple[Host, ...]) -> None:
     aws.fails({"DescribeSecurityGroups": {"*": {"code": "RequestLimitExceeded", "status": 503, "times": 1}}})
-    assert not any(network.unknown for network in networks(fleet.aws, hosts).values())
+    assert not any(network.unknown for network in networks(hosts).values())
 
 
 def test_a_host_that_its_cloud_knows_no_more(fleet: Fleet, hosts: tuple[Host, ...]) -> None:
@@ -269,7 +269,7 @@ def test_a_host_that_its_cloud_knows_no_more(fleet: Fleet, hosts: tuple[Host, ..
         Host("gone", "10.77.0.98", "ec2", "i-00000000000000bad", "us-east-1"),
         Host("off", "10.77.0.99", "lightsail", "off", "us-east-1"),
     ]
-    found = networks(fleet.aws, [*hosts, *gone])
+    found = networks([*hosts, *gone])
     for host in gone:
         assert found[host.name] == HostNetwork.not_known(f"{host.source} knows it no more")
     # One that is gone for good is no error of the others.

@@ -67,7 +67,7 @@ def test_a_notice_arrives_at_an_sns_topic_of_another_region(
 
 def test_a_topic_that_is_gone_is_told(aws: Any, fleet_of: Callable[..., Fleet]) -> None:
     fleet = fleet_of(STATIC)
-    with pytest.raises(JadaError, match=r"sns:Publish failed \(NotFound"):
+    with pytest.raises(JadaError, match=r"sns:Publish failed \(NotFound, the credentials of profile lab\)"):
         publish(fleet.aws, "arn:aws:sns:eu-west-1:123456789012:nope", "s", "t")
 
 
@@ -261,9 +261,7 @@ def test_a_topic_is_told_under_gevent(aws: Any, fleet_of: Callable[..., Fleet], 
         .replace(
             'post(Webhook(url=sys.argv[1]), "t")', 'publish(Aws(sys.argv[1], Path(sys.argv[2])), sys.argv[3], "s", "t")'
         )
-        .replace(
-            "try:", "from jada.inventory.cloud.profile import Aws\nfrom jada.inventory.cloud.sns import publish\ntry:"
-        )
+        .replace("try:", "from jada import Aws\nfrom jada.inventory.cloud.sns import publish\ntry:")
     )
     command = [sys.executable, "-c", program, section.profile, str(section.config_file), arn]
     process = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -13,8 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from werkzeug.serving import make_server
 
-from jada import JadaError, SsmInvocation
-from jada.inventory.cloud.profile import Aws
+from jada import Aws, JadaError, SsmInvocation
 from jada.inventory.cloud.ssm import RunCommand
 from jada.inventory.lab.aws import Endpoint
 from jada.inventory.lab.ssm import TARGET, Agent, Ended, Ssm, SsmError

@@ -89,9 +89,10 @@ def policy_in(page: str) -> object:
 
 
 def test_readme_has_the_policy_that_jada_prints() -> None:
-    # Those of Systems Manager and of EC2 Instance Connect are in docs/aws.md, that of a team's record in docs/state.md.
+    # Those of Systems Manager and EC2 Instance Connect are in docs/aws.md, that of a team's record in docs/state.md;
+    # roles are those of a fleet.yml.
     purposes = frozenset[Purpose]().union(*PURPOSES.values())
-    purposes -= {Purpose.COMMANDS, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, *OF_A_RECORD}
+    purposes -= {Purpose.COMMANDS, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, Purpose.ROLES, *OF_A_RECORD}
     assert policy_in("README.md") == policy(needed({call.service for call in CALLS}, purposes))
 
 

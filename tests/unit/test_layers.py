@@ -26,6 +26,7 @@ ORDER = {
         {"cli/drift"},
         {"cli/session.py"},
         {"cli/records"},
+        {"cli/discovery.py"},
         {"cli/options.py"},
         {"cli/selection.py"},
         {"cli/ui", "cli/startup.py"},
@@ -38,7 +39,7 @@ ORDER = {
         {"tasks"},
     ),
     "inventory": (
-        {"inventory/aws.py", "inventory/lab"},
+        {"inventory/aws.py", "inventory/cache.py", "inventory/lab"},
         {
             "inventory/discover.py",
             "inventory/lease.py",

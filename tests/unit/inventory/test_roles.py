@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jada import ConfigError, Host, Tiers
+from jada import Aws, ConfigError, Host, Tiers
 from jada.inventory import discover
 from jada.inventory.fleet import config
 from jada.inventory.roles import Role, role_of, unmatched
@@ -61,7 +61,9 @@ def test_a_second_instance_of_the_same_name_takes_no_host_out_of_its_role(patter
 
 
 def test_a_name_tag_that_can_not_name_a_host_still_gives_it_its_role() -> None:
-    host = ec2.host({**INSTANCE, "Tags": [{"Key": "Name", "Value": "team/web-1"}]}, Ec2Source(()), "us-east-1")
+    host = ec2.host(
+        {**INSTANCE, "Tags": [{"Key": "Name", "Value": "team/web-1"}]}, Ec2Source(()), "us-east-1", "", Aws()
+    )
     assert host.name == "i-a"
     assert role_of(host, (Role("team", names=("team/*",)), REST)) == "team"
 
@@ -199,13 +201,15 @@ INSTANCE = {
     [("web-1", "web-1"), ("", "i-a"), ("@local", "i-a"), ("a/b", "i-a"), ("a,b", "i-a"), ("a\x1b[2J", "i-a")],
 )
 def test_an_ec2_host_is_called_by_its_name_tag_if_that_can_be_a_name(name: str, expected: str) -> None:
-    host = ec2.host({**INSTANCE, "Tags": [{"Key": "Name", "Value": name}]}, Ec2Source(("us-east-1",)), "us-east-1")
+    host = ec2.host(
+        {**INSTANCE, "Tags": [{"Key": "Name", "Value": name}]}, Ec2Source(("us-east-1",)), "us-east-1", "", Aws()
+    )
     assert host.name == expected
 
 
 def test_an_ec2_instance_becomes_a_host() -> None:
     source = Ec2Source(("us-east-1",), address="public", user="admin")
-    assert ec2.host(INSTANCE, source, "us-east-1") == Host(
+    assert ec2.host(INSTANCE, source, "us-east-1", "", Aws()) == Host(
         name="web",
         address="203.0.113.1",
         provider="ec2",
@@ -217,7 +221,7 @@ def test_an_ec2_instance_becomes_a_host() -> None:
         own_name="web",
         instance="i-a",
     )
-    assert ec2.host({"InstanceId": "i-b"}, source, "us-east-1") == Host(
+    assert ec2.host({"InstanceId": "i-b"}, source, "us-east-1", "", Aws()) == Host(
         "i-b", "", "ec2", "i-b", "us-east-1", "admin", 0, instance="i-b"
     )
 
@@ -238,7 +242,7 @@ INTERFACES = [
     ],
 )
 def test_the_ipv6_address_of_an_ec2_instance(instance: dict[str, object], expected: str) -> None:
-    assert ec2.host({**INSTANCE, **instance}, Ec2Source((), address="ipv6"), "us-east-1").address == expected
+    assert ec2.host({**INSTANCE, **instance}, Ec2Source((), address="ipv6"), "us-east-1", "", Aws()).address == expected
 
 
 def test_the_addresses_of_a_lightsail_instance() -> None:
@@ -249,10 +253,13 @@ def test_the_addresses_of_a_lightsail_instance() -> None:
         "ipv6Addresses": ["2001:db8::1"],
         "arn": "arn:aws:lightsail:us-east-1:123456789012:Instance/x",
     }
-    hosts = [lightsail.host(instance, LightsailSource((), address=kind), "r") for kind in ("public", "private", "ipv6")]
+    hosts = [
+        lightsail.host(instance, LightsailSource((), address=kind), "r", Aws())
+        for kind in ("public", "private", "ipv6")
+    ]
     assert [host.address for host in hosts] == ["203.0.113.1", "10.0.0.1", "2001:db8::1"]
     assert hosts[0].account == "123456789012"
-    bare = lightsail.host({"name": "a"}, LightsailSource((), address="ipv6"), "r")
+    bare = lightsail.host({"name": "a"}, LightsailSource((), address="ipv6"), "r", Aws())
     assert (bare.address, bare.account) == ("", "")
 
 

@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jada import ConfigError, Host, JadaError
+from jada.cli import session
 from jada.cli.commands import drift
 from jada.cli.drift import check
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.drift.log import open_log
 from jada.cli.records.sqlite import open_records
 from jada.cli.session import FleetSession
-from jada.inventory import discover
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 from jada.tasks import codes
@@ -121,7 +121,7 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     roles = (Role("r"), Role("s"))
     monkeypatch.setattr(drift, "load", lambda _: Fleet("f", tmp_path / "fleet.yml", (), roles))
     hosts = (Host("web-1", "192.0.2.1", "static", role="s"), Host("web-2", "192.0.2.2", "static", role="r"))
-    monkeypatch.setattr(discover, "discover", lambda _: hosts)
+    monkeypatch.setattr(session, "find_hosts", lambda *_: hosts)
     found = (EvaluatedFinding(Finding.of(codes.MODEL_ON_DISK, "claude-a", "claude-b")),)
     rows = tuple(HostDrift(name, "r", Status.DRIFTED, found) for name in ("web-10", "web-2"))
     with open_log() as log:

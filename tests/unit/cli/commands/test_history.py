@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from jada import ConfigError, Host
+from jada.cli import session
 from jada.cli.commands import history
 from jada.cli.records.model import Entry, HostEntry, HostOutcome, LockEntry
 from jada.cli.records.sqlite import open_records
-from jada.inventory import discover
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import Role
 
@@ -27,7 +27,7 @@ HOSTS = (Host("web-1", "192.0.2.1", "static", role="web"), Host("new-1", "192.0.
 def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(history, "load", lambda _: FLEET)
-    monkeypatch.setattr(discover, "discover", lambda _: HOSTS)
+    monkeypatch.setattr(session, "find_hosts", lambda *_: HOSTS)
     with open_records() as records:
         for release, names in ((FIRST, ("web-1", "web-2", "db-1")), (SECOND, ("db-1",))):
             at = f"2026-11-24T{release[9:11]}:00:00+00:00"
@@ -85,7 +85,7 @@ def test_a_name_that_neither_the_record_nor_the_fleet_knows_is_wrong_usage(
 
 
 def test_for_hosts_that_are_recorded_no_cloud_is_asked(recorded: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discover, "discover", lambda _: pytest.fail("asked"))
+    monkeypatch.setattr(session, "find_hosts", lambda *_: pytest.fail("asked"))
     done = CliRunner().invoke(history.history, ["--limit", "web-*,db-1", "--host", "web-2"], standalone_mode=False)
     assert done.exception is None
 

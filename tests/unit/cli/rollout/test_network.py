@@ -28,7 +28,7 @@ from jada.inventory.sources.network import (
     to_json,
     unknown_of,
 )
-from tests.fakes import FLEET, Clock
+from tests.fakes import Clock
 from tests.forms import lines
 from tests.unit.cli.conftest import Done, Jada
 
@@ -188,7 +188,7 @@ def test_without_a_second_answer_the_first_one_counts(
         sleep(seconds)
 
     monkeypatch.setattr(clock, "sleep", then_hang)
-    watch = network.NetworkWatch(FLEET.aws, [Host("web-1", "192.0.2.1", "ec2")], is_back=False)
+    watch = network.NetworkWatch([Host("web-1", "192.0.2.1", "ec2")], is_back=False)
     watch.end(["web-1"])
     monkeypatch.setattr(Never, "join", lambda _, timeout: sleep(timeout))
     assert [finding.code for finding in watch.findings()["web-1"]] == ["J502", "J504"]
@@ -244,7 +244,7 @@ def test_somebody_who_stops_jada_waits_for_nothing(cloud: Cloud, monkeypatch: py
     monkeypatch.setattr(signals, "stopped", lambda: True)
     hosts = [Host("web-1", "192.0.2.1", "ec2")]
     cloud.answers.append(seen([WEB], "initial"))
-    watch = network.NetworkWatch(FLEET.aws, hosts, is_back=False)
+    watch = network.NetworkWatch(hosts, is_back=False)
     watch.end(["web-1"])
     # What is there already is told.
     assert [finding.code for finding in watch.findings()["web-1"]] == ["J502", "J504"]

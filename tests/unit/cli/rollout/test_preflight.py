@@ -182,7 +182,7 @@ def test_a_host_that_its_cloud_calls_ill_is_refused_and_only_those_that_change_a
 ) -> None:
     asked: list[set[str]] = []
 
-    def conditions(_: object, hosts: Iterable[Host]) -> dict[str, Condition]:
+    def conditions(hosts: Iterable[Host]) -> dict[str, Condition]:
         asked.append({host.name for host in hosts})
         return {"web-1": Condition("EC2's instance status check fails", is_well=False)}
 

@@ -11,8 +11,7 @@ from textwrap import dedent
 import pytest
 
 import jada
-from jada import ConfigError, ModelCheck, Probe, Service, Threshold
-from jada.inventory.cloud.profile import Aws
+from jada import Aws, ConfigError, ModelCheck, Probe, Service, Threshold
 from jada.inventory.fleet import config
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.config import Fleet
@@ -167,6 +166,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     keys += ("hooks", "on_wave", "on_rollback", "on_pause", "on_done", "on_fail", "timeout")
     keys += ("production", "rollout", "waves", "canary", "spread_by", "max_parallel", "bake_time", "first_bake_time")
     keys += ("final_bake_time", "max_failures", "on_failure", "on_inconclusive")
+    keys += ("role_arn", "external_id")
     keys += ("names", "not_regions", "accept", "- code", "reason", "until", "notify", "sns", "webhook")
     keys += ("probes", "failing", "slow", "errors", "busy", "grown", "backlog", "alarm", "throttled")
     keys += ("kind", "metric", "above", "min_sample", "window", "max_errors")
@@ -180,7 +180,10 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
     near, out = ("us-east-1",), ("eu-south-1",)
     assert lightsail == LightsailSource(near, ("jada-agent",), not_regions=out)
     tags, filters = {"jada": ("agent",)}, {"instance-type": ("t3.small",)}
-    assert ec2 == Ec2Source(near, tags, filters, user="admin", not_regions=out)
+    assert ec2 == Ec2Source(
+        near, tags, filters, user="admin", not_regions=out, profile="dev",
+        role_arn="arn:aws:iam::222222222222:role/jada", external_id="jada-4711",
+    )  # fmt: skip
     assert fleet.roles[0].names == ("orch-*",)
     assert isinstance(static, StaticSource)
     assert fleet.aws.profile == "production"

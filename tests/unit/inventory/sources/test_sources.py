@@ -9,10 +9,9 @@ from typing import ClassVar
 import pytest
 from botocore.exceptions import ClientError
 
-from jada import ConfigError, Host, HostError, JadaError
+from jada import Aws, ConfigError, Host, HostError, JadaError
 from jada.inventory.access.temporary import access_details
 from jada.inventory.cloud.errors import failure, in_words
-from jada.inventory.cloud.profile import Aws
 from jada.inventory.discover import discover
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
@@ -28,8 +27,8 @@ class RackSource:
     provider: ClassVar[str] = "rack"
     racks: tuple[str, ...]
 
-    def log_in(self, _aws: Aws, /) -> None:
-        pass
+    def credentials(self, _aws: Aws, /) -> None:
+        """Nobody is asked."""
 
     def searched_regions(self, _aws: Aws, /) -> tuple[str, ...]:
         return self.racks
@@ -78,7 +77,7 @@ def test_a_new_source_is_read_searched_and_logged_in_to(tmp_path: Path) -> None:
         ("west-2-1", "rack west-2", "rest"),
     ]
     assert {(host.user, host.port) for host in hosts} == {("me", 2222)}
-    details = access_details(fleet, hosts)
+    details = access_details(hosts)
     assert set(details) == {"east-1", "west-2-1"}
     refused, granted = details["east-1"], details["west-2-1"]
     assert isinstance(refused, HostError)

@@ -1,0 +1,86 @@
+"""The hosts of a fleet as AWS lists them, or, with --cached and on the way back, as it listed them last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from jada import Host, JadaError
+from jada.cli.options import CACHED
+from jada.cli.startup import frozen_imports
+from jada.cli.ui.console import err, escape, since
+
+if TYPE_CHECKING:
+    from jada.inventory.discover import Searched
+    from jada.inventory.fleet.config import Fleet
+
+# Where click's context keeps how many seconds ago AWS listed the hosts that are used.
+AGE = "jada.inventory_age"
+
+
+def find_hosts(fleet: Fleet, is_way_back: bool = False) -> tuple[Host, ...]:
+    """All hosts of a fleet. Raises JadaError if AWS can't be asked; on the way back only where it never was."""
+    from jada.inventory import cache, discover
+
+    context = click.get_current_context(silent=True)
+    if context and context.meta.get(CACHED) and fleet.accounts:
+        kept = cache.read(fleet, time.time())
+        context.meta[AGE] = max(0.0, time.time() - kept.at)
+        err.print(f"[yellow]Note[/] AWS was not asked: these are the hosts that it listed {_age(kept.at)} ago")
+        return discover.completed(fleet, discover.listed(kept.found))
+    found = _search(fleet, is_way_back)
+    if any(isinstance(searched.result, JadaError) for searched in found):
+        return discover.completed(fleet, discover.listed(_filled(fleet, found) if is_way_back else found))
+    hosts = discover.completed(fleet, discover.listed(found))
+    if fleet.accounts:
+        # Nothing that was asked for hangs on it.
+        with suppress(OSError):
+            cache.write(fleet, cache.Inventory(time.time(), tuple(found)))
+    return hosts
+
+
+def inventory_age() -> float | None:
+    """The seconds since AWS listed the hosts of this command; None where it was asked."""
+    age: float | None = click.get_current_context().meta.get(AGE)
+    return age
+
+
+def _search(fleet: Fleet, is_way_back: bool) -> list[Searched]:
+    """The answers of all regions. Raises JadaError where credentials are missing, but not on the way back."""
+    from jada.inventory import discover
+
+    # Not under what moves on the terminal: it may be asked for an MFA code there.
+    logins = discover.log_in_to_each(fleet)
+    if not is_way_back:
+        discover.refuse(logins)
+    # Ten thousand hosts are a million objects, which go as they came: to look for garbage among them costs a quarter.
+    with frozen_imports(), err.status("Finding hosts…") if err.is_terminal else nullcontext():
+        return discover.search(fleet, logins)
+
+
+def _filled(fleet: Fleet, found: Sequence[Searched]) -> Sequence[Searched]:
+    """The regions with those that could not be searched as AWS listed them last; unchanged where that is not known."""
+    from jada.inventory import cache
+
+    try:
+        kept = cache.read(fleet, time.time())
+    except JadaError as error:
+        err.print(f"[yellow]Note[/] {escape(error.message)}")
+        return found
+    for searched in found:
+        if isinstance(searched.result, JadaError):
+            err.print(f"[red]✗[/] {escape(searched.place)} can't be listed: {escape(searched.result.message)}")
+    err.print(
+        "[bold red]The way back needs no AWS[/]: "
+        f"the hosts there are those that it listed {_age(kept.at)} ago, without any that came since. "
+        "Host keys and instance ids are checked as ever."
+    )
+    return cache.filled(found, kept)
+
+
+def _age(at: float) -> str:
+    return since(at, time.time())

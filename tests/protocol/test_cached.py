@@ -1,0 +1,111 @@
+"""Commands that read take the inventory of the last search with --cached, and only the way back takes it by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jada import Exit, Host
+from jada.cli import main, session
+from jada.inventory.cloud.session import clients_of
+from jada.inventory.fleet.config import Fleet
+from tests.fakes import FakeEngine
+from tests.forms import checked
+from tests.unit.conftest import HEALTHY
+
+if TYPE_CHECKING:
+    from tests.protocol.conftest import Emulator
+
+BOTH = "[{ec2: {regions: [us-east-1, eu-west-1], tags: {jada: agent}}}, {static: {hosts: {s: {address: 192.0.2.1}}}}]"
+Jada = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def jada(
+    fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Jada:
+    """`jada` on hosts that look healthy: its exit code, stdout and stderr."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    fleet = fleet_of(BOTH)
+
+    @contextmanager
+    def open_engine(fleet: Fleet, hosts: tuple[Host, ...]) -> Iterator[FakeEngine]:
+        yield FakeEngine({host.name: HEALTHY for host in hosts}, service=fleet.service)
+
+    monkeypatch.setattr(session, "open_engine", open_engine)
+
+    def run(*argv: str) -> tuple[int, str, str]:
+        clients_of.cache_clear()
+        code = main.run([argv[0], "--fleet", str(fleet.path), *argv[1:]])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return run
+
+
+def down(aws: Emulator, region: str = "*") -> None:
+    aws.fails({"DescribeInstances": {region: {"code": "UnauthorizedOperation", "status": 403}}})
+
+
+@pytest.mark.parametrize("command", ["hosts", "status"])
+def test_a_command_that_reads_takes_the_last_inventory_and_tells_its_age(
+    jada: Jada, aws: Emulator, command: str
+) -> None:
+    assert jada(command, "--cached")[0] == Exit.FAILED
+    _, fresh, _ = jada(command, "--json")
+    down(aws)
+    assert jada(command)[0] == Exit.FAILED
+    code, cached, told = jada(command, "--json", "--cached")
+    assert code == Exit.OK, told
+    assert "AWS was not asked: these are the hosts that it listed" in told
+    before, after = checked(fresh), checked(cached)
+    assert [host["host"] for host in before["hosts"]] == [host["host"] for host in after["hosts"]]
+    assert before["inventory_age_seconds"] is None
+    assert after["inventory_age_seconds"] >= 0
+
+
+def test_a_failed_search_keeps_the_inventory_of_the_last_whole_one(jada: Jada, aws: Emulator) -> None:
+    jada("hosts")
+    down(aws, "eu-west-1")
+    jada("hosts")
+    assert "spec-1" in jada("hosts", "--cached")[1]
+
+
+@pytest.mark.parametrize("command", ["upgrade", "rollback", "heal", "drift", "plan", "lock"])
+def test_a_command_that_changes_or_judges_takes_no_cached_inventory(jada: Jada, command: str) -> None:
+    code, _, told = jada(command, "--cached")
+    assert code == Exit.USAGE
+    assert f"jada {command} asks AWS which hosts there are" in told
+    assert "--cached" not in jada(command, "--help")[1]
+
+
+def test_the_way_back_takes_the_hosts_of_regions_that_can_not_be_asked_as_they_were(jada: Jada, aws: Emulator) -> None:
+    jada("hosts")
+    down(aws, "eu-west-1")
+    _, shown, told = jada("rollback", "--dry-run")
+    assert "ec2 eu-west-1 can't be listed: access denied" in told
+    assert "The way back needs no AWS" in told
+    assert "spec-1" in shown
+    assert "orch-1" in shown
+    # No other command goes on with hosts that AWS does not list.
+    assert jada("upgrade", "--to", "opus-5", "--dry-run")[0] == Exit.FAILED
+
+
+def test_the_way_back_needs_no_credentials(jada: Jada, tmp_path: Path) -> None:
+    jada("hosts")
+    (tmp_path / "aws-config").write_text("[profile lab]\nregion = us-east-1\n")
+    _, shown, told = jada("rollback", "--dry-run")
+    assert "There are no AWS credentials" in told
+    assert "spec-1" in shown
+
+
+def test_without_an_inventory_the_way_back_says_why_it_can_not_go(jada: Jada, aws: Emulator) -> None:
+    down(aws)
+    code, _, told = jada("rollback", "--dry-run")
+    assert code == Exit.FAILED
+    assert "this machine has none of this fleet.yml yet" in told
+    assert "The fleet can't be listed" in told
