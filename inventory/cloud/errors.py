@@ -21,7 +21,7 @@ from botocore.exceptions import (
 )
 
 from jada import JadaError, reason
-from jada.inventory.cloud.calls import BY_ACTION
+from jada.inventory.cloud.calls import CALLS
 
 # The first try and three more; with standard mode's random waits of up to 1, 2 and 4 seconds between them.
 ATTEMPTS = 4
@@ -132,8 +132,8 @@ def _answered(error: ClientError, service: str) -> JadaError:
     if code in EXPIRED:
         return JadaError(f"the AWS session has expired ({code})", LOG_IN)
     if code in DENIED:
-        call = BY_ACTION.get(permission)
-        resource = f" on {call.resource}" if call and call.resource != "*" else ""
+        resources = [call.resource for call in CALLS if call.action == permission and call.resource != "*"]
+        resource = f" on {' and '.join(resources)}" if resources else ""
         return DeniedError(
             f"access denied; these credentials lack the permission {permission}{resource} ({code}): {message}",
             f"ask for {permission} there; `jada iam` prints the whole IAM policy{left_out}",
