@@ -92,7 +92,7 @@ lint: .venv/ready ## ruff and shellcheck
 	cat $(filter-out $(OF_OTHERS),$(wildcard files/look/*.sh)) | shellcheck --shell=sh --severity=warning -
 	cat files/look/shared.sh files/look/user.sh files/look/transcripts.sh | shellcheck --shell=sh --severity=warning -
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/look/ask-as-service.sh files/look/endpoint-as-service.sh
-	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/run-command.sh
+	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/run-command.sh files/shell-command.sh
 	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
 
 types: .venv/ready ## mypy --strict

@@ -24,6 +24,10 @@ class RunCommand:
     aws: Aws
     region: str
 
+    def to_json(self) -> str:
+        """pyinfra shows all data of a host as JSON (`debug-inventory`)."""
+        return f"Run Command in {self.region}"
+
     def agents(self, instances: Sequence[str]) -> dict[str, SsmAgent]:
         """The agents of those of up to 50 instances that Systems Manager knows."""
         filters = [{"Key": "InstanceIds", "Values": list(instances)}]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
@@ -131,12 +132,22 @@ class Acts:
         if not self._busy:
             self.all_wait.set()
 
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """An act, from its beginning to its end."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.end()
+
 
 class Dispatcher:
     """The calls of one region: gathered, sent, and polled for."""
 
     def __init__(self, commands: Commands, acts: Acts) -> None:
-        self._commands, self._acts = commands, acts
+        self.acts = acts
+        self._commands = commands
         self._asking = BoundedSemaphore(ASKED_AT_ONCE)
         self._waiting: list[_Request] = []
         # Instances whose agents answered.
@@ -151,13 +162,13 @@ class Dispatcher:
             self._greenlets.spawn(self._gather)
         self._waiting.append(request)
         # Whoever settles the result counts this act as busy again: so nobody believes meanwhile that all wait.
-        self._acts.end()
+        self.acts.end()
         try:
             return request.result.get()  # type: ignore[return-value] # only without waiting is it None
         finally:
             if not request.result.ready():
                 request.wanted = False
-                self._acts.begin()
+                self.acts.begin()
 
     def whole(self, said: _Said, instance: str) -> str:
         """As much as AWS keeps of what a command said; its list has less. Raises JadaError."""
@@ -181,7 +192,7 @@ class Dispatcher:
             return ask()
 
     def _gather(self) -> None:
-        self._acts.all_wait.wait(GATHERING)
+        self.acts.all_wait.wait(GATHERING)
         gathered, self._waiting = [request for request in self._waiting if request.wanted], []
         unknown = [request.instance for request in gathered if request.instance not in self._online]
         troubles: dict[str, JadaError] = {}
@@ -308,7 +319,7 @@ class Dispatcher:
 
     def _wake(self, request: _Request) -> None:
         if request.wanted:
-            self._acts.begin()
+            self.acts.begin()
 
 
 def _new_token() -> str:
@@ -348,6 +359,7 @@ class Managed:
 
     def __init__(self, dispatcher: Dispatcher, instance: str) -> None:
         self._dispatcher, self._instance = dispatcher, instance
+        self.acts = dispatcher.acts
 
     def run(self, script: Callable[[], str], longest: int, changes: bool, is_part: bool = False) -> str:
         """All that a script prints, without the end of its last line. Raises JadaError: NotBegunError if it surely did

@@ -161,11 +161,8 @@ class SsmEngine:
         """The result of `act` for one host, or its trouble."""
         if name in self._troubles:
             return self._troubles[name]
-        self._acts.begin()
-        try:
+        with self._acts.busy():
             return act_within(name, lambda: act(name, self._connections[name]), within)
-        finally:
-            self._acts.end()
 
     def close(self) -> None:
         for dispatcher in self._dispatchers.values():
