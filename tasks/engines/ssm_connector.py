@@ -22,7 +22,7 @@ from pyinfra.api.util import get_file_io
 from pyinfra.connectors.base import BaseConnector, DataMeta
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
-from jada import JadaError
+from jada import JadaError, reason
 from jada.tasks import shell
 from jada.tasks.engines.dispatcher import Acts, Commands, Dispatcher, Managed
 from jada.tasks.frames import LookError
@@ -180,6 +180,8 @@ class ManagedConnector(BaseConnector):
         except JadaError as error:
             # pyinfra takes these alone for one host's trouble.
             raise OSError(f"{error.message}; {error.hint}" if error.hint else error.message) from None
+        except Exception as error:
+            raise OSError(f"jada could not go on with it ({reason(error)})") from error
 
 
 @cache
