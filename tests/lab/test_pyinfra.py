@@ -156,6 +156,6 @@ def test_the_playbook_goes_as_the_fleet_says(pyinfra: Pyinfra) -> None:
     pyinfra("inventory/aws.py", "deploy.py", cwd=root, JADA_FLEET=str(fleet))
     assert pyinfra.lab.models() == {NEW}
     pyinfra("inventory/aws.py", "debug-inventory", cwd=root, JADA_FLEET=str(fleet))
-    fleet.write_text(fleet.read_text().replace("8787/healthz", "8787/healthz?key=lab-secret"))
+    fleet.write_text(re.sub("url: (.*)}", r'url: "\1?key=lab-secret"}', fleet.read_text()))
     output = pyinfra("inventory/aws.py", "deploy.py", "--limit", HOST, cwd=root, JADA_FLEET=str(fleet), exit_code=1)
     assert "AWS would keep the URL" in output

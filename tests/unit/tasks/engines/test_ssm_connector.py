@@ -42,7 +42,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What pyinfra's command line would show."""
     lines: list[str] = []
-    monkeypatch.setattr(ssm_connector, "echo", lambda line, err: lines.append(line))
+    monkeypatch.setattr(ssm_connector, "echo", lambda line, **_: lines.append(line))
     return lines
 
 
