@@ -60,7 +60,7 @@ test-faults: .venv/ready ## each fault at every step of a change (about ten minu
 
 test-rollouts: .venv/ready ## rollouts of ten hosts: jada killed at twenty moments, all that may hang, probes, the guard (about an hour)
 	JADA_ALL_ROLLOUTS=1 JADA_LAB_HOSTS=10 $(RUN) pytest -q tests/lab/test_rollouts.py tests/lab/test_hangs.py
-	JADA_ALL_ROLLOUTS=1 $(RUN) pytest -q tests/unit/cli/compare tests/lab/test_probes.py tests/lab/test_guard.py \
+	JADA_ALL_ROLLOUTS=1 $(RUN) pytest -q tests/unit/cli/compare tests/protocol/test_iam.py tests/lab/test_probes.py tests/lab/test_guard.py \
 	    tests/lab/test_plans.py tests/protocol/test_ssm.py
 
 test-claude: .venv/ready .claude-cli/ready ## what jada says, against what the real Claude CLI asks for, in 270 configurations

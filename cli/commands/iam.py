@@ -32,7 +32,8 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "drift": LOOK | {Purpose.NOTICES},
     "explain": LOOK,
     "logs": LOOK,
-    "ssh": LOOK,
+    # Nobody opens a shell by a command of Systems Manager.
+    "ssh": FIND | {Purpose.LOGIN},
     "report": LOOK,
     "heal": LOOK,
     "history": LOOK,

@@ -71,6 +71,7 @@ def test_what_the_service_wrote_is_told_with_its_model_and_release(lab: Lab) -> 
     assert "systemd: Started jada-agent.service" in text
 
 
+@about_ssh("jada logs -f, a stream")
 def test_following_goes_on_until_somebody_stops_it_and_leaves_nothing_behind(lab: Lab, tmp_path: Path) -> None:
     with following(tmp_path) as process:
         names = {host.name for host in lab.hosts}
