@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import logging
 import os
 import re
 import threading
@@ -251,6 +252,8 @@ def agents(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Anyone]:
     server = make_server("127.0.0.1", 0, endpoint, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    # What it tells of each request is no output of jada.
+    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{server.port}")
     for name in ("GATHERING", "FIRST_WAIT", "LONGEST_WAIT"):
         monkeypatch.setattr(dispatcher, name, 0.01)
