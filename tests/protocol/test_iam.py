@@ -79,13 +79,14 @@ SILENT: Mapping[str, tuple[str, ...]] = {
     "pause": (),
     "schedule": ("--every", "1h", "--print", "cron"),
     "completion": ("bash",),
+    "help": ("upgrade",),
     "iam": (),
     "show": ("RELEASE",),
 }
 LOOK = Recorded.load(LOOKS / "two-releases.json").output()
 OPEN_ENGINE = session.open_engine
 # About no fleet.yml.
-WITHOUT_FLEET = ("completion", "show")
+WITHOUT_FLEET = ("completion", "help", "show")
 
 
 @dataclass
