@@ -10,10 +10,12 @@ FOLDER=$(mktemp -d /run/jada-ssm/shell.XXXXXXXXXX) || exit 1
 trap 'rm -rf "$FOLDER"' EXIT
 
 printf %s "$INPUT" | base64 -d >"$FOLDER/in"
+# Not on a command line, which everybody here can read in `ps`, and which has an end.
+printf '%s\n' "$COMMAND" >"$FOLDER/command"
 began=$(date +%s)
 {
     {
-        timeout -k 1 "$LONGEST" sh -c "$COMMAND" <"$FOLDER/in" 3>&-
+        timeout -k 1 "$LONGEST" sh "$FOLDER/command" <"$FOLDER/in" 3>&-
         echo "$?" >"$FOLDER/code"
     } 2>&1 >&3 3>&- | head -c "$MOST_OUTPUT" >"$FOLDER/err"
 } 3>&1 | head -c "$MOST_OUTPUT" >"$FOLDER/out"
@@ -27,5 +29,6 @@ for name in out err; do
     [ "$(wc -c <"$FOLDER/$name")" -lt "$MOST_OUTPUT" ] || code=flood
 done
 echo "$code"
+[ "$code" != flood ] || exit 0
 awk '{ print "o" $0 }' "$FOLDER/out"
 awk '{ print "e" $0 }' "$FOLDER/err"

@@ -9,8 +9,9 @@ from jada.tasks import FILES
 from jada.tasks.frames import LookError
 from jada.tasks.transaction import assignments, failure
 
-# Bytes of each of a command's two streams.
+# Bytes of each of a command's two streams; and lines of both, each of which takes a hundred times its length here.
 MOST_OUTPUT = 4 * 2**20
+MOST_LINES = 500_000
 STREAMS = {"o": "stdout", "e": "stderr"}
 
 
@@ -39,13 +40,15 @@ def script(command: str, stdin: bytes, longest: int) -> str:
 
 def read(text: str) -> Said:
     """What a command came to. Raises LateError, and LookError for what is no answer, or not all of one."""
-    code, *lines = text.split("\n")
+    code, *lines = text.split("\n", MOST_LINES + 1)
     if why := failure([code, *lines]):
         raise LookError(why)
     if code == "late":
         raise LateError
     if code == "flood":
         raise LookError(f"it says more than {MOST_OUTPUT} bytes, and was not heard to its end")
+    if len(lines) > MOST_LINES:
+        raise LookError(f"it says more than {MOST_LINES} lines")
     if not (code.isascii() and code.isdecimal() and len(code) <= 3):
         raise LookError("what came of the command is no answer")
     if any(line[:1] not in STREAMS for line in lines):

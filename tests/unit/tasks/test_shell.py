@@ -54,6 +54,18 @@ def test_a_flood_is_ended_and_not_told_as_whole(spools: Path, command: str) -> N
         run(spools, command)
 
 
+def test_a_long_command_is_on_no_command_line(spools: Path) -> None:
+    said = run(spools, f": {'x' * 200_000}; ps -eo args | grep -c '[x]xxxx'")
+    assert said.lines == (("stdout", "0"),)
+
+
+def test_lines_have_an_end() -> None:
+    """However small they come: each is a value here."""
+    with pytest.raises(LookError, match="more than 500000 lines"):
+        shell.read("0" + "\no" * 500_001)
+    assert len(shell.read("0" + "\no" * 500_000).lines) == 500_000
+
+
 @pytest.mark.parametrize("text", ["", "0\nx", "x\noy", "-1", "1000", "٣", "0\n"])
 def test_what_is_no_answer_is_an_error(text: str) -> None:
     with pytest.raises(LookError, match="no answer"):
