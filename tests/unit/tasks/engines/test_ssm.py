@@ -30,7 +30,7 @@ REQUEST = LockRequest(OperatorLock("me", "2026-11-26T00:00:00+00:00", "", "why")
 
 
 def packed(token: str, lines: Sequence[str]) -> str:
-    text = base64.b64encode(gzip.compress("\n".join([*lines, ""]).encode())).decode()
+    text = base64.b64encode(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0)).decode()
     return f"jada-answer {token} 0 {len(text)} {sha256(text.encode()).hexdigest()}\n{text}"
 
 

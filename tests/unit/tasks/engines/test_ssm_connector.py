@@ -14,6 +14,9 @@ from pyinfra.api.connectors import get_execution_connectors
 from pyinfra.api.exceptions import ConnectError, InventoryError
 
 from jada import JadaError
+from jada.cli.ssm_connector import SsmConnector
+from jada.inventory.cloud.profile import Aws
+from jada.inventory.cloud.ssm import RunCommand
 from jada.tasks.engines import dispatcher, ssm_connector
 from jada.tasks.engines.ssm_connector import ManagedConnector
 from tests.unit.tasks.engines.test_ssm import FakeCommands, packed, scripts
@@ -63,8 +66,10 @@ def script(commands: Commands) -> str:
     return scripts(commands.texts[-1].replace("'", ""))
 
 
-def test_pyinfra_finds_it_by_its_name() -> None:
-    assert issubclass(get_execution_connectors()["ssm"], ManagedConnector)
+def test_pyinfra_finds_it_by_its_name_and_it_finds_run_command() -> None:
+    assert get_execution_connectors()["ssm"] is SsmConnector
+    connector = object.__new__(SsmConnector)
+    assert connector.run_command("prod", "eu-west-1") == RunCommand(Aws("prod"), "eu-west-1")
 
 
 def test_a_host_has_the_name_it_is_given_with_or_the_one_of_its_data() -> None:
