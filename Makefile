@@ -71,8 +71,9 @@ test-faults: .venv/ready ## each fault at every step of a change (about ten minu
 
 test-rollouts: .venv/ready ## rollouts of ten hosts: jada killed at twenty moments, all that may hang, probes, the guard (about an hour)
 	JADA_ALL_ROLLOUTS=1 JADA_LAB_HOSTS=10 $(RUN) pytest -q tests/lab/test_rollouts.py tests/lab/test_hangs.py
-	JADA_ALL_ROLLOUTS=1 $(RUN) pytest -q tests/unit/cli/compare tests/lab/test_probes.py tests/lab/test_guard.py \
-	    tests/lab/test_plans.py tests/lab/test_lease.py tests/protocol/test_ssm.py tests/protocol/test_lease.py
+	JADA_ALL_ROLLOUTS=1 $(RUN) pytest -q tests/unit/cli/compare tests/protocol/test_iam.py tests/protocol/test_ssm.py \
+	    tests/protocol/test_lease.py tests/lab/test_probes.py tests/lab/test_guard.py tests/lab/test_plans.py \
+	    tests/lab/test_lease.py
 
 test-claude: .venv/ready .claude-cli/ready ## what jada says, against what the real Claude CLI asks for, in 270 configurations
 	$(RUN) pytest -q tests/claude
@@ -112,7 +113,7 @@ lint: .venv/ready ## ruff and shellcheck
 	cat $(filter-out $(OF_OTHERS),$(wildcard files/look/*.sh)) | shellcheck --shell=sh --severity=warning -
 	cat files/look/shared.sh files/look/user.sh files/look/transcripts.sh | shellcheck --shell=sh --severity=warning -
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/look/ask-as-service.sh files/look/endpoint-as-service.sh
-	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/run-command.sh
+	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/run-command.sh files/shell-command.sh
 	cat files/change/fence.sh files/raise-fence.sh | shellcheck --shell=sh --severity=warning --exclude=SC2154 -
 	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
 	shellcheck --severity=warning .ci/run .ci/release .ci/deb

@@ -87,6 +87,10 @@ class SeveralProblemsError(ConfigError):
         return self._problems
 
 
+class NotBegunError(JadaError):
+    """A command surely did not run on any host; after most other errors it may have."""
+
+
 class HostError(JadaError):
     """One host could not be reached, looked at or changed; the others go on."""
 

@@ -15,7 +15,7 @@ from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
 from jada.inventory.discover import discover
 from jada.inventory.fleet.config import load
-from jada.inventory.pyinfra_groups import Member, groups
+from jada.inventory.pyinfra_groups import Member, groups, ssm_data
 from jada.inventory.roles import unmatched
 
 # The address of a host that can't be reached: no name ends so (RFC 6761), and pyinfra then fails that host alone.
@@ -29,7 +29,9 @@ def _inventory() -> dict[str, list[Member]]:
     atexit.register(resources.close)
     for note in unmatched(hosts, fleet.roles):
         sys.stderr.write(f"Note: {note}\n")
-    data = ssh_data(fleet, hosts, resources.enter_context(scratch()))
+    over_ssh = [host for host in hosts if host.engine == "ssh"]
+    data = ssh_data(fleet, over_ssh, resources.enter_context(scratch()))
+    data |= {host.name: host.trouble or ssm_data(host) for host in hosts if host.engine == "ssm"}
     for trouble in data.values():
         if isinstance(trouble, HostError):
             _tell(trouble)

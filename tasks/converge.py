@@ -17,12 +17,14 @@ from jada.tasks.engines.look import Look
 from jada.tasks.frames import LookError
 from jada.tasks.plan import Request
 from jada.tasks.state import State
-from jada.tasks.transaction import look_script, on_stdin
+from jada.tasks.transaction import look_script, on_stdin, without_secrets
 
 
 @deploy("jada")
 def converge(request: Request, role: str, tiers: Tiers, service: Service) -> None:
     """Brings the current pyinfra host to these models, and fails the host unless it is then seen running on them."""
+    if host.data.get("ssm_instance") and without_secrets(service.model_check.url) != service.model_check.url:
+        raise OperationError(f"{host.name} is not asked for its model: AWS would keep the URL, which may hold a secret")
     state = _look(service)
     work = plan.upgrade(request, role, tiers, state, service)
     if state.operator_lock:

@@ -10,7 +10,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from jada.tasks import FILES
@@ -24,6 +24,10 @@ MOST_TEXT = 60_000
 # packed once more, it fits into an answer too.
 MOST_SAID = 23_000
 PART = 22_000
+# Characters of a part of a script that fits into no command, which is packed once more on its way; and the most that it
+# may have in all.
+SCRIPT_PART = 54_000
+MOST_SCRIPT = 64 * SCRIPT_PART
 # Characters of an answer: a usual host's has 2,000, and one of a thousand lines of a journal some 50,000. And its bytes
 # unpacked.
 LONGEST_ANSWER = 1_000_000
@@ -43,13 +47,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The calls for these instances as one command, whose text has this token."""
+    """The calls for these instances as one command, whose text has this token. Before it, the scripts that lay down
+    the `parts` of one that fits into no command have to have run on its instance.
+    """
 
     instances: tuple[str, ...]
     token: str
     text: str
     longest: int
     changes: bool
+    parts: tuple[str, ...] = ()
 
     @property
     def is_too_long(self) -> bool:
@@ -87,9 +94,13 @@ def batches(calls: Iterable[Call], new_token: Callable[[], str]) -> Iterator[Bat
 def _fitting(calls: Sequence[Call], new_token: Callable[[], str]) -> Iterator[Batch]:
     token, longest = new_token(), max(call.longest for call in calls)
     instances = tuple(call.instance for call in calls)
-    batch = Batch(instances, token, command_text(calls, token), longest, calls[0].changes)
-    if len(calls) == 1 or not batch.is_too_long:
+    packed = _packed(calls)
+    batch = Batch(instances, token, _text(calls, token, packed), longest, calls[0].changes)
+    if not batch.is_too_long:
         yield batch
+        return
+    if len(calls) == 1:
+        yield _in_parts(batch, calls, packed) if len(packed) <= MOST_SCRIPT else batch
         return
     half = len(calls) // 2
     yield from _fitting(calls[:half], new_token)
@@ -98,19 +109,40 @@ def _fitting(calls: Sequence[Call], new_token: Callable[[], str]) -> Iterator[Ba
 
 def command_text(calls: Sequence[Call], token: str) -> str:
     """The text of a command: the same for all its instances, each of which picks its own script."""
+    return _text(calls, token, _packed(calls))
+
+
+def _packed(calls: Sequence[Call]) -> str:
     common = calls[0].script.split("\n")
     lines = [f"{call.instance} {at} {text}" for call in calls for at, text in _differing(common, call.script)]
-    payload = gzip.compress("\n".join([*lines, "-", *common]).encode() + b"\n", mtime=0)
+    return base64.b64encode(gzip.compress("\n".join([*lines, "-", *common]).encode() + b"\n", mtime=0)).decode()
+
+
+def _text(calls: Sequence[Call], token: str, packed: str, checksum: str = "") -> str:
     values = {
         "TOKEN": token,
         "CHANGES": "yes" if calls[0].changes else "",
         # 0 is no limit: what changes a host is not ended in the middle.
         "LONGEST": "0" if calls[0].changes else str(calls[0].longest),
         "MOST_SAID": str(MOST_SAID),
-        "PAYLOAD": base64.b64encode(payload).decode(),
+        "PAYLOAD": packed,
+        # Of the parts that are there already; then there is no payload.
+        "CHECKSUM": checksum,
     }
     code = re.sub(r"^[ \t]*#.*\n", "", (FILES / "run-command.sh").read_text(), flags=re.M)
     return assignments(values) + code
+
+
+def _in_parts(batch: Batch, calls: Sequence[Call], packed: str) -> Batch:
+    """The same as a short command, whose payload the parts lay down before it."""
+    folder = f"/run/jada-ssm/{batch.token}.parts"
+    pieces = [packed[start : start + SCRIPT_PART] for start in range(0, len(packed), SCRIPT_PART)]
+    # One that comes twice writes the same once more.
+    parts = tuple(
+        f"umask 077; mkdir -p {folder} && printf %s {piece} >{folder}/.{at:03} && mv {folder}/.{at:03} {folder}/{at:03}"
+        for at, piece in enumerate(pieces)
+    )
+    return replace(batch, text=_text(calls, batch.token, "", sha256(packed.encode()).hexdigest()), parts=parts)
 
 
 def _differing(common: Sequence[str], script: str) -> Iterator[tuple[int, str]]:
@@ -140,9 +172,8 @@ def read_head(output: str, token: str) -> Head:
     return Head(int(match[2]), int(match[3]), match[4], output[match.end() :])
 
 
-def read_answer(head: Head, packed: str) -> list[str]:
-    """The lines that the script printed. Raises LookError where they are not whole."""
-    text = unpacked(head, packed)
+def lines_of(text: str) -> list[str]:
+    """The lines of what a script printed; behind the most that one has, the rest is one more."""
     return text.split("\n", MOST_LINES) if text else []
 
 

@@ -48,7 +48,6 @@ TOGETHER = (
 )
 # Over which the EC2 hosts of the lab are reached; the one of Lightsail is over ssh.
 ENGINE = os.environ.get("JADA_TEST_ENGINE", "ssh")
-about_ssh = pytest.mark.skipif(ENGINE != "ssh", reason="it is about ssh")
 HOSTS = int(os.environ.get("JADA_LAB_HOSTS", "3"))
 # All that jada, an incident or a test may leave on a host; settings.json comes on stdin.
 RESET = """
@@ -73,6 +72,11 @@ curl -fs http://127.0.0.1:8787/healthz >/dev/null && seen | sha256sum >/run/firs
 echo "the agent does not answer" >&2
 exit 1
 """
+
+
+def about_ssh(what: str) -> pytest.MarkDecorator:
+    """Leaves a test out, by name and with the reason, where hosts are reached through Systems Manager."""
+    return pytest.mark.skipif(ENGINE != "ssh", reason=f"it is about ssh: {what}")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist tells mypy nothing of it
@@ -183,8 +187,11 @@ def short_fleet(is_static: bool = True) -> str:
     """A fleet.yml for tests that look at one host many times: its services settle soon, and no role asks for a model.
 
     Its EC2 hosts are static ones, and there are no others: without AWS, jada takes two thirds of the processor's time.
+    Of static ones Systems Manager knows nothing: over it, they stay EC2's.
     """
     text = re.sub(r"model: [\w.-]+(, )?", "", LAB.fleet_file.read_text()).replace("settle: 5", "settle: 1")
+    if is_static and ENGINE != "ssh":
+        return re.sub(r"^  - lightsail:\n(      .*\n)+", "", text, flags=re.M)
     hosts = "".join(
         f"        {host.name}: {{address: {host.address}, user: {host.login}, tags: {{role: {host.tags['role']}}}}}\n"
         for host in fleet.current(LAB)

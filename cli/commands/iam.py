@@ -40,7 +40,8 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "drift": LOOK | KEEP | {Purpose.NOTICES},
     "explain": LOOK | KEEP,
     "logs": LOOK,
-    "ssh": LOOK,
+    # Nobody opens a shell by a command of Systems Manager.
+    "ssh": LOOK - {Purpose.COMMANDS},
     "host-keys": FIND,
     "report": LOOK | KEEP,
     "heal": LOOK | HOLD | {Purpose.NETWORK},

@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 
 from jada import JadaError, reason
-from jada.inventory.cloud.calls import BY_NAME
+from jada.inventory.cloud.calls import BY_NAME, CALLS
 
 # The first try and three more; with random waits of up to 1, 2 and 4 seconds between them, and longer ones once AWS has
 # throttled (adaptive mode).
@@ -158,7 +158,9 @@ def _answered(error: ClientError, service: str, login: Login) -> JadaError:
     if code in EXPIRED:
         return JadaError(f"the AWS session has expired ({code}, {login.whose})", login.renewal)
     if code in DENIED:
-        resource = f" on {call.resource}" if call else ""
+        # A call may need its permission on more than one thing.
+        resources = dict.fromkeys(call.resource for call in CALLS if call.action == permission)
+        resource = f" on {' and '.join(resources)}" if resources else ""
         return DeniedError(
             f"access denied; {login.whose} lack the permission {permission}{resource} ({code}): {message}",
             f"ask for {permission} there; `jada iam` prints the whole IAM policy{left_out}",

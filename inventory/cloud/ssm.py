@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from jada import Aws, SsmAgent, SsmInvocation
+from jada import Aws, JadaError, NotBegunError, SsmAgent, SsmInvocation
 from jada.inventory.cloud.client import client
+from jada.inventory.cloud.errors import DeniedError
 
 DOCUMENT = "AWS-RunShellScript"
 # Hosts on a page; AWS gives no more.
@@ -21,6 +22,10 @@ class RunCommand:
 
     aws: Aws
     region: str
+
+    def to_json(self) -> str:
+        """pyinfra shows all data of a host as JSON (`debug-inventory`)."""
+        return f"Run Command in {self.region}"
 
     def agents(self, instances: Sequence[str]) -> dict[str, SsmAgent]:
         """The agents of those of up to 50 instances that Systems Manager knows."""
@@ -37,10 +42,10 @@ class RunCommand:
 
     def send(self, instances: Sequence[str], text: str, token: str, delivery: int, longest: int) -> str | None:
         """Sends a command that waits `delivery` seconds for an agent and may run `longest`: its id, or None where AWS
-        takes none for one of the instances.
+        takes none for one of the instances. Raises NotBegunError where AWS has surely taken none at all.
         """
-        with client(self.aws, "ssm", self.region) as ssm:
-            try:
+        try:
+            with client(self.aws, "ssm", self.region) as ssm:
                 answer = ssm.send_command(
                     DocumentName=DOCUMENT,
                     InstanceIds=list(instances),
@@ -51,11 +56,15 @@ class RunCommand:
                     MaxConcurrency=str(len(instances)),
                     MaxErrors="100%",
                 )
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "InvalidInstanceId":
+        except JadaError as error:
+            refusal = error.__cause__
+            if isinstance(refusal, ClientError) and _was_sent_once(refusal):
+                if refusal.response["Error"]["Code"] == "InvalidInstanceId":
                     return None
+            elif not isinstance(error, DeniedError):
                 raise
-            return str(answer["Command"]["CommandId"])
+            raise NotBegunError(error.message, error.hint) from error
+        return str(answer["Command"]["CommandId"])
 
     def invocations(self, command: str) -> list[SsmInvocation]:
         """The states of a command on its instances, those that the lists have yet."""
@@ -87,3 +96,9 @@ class RunCommand:
     def cancel(self, command: str) -> None:
         with client(self.aws, "ssm", self.region) as ssm:
             ssm.cancel_command(CommandId=command)
+
+
+def _was_sent_once(refusal: ClientError) -> bool:
+    """True if the request that was refused was the only one: the answer to another may have been lost, and it taken."""
+    answer = refusal.response.get("ResponseMetadata", {})
+    return answer.get("RetryAttempts") == 0 and 400 <= answer.get("HTTPStatusCode", 0) < 500

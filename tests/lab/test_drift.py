@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import jada
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
-from tests.conftest import LAB
+from tests.conftest import LAB, about_ssh
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -110,6 +110,7 @@ def test_a_host_that_is_off_is_not_checked_and_not_healed(lab: Lab) -> None:
     assert f"Unreachable {HOST}" in lab.jada("heal", "--yes", exit_code=1)
 
 
+@about_ssh("host keys")
 def test_another_host_key_is_told_loudly_and_nothing_is_sent(lab: Lab) -> None:
     upgraded(lab)
     known = LAB.known_hosts

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jada.inventory.lab import machine
-from tests.conftest import LAB
+from tests.conftest import LAB, about_ssh
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -47,6 +47,7 @@ def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
+@about_ssh("the channels of a connection are counted")
 def test_drift_is_one_exec_a_host(lab: Lab) -> None:
     environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file)}
     process = subprocess.run(

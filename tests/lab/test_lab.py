@@ -18,7 +18,7 @@ from jada import JadaError
 from jada.inventory.lab import cgroup, fleet, image, machine, named
 from jada.inventory.lab.machine import OLD_MODEL
 from jada.inventory.lab.shell import mounts_below, run
-from tests.conftest import HOSTS, JADA, LAB, SUITE, bring_up, eventually
+from tests.conftest import HOSTS, JADA, LAB, SUITE, about_ssh, bring_up, eventually
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -131,6 +131,7 @@ def test_power_off_keeps_the_disk(lab: Lab) -> None:
         fleet.power_on(lab[HOST])
 
 
+@about_ssh("the network to a host")
 def test_a_host_that_is_on_again_is_reached_at_once(lab: Lab) -> None:
     """Its network card is a new one: what this machine knew of the old one must not be believed."""
     # All that is known is forgotten when the bridge changes its own address, as it does with some of its ports.

@@ -71,6 +71,7 @@ def test_what_the_service_wrote_is_told_with_its_model_and_release(lab: Lab) -> 
     assert "systemd: Started jada-agent.service" in text
 
 
+@about_ssh("jada logs -f, a stream")
 def test_following_goes_on_until_somebody_stops_it_and_leaves_nothing_behind(lab: Lab, tmp_path: Path) -> None:
     with following(tmp_path) as process:
         names = {host.name for host in lab.hosts}
@@ -83,7 +84,7 @@ def test_following_goes_on_until_somebody_stops_it_and_leaves_nothing_behind(lab
     eventually(lambda: not any(is_read(lab, name) for name in names), "something still reads the journal")
 
 
-@about_ssh
+@about_ssh("a stream that breaks")
 def test_a_host_that_is_lost_is_told_and_the_others_go_on(lab: Lab, tmp_path: Path) -> None:
     with following(tmp_path, HOST, OTHER) as process:
         eventually(lambda: hosts_that_said(tmp_path, "start") == {HOST, OTHER}, "the last lines of both did not come")
@@ -105,7 +106,7 @@ E
 journalctl --sync"""
 
 
-@about_ssh
+@about_ssh("jada logs -f, a stream")
 def test_a_long_entry_is_told_and_hides_no_later_one(lab: Lab, tmp_path: Path) -> None:
     lab.run(HOST, LONG)
     beginning, rest, after = lab.jada("logs", HOST, "-n", "2").splitlines()

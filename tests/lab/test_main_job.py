@@ -151,7 +151,7 @@ def test_a_host_that_was_put_back_is_judged_like_any_other(lab: Lab) -> None:
     assert "rolled back, but jada-agent.service does NOT run on the old files either" in output
 
 
-@about_ssh
+@about_ssh("jada ssh")
 def test_logs_and_ssh_reach_a_host_as_jada_does(lab: Lab) -> None:
     for host in lab.hosts[0], lab[HOST]:
         assert lab.jada("ssh", host.name, "hostname").strip() == host.name
@@ -170,7 +170,7 @@ def test_an_agent_that_is_slow_on_the_old_model_is_waited_for(lab: Lab) -> None:
     assert lab.model(HOST) == OLD_MODEL
 
 
-@about_ssh
+@about_ssh("the login of an ssh user, who needs sudo")
 def test_what_sudo_writes_to_the_journal_is_a_line(lab: Lab) -> None:
     """It writes the command line of every look, and used to write 30 KB of script each time."""
     count = "journalctl --sync; journalctl -t sudo -o cat --no-pager | wc -c"

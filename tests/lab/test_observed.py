@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import LAB, eventually
+from tests.conftest import LAB, about_ssh, eventually
 from tests.forms import lines
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def journal(lab: Lab, host: str, word: str) -> list[str]:
     return found
 
 
+@about_ssh("the steps of a change while it runs, which come with its answer otherwise")
 def test_a_change_is_told_step_by_step_and_each_host_keeps_a_line_of_it(lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "fleet.yml"
     file.write_text(LAB.fleet_file.read_text() + "hooks:\n  on_wave: cat >>told\n  on_done: cat >>told\n")

@@ -11,7 +11,7 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
-from tests.conftest import eventually, short_fleet
+from tests.conftest import ENGINE, eventually, short_fleet
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -127,11 +127,15 @@ def test_a_healthy_model_passes_all_probes_and_what_they_measured_is_kept(
 
 def test_commands_that_flood_or_hold_on_hold_up_nobody(lab: Lab, upgrade: Upgrade) -> None:
     password = "lab-secret-of-a-url"
+    # Through Systems Manager such a URL is refused: AWS would keep it.
+    with_password = (
+        f'asks: {{kind: http, url: "http://u:{password}@127.0.0.1:8787/healthz", above: 50%, interval: 2s}}',
+        "told: {kind: command, command: 'ps -eo args | grep -c [l]ab-secret; :', above: 0, interval: 2s}",
+    )
     report = upgrade(
         "floods: {kind: command, command: 'yes; :', above: 1, mode: observe, interval: 2s}",
         "holds: {kind: command, command: '(sleep 60 &); echo 1', above: 1, interval: 2s}",
-        f'asks: {{kind: http, url: "http://u:{password}@127.0.0.1:8787/healthz", above: 50%, interval: 2s}}',
-        "told: {kind: command, command: 'ps -eo args | grep -c [l]ab-secret; :', above: 0, interval: 2s}",
+        *(with_password if ENGINE == "ssh" else ()),
         exit_code=0,
         bake="8s",
     )
@@ -139,4 +143,4 @@ def test_commands_that_flood_or_hold_on_hold_up_nobody(lab: Lab, upgrade: Upgrad
         probes = {probe["probe"]: probe for probe in row["probes"]}
         assert probes["floods"]["text"] == "its command printed more than a number"
         assert probes["holds"]["measured"] == 1
-        assert probes["asks"]["measured"] == 0
+        assert ENGINE != "ssh" or probes["asks"]["measured"] == 0

@@ -11,11 +11,12 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import Machine
+from tests.conftest import about_ssh
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, about_ssh("counted at sshd")]
 HOST = "specialist-1"
 # The first host that is changed: it is asked for its endpoint and disks before.
 CANARY = "jada-agent"

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+import logging
 import os
+import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from werkzeug.serving import make_server
 
-from jada import Exit, Host, HostError
+from jada import Exit, Host, HostError, NoAnswerError
 from jada.cli import main, session
 from jada.cli.commands.iam import PURPOSES
 from jada.cli.main import COMMANDS
@@ -30,10 +37,16 @@ from jada.inventory.cloud import instance_connect
 from jada.inventory.cloud.calls import ALWAYS_ALLOWED, BY_ACTION, BY_NAME, CALLS, Purpose
 from jada.inventory.cloud.regions import known_regions
 from jada.inventory.cloud.session import Clients, _name
+from jada.inventory.discover import discover
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.lab import ssm as lab_ssm
+from jada.inventory.lab.aws import Endpoint
+from jada.inventory.lab.ssm import TARGET, Agent, Ended, Ssm
 from jada.tasks.asked import Asked
+from jada.tasks.engines import dispatcher
 from jada.tasks.state import State
 from tests.fakes import Clock, FakeEngine
+from tests.recorded import LOOKS, Recorded
 from tests.unit.conftest import HEALTHY
 
 if TYPE_CHECKING:
@@ -97,6 +110,8 @@ SILENT: Mapping[str, tuple[str, ...]] = {
 ASKED = Asked(model="claude-haiku-4-5", version="2.1.331")
 CHECK = Check(fleet="test", at="2026-11-24T12:00:00+00:00", in_sync=1, drifted=0, not_checked=0)
 AFTER_AN_UPGRADE = ("rollback", "rollouts", "resume", "promote", "abort", "guard", "pause", "show", "history", "state")
+LOOK = Recorded.load(LOOKS / "two-releases.json").output()
+OPEN_ENGINE = session.open_engine
 # About no fleet.yml.
 WITHOUT_FLEET = ("completion", "help")
 
@@ -126,8 +141,8 @@ class Rig:
             {call.operation: {"*": DENIED} for call in CALLS if call.action not in {*actions, *ALWAYS_ALLOWED}}
         )
 
-    def policy(self, command: str) -> set[str]:
-        statements = json.loads(self("iam", "--command", command))["Statement"]
+    def policy(self, command: str, *argv: str) -> set[str]:
+        statements = json.loads(self("iam", "--command", command, *argv))["Statement"]
         return {action for statement in statements for action in statement["Action"]}
 
     def before(self, command: str) -> None:
@@ -343,6 +358,90 @@ def test_logins_without_a_standing_key_or_port_22_make_the_calls_that_are_allowe
     assert "denied" not in text
     assert rig.made - ALWAYS_ALLOWED == allowed, text
     assert not needed & {*json.loads(rig("iam", "--engine", "ssm"))["Statement"][0]["Action"]}
+
+
+class Anyone(dict[tuple[str, str], Agent]):
+    """The agents of all instances there may be: each says what a look at a healthy host does, in an answer that is too
+    long for a list, or never ends where it `hangs`.
+    """
+
+    hangs = False
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __missing__(self, _: object) -> Agent:
+        return self
+
+    def ping(self) -> str:
+        return "Online"
+
+    def run(self, instance: str, command: str, text: str, seconds: int, cancelled: threading.Event) -> Ended:
+        if self.hangs:
+            cancelled.wait(60)
+            return Ended(None, "")
+        token = re.search("TOKEN=([0-9a-f]{32})", text)
+        assert token
+        lines = ["result done", *LOOK] if "CHANGES=yes" in text else LOOK
+        packed = base64.b64encode(gzip.compress("\n".join([*lines, ""]).encode(), 0)).decode()
+        assert len(packed) > 2500
+        return Ended(0, f"jada-answer {token[1]} 0 {len(packed)} {sha256(packed.encode()).hexdigest()}\n{packed}")
+
+
+@pytest.fixture
+def agents(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Anyone]:
+    """The stand-in for Systems Manager with such agents, which denies what the emulated AWS does."""
+    agents = Anyone()
+    endpoint = Endpoint(lambda *_: [], {TARGET: Ssm(agents)}, rig.aws.folder / "faults.json")
+    server = make_server("127.0.0.1", 0, endpoint, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    # What it tells of each request is no output of jada.
+    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{server.port}")
+    for name in ("GATHERING", "FIRST_WAIT", "LONGEST_WAIT"):
+        monkeypatch.setattr(dispatcher, name, 0.01)
+    for name in ("LISTED_AFTER", "ENDED_AFTER"):
+        monkeypatch.setattr(lab_ssm, name, 0)
+    yield agents
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def ssm_calls(actions: set[str]) -> set[str]:
+    return {action for action in actions if action.startswith("ssm:")}
+
+
+# The others take minutes, all together: make test-rollouts.
+MANAGED = ARGV if os.environ.get("JADA_ALL_ROLLOUTS") else ("hosts", "status", "upgrade", "ssh", "lock", "doctor")
+
+
+@pytest.mark.parametrize("command", MANAGED)
+def test_over_systems_manager_too(rig: Rig, agents: Anyone, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.before(command)
+    allowed = rig.policy(command, "--engine", "ssm")
+    rig.allow(allowed)
+    monkeypatch.setattr(session, "open_engine", OPEN_ENGINE)
+    argv = ("orch-1",) if command == "explain" else ARGV[command]
+    text = rig(command, *argv, "--engine", "ssm")
+    assert "denied" not in text
+    assert rig.made - {ALWAYS_ALLOWED} <= allowed, text
+    # That one only where a look is given up.
+    assert ssm_calls(rig.made) == ssm_calls(allowed) - {"ssm:CancelCommand"}
+
+
+def test_a_look_that_is_given_up_is_cancelled(rig: Rig, agents: Anyone) -> None:
+    allowed = rig.policy("status", "--engine", "ssm")
+    rig.allow(allowed)
+    agents.hangs = True
+    fleet = replace(rig.fleet, engine="ssm")
+    host = next(host for host in discover(fleet) if host.name == "orch-1")
+    rig.made.clear()
+    with OPEN_ENGINE(fleet, (host,)) as engine:
+        ((_, trouble),) = engine.imap(["orch-1"], lambda _, connection: connection.look(), within=2)
+    assert isinstance(trouble, NoAnswerError)
+    assert "ssm:CancelCommand" in rig.made & allowed
 
 
 @pytest.mark.parametrize("command", SILENT)

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from werkzeug.serving import make_server
 
-from jada import Aws, JadaError, SsmInvocation
+from jada import Aws, JadaError, NotBegunError, SsmInvocation
 from jada.inventory.cloud.ssm import RunCommand
 from jada.inventory.lab.aws import Endpoint
 from jada.inventory.lab.ssm import TARGET, Agent, Ended, Ssm, SsmError
@@ -48,6 +48,7 @@ class Service:
 
     aws: Aws
     agents: dict[str, Echo]
+    registered: dict[tuple[str, str], Agent]
     folder: Path
 
     @property
@@ -90,7 +91,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     )
     (tmp_path / "config").write_text(config)
     try:
-        yield Service(Aws(config_file=tmp_path / "config"), agents, tmp_path)
+        yield Service(Aws(config_file=tmp_path / "config"), agents, registered, tmp_path)
     finally:
         server.shutdown()
         thread.join()
@@ -195,6 +196,36 @@ def test_the_stand_in_keeps_what_aws_keeps_and_cuts_what_it_cuts(service: Servic
     assert (len(listed[1]), len(service.jada.output(command, IDS[0]) or "")) == (2500, 24_000)
     (kept,) = service.call("list_commands", CommandId=command)["Commands"]
     assert (kept["Parameters"]["commands"], kept["Comment"]) == ([text], f"jada {TOKEN}")
+
+
+def _sent(service: Service) -> str | None:
+    return service.jada.send(IDS[:1], "hello", TOKEN, 60, 100)
+
+
+def test_a_command_that_iam_denies_was_surely_not_begun(service: Service) -> None:
+    service.fails({"SendCommand": {"*": {"code": "AccessDeniedException", "message": "not allowed on i-1"}}})
+    with pytest.raises(NotBegunError) as caught:
+        _sent(service)
+    resources = "arn:aws:ssm:*:*:document/AWS-RunShellScript and arn:aws:ec2:*:*:instance/*"
+    assert f"lack the permission ssm:SendCommand on {resources}" in caught.value.message
+    assert service.agents[IDS[0]].ran == []
+
+
+@pytest.mark.parametrize("code", ["InvalidParameters", "ExpiredTokenException"])
+def test_what_aws_refuses_at_once_was_not_begun(service: Service, code: str) -> None:
+    service.fails({"SendCommand": {"*": {"code": code}}})
+    with pytest.raises(NotBegunError):
+        _sent(service)
+
+
+def test_a_refusal_after_an_answer_that_was_lost_leaves_it_open(service: Service) -> None:
+    """The first may have been taken: only the host knows."""
+    service.fails({"SendCommand": {"*": {"code": "ThrottlingException", "times": 1}}})
+    # As it says then of an instance that went meanwhile.
+    service.registered.clear()
+    with pytest.raises(JadaError, match="InvalidInstanceId") as caught:
+        _sent(service)
+    assert not isinstance(caught.value, NotBegunError)
 
 
 def _listed(service: Service, command: str) -> list[SsmInvocation]:

@@ -17,7 +17,7 @@ ROOMS = ("cli", "tasks", "inventory")
 # nothing of each other. A module that lies in a room's own folder is a place of its own.
 ORDER = {
     "cli": (
-        {"cli/entry.py"},
+        {"cli/entry.py", "cli/ssm_connector.py"},
         {"cli/main.py"},
         {"cli/commands"},
         {"cli/report", "cli/logs.py", "cli/doctor"},

@@ -24,9 +24,10 @@ from jada.tasks.run_command import (
     Call,
     batches,
     command_text,
+    lines_of,
     part_script,
-    read_answer,
     read_head,
+    unpacked,
 )
 from jada.tasks.transaction import look_script
 from tests.recorded import SERVICE
@@ -59,9 +60,9 @@ def run(text: str, spools: Path, instance: str = MINE) -> str:
     return process.stdout
 
 
-def answer(text: str, spools: Path, instance: str = MINE) -> list[str]:
-    head = read_head(run(text, spools, instance), TOKEN)
-    return read_answer(head, head.begun)
+def answer(text: str, spools: Path, instance: str = MINE, token: str = TOKEN) -> list[str]:
+    head = read_head(run(text, spools, instance), token)
+    return lines_of(unpacked(head, head.begun))
 
 
 def test_each_host_runs_its_own_script_of_a_common_text(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_a_long_answer_comes_in_parts_and_its_last_one_takes_it_away(tmp_path: P
             check=True,
         )
         packed += said.stdout
-    assert read_answer(head, packed) == [wanted]
+    assert unpacked(head, packed) == wanted
     assert list((tmp_path / "spools").iterdir()) == []
 
 
@@ -178,9 +179,9 @@ def test_an_answer_that_is_not_whole_is_an_error(tmp_path: Path) -> None:
     head = read_head(run(command_text([Call(MINE, "echo whole", 9)], TOKEN), tmp_path), TOKEN)
     for wrong in (head.begun[:-1], head.begun[:-1] + "A", ""):
         with pytest.raises(LookError, match="did not come whole"):
-            read_answer(head, wrong)
+            unpacked(head, wrong)
     with pytest.raises(LookError, match="not packed as one is"):
-        read_answer(replace(head, checksum=sha256(b"####").hexdigest(), length=4), "####")
+        unpacked(replace(head, checksum=sha256(b"####").hexdigest(), length=4), "####")
 
 
 def test_fifty_at_most_and_only_what_is_alike_go_together() -> None:
@@ -211,8 +212,48 @@ def test_what_does_not_fit_into_a_document_goes_in_more_of_them() -> None:
     found = batched(*calls)
     assert [name for batch in found for name in batch.instances] == [call.instance for call in calls]
     assert all(len(batch.text) <= MOST_TEXT and not batch.is_too_long for batch in found)
-    (too_long,) = batched(Call(MINE, noise(MOST_TEXT).hex(), 9))
-    assert too_long.is_too_long
+    (too_long,) = batched(Call(MINE, noise(run_command.MOST_SCRIPT).hex(), 9))
+    assert (too_long.is_too_long, too_long.parts) == (True, ())
+
+
+def lay_down(batch: Batch, spools: Path) -> None:
+    for number, script in enumerate(batch.parts):
+        token = f"f{number:031x}"
+        text = command_text([Call(MINE, script.replace("/run/jada-ssm", str(spools)), 30)], token)
+        assert len(text) <= MOST_TEXT
+        assert answer(text, spools, token=token) == []
+
+
+def test_a_script_that_fits_into_no_document_comes_in_parts(tmp_path: Path) -> None:
+    wanted, spools = noise(60_000).hex(), tmp_path / "spools"
+    (batch,) = batched(Call(MINE, f"echo {wanted} >{tmp_path}/it; wc -c <{tmp_path}/it", 9, changes=True))
+    assert (len(batch.parts), batch.is_too_long) == (2, False)
+    lay_down(batch, spools)
+    assert answer(batch.text, spools, token=batch.token) == [f"{len(wanted) + 1}"]
+    assert (tmp_path / "it").read_text() == f"{wanted}\n"
+    # The parts are gone, and it has run: once, however often it comes.
+    assert not list(spools.glob("*.parts"))
+    (tmp_path / "it").unlink()
+    assert answer(batch.text, spools, token=batch.token) == [f"{len(wanted) + 1}"]
+    assert not (tmp_path / "it").exists()
+
+
+@pytest.mark.parametrize("harm", ["rm {}/001", "truncate -s -1 {}/000", "cp {}/001 {}/002", "rm -r {}"])
+def test_of_a_script_whose_parts_are_not_whole_nothing_runs(tmp_path: Path, harm: str) -> None:
+    (batch,) = batched(Call(MINE, f"touch {tmp_path}/ran; : {noise(60_000).hex()}", 9, changes=True))
+    lay_down(batch, tmp_path / "spools")
+    folder = f"{tmp_path}/spools/{batch.token}.parts"
+    subprocess.run(["sh", "-c", harm.replace("{}", folder)], check=True)
+    (line,) = answer(batch.text, tmp_path / "spools", token=batch.token)
+    assert line.startswith("error=the parts of its script are not all there")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_part_that_comes_twice_is_one(tmp_path: Path) -> None:
+    (batch,) = batched(Call(MINE, f"printf {noise(60_000).hex()} | wc -c", 9))
+    lay_down(batch, tmp_path)
+    lay_down(batch, tmp_path)
+    assert answer(batch.text, tmp_path, token=batch.token) == ["120000"]
 
 
 def test_a_look_at_fifty_hosts_is_one_document() -> None:

@@ -14,13 +14,15 @@ from typing import Any
 import gevent
 import pytest
 
-from jada import HostError, JadaError, NoAnswerError, Probe, SsmAgent, SsmInvocation, Threshold
-from jada.tasks.engines import ssm
+from jada import HostError, JadaError, NoAnswerError, NotBegunError, Probe, SsmAgent, SsmInvocation, Threshold, Tiers
+from jada.tasks import plan
+from jada.tasks.engines import dispatcher
 from jada.tasks.engines.ssm import SsmConnection, SsmEngine
 from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest, OperatorLock
-from jada.tasks.run_command import MOST_SAID, Batch, batches
+from jada.tasks.run_command import MOST_SAID, MOST_SCRIPT, Batch, batches
 from tests.recorded import LOOKS, SERVICE, Recorded
+from tests.unit.conftest import HEALTHY
 from tests.unit.tasks.test_run_command import noise
 
 LOOK = Recorded.load(LOOKS / "two-releases.json")
@@ -28,7 +30,7 @@ REQUEST = LockRequest(OperatorLock("me", "2026-11-26T00:00:00+00:00", "", "why")
 
 
 def packed(token: str, lines: Sequence[str]) -> str:
-    text = base64.b64encode(gzip.compress("\n".join([*lines, ""]).encode())).decode()
+    text = base64.b64encode(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0)).decode()
     return f"jada-answer {token} 0 {len(text)} {sha256(text.encode()).hexdigest()}\n{text}"
 
 
@@ -97,10 +99,10 @@ class FakeCommands:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for that comes at once."""
     for name in ("FIRST_WAIT", "LONGEST_WAIT"):
-        monkeypatch.setattr(ssm, name, 0.001)
-    monkeypatch.setattr(ssm, "POLLS", 1e9)
+        monkeypatch.setattr(dispatcher, name, 0.001)
+    monkeypatch.setattr(dispatcher, "POLLS", 1e9)
     # Longer than any test: only once all acts wait is anything sent.
-    monkeypatch.setattr(ssm, "GATHERING", 600)
+    monkeypatch.setattr(dispatcher, "GATHERING", 600)
 
 
 def engine(commands: FakeCommands, *names: str) -> SsmEngine:
@@ -137,7 +139,7 @@ def test_of_acts_side_by_side_no_more_are_in_a_command() -> None:
 
 
 def test_an_act_that_is_busy_otherwise_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ssm, "GATHERING", 0.01)
+    monkeypatch.setattr(dispatcher, "GATHERING", 0.01)
     commands, seen = FakeCommands(), gevent.event.Event()
 
     def act(name: str, connection: SsmConnection) -> str:
@@ -175,6 +177,21 @@ def test_the_trouble_of_one_host_is_its_own(commands: FakeCommands, why: str) ->
     assert why in message
     assert "\x1b" not in message
     assert results == {"a": "active", "c": "active"}
+
+
+def change(name: str, connection: SsmConnection) -> object:
+    request = plan.Request("20261124-130000-bbbb", "fleet", "ann@box", "2026-11-24T13:00:00+00:00", 1024)
+    transaction = plan.upgrade(request, "r", Tiers("m-2"), HEALTHY, SERVICE).transaction
+    assert transaction
+    return connection.apply(transaction).result.value
+
+
+@pytest.mark.parametrize("call", ["agents", "send"])
+def test_a_change_that_was_surely_not_begun_is_told_as_that_and_not_as_lost(call: str) -> None:
+    commands = FakeCommands(fails={call: NotBegunError("no permission ssm:SendCommand", "ask for it")})
+    ((_, error),) = engine(commands, "a").imap("a", change)
+    assert error_of(error) == "a was not touched: no permission ssm:SendCommand"
+    assert commands.lists == 0
 
 
 @pytest.mark.parametrize("call", ["agents", "send", "invocations"])
@@ -245,8 +262,50 @@ def test_parts_that_are_gone_or_none_are_an_error(part: list[str]) -> None:
     assert len(commands.sent) == 2
 
 
-def test_a_script_that_is_too_long_for_a_command_is_that_hosts_trouble() -> None:
+def scripts(text: str) -> str:
+    payload = re.search(r"PAYLOAD=(\S+)", text)
+    assert payload
+    return gzip.decompress(base64.b64decode(payload[1])).decode()
+
+
+def test_a_script_that_fits_into_no_command_goes_in_parts_before_it() -> None:
+    script = noise(200_000).hex()
+    commands = FakeCommands(lines=["x"])
+
+    def say(name: str, connection: SsmConnection) -> list[str]:
+        return connection._say(lambda: script if name == "b" else "a script", changes=True)
+
+    results = dict(engine(commands, "a", "b").imap("ab", say))
+    assert results == {"a": ["x"], "b": ["x"]}
+    *parts, last = [text for sent, text in zip(commands.sent, commands.texts, strict=True) if sent == ("b",)]
+    pieces = [re.search(r"printf %s (\S+) >\S+/\.(\d{3})", scripts(text)) for text in parts]
+    packed = "".join(piece[1] for piece in sorted((piece for piece in pieces if piece), key=lambda piece: piece[2]))
+    assert gzip.decompress(base64.b64decode(packed)).decode().endswith(f"-\n{script}\n")
+    assert (len(parts) > 5, "PAYLOAD=''" in last, sha256(packed.encode()).hexdigest() in last) == (True, True, True)
+    assert ["CHANGES=yes" in text for text in (*parts, last)] == [False] * len(parts) + [True]
+
+
+@pytest.mark.parametrize("answer", ["error=no space", "gone"])
+def test_a_part_that_is_not_laid_down_has_nothing_run(answer: str) -> None:
+    """The command itself is not sent: so it surely did nothing."""
+
+    def output(token: str) -> str:
+        return packed(token, [answer]).replace(" 0 ", " 1 ", 1) if answer != "gone" else ""
+
+    commands = FakeCommands(outputs={"a": output})
     script = noise(60_000).hex()
+
+    def run(name: str, connection: SsmConnection) -> str:
+        with pytest.raises(NotBegunError):
+            connection._managed.run(lambda: script, 9, changes=True)
+        return "not begun"
+
+    assert dict(engine(commands, "a").imap("a", run)) == {"a": "not begun"}
+    assert not [text for text in commands.texts if "CHANGES=yes" in text]
+
+
+def test_a_script_that_is_too_long_for_any_parts_is_that_hosts_trouble() -> None:
+    script = noise(MOST_SCRIPT).hex()
     commands = FakeCommands(lines=["x"])
 
     def say(name: str, connection: SsmConnection) -> list[str]:
@@ -279,7 +338,7 @@ def test_a_command_that_can_not_be_made_leaves_nobody_waiting(monkeypatch: pytes
         yield next(batches(*arguments))
         raise FileNotFoundError(2, "No such file", "run-command.sh")
 
-    monkeypatch.setattr(ssm, "batches", failing)
+    monkeypatch.setattr(dispatcher, "batches", failing)
     results = looked(commands, *(f"i-{number}" for number in range(60)))
     (sent,) = commands.sent
     assert {name for name, result in results.items() if result == "active"} == set(sent)
@@ -351,4 +410,4 @@ def test_what_changes_nothing_is_cancelled_when_jada_ends_and_a_change_is_not() 
 
 
 def test_the_wrapper_says_where_a_part_is_read() -> None:
-    assert "SPOOLS=/run/jada-ssm\n" in (Path(ssm.__file__).parents[2] / "files/run-command.sh").read_text()
+    assert "SPOOLS=/run/jada-ssm\n" in (Path(dispatcher.__file__).parents[2] / "files/run-command.sh").read_text()
