@@ -45,8 +45,8 @@ def patch_gevent() -> None:
 
     if LazyInvokeFinder not in sys.meta_path:
         sys.meta_path.insert(0, LazyInvokeFinder)
-    # gevent asks all installed packages for plugins 25 times while it patches, and pyinfra for connectors: all that they
-    # have is read once, for as long as jada runs.
+    # gevent asks all installed packages for plugins 25 times while it patches, and pyinfra for connectors: what they
+    # have is read once.
     metadata.entry_points = functools.cache(metadata.entry_points().select)  # type: ignore[assignment]
     monkey.patch_all()
     signals.cooperate()
