@@ -1,7 +1,7 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
-        measure-claude bench lint types check tools \
+.PHONY: help demo docs site docs-serve test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
+        measure-claude bench release deb lint types check tools \
         browser clean
 SHELL := /bin/sh
 
@@ -12,9 +12,9 @@ RUN := $(UV) run --frozen --no-sync
 # anew takes twice the processor time.
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE
-# What the rehearsal fleet is made of, in Debian's names; the last three make Python environments, check the scripts and
-# give a test a wrong clock.
-PACKAGES := systemd-container debootstrap dbus iproute2 openssh-client curl git python3-venv shellcheck faketime
+# What the rehearsal fleet is made of, in Debian's names; the last four make Python environments, check the scripts, give a
+# test a wrong clock, and read manual pages.
+PACKAGES := systemd-container debootstrap dbus iproute2 openssh-client curl git python3-venv shellcheck faketime groff-base
 LACKING := $(shell for p in $(PACKAGES); do dpkg-query -Wf '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 
 help: ## show this
@@ -52,6 +52,17 @@ test-suites: .venv/ready ## the main job, lies, faults and security on hosts of 
 docs: .venv/ready ## write the pages of docs/ that are made of the code: cli.md, findings.md, fleet.md
 	$(RUN) python docs/generate.py
 
+# Zensical is the successor of Material for MkDocs, of the same people.
+ZENSICAL := $(UV) tool run --quiet --from zensical==0.0.73 zensical
+
+site: .venv/ready ## build the site of docs/ into build/site; a link that leads nowhere is an error
+	$(RUN) python docs/site.py
+	$(ZENSICAL) build --strict --config-file build/zensical.toml
+
+docs-serve: .venv/ready ## build that site and serve it at http://localhost:8000
+	$(RUN) python docs/site.py
+	$(ZENSICAL) serve --config-file build/zensical.toml
+
 test-fuzz: .venv/ready ## every reader of what others wrote, with more than 100,000 hostile inputs (about ten minutes)
 	JADA_FUZZ=1 $(PYTEST) auto tests/fuzz
 
@@ -80,6 +91,15 @@ benchmarks/.venv/ready: benchmarks/requirements.txt | tools
 	$(UV) pip install --quiet --python benchmarks/.venv/bin/python --requirements benchmarks/requirements.txt
 	@touch $@
 
+release: .venv/ready ## build wheel, sdist and SBOM into dist/, twice with the same bytes; licences and vulnerabilities
+	.ci/release
+
+deb: dist/SHA256SUMS ## build a Debian package of the release in dist/, for this Debian's Python
+	.ci/deb
+
+dist/SHA256SUMS:
+	$(MAKE) release
+
 check: lint types ## lint and types
 
 # Pieces of a look that are not root's half of it.
@@ -94,6 +114,7 @@ lint: .venv/ready ## ruff and shellcheck
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/look/ask-as-service.sh files/look/endpoint-as-service.sh
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/run-command.sh
 	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
+	shellcheck --severity=warning .ci/run .ci/release .ci/deb
 
 types: .venv/ready ## mypy --strict
 	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada

@@ -54,6 +54,7 @@ COMMANDS = {
     "iam": ("iam", "Print the least IAM policy that jada needs."),
     "completion": ("completion", "Print the script that lets bash, zsh or fish complete jada."),
     "lab": ("lab", "Rehearse on real systemd hosts on this machine."),
+    "help": ("help", "Show the help of a command, as `jada COMMAND --help` does."),
 }
 
 
@@ -100,7 +101,7 @@ def _set_log_format(_: click.Context, __: click.Parameter, log_format: str) -> N
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="jada")
+@click.version_option(__version__, "-V", "--version", prog_name="jada")
 @click.option(
     "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use; may stand behind the command too."
 )

@@ -1,16 +1,19 @@
 """Writes the reference pages from what they tell of: `make docs`. A test holds that they are fresh.
 
 docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, and docs/fleet.md of the
-fleet.yml that is shipped.
+fleet.yml that is shipped. With `--man`, it writes docs/man/, which a release has and the repository has not.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from click_man.man import ManPage
 
 import jada
 from jada.cli.main import COMMANDS
@@ -102,9 +105,51 @@ def _parted(lines: list[str]) -> tuple[list[str], list[str]]:
     return [line.removeprefix("#").strip() for line in lines[:first]], lines[first:]
 
 
+def man_pages() -> dict[str, str]:
+    """Each manual page's text by its path below the project's root; dated by $SOURCE_DATE_EPOCH."""
+    texts = {}
+    for command, context in _every_command():
+        page = ManPage(context.command_path)
+        page.version = jada.__version__
+        page.short_help = roff(command.get_short_help_str(limit=200))
+        page.synopsis = " ".join(command.collect_usage_pieces(context))
+        page.description = roff(command.help or "")
+        records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
+        page.options = [(option, roff(text)) for option, text in filter(None, records)]
+        if isinstance(command, click.Group):
+            inner = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+            page.commands = [(name, roff(each.get_short_help_str(limit=200))) for name, each in inner if each]
+        texts[f"docs/man/{context.command_path.replace(' ', '-')}.1"] = str(page)
+    return texts
+
+
+def _every_command() -> Iterator[tuple[click.Command, click.Context]]:
+    waiting: list[tuple[click.Command, click.Context]] = [(program, _context(program, "jada"))]
+    while waiting:
+        command, context = waiting.pop()
+        yield command, context
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                if inner := command.get_command(context, name):
+                    waiting.append((inner, _context(inner, name, context)))
+
+
+def roff(text: str) -> str:
+    """A help text as groff_man(7) has it: what click is not to fold (\\b) is set as it is."""
+    paragraphs = []
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        is_fixed = paragraph.startswith("\b\n")
+        lines = paragraph.removeprefix("\b\n").replace("\\", "\\e").replace("-", "\\-").split("\n")
+        # A line that begins with one of these is a request.
+        lines = [f"\\&{line}" if line.startswith((".", "'")) else line for line in lines]
+        paragraphs.append("\n".join([".nf", *lines, ".fi"] if is_fixed else lines))
+    return "\n\n".join(paragraphs)
+
+
 def main() -> None:
-    """Writes every page."""
-    for path, text in pages().items():
+    """Writes every page, or every manual page."""
+    for path, text in (man_pages() if "--man" in sys.argv else pages()).items():
+        (ROOT / path).parent.mkdir(exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")
 
 

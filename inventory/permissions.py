@@ -38,7 +38,8 @@ def policy(calls: Iterable[Call]) -> dict[str, Any]:
     """The policy that allows these calls, as IAM reads it: a statement for each resource."""
     by_resource: dict[str, list[str]] = {}
     for call in calls:
-        by_resource.setdefault(call.resource, []).append(call.action)
+        actions = by_resource.setdefault(call.resource, [])
+        actions += [call.action] if call.action not in actions else []
     statements = [
         {"Effect": "Allow", "Action": actions, "Resource": resource} for resource, actions in by_resource.items()
     ]

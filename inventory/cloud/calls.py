@@ -25,20 +25,30 @@ class Purpose(StrEnum):
     NOTICES = "notices"
     # Who the credentials are.
     IDENTITY = "identity"
+    # The record and the leases of a team.
+    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call by its `service` and `operation`, as the API and IAM both call them, and the `resource` to allow it on."""
+    """A call by its `service` and `operation`, as the API calls them, and the `resource` to allow it on.
+
+    IAM calls most operations as the API does; `allowed_by` names the action where it does not.
+    """
 
     service: str
     operation: str
     purpose: Purpose
     resource: str = "*"
+    allowed_by: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}:{self.operation}"
 
     @property
     def action(self) -> str:
-        return f"{self.service}:{self.operation}"
+        return f"{self.service}:{self.allowed_by or self.operation}"
 
 
 CALLS = (
@@ -59,7 +69,14 @@ CALLS = (
     Call("cloudwatch", "GetMetricData", Purpose.METRICS),
     Call("sns", "Publish", Purpose.NOTICES, "arn:aws:sns:*:*:*"),
     Call("sts", "GetCallerIdentity", Purpose.IDENTITY),
+    Call("s3", "GetObject", Purpose.STATE, "arn:aws:s3:::*/*"),
+    Call("s3", "PutObject", Purpose.STATE, "arn:aws:s3:::*/*"),
+    Call("s3", "DeleteObject", Purpose.STATE, "arn:aws:s3:::*/*"),
+    Call("s3", "ListObjectsV2", Purpose.STATE, "arn:aws:s3:::*", allowed_by="ListBucket"),
+    # boto3 asks so for the region of a bucket where an error does not tell it.
+    Call("s3", "HeadBucket", Purpose.STATE, "arn:aws:s3:::*", allowed_by="ListBucket"),
 )
+BY_NAME = {call.name: call for call in CALLS}
 BY_ACTION = {call.action: call for call in CALLS}
 # The one call that AWS allows whatever a policy says.
 ALWAYS_ALLOWED = "sts:GetCallerIdentity"

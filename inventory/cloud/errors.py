@@ -21,7 +21,7 @@ from botocore.exceptions import (
 )
 
 from jada import JadaError, reason
-from jada.inventory.cloud.calls import BY_ACTION
+from jada.inventory.cloud.calls import BY_NAME
 
 # The first try and three more; with standard mode's random waits of up to 1, 2 and 4 seconds between them.
 ATTEMPTS = 4
@@ -127,12 +127,12 @@ def _answered(error: ClientError, service: str) -> JadaError:
     service = FOR_CREDENTIALS.get(error.operation_name, service)
     code = error.response.get("Error", {}).get("Code", "")
     message = words(error.response.get("Error", {}).get("Message", "") or code)
-    permission = f"{service}:{error.operation_name}"
+    call = BY_NAME.get(f"{service}:{error.operation_name}")
+    permission = call.action if call else f"{service}:{error.operation_name}"
     left_out = "; `not_regions` in fleet.yml leaves a region out" if error.operation_name in FOR_A_REGION else ""
     if code in EXPIRED:
         return JadaError(f"the AWS session has expired ({code})", LOG_IN)
     if code in DENIED:
-        call = BY_ACTION.get(permission)
         resource = f" on {call.resource}" if call and call.resource != "*" else ""
         return DeniedError(
             f"access denied; these credentials lack the permission {permission}{resource} ({code}): {message}",

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
 
 from jada import UNEXPECTED, ConfigError, JadaError, __version__
-from jada.inventory.cloud.calls import BY_ACTION
+from jada.inventory.cloud.calls import BY_NAME
 from jada.inventory.cloud.errors import ATTEMPTS, ATTEMPTS_OF, LOG_IN, failure, in_words, words
 from jada.inventory.cloud.profile import Aws
 from jada.inventory.suggest import did_you_mean
@@ -86,15 +86,15 @@ class Clients:
             ) from error
 
     def _refuse_undeclared(self, model: OperationModel, **_: Any) -> None:
-        if _action(model) not in BY_ACTION:
-            raise JadaError(f"{_action(model)} is not among the calls that jada declares (calls.py)", UNEXPECTED)
+        if _name(model) not in BY_NAME:
+            raise JadaError(f"{_name(model)} is not among the calls that jada declares (calls.py)", UNEXPECTED)
 
     def _note_answer(self, http_response: AWSResponse, model: OperationModel, **_: Any) -> None:
         if http_response.status_code < 300:
-            self._answered.add(_action(model))
+            self._answered.add(BY_NAME[_name(model)].action)
 
 
-def _action(model: OperationModel) -> str:
+def _name(model: OperationModel) -> str:
     return f"{model.service_model.service_name}:{model.name}"
 
 

@@ -153,16 +153,21 @@ class Endpoint:
         environ["wsgi.input"] = io.BytesIO(body)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         stand_in = next((each for start, each in self._stand_ins.items() if target.startswith(start)), None)
+        region, service = _scope(environ.get("HTTP_AUTHORIZATION", ""))
         operation = target.rpartition(".")[2] or parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
-        region = _region(environ.get("HTTP_AUTHORIZATION", ""))
+        if service == "s3":
+            operation = _object_operation(environ)
         fault = self._faults.next(operation, region)
         if fault and "code" in fault:
-            return _answer(start_response, *_error(stand_in is not None, fault))
-        if stand_in is None:
+            return _answer(start_response, *_error(stand_in is not None, fault, service))
+        if stand_in is None and not fault:
             return self._moto(environ, start_response)
-        answer = _answered(stand_in, operation, region, body)
+        if stand_in is None:
+            b"".join(self._moto(environ, lambda *_: io.BytesIO().write))
+        else:
+            answer = _answered(stand_in, operation, region, body)
         if fault:
-            answer = _error(True, {"code": "InternalServerError", "status": 500})
+            answer = _error(stand_in is not None, {"code": "InternalError", "status": 500}, service)
         return _answer(start_response, *answer)
 
 
@@ -214,10 +219,18 @@ def _moto() -> WSGIApplication:
     return application
 
 
-def _region(authorization: str) -> str:
-    """The region of a signature's credential scope: Credential=KEY/DATE/REGION/SERVICE/aws4_request."""
-    match = re.search(r"Credential=[^/]+/\d+/([a-z0-9-]+)/", authorization)
-    return match.group(1) if match else "us-east-1"
+def _scope(authorization: str) -> tuple[str, str]:
+    """The region and service of a signature's credential scope: Credential=KEY/DATE/REGION/SERVICE/aws4_request."""
+    match = re.search(r"Credential=[^/]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/", authorization)
+    return (match[1], match[2]) if match else ("us-east-1", "")
+
+
+def _object_operation(environ: WSGIEnvironment) -> str:
+    """The operation on an object of S3, whose API is REST; "" for those on buckets but for the list."""
+    if "list-type" in parse_qs(environ.get("QUERY_STRING", "")):
+        return "ListObjectsV2"
+    has_key = "/" in environ["PATH_INFO"].strip("/")
+    return f"{environ['REQUEST_METHOD'].capitalize()}Object" if has_key else ""
 
 
 def _answered(stand_in: StandIn, operation: str, region: str, body: bytes) -> tuple[int, str, str]:
@@ -227,14 +240,15 @@ def _answered(stand_in: StandIn, operation: str, region: str, body: bytes) -> tu
         return _error(True, {"code": error.code, "message": str(error)})
 
 
-def _error(is_json: bool, fault: Mapping[str, Any]) -> tuple[int, str, str]:
+def _error(is_json: bool, fault: Mapping[str, Any], service: str = "") -> tuple[int, str, str]:
+    """An error as this service tells it."""
     code, status = fault["code"], int(fault.get("status", 400))
     message = fault.get("message", f"The rehearsal fleet was told to answer {code}.")
     if is_json:
         return status, "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
-    xml = f'<?xml version="1.0" encoding="UTF-8"?><Response><Errors>{error}</Errors><RequestID>0</RequestID></Response>'
-    return status, "text/xml", xml
+    body = error if service == "s3" else f"<Response><Errors>{error}</Errors><RequestID>0</RequestID></Response>"
+    return status, "text/xml", f'<?xml version="1.0" encoding="UTF-8"?>{body}'
 
 
 def _answer(start_response: StartResponse, status: int, content_type: str, text: str) -> list[bytes]:

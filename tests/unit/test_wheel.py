@@ -32,7 +32,9 @@ def test_the_packages_are_the_folders_of_modules() -> None:
 
 def test_a_wheel_holds_every_file(tmp_path: Path) -> None:
     source, out = tmp_path / "source", tmp_path / "out"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "tests", "build"))
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "tests", "build", "man")
+    )
     build = f"from setuptools.build_meta import build_wheel; build_wheel({str(out)!r})"
     subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
     (wheel,) = out.iterdir()

@@ -47,3 +47,7 @@ def test_what_is_typed_wrong_is_told_with_what_was_meant(argv: list[str], hint: 
     done = run(*argv)
     assert done.returncode == Exit.USAGE
     assert hint in done.stderr
+
+
+def test_the_version_has_a_short_option() -> None:
+    assert run("-V").stdout == run("--version").stdout != ""
