@@ -45,11 +45,8 @@ def patch_gevent() -> None:
 
     if LazyInvokeFinder not in sys.meta_path:
         sys.meta_path.insert(0, LazyInvokeFinder)
-    # gevent asks all installed packages for plugins 25 times while it patches: the same answer each time.
-    entry_points = metadata.entry_points
-    metadata.entry_points = functools.cache(entry_points)  # type: ignore[assignment]
-    try:
-        monkey.patch_all()
-        signals.cooperate()
-    finally:
-        metadata.entry_points = entry_points
+    # gevent asks all installed packages for plugins 25 times while it patches, and pyinfra for connectors: what they
+    # have is read once.
+    metadata.entry_points = functools.cache(metadata.entry_points().select)  # type: ignore[assignment]
+    monkey.patch_all()
+    signals.cooperate()

@@ -12,7 +12,6 @@ import platform
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,13 +27,14 @@ from jada.cli import startup
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.named import Lab as NamedLab
+from tests import warm
 from tests.forms import checked
 
 # A shell's background ignores Ctrl-C, nohup a terminal that is closed, and all that is started from there does.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-JADA = Path(sys.executable).with_name("jada")
+JADA = warm.JADA
 # Never JADA_LAB, which may name the one that somebody rehearses on. pytest-xdist's processes are gw0, gw1, …
 LAB = NamedLab("-".join(filter(None, (os.environ.get("JADA_TEST_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER")))))
 os.environ["JADA_LAB"] = LAB.name
@@ -105,9 +105,7 @@ class Lab:
     def jada(self, *argv: str, exit_code: int | None = 0, env: dict[str, str] | None = None) -> str:
         """Runs jada and returns all it printed; a secret of the lab's settings in it fails the test."""
         environ = {**os.environ, "JADA_FLEET": str(LAB.fleet_file), **(env or {})}
-        process = subprocess.run(
-            [JADA, *argv], capture_output=True, text=True, env=environ, check=False, stdin=subprocess.DEVNULL
-        )
+        process = warm.run(argv, environ)
         output = process.stdout + process.stderr
         assert "lab-secret" not in output
         assert "Traceback" not in output, output

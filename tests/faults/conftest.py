@@ -15,6 +15,7 @@ import pytest
 
 from jada.inventory.lab import fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
+from tests import warm
 from tests.conftest import JADA, LAB, eventually, reset, short_fleet
 from tests.forms import checked
 
@@ -124,7 +125,8 @@ class Rig:
 
     def jada(self, *argv: str, state: str = "state") -> tuple[int, dict[str, Any], str]:
         """Runs jada with --json on this host; gives the exit code, what it reported, and all it printed."""
-        return finish(self.start(*argv, "--json", state=state))
+        env = {**self.env, "XDG_STATE_HOME": str(self.folder / state)}
+        return judged(warm.run((*argv, "--json", "--limit", self.host.name), env))
 
     def upgrade(self) -> tuple[int, dict[str, Any], str]:
         return self.jada("upgrade", "--to", "sonnet-4.6", "--yes")
@@ -164,14 +166,14 @@ class Rig:
 
     def record(self) -> str:
         """The outcome of the newest release for the host, by this machine's own record."""
-        command = [str(JADA), "history", "--last", "1", "--json"]
-        process = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
+        process = warm.run(("history", "--last", "1", "--json"), self.env)
+        process.check_returncode()
         return str(next(iter(checked(process.stdout)["releases"][0]["outcomes"])))
 
     def outcomes(self) -> set[str]:
         """The outcomes of all releases for the host, by this machine's own record."""
-        command = [str(JADA), "history", "--json"]
-        process = subprocess.run(command, capture_output=True, text=True, env=self.env, check=True)
+        process = warm.run(("history", "--json"), self.env)
+        process.check_returncode()
         return {outcome for release in checked(process.stdout)["releases"] for outcome in release["outcomes"]}
 
 
@@ -186,12 +188,18 @@ def sha_of(text: str) -> str:
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     out, err = process.communicate(timeout=300)
+    return judged(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+
+
+def judged(ended: subprocess.CompletedProcess[str]) -> tuple[int, dict[str, Any], str]:
+    """The exit code of a jada that has ended, what it reported, and all it printed."""
+    out, err = ended.stdout, ended.stderr
     assert "lab-secret" not in out + err
     assert "Traceback" not in out + err, err
     report = checked(out) if out.startswith("{") else {}
     # One that was killed told no more than what it had come to.
     report = {} if report.get("schema") == "jada.events/1" else report
-    return process.returncode, report, out + err
+    return ended.returncode, report, out + err
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from jada.inventory.lab.machine import OLD_MODEL
 from jada.inventory.lab.shell import run
 from jada.tasks.operator_lock import LockRequest, OperatorLock
 from jada.tasks.transaction import lock_script
+from tests import warm
 from tests.conftest import JADA, LAB
 from tests.faults.conftest import NEW, PAUSE, Rig, Seen, finish
 
@@ -276,7 +277,8 @@ def test_a_lost_record_is_read_back_from_the_hosts(rig: Rig) -> None:
 
 
 def history(rig: Rig) -> list[tuple[str | None, ...]]:
-    process = subprocess.run([JADA, "history", "--json"], capture_output=True, text=True, env=rig.env, check=True)
+    process = warm.run(("history", "--json"), rig.env)
+    process.check_returncode()
     keys = ("release", "kind", "made_at", "who", "reason", "model")
     return [tuple(entry[key] for key in keys) for entry in json.loads(process.stdout)["releases"]]
 
@@ -334,7 +336,7 @@ def test_sixty_at_once_get_through_a_default_sshd(rig: Rig, many_addresses: list
         "model_check: {url: 'http://127.0.0.1:8787/healthz'}\n"
     )
     env = {**os.environ, "JADA_FLEET": str(rig.folder / "many.yml")}
-    process = subprocess.run([JADA, "drift", "--json"], env=env, capture_output=True, text=True, check=False)
+    process = warm.run(("drift", "--json"), env)
     assert process.returncode == 0, process.stdout + process.stderr
     assert len(json.loads(process.stdout)["hosts"]) == 60
     dropped = rig.run(

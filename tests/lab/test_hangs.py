@@ -21,6 +21,7 @@ import pytest
 
 from jada.inventory.lab import cgroup, fleet, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
+from tests import warm
 from tests.conftest import ENGINE, JADA, LAB, eventually, short_fleet
 
 if TYPE_CHECKING:
@@ -75,9 +76,7 @@ class Hang:
             self.ends(process, limit, exit_code, *words)
 
     def is_baking(self) -> bool:
-        listed = subprocess.run(
-            [JADA, "rollouts", "--json"], env=self.env, capture_output=True, text=True, check=False
-        ).stdout
+        listed = warm.run(("rollouts", "--json"), self.env).stdout
         return any(rollout["baking"] for rollout in json.loads(listed)["rollouts"])
 
     def bakes(self, act: Callable[[Machine], object], exit_code: int, *words: str) -> Machine:

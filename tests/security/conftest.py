@@ -17,8 +17,9 @@ from jada.inventory.lab.machine import Machine
 from jada.tasks.engines.look import read_look
 from jada.tasks.state import State
 from jada.tasks.transaction import look_script
+from tests import warm
 from tests.conftest import JADA, LAB, eventually, reset, short_fleet
-from tests.faults.conftest import finish
+from tests.faults.conftest import judged
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -79,14 +80,14 @@ class Victim:
         return end
 
     def start(self, *argv: str, fleet_file: Path | None = None, env: dict[str, str] | None = None) -> Any:
-        environ = {**self.env, **({"JADA_FLEET": str(fleet_file)} if fleet_file else {}), **(env or {})}
+        environ = {**self._env(fleet_file), **(env or {})}
         return subprocess.Popen(
             [JADA, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=environ, start_new_session=True)  # fmt: skip
 
     def jada(self, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
         """Runs jada on the whole fleet; gives the exit code, the JSON if it was asked for, and all it printed."""
-        return finish(self.start(*argv, fleet_file=fleet_file))
+        return judged(warm.run(argv, self._env(fleet_file)))
 
     def on_this_host(self, command: str, *argv: str, fleet_file: Path | None = None) -> tuple[int, dict[str, Any], str]:
         """Runs a command that changes hosts, on this host alone; gives what was reported of it."""
@@ -114,6 +115,9 @@ class Victim:
 
     def model(self) -> object:
         return machine.healthz(self.host).get("model")
+
+    def _env(self, fleet_file: Path | None) -> dict[str, str]:
+        return {**self.env, **({"JADA_FLEET": str(fleet_file)} if fleet_file else {})}
 
     def everything(self) -> set[str]:
         return set(self.root(EVERYTHING.format(home=self.host.home)).splitlines())

@@ -137,22 +137,29 @@ def python(program: str, **environ: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_gevents_plugins_are_looked_for_once_each() -> None:
+def test_the_plugins_of_installed_packages_are_read_once() -> None:
+    """gevent's, which are told of what is patched, and pyinfra's connectors."""
     lines = python("""
+import sys, types
 from importlib import metadata
-asked, real = [], metadata.entry_points
-def counted(**by): asked.append(by["group"]); return real(**by)
-metadata.entry_points = counted
+read, told = [], []
+plugin = metadata.EntryPoint("ours", "plugin:told", "gevent.plugins.monkey.did_patch_all")
+sys.modules["plugin"] = types.SimpleNamespace(told=lambda event: told.append(type(event).__name__))
+class Package(metadata.Distribution):
+    metadata = {"Name": "ours"}
+    entry_points = (plugin,)
+    read_text = locate_file = None
+real = metadata.distributions
+def distributions(): read.append(1); return [*real(), Package()]
+metadata.distributions = distributions
 from jada.cli.startup import patch_gevent
 patch_gevent()
 from gevent import monkey
-print(monkey.is_module_patched("socket"), metadata.entry_points is counted)
-print(*asked)
+import jada.tasks.engines.ssh
+from pyinfra.api.connectors import get_all_connectors
+print(monkey.is_module_patched("socket"), len(read), "ssh" in get_all_connectors(), len(read), *told)
 """)
-    assert lines[0] == "True True"
-    groups = lines[1].split()
-    assert "gevent.plugins.monkey.will_patch_all" in groups
-    assert len(groups) == len(set(groups))
+    assert lines == ["True 1 True 1 GeventDidPatchAllEvent"]
 
 
 def test_a_session_runs_no_module_that_it_has_no_use_for() -> None:

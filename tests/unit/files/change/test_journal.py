@@ -60,7 +60,9 @@ def test_a_journal_that_was_not_read_to_its_end_says_so(shell: tuple[str, ...], 
 
 
 def test_what_is_followed_comes_at_once_and_ends_with_stdin(shell: tuple[str, ...], tmp_path: Path) -> None:
-    journalctl = f"echo '{ENTRY % 'first'}'; echo \"$*\" >{tmp_path}/words; exec sleep 1000"
+    # It goes on under its own name, as the process that has to end.
+    waits = f"mkfifo {tmp_path}/never; read -r line <{tmp_path}/never"
+    journalctl = f"echo '{ENTRY % 'first'}'; echo \"$*\" >{tmp_path}/words; {waits}"
     with started(shell, tmp_path, journalctl, "entries yes -n 2") as process:
         assert process.stdout
         assert process.stdout.readline() == "1 - - first\n"
@@ -68,7 +70,8 @@ def test_what_is_followed_comes_at_once_and_ends_with_stdin(shell: tuple[str, ..
         # Its longest field is journalctl's own then.
         assert "-f" in words
         assert "-a" not in words
-        process.kill()
+        # Its stdout is held open by all that it has started.
+        assert process.communicate("", timeout=300) == ("", "")
 
 
 def eventually_read(path: Path) -> str:
