@@ -314,7 +314,7 @@ def test_only_the_way_back_goes_on_without_a_record(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(newer.parent))
     with open_records() as records:
-        cast("Any", records)._connection.execute("PRAGMA user_version = 99")
+        cast("Any", records)._store.db.execute("PRAGMA user_version = 99")
     for state_home in (newer.parent, corrupt.parent, tmp_path / "file"):
         monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
         session = FleetSession(
