@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Seconds that a lease lasts after its last renewal; for which its holder relies on it; from one renewal to the next,
 # and to the next try where one has failed.
 LASTS, RELIED_ON, RENEWED, AGAIN = 60, 45, 15, 3
+# Seconds for which it is tried to give a lease back: others wait for that.
+GIVING_BACK = 15
 # How often something is tried against others who write the same.
 TRIES = 20
 # Characters of what a holder says, and of a number's store.
@@ -236,15 +238,17 @@ class HeldLease:
         """Gives the lease back, so that the next need not wait; where that can't be done, it ends by its age."""
         self._over.set()
         with self._writing:
-            for attempt in range(TRIES):
+            ends = uptime() + GIVING_BACK
+            while True:
                 try:
                     found = self._objects.read(self._key)
                     if not found or not _is_of(found, self._id) or self._objects.remove(self._key, found.etag):
                         return
                 except JadaError as error:
-                    if attempt == 2:
+                    if uptime() >= ends:
                         self._tell(f"The rollout lease could not be given back, and ends in {LASTS} s: {error.message}")
                         return
+                    time.sleep(0.2)
 
     def _keep(self) -> None:
         is_told = False

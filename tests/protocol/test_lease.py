@@ -246,7 +246,10 @@ def test_a_renewal_whose_answers_are_all_lost_meets_itself_later(held: Callable[
     assert lease.renew()
 
 
-def test_one_that_can_not_be_given_back_says_so(held: Callable[..., HeldLease], aws: Emulator) -> None:
+def test_one_that_can_not_be_given_back_says_so(
+    held: Callable[..., HeldLease], aws: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "GIVING_BACK", 0)
     told: list[str] = []
     lease = held(tell=told.append)
     aws.fails({"DeleteObject": {"*": {"code": "AccessDenied", "status": 403}}})
