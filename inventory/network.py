@@ -14,7 +14,7 @@ from jada.inventory.sources.source import Network
 
 def has_network(hosts: Iterable[Host]) -> bool:
     """True if a cloud knows the network of any of the hosts."""
-    return any(SOURCES[host.provider].network for host in hosts)
+    return any(map(_question, hosts))
 
 
 def networks(hosts: Iterable[Host]) -> dict[str, HostNetwork]:
@@ -24,7 +24,7 @@ def networks(hosts: Iterable[Host]) -> dict[str, HostNetwork]:
     """
     groups: dict[tuple[Network, Aws, str], list[Host]] = defaultdict(list)
     for host in hosts:
-        if ask := SOURCES[host.provider].network:
+        if ask := _question(host):
             groups[ask, host.aws, host.region].append(host)
     answers = map_concurrently(lambda group: group[0][0](group[0][1], group[0][2], group[1]), list(groups.items()))
     return {
@@ -32,6 +32,12 @@ def networks(hosts: Iterable[Host]) -> dict[str, HostNetwork]:
         for hosts_of, answer in zip(groups.values(), answers, strict=True)
         for host in hosts_of
     }
+
+
+def _question(host: Host) -> Network | None:
+    """The way to ask for the network of a host; None where there is none, as for one of a plan that is gone by now."""
+    provider = SOURCES.get(host.provider)
+    return provider.network if provider else None
 
 
 def _of(host: Host, answer: dict[str, HostNetwork] | JadaError) -> HostNetwork:
