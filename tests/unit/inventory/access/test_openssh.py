@@ -47,7 +47,7 @@ def test_a_temporary_key_is_an_agents() -> None:
 
 
 def test_no_host_is_handed_a_temporary_key(tmp_path: Path) -> None:
-    """Where ~/.ssh/config says ForwardAgent, ssh would forward the agent that it logs in by: root there could use it."""
+    """Where ~/.ssh/config says ForwardAgent, ssh forwards the agent that it logs in by: root there could use it."""
     with _agent(a_key(), "", tmp_path) as options:
         assert "ForwardAgent=no" in options
 
