@@ -109,3 +109,14 @@ def test_without_an_inventory_the_way_back_says_why_it_can_not_go(jada: Jada, aw
     assert code == Exit.FAILED
     assert "this machine has none of this fleet.yml yet" in told
     assert "The fleet can't be listed" in told
+
+
+def test_a_key_can_be_taken_on_the_way_back_where_aws_can_not_be_asked(jada: Jada, aws: Emulator) -> None:
+    """That is what a rollback tells to do about a host that was given new keys."""
+    key = " ".join(aws.host_key.split()[:2])
+    taking = ("host-keys", "--pin", key, "--limit", "spec-1")
+    assert jada("hosts")[0] == Exit.OK
+    down(aws)
+    code, output, told = jada(*taking)
+    assert (code, "pinned 2" in output) == (Exit.OK, True)
+    assert "The way back needs no AWS" in told

@@ -40,7 +40,8 @@ PIN = Pin.of(machine_of(WEB), [A], "EC2's console output", "2026-11-26T10:00:00+
 def hosts(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> Jada:
     """The command of a fleet with two instances, one of them pinned, and a static host."""
 
-    def find(fleet: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
+    def find(fleet: Fleet, role: str | None, limit: str | None, *, is_way_back: bool) -> tuple[Host, ...]:
+        assert is_way_back
         return choose(fleet, HOSTS, role, limit)
 
     monkeypatch.setattr(command, "find", find)
