@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from jada import Exit, Fence, JadaError
+from jada import ConfigError, Exit, Fence, JadaError
 from jada.cli.records.sqlite import state_folder, state_path
 from jada.cli.ui.console import err, escape
 from jada.inventory.lease import Holder, Lease, TakenError, leases_of
@@ -148,7 +148,12 @@ def _take(stack: ExitStack, fleet: Fleet, holder: Holder, needed: bool, force: b
         _lock(stack.enter_context(_lock_file(fleet)), holder)
         return LocalLease()
     take = partial(leases.take, holder, _tell, by_force=force)
-    lease = take() if needed else _in_time(fleet, take)
+    try:
+        lease = take() if needed else _in_time(fleet, take)
+    except (TakenError, NotKnownError, ConfigError):
+        raise
+    except JadaError as error:
+        raise JadaError(f"The rollout lease in {fleet.state} can't be had: {error.message}", error.hint) from error
     stack.callback(lease.release)
     if lease.took_over:
         _tell(f"The rollout lease was taken over from {lease.took_over}")
