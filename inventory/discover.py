@@ -135,9 +135,11 @@ def search(fleet: Fleet, failed: Logins | None = None) -> list[Searched]:
     """
 
     def regions_of(login: tuple[Source, Aws]) -> Sequence[str]:
-        if error := (failed or {}).get(login[1]):
+        source, aws = login
+        # A source that needs no credentials does not go by anybody's.
+        if source.credentials(aws) and (error := (failed or {}).get(aws)):
             raise error
-        return login[0].searched_regions(login[1])
+        return source.searched_regions(aws)
 
     logins = [(source, source.credentials(fleet.aws) or fleet.aws) for source in fleet.sources]
     answers = map_concurrently(regions_of, logins)

@@ -95,11 +95,17 @@ def permissions(
         yield skipped("permissions", f"not tried: {', '.join(untried)}")
 
 
-def hosts(fleet: Fleet, found: Sequence[Searched]) -> tuple[CheckResult, tuple[Host, ...]]:
-    """Checks that there are hosts, and gives them: those of the places that answered."""
+def hosts(
+    fleet: Fleet, found: Sequence[Searched], accounts: Collection[Aws]
+) -> tuple[CheckResult, tuple[Host, ...]]:
+    """Checks that there are hosts, and gives them: those of the places that answered, in the `accounts` that could be
+    asked.
+    """
     from jada.inventory import discover
 
+    unasked = [source for source in fleet.sources if source.credentials(fleet.aws) not in (None, *accounts)]
     failures = [searched.place for searched in found if isinstance(searched.result, JadaError)]
+    failures += dict.fromkeys(discover.Searched(source, "", ()).place for source in unasked)
     try:
         completed = discover.completed(fleet, [host for searched in found for host in searched.hosts])
     except JadaError as error:

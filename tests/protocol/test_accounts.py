@@ -228,6 +228,9 @@ def test_the_doctor_tells_of_each_account(
     results = doctor.examine(str(fleet.path), None, None)[1]
     assert [result.verdict for result in results if result.check == "credentials"] == [Verdict.PASS, Verdict.FAIL]
     assert [result.verdict for result in results if result.check == "identity"] == [Verdict.PASS, Verdict.SKIP]
+    (hosts,) = (result for result in results if result.check == "hosts")
+    assert hosts.verdict is Verdict.FAIL
+    assert f"those of ec2 of role {ROLE} are not known" in hosts.text
 
 
 def test_the_policy_allows_each_role(fleet_of: FleetOf, capsys: pytest.CaptureFixture[str]) -> None:

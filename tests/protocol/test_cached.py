@@ -11,6 +11,8 @@ import pytest
 
 from jada import Exit, Host
 from jada.cli import main, session
+from jada.cli.records.model import RolloutStatus
+from jada.cli.records.sqlite import open_records
 from jada.inventory.cloud.session import clients_of
 from jada.inventory.fleet.config import Fleet
 from tests.fakes import FakeEngine
@@ -103,9 +105,50 @@ def test_the_way_back_needs_no_credentials(jada: Jada, tmp_path: Path) -> None:
     assert "spec-1" in shown
 
 
-def test_without_an_inventory_the_way_back_says_why_it_can_not_go(jada: Jada, aws: Emulator) -> None:
+def test_without_an_inventory_the_way_back_goes_on_with_the_hosts_that_are_found(jada: Jada, aws: Emulator) -> None:
+    down(aws, "eu-west-1")
+    code, shown, told = jada("rollback", "--dry-run")
+    assert code == Exit.FAILED
+    assert "this machine has none of this fleet.yml yet" in told
+    assert "ec2 eu-west-1 can't be listed: access denied" in told
+    assert "The way back goes on without the hosts there" in told
+    assert "spec-1" not in shown
+    assert "orch-1" in shown
+    code, printed, _ = jada("rollback", "--dry-run", "--json")
+    assert checked(printed)["exit"] == code == Exit.FAILED
+
+
+def test_without_credentials_and_inventory_the_way_back_goes_on_with_hosts_of_fleet_yml(
+    jada: Jada, tmp_path: Path
+) -> None:
+    (tmp_path / "aws-config").write_text("[profile lab]\nregion = us-east-1\n")
+    code, shown, told = jada("rollback", "--dry-run")
+    assert code == Exit.FAILED
+    assert "ec2 can't be listed: There are no AWS credentials" in told
+    assert "static can't be listed" not in told
+    assert "1 host: s" in shown
+
+
+def test_where_no_host_is_known_the_way_back_says_why_it_can_not_go(
+    jada: Jada, aws: Emulator, fleet_of: Callable[..., Fleet]
+) -> None:
+    fleet_of("[{ec2: {regions: [us-east-1], tags: {jada: agent}}}]")
     down(aws)
     code, _, told = jada("rollback", "--dry-run")
     assert code == Exit.FAILED
     assert "this machine has none of this fleet.yml yet" in told
     assert "The fleet can't be listed" in told
+
+
+def test_an_abort_is_a_way_back_too(jada: Jada, aws: Emulator, fleet_of: Callable[..., Fleet]) -> None:
+    fleet_of(BOTH, rollout="{waves: [1, 100%], bake_time: 0}")
+    jada("upgrade", "--to", "opus-5", "--yes")
+    with open_records() as records:
+        (entry,) = records.rollouts("test", 1)
+        records.advance(entry.release, RolloutStatus.PAUSED, "somebody paused it", 0, is_baking=False)
+    down(aws)
+    assert "The fleet can't be listed" in jada("resume")[2]
+    told = jada("abort")[2]
+    assert "The way back needs no AWS" in told
+    with open_records() as records:
+        assert records.rollouts("test", 1)[0].status == RolloutStatus.ABORTED
