@@ -30,7 +30,7 @@ def find_hosts(fleet: Fleet, is_way_back: bool = False) -> tuple[Host, ...]:
     if context and context.meta.get(CACHED) and fleet.accounts:
         kept = cache.read(fleet, time.time())
         context.meta[AGE] = max(0.0, time.time() - kept.at)
-        err.print(f"[yellow]Note[/] AWS was not asked: these are the hosts that it listed {_age(kept.at)} ago")
+        err.print(f"[yellow]Note[/] AWS was not asked: these are the hosts that it listed {escape(_age(kept.at))} ago")
         return discover.completed(fleet, discover.listed(kept.found))
     found = _search(fleet, is_way_back)
     if any(isinstance(searched.result, JadaError) for searched in found):
@@ -92,7 +92,7 @@ def _way_back(fleet: Fleet, found: Sequence[Searched]) -> Sequence[Searched]:
     _tell_unlisted(found)
     err.print(
         "[bold red]The way back needs no AWS[/]: "
-        f"the hosts there are those that it listed {_age(kept.at)} ago, without any that came since. "
+        f"the hosts there are those that it listed {escape(_age(kept.at))} ago, without any that came since. "
         "Host keys and instance ids are checked as ever."
     )
     return cache.filled(found, kept)

@@ -22,8 +22,6 @@ from jada.cli.session import FleetSession, choose_recorded, load, open_session
 from jada.cli.ui.console import all_visible, emit_json, err, escape, grouped, named, nulled, out, plural
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
-from jada.inventory.fleet.search import find
-from jada.inventory.yaml_readers import working_folder
 from jada.tasks.release import first_id
 from jada.tasks.state import HistoryEntry
 
@@ -237,6 +235,10 @@ def show(release: str, as_json: bool, fleet_file: str | None) -> int:
 
 def _fleet_if_any(fleet_file: str | None) -> Fleet | None:
     """The fleet whose record is meant; None where there is no fleet.yml. Raises ConfigError."""
+    # Not for completion, which wants the options alone: with it comes PyYAML.
+    from jada.inventory.fleet.search import find
+    from jada.inventory.yaml_readers import working_folder
+
     try:
         find(fleet_file, os.environ, working_folder())
     except ConfigError:

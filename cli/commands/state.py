@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NOUNS = {
     "release": "releases",
     "result": "outcomes of hosts",
+    "network": "changes of networks",
     "operator_lock": "locks and unlocks",
     "rollout": "rollouts in waves",
     "answer": "answers of hosts' CLIs",
@@ -90,7 +91,8 @@ def _show(parts: list[Part], source: str, target: str, *, dry_run: bool) -> None
     for part in parts:
         if part.missing or part.different:
             differs = f", and {part.different} that are there otherwise and stay so" if part.different else ""
-            out.print(f"{NOUNS[part.table]}: {len(part.missing)}{differs}")
+            line = f"{NOUNS[part.table]}: {len(part.missing)}{differs}"
+            out.print(escape(line))
     count = sum(len(part.missing) for part in parts)
     verb = "would be added" if dry_run else "added"
     if count:

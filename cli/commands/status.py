@@ -106,7 +106,7 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
         cells = [_cells(row, source) for row, source in zip(rows, sources, strict=True)]
         show_table(_columns(rows), cells, form == "wide")
         for trouble in facts.failed.values():
-            out.print(f"[red]â[/] {escape(trouble.message)}")
+            out.print(f"[red]✗[/] {escape(trouble.message)}")
             if trouble.hint:
                 out.print(f"    Try: {escape(trouble.hint)}")
         for line in (*_about(rows), *(f"[yellow]![/] {escape(note)}" for note in freeze_notes(session.fleet))):

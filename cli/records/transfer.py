@@ -48,8 +48,10 @@ def add(parts: list[Part], target: Store) -> None:
 
 def _rows(db: sqlite3.Connection, table: str, kind: type[Any], fleet: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """The rows of a fleet that can be right, by their keys."""
-    where = "release IN (SELECT id FROM release WHERE fleet = ?)" if table == "result" else "fleet = ?"
-    keys = [row["name"] for row in db.execute(f"PRAGMA table_info({table})") if row["pk"]]
+    columns = db.execute(f"PRAGMA table_info({table})").fetchall()
+    keys = [column["name"] for column in columns if column["pk"]]
+    is_of_fleet = any(column["name"] == "fleet" for column in columns)
+    where = "fleet = ?" if is_of_fleet else "release IN (SELECT id FROM release WHERE fleet = ?)"
     for row in db.execute(f"SELECT * FROM {table} WHERE {where}", (fleet,)):  # noqa: S608 - the names are ours
         with suppress(ReleaseError, ValueError, KeyError):
             value = value_of(kind, dict(row))

@@ -30,7 +30,9 @@ def require_unfrozen(fleet: Fleet, force: bool = False, reason: str = "") -> Non
             f"{fleet.name} is frozen until {_told(freeze.ends)}: {freeze.reason}",
             "a rollback is never frozen; in an emergency: jada upgrade --force --reason WHY",
         )
-    err.print(f"[yellow]Frozen[/] until {_told(freeze.ends)}: {escape(freeze.reason)}; going on because of --force")
+    err.print(
+        f"[yellow]Frozen[/] until {escape(_told(freeze.ends))}: {escape(freeze.reason)}; going on because of --force"
+    )
 
 
 def is_frozen(fleet: Fleet) -> bool:

@@ -55,6 +55,7 @@ def test_no_commands_module_loads_anything_heavy() -> None:
     assert dict(line.split() for line in output.splitlines()) == {
         **dict.fromkeys(COMMANDS, "Command"),
         "lab": "Group",
+        "state": "Group",
     }
     assert loaded == []
 

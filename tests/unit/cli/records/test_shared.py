@@ -333,7 +333,8 @@ def test_every_table_is_shared() -> None:
     with closing(sqlite3.connect(":memory:")) as db:
         prepare(db)
         names = {row["name"] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert names == set(TABLES)
+    # Which host keys are trusted is for each machine to say.
+    assert names - {"pin"} == set(TABLES)
 
 
 @pytest.mark.parametrize(

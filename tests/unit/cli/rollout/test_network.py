@@ -77,7 +77,7 @@ class Cloud:
     def has_network(self, hosts: Sequence[Host]) -> bool:
         return any(host.name.startswith("web-") for host in hosts)
 
-    def networks(self, _: object, hosts: Sequence[Host]) -> dict[str, HostNetwork]:
+    def networks(self, hosts: Sequence[Host]) -> dict[str, HostNetwork]:
         self.asked.append([host.name for host in hosts])
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
         if isinstance(answer, Exception):
