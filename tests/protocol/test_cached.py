@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ import pytest
 
 from jada import Exit, Host
 from jada.cli import main, session
+from jada.cli.records.changes import Put
 from jada.cli.records.model import RolloutStatus
-from jada.cli.records.sqlite import open_records
+from jada.cli.records.sqlite import Records, open_store
 from jada.inventory.cloud.session import clients_of
 from jada.inventory.fleet.config import Fleet
 from tests.fakes import FakeEngine
@@ -143,12 +145,12 @@ def test_where_no_host_is_known_the_way_back_says_why_it_can_not_go(
 def test_an_abort_is_a_way_back_too(jada: Jada, aws: Emulator, fleet_of: Callable[..., Fleet]) -> None:
     fleet_of(BOTH, rollout="{waves: [1, 100%], bake_time: 0}")
     jada("upgrade", "--to", "opus-5", "--yes")
-    with open_records() as records:
-        (entry,) = records.rollouts("test", 1)
-        records.advance(entry.release, RolloutStatus.PAUSED, "somebody paused it", 0, is_baking=False)
+    with open_store() as store:
+        (entry,) = Records(store).rollouts("test", 1)
+        store.write(lambda _: [Put("rollout", (replace(entry, status=RolloutStatus.PAUSED),))])
     down(aws)
     assert "The fleet can't be listed" in jada("resume")[2]
     told = jada("abort")[2]
     assert "The way back needs no AWS" in told
-    with open_records() as records:
-        assert records.rollouts("test", 1)[0].status == RolloutStatus.ABORTED
+    with open_store() as store:
+        assert Records(store).rollouts("test", 1)[0].status == RolloutStatus.ABORTED
