@@ -63,7 +63,7 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
-    those for EC2 and its Instance Connect, Lightsail, Systems Manager, CloudWatch and topics of SNS, whichever they are.
+    those for EC2 and its Instance Connect, Lightsail, Systems Manager, CloudWatch and topics of SNS, for all there are.
     sts:AssumeRole, on each role that a source of fleet.yml names, is for the profile that takes it on; all else is for
     the role. What a profile needs to take on a role of its own comes to that.
 

@@ -95,9 +95,7 @@ def permissions(
         yield skipped("permissions", f"not tried: {', '.join(untried)}")
 
 
-def hosts(
-    fleet: Fleet, found: Sequence[Searched], accounts: Collection[Aws]
-) -> tuple[CheckResult, tuple[Host, ...]]:
+def hosts(fleet: Fleet, found: Sequence[Searched], accounts: Collection[Aws]) -> tuple[CheckResult, tuple[Host, ...]]:
     """Checks that there are hosts, and gives them: those of the places that answered, in the `accounts` that could be
     asked.
     """
@@ -116,7 +114,7 @@ def hosts(
     if failures:
         missing = f"{count}; those of {', '.join(failures)} are not known"
         return failed(
-            "hosts", missing, "see the checks of AWS above: no other command goes on with a part of the fleet"
+            "hosts", missing, "see the checks of AWS above: only a way back goes on with a part of the fleet"
         ), completed
     return passed("hosts", count), completed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada import Exit, Host
-from jada.cli import main, session
+from jada.cli import discovery, main, session
 from jada.cli.records.changes import Put
 from jada.cli.records.model import RolloutStatus
 from jada.cli.records.sqlite import Records, open_store
+from jada.inventory import discover
 from jada.inventory.cloud.session import clients_of
+from jada.inventory.discover import Searched
 from jada.inventory.fleet.config import Fleet
 from tests.fakes import FakeEngine
 from tests.forms import checked
@@ -97,6 +100,23 @@ def test_the_way_back_takes_the_hosts_of_regions_that_can_not_be_asked_as_they_w
     assert "orch-1" in shown
     # No other command goes on with hosts that AWS does not list.
     assert jada("upgrade", "--to", "opus-5", "--dry-run")[0] == Exit.FAILED
+
+
+def test_the_way_back_does_not_wait_for_an_aws_that_hangs(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    jada("hosts")
+    hangs = threading.Event()
+
+    def search(*_: object) -> list[Searched]:
+        hangs.wait()
+        return []
+
+    monkeypatch.setattr(discover, "search", search)
+    monkeypatch.setattr(discovery, "PATIENCE", 0)
+    _, shown, told = jada("rollback", "--dry-run")
+    hangs.set()
+    assert "ec2 can't be listed: AWS gave no answer within 0 s" in told
+    assert "static can't" not in told
+    assert {name for name in ("orch-1", "spec-1", "s:") if name in shown} == {"orch-1", "spec-1", "s:"}
 
 
 def test_the_way_back_needs_no_credentials(jada: Jada, tmp_path: Path) -> None:
