@@ -70,10 +70,10 @@ def test_all_that_is_allowed_is_told(doctor: Doctor, fleet_of: FleetOf) -> None:
     assert allowed.text == (
         "allowed: ec2:DescribeInstances, ec2:DescribeInstanceStatus, lightsail:GetInstances, lightsail:GetInstanceState"
     )
-    # The network is looked at around a change, and the login of Lightsail's is given to a real engine.
+    # The network is looked at around a change; a login, and the keys of hosts, are asked for by a real engine.
     assert untried.text == (
         "not tried: ec2:DescribeSecurityGroups, elasticloadbalancing:DescribeTargetGroups, "
-        "elasticloadbalancing:DescribeTargetHealth, lightsail:GetInstancePortStates, lightsail:GetLoadBalancers, "
+        "elasticloadbalancing:DescribeTargetHealth, ec2:GetConsoleOutput, lightsail:GetInstancePortStates, lightsail:GetLoadBalancers, "
         "lightsail:GetInstanceAccessDetails"
     )
     assert {result.verdict for result in found["cloud"]} == {PASS, SKIP}
