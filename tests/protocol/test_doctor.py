@@ -73,8 +73,8 @@ def test_all_that_is_allowed_is_told(doctor: Doctor, fleet_of: FleetOf) -> None:
     # The network is looked at around a change; a login, and the keys of hosts, are asked for by a real engine.
     assert untried.text == (
         "not tried: ec2:DescribeSecurityGroups, elasticloadbalancing:DescribeTargetGroups, "
-        "elasticloadbalancing:DescribeTargetHealth, ec2:GetConsoleOutput, lightsail:GetInstancePortStates, lightsail:GetLoadBalancers, "
-        "lightsail:GetInstanceAccessDetails"
+        "elasticloadbalancing:DescribeTargetHealth, ec2:GetConsoleOutput, lightsail:GetInstancePortStates, "
+        "lightsail:GetLoadBalancers, lightsail:GetInstanceAccessDetails"
     )
     assert {result.verdict for result in found["cloud"]} == {PASS, SKIP}
 
