@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from paramiko import ECDSAKey
 from werkzeug.serving import make_server
 
 from jada import Exit, Host, HostError, NoAnswerError
@@ -112,6 +113,8 @@ CHECK = Check(fleet="test", at="2026-11-24T12:00:00+00:00", in_sync=1, drifted=0
 AFTER_AN_UPGRADE = ("rollback", "rollouts", "resume", "promote", "abort", "guard", "pause", "show", "history", "state")
 LOOK = Recorded.load(LOOKS / "two-releases.json").output()
 OPEN_ENGINE = session.open_engine
+# A host key that nobody vouches for.
+SHOWN = ECDSAKey.generate()
 # About no fleet.yml.
 WITHOUT_FLEET = ("completion", "help")
 
@@ -232,8 +235,11 @@ def rig(
         with scratch() as folder:
             # The login of each is asked for as ever; what AWS denies is that host's trouble.
             logins = ssh_data(fleet, hosts, folder)
-            for data in logins.values():
-                log_in(data)
+            for name, data in logins.items():
+                try:
+                    log_in(data)
+                except HostError as error:
+                    logins[name] = error
         denied = {name: data for name, data in logins.items() if isinstance(data, HostError) and "denied" in str(data)}
         rig.states.update(denied)
         for host in hosts:
@@ -260,10 +266,14 @@ def rig(
 
 
 def log_in(data: dict[str, Any] | HostError) -> None:
-    """Does what goes before a login: opens a tunnel and pushes a key, where that is the way."""
+    """Does what goes before a login: opens a tunnel, judges a host key and pushes a key, where that is the way. Raises
+    HostError.
+    """
     if isinstance(data, HostError):
         return
     arguments = data["ssh_paramiko_connect_kwargs"]
+    if "denied" in str(arguments["transport_factory"].why_none):
+        arguments["transport_factory"].verify(SHOWN)
     if "sock" in arguments:
         arguments["sock"].begin().close()
     if grant := arguments["auth_strategy"].grant:
@@ -311,7 +321,7 @@ def denials() -> list[tuple[str, str]]:
         if call.purpose in purposes
         and call.service not in ("ssm", "s3")
         and call.action not in ALWAYS_ALLOWED
-        and call.purpose is not Purpose.ROLES
+        and call.purpose not in (Purpose.ROLES, Purpose.PUSHED_LOGIN, Purpose.TUNNEL)
         and (command, call.action) not in UNTOLD
     ]
     if os.environ.get("JADA_ALL_DENIALS"):
@@ -333,6 +343,25 @@ def test_a_denial_names_the_action_and_the_resource(rig: Rig, command: str, acti
     text = " ".join(" ".join(rig(command, *argv) for argv in argvs_of(command)).split())
     on = f"{action} on {BY_ACTION[action].resource}"
     assert f"lack the permission {on} (" in text or f"{on} is denied" in text, text
+
+
+@pytest.mark.parametrize(
+    ("keys", "action"),
+    [
+        ("login: instance-connect", "ec2-instance-connect:SendSSHPublicKey"),
+        ("via: eice", "ec2:DescribeInstanceConnectEndpoints"),
+    ],
+)
+def test_a_denied_way_to_a_host_names_the_action_and_the_resource(
+    rig: Rig, fleet_of: Callable[..., Fleet], keys: str, action: str
+) -> None:
+    fleet_of(
+        f"[{{ec2: {{regions: [us-east-1], tags: {{role: orchestrator}}, user: admin, {keys}}}}}]",
+        ssh="{known_hosts: known_hosts}",
+        roles="{orchestrator: {model: haiku-4.5}}",
+    )
+    rig.allow(rig.policy("status") - {action})
+    assert f"lack the permission {action} on {BY_ACTION[action].resource} (" in " ".join(rig("status").split())
 
 
 @pytest.mark.parametrize("command", ["status", "upgrade", "ssh", "doctor"])
