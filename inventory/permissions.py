@@ -10,6 +10,7 @@ from jada import ENGINES
 from jada.inventory.cloud.calls import CALLS, Call, Purpose, needed
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.sources.regions import ALL
+from jada.inventory.sources.source import Source
 
 # The providers of the hosts that are resources of IAM. By tags, IAM tells them apart as sources of fleet.yml do.
 HOSTS = {"arn:aws:ec2:*:*:instance/*": "ec2", "arn:aws:lightsail:*:*:Instance/*": "lightsail"}
@@ -22,13 +23,11 @@ def clouds(fleet: Fleet) -> set[str]:
 
 def calls_of(fleet: Fleet, purposes: Iterable[Purpose]) -> tuple[Call, ...]:
     """The calls that are made for these purposes, for the hosts of this fleet."""
-    over_ssh = [source for source in fleet.sources if (fleet.engine or getattr(source, "engine", ENGINES[0])) == "ssh"]
     has = {
         Purpose.ALARMS: any(probe.alarm for probe in fleet.probes),
         Purpose.METRICS: any(probe.metric for probe in fleet.probes),
-        Purpose.HOST_KEYS: fleet.ssh.pins_keys and bool(over_ssh),
-        Purpose.PUSHED_LOGIN: any(getattr(source, "login", "") == "instance-connect" for source in over_ssh),
-        Purpose.TUNNEL: any(getattr(source, "via", "") == "eice" for source in over_ssh),
+        Purpose.HOST_KEYS: fleet.ssh.pins_keys,
+        Purpose.TUNNEL: any(_concerns(Purpose.TUNNEL, source, fleet) for source in fleet.sources),
     }
     purposes = {purpose for purpose in purposes if has.get(purpose, True)}
     topic = fleet.notify.sns
@@ -66,14 +65,35 @@ def _own_resources(call: Call, fleet: Fleet) -> list[str]:
 
 
 def _for_hosts(call: Call, fleet: Fleet) -> Iterator[Call]:
-    """The call for hosts with the tags of each source that it is made for; as it is, where one asks for no tags."""
-    sources = [source for source in fleet.sources if source.provider == HOSTS.get(call.resource)]
-    if call.purpose is Purpose.COMMANDS:
-        sources = [source for source in sources if (fleet.engine or getattr(source, "engine", "")) == "ssm"]
+    """The call for hosts with the tags of each source that it is made for; as it is, where one asks for no tags, and
+    not at all where it is made for none.
+    """
+    if call.resource not in HOSTS:
+        yield call
+        return
+    sources = [
+        source
+        for source in fleet.sources
+        if source.provider == HOSTS[call.resource] and _concerns(call.purpose, source, fleet)
+    ]
+    if not sources:
+        return
     tags = [tuple(getattr(source, "tags", {}).items()) for source in sources]
     if not all(tags):
         tags = [()]
-    yield from (replace(call, tags=each) for each in dict.fromkeys(tags or [()]))
+    yield from (replace(call, tags=each) for each in dict.fromkeys(tags))
+
+
+def _concerns(purpose: Purpose, source: Source, fleet: Fleet) -> bool:
+    """True if calls of this purpose may be made for hosts of the source."""
+    engine = fleet.engine or getattr(source, "engine", ENGINES[0])
+    is_for = {
+        Purpose.COMMANDS: engine == "ssm",
+        Purpose.HOST_KEYS: engine == "ssh",
+        Purpose.PUSHED_LOGIN: engine == "ssh" and getattr(source, "login", "") == "instance-connect",
+        Purpose.TUNNEL: engine == "ssh" and getattr(source, "via", "") == "eice",
+    }
+    return is_for.get(purpose, True)
 
 
 def policy(calls: Iterable[Call]) -> dict[str, Any]:

@@ -153,11 +153,12 @@ def _differing(common: Sequence[str], script: str) -> Iterator[tuple[int, str]]:
 
 
 def part_script(token: str, at: int, is_last: bool) -> str:
-    """The script that prints a part of an answer, from this character on; after the last one, the answer is gone."""
-    spool = f"/run/jada-ssm/{token}"
+    """The script that prints a part of an answer, from this character on; after the last one, the answer is empty."""
+    answer = f"/run/jada-ssm/{token}/answer"
     # Behind its first line, which has no character of it.
-    part = f"tail -n +2 {spool}/answer | tail -c +{at + 1} | head -c {PART}"
-    return f"{part}; rm -rf {spool}" if is_last else part
+    part = f"tail -n +2 {answer} | tail -c +{at + 1} | head -c {PART}"
+    # It stays there, for the same command may come once more, late, and must not run again.
+    return f"{part}; : >{answer}" if is_last else part
 
 
 def read_head(output: str, token: str) -> Head:

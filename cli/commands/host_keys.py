@@ -43,8 +43,9 @@ def host_keys(
     if forget and (line or not (role or limit)):
         raise click.UsageError("--forget goes with --limit or --role, and not with --pin")
     key = _key(line) if line else None
-    fleet = load(fleet_file)
-    hosts = find(fleet, role, limit)
+    # On the way back a host may be refused for its key, and that goes on where little else does.
+    fleet = load(fleet_file, needs_all=False)
+    hosts = find(fleet, role, limit, is_way_back=True)
     # Not for completion, which wants the options alone.
     from jada.cli.records.sqlite import open_records
 

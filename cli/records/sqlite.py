@@ -455,7 +455,16 @@ def _tell_unrecorded(error: JadaError) -> None:
 @contextmanager
 def open_unchanged(file: Path) -> Iterator[sqlite3.Connection]:
     """A record that is there, for reading alone: its tables are those that it has. Raises JadaError."""
-    with jada_errors(file), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+    with jada_errors(file), ExitStack() as stack:
+        for mode in ("mode=ro", "mode=ro&immutable=1"):
+            connection = stack.enter_context(closing(sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True)))
+            try:
+                connection.execute("PRAGMA schema_version")
+                break
+            except sqlite3.OperationalError as error:
+                if _is_held(error):
+                    raise
+                # On a full or read-only disk there is no room for what its readers share (WAL), and nobody writes.
         with_names(connection)
         yield connection
 
@@ -500,8 +509,7 @@ def jada_errors(file: Path | None = None) -> Iterator[None]:
         yield
     except (sqlite3.Error, ReleaseError) as error:
         name = file.name if file else "history.db"
-        # An extended code has the plain one in its last byte: https://sqlite.org/rescode.html
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if _is_held(error):
             raise JadaError(
                 f"The record {name} is held by another program",
                 f"wait until it is done, or see which it is: fuser -v {shlex.quote(str(file or _file()))}",
@@ -510,3 +518,9 @@ def jada_errors(file: Path | None = None) -> Iterator[None]:
             f"The record {name} can't be read or written: {error}",
             "move the file away and read it back with: jada history --rebuild",
         ) from None
+
+
+def _is_held(error: Exception) -> bool:
+    """True if another program holds the database."""
+    # An extended code has the plain one in its last byte: https://sqlite.org/rescode.html
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

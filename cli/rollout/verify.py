@@ -39,8 +39,7 @@ def verify(
     if OUTCOMES.get(told.result) is HostOutcome.ROLLED_BACK:
         return _verify_restored(name, plan, told, look)
     if told.result is not Result.DONE:
-        reason = f"by {told.reason}" if told.result is Result.LOCKED else told.reason
-        return HostResult(OUTCOMES[told.result], reason, log=told.log)
+        return HostResult(OUTCOMES[told.result], _why_not(told), log=told.log)
     asking = partial(look, ask=service.asks)
     seen: State | HostError = told.seen if told.seen else attempt(name, asking, LOOK_AGAIN)
     if isinstance(seen, HostError):
@@ -50,6 +49,16 @@ def verify(
     if isinstance(judged, HostError):
         return HostResult(HostOutcome.UNPROVEN, f"the host says that it is done, but {judged.message}")
     return judged
+
+
+def _why_not(told: Outcome) -> str:
+    match told.result:
+        case Result.LOCKED:
+            return f"by {told.reason}"
+        case Result.FENCED:
+            return f"{told.reason}; if nobody works on it now, begin anew, or in an incident: jada rollback --force"
+        case _:
+            return told.reason
 
 
 def judge(release: str, state: State, service: Service, weighed: Collection[FindingCode] = ()) -> HostResult:

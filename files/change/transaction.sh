@@ -53,6 +53,11 @@ lock() {
         exit 13
     fi
     printf '%s' "$HOLDER" 2>/dev/null >"$HOME_OF_JADA/lock"
+    if [ -z "$FORCE" ] && is_held; then
+        say "result locked"
+        say "reason ${by:-somebody} since $since: $why"
+        exit 13
+    fi
     later=$(pass_fence)
     case $? in
         0) ;;
@@ -63,11 +68,6 @@ lock() {
         # On a full disk too there is a way back.
         *) [ -n "$RESTORES" ] || refuse "$HOME_OF_JADA can't be written: is the disk full or read-only?" ;;
     esac
-    if [ -z "$FORCE" ] && is_held; then
-        say "result locked"
-        say "reason ${by:-somebody} since $since: $why"
-        exit 13
-    fi
 }
 
 # Whether people have locked the host (files/lock.sh); one that is to end by itself does so by this host's clock.

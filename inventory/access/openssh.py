@@ -79,6 +79,9 @@ def argv(
     if ssh.key and not temporary:
         words += ["-i", str(ssh.key)]
         options.append("IdentitiesOnly=yes")
+    if own_way:
+        # A connection that is open to the same private address may lead into another network.
+        options.append("ControlPath=none")
     trust = data["ssh_paramiko_connect_kwargs"].get("transport_factory")
     if trust and trust.pinned:
         # By an address, that one might know another machine.
@@ -127,7 +130,8 @@ def _agent(private: str, certificate: str, scratch: Path) -> Iterator[tuple[str,
         if adding.returncode:
             raise JadaError("ssh-add did not take the temporary key")
         shown = (f"CertificateFile={file}",) if certificate else ()
-        yield (f"IdentityAgent={address}", *shown, "IdentityFile=none")
+        # ssh forwards the agent that it logs in by, where ~/.ssh/config has it forward any: it is for no host's root.
+        yield (f"IdentityAgent={address}", *shown, "IdentityFile=none", "ForwardAgent=no")
 
 
 @contextmanager

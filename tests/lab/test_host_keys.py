@@ -20,7 +20,7 @@ from tests.conftest import LAB, about_ssh
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
-pytestmark = [pytest.mark.lab, about_ssh]
+pytestmark = [pytest.mark.lab, about_ssh("host keys")]
 # The host that is meant, the one that answers in its place, and the one of Lightsail.
 HOST, OTHER, LIGHTSAIL = "specialist-1", "orchestrator-1", "jada-agent"
 SAVE = "mkdir -p /run/keys && cp -a /etc/ssh/ssh_host_* /run/keys/"

@@ -23,7 +23,7 @@ from tests.file_watch import watched
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
-pytestmark = [pytest.mark.lab, about_ssh]
+pytestmark = [pytest.mark.lab, about_ssh("keys and the way of a login")]
 NEW = "claude-sonnet-4.6"
 HOST, OTHER = "specialist-1", "orchestrator-1"
 

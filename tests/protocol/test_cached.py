@@ -174,3 +174,14 @@ def test_an_abort_is_a_way_back_too(jada: Jada, aws: Emulator, fleet_of: Callabl
     assert "The way back needs no AWS" in told
     with open_store() as store:
         assert Records(store).rollouts("test", 1)[0].status == RolloutStatus.ABORTED
+
+
+def test_a_key_can_be_taken_on_the_way_back_where_aws_can_not_be_asked(jada: Jada, aws: Emulator) -> None:
+    """That is what a rollback tells to do about a host that was given new keys."""
+    key = " ".join(aws.host_key.split()[:2])
+    taking = ("host-keys", "--pin", key, "--limit", "spec-1")
+    assert jada("hosts")[0] == Exit.OK
+    down(aws)
+    code, output, told = jada(*taking)
+    assert (code, "pinned 2" in output) == (Exit.OK, True)
+    assert "The way back needs no AWS" in told

@@ -100,6 +100,8 @@ UNTOLD = {(command, action) for command in CHECKED for action in (
     "ec2:DescribeInstanceStatus", "lightsail:GetInstanceState")}  # fmt: skip
 # The hosts that it sends back here are of EC2: nobody waits for what is said of others.
 UNTOLD |= {("abort", f"lightsail:{operation}") for operation in ("GetInstancePortStates", "GetLoadBalancers")}
+# The calls of other fleets than this one.
+ELSEWHERE = (Purpose.ROLES, Purpose.PUSHED_LOGIN, Purpose.TUNNEL)
 # These ask nothing of AWS; a lab is its own.
 SILENT: Mapping[str, tuple[str, ...]] = {
     "models": (),
@@ -321,7 +323,7 @@ def denials() -> list[tuple[str, str]]:
         if call.purpose in purposes
         and call.service not in ("ssm", "s3")
         and call.action not in ALWAYS_ALLOWED
-        and call.purpose not in (Purpose.ROLES, Purpose.PUSHED_LOGIN, Purpose.TUNNEL)
+        and call.purpose not in ELSEWHERE
         and (command, call.action) not in UNTOLD
     ]
     if os.environ.get("JADA_ALL_DENIALS"):

@@ -23,6 +23,7 @@ from jada.inventory.fleet.state import SharedState
 from jada.inventory.permissions import calls_of, policy
 from jada.inventory.sources.ec2 import Ec2Source
 from jada.inventory.sources.lightsail import LightsailSource
+from jada.inventory.sources.static import StaticSource
 
 ROOT = Path(jada.__file__).parent
 OF_A_RECORD = (Purpose.STATE, Purpose.LISTING, Purpose.RECORD, Purpose.LEASE)
@@ -134,3 +135,23 @@ def test_a_policy_lets_nobody_into_hosts_that_no_source_asks_for() -> None:
     assert statements(web, replace(web, tags={})) == [None]
     assert statements(LightsailSource(("us-east-1",), tags={"team": ("a",)})) == [tagged(team=["a"])]
     assert statements(LightsailSource(("us-east-1",))) == [None]
+
+
+def test_a_policy_lets_a_key_in_where_a_source_logs_in_by_one() -> None:
+    """Whoever may push a key to a host is a user there, who may well be root."""
+
+    def statements(purpose: Purpose, *sources: Ec2Source | LightsailSource | StaticSource) -> list[object]:
+        calls = calls_of(Fleet("f", Path("fleet.yml"), sources, ()), {purpose})
+        return [each.get("Condition") for each in policy(calls)["Statement"]]
+
+    def tagged(name: str) -> dict[str, dict[str, list[str]]]:
+        return {"StringLike": {"aws:ResourceTag/role": [name]}}
+
+    keys = Ec2Source(("us-east-1",), {"role": ("keys",)})
+    pushed = replace(keys, tags={"role": ("pushed",)}, login="instance-connect")
+    managed = replace(pushed, tags={"role": ("managed",)}, engine="ssm")
+    assert statements(Purpose.PUSHED_LOGIN, keys, pushed, managed) == [tagged("pushed")]
+    assert statements(Purpose.PUSHED_LOGIN, replace(keys, tags={}), pushed) == [tagged("pushed")]
+    assert statements(Purpose.PUSHED_LOGIN, keys, managed) == []
+    assert statements(Purpose.HOST_KEYS, keys, pushed, managed) == [tagged("keys"), tagged("pushed")]
+    assert statements(Purpose.HOST_KEYS, managed, LightsailSource(("us-east-1",)), StaticSource(())) == []

@@ -22,6 +22,7 @@ from jada.tasks.run_command import (
     MOST_TEXT,
     Batch,
     Call,
+    Head,
     batches,
     command_text,
     lines_of,
@@ -103,24 +104,37 @@ def test_what_changes_a_host_runs_once_however_often_it_comes(tmp_path: Path) ->
     assert (tmp_path / "log").read_text() == "ran\n"
 
 
+def in_parts(head: Head, spools: Path) -> str:
+    """All of an answer, packed: what its head came with, and the parts that are asked for."""
+    packed = head.begun
+    while len(packed) < head.length:
+        script = part_script(TOKEN, len(packed), is_last=len(packed) + run_command.PART >= head.length)
+        said = subprocess.run(
+            ["sh", "-c", script.replace("/run/jada-ssm", str(spools))], capture_output=True, text=True, check=True
+        )
+        packed += said.stdout
+    return packed
+
+
 def test_a_long_answer_comes_in_parts_and_its_last_one_takes_it_away(tmp_path: Path) -> None:
     wanted = noise(60_000).hex()
     (tmp_path / "long").write_text(wanted)
     output = run(command_text([Call(MINE, f"cat {tmp_path}/long", 9)], TOKEN), tmp_path / "spools")
     head = read_head(output, TOKEN)
     assert (len(output), head.length > 3 * run_command.PART) == (run_command.MOST_SAID, True)
-    packed = head.begun
-    while len(packed) < head.length:
-        script = part_script(TOKEN, len(packed), is_last=len(packed) + run_command.PART >= head.length)
-        said = subprocess.run(
-            ["sh", "-c", script.replace("/run/jada-ssm", f"{tmp_path}/spools")],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        packed += said.stdout
-    assert unpacked(head, packed) == wanted
-    assert list((tmp_path / "spools").iterdir()) == []
+    assert unpacked(head, in_parts(head, tmp_path / "spools")) == wanted
+    assert [file.stat().st_size for file in (tmp_path / "spools").rglob("answer")] == [0]
+
+
+def test_what_changes_a_host_runs_once_though_all_of_its_long_answer_was_had(tmp_path: Path) -> None:
+    """A command whose sending got no answer may come late, when the same one is through."""
+    wanted, spools = noise(60_000).hex(), tmp_path / "spools"
+    (tmp_path / "long").write_text(wanted)
+    text = command_text([Call(MINE, f"echo ran >>{tmp_path}/log; cat {tmp_path}/long", 9, changes=True)], TOKEN)
+    head = read_head(run(text, spools), TOKEN)
+    assert unpacked(head, in_parts(head, spools)) == wanted
+    run(text, spools)
+    assert (tmp_path / "log").read_text() == "ran\n"
 
 
 def test_a_part_fits_into_an_answer_when_it_is_packed_once_more(tmp_path: Path) -> None:

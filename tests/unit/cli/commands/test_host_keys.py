@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +40,8 @@ PIN = Pin.of(machine_of(WEB), [A], "EC2's console output", "2026-11-26T10:00:00+
 def hosts(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> Jada:
     """The command of a fleet with two instances, one of them pinned, and a static host."""
 
-    def find(fleet: Fleet, role: str | None, limit: str | None) -> tuple[Host, ...]:
+    def find(fleet: Fleet, role: str | None, limit: str | None, *, is_way_back: bool) -> tuple[Host, ...]:
+        assert is_way_back
         return choose(fleet, HOSTS, role, limit)
 
     monkeypatch.setattr(command, "find", find)
@@ -113,6 +119,55 @@ def test_a_record_that_can_not_be_used_is_told_and_stops_nothing(
     told = " ".join(capsys.readouterr().err.split())
     assert told.count("Pinned host keys can't be had here: The record history.db can't be read or written") == 2
     assert "Hosts go by known_hosts, and by what their clouds name now." in told
+
+
+@pytest.mark.parametrize("harm", ["PRAGMA user_version = 99", "ALTER TABLE pin ADD COLUMN more TEXT"])
+def test_pins_are_read_from_a_record_that_this_jada_can_not_write(
+    jada: Jada, tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RecordedPins().keep([PIN])
+    with closing(sqlite3.connect(tmp_path / "state/jada/history.db")) as connection:
+        connection.execute(harm)
+    assert RecordedPins().read({machine_of(WEB)}) == [PIN]
+    assert capsys.readouterr().err == ""
+
+
+def test_pins_are_read_where_the_disk_is_full(jada: Jada, tmp_path: Path) -> None:
+    """As it is at an incident: no byte can be written to any file, and the way back needs its hosts' keys."""
+    RecordedPins().keep([PIN])
+    code = (
+        "import resource, signal, sys\n"
+        "from jada.cli.records.pins import RecordedPins\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "print(*(pin.instance for pin in RecordedPins().read({tuple(sys.argv[1:])})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *machine_of(WEB)], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    assert (done.stdout, done.stderr) == ("i-1\n", "")
+
+
+def test_a_record_of_before_there_were_pins_has_none_and_stays_as_it_is(
+    jada: Jada, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "state/jada/history.db"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE old (id TEXT)")
+    before = file.read_bytes()
+    assert RecordedPins().read({machine_of(WEB)}) == []
+    assert (file.read_bytes(), capsys.readouterr().err) == (before, "")
+
+
+def test_pins_of_a_newer_jada_that_are_others_are_told(
+    jada: Jada, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RecordedPins().keep([PIN])
+    with closing(sqlite3.connect(tmp_path / "state/jada/history.db")) as connection:
+        connection.execute("ALTER TABLE pin RENAME COLUMN keys TO host_keys")
+    assert RecordedPins().read({machine_of(WEB)}) == []
+    assert "was written by a newer jada. Hosts go by known_hosts" in " ".join(capsys.readouterr().err.split())
 
 
 def test_pins_are_of_one_machine(jada: Jada) -> None:

@@ -96,7 +96,7 @@ def test_a_host_that_does_as_it_is_told_is_verified(rolled: Callable[..., Rollou
         (Result.BROKEN, HostOutcome.ROLLBACK_FAILED, Exit.FAILED, "Needs you: web-1"),
         (Result.REFUSED, HostOutcome.REJECTED, Exit.FAILED, "rejected and untouched: because"),
         (Result.LOCKED, HostOutcome.LOCKED, Exit.LOCKED, "locked: by because"),
-        (Result.FENCED, HostOutcome.LOCKED, Exit.LOCKED, "locked: because"),
+        (Result.FENCED, HostOutcome.LOCKED, Exit.LOCKED, "locked: because; if nobody works on it now, begin anew, or"),
     ],
 )
 def test_each_result_of_a_change_has_its_outcome(
@@ -104,7 +104,7 @@ def test_each_result_of_a_change_has_its_outcome(
 ) -> None:
     done = rolled(Outcome(result, "because", ()))
     assert (done.exit, done.recorded) == (code, {"web-1": outcome})
-    assert message in done.output
+    assert message in " ".join(done.output.split())
     assert "because" in done.output
 
 

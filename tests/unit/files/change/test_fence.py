@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from jada import Fence
-from jada.tasks import FILES
+from jada import Fence, Service, Tiers
+from jada.tasks import FILES, plan
+from jada.tasks.plan import Request
+from jada.tasks.state import State
 from jada.tasks.transaction import assignments, fence_script
 from tests.unit.files.look.conftest import SHELLS
 
 HERE, ELSEWHERE = "5f0c", "77aa"
+REQUEST = Request("20261124-130000-bbbb", "fleet", "carl@box", "2026-11-24T13:00:00+00:00", 1024)
 
 
 @pytest.fixture(params=SHELLS, ids=" ".join)
@@ -83,6 +87,19 @@ def test_where_nothing_can_be_kept_it_says_so(shell: tuple[str, ...], tmp_path: 
     assert done.stdout.strip() not in ("0", "3")
 
 
+def test_a_change_that_people_have_locked_out_ends_no_numbers(host: Callable[..., State], tmp_path: Path) -> None:
+    """It changes nothing: the rollout that it meets goes on."""
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "fence").write_text(f"{HERE} 7 open ann@ops\n")
+    (tmp_path / "held").write_text("0\nbob@ops\nnoon\n-\nincident\n")
+    transaction = plan.upgrade(REQUEST, "r", Tiers("m-2"), host(), Service()).transaction
+    assert transaction
+    script = transaction.script().replace("/var/lib/jada", str(tmp_path))
+    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (13, "result locked\nreason bob@ops since noon: incident\n")
+    assert (tmp_path / "fence").read_text() == f"{HERE} 7 open ann@ops\n"
+
+
 def test_of_many_at_once_the_latest_stays(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: passes(SHELLS[0], tmp_path, number), range(1, 25)))
@@ -97,6 +114,8 @@ def test_a_host_is_told_of_a_new_holder(tmp_path: Path) -> None:
         return subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=True).stdout
 
     assert raised(7) == "jada-fenced\n"
+    # What comes there later is root's alone, as where a change is the first to come.
+    assert home.stat().st_mode & 0o77 == 0
     assert raised(6) == "another rollout, number 7, has come to this host since: ann@ops\n"
     home.chmod(0o700)
     (home / "fence.lock").unlink()

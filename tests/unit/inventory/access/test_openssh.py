@@ -46,6 +46,20 @@ def test_a_temporary_key_is_an_agents() -> None:
     assert command[3:] == [*STRICT, "-o", "IdentityAgent=/a", "-o", 'UserKnownHostsFile="/own"', "--", "192.0.2.1"]
 
 
+def test_no_host_is_handed_a_temporary_key(tmp_path: Path) -> None:
+    """Where ~/.ssh/config says ForwardAgent, ssh forwards the agent that it logs in by: root there could use it."""
+    with _agent(a_key(), "", tmp_path) as options:
+        assert "ForwardAgent=no" in options
+
+
+def test_a_tunnel_is_not_left_out_for_a_connection_that_is_open_to_the_same_address() -> None:
+    """A ControlMaster of ~/.ssh/config: in two networks, two machines may have the same private address."""
+    for ssh in (Ssh(), Ssh(jump="j")):
+        command = argv(ssh, HOST, DATA, own_way=("ProxyUseFdpass=yes",))
+        assert command[command.index("ControlPath=none") - 1] == "-o"
+    assert "ControlPath=none" not in argv(Ssh(), HOST, DATA)
+
+
 def test_an_ssh_configurations_jump_hosts_are_held_to_what_fleet_yml_says() -> None:
     data = {**DATA, "ssh_paramiko_connect_kwargs": {"sock": SimpleNamespace(command="ssh -W %x")}}
     assert argv(Ssh(), HOST, data)[3:5] == ["-o", "ProxyCommand=ssh -W %%x"]

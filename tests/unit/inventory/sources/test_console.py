@@ -7,6 +7,7 @@ import hashlib
 
 import pytest
 
+from jada.inventory.sources import console
 from jada.inventory.sources.console import MOST, MOST_KEYS, host_keys
 
 BEGIN, END = "-----BEGIN SSH HOST KEY KEYS-----", "-----END SSH HOST KEY KEYS-----"
@@ -79,6 +80,19 @@ def test_no_more_is_read_than_a_console_keeps() -> None:
     assert host_keys(f"{BEGIN}\nssh-rsa {'A' * 5000}\n{END}\n") == []
 
 
-@pytest.mark.parametrize("text", ["", BEGIN, END, f"{BEGIN}\n{END}", f"{BEGIN}\n\x00\ufffd\n{END}", "\r" * 70000])
+@pytest.mark.parametrize(
+    "text", ["", BEGIN, END, f"{BEGIN}\n{END}", f"{BEGIN}\n\x00\ufffd\n{END}", "\r" * 70000, f"{BEGIN}\n" * 3000]
+)
 def test_a_console_without_keys_names_none(text: str) -> None:
     assert host_keys(text) == []
+
+
+@pytest.mark.parametrize(
+    "written", ["\r", f"{BEGIN}\n", "-----BEGIN SSH HOST KEY FINGERPRINTS-----\n", "SHA256:", "a " * 9]
+)
+def test_a_console_that_is_made_to_be_slow_to_read_is_read_once_through(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty hosts are asked side by side, and wait for each other. What looks back at each place would not end here."""
+    monkeypatch.setattr(console, "MOST", 2**22)
+    assert host_keys(written * (2**22 // len(written))) == []
