@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
@@ -16,7 +15,7 @@ from jada.cli.startup import frozen_imports
 from jada.cli.ui.console import err, escape, since
 
 if TYPE_CHECKING:
-    from jada.inventory.discover import Logins, Searched
+    from jada.inventory.discover import Searched
     from jada.inventory.fleet.config import Fleet
 
 # Seconds in which AWS is to list hosts on the way back, where they are known from before.
@@ -69,27 +68,16 @@ def _search(fleet: Fleet, is_way_back: bool) -> list[Searched]:
         discover.refuse(logins)
     # Ten thousand hosts are a million objects, which go as they came: to look for garbage among them costs a quarter.
     with frozen_imports(), err.status("Finding hosts…") if err.is_terminal else nullcontext():
-        return _search_in_time(fleet, logins) if is_way_back else discover.search(fleet, logins)
+        return discover.search(fleet, logins, PATIENCE if is_way_back and _is_kept(fleet) else None)
 
 
-def _search_in_time(fleet: Fleet, logins: Logins) -> list[Searched]:
-    """The answers of all regions; where the hosts are known from before and AWS hangs, those give none in time."""
-    from jada.inventory import cache, discover
+def _is_kept(fleet: Fleet) -> bool:
+    """True if it is known how AWS listed the hosts last."""
+    from jada.inventory import cache
 
-    try:
-        kept = cache.read(fleet, time.time())
-    except JadaError:
-        return discover.search(fleet, logins)
-    answers: list[list[Searched]] = []
-    thread = threading.Thread(target=lambda: answers.append(discover.search(fleet, logins)), daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    if answers:
-        return answers[0]
-    late = JadaError(f"AWS gave no answer within {PATIENCE} s")
-    in_aws = [source for source in fleet.sources if source.credentials(fleet.aws)]
-    own = [searched for searched in kept.found if searched.source not in in_aws]
-    return [*(discover.Searched(source, "", late) for source in in_aws), *own]
+    with suppress(JadaError):
+        return bool(cache.read(fleet, time.time()))
+    return False
 
 
 def _way_back(fleet: Fleet, found: Sequence[Searched]) -> Sequence[Searched]:

@@ -12,6 +12,8 @@ from jada.inventory.concurrency import map_concurrently
 # The accounts whose credentials could not be had, until all are tried anew: what goes on without them, as a way back
 # does, waits for no other time-out, and asks for no other MFA code.
 _failed: dict[Aws, JadaError] = {}
+# The services of a region that gave no answer to it.
+_silent: dict[tuple[Aws, str, str], JadaError] = {}
 
 
 def log_in_to_all(accounts: Sequence[Aws]) -> list[JadaError | None]:
@@ -34,6 +36,7 @@ def log_in_to_all(accounts: Sequence[Aws]) -> list[JadaError | None]:
         clients_of(aws)
 
     _failed.clear()
+    _silent.clear()
     errors = map_concurrently(log_in, accounts)
     _failed.update((aws, error) for aws, error in zip(accounts, errors, strict=True) if error)
     return errors
@@ -48,12 +51,17 @@ def answered(accounts: Iterable[Aws]) -> frozenset[str]:
     return frozenset[str]().union(*(clients.answered for clients in every))
 
 
+def give_up(aws: Aws, service: str, region: str, error: JadaError) -> None:
+    """Asks a service in a region nothing more, until log_in_to_all(): it gave no answer."""
+    _silent[aws, service, region] = error
+
+
 @contextmanager
 def client(aws: Aws, service: str, region: str = "") -> Iterator[Any]:
     """A boto3 client, in the profile's own region where none is named; within the block its errors are JadaErrors."""
     from jada.inventory.cloud.session import clients_of
 
-    if error := _failed.get(aws):
+    if error := _failed.get(aws) or _silent.get((aws, service, region)):
         raise JadaError(error.message, error.hint) from error
     with clients_of(aws).client(service, region) as opened:
         yield opened

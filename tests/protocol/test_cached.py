@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jada import Exit, Host
+from jada import Aws, Exit, Host, JadaError
 from jada.cli import discovery, main, session
 from jada.cli.records.changes import Put
 from jada.cli.records.model import RolloutStatus
 from jada.cli.records.sqlite import Records, open_store
-from jada.inventory import discover
+from jada.inventory.cloud.client import _silent, client
 from jada.inventory.cloud.session import clients_of
-from jada.inventory.discover import Searched
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.sources.ec2 import Ec2Source
 from tests.fakes import FakeEngine
 from tests.forms import checked
 from tests.unit.conftest import HEALTHY
@@ -102,21 +102,27 @@ def test_the_way_back_takes_the_hosts_of_regions_that_can_not_be_asked_as_they_w
     assert jada("upgrade", "--to", "opus-5", "--dry-run")[0] == Exit.FAILED
 
 
-def test_the_way_back_does_not_wait_for_an_aws_that_hangs(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_way_back_does_not_wait_for_a_region_that_hangs(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
     jada("hosts")
-    hangs = threading.Event()
+    hangs, find = threading.Event(), Ec2Source.find
 
-    def search(*_: object) -> list[Searched]:
-        hangs.wait()
-        return []
+    def find_or_hang(source: Ec2Source, aws: Aws, region: str) -> list[Host]:
+        if region == "eu-west-1":
+            hangs.wait()
+        return find(source, aws, region)
 
-    monkeypatch.setattr(discover, "search", search)
-    monkeypatch.setattr(discovery, "PATIENCE", 0)
+    monkeypatch.setattr(Ec2Source, "find", find_or_hang)
+    monkeypatch.setattr(discovery, "PATIENCE", 10)
     _, shown, told = jada("rollback", "--dry-run")
-    hangs.set()
-    assert "ec2 can't be listed: AWS gave no answer within 0 s" in told
-    assert "static can't" not in told
-    assert {name for name in ("orch-1", "spec-1", "s:") if name in shown} == {"orch-1", "spec-1", "s:"}
+    assert "ec2 eu-west-1 can't be listed: there was no answer within 10 s" in told
+    assert "us-east-1 can't" not in told
+    assert {name for name in ("orch-1", "spec-1") if name in shown} == {"orch-1", "spec-1"}
+    # What else would be asked there is not waited for either.
+    (aws,) = (each for each, _, _ in _silent)
+    with pytest.raises(JadaError, match="no answer within"), client(aws, "ec2", "eu-west-1"):
+        pass
+    with client(aws, "ec2", "us-east-1"):
+        hangs.set()
 
 
 def test_the_way_back_needs_no_credentials(jada: Jada, tmp_path: Path) -> None:
