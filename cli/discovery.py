@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jada import Host, JadaError
+from jada import Exit, Host, JadaError
 from jada.cli.options import CACHED
 from jada.cli.startup import frozen_imports
 from jada.cli.ui.console import err, escape, since
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from jada.inventory.discover import Searched
     from jada.inventory.fleet.config import Fleet
 
-# Where click's context keeps how many seconds ago AWS listed the hosts that are used.
-AGE = "jada.inventory_age"
+# Seconds in which AWS is to list hosts on the way back, where they are known from before.
+PATIENCE = 30
+# Where click's context keeps how many seconds ago AWS listed the hosts that are used, and that some are left out.
+AGE, LEFT_OUT = "jada.inventory_age", "jada.hosts_left_out"
 
 
 def find_hosts(fleet: Fleet, is_way_back: bool = False) -> tuple[Host, ...]:
-    """All hosts of a fleet. Raises JadaError if AWS can't be asked; on the way back only where it never was."""
+    """All hosts of a fleet. Raises JadaError if AWS can't be asked; on the way back only where no host is known."""
     from jada.inventory import cache, discover
 
     context = click.get_current_context(silent=True)
@@ -34,13 +36,20 @@ def find_hosts(fleet: Fleet, is_way_back: bool = False) -> tuple[Host, ...]:
         return discover.completed(fleet, discover.listed(kept.found))
     found = _search(fleet, is_way_back)
     if any(isinstance(searched.result, JadaError) for searched in found):
-        return discover.completed(fleet, discover.listed(_filled(fleet, found) if is_way_back else found))
+        return discover.completed(fleet, discover.listed(_way_back(fleet, found) if is_way_back else found))
     hosts = discover.completed(fleet, discover.listed(found))
     if fleet.accounts:
         # Nothing that was asked for hangs on it.
         with suppress(OSError):
             cache.write(fleet, cache.Inventory(time.time(), tuple(found)))
     return hosts
+
+
+def of_known_hosts(code: Exit) -> Exit:
+    """The exit code of a command: FAILED where hosts were left out, unless people are to go on with it."""
+    context = click.get_current_context(silent=True)
+    is_left_out = context is not None and context.meta.get(LEFT_OUT, False)
+    return Exit.FAILED if is_left_out and code not in (Exit.PAUSED, Exit.STOPPED) else code
 
 
 def inventory_age() -> float | None:
@@ -59,27 +68,51 @@ def _search(fleet: Fleet, is_way_back: bool) -> list[Searched]:
         discover.refuse(logins)
     # Ten thousand hosts are a million objects, which go as they came: to look for garbage among them costs a quarter.
     with frozen_imports(), err.status("Finding hosts…") if err.is_terminal else nullcontext():
-        return discover.search(fleet, logins)
+        return discover.search(fleet, logins, PATIENCE if is_way_back and _is_kept(fleet) else None)
 
 
-def _filled(fleet: Fleet, found: Sequence[Searched]) -> Sequence[Searched]:
-    """The regions with those that could not be searched as AWS listed them last; unchanged where that is not known."""
+def _is_kept(fleet: Fleet) -> bool:
+    """True if it is known how AWS listed the hosts last."""
+    from jada.inventory import cache
+
+    with suppress(JadaError):
+        return bool(cache.read(fleet, time.time()))
+    return False
+
+
+def _way_back(fleet: Fleet, found: Sequence[Searched]) -> Sequence[Searched]:
+    """The regions with those that could not be searched as AWS listed them last, or, where that is not known, without
+    them; unchanged where nothing else was found.
+    """
     from jada.inventory import cache
 
     try:
         kept = cache.read(fleet, time.time())
     except JadaError as error:
         err.print(f"[yellow]Note[/] {escape(error.message)}")
-        return found
-    for searched in found:
-        if isinstance(searched.result, JadaError):
-            err.print(f"[red]✗[/] {escape(searched.place)} can't be listed: {escape(searched.result.message)}")
+        if not any(searched.hosts for searched in found):
+            return found
+        _tell_unlisted(found)
+        err.print(
+            "[bold red]The way back goes on without the hosts there[/]: nobody knows them here, and they stay as they "
+            "are. Once AWS can be asked: jada rollback"
+        )
+        if context := click.get_current_context(silent=True):
+            context.meta[LEFT_OUT] = True
+        return [searched for searched in found if not isinstance(searched.result, JadaError)]
+    _tell_unlisted(found)
     err.print(
         "[bold red]The way back needs no AWS[/]: "
         f"the hosts there are those that it listed {escape(_age(kept.at))} ago, without any that came since. "
         "Host keys and instance ids are checked as ever."
     )
     return cache.filled(found, kept)
+
+
+def _tell_unlisted(found: Sequence[Searched]) -> None:
+    for searched in found:
+        if isinstance(searched.result, JadaError):
+            err.print(f"[red]✗[/] {escape(searched.place)} can't be listed: {escape(searched.result.message)}")
 
 
 def _age(at: float) -> str:

@@ -42,7 +42,7 @@ def cached_option(command: F) -> F:
         is_flag=True,
         expose_value=False,
         callback=lambda context, _, cached: context.meta.update({CACHED: cached}),
-        help="Ask AWS nothing: take the hosts as it listed them last, at most 7 days ago. How long ago is told.",
+        help="Take the hosts as AWS listed them last, at most 7 days ago, without asking it. How long ago is told.",
     )(command)
 
 

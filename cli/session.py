@@ -196,12 +196,12 @@ def open_session(
 
 
 @contextmanager
-def open_whole(fleet: Fleet) -> Iterator[FleetSession]:
+def open_whole(fleet: Fleet, is_way_back: bool = False) -> Iterator[FleetSession]:
     """Finds all hosts of a fleet from load(), and opens an engine to them."""
     from jada.cli.startup import frozen_imports
 
     with frozen_imports():
-        hosts = find(fleet, None, None)
+        hosts = find(fleet, None, None, is_way_back=is_way_back)
     with open_hosts(fleet, hosts) as session:
         yield session
 
@@ -296,7 +296,7 @@ def find(
 ) -> tuple[Host, ...]:
     """The hosts of a fleet from load() that match. Raises JadaError, ConfigError for options that match none.
 
-    With --cached they are as AWS listed them last; on the way back they are so where AWS can't be asked.
+    With --cached they are as AWS listed them last; on the way back they are so where AWS can't be asked, or left out.
     """
     from jada.inventory.roles import unmatched
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,9 +18,16 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def map_concurrently(act: Callable[[A], B], items: Sequence[A], at_once: int = THREADS) -> list[B | JadaError]:
+class LateError(JadaError):
+    """There was no answer in the time that was given."""
+
+
+def map_concurrently(
+    act: Callable[[A], B], items: Sequence[A], at_once: int = THREADS, within: float | None = None
+) -> list[B | JadaError]:
     """Runs `act` on all items in threads, so many side by side: the result of each, in order, or the JadaError that it
-    raised. Nobody waits for these threads where whoever called does not: neither Ctrl-C nor the end of jada.
+    raised; a LateError where there is none `within` so many seconds. Nobody waits for these threads where whoever
+    called does not: neither Ctrl-C nor the end of jada.
     """
     todo, results = deque(enumerate(items)), dict[int, B | Exception]()
 
@@ -34,9 +42,12 @@ def map_concurrently(act: Callable[[A], B], items: Sequence[A], at_once: int = T
     threads = [threading.Thread(target=work, daemon=True) for _ in items[:at_once]]
     for thread in threads:
         thread.start()
+    ends = None if within is None else time.monotonic() + within
     for thread in threads:
-        thread.join()
-    return [_or_raised(results[number]) for number in range(len(items))]
+        thread.join(None if ends is None else max(0.0, ends - time.monotonic()))
+    todo.clear()
+    late = LateError(f"there was no answer within {within or 0:g} s")
+    return [_or_raised(results.get(number, late)) for number in range(len(items))]
 
 
 def _result(act: Callable[[A], B], item: A) -> B | Exception:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jada import Aws, Host, HostError, JadaError, natural
-from jada.inventory.concurrency import combine_failures, map_concurrently
+from jada.inventory.concurrency import LateError, combine_failures, map_concurrently
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.roles import role_of
 from jada.inventory.sources.source import Source
@@ -128,24 +128,32 @@ def with_trouble(hosts: Sequence[Host]) -> list[Host]:
     ]
 
 
-def search(fleet: Fleet, failed: Logins | None = None) -> list[Searched]:
+def search(fleet: Fleet, failed: Logins | None = None, within: float | None = None) -> list[Searched]:
     """The answer of each source and region, all of them asked side by side; of accounts that `failed`, their errors.
+    One that gives none `within` so many seconds is asked nothing more.
 
     The credentials of the others have to be ready.
     """
 
     def regions_of(login: tuple[Source, Aws]) -> Sequence[str]:
-        if error := (failed or {}).get(login[1]):
+        source, aws = login
+        # A source that needs no credentials does not go by anybody's.
+        if source.credentials(aws) and (error := (failed or {}).get(aws)):
             raise error
-        return login[0].searched_regions(login[1])
+        return source.searched_regions(aws)
 
     logins = [(source, source.credentials(fleet.aws) or fleet.aws) for source in fleet.sources]
-    answers = map_concurrently(regions_of, logins)
+    answers = map_concurrently(regions_of, logins, within=within)
     unlisted = [Searched(source, "", error) for (source, _), error in zip(logins, answers, strict=True)
                 if isinstance(error, JadaError)]  # fmt: skip
     searches = [(source, aws, region) for (source, aws), regions in zip(logins, answers, strict=True)
                 if not isinstance(regions, JadaError) for region in regions]  # fmt: skip
-    results = map_concurrently(lambda search: search[0].find(search[1], search[2]), searches)
+    results = map_concurrently(lambda search: search[0].find(search[1], search[2]), searches, within=within)
+    for (source, aws, region), result in zip(searches, results, strict=True):
+        if isinstance(result, LateError):
+            from jada.inventory.cloud.client import give_up
+
+            give_up(aws, source.provider, region, result)
     found = [Searched(source, region, result) for (source, _, region), result in zip(searches, results, strict=True)]
     return [*unlisted, *found]
 

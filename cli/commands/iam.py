@@ -63,7 +63,7 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
     It allows the calls that the commands make for the hosts of fleet.yml, and no others; where there is no fleet.yml,
-    those for EC2 and its Instance Connect, Lightsail, Systems Manager, CloudWatch, a topic of SNS and a bucket of S3.
+    those for EC2 and its Instance Connect, Lightsail, Systems Manager, CloudWatch and topics of SNS, for all there are.
     sts:AssumeRole, on each role that a source of fleet.yml names, is for the profile that takes it on; all else is for
     the role. What a profile needs to take on a role of its own comes to that.
 
@@ -84,10 +84,13 @@ def iam(command: str | None, fleet_file: str | None) -> None:
     except ConfigError:
         if fleet_file or os.environ.get("JADA_FLEET"):
             raise
-        # Which roles a fleet takes on, its fleet.yml alone knows.
-        calls = needed({call.service for call in CALLS}, purposes - {Purpose.ROLES})
+        # Which roles a fleet takes on, and whose bucket is the team's, its fleet.yml alone knows: nobody is to delete
+        # from all of them.
+        calls = needed({call.service for call in CALLS} - {"s3"}, purposes - {Purpose.ROLES})
     else:
         calls = calls_of(load(fleet_file), purposes)
     if not calls:
-        raise JadaError("This fleet needs nothing of AWS", "none of its hosts is there, and nobody is told by SNS")
+        raise JadaError(
+            "This fleet needs nothing of AWS", "no host is there, nobody is told by SNS, and `state` names no bucket"
+        )
     put(json_text(policy(calls)) + "\n")

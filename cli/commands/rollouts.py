@@ -166,7 +166,7 @@ def abort(fleet_file: str | None) -> Exit:
                 )
             out.print(f"Release {escape(entry.release)} was taken back; see: jada show {escape(entry.release)}")
             return Exit.OK
-        with open_whole(fleet) as session:
+        with open_whole(fleet, is_way_back=True) as session:
             return end_here(session, entry, records, UNASKED, operator())
 
 

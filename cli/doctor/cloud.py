@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jada import Aws, Host, JadaError
 from jada.cli.doctor.result import OF_AWS, CheckResult, failed, passed, skipped, warned
 from jada.cli.ui.console import grouped, plural
-from jada.inventory.cloud.calls import BY_ACTION, Call, Purpose
+from jada.inventory.cloud.calls import Call, Purpose
 
 if TYPE_CHECKING:
     from jada.inventory.cloud.identity import Identity
@@ -80,26 +80,31 @@ def permissions(
     but for the class of the errors.
     """
     refused = grouped((action, place) for place, error in errors if (action := denied(error)))
+    by_action = grouped((call.action, call) for call in calls)
     for action, places in refused.items():
-        call = BY_ACTION.get(action)
-        resource = f" on {call.resource}" if call else ""
-        text = f"{action}{resource} is denied in {', '.join(dict.fromkeys(places))}"
-        if call and call.purpose is Purpose.CONDITIONS:
+        of_action = by_action.get(action, ())
+        resources = " and ".join(dict.fromkeys(call.resource for call in of_action))
+        text = f"{action}{resources and f' on {resources}'} is denied in {', '.join(dict.fromkeys(places))}"
+        if any(call.purpose is Purpose.CONDITIONS for call in of_action):
             yield warned("permissions", f"{text}: the preflight of an upgrade does without it", POLICY)
         else:
             yield failed("permissions", text, POLICY)
-    wanted = [call.action for call in calls if call.action not in refused]
+    wanted = [action for action in by_action if action not in refused]
     if allowed := [action for action in wanted if action in answered]:
         yield passed("permissions", f"allowed: {', '.join(allowed)}")
     if untried := [action for action in wanted if action not in answered]:
         yield skipped("permissions", f"not tried: {', '.join(untried)}")
 
 
-def hosts(fleet: Fleet, found: Sequence[Searched]) -> tuple[CheckResult, tuple[Host, ...]]:
-    """Checks that there are hosts, and gives them: those of the places that answered."""
+def hosts(fleet: Fleet, found: Sequence[Searched], accounts: Collection[Aws]) -> tuple[CheckResult, tuple[Host, ...]]:
+    """Checks that there are hosts, and gives them: those of the places that answered, in the `accounts` that could be
+    asked.
+    """
     from jada.inventory import discover
 
+    unasked = [source for source in fleet.sources if source.credentials(fleet.aws) not in (None, *accounts)]
     failures = [searched.place for searched in found if isinstance(searched.result, JadaError)]
+    failures += dict.fromkeys(discover.Searched(source, "", ()).place for source in unasked)
     try:
         completed = discover.completed(fleet, [host for searched in found for host in searched.hosts])
     except JadaError as error:
@@ -110,7 +115,7 @@ def hosts(fleet: Fleet, found: Sequence[Searched]) -> tuple[CheckResult, tuple[H
     if failures:
         missing = f"{count}; those of {', '.join(failures)} are not known"
         return failed(
-            "hosts", missing, "see the checks of AWS above: no other command goes on with a part of the fleet"
+            "hosts", missing, "see the checks of AWS above: only a way back goes on with a part of the fleet"
         ), completed
     return passed("hosts", count), completed
 

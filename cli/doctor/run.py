@@ -77,7 +77,7 @@ def _of_hosts(fleet: Fleet, role: str | None, limit: str | None) -> Iterator[Che
     elif logins:
         yield skipped("regions", "there are no credentials")
         yield skipped("permissions", "there are no credentials")
-    result, every = cloud.hosts(fleet, found)
+    result, every = cloud.hosts(fleet, found, usable)
     yield result
     yield cloud.roles(fleet, every) if every else skipped("roles", "there are no hosts")
     chosen = choose(fleet, every, role, limit) if every else ()

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from jada import Host, reason
 from jada.cli import signals
@@ -16,9 +16,6 @@ from jada.cli.ui.console import err
 from jada.inventory.network import has_network, networks
 from jada.inventory.sources.network import HostNetwork, from_json, to_json
 from jada.tasks.checks import Finding
-
-if TYPE_CHECKING:
-    pass
 
 # The findings on the network of each host that was touched, by its name; none of one that no cloud knows.
 Found = Mapping[str, tuple[Finding, ...]]

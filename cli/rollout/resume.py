@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from jada import Exit, HostError, Service
 from jada.cli import signals
+from jada.cli.discovery import of_known_hosts
 from jada.cli.records.model import HostEntry, HostOutcome, RolloutEntry
 from jada.cli.records.sqlite import Records
 from jada.cli.results import HostResults, judge_each
@@ -127,7 +128,7 @@ def _go_on(
             watch=Watch(session, values.baselines),
         )  # fmt: skip
         end = finished(rollout, act)
-    code = exit_code(results, end.status)
+    code = of_known_hosts(exit_code(results, end.status))
     tell("resume", session, request, options, code, plans, results, seen, rollout.waves, end, network)
     return code
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from jada import Exit, HostError, NoAnswerError, Tiers
 from jada.cli import signals
+from jada.cli.discovery import of_known_hosts
 from jada.cli.drift import notices
 from jada.cli.drift.asking import remember_answers
 from jada.cli.records.model import DECIDE, HostOutcome, RolloutEntry, RolloutStatus
@@ -150,7 +151,7 @@ def run_rollout(
             end = finished(rollout, carry_out)
     reports = {host.name: reports[host.name] for host in session.hosts}
     code = Exit.LOCKED if locked else exit_code(reports, end.status)
-    code = Exit.FAILED if checked.has_failed else code
+    code = of_known_hosts(Exit.FAILED if checked.has_failed else code)
     tell(command or kind, session, request, options, code, plans, reports, seen, waves, end, network, notes, checked)
     return code
 
@@ -215,7 +216,7 @@ def _network_told(network: NetworkWatch | None, kind: str, session: FleetSession
     # What a rollout that is gone on with found earlier may be put right by now.
     if not any(found.values()) and kind != "resume":
         return found
-    with best_effort(), open_records(needed=False) as records:
+    with best_effort(), open_records(session.fleet, needed=False) as records:
         records.add_network(request.id, as_network_entries(request, found))
     changes = {name: [finding for finding in findings if finding.is_drift] for name, findings in found.items()}
     if kind in NOTIFIED and (hosts := [name for name in found if changes[name]]):

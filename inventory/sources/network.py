@@ -97,17 +97,24 @@ def from_json(text: str) -> dict[str, HostNetwork]:
     """The networks that to_json() wrote. Raises ValueError."""
     try:
         values: dict[str, Any] = json.loads(text)
-        facts = values["facts"]
+        facts = [_text(fact) for fact in values["facts"]]
         return {
             name: HostNetwork(
                 facts={
                     Aspect(aspect): frozenset(facts[number] for number in numbers)
                     for aspect, numbers in host["facts"].items()
                 },
-                health={place: Health(*health) for place, health in host["health"].items()},
-                unknown={Aspect(aspect): why for aspect, why in host["unknown"].items()},
+                health={place: Health(*map(_text, health)) for place, health in host["health"].items()},
+                unknown={Aspect(aspect): _text(why) for aspect, why in host["unknown"].items()},
             )
             for name, host in values["hosts"].items()
         }
     except (TypeError, KeyError, AttributeError, IndexError) as error:
         raise ValueError(f"not a network as it was kept ({type(error).__name__})") from None
+
+
+def _text(value: object) -> str:
+    """The value, which whoever may write a team's record could have made anything. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(type(value).__name__)
+    return value

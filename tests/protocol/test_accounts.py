@@ -19,9 +19,9 @@ from jada.cli.doctor import run as doctor
 from jada.cli.doctor.result import Verdict
 from jada.inventory import conditions
 from jada.inventory.cloud import session
-from jada.inventory.cloud.client import answered
+from jada.inventory.cloud.client import answered, client
 from jada.inventory.cloud.identity import identity
-from jada.inventory.discover import discover
+from jada.inventory.discover import discover, log_in_to_each
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.lab.aws import IMAGE
 from tests.fakes import FakeEngine
@@ -192,6 +192,29 @@ def test_one_mfa_code_is_enough_for_all_roles_of_a_profile(
     assert len(taken) == 2
 
 
+def test_a_login_that_failed_is_not_tried_again_until_all_are(
+    fleet_of: FleetOf, aws: Emulator, taken: list[str], theirs: str
+) -> None:
+    fleet = fleet_of(f"[{THEIRS}]")
+    (account,) = fleet.accounts
+    aws.fails({"AssumeRole": {"*": DENIED}})
+    assert log_in_to_each(fleet)[account]
+    # As whatever a way back asks of hosts that AWS listed before.
+    with pytest.raises(JadaError, match="access denied"), client(account, "ec2"):
+        pass
+    assert len(taken) == 1
+    aws.fails({})
+    assert [host.id for host in discover(fleet)] == [theirs]
+
+
+def test_the_doctor_asks_for_no_code_where_no_role_wants_one(fleet_of: FleetOf, tmp_path: Path) -> None:
+    fleet = fleet_of(f"[{OWN}]")
+    with (tmp_path / "aws-config").open("a") as config:
+        config.write(MFA)
+    discover(fleet)
+    assert "ec2:DescribeInstances" in answered(fleet.accounts)
+
+
 def test_an_external_id_without_a_role_is_wrong(fleet_of: FleetOf) -> None:
     with pytest.raises(ConfigError, match="has an external_id and no role_arn"):
         fleet_of("[{ec2: {regions: [us-east-1], external_id: x-1}}]")
@@ -228,6 +251,9 @@ def test_the_doctor_tells_of_each_account(
     results = doctor.examine(str(fleet.path), None, None)[1]
     assert [result.verdict for result in results if result.check == "credentials"] == [Verdict.PASS, Verdict.FAIL]
     assert [result.verdict for result in results if result.check == "identity"] == [Verdict.PASS, Verdict.SKIP]
+    (hosts,) = (result for result in results if result.check == "hosts")
+    assert hosts.verdict is Verdict.FAIL
+    assert f"those of ec2 of role {ROLE} are not known" in hosts.text
 
 
 def test_the_policy_allows_each_role(fleet_of: FleetOf, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from jada import Exit, Host
-from jada.cli import main, session
+from jada import Aws, Exit, Host, JadaError
+from jada.cli import discovery, main, session
+from jada.cli.records.changes import Put
+from jada.cli.records.model import RolloutStatus
+from jada.cli.records.sqlite import Records, open_store
+from jada.inventory.cloud.client import _silent, client
 from jada.inventory.cloud.session import clients_of
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.sources.ec2 import Ec2Source
 from tests.fakes import FakeEngine
 from tests.forms import checked
 from tests.unit.conftest import HEALTHY
@@ -95,6 +102,29 @@ def test_the_way_back_takes_the_hosts_of_regions_that_can_not_be_asked_as_they_w
     assert jada("upgrade", "--to", "opus-5", "--dry-run")[0] == Exit.FAILED
 
 
+def test_the_way_back_does_not_wait_for_a_region_that_hangs(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    jada("hosts")
+    hangs, find = threading.Event(), Ec2Source.find
+
+    def find_or_hang(source: Ec2Source, aws: Aws, region: str) -> list[Host]:
+        if region == "eu-west-1":
+            hangs.wait()
+        return find(source, aws, region)
+
+    monkeypatch.setattr(Ec2Source, "find", find_or_hang)
+    monkeypatch.setattr(discovery, "PATIENCE", 10)
+    _, shown, told = jada("rollback", "--dry-run")
+    assert "ec2 eu-west-1 can't be listed: there was no answer within 10 s" in told
+    assert "us-east-1 can't" not in told
+    assert {name for name in ("orch-1", "spec-1") if name in shown} == {"orch-1", "spec-1"}
+    # What else would be asked there is not waited for either.
+    (aws,) = (each for each, _, _ in _silent)
+    with pytest.raises(JadaError, match="no answer within"), client(aws, "ec2", "eu-west-1"):
+        pass
+    with client(aws, "ec2", "us-east-1"):
+        hangs.set()
+
+
 def test_the_way_back_needs_no_credentials(jada: Jada, tmp_path: Path) -> None:
     jada("hosts")
     (tmp_path / "aws-config").write_text("[profile lab]\nregion = us-east-1\n")
@@ -103,12 +133,53 @@ def test_the_way_back_needs_no_credentials(jada: Jada, tmp_path: Path) -> None:
     assert "spec-1" in shown
 
 
-def test_without_an_inventory_the_way_back_says_why_it_can_not_go(jada: Jada, aws: Emulator) -> None:
+def test_without_an_inventory_the_way_back_goes_on_with_the_hosts_that_are_found(jada: Jada, aws: Emulator) -> None:
+    down(aws, "eu-west-1")
+    code, shown, told = jada("rollback", "--dry-run")
+    assert code == Exit.FAILED
+    assert "this machine has none of this fleet.yml yet" in told
+    assert "ec2 eu-west-1 can't be listed: access denied" in told
+    assert "The way back goes on without the hosts there" in told
+    assert "spec-1" not in shown
+    assert "orch-1" in shown
+    code, printed, _ = jada("rollback", "--dry-run", "--json")
+    assert checked(printed)["exit"] == code == Exit.FAILED
+
+
+def test_without_credentials_and_inventory_the_way_back_goes_on_with_hosts_of_fleet_yml(
+    jada: Jada, tmp_path: Path
+) -> None:
+    (tmp_path / "aws-config").write_text("[profile lab]\nregion = us-east-1\n")
+    code, shown, told = jada("rollback", "--dry-run")
+    assert code == Exit.FAILED
+    assert "ec2 can't be listed: There are no AWS credentials" in told
+    assert "static can't be listed" not in told
+    assert "1 host: s" in shown
+
+
+def test_where_no_host_is_known_the_way_back_says_why_it_can_not_go(
+    jada: Jada, aws: Emulator, fleet_of: Callable[..., Fleet]
+) -> None:
+    fleet_of("[{ec2: {regions: [us-east-1], tags: {jada: agent}}}]")
     down(aws)
     code, _, told = jada("rollback", "--dry-run")
     assert code == Exit.FAILED
     assert "this machine has none of this fleet.yml yet" in told
     assert "The fleet can't be listed" in told
+
+
+def test_an_abort_is_a_way_back_too(jada: Jada, aws: Emulator, fleet_of: Callable[..., Fleet]) -> None:
+    fleet_of(BOTH, rollout="{waves: [1, 100%], bake_time: 0}")
+    jada("upgrade", "--to", "opus-5", "--yes")
+    with open_store() as store:
+        (entry,) = Records(store).rollouts("test", 1)
+        store.write(lambda _: [Put("rollout", (replace(entry, status=RolloutStatus.PAUSED),))])
+    down(aws)
+    assert "The fleet can't be listed" in jada("resume")[2]
+    told = jada("abort")[2]
+    assert "The way back needs no AWS" in told
+    with open_store() as store:
+        assert Records(store).rollouts("test", 1)[0].status == RolloutStatus.ABORTED
 
 
 def test_a_key_can_be_taken_on_the_way_back_where_aws_can_not_be_asked(jada: Jada, aws: Emulator) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from paramiko import ECDSAKey
 from werkzeug.serving import make_server
 
 from jada import Exit, Host, HostError, NoAnswerError
@@ -99,8 +100,8 @@ UNTOLD = {(command, action) for command in CHECKED for action in (
     "ec2:DescribeInstanceStatus", "lightsail:GetInstanceState")}  # fmt: skip
 # The hosts that it sends back here are of EC2: nobody waits for what is said of others.
 UNTOLD |= {("abort", f"lightsail:{operation}") for operation in ("GetInstancePortStates", "GetLoadBalancers")}
-# The calls of other fleets than this one, and one that is told at a connection, which there is none of here.
-ELSEWHERE = (Purpose.ROLES, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, Purpose.HOST_KEYS)
+# The calls of other fleets than this one.
+ELSEWHERE = (Purpose.ROLES, Purpose.PUSHED_LOGIN, Purpose.TUNNEL)
 # These ask nothing of AWS; a lab is its own.
 SILENT: Mapping[str, tuple[str, ...]] = {
     "models": (),
@@ -114,6 +115,8 @@ CHECK = Check(fleet="test", at="2026-11-24T12:00:00+00:00", in_sync=1, drifted=0
 AFTER_AN_UPGRADE = ("rollback", "rollouts", "resume", "promote", "abort", "guard", "pause", "show", "history", "state")
 LOOK = Recorded.load(LOOKS / "two-releases.json").output()
 OPEN_ENGINE = session.open_engine
+# A host key that nobody vouches for.
+SHOWN = ECDSAKey.generate()
 # About no fleet.yml.
 WITHOUT_FLEET = ("completion", "help")
 
@@ -234,8 +237,11 @@ def rig(
         with scratch() as folder:
             # The login of each is asked for as ever; what AWS denies is that host's trouble.
             logins = ssh_data(fleet, hosts, folder)
-            for data in logins.values():
-                log_in(data)
+            for name, data in logins.items():
+                try:
+                    log_in(data)
+                except HostError as error:
+                    logins[name] = error
         denied = {name: data for name, data in logins.items() if isinstance(data, HostError) and "denied" in str(data)}
         rig.states.update(denied)
         for host in hosts:
@@ -262,10 +268,14 @@ def rig(
 
 
 def log_in(data: dict[str, Any] | HostError) -> None:
-    """Does what goes before a login: opens a tunnel and pushes a key, where that is the way."""
+    """Does what goes before a login: opens a tunnel, judges a host key and pushes a key, where that is the way. Raises
+    HostError.
+    """
     if isinstance(data, HostError):
         return
     arguments = data["ssh_paramiko_connect_kwargs"]
+    if "denied" in str(arguments["transport_factory"].why_none):
+        arguments["transport_factory"].verify(SHOWN)
     if "sock" in arguments:
         arguments["sock"].begin().close()
     if grant := arguments["auth_strategy"].grant:
@@ -335,6 +345,25 @@ def test_a_denial_names_the_action_and_the_resource(rig: Rig, command: str, acti
     text = " ".join(" ".join(rig(command, *argv) for argv in argvs_of(command)).split())
     on = f"{action} on {BY_ACTION[action].resource}"
     assert f"lack the permission {on} (" in text or f"{on} is denied" in text, text
+
+
+@pytest.mark.parametrize(
+    ("keys", "action"),
+    [
+        ("login: instance-connect", "ec2-instance-connect:SendSSHPublicKey"),
+        ("via: eice", "ec2:DescribeInstanceConnectEndpoints"),
+    ],
+)
+def test_a_denied_way_to_a_host_names_the_action_and_the_resource(
+    rig: Rig, fleet_of: Callable[..., Fleet], keys: str, action: str
+) -> None:
+    fleet_of(
+        f"[{{ec2: {{regions: [us-east-1], tags: {{role: orchestrator}}, user: admin, {keys}}}}}]",
+        ssh="{known_hosts: known_hosts}",
+        roles="{orchestrator: {model: haiku-4.5}}",
+    )
+    rig.allow(rig.policy("status") - {action})
+    assert f"lack the permission {action} on {BY_ACTION[action].resource} (" in " ".join(rig("status").split())
 
 
 @pytest.mark.parametrize("command", ["status", "upgrade", "ssh", "doctor"])
@@ -509,7 +538,8 @@ def test_a_policy_is_of_what_the_fleet_has(rig: Rig, fleet_of: Callable[..., Fle
 def test_without_a_fleet_yml_the_policy_is_of_all_that_jada_can_ask(rig: Rig) -> None:
     assert main.run(["iam"]) == Exit.OK
     actions = [action for each in json.loads(rig.capsys.readouterr().out)["Statement"] for action in each["Action"]]
-    assert {*actions} == {call.action for call in CALLS if call.service != "sts"} - ALWAYS_ALLOWED
+    # A policy on every bucket is nobody's least one: which is the team's, a fleet.yml tells.
+    assert {*actions} == {call.action for call in CALLS if call.service not in ("sts", "s3")} - ALWAYS_ALLOWED
 
 
 def test_a_fleet_yml_that_can_not_be_read_has_no_policy(

@@ -17,10 +17,12 @@ from jada import Exit, Host, HostError
 from jada.cli import main, session
 from jada.cli.records import shared
 from jada.cli.records.sqlite import Records, open_records, read_shared
+from jada.cli.rollout import network
 from jada.inventory.cloud.calls import Purpose
 from jada.inventory.cloud.session import clients_of
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.permissions import calls_of
+from jada.inventory.sources.network import Aspect, HostNetwork, facts_of
 from jada.tasks.state import State
 from tests.fakes import FakeEngine
 from tests.forms import checked
@@ -112,6 +114,20 @@ def test_a_colleague_sees_what_was_done_and_undoes_it(team: Team) -> None:
     back, undone = releases(team, "ann")
     assert undone == release
     assert team.json("ann", "show", back)["kind"] == "rollback"
+
+
+def test_a_colleague_sees_that_the_network_changed(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter(["in tcp 22 from 10.0.0.0/8", "in tcp 22 from 0.0.0.0/0"])
+
+    def networks(hosts: list[Host]) -> dict[str, HostNetwork]:
+        ports = facts_of(Aspect.PORTS, [next(seen)])
+        return {host.name: ports for host in hosts}
+
+    monkeypatch.setattr(network, "has_network", bool)
+    monkeypatch.setattr(network, "networks", networks)
+    assert "J502" in team("ann", "upgrade", "--to", "opus-5", "--yes", "--limit", "web-1")
+    [release] = releases(team, "bob")
+    assert [found["code"] for found in team.json("bob", "show", release)["network"]] == ["J502"]
 
 
 def test_drift_is_found_once_by_the_team(team: Team) -> None:

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from jada import JadaError
-from jada.inventory.concurrency import map_concurrently
+from jada.inventory.concurrency import LateError, map_concurrently
 
 # As a command does it: gevent patches what is imported by then.
 PATCHED = """
@@ -57,3 +57,20 @@ def test_no_more_than_so_many_are_side_by_side() -> None:
 def test_it_works_where_gevent_has_patched_threads() -> None:
     process = subprocess.run([sys.executable, "-c", PATCHED], capture_output=True, text=True, check=True)
     assert process.stdout == "[0.02, 0.01, 0.03]\n"
+
+
+def test_nobody_waits_for_an_answer_that_comes_too_late() -> None:
+    hangs = threading.Event()
+    begun: list[int] = []
+
+    def act(number: int) -> int:
+        begun.append(number)
+        hangs.wait()
+        return number
+
+    first, second = map_concurrently(act, [1, 2], at_once=1, within=0)
+    hangs.set()
+    assert (type(first), type(second)) == (LateError, LateError)
+    assert "no answer within 0 s" in str(first)
+    # It is asked nothing more.
+    assert begun in ([], [1])

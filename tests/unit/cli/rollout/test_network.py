@@ -378,8 +378,14 @@ def test_networks_are_kept_with_each_fact_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"facts": [], "hosts": {"a": {"facts": {"ports": [1]}}}}', '{"facts": [], "hosts": 1}']
-)
+    "text",
+    [
+        "", "[]", "{}", '{"facts": [], "hosts": {"a": {"facts": {"ports": [1]}}}}', '{"facts": [], "hosts": 1}',
+        '{"facts": [7], "hosts": {"a": {"facts": {"ports": [0]}, "health": {}, "unknown": {}}}}',
+        '{"facts": [], "hosts": {"a": {"facts": {}, "health": {"lb": [1, ""]}, "unknown": {}}}}',
+        '{"facts": [], "hosts": {"a": {"facts": {}, "health": {}, "unknown": {"ports": ["why"]}}}}',
+    ],
+)  # fmt: skip
 def test_networks_that_nobody_kept_so(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a network|Expecting value"):
         from_json(text)
