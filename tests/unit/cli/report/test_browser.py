@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -43,7 +44,7 @@ def tab(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterato
     test.
     """
     requests, complaints = [], []
-    scheme = getattr(request, "param", "light")
+    scheme: Literal["light", "dark"] = getattr(request, "param", "light")
     with browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}) as context:
         context.on("request", lambda request: requests.append(request.url))
         tab = context.new_page()
