@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 # Seconds that a lease lasts after its last renewal; for which its holder relies on it; from one renewal to the next,
 # and to the next try where one has failed.
 LASTS, RELIED_ON, RENEWED, AGAIN = 60, 45, 15, 3
-# Seconds for which it is tried to give a lease back: others wait for that.
-GIVING_BACK = 15
+# Seconds for which it is tried to give a lease back: others wait for that. And for which whoever is about to begin a
+# host waits for the store to tell whether a lease is held still.
+GIVING_BACK, ASKED = 15, 5
+# The trouble where a store says nothing at all.
+NO_ANSWER = "its store gives no answer"
 # How often something is tried against others who write the same.
 TRIES = 20
 # Characters of what a holder says, and of a number's store.
@@ -138,9 +141,9 @@ class Leases:
             lease.fence = self._next()
             if not lease.renew():
                 raise TakenError(f"the rollout lease {lease.why_not()}", lease.lost_to or Holder("another"))
-        except BaseException:
+        except BaseException as error:
             # It may have been written all the same: of a lost answer, nobody knows.
-            lease.release()
+            lease.release(GIVING_BACK if isinstance(error, Exception) else ASKED)
             raise
         lease.keep()
         return lease
@@ -176,8 +179,11 @@ class HeldLease:
         # Renewals are one after the other, and none comes after the release.
         self._writing = threading.Lock()
         self._over = threading.Event()
+        # Whoever asks whether it is held waits for one answer to all, and not again for a while where there is none.
+        self._asking = threading.Lock()
+        self._not_known_until = 0.0
         self._trouble = ""
-        self._taken = False
+        self._may_be_there = False
         self._lost: Holder | None = None
         self.fence: Fence | None = None
         self.took_over: Holder | None = None
@@ -193,16 +199,15 @@ class HeldLease:
     def why_not(self) -> str:
         """The end of a sentence: why nothing is to be begun under it any more; "" while it is held."""
         if self._lost is None and uptime() >= self._until:
-            # The machine may have slept, or jada been stopped: whether it is held still, the store knows.
-            with suppress(JadaError):
-                self.renew()
+            self._ask()
         if self._lost is not None:
             return f"was lost to {self._lost}"
-        return f"could not be renewed in time: {self._trouble}" if uptime() >= self._until else ""
+        return f"could not be renewed in time: {self._trouble or NO_ANSWER}" if uptime() >= self._until else ""
 
     def write(self, found: Stored | None) -> bool:
         """Writes the lease, in place of the one that was found. False where another was quicker."""
         began, body = uptime(), self._body()
+        self._may_be_there = True
         etag = self._objects.replace(self._key, body, found.etag) if found else self._objects.create(self._key, body)
         if etag:
             self._hold(etag, began)
@@ -234,21 +239,52 @@ class HeldLease:
         """Has a thread renew the lease from now on."""
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
 
-    def release(self) -> None:
-        """Gives the lease back, so that the next need not wait; where that can't be done, it ends by its age."""
+    def release(self, within: float | None = None) -> None:
+        """Gives the lease back, so that the next need not wait; where that takes too long, it ends by its age."""
         self._over.set()
+        if not self._may_be_there:
+            return
+        seconds = GIVING_BACK if within is None else within
+        self._wait_for(lambda: self._give_back(uptime() + seconds), seconds)
+        if self._may_be_there:
+            why = self._trouble or NO_ANSWER
+            self._tell(f"The rollout lease could not be given back, and ends in {LASTS} s: {why}")
+
+    def _give_back(self, ends: float) -> None:
         with self._writing:
-            ends = uptime() + GIVING_BACK
-            while True:
+            # Not by how often: once many answers were lost, boto3 tries nothing again (its quota of retries), and all
+            # tries fail within a moment.
+            while uptime() < ends:
                 try:
                     found = self._objects.read(self._key)
                     if not found or not _is_of(found, self._id) or self._objects.remove(self._key, found.etag):
+                        self._may_be_there = False
                         return
                 except JadaError as error:
-                    if uptime() >= ends:
-                        self._tell(f"The rollout lease could not be given back, and ends in {LASTS} s: {error.message}")
-                        return
-                    time.sleep(0.2)
+                    self._trouble = error.message
+                time.sleep(0.2)
+
+    def _ask(self) -> None:
+        """Asks the store whether it is held still: the machine may have slept, or jada been stopped. Of many hosts that
+        wait for the answer none waits for long, and none after another.
+        """
+        with self._asking:
+            if self._lost is None and uptime() >= max(self._until, self._not_known_until):
+                self._wait_for(self._try_to_renew, ASKED)
+                if uptime() >= self._until:
+                    # The thread that renews it goes on asking.
+                    self._not_known_until = uptime() + LASTS
+
+    def _try_to_renew(self) -> None:
+        with suppress(JadaError):
+            self.renew()
+
+    @staticmethod
+    def _wait_for(act: Callable[[], None], seconds: float) -> None:
+        """Does that beside, and waits for it so long: a store that hangs takes minutes to fail."""
+        thread = threading.Thread(target=act, name="lease", daemon=True)
+        thread.start()
+        thread.join(seconds)
 
     def _keep(self) -> None:
         is_told = False

@@ -67,7 +67,7 @@ def rollback(
         raise click.UsageError("--to and --redo are two ways: take one")
     with (
         open_session(fleet_file, role, limit, needs_all=False) as opened,
-        waited(opened, options, "rollback") as session,
+        waited(opened, options, "rollback", force) as session,
     ):
         target = _target(to, session) if to else ""
         is_now = options.yes and not options.dry_run

@@ -40,8 +40,9 @@ COLUMNS = (
     Column("updated", 1),
     Column("why", wraps=True),
 )
-# Seconds that a jada which carries a rollout out has for what is asked of it, and between two looks at whether it did.
-PATIENCE, TICK = 300, 0.5
+# Seconds that a jada which carries a rollout out has for what is asked of it, and between two looks at whether it did;
+# and at whether it is there at all, which are further apart than two looks at a team's record.
+PATIENCE, TICK, LOOK = 300, 0.5, 5
 
 
 @click.command()
@@ -111,7 +112,8 @@ def promote(fleet_file: str | None) -> Exit:
         is_under_way = _is_under_way(fleet, entry)
         if is_under_way:
             # Whoever carries it out takes the word back once that was done, and may have come to its end since.
-            _ask(records, entry, PROMOTE, lambda now: not now.asked)
+            is_under_way = _ask(fleet, records, entry, PROMOTE, lambda now: not now.asked)
+        if is_under_way:
             out.print(f"Release {escape(entry.release)} goes on to its next wave.")
         notices.tell(fleet, f"jada: {fleet.name}: rollout {entry.release} is promoted", f"By {operator()}")
         if is_under_way:
@@ -131,10 +133,10 @@ def pause(fleet_file: str | None) -> Exit:
     fleet = load(fleet_file)
     with open_records(fleet) as records:
         entry = _open_one(records, fleet.name)
-        if _is_under_way(fleet, entry):
-            _ask(records, entry, PAUSE, lambda now: now.status == RolloutStatus.PAUSED)
-        else:
-            records.advance(entry.release, RolloutStatus.PAUSED, f"{operator()} paused it", entry.wave, is_baking=False)
+        if not _is_under_way(fleet, entry) or not _ask(
+            fleet, records, entry, PAUSE, lambda now: now.status == RolloutStatus.PAUSED
+        ):
+            records.advance(entry.release, RolloutStatus.PAUSED, f"{operator()} paused it", None, is_baking=False)
     out.print(f"Release {escape(entry.release)} is paused. To decide: {escape(DECIDE)}")
     return Exit.OK
 
@@ -154,8 +156,9 @@ def abort(fleet_file: str | None) -> Exit:
     fleet = load(fleet_file)
     with open_records(fleet) as records:
         entry = _open_one(records, fleet.name)
-        if _is_under_way(fleet, entry):
-            _ask(records, entry, ABORT, lambda now: now.status == RolloutStatus.ABORTED)
+        if _is_under_way(fleet, entry) and _ask(
+            fleet, records, entry, ABORT, lambda now: now.status == RolloutStatus.ABORTED
+        ):
             if left := [host.host for host in records.hosts(entry.release) if not _is_back(host)]:
                 raise JadaError(
                     f"Release {entry.release} was aborted, and {named(left)} may still be on it",
@@ -196,17 +199,20 @@ def _is_back(host: HostEntry) -> bool:
     return host.outcome is HostOutcome.ROLLED_BACK or not host.outcome.was_tried
 
 
-def _ask(records: Records, entry: RolloutEntry, verb: str, is_done: Callable[[RolloutEntry], bool]) -> None:
-    """Asks whoever carries the rollout out, and waits until that `is_done`. Raises JadaError where it takes too long,
-    or the rollout came to another end.
+def _ask(
+    fleet: Fleet, records: Records, entry: RolloutEntry, verb: str, is_done: Callable[[RolloutEntry], bool]
+) -> bool:
+    """Asks whoever carries the rollout out, and waits until that `is_done`; False once nobody is there to do it: a
+    lease outlives a jada that was killed by up to a minute. Raises JadaError where it takes too long, or the rollout
+    came to another end.
     """
     records.ask(entry.release, verb, operator())
-    ends = time.monotonic() + PATIENCE
+    ends, look, is_abandoned = time.monotonic() + PATIENCE, time.monotonic() + LOOK, False
     with err.status("Waiting for it…") if err.is_terminal else nullcontext():
         while time.monotonic() < ends:
             now = records.rollout(entry.release)
             if now is None or is_done(now):
-                return
+                return True
             if now.status != RolloutStatus.RUNNING:
                 why = f": {now.why}" if now.why else ""
                 raise JadaError(
@@ -214,11 +220,26 @@ def _ask(records: Records, entry: RolloutEntry, verb: str, is_done: Callable[[Ro
                     f"{RolloutStatus(now.status).label}{why}",
                     "see: jada rollouts",
                 )
+            if time.monotonic() >= look:
+                # Seen twice: the first time, its end may just not have been read yet.
+                was_abandoned, is_abandoned = is_abandoned, _is_abandoned(fleet, entry)
+                if was_abandoned and is_abandoned:
+                    return False
+                look = time.monotonic() + LOOK
             time.sleep(TICK)
     raise JadaError(
         f"Release {entry.release} was asked to {verb}, and has not come to that yet",
         "hosts that are being changed end first; see: jada rollouts",
     )
+
+
+def _is_abandoned(fleet: Fleet, entry: RolloutEntry) -> bool:
+    """True if surely nobody carries out the rollout that was under way."""
+    from jada.cli.rollout.exclusive import NotKnownError
+
+    with suppress(NotKnownError):
+        return not _is_under_way(fleet, entry)
+    return False
 
 
 def _row(entry: RolloutEntry, hosts: int) -> dict[str, Any]:

@@ -129,8 +129,8 @@ class SharedStore:
             self._go_offline()
             return
         try:
-            with self._in_words("written"):
-                if sends:
+            if sends:
+                with self._in_words("written"), self._in_time("written"):
                     self._send()
         except JadaError as error:
             self._tell(error.message)
@@ -141,7 +141,8 @@ class SharedStore:
         if self._view and self.unsent:
             with suppress(JadaError), self.keeping():
                 self._read_in_time()
-                self._send()
+                with self._in_time("written"):
+                    self._send()
         self._close_view()
         if left := self.unsent:
             self._tell(
@@ -152,7 +153,7 @@ class SharedStore:
         token = secrets.token_hex(16)
         try:
             self._health.check()
-            with self._in_words("written"):
+            with self._in_words("written"), self._in_time("written"):
                 self._send()
                 self._append(token, decide)
         except JadaError as error:
@@ -166,9 +167,11 @@ class SharedStore:
             return
         try:
             self._health.check()
-            self._read()
-            if self._view:
-                self._send()
+            # Whoever carries a rollout out asks again and again, and has hosts to look at meanwhile.
+            with self.keeping(), self._in_time("read"):
+                self._read()
+                if self._view:
+                    self._send()
         except JadaError:
             if not self._keeps:
                 raise
@@ -182,18 +185,26 @@ class SharedStore:
             self._keeps = keeps
 
     def _read_in_time(self) -> None:
-        """Takes in what is new; where nobody needs that, within a few seconds. Raises JadaError."""
+        """Takes in what is new. Raises JadaError."""
         self._health.check()
         if self._health.is_fresh:
             return
-        if not self._keeps:
+        with self._in_time("read"):
             self._read()
+
+    @contextmanager
+    def _in_time(self, done: str) -> Iterator[None]:
+        """Gives it a few seconds, where nobody needs it: S3 that hangs takes minutes to fail, and what was written and
+        not answered meets itself later. Raises JadaError.
+        """
+        if not self._keeps:
+            yield
             return
         try:
             with Timeout(BACK):
-                self._read()
+                yield
         except Timeout:
-            raise self._failed(JadaError(f"The record in {self._place} can't be read within {BACK:g} s")) from None
+            raise self._failed(JadaError(f"The record in {self._place} can't be {done} within {BACK:g} s")) from None
 
     def _read(self) -> None:
         """Applies the objects that are new. Raises JadaError."""

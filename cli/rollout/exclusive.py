@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from jada import Exit, Fence, JadaError
+from jada import ConfigError, Exit, Fence, JadaError
 from jada.cli.records.sqlite import state_folder, state_path
 from jada.cli.ui.console import err, escape
 from jada.inventory.lease import Holder, Lease, TakenError, leases_of
@@ -24,8 +25,8 @@ T = TypeVar("T")
 
 # As much as is read of who holds a lock.
 LONGEST = 2000
-# Seconds between two looks at a lease that another holds.
-AGAIN = 2
+# Seconds between two looks at a lease that another holds; and for an answer of its store where nobody needs it.
+AGAIN, WITHIN = 2, 5
 
 
 class LockedError(JadaError):
@@ -58,12 +59,12 @@ def exclusive_rollout(
     """Keeps a second rollout of the fleet from starting, and waits `until` then (monotonic) for one that runs. Raises
     LockedError, unless by `force`: a shared lease is taken from its holder, who changes nothing more.
 
-    Where it is not `needed`, as for a rollback, and can't be had, the lock of each host has to do.
+    Where it is not `needed`, as for a rollback, and can't be had within a few seconds, the lock of each host has to do.
     """
     with ExitStack() as stack:
         lease: Lease = LocalLease()
         try:
-            lease = _waited(lambda: _take(stack, fleet, holder, force), fleet, until)
+            lease = _waited(lambda: _take(stack, fleet, holder, needed, force), fleet, until)
         except TakenError as error:
             trouble = locked(fleet, error.holder)
             if not force:
@@ -82,7 +83,7 @@ def holder_now(fleet: Fleet) -> Holder | None:
     leases = leases_of(fleet)
     try:
         if leases:
-            return leases.holder()
+            return _in_time(fleet, leases.holder)
         with closing(_lock_path(fleet).open("rb", buffering=0)) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -97,8 +98,10 @@ def holder_now(fleet: Fleet) -> Holder | None:
     return None
 
 
-def wait_until_free(fleet: Fleet, until: float) -> None:
-    """Waits until nobody holds the lease, or `until` then (monotonic). Raises LockedError, JadaError."""
+def wait_until_free(fleet: Fleet, until: float, needed: bool = True) -> None:
+    """Waits until nobody holds the lease, or `until` then (monotonic); where nobody can know, only if that is `needed`.
+    Raises LockedError, JadaError.
+    """
 
     def check() -> None:
         if holder := holder_now(fleet):
@@ -108,6 +111,10 @@ def wait_until_free(fleet: Fleet, until: float) -> None:
         _waited(check, fleet, until)
     except TakenError as error:
         raise locked(fleet, error.holder) from None
+    except NotKnownError as error:
+        if needed:
+            raise
+        _tell_unlocked(error)
 
 
 def locked(fleet: Fleet, holder: Holder) -> LockedError:
@@ -135,16 +142,33 @@ def _waited(take: Callable[[], T], fleet: Fleet, until: float) -> T:
         time.sleep(AGAIN)
 
 
-def _take(stack: ExitStack, fleet: Fleet, holder: Holder, force: bool) -> Lease:
+def _take(stack: ExitStack, fleet: Fleet, holder: Holder, needed: bool, force: bool) -> Lease:
     leases = leases_of(fleet)
     if leases is None:
         _lock(stack.enter_context(_lock_file(fleet)), holder)
         return LocalLease()
-    lease = leases.take(holder, _tell, by_force=force)
+    take = partial(leases.take, holder, _tell, by_force=force)
+    try:
+        lease = take() if needed else _in_time(fleet, take)
+    except (TakenError, NotKnownError, ConfigError):
+        raise
+    except JadaError as error:
+        raise JadaError(f"The rollout lease in {fleet.state} can't be had: {error.message}", error.hint) from error
     stack.callback(lease.release)
     if lease.took_over:
         _tell(f"The rollout lease was taken over from {lease.took_over}")
     return lease
+
+
+def _in_time(fleet: Fleet, ask: Callable[[], T]) -> T:
+    """The answer of the store of a lease: one that hangs takes minutes to fail. Raises JadaError."""
+    from gevent import Timeout
+
+    try:
+        with Timeout(WITHIN):
+            return ask()
+    except Timeout:
+        raise NotKnownError(f"{fleet.state} gives no answer within {WITHIN} s") from None
 
 
 @contextmanager

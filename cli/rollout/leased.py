@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jada.cli.rollout.exclusive import AGAIN, exclusive_rollout, wait_until_free
 from jada.cli.rollout.options import RolloutOptions
-from jada.cli.session import FleetSession, operator
+from jada.cli.session import PATIENCE, FleetSession, operator
 from jada.cli.ui.console import err, escape
 from jada.cli.ui.run_id import run_id
 from jada.inventory.lease import Holder
@@ -39,25 +39,26 @@ def leased(session: FleetSession, holder: Holder, needed: bool, force: bool) -> 
 
 
 @contextmanager
-def waited(session: FleetSession, options: RolloutOptions, kind: str) -> Iterator[FleetSession]:
-    """The session once nobody else changes the fleet, or `--lock-wait` is over: then as if nobody had waited. Raises
-    LockedError.
+def waited(session: FleetSession, options: RolloutOptions, kind: str, force: bool = False) -> Iterator[FleetSession]:
+    """The session once nobody else changes the fleet, or `--lock-wait` is over: then as if nobody had waited. What goes
+    on by `force` waits for nobody. Raises LockedError.
 
     Where nobody is asked, the lease is held from then on: of several who wait, one goes on. Nobody holds it while
     somebody thinks about a plan.
     """
-    if not options.lock_wait or options.dry_run:
+    is_back = kind == "rollback"
+    if not options.lock_wait or options.dry_run or force:
         yield session
         return
     until = time.monotonic() + options.lock_wait
     if not options.yes:
-        wait_until_free(session.fleet, until)
+        wait_until_free(session.fleet, until, needed=not is_back)
         _wait_for_transactions(session, until)
         yield session.with_new_deadline()
         return
     now = datetime.now(UTC).isoformat(timespec="seconds")
     holder = Holder(operator(), now, kind, os.getpid(), run_id())
-    with exclusive_rollout(session.fleet, holder, needed=kind != "rollback", until=until) as lease:
+    with exclusive_rollout(session.fleet, holder, needed=not is_back, until=until) as lease:
         under_lease = replace(session, lease=lease)
         _raise_fences(under_lease, holder)
         _wait_for_transactions(under_lease, until)
@@ -73,6 +74,8 @@ def _raise_fences(session: FleetSession, holder: Holder) -> None:
         "Telling hosts of the new lease",
         (host.name for host in session.hosts),
         lambda _, connection: connection.raise_fence(fence, str(holder)),
+        # One that was told and has not answered is as good.
+        within=PATIENCE,
     )
     for error in told.failed.values():
         err.print(f"[yellow]Lease[/] {escape(error.message)}")

@@ -7,6 +7,9 @@ import json
 import multiprocessing
 import os
 import random
+import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -258,6 +261,116 @@ def test_one_that_can_not_be_given_back_says_so(
     assert "could not be given back, and ends in 60 s" in told[0]
     aws.fails({})
     lease.release()
+
+
+def test_one_that_is_given_back_in_vain_many_times_in_a_moment_is_given_back(
+    bucket: Objects, held: Callable[..., HeldLease], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """boto3 has a quota of retries: once it is used up, a call whose answer is lost fails at once."""
+    lease, remove = held(), Objects.remove
+    fails = [JadaError("https://s3 can't be reached")] * 9
+
+    def failing(self: Objects, key: str, etag: str) -> bool:
+        if fails:
+            raise fails.pop()
+        return remove(self, key, etag)
+
+    monkeypatch.setattr(Objects, "remove", failing)
+    lease.release()
+    assert bucket.read(KEY) is None
+
+
+def test_giving_back_ends_whatever_the_store_says(
+    held: Callable[..., HeldLease], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "GIVING_BACK", 0.5)
+    told: list[str] = []
+    lease = held(tell=told.append)
+    with monkeypatch.context() as patched:
+        patched.setattr(Objects, "remove", lambda *_: False)
+        lease.release()
+    with monkeypatch.context() as patched:
+        patched.setattr(Objects, "read", lambda *_: time.sleep(2))
+        lease.release()
+    assert told == [f"The rollout lease could not be given back, and ends in 60 s: {leases.NO_ANSWER}"] * 2
+
+
+def test_nothing_is_given_back_that_was_never_asked_for(bucket: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def read(_: Objects, key: str) -> None:
+        asked.append(key)
+        raise JadaError("https://s3 can't be reached")
+
+    monkeypatch.setattr(Objects, "read", read)
+    with pytest.raises(JadaError, match="can't be reached"):
+        Leases(bucket, "f").take(ANN, print)
+    assert asked == [KEY]
+
+
+def test_of_a_store_that_hangs_many_hosts_wait_for_one_answer(
+    held: Callable[..., HeldLease], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEWED", 600)
+    monkeypatch.setattr(leases, "ASKED", 0.2)
+    lease, over, asked = held(), threading.Event(), []
+
+    def hang(_: Objects, key: str, *__: object) -> None:
+        asked.append(key)
+        over.wait(60)
+        raise JadaError("https://s3 can't be reached")
+
+    uptime = leases.uptime
+    with monkeypatch.context() as patched, ThreadPoolExecutor(8) as pool:
+        patched.setattr(Objects, "replace", hang)
+        patched.setattr(leases, "uptime", lambda: uptime() + leases.RELIED_ON + 1)
+        told = {*pool.map(lambda _: lease.why_not(), range(20))}
+        over.set()
+    assert told == {f"could not be renewed in time: {leases.NO_ANSWER}"}
+    assert asked == [KEY]
+    assert not lease.is_lost
+
+
+# As the CLI begins: gevent first.
+ON_THE_WAY_BACK = """
+from jada.cli.startup import patch_gevent
+
+patch_gevent()
+import sys
+import time
+
+from jada import JadaError
+from jada.cli.records import shared
+from jada.cli.records.sqlite import open_records
+from jada.cli.rollout import exclusive
+from jada.inventory.fleet import config
+from jada.inventory.lease import Holder
+
+shared.BACK = exclusive.WITHIN = 1
+fleet = config.load(sys.argv[1])
+exclusive.wait_until_free(fleet, time.monotonic() + 5, needed=False)
+with open_records(fleet, needed=False), exclusive.exclusive_rollout(fleet, Holder("ann"), needed=False) as lease:
+    print("goes on", lease.fence)
+try:
+    exclusive.holder_now(fleet)
+except exclusive.NotKnownError as error:
+    print(error.message)
+"""
+
+
+def test_a_way_back_does_not_wait_for_a_store_that_hangs(fleet_of: Callable[..., Fleet], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fleet = fleet_of(FLEET, f"http://127.0.0.1:{silent.getsockname()[1]}", state="s3://team/jada")
+        done = subprocess.run(
+            [sys.executable, "-c", ON_THE_WAY_BACK, fleet.path],
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}, check=False, capture_output=True, text=True,
+            # boto3 gives up after four times 30 s.
+            timeout=100,
+        )  # fmt: skip
+    assert done.stdout == "goes on None\ns3://team/jada gives no answer within 1 s\n", done.stderr
+    told = " ".join(done.stderr.split())
+    assert "The record in s3://team/jada can't be read within 1 s. This goes on with what is known of it here" in told
+    assert told.count("Not locked here: s3://team/jada gives no answer within 1 s") == 2
 
 
 def test_of_many_at_once_one_has_it(bucket: Objects) -> None:

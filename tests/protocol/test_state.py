@@ -143,7 +143,8 @@ def test_an_upgrade_touches_nothing_and_a_rollback_goes_on_while_s3_denies(team:
     before = dict(team.states)
     team.fails(code="AccessDenied", status=403)
     told = " ".join(team("ann", "upgrade", "--to", "haiku-4.5", "--yes", code=Exit.FAILED).split())
-    assert "can't be read: access denied; these credentials lack the permission s3:ListBucket" in told
+    assert f"The rollout lease in {team.fleet.state} can't be had: access denied; " in told
+    assert "the credentials of profile lab lack the permission s3:GetObject" in told
     assert team.states == before
     assert "s3:ListBucket" in " ".join(team("bob", "history", code=Exit.FAILED).split())
     told = " ".join(team("ann", "rollback", "--yes").split())
@@ -161,7 +162,8 @@ def test_who_may_read_alone_reads_and_is_told_what_it_may_not(team: Team) -> Non
     assert len(releases(team, "bob")) == 1
     before = dict(team.states)
     told = " ".join(team("bob", "upgrade", "--to", "haiku-4.5", "--yes", code=Exit.FAILED).split())
-    assert "can't be written: access denied; these credentials lack the permission s3:PutObject" in told
+    assert f"The rollout lease in {team.fleet.state} can't be had: access denied; " in told
+    assert "the credentials of profile lab lack the permission s3:PutObject" in told
     assert team.states == before
 
 

@@ -222,7 +222,8 @@ def test_a_store_that_does_not_answer_stops_an_upgrade_and_no_rollback(jada: Jad
     done = jada("upgrade", "--to", "haiku-4.5", "--yes")
     assert (done.exit, "S3 does not answer" in done.err) == (Exit.FAILED, True)
     done = jada("rollback", "--yes")
-    assert (done.exit, "Not locked here: S3 does not answer" in done.err) == (Exit.OK, True)
+    assert (done.exit, "can't be had: S3 does not answer" in done.err) == (Exit.OK, True)
+    assert "Not locked here" in done.err
     assert {state(jada, name).report.model for name in jada.states} == {SONNET}
 
 
@@ -256,6 +257,27 @@ def test_lock_wait_ends(jada: Jada, team: Team, clock: Clock) -> None:
     assert jada.changed == []
     assert jada(*UPGRADE).exit == Exit.LOCKED
     assert clock.slept < 310
+
+
+def test_what_goes_on_by_force_waits_for_nobody(jada: Jada, team: Team, clock: Clock) -> None:
+    assert jada(*UPGRADE).exit == Exit.OK
+    team.held = ANN
+    assert jada("rollback", "--yes", "--force", "--lock-wait", "5m").exit == Exit.OK
+    assert clock.slept == 0
+    assert [by_force for _, by_force in team.taken] == [False, True]
+
+
+def test_a_rollback_waits_for_nobody_where_that_can_not_be_known(
+    jada: Jada, team: Team, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert jada(*UPGRADE).exit == Exit.OK
+    team.trouble = "S3 does not answer"
+    monkeypatch.setattr("jada.cli.rollout.run.agree", lambda *_: True)
+    done = jada("rollback", "--lock-wait", "5m")
+    assert (done.exit, clock.slept) == (Exit.OK, 0), done.err
+    assert "Not locked here: S3 does not answer" in done.err
+    assert "can't be had: S3 does not answer" in done.err
+    assert jada("upgrade", "--to", "opus-5", "--lock-wait", "5m").exit == Exit.FAILED
 
 
 def test_a_dry_run_waits_for_nobody(jada: Jada, team: Team, clock: Clock) -> None:

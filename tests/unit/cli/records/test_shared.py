@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import gevent
 import pytest
 
 from jada import JadaError
@@ -42,12 +43,13 @@ ROLLOUT = RolloutEntry(
 
 @dataclass
 class Bucket:
-    """The objects of a place. While it is `down` nothing gets there; of `lost` calls in a hundred the answer does not
-    come back, which is how often boto3 has tried in vain by then.
+    """The objects of a place. While it is `down` nothing gets there, and while it `hangs` nobody gets an answer. Of
+    `lost` calls in a hundred the answer does not come back, which is how often boto3 has tried in vain by then.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
+    hangs: bool = False
     lost: int = 0
     dice: random.Random = field(default_factory=lambda: random.Random(4711))  # noqa: S311 - a test's
     before_create: Callable[[], None] | None = None
@@ -73,6 +75,9 @@ class Bucket:
                 yield key, self._etag(self.objects[key])
 
     def _answer(self) -> None:
+        if self.hangs:
+            gevent.sleep(60)
+            pytest.fail("S3 was waited for until boto3 gave up")
         if self.down or self.dice.randrange(100) < self.lost:
             raise JadaError("https://s3 can't be reached", "check the network")
 
@@ -251,6 +256,28 @@ def test_what_goes_on_is_kept_and_what_has_to_be_known_is_not(machine: Machines,
         assert [(entry.status, entry.wave, entry.asked) for entry in records.rollouts("f", 1)] == [("done", 1, "")]
     with machine("b") as records:
         assert [(entry.status, entry.wave, entry.asked) for entry in records.rollouts("f", 1)] == [("done", 1, "")]
+
+
+def test_a_rollout_waits_for_no_answer_of_a_place_that_hangs(
+    machine: Machines, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shared, "BACK", 0.2)
+    with machine() as records:
+        records.begin_rollout(ROLLOUT)
+        bucket.hangs = True
+        with records.best_effort():
+            records.advance(ENTRY.id, RolloutStatus.RUNNING, "", 1, is_baking=False)
+        with pytest.raises(JadaError, match=r"can't be read within 0\.2 s"):
+            records.word(ENTRY.id)
+        with records.best_effort():
+            records.advance(ENTRY.id, RolloutStatus.DONE, "", 2, is_baking=False)
+        assert [(entry.status, entry.wave) for entry in records.rollouts("f", 1)] == [("done", 2)]
+    assert "2 changes of the record are kept here" in capsys.readouterr().err
+    bucket.hangs = False
+    with machine() as records:
+        assert [(entry.status, entry.wave) for entry in records.rollouts("f", 1)] == [("done", 2)]
+    with machine("b") as records:
+        assert [(entry.status, entry.wave) for entry in records.rollouts("f", 1)] == [("done", 2)]
 
 
 def test_what_was_kept_is_written_once_by_two_jadas_of_a_machine(machine: Machines, bucket: Bucket) -> None:

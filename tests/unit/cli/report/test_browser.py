@@ -37,11 +37,14 @@ def file(page: Page, tmp_path: Path) -> Path:
     return tmp_path / "fleet.html"
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture
 def tab(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Tab]:
-    """The page opened, in both colour schemes; whatever it asks for or complains of fails the test."""
+    """The page opened, in the light scheme where the test names none; whatever it asks for or complains of fails the
+    test.
+    """
     requests, complaints = [], []
-    with browser.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900}) as context:
+    scheme = getattr(request, "param", "light")
+    with browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}) as context:
         context.on("request", lambda request: requests.append(request.url))
         tab = context.new_page()
         tab.on("console", lambda message: complaints.append(message.text))
@@ -53,16 +56,21 @@ def tab(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterato
     assert complaints == []
 
 
+in_both_schemes = pytest.mark.parametrize("tab", ["light", "dark"], indirect=True)
+
+
 def session(tab: Tab) -> list[str]:
     return list(tab.locator("details.host[open] h3").all_inner_texts())
 
 
+@in_both_schemes
 def test_both_colour_schemes_are_drawn(tab: Tab) -> None:
     paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     is_dark = tab.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     assert paper == ("rgb(20, 22, 26)" if is_dark else "rgb(255, 255, 255)")
 
 
+@in_both_schemes
 def test_axe_finds_nothing_wrong_with_any_part_of_it_opened(tab: Tab) -> None:
     """Contrast too: every text has 4.5 to 1, in both colour schemes."""
     tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -74,6 +82,7 @@ def test_axe_finds_nothing_wrong_with_any_part_of_it_opened(tab: Tab) -> None:
     assert contrast["incomplete"] == []
 
 
+@in_both_schemes
 def test_axe_would_find_pale_text(tab: Tab) -> None:
     tab.evaluate("document.documentElement.style.setProperty('--quiet', '#777')")
     tab.evaluate("document.documentElement.style.setProperty('--raised', '#888')")

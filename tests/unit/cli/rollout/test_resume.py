@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -263,6 +264,32 @@ def test_what_was_asked_too_late_is_not_called_done(paused: Jada, monkeypatch: p
             done = paused(verb)
     assert (done.exit, done.out) == (Exit.FAILED, "")
     assert f"was asked to {verb}, and came to another end before: it is done" in done.err
+
+
+@pytest.mark.parametrize(("verb", "end"), [("pause", "is paused"), ("promote", "web-1 verified"), ("abort", "aborted")])
+def test_what_is_asked_of_a_jada_that_is_gone_is_done_here(
+    paused: Jada, monkeypatch: pytest.MonkeyPatch, verb: str, end: str
+) -> None:
+    """A lease in a team's store outlives its holder by up to a minute."""
+    with open_records() as records, ExitStack() as lease:
+        (entry,) = records.rollouts("f", 1)
+        records.advance(entry.release, RolloutStatus.RUNNING, "", 0, is_baking=True)
+        clock = Clock()
+        sleep = clock.sleep
+
+        def end_of_lease(seconds: float) -> None:
+            sleep(seconds)
+            if clock.slept > 30:
+                lease.close()
+
+        monkeypatch.setattr(clock, "sleep", end_of_lease)
+        monkeypatch.setattr(rollouts, "time", clock)
+        lease.enter_context(exclusive_rollout(FLEET, Holder("ann")))
+        done = paused(verb)
+    assert clock.slept < rollouts.PATIENCE
+    assert end in done.out, done.out + done.err
+    assert status(paused)[0] == {"pause": "paused", "promote": "paused", "abort": "aborted"}[verb]
+    assert ("db-1" in paused.changed[1:]) == (verb == "abort")
 
 
 def test_an_abort_that_left_hosts_on_the_release_names_them(paused: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
