@@ -24,6 +24,7 @@ from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from jada.cli import startup
+from jada.inventory.cloud import client
 from jada.inventory.lab import fleet, image, machine
 from jada.inventory.lab.machine import OLD_MODEL, Machine
 from jada.inventory.lab.named import Lab as NamedLab
@@ -205,6 +206,13 @@ def reset(host: Machine) -> None:
         fleet.power_on(host)
     command = RESET.format(home=host.home, owner=host.user or "root")
     machine.inside(host, command, stdin=host.first_settings)
+
+
+@pytest.fixture(autouse=True)
+def forget_aws() -> None:
+    """Asks AWS anew in each test, as each command does, whatever could not be had before."""
+    client._failed.clear()
+    client._silent.clear()
 
 
 @pytest.fixture(autouse=True)

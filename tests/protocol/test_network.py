@@ -266,8 +266,8 @@ def test_throttling_is_tried_again(aws: Emulator, fleet: Fleet, hosts: tuple[Hos
 
 def test_a_host_that_its_cloud_knows_no_more(fleet: Fleet, hosts: tuple[Host, ...]) -> None:
     gone = [
-        Host("gone", "10.77.0.98", "ec2", "i-00000000000000bad", "us-east-1"),
-        Host("off", "10.77.0.99", "lightsail", "off", "us-east-1"),
+        Host("gone", "10.77.0.98", "ec2", "i-00000000000000bad", "us-east-1", aws=fleet.aws),
+        Host("off", "10.77.0.99", "lightsail", "off", "us-east-1", aws=fleet.aws),
     ]
     found = networks([*hosts, *gone])
     for host in gone:
