@@ -38,6 +38,7 @@ class Order:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
+    umask: int
     folder: str
 
 
@@ -61,9 +62,11 @@ class Warm:
             )
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            order = json.dumps(asdict(Order(tuple(argv), env, str(Path.cwd()), name))) + "\n"
             assert self._process.stdin
             with self._turn:
+                umask = os.umask(0o077)
+                os.umask(umask)
+                order = json.dumps(asdict(Order(tuple(argv), env, str(Path.cwd()), umask, name))) + "\n"
                 self._process.stdin.write(order.encode())
                 self._process.stdin.flush()
             while not (folder / "code").exists():
@@ -120,6 +123,7 @@ def _become(order: Order) -> None:
 
     gevent.reinit()
     os.chdir(order.cwd)
+    os.umask(order.umask)
     os.environ.clear()
     os.environ.update(order.env)
     time.tzset()

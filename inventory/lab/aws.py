@@ -40,7 +40,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from ipaddress import ip_interface
 from pathlib import Path
@@ -184,6 +184,8 @@ class Endpoint:
         self._stand_ins = stand_ins
         self._faults = Faults(faults)
         self._consoles = consoles
+        # moto looks at the condition of a write and writes in two steps, where S3 does it in one.
+        self._one_write = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -202,10 +204,11 @@ class Endpoint:
             instance = parse_qs(body.decode())["InstanceId"][0]
             if console := self._consoles.get(instance):
                 return _answer(start_response, 200, "text/xml", _console_output(instance, console))
-        if stand_in is None and not fault:
-            return self._moto(environ, start_response)
         if stand_in is None:
-            b"".join(self._moto(environ, lambda *_: io.BytesIO().write))
+            with self._one_write if service == "s3" else nullcontext():
+                if not fault:
+                    return self._moto(environ, start_response)
+                b"".join(self._moto(environ, lambda *_: io.BytesIO().write))
         else:
             answer = _answered(stand_in, operation, region, body)
         if fault:

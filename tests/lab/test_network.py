@@ -134,7 +134,8 @@ def test_nothing_changed_is_silence_and_what_is_denied_or_hangs_holds_no_way_bac
         assert "Network" not in lab.jada(*argv)
     FAULTS.write_text(json.dumps({"DescribeSecurityGroups": {"*": {"code": "UnauthorizedOperation", "status": 403}}}))
     told = lab.jada(*UPGRADE)
-    assert "saw not known: access denied; these credentials lack the permission ec2:DescribeSecurityGroups" in told
+    assert "saw not known: access denied; the credentials of" in told
+    assert "lack the permission ec2:DescribeSecurityGroups" in told
     FAULTS.write_text(json.dumps({"DescribeTargetGroups": {"*": {"delay": 120}}}))
     told = lab.jada("rollback", "--yes")
     assert "3 hosts: 3 verified" in told
