@@ -144,8 +144,9 @@ def test_a_long_answer_comes_whole_in_parts_and_is_gone_then(managed: Managed) -
     managed.lab.run(HOST, f"(echo '{{'; for i in $(seq 3000); do {words}; done; echo '\"model\":\"{NEW}\"}}') >{path}")
     assert NEW in managed.jada("status", "--limit", HOST)
     assert any("tail -c +" in _scripts(command) for command in managed.commands())
-    # Of the last part, which runs once as a change does.
-    assert managed.lab.run(HOST, "ls /run/jada-ssm | wc -l") == "1\n"
+    # Of the last part, which runs once as a change does; the long answer's place stays as the mark that it ran, empty.
+    assert managed.lab.run(HOST, "find /run/jada-ssm -name answer -size +0 | wc -l") == "1\n"
+    assert managed.lab.run(HOST, "find /run/jada-ssm -name answer -size 0 | wc -l") == "1\n"
 
 
 def _scripts(command: Any) -> str:

@@ -475,9 +475,16 @@ def losing(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.mark.parametrize("is_losing", [False, True], ids=["all answers", "a third of them lost"])
 def test_there_are_never_two_holders_and_no_orphan(
-    bucket: Objects, losing: str, fleet_of: Callable[..., Fleet], tmp_path: Path, is_losing: bool
+    bucket: Objects,
+    losing: str,
+    fleet_of: Callable[..., Fleet],
+    tmp_path: Path,
+    is_losing: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`make test-rollouts` has each of three processes try it two hundred times."""
+    # The processes import this module by its name, wherever pytest was begun.
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
     store = replace(bucket, aws=fleet_of(FLEET, losing).aws) if is_losing else bucket
     folder = tmp_path / "held"
     folder.mkdir()
