@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from jada import Aws, Host, JadaError
-from jada.inventory.concurrency import map_concurrently
+from jada import Host, JadaError
+from jada.inventory.sources import registry
 from jada.inventory.sources.registry import SOURCES
-from jada.inventory.sources.source import Condition, Conditions
+from jada.inventory.sources.source import Condition
 
 # Hosts of one cloud, account and region, and what that cloud says of them by their ids, or why it can't be asked.
 Answer = tuple[Sequence[Host], dict[str, Condition] | JadaError]
@@ -29,12 +28,7 @@ def by_name(answers: Iterable[Answer]) -> dict[str, Condition]:
 
 def ask(hosts: Iterable[Host]) -> list[Answer]:
     """The answers of the clouds that know any of the hosts."""
-    groups: dict[tuple[Conditions, Aws, str], list[Host]] = defaultdict(list)
-    for host in hosts:
-        if ask := SOURCES[host.provider].conditions:
-            groups[ask, host.aws, host.region].append(host)
-    answers = map_concurrently(lambda group: group[0][0](group[0][1], group[0][2], group[1]), list(groups.items()))
-    return list(zip(groups.values(), answers, strict=True))
+    return [*registry.ask(hosts, lambda host: SOURCES[host.provider].conditions)]
 
 
 def _of(host: Host, answer: dict[str, Condition] | JadaError) -> Condition:

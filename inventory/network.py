@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 
-from jada import Aws, Host, JadaError
-from jada.inventory.concurrency import map_concurrently
+from jada import Host, JadaError
 from jada.inventory.sources.network import HostNetwork
-from jada.inventory.sources.registry import SOURCES
+from jada.inventory.sources.registry import SOURCES, ask
 from jada.inventory.sources.source import Network
 
 
@@ -22,16 +20,7 @@ def networks(hosts: Iterable[Host]) -> dict[str, HostNetwork]:
 
     What can't be known is in the place of an answer, with why.
     """
-    groups: dict[tuple[Network, Aws, str], list[Host]] = defaultdict(list)
-    for host in hosts:
-        if ask := _question(host):
-            groups[ask, host.aws, host.region].append(host)
-    answers = map_concurrently(lambda group: group[0][0](group[0][1], group[0][2], group[1]), list(groups.items()))
-    return {
-        host.name: _of(host, answer)
-        for hosts_of, answer in zip(groups.values(), answers, strict=True)
-        for host in hosts_of
-    }
+    return {host.name: _of(host, answer) for of_region, answer in ask(hosts, _question) for host in of_region}
 
 
 def _question(host: Host) -> Network | None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import TypeVar
 
+from jada import Aws, Host, JadaError
+from jada.inventory.concurrency import map_concurrently
 from jada.inventory.sources import ec2, ec2_network, lightsail, lightsail_network, static
 from jada.inventory.sources.source import Provider, Source
 from jada.inventory.yaml_values import Value, every
+
+T = TypeVar("T")
+# Asks a cloud, with the credentials of an account, about its hosts in one region.
+Ask = Callable[[Aws, str, Sequence[Host]], T]
 
 SOURCES: dict[str, Provider] = {
     "ec2": Provider(
@@ -25,6 +34,18 @@ SOURCES: dict[str, Provider] = {
     ),
     "static": Provider(static.read),
 }
+
+
+def ask(hosts: Iterable[Host], question: Callable[[Host], Ask[T] | None]) -> list[tuple[list[Host], T | JadaError]]:
+    """The answers of clouds about their hosts, all accounts and regions side by side: the hosts of each, and the
+    answer, or why there is none. Of hosts for which there is no question nothing is asked.
+    """
+    groups: dict[tuple[Ask[T], Aws, str], list[Host]] = defaultdict(list)
+    for host in hosts:
+        if asked := question(host):
+            groups[asked, host.aws, host.region].append(host)
+    answers = map_concurrently(lambda group: group[0][0](group[0][1], group[0][2], group[1]), list(groups.items()))
+    return list(zip(groups.values(), answers, strict=True))
 
 
 def read(value: Value) -> tuple[Source, ...]:
