@@ -15,6 +15,7 @@ from jada.cli.startup import frozen_imports
 from jada.cli.ui.console import err, escape, since
 
 if TYPE_CHECKING:
+    from jada.inventory.cache import Inventory
     from jada.inventory.discover import Searched
     from jada.inventory.fleet.config import Fleet
 
@@ -34,9 +35,10 @@ def find_hosts(fleet: Fleet, is_way_back: bool = False) -> tuple[Host, ...]:
         context.meta[AGE] = max(0.0, time.time() - kept.at)
         err.print(f"[yellow]Note[/] AWS was not asked: these are the hosts that it listed {escape(_age(kept.at))} ago")
         return discover.completed(fleet, discover.listed(kept.found))
-    found = _search(fleet, is_way_back)
+    known = _kept(fleet) if is_way_back else None
+    found = _search(fleet, known)
     if any(isinstance(searched.result, JadaError) for searched in found):
-        return discover.completed(fleet, discover.listed(_way_back(fleet, found) if is_way_back else found))
+        return discover.completed(fleet, discover.listed(_way_back(known, found) if known is not None else found))
     hosts = discover.completed(fleet, discover.listed(found))
     if fleet.accounts:
         # Nothing that was asked for hangs on it.
@@ -58,38 +60,39 @@ def inventory_age() -> float | None:
     return age
 
 
-def _search(fleet: Fleet, is_way_back: bool) -> list[Searched]:
-    """The answers of all regions. Raises JadaError where credentials are missing, but not on the way back."""
+def _search(fleet: Fleet, known: Inventory | JadaError | None) -> list[Searched]:
+    """The answers of all regions; what is `known` is there on the way back. Raises JadaError where credentials are
+    missing, but not then.
+    """
     from jada.inventory import discover
 
     # Not under what moves on the terminal: it may be asked for an MFA code there.
     logins = discover.log_in_to_each(fleet)
-    if not is_way_back:
+    if known is None:
         discover.refuse(logins)
     # Ten thousand hosts are a million objects, which go as they came: to look for garbage among them costs a quarter.
     with frozen_imports(), err.status("Finding hosts…") if err.is_terminal else nullcontext():
-        return discover.search(fleet, logins, PATIENCE if is_way_back and _is_kept(fleet) else None)
+        return discover.search(fleet, logins, None if known is None or isinstance(known, JadaError) else PATIENCE)
 
 
-def _is_kept(fleet: Fleet) -> bool:
-    """True if it is known how AWS listed the hosts last."""
+def _kept(fleet: Fleet) -> Inventory | JadaError:
+    """The hosts as AWS listed them last, or why that is not known."""
     from jada.inventory import cache
 
-    with suppress(JadaError):
-        return bool(cache.read(fleet, time.time()))
-    return False
+    try:
+        return cache.read(fleet, time.time())
+    except JadaError as error:
+        return error
 
 
-def _way_back(fleet: Fleet, found: Sequence[Searched]) -> Sequence[Searched]:
+def _way_back(kept: Inventory | JadaError, found: Sequence[Searched]) -> Sequence[Searched]:
     """The regions with those that could not be searched as AWS listed them last, or, where that is not known, without
     them; unchanged where nothing else was found.
     """
     from jada.inventory import cache
 
-    try:
-        kept = cache.read(fleet, time.time())
-    except JadaError as error:
-        err.print(f"[yellow]Note[/] {escape(error.message)}")
+    if isinstance(kept, JadaError):
+        err.print(f"[yellow]Note[/] {escape(kept.message)}")
         if not any(searched.hosts for searched in found):
             return found
         _tell_unlisted(found)
