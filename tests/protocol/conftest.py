@@ -8,13 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
+from jada.inventory.cloud import objects
+from jada.inventory.cloud.objects import Objects
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.lab.instance_connect import authority
@@ -147,3 +151,13 @@ def _wait_for(file: Path, process: subprocess.Popen[bytes]) -> str:
         assert time.monotonic() < deadline, "the endpoint did not come up"
         time.sleep(0.05)
     return file.read_text()
+
+
+@pytest.fixture
+def bucket(aws: Emulator, fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> Objects:
+    """A team's place in a new bucket, whose writers wait for each other no longer than need be."""
+    monkeypatch.setattr(objects, "PAUSE", 0.001)
+    name = f"jada-{uuid.uuid4().hex}"
+    s3 = boto3.client("s3", "us-east-1", endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b")
+    s3.create_bucket(Bucket=name)
+    return Objects(fleet_of("[{static: {hosts: {s: {address: 192.0.2.1}}}}]").aws, name, "team/")

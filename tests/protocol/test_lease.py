@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import multiprocessing
 import os
-import random
 import socket
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import boto3
 import pytest
 
 from jada import Exit, Fence, JadaError
@@ -29,6 +24,7 @@ from jada.inventory.cloud.objects import Objects
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.lease import HeldLease, Holder, Leases, TakenError
 from tests.protocol.conftest import Emulator
+from tests.protocol.lossy import lossy
 
 FLEET = "[{static: {hosts: {s: {address: 192.0.2.1}}}}]"
 ANN = Holder("ann@ops", "2026-11-26T11:00:00+00:00", "upgrade", 4711, "r1")
@@ -36,15 +32,6 @@ BOB = Holder("bob@laptop", "2026-11-26T11:05:00+00:00", "heal", 12, "r2")
 SPAWN = multiprocessing.get_context("spawn")
 OFTEN = 200 if os.environ.get("JADA_ALL_ROLLOUTS") else 4
 KEY, NUMBER = "leases/f.json", "leases/f.number.json"
-
-
-@pytest.fixture
-def bucket(aws: Emulator, fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> Objects:
-    monkeypatch.setattr(objects, "PAUSE", 0.001)
-    name = f"jada-{uuid.uuid4().hex}"
-    s3 = boto3.client("s3", "us-east-1", endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b")
-    s3.create_bucket(Bucket=name)
-    return Objects(fleet_of(FLEET).aws, name, "team/")
 
 
 @pytest.fixture
@@ -433,44 +420,10 @@ def hold_often(store: Objects, folder: Path, tries: int) -> None:
     (folder / f"had-{os.getpid()}-{had}").touch()
 
 
-class Losing(BaseHTTPRequestHandler):
-    """A proxy before the endpoint that does not give one answer in so many, though what was asked for is done."""
-
-    upstream, loses, numbers = "", 0.3, random.Random(4)  # noqa: S311 - any answers will do
-
-    def log_message(self, format: str, *args: object) -> None: ...
-
-    def pass_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        connection = http.client.HTTPConnection(self.upstream.removeprefix("http://"), timeout=60)
-        connection.request(self.command, self.path, body, dict(self.headers))
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        if self.numbers.random() < self.loses:
-            self.close_connection = True
-            return
-        self.send_response_only(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    do_GET = do_PUT = do_DELETE = do_HEAD = pass_on  # noqa: N815 - http.server's names
-
-
 @pytest.fixture
-def losing(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(Losing, "upstream", aws.url)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Losing)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def losing(aws: Emulator) -> Iterator[str]:
+    with lossy(aws.url, 30) as (url, _):
+        yield url
 
 
 @pytest.mark.parametrize("is_losing", [False, True], ids=["all answers", "a third of them lost"])

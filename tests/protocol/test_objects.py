@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import boto3
 import pytest
 
 from jada import JadaError
 from jada.inventory.cloud import objects
 from jada.inventory.cloud.objects import Objects
-from jada.inventory.fleet.config import Fleet
 from tests.protocol.conftest import Emulator
 
 FLEET = "[{static: {hosts: {s: {address: 192.0.2.1}}}}]"
-
-
-@pytest.fixture
-def bucket(aws: Emulator, fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> Objects:
-    monkeypatch.setattr(objects, "PAUSE", 0.001)
-    name = f"jada-{uuid.uuid4().hex}"
-    s3 = boto3.client("s3", "us-east-1", endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b")
-    s3.create_bucket(Bucket=name)
-    return Objects(fleet_of(FLEET).aws, name, "team/")
 
 
 def test_an_object_is_written_once_replaced_and_removed(bucket: Objects) -> None:
