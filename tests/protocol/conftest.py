@@ -111,14 +111,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def aws(running: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
+def aws(running: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
     """The endpoint without faults, and an environment without AWS settings of the person who runs the tests."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     running.fails({})
-    return running
+    yield running
+    # A module's fixtures are set up before this one: they need the endpoint without the last test's faults too.
+    running.fails({})
 
 
 @pytest.fixture
