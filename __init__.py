@@ -1,4 +1,7 @@
-"""The fleet's vocabulary: plain frozen values every room of jada shares. No I/O, imports nothing of ours."""
+"""The fleet's vocabulary: plain frozen values every room of jada shares. No I/O, imports nothing of ours.
+
+But for people's own programs, `from jada import Fleet` finds jada's API (cli/api) when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from jada.cli.api.fleet import Fleet as Fleet
 
 __version__ = "0.1.0"
 # The advice on a failure that nobody foresaw.
@@ -430,3 +436,13 @@ class Model:
     output_price: float = 0.0
     retires: str = ""
     cli: str = ""
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name != "Fleet":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module("jada.cli.api.fleet").Fleet

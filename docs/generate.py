@@ -1,11 +1,13 @@
 """Writes the reference pages from what they tell of: `make docs`. A test holds that they are fresh.
 
-docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, and docs/fleet.md of the
-fleet.yml that is shipped. With `--man`, it writes docs/man/, which a release has and the repository has not.
+docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, docs/fleet.md of the
+fleet.yml that is shipped, and docs/api.md of the API's docstrings. With `--man`, it writes docs/man/, which a release
+has and the repository has not.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import sys
@@ -16,6 +18,8 @@ import click
 from click_man.man import ManPage
 
 import jada
+from jada.cli.api import results
+from jada.cli.api.fleet import Fleet
 from jada.cli.main import COMMANDS
 from jada.cli.main import jada as program
 from jada.tasks.codes import CODES
@@ -34,6 +38,7 @@ def pages() -> dict[str, str]:
         "docs/cli.md": "\n".join(_commands()),
         "docs/findings.md": "\n".join(_findings()),
         "docs/fleet.md": "\n".join(_fleet((ROOT / "inventory/fleet.yml").read_text(encoding="utf-8"))),
+        "docs/api.md": "\n".join(_api()),
     }
 
 
@@ -98,6 +103,31 @@ def _fleet(text: str) -> Iterator[str]:
             yield from (*prose, "")
         if yaml:
             yield from ("```yaml", *yaml, "```", "")
+
+
+def _api() -> Iterator[str]:
+    """The methods of the API with their docstrings, and the fields of what they give."""
+    yield from ("# Python", "", MADE.format("the docstrings in cli/api/"), "")
+    yield from _documented(Fleet)
+    for name, method in vars(Fleet).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            signature = inspect.signature(method)
+            shown = str(signature.replace(parameters=list(signature.parameters.values())[1:])).replace("'", "")
+            yield from (f"## {name}", "", "```python", f"{name}{shown}", "```", "")
+            yield from _documented(method)
+    yield from ("## Results", "", inspect.cleandoc(results.__doc__ or ""), "")
+    for name, value in vars(results).items():
+        if dataclasses.is_dataclass(value) and value.__module__ == results.__name__:
+            names = [f"    {field.name}: {field.type}" for field in dataclasses.fields(value) if field.repr]
+            yield from (f"### {name}", "")
+            yield from _documented(value)
+            yield from ("```python", f"class {name}:", *names, "```", "")
+
+
+def _documented(thing: object) -> Iterator[str]:
+    """A docstring: its text, with the examples in it as Python."""
+    for paragraph in inspect.cleandoc(thing.__doc__ or "").split("\n\n"):
+        yield from (("```python", paragraph, "```", "") if paragraph.startswith(">>>") else (paragraph, ""))
 
 
 def _parted(lines: list[str]) -> tuple[list[str], list[str]]:

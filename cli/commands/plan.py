@@ -63,8 +63,8 @@ def plan(
 
         def save(request: Request, plans: Plans, groups: Groups) -> None:
             write(made_of(request, session.hosts, plans, groups, limit), file)
-            err.print(
-                f"The plan is in {escape(str(file))}. To carry it out: jada apply {escape(shlex.quote(str(file)))}"
-            )
+            if not as_json:
+                shown = escape(str(file))
+                err.print(f"The plan is in {shown}. To carry it out: jada apply {escape(shlex.quote(str(file)))}")
 
         return upgrade_hosts(session, wish, pace, options, command="plan", save=save)
