@@ -30,17 +30,20 @@ def find_hosts(fleet: Fleet, is_way_back: bool = False) -> tuple[Host, ...]:
     from jada.inventory import cache, discover
 
     context = click.get_current_context(silent=True)
-    if context and context.meta.get(CACHED) and fleet.accounts:
+    if context and context.meta.get(CACHED) and fleet.is_asked_for:
         kept = cache.read(fleet, time.time())
         context.meta[AGE] = max(0.0, time.time() - kept.at)
-        err.print(f"[yellow]Note[/] AWS was not asked: these are the hosts that it listed {escape(_age(kept.at))} ago")
+        age = escape(_age(kept.at))
+        err.print(f"[yellow]Note[/] {_asked(fleet)} was not asked: these are the hosts that it listed {age} ago")
         return discover.completed(fleet, discover.listed(kept.found))
     known = _kept(fleet) if is_way_back else None
     found = _search(fleet, known)
     if any(isinstance(searched.result, JadaError) for searched in found):
-        return discover.completed(fleet, discover.listed(_way_back(known, found) if known is not None else found))
+        return discover.completed(
+            fleet, discover.listed(_way_back(fleet, known, found) if known is not None else found)
+        )
     hosts = discover.completed(fleet, discover.listed(found))
-    if fleet.accounts:
+    if fleet.is_asked_for:
         # Nothing that was asked for hangs on it.
         with suppress(OSError):
             cache.write(fleet, cache.Inventory(time.time(), tuple(found)))
@@ -85,7 +88,7 @@ def _kept(fleet: Fleet) -> Inventory | JadaError:
         return error
 
 
-def _way_back(kept: Inventory | JadaError, found: Sequence[Searched]) -> Sequence[Searched]:
+def _way_back(fleet: Fleet, kept: Inventory | JadaError, found: Sequence[Searched]) -> Sequence[Searched]:
     """The regions with those that could not be searched as AWS listed them last, or, where that is not known, without
     them; unchanged where nothing else was found.
     """
@@ -98,14 +101,14 @@ def _way_back(kept: Inventory | JadaError, found: Sequence[Searched]) -> Sequenc
         _tell_unlisted(found)
         err.print(
             "[bold red]The way back goes on without the hosts there[/]: nobody knows them here, and they stay as they "
-            "are. Once AWS can be asked: jada rollback"
+            f"are. Once {_asked(fleet)} can be asked: jada rollback"
         )
         if context := click.get_current_context(silent=True):
             context.meta[LEFT_OUT] = True
         return [searched for searched in found if not isinstance(searched.result, JadaError)]
     _tell_unlisted(found)
     err.print(
-        "[bold red]The way back needs no AWS[/]: "
+        f"[bold red]The way back needs no {_asked(fleet)}[/]: "
         f"the hosts there are those that it listed {escape(_age(kept.at))} ago, without any that came since. "
         "Host keys and instance ids are checked as ever."
     )
@@ -116,6 +119,10 @@ def _tell_unlisted(found: Sequence[Searched]) -> None:
     for searched in found:
         if isinstance(searched.result, JadaError):
             err.print(f"[red]✗[/] {escape(searched.place)} can't be listed: {escape(searched.result.message)}")
+
+
+def _asked(fleet: Fleet) -> str:
+    return "AWS" if fleet.accounts else "Ansible"
 
 
 def _age(at: float) -> str:

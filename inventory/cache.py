@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from jada import Host, JadaError, reason
+from jada import Aws, Host, JadaError, reason
 from jada.inventory.discover import Searched
 from jada.inventory.fleet.config import Fleet
 
@@ -38,7 +38,7 @@ def write(fleet: Fleet, inventory: Inventory) -> None:
     regions = [
         {"source": index, "region": searched.region, "hosts": [_row(host) for host in searched.hosts]}
         for index, source in enumerate(fleet.sources)
-        if source.credentials(fleet.aws)
+        if not source.is_own
         for searched in inventory.found
         if searched.source is source
     ]
@@ -71,7 +71,7 @@ def read(fleet: Fleet, now: float) -> Inventory:
     if not 0 <= now - at <= LONGEST:
         raise _none(f"it is older than {LONGEST // 86400} days, or of another time")
     own = [Searched(source, "", source.find(fleet.aws, "")) for source in fleet.sources
-           if not source.credentials(fleet.aws)]  # fmt: skip
+           if source.is_own]  # fmt: skip
     return Inventory(at, (*found, *own))
 
 
@@ -126,12 +126,13 @@ def _row(host: Host) -> dict[str, Any]:
 def _searched(fleet: Fleet, region: dict[str, Any]) -> Searched:
     """A region as it was kept. Raises ValueError, TypeError and LookupError."""
     source = fleet.sources[region["source"]]
-    aws = source.credentials(fleet.aws)
-    if aws is None or not isinstance(region["region"], str):
+    if source.is_own or not isinstance(region["region"], str):
         raise ValueError
     for row in region["hosts"]:
         if row.keys() != _KEPT.keys() or not all(type(row[name]) is kind for name, kind in _KEPT.items()):
             raise ValueError
         if not all(isinstance(text, str) for pair in row["tags"].items() for text in pair):
             raise ValueError
-    return Searched(source, region["region"], [Host(**row, aws=aws) for row in region["hosts"]])
+    return Searched(
+        source, region["region"], [Host(**row, aws=source.credentials(fleet.aws) or Aws()) for row in region["hosts"]]
+    )

@@ -18,7 +18,7 @@ Tell = Callable[[ConfigError], None]
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"
 # Seconds: more than anybody watches.
 LONGEST_SPAN = 7 * 86400
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}\$?")
+USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}\$?")
 
 
 def or_default(tell: Tell, reader: Callable[[Value], T], default: T) -> Callable[[Value], T]:
@@ -43,7 +43,7 @@ def matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:
 
 
 def user(value: Value) -> str:
-    return matching(value, _USER, "one word: the name of a user")
+    return matching(value, USER, "one word: the name of a user")
 
 
 def port(value: Value) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,9 +11,12 @@ from jada import Exit, Host
 from jada.cli.discovery import inventory_age
 from jada.cli.options import read_options
 from jada.cli.session import find, load
-from jada.cli.ui.console import emit_json, escape, nulled, out, plural
+from jada.cli.ui.console import emit_json, err, escape, json_text, nulled, out, plural, put
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.inventory.access.known_hosts import known_name
+
+if TYPE_CHECKING:
+    from jada.inventory.fleet.config import Fleet
 
 COLUMNS = (
     Column("host"),
@@ -26,9 +30,12 @@ COLUMNS = (
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@click.option("--ansible", is_flag=True, help="Print them as a dynamic inventory for Ansible (docs/howto/ansible.md).")
 @wide_option
 @read_options
-def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
+def hosts(
+    as_json: bool, ansible: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None
+) -> Exit:
     """Find the fleet's hosts through AWS.
 
     EC2 and Lightsail are asked in all regions side by side; hosts that fleet.yml names itself are listed with them.
@@ -42,9 +49,15 @@ def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | N
       jada hosts --role specialist --limit 'eu-*'
       jada hosts --json | jq -r '.hosts[].address'
       jada hosts --cached               as AWS listed them last, where it can't be asked
+      jada hosts --ansible              for `ansible -i`, from a script that runs it
     """
+    if as_json and ansible:
+        raise click.UsageError("--json and --ansible both write to stdout: take one of them")
     config = load(fleet_file)
     found = find(config, role, limit)
+    if ansible:
+        _print_for_ansible(config, found)
+        return Exit.OK
     troubles = [host.trouble for host in found if host.trouble]
     code = Exit.FAILED if troubles else Exit.OK
     if as_json:
@@ -57,6 +70,15 @@ def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | N
         out.print(f"[red]✗[/] {escape(trouble.message)}\n    Try: {escape(trouble.hint)}")
     out.print(f"\n{plural(len(found), 'host')} in {escape(config.name)} ({escape(str(config.path))}).")
     return code
+
+
+def _print_for_ansible(fleet: Fleet, found: Sequence[Host]) -> None:
+    """Prints the inventory. Ansible would take nothing of it if the exit code told of a host that can't be reached."""
+    from jada.inventory.ansible_inventory import inventory, trouble
+
+    for why in filter(None, map(trouble, found)):
+        err.print(f"[red]✗[/] {escape(why.message)}\n    Try: {escape(why.hint)}")
+    put(json_text(inventory(fleet, found)) + "\n")
 
 
 def _place(host: Host) -> str:

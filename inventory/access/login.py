@@ -54,7 +54,7 @@ def ssh_data(
     from jada.inventory.access.proxy import Proxy
 
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    troubles = {host.name: trouble for host in hosts if (trouble := host.trouble or _unusable(host))}
+    troubles = {host.name: trouble for host in hosts if (trouble := host.trouble or unusable(host))}
     own_keys: dict[str, tuple[HostKey, ...]] = {}
     lent: dict[str, LentLogin] = {}
     usable = {host.name: host for host in hosts if host.name not in troubles}
@@ -117,7 +117,7 @@ def known_keys(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, 
     The folder `scratch` is as for `ssh_data`. Raises JadaError.
     """
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    usable = [host for host in hosts if not (host.trouble or _unusable(host))]
+    usable = [host for host in hosts if not (host.trouble or unusable(host))]
     return _known(usable, _options(fleet, usable, scratch)) if usable else {}
 
 
@@ -218,7 +218,7 @@ def _known_name(options: Options) -> str:
     return options.alias or known_name(options.hostname, options.port)
 
 
-def _unusable(host: Host) -> HostError | None:
+def unusable(host: Host) -> HostError | None:
     """Says why a name, address or user can't be used: it could be more than that."""
     for word, value, shape in (("name", host.name, HOST_NAME), ("address", host.address, _ADDRESS),
                                ("user", host.user, _USER)):  # fmt: skip

@@ -80,6 +80,11 @@ class Fleet:
         return tuple(dict.fromkeys(aws for aws in needed if aws))
 
     @property
+    def is_asked_for(self) -> bool:
+        """True if not all hosts are named in fleet.yml itself."""
+        return any(not source.is_own for source in self.sources)
+
+    @property
     def home(self) -> Aws:
         """The credentials for what is of no single host, such as alarms and notices: of the only account, or `aws`."""
         return self.accounts[0] if len(self.accounts) == 1 else self.aws

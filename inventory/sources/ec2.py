@@ -35,6 +35,7 @@ class Ec2Source:
     """
 
     provider: ClassVar[str] = "ec2"
+    is_own: ClassVar[bool] = False
     regions: tuple[str, ...]
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

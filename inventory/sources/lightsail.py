@@ -22,6 +22,7 @@ class LightsailSource:
     """Lightsail instances, by shell patterns for their names and by tags; regions as for EC2."""
 
     provider: ClassVar[str] = "lightsail"
+    is_own: ClassVar[bool] = False
     regions: tuple[str, ...]
     names: tuple[str, ...] = ("*",)
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from jada import Aws, Host, JadaError
 from jada.inventory.concurrency import map_concurrently
-from jada.inventory.sources import ec2, ec2_network, lightsail, lightsail_network, static
+from jada.inventory.sources import ansible, ec2, ec2_network, lightsail, lightsail_network, static
 from jada.inventory.sources.source import Provider, Source
 from jada.inventory.yaml_values import Value, every
 
@@ -33,6 +33,7 @@ SOURCES: dict[str, Provider] = {
         keys_from="Lightsail's API",
     ),
     "static": Provider(static.read),
+    "ansible": Provider(ansible.read),
 }
 
 

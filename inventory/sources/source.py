@@ -21,6 +21,8 @@ class Source(Protocol):
 
     # Its key there, and the `provider` of the hosts that it finds.
     provider: ClassVar[str]
+    # True if fleet.yml itself names the hosts: nobody else is asked, so that they are known as long as it can be read.
+    is_own: ClassVar[bool]
 
     def credentials(self, aws: Aws, /) -> Aws | None:
         """The credentials that a search needs, None for none; `aws` are those of fleet.yml as a whole."""

@@ -13,7 +13,7 @@ from jada.inventory.sources.source import HOST_NAME
 from jada.inventory.yaml_readers import NAME, matching, port, user
 from jada.inventory.yaml_values import Value, every
 
-_ADDRESS = re.compile(rf"{NAME}|(?=[^%]*:)[0-9A-Fa-f:][0-9A-Fa-f:.]*(?:%{NAME})?")
+ADDRESS = re.compile(rf"{NAME}|(?=[^%]*:)[0-9A-Fa-f:][0-9A-Fa-f:.]*(?:%{NAME})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class StaticSource:
     """Hosts written down by hand. A port of 0 and a user of "" mean those of the ssh section."""
 
     provider: ClassVar[str] = "static"
+    is_own: ClassVar[bool] = True
     hosts: tuple[StaticHost, ...]
 
     def credentials(self, _aws: Aws, /) -> None:
@@ -59,13 +60,14 @@ def read(value: Value) -> StaticSource:
 def _host(name: str, value: Value) -> StaticHost:
     if not HOST_NAME.fullmatch(name):
         raise value.error("is not a name for a host: letters, digits and . : + = _ - only, a letter or digit first")
-    readers = {"address": _address, "user": user, "port": port, "tags": _tags}
+    readers = {"address": _address, "user": user, "port": port, "tags": tags}
     return StaticHost(name, **value.fields(readers, required=("address",)))
 
 
 def _address(value: Value) -> str:
-    return matching(value, _ADDRESS, "one word: a name of DNS or an IP address")
+    return matching(value, ADDRESS, "one word: a name of DNS or an IP address")
 
 
-def _tags(value: Value) -> dict[str, str]:
+def tags(value: Value) -> dict[str, str]:
+    """The tags that hosts get, each with one value."""
     return {name: entry.text() for name, entry in value.entries().items()}

@@ -40,7 +40,7 @@ ORDER = {
         {"tasks"},
     ),
     "inventory": (
-        {"inventory/aws.py", "inventory/cache.py", "inventory/lab"},
+        {"inventory/aws.py", "inventory/cache.py", "inventory/ansible_inventory.py", "inventory/lab"},
         {
             "inventory/discover.py",
             "inventory/lease.py",

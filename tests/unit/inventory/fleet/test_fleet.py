@@ -23,6 +23,7 @@ from jada.inventory.fleet.rollout import RolloutPolicy, Share
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.models import Override
 from jada.inventory.roles import Role
+from jada.inventory.sources.ansible import AnsibleSource
 from jada.inventory.sources.ec2 import Ec2Source
 from jada.inventory.sources.lightsail import LightsailSource
 from jada.inventory.sources.regions import ALL
@@ -161,7 +162,7 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         "known_hosts",
         "host_keys",
     )
-    keys += ("- static", "hosts", "build-1")
+    keys += ("- static", "hosts", "build-1", "- ansible", "inventory", "group")
     keys += ("guard", "interval", "looks", "to", "cool_down", "most_per_day", "half_open")
     keys += ("hooks", "on_wave", "on_rollback", "on_pause", "on_done", "on_fail", "timeout")
     keys += ("production", "rollout", "waves", "canary", "spread_by", "max_parallel", "bake_time", "first_bake_time")
@@ -176,7 +177,8 @@ def test_the_shipped_files_examples_are_right_too(tmp_path: Path) -> None:
         is_key = not indent.strip() and hash_ and rest.strip().startswith(tuple(f"{key}:" for key in keys))
         session.append(indent + rest if is_key else line)
     fleet = load(tmp_path, "\n".join(session))
-    lightsail, ec2, static = fleet.sources
+    lightsail, ec2, static, ansible = fleet.sources
+    assert ansible == AnsibleSource(tmp_path / "hosts.yml", "agents", {"role": "specialist"})
     near, out = ("us-east-1",), ("eu-south-1",)
     assert lightsail == LightsailSource(near, ("jada-agent",), not_regions=out)
     tags, filters = {"jada": ("agent",)}, {"instance-type": ("t3.small",)}
@@ -260,7 +262,7 @@ WRONG = {
         with_line(EC2, EC2 + "\n    static: {hosts: {a: {address: b}}}"),
         3,
         "sources[0]",
-        "exactly one of ec2, lightsail, static, not ec2 and static",
+        "exactly one of ec2, lightsail, static, ansible, not ec2 and static",
     ),
     "no kind": (with_line(EC2, "- {}"), 3, "sources[0]", "exactly one of"),
     "no sources": (with_line(f"\n  {EC2}", " []"), 2, "sources", "empty list"),

@@ -25,6 +25,7 @@ class RackSource:
     """Made up: machines in racks. A rack that is called "dark" can't be asked."""
 
     provider: ClassVar[str] = "rack"
+    is_own: ClassVar[bool] = False
     racks: tuple[str, ...]
 
     def credentials(self, _aws: Aws, /) -> None:
