@@ -33,8 +33,8 @@ def find_hosts(fleet: Fleet, is_way_back: bool = False) -> tuple[Host, ...]:
     if context and context.meta.get(CACHED) and fleet.is_asked_for:
         kept = cache.read(fleet, time.time())
         context.meta[AGE] = max(0.0, time.time() - kept.at)
-        age = escape(_age(kept.at))
-        err.print(f"[yellow]Note[/] {_asked(fleet)} was not asked: these are the hosts that it listed {age} ago")
+        who, age = _asked(fleet), _age(kept.at)
+        err.print(f"[yellow]Note[/] {escape(who)} was not asked: these are the hosts that it listed {escape(age)} ago")
         return discover.completed(fleet, discover.listed(kept.found))
     known = _kept(fleet) if is_way_back else None
     found = _search(fleet, known)
@@ -101,14 +101,14 @@ def _way_back(fleet: Fleet, kept: Inventory | JadaError, found: Sequence[Searche
         _tell_unlisted(found)
         err.print(
             "[bold red]The way back goes on without the hosts there[/]: nobody knows them here, and they stay as they "
-            f"are. Once {_asked(fleet)} can be asked: jada rollback"
+            f"are. Once {escape(_asked(fleet))} can be asked: jada rollback"
         )
         if context := click.get_current_context(silent=True):
             context.meta[LEFT_OUT] = True
         return [searched for searched in found if not isinstance(searched.result, JadaError)]
     _tell_unlisted(found)
     err.print(
-        f"[bold red]The way back needs no {_asked(fleet)}[/]: "
+        f"[bold red]The way back needs no {escape(_asked(fleet))}[/]: "
         f"the hosts there are those that it listed {escape(_age(kept.at))} ago, without any that came since. "
         "Host keys and instance ids are checked as ever."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from jada import Exit, HostError, attempt
@@ -13,7 +14,9 @@ T = TypeVar("T")
 
 
 class HostResults(dict[str, T | HostError], Generic[T]):
-    """Results by the names of their hosts, in the order of the hosts."""
+    """Results by the names of their hosts, in the order of the hosts, and the `seconds` of those that were begun."""
+
+    seconds: Mapping[str, float] = MappingProxyType({})
 
     @property
     def ok(self) -> dict[str, T]:

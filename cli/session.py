@@ -103,6 +103,7 @@ class FleetSession:
         signals.check()
         todo = list(names)
         results: dict[str, T | HostError] = {}
+        seconds: dict[str, float] = {}
 
         def is_over() -> bool:
             return signals.stopped() or time.monotonic() > self.deadline
@@ -117,7 +118,11 @@ class FleetSession:
             # It may have waited in line for others that go the same way.
             if is_over():
                 raise not_started(name)
-            return act(name, connection)
+            began = time.monotonic()
+            try:
+                return act(name, connection)
+            finally:
+                seconds[name] = time.monotonic() - began
 
         with progress(text, len(todo)) as advance:
             for name, result in self.engine.imap(in_time(), begin, at_once, within):
@@ -126,7 +131,9 @@ class FleetSession:
                     traceback.print_exception(result)
                 advance()
         signals.check()
-        return HostResults((name, results[name] if name in results else not_started(name)) for name in todo)
+        found = HostResults((name, results[name] if name in results else not_started(name)) for name in todo)
+        found.seconds = seconds
+        return found
 
     def is_lost(self) -> bool:
         """True once another has the lease."""

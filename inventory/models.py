@@ -71,13 +71,18 @@ def resolve(name: str, catalogue: Sequence[Model], allow_unlisted: bool = False)
 
 def retirement(exact: str, catalogue: Sequence[Model], today: date) -> str:
     """The day on which a model retires, in words, from NOTICE before that day on; or ""."""
-    ids = (exact, exact.removesuffix(LONG_CONTEXT))
-    day = next((model.retires for model in catalogue if model.retires and model.id in ids), "")
+    day = retires(exact, catalogue)
     if not day or (remaining := date.fromisoformat(day) - today) > NOTICE:
         return ""
     if remaining <= timedelta():
         return f"retired on {day}" if remaining else f"retires today, {day}"
     return f"retires on {day}, in {remaining.days} day{'s' if remaining.days > 1 else ''}"
+
+
+def retires(exact: str, catalogue: Sequence[Model]) -> str:
+    """The day on which a model retires, as an ISO date, or "" where none is known."""
+    ids = (exact, exact.removesuffix(LONG_CONTEXT))
+    return next((model.retires for model in catalogue if model.retires and model.id in ids), "")
 
 
 def why_rejected(exact: str) -> str:

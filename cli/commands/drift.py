@@ -28,6 +28,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML too, for a CI's test report.")
 @click.option("--sarif", metavar="FILE", type=FILE, help="Write SARIF 2.1.0 too, for code scanning.")
 @click.option("--prometheus", metavar="FILE", type=FILE, help="Write metrics too, for node_exporter's textfile folder.")
+@click.option("--markdown", metavar="FILE", type=FILE, help="Write Markdown too, as for $GITHUB_STEP_SUMMARY.")
 @click.option(
     "--since", metavar="DURATION", type=parse_duration, help="Look at no host: list what was found and resolved since."
 )
@@ -41,6 +42,7 @@ def drift(
     junit: Path | None,
     sarif: Path | None,
     prometheus: Path | None,
+    markdown: Path | None,
     since: int | None,
     code: str | None,
     fleet_file: str | None,
@@ -60,7 +62,7 @@ def drift(
       jada drift --role specialist
       jada drift --json | jq '.hosts[] | select(.in_sync | not)'
       jada drift --prometheus /var/lib/prometheus/node-exporter/jada.prom
-      jada drift --junit drift.xml --sarif drift.sarif --github
+      jada drift --junit drift.xml --sarif drift.sarif --github --markdown "$GITHUB_STEP_SUMMARY"
       jada drift --explain J102
       jada drift --since 7d
       jada schedule --every 15m                 let it run by itself
@@ -70,6 +72,7 @@ def drift(
     from jada.cli.drift import check, formats
     from jada.cli.drift.asking import check_hosts
     from jada.cli.drift.evaluate import explain
+    from jada.inventory import models
 
     if as_json and github:
         raise click.UsageError("--json and --github both write to stdout: take one of them")
@@ -82,10 +85,12 @@ def drift(
     with open_session(fleet_file, role, limit) as session:
         seen = check_hosts(session)
         report, unread = check.evaluate_fleet_anyway(session, seen, whole=role is None and limit is None)
+    catalogue = models.catalogue(session.fleet.models)
     files = (
-        (junit, formats.junit),
+        (junit, partial(formats.junit, seconds=seen.seconds)),
         (sarif, partial(formats.sarif, place=_in_repository(session.fleet.path))),
-        (prometheus, formats.prometheus),
+        (prometheus, partial(formats.prometheus, retires=partial(models.retires, catalogue=catalogue))),
+        (markdown, partial(formats.markdown, summary=check.summary(report))),
     )
     _do_all(
         partial(_print, report, as_json, github),

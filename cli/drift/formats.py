@@ -5,18 +5,22 @@ A host that could not be checked is an error in every form. What is accepted is 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from jada import __version__
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
-from jada.cli.ui.console import json_text, visible
+from jada.cli.ui.console import json_text, named, plural, visible
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.findings import finding_as_json
 from jada.tasks.codes import NOTE, OF_DRIFT
 
+# Rows of a table in Markdown: GitHub takes a summary of at most 1 MiB.
+MOST_ROWS = 200
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
@@ -38,12 +42,18 @@ def as_json(drift: DriftReport) -> dict[str, Any]:
     }
 
 
-def junit(drift: DriftReport) -> str:
-    """JUnit's XML: a suite for each host, with a case for each finding, and one that passes if it is in sync."""
+def junit(drift: DriftReport, seconds: Mapping[str, float]) -> str:
+    """JUnit's XML: a suite for each host, with a case for each finding, and one that passes if it is in sync.
+
+    The `seconds` of a host are those of its one look: the first case has them all, so that they add up.
+    """
     root = ElementTree.Element("testsuites", name=visible(f"jada drift: {drift.fleet}"))
     for row in drift.hosts:
         cases = [_case(row, evaluated) for evaluated in row.findings]
         cases += [_empty_case(row, "in sync")] if row.status is Status.IN_SYNC else []
+        took = f"{seconds.get(row.host, 0):.3f}"
+        for case in cases[:1]:
+            case.set("time", took)
         kinds = Counter(child.tag for case in cases for child in case)
         suite = ElementTree.SubElement(
             root,
@@ -54,7 +64,7 @@ def junit(drift: DriftReport) -> str:
             failures=str(kinds["failure"]),
             errors=str(kinds["error"]),
             skipped=str(kinds["skipped"]),
-            time="0",
+            time=took,
         )
         suite.extend(cases)
     ElementTree.indent(root)
@@ -97,8 +107,9 @@ def sarif(drift: DriftReport, place: Path) -> str:
     return json_text({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
 
-def prometheus(drift: DriftReport) -> str:
-    """Metrics for node_exporter's textfile collector, in Prometheus' text format.
+def prometheus(drift: DriftReport, retires: Callable[[str], str]) -> str:
+    """Metrics for node_exporter's textfile collector, in Prometheus' text format; `retires` gives the ISO date of a
+    model, or "".
 
     Every code is there, with 0 where nothing was found: an alert on a series that vanishes never resolves.
     """
@@ -109,6 +120,8 @@ def prometheus(drift: DriftReport) -> str:
     accepted = Counter(
         evaluated.finding.code for row in drift.hosts for evaluated in row.findings if evaluated.is_accepted
     )
+    running = [(row, row.evidence[0].model) for row in drift.hosts if row.evidence]
+    models = sorted({model for _, model in running})
     families = (
         (
             "jada_drift_last_check_timestamp_seconds",
@@ -133,6 +146,16 @@ def prometheus(drift: DriftReport) -> str:
             "Findings that fleet.yml accepts until a date.",
             [(fleet, accepted.total())],
         ),
+        (
+            "jada_host_model_info",
+            "The model that a host runs, by its strongest evidence; a host has none while nothing tells.",
+            [({**fleet, "host": row.host, "role": row.role, "model": model}, 1) for row, model in running],
+        ),
+        (
+            "jada_model_retirement_timestamp_seconds",
+            "When a model that runs here retires, where that is known.",
+            [({**fleet, "model": model}, _midnight(day)) for model in models if (day := retires(model))],
+        ),
     )
     return "".join(
         f"# HELP {name} {text}\n# TYPE {name} gauge\n" + "".join(_sample(name, *sample) for sample in samples)
@@ -143,6 +166,31 @@ def prometheus(drift: DriftReport) -> str:
 def github(drift: DriftReport) -> str:
     """Annotations for GitHub Actions, one line for each finding (its workflow commands)."""
     return "".join(_annotation(row, evaluated) for row in drift.hosts for evaluated in row.findings)
+
+
+def markdown(drift: DriftReport, summary: str) -> str:
+    """Markdown for $GITHUB_STEP_SUMMARY and its like: the counts in words, and a table of what makes hosts drift, each
+    finding once for all hosts that it is told of in the same words.
+    """
+    rows: dict[str, list[str]] = defaultdict(list)
+    beside = 0
+    for row in drift.hosts:
+        for evaluated in row.findings:
+            finding = evaluated.finding
+            if not evaluated.is_drift:
+                beside += 1
+                continue
+            cells = (
+                f"{finding.code} {finding.name}",
+                f"{finding.difference}{acceptance(evaluated)}",
+                finding.fix_on("HOST"),
+            )
+            rows[" | ".join(map(_plain, cells))].append(row.host)
+    shown = [f"| {_plain(named(hosts))} | {cells} |" for cells, hosts in list(rows.items())[:MOST_ROWS]]
+    table = ["| hosts | finding | what | fix |", "| --- | --- | --- | --- |", *shown, ""] if shown else []
+    left = [f"{len(rows) - MOST_ROWS} more findings are left out.", ""] if len(rows) > MOST_ROWS else []
+    noted = [f"Beside that, {plural(beside, 'finding')} are notes, or accepted.", ""] if beside else []
+    return "\n".join([f"### jada drift: {_plain(drift.fleet)}", "", _plain(summary), "", *table, *left, *noted])
 
 
 def text_of(evaluated: EvaluatedFinding) -> str:
@@ -216,6 +264,16 @@ def _result(row: HostDrift, evaluated: EvaluatedFinding, place: Path) -> dict[st
 def _sample(name: str, labels: dict[str, str], value: int) -> str:
     pairs = ",".join(f'{label}="{_label(text)}"' for label, text in labels.items())
     return f"{name}{{{pairs}}} {value}\n"
+
+
+def _plain(text: str) -> str:
+    """A text that is no markup, HTML or link, on one line."""
+    return "".join(char if char.isalnum() or char in " ,-" else f"&#{ord(char)};" for char in visible(text))
+
+
+def _midnight(day: str) -> int:
+    """The beginning of an ISO date in UTC, in seconds since 1970."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
 def _label(text: str) -> str:

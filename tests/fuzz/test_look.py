@@ -223,7 +223,7 @@ def _judge(state: State, is_whole_page: bool) -> None:
     json.loads(json_text(formats.as_json(drift)))
     assert all(line.startswith("::") for line in formats.github(drift).splitlines())
     if is_whole_page:
-        ElementTree.fromstring(formats.junit(drift))  # noqa: S314 - ours
+        ElementTree.fromstring(formats.junit(drift, {}))  # noqa: S314 - ours
         json.loads(formats.sarif(drift, Path("fleet.yml")))
         html = page.html(Page(drift, {"web-1": state}, datetime(2026, 11, 1, tzinfo=UTC)))
         assert not UNPRINTABLE.search(html.replace("\n", ""))

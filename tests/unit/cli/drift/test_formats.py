@@ -11,15 +11,18 @@ from typing import Any
 import pysarif
 import pytest
 from lxml import etree
+from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
 
 from jada.cli.drift import formats
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status
 from jada.cli.ui import console
+from jada.cli.ui.console import visible
 from jada.inventory.fleet.accept import Acceptance
 from jada.tasks import codes
 from jada.tasks.checks import Finding
 from jada.tasks.codes import OF_DRIFT
+from jada.tasks.evidence import Evidence, Kind
 from tests.forms import checked, schema
 
 ROOT = Path(__file__).parents[4]
@@ -59,6 +62,16 @@ EVERY_CODE = DriftReport(
     (replace(DRIFTED, findings=tuple(EvaluatedFinding(Finding.of(code, "a", "b")) for code in OF_DRIFT)),),
 )
 HEALTHY = DriftReport("fine", AT, (IN_SYNC,))
+
+SECONDS = {"web-1": 1.2345, "web-2": 20.0}
+
+# What is said of models alone, of which nothing may be known.
+OF_MODELS = {"jada_host_model_info", "jada_model_retirement_timestamp_seconds"}
+
+
+def retires(model: str) -> str:
+    return "2026-11-30" if model == "claude-sonnet-4-5-20250929" else ""
+
 
 all_reports = pytest.mark.parametrize("drift", [DRIFT, EVERY_CODE, HEALTHY], ids=["mixed", "every code", "healthy"])
 
@@ -106,11 +119,11 @@ def test_json_says_what_counts_and_what_is_accepted() -> None:
 
 @all_reports
 def test_junit_keeps_to_jenkins_schema(drift: DriftReport) -> None:
-    XSD.assertValid(etree.fromstring(formats.junit(drift).encode()))
+    XSD.assertValid(etree.fromstring(formats.junit(drift, {}).encode()))
 
 
 def test_junit_counts_failures_errors_and_what_is_accepted() -> None:
-    root = etree.fromstring(formats.junit(DRIFT).encode())
+    root = etree.fromstring(formats.junit(DRIFT, SECONDS).encode())
     counts = {
         suite.get("name"): tuple(int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped"))
         for suite in root
@@ -159,7 +172,7 @@ def test_sarif_has_a_result_for_each_finding_and_suppresses_what_is_accepted() -
 
 
 def samples(drift: DriftReport) -> dict[tuple[str, ...], float]:
-    families = text_string_to_metric_families(formats.prometheus(drift))
+    families = text_string_to_metric_families(formats.prometheus(drift, retires))
     return {
         (sample.name, *(value for key, value in sample.labels.items() if key in ("status", "code"))): sample.value
         for family in families
@@ -169,8 +182,9 @@ def samples(drift: DriftReport) -> dict[tuple[str, ...], float]:
 
 @all_reports
 def test_prometheus_text_is_read_by_prometheus_own_parser(drift: DriftReport) -> None:
-    families = list(text_string_to_metric_families(formats.prometheus(drift)))
-    assert all(family.type == "gauge" and family.documentation and family.samples for family in families)
+    families = list(text_string_to_metric_families(formats.prometheus(drift, retires)))
+    assert all(family.type == "gauge" and family.documentation for family in families)
+    assert {family.name for family in families if not family.samples} <= OF_MODELS
     assert {sample.labels["fleet"] for family in families for sample in family.samples} == {drift.fleet}
     assert {sample.labels["code"] for family in families for sample in family.samples if "code" in sample.labels} == {
         code.code for code in OF_DRIFT
@@ -186,6 +200,56 @@ def test_prometheus_counts_hosts_not_checked_and_findings_by_code() -> None:
     by_code = {key[1]: value for key, value in found.items() if key[0] == "jada_drift_findings" and value}
     assert by_code == {"J102": 1, "J302": 1, "J111": 1, "J408": 1, "J405": 1}
     assert found["jada_drift_accepted_findings",] == 1
+
+
+def test_prometheus_says_what_each_host_runs_and_when_that_retires() -> None:
+    old, new = (Evidence(kind=Kind.SERVED, model=model) for model in ("claude-sonnet-4-5-20250929", NASTY))
+    derived = Evidence(kind=Kind.DERIVED, model="claude-opus-5")
+    hosts = (replace(IN_SYNC, evidence=(old, derived)), replace(DRIFTED, evidence=(new,)), UNREACHABLE)
+    text = formats.prometheus(replace(DRIFT, hosts=hosts), retires)
+    families = {family.name: family.samples for family in text_string_to_metric_families(text)}
+    labels = [(sample.labels, sample.value) for sample in families["jada_host_model_info"]]
+    assert labels == [
+        ({"fleet": DRIFT.fleet, "host": "web-3", "role": "specialist", "model": old.model}, 1),
+        ({"fleet": DRIFT.fleet, "host": "web-1", "role": "specialist", "model": visible(NASTY)}, 1),
+    ]
+    (sample,) = families["jada_model_retirement_timestamp_seconds"]
+    assert sample.labels == {"fleet": DRIFT.fleet, "model": old.model}
+    assert datetime.fromtimestamp(sample.value, UTC) == datetime(2026, 11, 30, tzinfo=UTC)
+
+
+def test_junit_times_are_those_of_the_looks_and_add_up() -> None:
+    root = etree.fromstring(formats.junit(DRIFT, SECONDS).encode())
+    times = {suite.get("name"): (suite.get("time"), [case.get("time") for case in suite]) for suite in root}
+    assert times["web-1"] == ("1.234", ["1.234", "0", "0", "0"])
+    assert times["web-2"] == ("20.000", ["20.000"])
+    # Nobody looked at one that is gone.
+    assert times["web-4"] == ("0.000", ["0.000"])
+
+
+def test_markdown_has_a_row_for_each_finding_and_no_markup_of_others() -> None:
+    text = formats.markdown(replace(DRIFT, hosts=(DRIFTED, replace(DRIFTED, host="web-9"), UNREACHABLE)), "3 hosts.")
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    page = etree.fromstring(f"<page>{html}</page>")
+    assert page.findtext("h3") == 'jada drift: the "fleet"'
+    assert page.findtext("p") == "3 hosts."
+    rows = [[cell.text for cell in row] for row in page.iter("tr")]
+    assert rows[0] == ["hosts", "finding", "what", "fix"]
+    assert rows[1][:3] == ["web-1, web-9", "J102 model-on-disk", f"expected claude-sonnet-4.6, saw {visible(NASTY)}"]
+    assert [row[1][:4] for row in rows[2:]] == ["J302", "J408"]
+    assert {element.tag for element in page.iter()} == {
+        "page", "h3", "p", "table", "thead", "tbody", "tr", "th", "td"
+    }  # fmt: skip
+    assert page.findall("p")[-1].text == "Beside that, 4 findings are notes, or accepted."
+    assert "table" not in formats.markdown(HEALTHY, "1 host: 1 in sync.")
+
+
+def test_markdown_of_a_fleet_in_ruins_fits_into_a_summary() -> None:
+    finding = Finding.of(codes.MODEL_ON_DISK, "a", "b" * 500)
+    rows = [EvaluatedFinding(replace(finding, actual=f"{number}{finding.actual}")) for number in range(1000)]
+    text = formats.markdown(replace(DRIFT, hosts=(replace(DRIFTED, findings=tuple(rows)),)), "1 host.")
+    assert "800 more findings are left out." in text
+    assert len(text) < 2**20
 
 
 def test_github_annotations_are_escaped_as_github_documents() -> None:
@@ -214,9 +278,9 @@ def test_the_schema_refuses_a_host_in_the_middle_of_a_change_that_looks_judged(k
 
 def test_a_host_in_the_middle_of_a_change_passes_and_fails_nothing() -> None:
     drift = replace(DRIFT, hosts=(CHANGING,))
-    suite = etree.fromstring(formats.junit(drift).encode()).find("testsuite")
+    suite = etree.fromstring(formats.junit(drift, {}).encode()).find("testsuite")
     assert suite is not None
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["1", "0", "0", "1"]
     assert json.loads(formats.sarif(drift, Path("fleet.yml")))["runs"][0]["results"][0]["level"] == "note"
-    assert 'jada_drift_hosts{fleet="the \\"fleet\\"",status="changing"} 1\n' in formats.prometheus(drift)
+    assert 'jada_drift_hosts{fleet="the \\"fleet\\"",status="changing"} 1\n' in formats.prometheus(drift, retires)
     assert formats.github(drift).startswith("::notice title=web-5%3A J409 change-under-way::")

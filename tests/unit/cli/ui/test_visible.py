@@ -220,10 +220,11 @@ def test_what_hosts_say_is_kept_as_it_is_shown() -> None:
 
 def test_no_format_of_a_check_is_broken_by_what_hosts_say(capsys: pytest.CaptureFixture[str]) -> None:
     found = evil_drift()
-    github, junit = formats.github(found), formats.junit(found)
-    sarif, prometheus = formats.sarif(found, Path("fleet.yml")), formats.prometheus(found)
+    github, junit = formats.github(found), formats.junit(found, {})
+    sarif, prometheus = formats.sarif(found, Path("fleet.yml")), formats.prometheus(found, lambda _: "")
+    markdown = formats.markdown(found, EVIL)
     check.show(found)
-    for text in (github, junit, sarif, prometheus, capsys.readouterr().out):
+    for text in (github, junit, sarif, prometheus, markdown, capsys.readouterr().out):
         assert not dangers(text)
         text.encode()
     assert [line.split(" ")[0] for line in github.splitlines()] == ["::error", "::notice", "::error"]
