@@ -93,6 +93,8 @@ def schedule(
         here = Path.cwd()
         file = fleet.path.absolute()
         path = file.relative_to(here) if file.is_relative_to(here) else file
+        if params["markdown"]:
+            raise click.UsageError("the workflow writes its own --markdown, for the summary of the job")
         click.echo(workflow(seconds, every, ("jada", *words_of(drift, path, {**params, "github": True}))), nl=False)
         return Exit.OK
     job = _job(fleet, drift, params)

@@ -219,8 +219,17 @@ def test_a_workflow_is_one_by_githubs_schema(tmp_path: Path, monkeypatch: pytest
     commands = [step["run"].strip() for step in read["jobs"]["drift"]["steps"] if "run" in step]
     assert commands == [
         "uv sync --frozen --no-dev",
-        "uv run --frozen --no-sync jada drift --fleet fleet.yml --github --junit drift.xml",
+        commands[1],
+        "uv run --frozen --no-sync jada drift --fleet fleet.yml --github --junit drift.xml --markdown "
+        '"$GITHUB_STEP_SUMMARY"',
     ]
+
+
+def test_a_workflow_has_a_summary_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text(FLEET)
+    argv = ["--every", "1h", "--print", "github", "--fleet", str(file), "--", "--markdown", "x.md"]
+    assert CliRunner().invoke(schedule.schedule, argv).exit_code == 2
 
 
 def test_github_runs_nothing_every_minute() -> None:
