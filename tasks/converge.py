@@ -25,7 +25,7 @@ def converge(request: Request, role: str, tiers: Tiers, service: Service) -> Non
     """Brings the current pyinfra host to these models, and fails the host unless it is then seen running on them."""
     if host.data.get("ssm_instance") and without_secrets(service.model_check.url) != service.model_check.url:
         raise OperationError(f"{host.name} is not asked for its model: AWS would keep the URL, which may hold a secret")
-    state = _look(service)
+    state = look(service)
     work = plan.upgrade(request, role, tiers, state, service)
     if state.operator_lock:
         raise OperationError(f"{host.name} is locked by {state.operator_lock}")
@@ -43,18 +43,19 @@ def request_from(fleet: str, nofile: int) -> Request:
     return Request(release.new_id(now), fleet, who, now.isoformat(timespec="seconds"), nofile)
 
 
-def _verify(service: Service, tiers: Tiers) -> None:
-    state = _look(service)
-    errors = [finding for finding in checks.drift(state) if finding.is_error]
-    if errors or state.release is None or state.release.desired.tiers != tiers:
-        text = "; ".join(f"{finding.code} {finding.name}: {finding.actual}" for finding in errors) or "no release of it"
-        raise OperationError(f"{host.name} does not run {tiers.model}: {text}")
-
-
-def _look(service: Service) -> State:
+def look(service: Service) -> State:
+    """Looks at the current pyinfra host. Raises OperationError where it can't be, or where another machine answers."""
     state = host.get_fact(Look, service=service, _stdin=on_stdin(look_script(service)))
     if isinstance(state, LookError):
         raise OperationError(f"{host.name} can't be looked at: {state}")
     if machine := state.other_than(host.data.get("jada_instance") or ""):
         raise OperationError(f"{host.name} is {host.data.jada_instance}, but {machine} answers at its address")
     return state
+
+
+def _verify(service: Service, tiers: Tiers) -> None:
+    state = look(service)
+    errors = [finding for finding in checks.drift(state) if finding.is_error]
+    if errors or state.release is None or state.release.desired.tiers != tiers:
+        text = "; ".join(f"{finding.code} {finding.name}: {finding.actual}" for finding in errors) or "no release of it"
+        raise OperationError(f"{host.name} does not run {tiers.model}: {text}")

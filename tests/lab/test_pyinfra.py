@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jada.inventory.lab.machine import OLD_MODEL
-from tests.conftest import LAB
+from tests.conftest import LAB, about_ssh
 from tests.unit.tasks.test_run_command import noise
 
 if TYPE_CHECKING:
@@ -159,3 +159,20 @@ def test_the_playbook_goes_as_the_fleet_says(pyinfra: Pyinfra) -> None:
     fleet.write_text(re.sub("url: (.*)}", r'url: "\1?key=lab-secret"}', fleet.read_text()))
     output = pyinfra("inventory/aws.py", "deploy.py", "--limit", HOST, cwd=root, JADA_FLEET=str(fleet), exit_code=1)
     assert "AWS would keep the URL" in output
+
+
+@about_ssh("the ssh data of an inventory")
+def test_the_example_of_the_docs_goes_with_other_operations(lab: Lab, tmp_path: Path) -> None:
+    """docs/pyinfra.md: its two files as they stand there."""
+    root = Path(__file__).parents[2]
+    inventory, deploy = re.findall(r"```python\n(.*?)```", (root / "docs/pyinfra.md").read_text(), re.DOTALL)
+    (tmp_path / "inventory.py").write_text(inventory)
+    (tmp_path / "agents.py").write_text(deploy)
+    pyinfra = Pyinfra(lab, tmp_path)
+    output = pyinfra("inventory.py", "agents.py", "--limit", "specialist", JADA_FLEET=str(LAB.fleet_file))
+    assert f"{OTHER} runs {NEW}; beside what was asked for: nothing" in output
+    assert lab.run(OTHER, "cat /etc/motd") == "Ask the agents' people first.\n"
+    assert (lab.model(HOST), lab.model(OTHER)) == (OLD_MODEL, NEW)
+    # It is a release like any other.
+    rows = lab.json("rollback", "--yes", "--limit", OTHER)["hosts"]
+    assert [(row["outcome"], row["model_after"]) for row in rows] == [("verified", OLD_MODEL)]
