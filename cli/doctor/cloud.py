@@ -103,15 +103,24 @@ def hosts(fleet: Fleet, found: Sequence[Searched], accounts: Collection[Aws]) ->
     from jada.inventory import discover
 
     unasked = [source for source in fleet.sources if source.credentials(fleet.aws) not in (None, *accounts)]
+    # Of sources that are not in AWS nothing else tells.
+    beside = [(searched.place, searched.result) for searched in found if isinstance(searched.result, JadaError)
+              and searched.source.credentials(fleet.aws) is None]  # fmt: skip
     failures = [searched.place for searched in found if isinstance(searched.result, JadaError)]
     failures += dict.fromkeys(discover.Searched(source, "", ()).place for source in unasked)
     try:
         completed = discover.completed(fleet, [host for searched in found for host in searched.hosts])
     except JadaError as error:
-        return failed("hosts", error.message, error.hint), ()
+        why = next((each for _, each in beside), error)
+        return failed("hosts", why.message, why.hint), ()
     count = f"{plural(len(completed), 'host')}: " + ", ".join(
         f"{len(names)} {source}" for source, names in grouped((host.source, host.name) for host in completed).items()
     )
+    if beside:
+        texts = "; ".join(f"those of {place} are not known: {error.message}" for place, error in beside)
+        return failed(
+            "hosts", f"{count}; {texts}", "; ".join(dict.fromkeys(error.hint for _, error in beside))
+        ), completed
     if failures:
         missing = f"{count}; those of {', '.join(failures)} are not known"
         return failed(

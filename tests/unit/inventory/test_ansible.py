@@ -14,10 +14,15 @@ from typing import Any
 import pytest
 
 from jada import Aws, Host, HostError, JadaError
+from jada.cli.doctor import cloud
+from jada.cli.doctor.result import Verdict
 from jada.inventory.ansible_inventory import NOWHERE, inventory
+from jada.inventory.discover import search
 from jada.inventory.fleet.config import Fleet, parse
 from jada.inventory.fleet.ssh import Ssh
+from jada.inventory.sources import ansible as source_of_ansible
 from jada.inventory.sources.ansible import AnsibleSource, hosts
+from jada.inventory.sources.static import StaticHost, StaticSource
 from tests import warm
 from tests.forms import checked
 
@@ -211,3 +216,26 @@ def test_a_name_that_would_be_more_is_an_error_and_so_is_a_group_that_is_not_the
     with pytest.raises(JadaError, match=r"i has no group agent; did you mean agents\?") as raised:
         hosts(AnsibleSource(Path("i"), "agent"), listing({}, agents={"hosts": ["x"]}))
     assert raised.value.hint == "groups: all, agents"
+
+
+def test_an_inventory_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(source_of_ansible, "PATIENCE", 0.1)
+    program = tmp_path / "ansible-inventory"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(JadaError, match=r"ansible-inventory gave no answer about hosts within 0.1 s"):
+        AnsibleSource(Path("hosts")).find(Aws(), "")
+
+
+def test_doctor_tells_why_an_inventory_has_no_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    other = AnsibleSource(Path("hosts"))
+    fleet = Fleet("f", Path("fleet.yml"), (other,), ())
+    why = "There is no ansible-inventory here, which reads the source `ansible`"
+    alone, _ = cloud.hosts(fleet, search(fleet), ())
+    assert (alone.verdict, alone.text) == (Verdict.FAIL, why)
+    both = Fleet("f", Path("fleet.yml"), (other, StaticSource((StaticHost("a", "192.0.2.1"),))), ())
+    some, known = cloud.hosts(both, search(both), ())
+    assert (some.verdict, some.text) == (Verdict.FAIL, f"1 host: 1 static; those of ansible are not known: {why}")
+    assert [host.name for host in known] == ["a"]
