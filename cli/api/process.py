@@ -94,7 +94,7 @@ def _log(lines: IO[bytes], errors: list[str]) -> None:
             is_end, text = False, line.decode(errors="backslashreplace").rstrip()
         if is_end:
             errors.append(text)
-        else:
+        elif text:
             LOGGER.info("%s", text)
 
 
