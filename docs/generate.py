@@ -1,12 +1,14 @@
 """Writes the reference pages from what they tell of: `make docs`. A test holds that they are fresh.
 
-docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, and docs/fleet.md of the
-fleet.yml that is shipped. With `--man`, it writes docs/man/, which a release has and the repository has not.
+docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, docs/fleet.md of the
+fleet.yml that is shipped, and inventory/fleet.schema.json of its comments and of the readers of such a file. With
+`--man`, it writes docs/man/, which a release has and the repository has not.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from click_man.man import ManPage
 import jada
 from jada.cli.main import COMMANDS
 from jada.cli.main import jada as program
+from jada.docs.sketch import schema
 from jada.tasks.codes import CODES
 
 ROOT = Path(jada.__file__).parent
@@ -34,6 +37,7 @@ def pages() -> dict[str, str]:
         "docs/cli.md": "\n".join(_commands()),
         "docs/findings.md": "\n".join(_findings()),
         "docs/fleet.md": "\n".join(_fleet((ROOT / "inventory/fleet.yml").read_text(encoding="utf-8"))),
+        "inventory/fleet.schema.json": json.dumps(schema(), indent=1) + "\n",
     }
 
 
