@@ -67,6 +67,8 @@ class ConfigError(JadaError):
     """Something that a person wrote (fleet.yml, a flag, the catalogue) can't be used as it stands."""
 
     exit_code = Exit.USAGE
+    # Lines of what goes there instead.
+    example: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[ConfigError, ...]:

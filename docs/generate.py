@@ -27,6 +27,28 @@ ROOT = Path(jada.__file__).parent
 # Columns of a command's help.
 WIDTH = 100
 MADE = "<!-- Made by `make docs`; edit {} instead. -->"
+# At the top of the page about fleet.yml.
+IN_AN_EDITOR = """\
+`jada docs` prints this file, `jada docs rollout.waves` what it says of one key. All that is wrong with a fleet.yml is
+told at once, and each error names the part that helps.
+
+Its JSON Schema, `jada docs --schema`, is made of the readers that load it. With this first line, an editor with
+[yaml-language-server](https://github.com/redhat-developer/yaml-language-server) completes keys, explains them, and
+marks what is wrong as it is typed. It reads YAML 1.2: write `true` and `false`, not `yes` and `no`.
+
+```yaml
+# yaml-language-server: $schema=/path/that/jada/docs/--schema/prints
+```
+
+Other tools take it too, as before a commit:
+
+```sh
+check-jsonschema --schemafile "$(jada docs --schema)" fleet.yml
+```
+
+What depends on several keys, on the models that there are, on AWS's regions or on this machine is not in the schema:
+jada itself tells of that.
+"""
 # A key of fleet.yml, commented out or not.
 _KEY = re.compile(r"(?:# )?([a-z_]+):(?: |$)")
 
@@ -92,7 +114,7 @@ def _findings() -> Iterator[str]:
 
 def _fleet(text: str) -> Iterator[str]:
     """The sections of the file, which blank lines part: the comment before a key as text, the key itself as YAML."""
-    yield from ("# fleet.yml", "", MADE.format("inventory/fleet.yml"), "")
+    yield from ("# fleet.yml", "", MADE.format("inventory/fleet.yml"), "", IN_AN_EDITOR)
     for block in text.strip().split("\n\n"):
         prose, yaml = _parted(block.splitlines())
         keys = [match[1] for line in yaml if (match := _KEY.match(line))]

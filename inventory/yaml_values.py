@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -40,14 +41,22 @@ SHOWN = 80
 _scalars = yaml.SafeLoader("")
 
 
-class WrongValueError(ConfigError):
-    """Something is wrong with a value: its dotted key and its line; `is_of_form` if it, or a key in it, is of a kind
-    that does not go there, whatever it says.
-    """
+class Help(Enum):
+    """The help that a problem needs: its own hint alone, what `jada docs` tells of the key, or an example too."""
 
-    def __init__(self, message: str, hint: str, key: str, line: int, is_of_form: bool = False) -> None:
+    OWN = "own"
+    DOCS = "docs"
+    EXAMPLE = "example"
+
+
+class WrongValueError(ConfigError):
+    """Something is wrong with a value: its dotted key, and the line; `example` are lines of what goes there instead."""
+
+    def __init__(
+        self, message: str, hint: str, key: str, line: int, help: Help = Help.OWN, example: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message, hint)
-        self.key, self.line, self.is_of_form = key, line, is_of_form
+        self.key, self.line, self.help, self.example = key, line, help, example
 
 
 class Numbers(NamedTuple):
@@ -107,10 +116,10 @@ class Value:
     key: str
     file: Path
 
-    def error(self, problem: str, hint: str = "", is_of_form: bool = False) -> WrongValueError:
-        """To be raised: `problem` continues a sentence that begins with the key."""
+    def error(self, problem: str, hint: str = "", help: Help | None = None) -> WrongValueError:
+        """To be raised: `problem` continues a sentence that begins with the key. Without any help, the docs do."""
         message = f"{self.file}:{self.line}: {shown(self.key, 200) or 'the file'} {problem}"
-        return WrongValueError(message, hint, self.key, self.line, is_of_form)
+        return WrongValueError(message, hint, self.key, self.line, help or (Help.OWN if hint else Help.DOCS))
 
     @property
     def line(self) -> int:
@@ -209,7 +218,7 @@ class Value:
         if not isinstance(self.node, yaml.SequenceNode):
             raise self._expected("a list")
         if not self.node.value:
-            raise self.error("is an empty list", is_of_form=True)
+            raise self.error("is an empty list", help=Help.EXAMPLE)
         if most and len(self.node.value) > most:
             raise self.error(f"has {len(self.node.value)} entries, and at most {most} go here")
         return [Value(node, f"{self.key}[{index}]", self.file) for index, node in enumerate(self.node.value)]
@@ -241,7 +250,7 @@ class Value:
         """
         entries, wrong = self._entries()
         if len(entries) < least:
-            wrong.append(self.error("is empty", f"it has {least} or more entries with names of your own", True))
+            wrong.append(self.error("is empty", help=Help.EXAMPLE))
         if most and len(entries) > most:
             wrong.append(self.error(f"has {len(entries)} entries, and at most {most} go here"))
         values = dict[str, T]()
@@ -268,7 +277,7 @@ class Value:
         """A mapping of which one key names the kind, and that has the fields of that kind beside it."""
         written = self.part(name)
         if written is None:
-            raise self.error(f"lacks the key {name}", f"one of: {', '.join(kinds)}", is_of_form=True)
+            raise self.error(f"lacks the key {name}", f"one of: {', '.join(kinds)}", Help.DOCS)
         kind = written.choice(kinds)
         elsewhere = {key for fields in kinds.values() for key in fields.readers}
         readers = {name: lambda _: kind, **kinds[kind].readers}
@@ -282,20 +291,15 @@ class Value:
         for name, value in entries.items():
             if name not in readers:
                 why = (elsewhere or {}).get(name) or f"is not a key jada knows{did_you_mean(name, readers)}"
-                wrong.append(value.error(why, known, is_of_form=True))
-        for name in fields.required:
-            if name not in entries:
-                wrong.append(self.error(f"lacks the key {name}", known, is_of_form=True))
+                wrong.append(value.error(why, known, Help.DOCS))
+        if lacking := [name for name in fields.required if name not in entries]:
+            word = "key" if len(lacking) == 1 else "keys"
+            wrong.append(self.error(f"lacks the {word} {', '.join(lacking)}", known, Help.DOCS))
         for group in fields.one_of:
             written = [name for name in group if name in entries]
             if len(written) != 1:
-                wrong.append(
-                    self.error(
-                        f"should have exactly one of {', '.join(group)}, not {' and '.join(written) or 'none'}",
-                        hint,
-                        is_of_form=True,
-                    )
-                )
+                problem = f"should have exactly one of {', '.join(group)}, not {' and '.join(written) or 'none'}"
+                wrong.append(self.error(problem, hint, Help.EXAMPLE))
         values = dict[str, Any]()
         for name, value in entries.items():
             try:
@@ -340,8 +344,9 @@ class Value:
         else:
             actual = shown(self.node.value.strip()) or "empty"
             if self._type == "null":
-                return self.error(f"has no value; it should be {expected}", "give it a value or delete the key", True)
-        return self.error(f"should be {expected}, not {actual}", is_of_form=True)
+                hint = "give it a value or delete the key"
+                return self.error(f"has no value; it should be {expected}", hint, Help.EXAMPLE)
+        return self.error(f"should be {expected}, not {actual}", help=Help.EXAMPLE)
 
 
 def every(acts: Iterable[Callable[[], T]]) -> list[T]:

@@ -29,6 +29,7 @@ from jada.inventory.fleet import (
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.freeze import Window
 from jada.inventory.fleet.guard import GuardPolicy
+from jada.inventory.fleet.hints import helped
 from jada.inventory.fleet.hooks import Hooks
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify
@@ -128,7 +129,10 @@ def load(
 
 def parse(file: Path, tell: Tell = _raise) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
-    return of_value(read(file), tell)
+    try:
+        return of_value(read(file), tell)
+    except ConfigError as error:
+        raise helped(error) from None
 
 
 def of_value(top: Value, tell: Tell = _raise) -> Fleet:

@@ -169,6 +169,7 @@ def _remark(line: Line) -> str:
     return found[1].strip() if found else ""
 
 
+@cache
 def example(key: str) -> tuple[str, ...]:
     """The first lines of the shipped file about a key, without comments; () where it has none of its own."""
     own = [line for line in lines() if f"{key_of(line.keys)}.".startswith(f"{key}.") and not line.is_prose]
