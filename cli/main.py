@@ -7,6 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -207,11 +208,12 @@ def _tell(error: BaseException) -> None:
     elif isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("Stopped.", err=True)
     else:
-        for failure in _as_failures(error):
-            _echo("Error:", failure.message, fg="red", bold=True)
+        for hint, failures in groupby(_as_failures(error), lambda failure: failure.hint):
+            for failure in failures:
+                _echo("Error:", failure.message, fg="red", bold=True)
             example = failure.example if isinstance(failure, ConfigError) else ()
-            if failure.hint:
-                _echo("Try:", failure.hint + (", such as:" if example else ""), bold=True)
+            if hint:
+                _echo("Try:", hint + (", such as:" if example else ""), bold=True)
             for line in example:
                 click.echo(f"     {visible(line)}", err=True)
 

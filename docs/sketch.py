@@ -42,7 +42,7 @@ class Sketch(Value):
     schema: Schema = field(default_factory=dict)
     parts: dict[str, Sketch] = field(default_factory=dict)
 
-    def text(self, most: int = TEXT) -> str:
+    def text(self, most: int = TEXT, is_secret: bool = False) -> str:
         self._note(**{**A_TEXT, "maxLength": most})
         return "text"
 
@@ -171,7 +171,7 @@ def schema() -> Schema:
     for key, part in parts_of(asked):
         if text := description(key, asked):
             part["description"] = text
-    return {"$schema": DRAFT, "title": "fleet.yml of jada", **asked}
+    return {"$schema": DRAFT, **asked}
 
 
 def _asked(reader: Callable[[Value], Any]) -> Schema:

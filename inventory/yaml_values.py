@@ -125,15 +125,15 @@ class Value:
     def line(self) -> int:
         return int(self.node.start_mark.line) + 1
 
-    def text(self, most: int = TEXT) -> str:
-        """A text that is not empty, of at most so many characters."""
+    def text(self, most: int = TEXT, is_secret: bool = False) -> str:
+        """A text that is not empty, of at most so many characters; no error shows a secret."""
         if not isinstance(self.node, yaml.ScalarNode):
             raise self._expected("a text")
         if reads_as := _READS_AS.get(self._type):
-            written = shown(self.node.value)
+            written = "it" if is_secret else shown(self.node.value)
             raise self.error(f"should be a text, but YAML reads {written} {reads_as}", "put it in quotes")
         if self._type != "str" or not self.node.value.strip():
-            raise self._expected("a text")
+            raise self.error("should be a text") if is_secret else self._expected("a text")
         if len(self.node.value) > most:
             raise self.error(f"is longer than {most} characters")
         return str(self.node.value)
@@ -145,8 +145,8 @@ class Value:
         )
 
     def matching(self, pattern: re.Pattern[str], expected: str, hint: str = "", is_secret: bool = False) -> str:
-        """A text that the pattern matches as a whole; the error says what was `expected`, and shows no secret."""
-        text = self.text()
+        """A text that the pattern matches as a whole; the error says what was `expected`."""
+        text = self.text(is_secret=is_secret)
         if not pattern.fullmatch(text):
             raise self.error(f"should be {expected}" + ("" if is_secret else f", not {shown(text)}"), hint)
         return text

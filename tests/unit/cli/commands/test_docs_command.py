@@ -38,7 +38,7 @@ def test_a_key_is_shown_with_what_is_said_of_it(capsys: pytest.CaptureFixture[st
 
 def test_the_schema_is_named_as_it_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
     path = printed(capsys, "docs", "--schema").removesuffix("\n")
-    assert json.loads(Path(path).read_text(encoding="utf-8"))["title"] == "fleet.yml of jada"
+    assert "ssh" in json.loads(Path(path).read_text(encoding="utf-8"))["properties"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,12 @@ def test_all_that_is_wrong_with_fleet_yml_is_told_at_once(fleet: Path, capsys: p
         "       user: admin",
         "       key: ~/.ssh/id_ed25519",
     ]
+
+
+def test_what_helps_with_several_is_told_once(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.write_text(f"{LEAST}guard:\n  intervl: 1m\n  lukes: 2\n")
+    told = printed(capsys, "hosts", "--fleet", str(fleet), code=Exit.USAGE)
+    assert [line.split(" ")[0] for line in told.splitlines()] == ["Error:", "Error:", "Try:"]
 
 
 def test_as_json_each_of_them_is_a_message(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:

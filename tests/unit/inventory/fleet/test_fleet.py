@@ -619,6 +619,19 @@ def test_a_passworded_url_is_not_shown(tmp_path: Path) -> None:
     assert "s3cret" not in caught.value.message
 
 
+@pytest.mark.parametrize("secret", ["47114711", "47.11", "!!binary s3cret", "2026-01-01", "true", "'s3cret\"'"])
+def test_no_secret_is_shown_whatever_yaml_reads_it_as(tmp_path: Path, secret: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(
+            tmp_path,
+            with_line(EC2, f"- ec2: {{regions: all, role_arn: x, external_id: {secret}}}")
+            + f"model_check: {{url: {secret}}}\nnotify: {{webhook: {secret}}}\n",
+        )
+    told = [problem.message for problem in caught.value.problems if "role_arn" not in problem.message]
+    assert len(told) == 3
+    assert not any(part in line for line in told for part in ("4711", "47.11", "s3cret", "2026-01-01", "true"))
+
+
 def test_a_windows_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "fleet.yml"
     file.write_bytes(b"\xef\xbb\xbf" + LEAST.replace("\n", "\r\n").encode())
