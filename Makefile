@@ -49,7 +49,7 @@ test-suites: .venv/ready ## the main job, lies, faults and security on hosts of 
 	done; \
 	[ -z "$$failed" ] || { echo "Failed on:$$failed" >&2; exit 1; }
 
-docs: .venv/ready ## write the pages of docs/ that are made of the code: cli.md, findings.md, fleet.md, api.md
+docs: .venv/ready ## write what is made of the code: cli.md, findings.md, fleet.md and api.md in docs/, inventory/fleet.schema.json
 	$(RUN) python docs/generate.py
 
 # Zensical is the successor of Material for MkDocs, of the same people.

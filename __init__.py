@@ -35,7 +35,7 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u20
 # A span of time as people write it, in options and in fleet.yml.
 SPAN = "a span of time such as 30s, 15m, 6h or 7d"
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _NUMBERS = re.compile("([0-9]+)")
 
@@ -73,6 +73,8 @@ class ConfigError(JadaError):
     """Something that a person wrote (fleet.yml, a flag, the catalogue) can't be used as it stands."""
 
     exit_code = Exit.USAGE
+    # Lines of what goes there instead.
+    example: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[ConfigError, ...]:
@@ -151,7 +153,7 @@ def attempt(host: str, act: Callable[[], T], doing: str = "judge what it saw the
 def span_seconds(text: str) -> int | None:
     """The seconds of a span of time such as 15m; None where it is none."""
     found = _SPAN.fullmatch(text)
-    return int(found[1]) * _SECONDS[found[2]] if found else None
+    return int(found[1]) * SECONDS[found[2]] if found else None
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:

@@ -7,18 +7,22 @@ import importlib
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from jada import UNEXPECTED, Exit, JadaError, __version__, reason
+from jada import UNEXPECTED, ConfigError, Exit, JadaError, __version__, reason
 from jada.cli import signals
 from jada.cli.ui import streams
 from jada.cli.ui.console import debugged, err, visible, written
 from jada.cli.ui.given import GIVEN
 from jada.inventory.suggest import did_you_mean
+
+# As much as one reads of what is wrong with a file.
+MOST_PROBLEMS = 20
 
 # name → (module, one line of help): what `jada --help` shows without importing any of the modules.
 COMMANDS = {
@@ -54,6 +58,7 @@ COMMANDS = {
     "unlock": ("lock", "Allow upgrades again."),
     "locks": ("locks", "Show who holds the fleet, from where, since when and to do what."),
     "doctor": ("doctor", "Check all that jada needs, here, in AWS and on every host, and tell how to fix it."),
+    "docs": ("docs", "Show what goes into fleet.yml: all of it, or one key."),
     "iam": ("iam", "Print the least IAM policy that jada needs."),
     "completion": ("completion", "Print the script that lets bash, zsh or fish complete jada."),
     "lab": ("lab", "Rehearse on real systemd hosts on this machine."),
@@ -196,17 +201,31 @@ def _tell(error: BaseException) -> None:
 
         traceback.print_exception(error)
     if err.is_json:
-        failure = _as_failure(error)
-        err.log(f"{visible(failure.message)}{visible(f'; {failure.hint}' if failure.hint else '')}", "error")
+        for failure in _as_failures(error):
+            err.log(f"{visible(failure.message)}{visible(f'; {failure.hint}' if failure.hint else '')}", "error")
     elif isinstance(error, click.ClickException):
         error.show()
     elif isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("Stopped.", err=True)
     else:
-        failure = _as_failure(error)
-        _echo("Error:", failure.message, fg="red", bold=True)
-        if failure.hint:
-            _echo("Try:", failure.hint, bold=True)
+        for hint, failures in groupby(_as_failures(error), lambda failure: failure.hint):
+            for failure in failures:
+                _echo("Error:", failure.message, fg="red", bold=True)
+            example = failure.example if isinstance(failure, ConfigError) else ()
+            if hint:
+                _echo("Try:", hint + (", such as:" if example else ""), bold=True)
+            for line in example:
+                click.echo(f"     {visible(line)}", err=True)
+
+
+def _as_failures(error: BaseException) -> Sequence[JadaError]:
+    """Each thing that went wrong, of a file with many problems the first of them."""
+    if not isinstance(error, ConfigError):
+        return (_as_failure(error),)
+    problems = error.problems
+    more = len(problems) - MOST_PROBLEMS
+    rest = ConfigError(f"There are {more} more problems", "correct these first")
+    return (*problems[:MOST_PROBLEMS], *([rest] if more > 0 else []))
 
 
 def _as_failure(error: BaseException) -> JadaError:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from jada import ConfigError, Host, HostError, JadaError, UnforeseenError
+from jada import ConfigError, Host, HostError, UnforeseenError
 from jada.cli import signals
 from jada.cli.discovery import find_hosts
 from jada.cli.options import ENGINE
@@ -177,8 +177,9 @@ def load(fleet_file: str | None, needs_all: bool = True) -> Fleet:
     return replace(fleet, engine=context.meta.get(ENGINE) or "") if context else fleet
 
 
-def _tell_unneeded(error: JadaError) -> None:
-    err.print(f"[yellow]Not needed for a rollback, so left out[/]: {escape(error.message)}")
+def _tell_unneeded(error: ConfigError) -> None:
+    for problem in error.problems:
+        err.print(f"[yellow]Not needed for a rollback, so left out[/]: {escape(problem.message)}")
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """Writes the reference pages from what they tell of: `make docs`. A test holds that they are fresh.
 
 docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, docs/fleet.md of the
-fleet.yml that is shipped, and docs/api.md of the API's docstrings. With `--man`, it writes docs/man/, which a release
-has and the repository has not.
+fleet.yml that is shipped, docs/api.md of the API's docstrings, and inventory/fleet.schema.json of that file's comments
+and of the readers of such a file. With `--man`, it writes docs/man/, which a release has and the repository has not.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -22,12 +23,35 @@ from jada.cli.api import results
 from jada.cli.api.fleet import Fleet
 from jada.cli.main import COMMANDS
 from jada.cli.main import jada as program
+from jada.docs.sketch import schema
 from jada.tasks.codes import CODES
 
 ROOT = Path(jada.__file__).parent
 # Columns of a command's help.
 WIDTH = 100
 MADE = "<!-- Made by `make docs`; edit {} instead. -->"
+# At the top of the page about fleet.yml.
+IN_AN_EDITOR = """\
+`jada docs` prints this file, `jada docs rollout.waves` what it says of one key. All that is wrong with a fleet.yml is
+told at once, and each error names the part that helps.
+
+Its JSON Schema, `jada docs --schema`, is made of the readers that load it. With this first line, an editor with
+[yaml-language-server](https://github.com/redhat-developer/yaml-language-server) completes keys, explains them, and
+marks what is wrong as it is typed. It reads YAML 1.2: write `true` and `false`, not `yes` and `no`.
+
+```yaml
+# yaml-language-server: $schema=/path/that/jada/docs/--schema/prints
+```
+
+Other tools take it too, as before a commit:
+
+```sh
+check-jsonschema --schemafile "$(jada docs --schema)" fleet.yml
+```
+
+What depends on several keys, on the models that there are, on AWS's regions or on this machine is not in the schema:
+jada itself tells of that.
+"""
 # A key of fleet.yml, commented out or not.
 _KEY = re.compile(r"(?:# )?([a-z_]+):(?: |$)")
 
@@ -39,6 +63,7 @@ def pages() -> dict[str, str]:
         "docs/findings.md": "\n".join(_findings()),
         "docs/fleet.md": "\n".join(_fleet((ROOT / "inventory/fleet.yml").read_text(encoding="utf-8"))),
         "docs/api.md": "\n".join(_api()),
+        "inventory/fleet.schema.json": json.dumps(schema(), indent=1) + "\n",
     }
 
 
@@ -93,7 +118,7 @@ def _findings() -> Iterator[str]:
 
 def _fleet(text: str) -> Iterator[str]:
     """The sections of the file, which blank lines part: the comment before a key as text, the key itself as YAML."""
-    yield from ("# fleet.yml", "", MADE.format("inventory/fleet.yml"), "")
+    yield from ("# fleet.yml", "", MADE.format("inventory/fleet.yml"), "", IN_AN_EDITOR)
     for block in text.strip().split("\n\n"):
         prose, yaml = _parted(block.splitlines())
         keys = [match[1] for line in yaml if (match := _KEY.match(line))]

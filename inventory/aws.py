@@ -10,7 +10,7 @@ import atexit
 import sys
 from contextlib import ExitStack
 
-from jada import HostError, JadaError
+from jada import ConfigError, HostError, JadaError
 from jada.inventory.access.login import ssh_data
 from jada.inventory.access.scratch import scratch
 from jada.inventory.discover import discover
@@ -47,5 +47,6 @@ def _tell(error: JadaError) -> None:
 try:
     globals().update(_inventory())
 except JadaError as error:
-    _tell(error)
+    for problem in error.problems if isinstance(error, ConfigError) else (error,):
+        _tell(problem)
     sys.exit(int(error.exit_code))

@@ -15,11 +15,11 @@ import yaml
 
 import jada
 from jada import EXACT_ID, LONG_CONTEXT, ConfigError, Model
-from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Value
 
 # So long before it retires a model is told of: time enough to try another.
 NOTICE = timedelta(days=30)
+OF_IDS = f"which has letters, digits and . _ : / @ - only, at most 500, and may end with {LONG_CONTEXT}"
 _CLI = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}", re.ASCII)
 
 
@@ -33,7 +33,7 @@ class Override:
 
 def read(value: Value) -> dict[str, Override]:
     """fleet.yml's `models`, by short name: an exact id, or a mapping with it."""
-    return {name: _override(name, entry) for name, entry in value.entries().items()}
+    return value.named(_override)
 
 
 def catalogue(overrides: Mapping[str, Override]) -> tuple[Model, ...]:
@@ -90,28 +90,29 @@ def why_rejected(exact: str) -> str:
     if exact.removesuffix(LONG_CONTEXT) in _floating():
         return f"{exact} is an alias that means another model after an update of the CLI; a fleet is pinned to one"
     if not EXACT_ID.fullmatch(exact):
-        allowed = f"letters, digits and . _ : / @ - only, at most 500, and {LONG_CONTEXT} at its end"
-        return f"{exact[:80]!a} can't be the id of a model: {allowed}"
+        return f"{exact[:80]!a} can't be the id of a model, {OF_IDS}"
     return ""
 
 
 def _override(name: str, value: Value) -> Override:
-    if not isinstance(value.node, yaml.MappingNode):
-        return Override(_exact(value))
-    override = Override(**value.fields({"id": _exact, "cli": _version}))
+    override = value.by_form(
+        text=lambda text: Override(_exact(text)),
+        mapping=lambda mapping: Override(**mapping.fields({"id": _exact, "cli": _version})),
+    )
     if not override.id and name not in _file()["models"]:
         raise value.error("lacks the key id, for the catalogue has no model of that name")
     return override
 
 
 def _exact(value: Value) -> str:
-    if problem := why_rejected(value.text()):
+    exact = value.matching(EXACT_ID, f"the exact id of a model, {OF_IDS}")
+    if problem := why_rejected(exact):
         raise value.error(f"can't be used. {problem}")
-    return value.text()
+    return exact
 
 
 def _version(value: Value) -> str:
-    return matching(value, _CLI, "a version of the Claude CLI such as 2.1.280")
+    return value.matching(_CLI, "a version of the Claude CLI such as 2.1.280")
 
 
 def _find(name: str, catalogue: Sequence[Model]) -> Model | None:

@@ -13,9 +13,9 @@ from jada import MOST_FALLBACKS, ConfigError, Host, Model
 from jada.inventory import models, tags
 from jada.inventory.tags import has_tags
 from jada.inventory.yaml_readers import Tell, or_default
-from jada.inventory.yaml_values import Value, every
+from jada.inventory.yaml_values import Value
 
-_ROLE_NAME = re.compile(r"[A-Za-z][\w-]{0,62}")
+_ROLE_NAME = re.compile(r"(?!all$)[A-Za-z][\w-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,19 @@ class Role:
 RolloutReader = Callable[[Value], Mapping[str, Any]]
 
 
-def read(value: Value, catalogue: tuple[Model, ...], rollout: RolloutReader, tell: Tell) -> tuple[Role, ...]:
-    """The roles, in the order of the file; a model that can't be used is told, and may be left out."""
-    entries = value.entries()
-    roles = every(partial(_role, name, entry, catalogue, rollout, tell) for name, entry in entries.items())
+def read(value: Value, catalogue: tuple[Model, ...] | None, rollout: RolloutReader, tell: Tell) -> tuple[Role, ...]:
+    """The roles, in the order of the file; a model that can't be used is told, and may be left out. Without a
+    catalogue, nobody knows which models there are.
+    """
+    read_role = partial(_role, catalogue=catalogue, rollout=rollout, tell=tell)
+    of_names = "the name of a role has letters, digits, _ and -, a letter first, and is not `all`"
+    roles = value.named(read_role, _ROLE_NAME, of_names, least=1).values()
     for role, below in pairwise(roles):
         if not role.tags and not role.names:
-            raise entries[below.name].error(
+            raise (value.part(below.name) or value).error(
                 f"is never reached: {role.name}, above it, has neither tags nor names and takes every host",
                 f"move {role.name} to the end",
             )
-    if not roles:
-        raise value.error("names no role")
     return tuple(roles)
 
 
@@ -80,20 +81,16 @@ def unmatched(hosts: Sequence[Host], roles: Sequence[Role]) -> Iterator[str]:
             yield f"roles.{role.name}.tags: no host has {' and '.join(tags.in_words(role.tags))}"
 
 
-def _role(name: str, value: Value, catalogue: tuple[Model, ...], rollout: RolloutReader, tell: Tell) -> Role:
-    if not _ROLE_NAME.fullmatch(name) or name == "all":
-        raise value.error("is not a name for a role: letters, digits, _ and -, a letter first, and not `all`")
-
+def _role(name: str, value: Value, catalogue: tuple[Model, ...] | None, rollout: RolloutReader, tell: Tell) -> Role:
     def model(value: Value) -> str:
+        name = value.text()
         try:
-            return models.resolve(value.text(), catalogue).name
+            return models.resolve(name, catalogue).name if catalogue is not None else name
         except ConfigError as error:
             raise value.error(f"can't be used. {error.message}", error.hint) from None
 
     def fallback(value: Value) -> tuple[str, ...]:
-        listed = [(item, model(item)) for item in value.items()]
-        if len(listed) > MOST_FALLBACKS:
-            raise value.error(f"names {len(listed)} models, and the Claude CLI tries {MOST_FALLBACKS}")
+        listed = value.listed(lambda item: (item, model(item)), MOST_FALLBACKS)
         for at, (item, named) in enumerate(listed):
             if named in [earlier for _, earlier in listed[:at]]:
                 raise item.error(f"names {named} for the second time")
@@ -109,5 +106,5 @@ def _role(name: str, value: Value, catalogue: tuple[Model, ...], rollout: Rollou
     }
     role = Role(name, **value.fields(readers))
     if role.model and role.model in role.fallback:
-        tell(value.entries()["fallback"].error(f"names {role.model}, the model of the role itself"))
+        tell((value.part("fallback") or value).error(f"names {role.model}, the model of the role itself"))
     return role

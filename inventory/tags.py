@@ -10,7 +10,7 @@ from jada.inventory.yaml_values import Value
 
 def read(value: Value) -> dict[str, tuple[str, ...]]:
     """The tags to select by: each with one value or several, any of which will do."""
-    return {name: entry.texts() for name, entry in value.entries().items()}
+    return value.named(lambda _, tag: tag.texts())
 
 
 def has_tags(tags: Mapping[str, str], filters: Mapping[str, tuple[str, ...]]) -> bool:

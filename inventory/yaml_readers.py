@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from jada import SPAN, ConfigError, span_seconds
-from jada.inventory.yaml_values import Value, shown
+from jada import SECONDS, SPAN, ConfigError, span_seconds
+from jada.inventory.yaml_values import Value, shown, whole_numbers
 
 T = TypeVar("T")
 # Gets the error in a part of the file that the way back does not need; raises it, or lets it be left out.
@@ -34,16 +35,8 @@ def or_default(tell: Tell, reader: Callable[[Value], T], default: T) -> Callable
     return read
 
 
-def matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:
-    """A text that the pattern matches as a whole; the error says what was `expected`."""
-    text = value.text()
-    if not pattern.fullmatch(text):
-        raise value.error(f"should be {expected}, not {shown(text)}")
-    return text
-
-
 def user(value: Value) -> str:
-    return matching(value, USER, "one word: the name of a user")
+    return value.matching(USER, "one word: the name of a user")
 
 
 def port(value: Value) -> int:
@@ -52,12 +45,18 @@ def port(value: Value) -> int:
 
 def span(value: Value, least: int = 0, most: int = LONGEST_SPAN) -> int:
     """The seconds of a span of time; 0 where that is no less than the `least`."""
-    written = str(value.node.value)
-    seconds = 0 if written == "0" else span_seconds(written)
-    if seconds is None or not least <= seconds <= most:
-        zero = "" if least else ", or 0"
-        raise value.error(f"should be {SPAN}{zero}, from {least}s to {most // 86400}d; not {shown(written)}")
-    return seconds
+    zero = "" if least else ", or 0"
+    expected = f"{SPAN}{zero}, from {least}s to {most // 86400}d"
+    written = value.written(_spans(least, most), None if least else whole_numbers(0, 0), expected)
+    return span_seconds(written) or 0
+
+
+@cache
+def _spans(least: int, most: int) -> re.Pattern[str]:
+    # As many digits as span_seconds() reads.
+    bounds = {unit: (max(1, -(-least // size)), min(most // size, 99999)) for unit, size in SECONDS.items()}
+    numbers = {unit: whole_numbers(*bound).pattern for unit, bound in bounds.items() if bound[0] <= bound[1]}
+    return re.compile("|".join(f"(?:{pattern}){unit}" for unit, pattern in numbers.items()))
 
 
 def path(value: Value) -> Path:

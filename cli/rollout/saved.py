@@ -19,7 +19,6 @@ from jada.cli.selection import patterns
 from jada.cli.ui.console import write_file
 from jada.inventory.fleet import rollout
 from jada.inventory.fleet.rollout import RolloutPolicy
-from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import SIZE, Readers, Value, of_text, shown
 from jada.tasks.fingerprint import parts
 from jada.tasks.plan import Request
@@ -253,7 +252,7 @@ def _role(value: Value) -> tuple[str, Tiers | None]:
 
 
 def _model(value: Value) -> str:
-    return matching(value, EXACT_ID, "the id of a model")
+    return value.matching(EXACT_ID, "the id of a model")
 
 
 def _group(value: Value) -> PlannedGroup:

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Readers, Value
 
 _CODE = re.compile(r"J[0-9]{3}")
@@ -25,9 +24,13 @@ class Acceptance:
 
 def read(value: Value) -> tuple[Acceptance, ...]:
     readers: Readers = {
-        "code": lambda code: matching(code, _CODE, "one code of a finding, such as J102"),
+        "code": lambda code: code.matching(_CODE, "one code of a finding, such as J102"),
         "hosts": Value.texts,
         "reason": Value.text,
         "until": Value.date,
     }
-    return tuple(Acceptance(**item.fields(readers, required=tuple(readers)), line=item.line) for item in value.items())
+
+    def acceptance(item: Value) -> Acceptance:
+        return Acceptance(**item.fields(readers, required=tuple(readers)), line=item.line)
+
+    return tuple(value.listed(acceptance))

@@ -29,6 +29,7 @@ from jada.inventory.fleet import (
 from jada.inventory.fleet.accept import Acceptance
 from jada.inventory.fleet.freeze import Window
 from jada.inventory.fleet.guard import GuardPolicy
+from jada.inventory.fleet.hints import helped
 from jada.inventory.fleet.hooks import Hooks
 from jada.inventory.fleet.limits import Limits
 from jada.inventory.fleet.notify import Notify
@@ -133,11 +134,18 @@ def load(
 
 def parse(file: Path, tell: Tell = _raise) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
-    top = read(file)
+    try:
+        return of_value(read(file), tell)
+    except ConfigError as error:
+        raise helped(error) from None
+
+
+def of_value(top: Value, tell: Tell = _raise) -> Fleet:
+    """The fleet of the top of a file. Raises ConfigError."""
     readable = or_default(tell, models.read, dict[str, Override]())
     overrides, unreadable = dict[str, Override](), None
     try:
-        overrides = readable(written) if (written := top.entries().get("models")) else {}
+        overrides = readable(written) if (written := top.part("models")) else {}
     except ConfigError as error:
         unreadable = error
 
@@ -148,15 +156,14 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
 
     own_rollout = or_default(tell, rollout.read_keys, dict[str, Any]())
 
-    def own_roles(value: Value) -> tuple[Role, ...]:
-        # Which names they may use is not known without the models.
-        return () if unreadable else roles.read(value, models.catalogue(overrides), own_rollout, tell)
+    # Which names there are is not known without the models.
+    catalogue = None if unreadable else models.catalogue(overrides)
 
     readers: Readers = {
-        "fleet": lambda name: _short(name, 80),
+        "fleet": lambda name: name.text(80),
         "aws": profile.read,
         "sources": registry.read,
-        "roles": own_roles,
+        "roles": partial(roles.read, catalogue=catalogue, rollout=own_rollout, tell=tell),
         "models": own_models,
         "limits": or_default(tell, limits.read, Limits()),
         **service.READERS,
@@ -167,7 +174,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
         "accept": or_default(tell, accept.read, ()),
         "notify": or_default(tell, notify.read, Notify()),
         "production": Value.flag,
-        "guard": or_default(tell, partial(guard.read, catalogue=models.catalogue(overrides)), GuardPolicy()),
+        "guard": or_default(tell, partial(guard.read, catalogue=catalogue), GuardPolicy()),
         "rollout": or_default(tell, rollout.read, RolloutPolicy()),
         "hooks": or_default(tell, hooks.read, Hooks()),
         "probes": or_default(tell, probes.read, ()),
@@ -176,10 +183,4 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}
-    return Fleet(name=rest.pop("fleet"), path=file, service=service.from_values(values), **rest)
-
-
-def _short(value: Value, most: int) -> str:
-    if len(value.text()) > most:
-        raise value.error(f"is longer than {most} characters")
-    return value.text()
+    return Fleet(name=rest.pop("fleet"), path=top.file, service=service.from_values(values), **rest)

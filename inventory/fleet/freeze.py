@@ -79,7 +79,7 @@ def _on(windows: Iterable[Window], now: datetime) -> Freeze | None:
 
 
 def read(value: Value) -> tuple[Window, ...]:
-    return tuple(_window(item) for item in value.items())
+    return tuple(value.listed(_window))
 
 
 def _window(value: Value) -> Window:
@@ -112,7 +112,4 @@ def _zone(value: Value) -> str:
 
 
 def _reason(value: Value) -> str:
-    text = " ".join(value.text().split())
-    if len(text) > LONGEST_REASON:
-        raise value.error(f"should say in up to {LONGEST_REASON} characters why")
-    return text
+    return " ".join(value.text(LONGEST_REASON).split())

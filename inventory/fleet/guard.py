@@ -29,12 +29,15 @@ class GuardPolicy:
     half_open: bool = False
 
 
-def read(value: Value, catalogue: tuple[Model, ...]) -> GuardPolicy:
+def read(value: Value, catalogue: tuple[Model, ...] | None) -> GuardPolicy:
+    """The policy; without a catalogue, nobody knows which models there are."""
+
     def to(value: Value) -> str:
-        if value.text() in (PREVIOUS, FALLBACK):
-            return value.text()
+        name = value.text()
+        if name in (PREVIOUS, FALLBACK) or catalogue is None:
+            return name
         try:
-            return models.resolve(value.text(), catalogue).id
+            return models.resolve(name, catalogue).id
         except ConfigError as error:
             raise value.error(f"should be {PREVIOUS}, {FALLBACK} or a model. {error.message}", error.hint) from None
 

@@ -26,5 +26,4 @@ def read(value: Value) -> Hooks:
 
 def _command(value: Value) -> tuple[str, ...]:
     """The words of a command: those of a list as they are, a text by way of a shell."""
-    words = value.texts()
-    return ("sh", "-c", *words) if isinstance(value.node.value, str) else words
+    return value.by_form(text=lambda text: ("sh", "-c", text.text()), items=Value.texts)

@@ -21,10 +21,9 @@ def read(value: Value) -> Limits:
 
 
 def _nofile(value: Value) -> int:
-    number = value.integer(1, NOFILE + 1)
-    if number < LEAST_NOFILE:
-        raise value.error(
-            f"is {number}: with fewer than {LEAST_NOFILE} open files neither the service nor a login is sure to work",
-            f"give at least {LEAST_NOFILE}, or leave it out: each host then gets the most that it has",
-        )
-    return number
+    return value.integer(
+        LEAST_NOFILE,
+        NOFILE + 1,
+        "with fewer open files neither the service nor a login is sure to work; leave it out, and each host gets the "
+        "most that it has",
+    )

@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jada.inventory.yaml_readers import matching, path
+from jada.inventory.yaml_readers import path
 from jada.inventory.yaml_values import Value
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+# A file, where it is no URL and no variable.
+_FILE = r"(?:/|~/|\./).*"
+_URL = r"https?://\S+"
 # A standard topic; a FIFO topic would want a group for each message.
 _TOPIC = re.compile(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+", re.ASCII)
 
@@ -36,19 +39,17 @@ def read(value: Value) -> Notify:
 
 
 def _topic(value: Value) -> str:
-    return matching(value, _TOPIC, "the ARN of a standard SNS topic, such as arn:aws:sns:us-east-1:123456789012:jada")
+    return value.matching(_TOPIC, "the ARN of a standard SNS topic, such as arn:aws:sns:us-east-1:123456789012:jada")
 
 
 def _webhook(value: Value) -> Webhook:
     """The URL itself never gets into an error."""
-    text = value.text()
+    text = value.matching(
+        re.compile("|".join((_VARIABLE.pattern, _FILE, _URL))),
+        "a URL, the environment variable that holds it, such as ${JADA_WEBHOOK}, or the file that does",
+        "a file is written with a path that begins with /, ~/ or ./",
+        is_secret=True,
+    )
     if match := _VARIABLE.fullmatch(text):
         return Webhook(variable=match.group(1))
-    if text.startswith(("/", "~/", "./")):
-        return Webhook(file=path(value))
-    if re.fullmatch(r"https?://\S+", text):
-        return Webhook(url=text)
-    raise value.error(
-        "should be a URL, the environment variable that holds it, such as ${JADA_WEBHOOK}, or the file that does",
-        "a file is written with a path that begins with /, ~/ or ./",
-    )
+    return Webhook(url=text) if re.fullmatch(_URL, text) else Webhook(file=path(value))

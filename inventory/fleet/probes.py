@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from jada import Metric, Probe, Threshold
 from jada.inventory.fleet import service
 from jada.inventory.yaml_readers import span
-from jada.inventory.yaml_values import Readers, Value, shown
+from jada.inventory.yaml_values import Fields, Numbers, Readers, Value, shown
 
 # All of them are measured one after the other, in the time that a host has for an answer.
 MOST_PROBES = 10
@@ -33,6 +34,8 @@ REQUIRED = {"http": ("url",), "command": ("command",)}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"
 _RELATIVE = re.compile(rf"{_NUMBER}x")
+# Amounts that have no unit.
+_PLAIN = Numbers(f"-?{_NUMBER}", -999_999_999_999, 999_999_999_999, is_whole=False)
 # How an amount of each unit is written, what it is in that unit, and an example.
 _WRITTEN = {
     "%": ({"%": 1.0}, "5%"),
@@ -44,32 +47,33 @@ _WRITTEN = {
 
 
 def read(value: Value) -> tuple[Probe, ...]:
-    entries = value.entries()
-    if len(entries) > MOST_PROBES:
-        raise value.error(f"has more than {MOST_PROBES} probes, which a host can't answer in time")
-    return tuple(_probe(name, entry) for name, entry in entries.items())
+    # More than ten a host can't answer in time.
+    of_names = "the name of a probe has letters, digits and _ . - alone, at most 40 of them"
+    return tuple(value.named(_probe, _NAME, of_names, most=MOST_PROBES).values())
 
 
 def _probe(name: str, value: Value) -> Probe:
-    if not _NAME.fullmatch(name):
-        raise value.error("should be called by letters, digits and _ . - alone, at most 40 of them")
-    entries = value.entries()
-    if "kind" not in entries:
-        raise value.error("lacks the key kind", f"one of: {', '.join(MEASURES)}")
-    kind = entries["kind"].choice(MEASURES)
     of_kind: dict[str, Readers] = {
         "http": {"url": service.url},
         "command": {"command": Value.text},
         "journal": {"priority": lambda priority: priority.choice(PRIORITIES), "pattern": Value.text},
         "cloudwatch": {"alarm": Value.text, "metric": _metric, "region": Value.text},
     }
-    fields = value.fields(
+    fields = value.variant("kind", {kind: _fields(kind, of_kind.get(kind, {})) for kind in MEASURES})
+    return _checked(value, Probe(**_values(value, {"name": name, **fields})))
+
+
+def _fields(kind: str, own: Readers) -> Fields:
+    measures = MEASURES[kind]
+    units = [unit for unit, _ in measures.values()]
+    # An alarm has its threshold itself.
+    is_alarm = "alarm" in own
+    return Fields(
         {
-            "kind": Value.text,
-            **({"measure": lambda measure: measure.choice(MEASURES[kind])} if len(MEASURES[kind]) > 1 else {}),
-            **of_kind.get(kind, {}),
-            "above": lambda bound: bound,
-            "below": lambda bound: bound,
+            **({"measure": lambda measure: measure.choice(measures)} if len(measures) > 1 and not is_alarm else {}),
+            **own,
+            "above": lambda bound: _amount(bound, units),
+            "below": lambda bound: _amount(bound, units),
             "min_sample": lambda least: least.integer(1, MOST_REQUESTS if kind == "http" else 10_000),
             "interval": lambda interval: span(interval, least=1),
             "window": lambda window: span(window, least=1),
@@ -77,28 +81,21 @@ def _probe(name: str, value: Value) -> Probe:
             "max_errors": lambda most: most.integer(1, 100),
         },
         required=REQUIRED.get(kind, ()),
+        one_of=[("alarm", "metric"), ("alarm", "above", "below")] if is_alarm else [("above", "below")],
     )
-    return _checked(value, Probe(**_values(value, {"name": name, **fields})))
 
 
 def _values(value: Value, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a probe of what was written of it."""
     kind = fields["kind"]
     if kind == "cloudwatch":
-        if ("alarm" in fields) == ("metric" in fields):
-            raise value.error("should say either `alarm` or `metric`")
         fields["measure"] = "alarm" if "alarm" in fields else "metric"
     measure = fields.setdefault("measure", next(iter(MEASURES[kind])))
     unit, least = MEASURES[kind][measure]
-    bounds = {name: fields.pop(name) for name in ("above", "below") if name in fields}
-    if measure == "alarm":
-        if bounds:
-            raise value.error("has an alarm, which has its threshold itself", "delete `above` and `below`")
-        threshold = Threshold(0)
-    elif len(bounds) != 1:
-        raise value.error("should say either `above` or `below`: from where on that is a failure")
-    else:
-        threshold = _threshold(*bounds.popitem(), unit)
+    bounds = [(name, fields.pop(name)) for name in ("above", "below") if name in fields]
+    threshold = Threshold(0)
+    for name, written in bounds:
+        threshold = _threshold(name, value.part(name) or value, written, unit)
     mode = fields.pop("mode", MODES[0])
     return {"min_sample": least, **fields, "threshold": threshold, "unit": unit, "is_enforced": mode == MODES[0]}
 
@@ -125,18 +122,25 @@ def _checked(value: Value, probe: Probe) -> Probe:
     return probe
 
 
-def _threshold(name: str, value: Value, unit: str) -> Threshold:
-    written = str(value.node.value)
+def _amount(value: Value, units: Sequence[str]) -> str:
+    """An amount of one of these units, or a number of times the one before, as it is written."""
+    suffixes = [re.escape(suffix) for unit in units for suffix in _WRITTEN[unit][0] if suffix]
+    pattern = re.compile(f"{_NUMBER}(?:{'|'.join(dict.fromkeys((*suffixes, 'x')))})")
+    return value.written(pattern, None if all(units) else _PLAIN, _expected(units[0]))
+
+
+def _expected(unit: str) -> str:
+    return f"an amount such as {_WRITTEN[unit][1]}, or as many times the one before as 2x"
+
+
+def _threshold(name: str, value: Value, written: str, unit: str) -> Threshold:
     if found := _RELATIVE.fullmatch(written):
         return Threshold(float(found[1]), is_relative=True, is_least=name == "below")
-    factors, example = _WRITTEN[unit]
     sign = "" if unit else "-?"
-    for suffix, factor in factors.items():
+    for suffix, factor in _WRITTEN[unit][0].items():
         if found := re.fullmatch(f"({sign}{_NUMBER}){re.escape(suffix)}", written):
             return Threshold(float(found[1]) * factor, is_least=name == "below")
-    raise value.error(
-        f"should be an amount such as {example}, or as many times the one before as 2x; not {shown(written)}"
-    )
+    raise value.error(f"should be {_expected(unit)}, not {shown(written)}")
 
 
 def _metric(value: Value) -> Metric:
@@ -144,6 +148,6 @@ def _metric(value: Value) -> Metric:
         "namespace": Value.text,
         "name": Value.text,
         "statistic": lambda statistic: statistic.choice(STATISTICS),
-        "dimensions": lambda dimensions: tuple((name, each.text()) for name, each in dimensions.entries().items()),
+        "dimensions": lambda dimensions: tuple(dimensions.named(lambda _, dimension: dimension.text()).items()),
     }
     return Metric(**{"statistic": STATISTICS[0], **value.fields(readers, required=("namespace", "name"))})

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 from jada import ON_FAILURE
 from jada.inventory import tags
 from jada.inventory.yaml_readers import span
-from jada.inventory.yaml_values import Value, shown
+from jada.inventory.yaml_values import Numbers, Value, whole_numbers
 
 ON_INCONCLUSIVE = ("wait", "pause")
 SPREAD_BY = ("zone", "nothing")
-_PERCENT = re.compile(r"(100|[1-9]?[0-9])%")
 # More than any fleet has.
 _MOST_HOSTS = 100_000
 
@@ -128,7 +128,7 @@ def read_keys(value: Value) -> dict[str, Any]:
 
 
 def _waves(value: Value) -> tuple[Share, ...]:
-    waves = tuple(_share(item, 1) for item in value.items())
+    waves = tuple(value.listed(lambda item: _share(item, 1)))
     if problem := why_no_waves(waves):
         raise value.error(problem)
     return waves
@@ -152,15 +152,23 @@ def _span(seconds: int) -> str:
 
 def parse_share(text: str, least: int) -> Share | None:
     """The share that a text says, 3 or 10%; None where it says none that is at least so much."""
-    if (found := _PERCENT.fullmatch(text)) and int(found[1]) >= least:
-        return Share(int(found[1]), is_percent=True)
-    if re.fullmatch(r"[0-9]{1,6}", text) and least <= int(text) <= _MOST_HOSTS:
+    if _percents(least).fullmatch(text):
+        return Share(int(text.removesuffix("%")), is_percent=True)
+    if re.fullmatch(_hosts(least).pattern, text):
         return Share(int(text))
     return None
 
 
 def _share(value: Value, least: int) -> Share:
-    written = str(value.node.value)
-    if (share := parse_share(written, least)) is None:
-        raise value.error(f"should be a number of hosts, or a share such as 10%, not {shown(written)}")
-    return share
+    written = value.written(_percents(least), _hosts(least), "a number of hosts, or a share such as 10%")
+    return Share(int(written.removesuffix("%")), is_percent=written.endswith("%"))
+
+
+@cache
+def _percents(least: int) -> re.Pattern[str]:
+    return re.compile(f"(?:{whole_numbers(least, 100).pattern})%")
+
+
+@cache
+def _hosts(least: int) -> Numbers:
+    return whole_numbers(least, _MOST_HOSTS)

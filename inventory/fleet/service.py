@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 
 from jada import ASK, PROOF, ModelCheck, Service
 from jada.inventory.fleet import telemetry
-from jada.inventory.yaml_readers import matching
-from jada.inventory.yaml_values import Readers, Value, shown
+from jada.inventory.yaml_values import Readers, Value
 
 # systemctl reads what begins with - as an option.
 _UNIT = re.compile(r"[A-Za-z0-9_:@\\][A-Za-z0-9_:.@\\-]{0,246}\.service")
@@ -26,45 +25,38 @@ _ROOTS_OWN = (
     ),
     *("/var/lib/jada", "/var/run", "/var/spool/cron"),
 )
+_OUTSIDE = re.compile(rf"(?!(?:{'|'.join(_ROOTS_OWN)})(?:/|$)).*")
+_PLAIN_PATH = re.compile(r"~?(?:/(?!\.{1,2}(?:/|$))[^/]{1,255})+")
 
 
 def _unit(value: Value) -> str:
-    return matching(value, _UNIT, "the full name of a systemd service, such as jada-agent.service")
+    return value.matching(_UNIT, "the full name of a systemd service, such as jada-agent.service")
 
 
 def _settings(value: Value) -> str:
-    path = _host_path(value)
-    if not path.endswith(".json"):
-        raise value.error(f"should be a .json file, not {shown(path)}")
-    return path
+    _host_path(value)
+    return value.matching(re.compile(r".*\.json"), "a .json file")
 
 
 def _projects(value: Value) -> tuple[str, ...]:
-    return tuple(_host_path(item) for item in value.items())
+    return tuple(value.listed(_host_path))
 
 
 def _host_path(value: Value) -> str:
     """A path on a host where something of the service's user can be."""
-    path = matching(value, re.compile(r"~?/.+"), "a path on the host that begins with ~/ or /")
-    _, *names = path.split("/")
-    if not {"", ".", ".."}.isdisjoint(names) or len(max(names, key=len)) > 255:
-        raise value.error(f"should be a path without . and .. and with no / too many, not {shown(path)}")
-    if owner := next((root for root in _ROOTS_OWN if f"{path}/".startswith(f"{root}/")), ""):
-        raise value.error(f"can't be {shown(path)}: {owner} holds root's own files, not those of a service's user")
-    return path
+    value.matching(re.compile(r"~?/.+"), "a path on the host that begins with ~/ or /")
+    value.matching(_PLAIN_PATH, "a path without . and .. and with no / too many")
+    return value.matching(_OUTSIDE, f"no path below {', '.join(_ROOTS_OWN)}, where root's own files are")
 
 
 def _program(value: Value) -> str:
-    return matching(value, re.compile(r"~?(/[^/\n]+)+"), "the path of a program on the host that begins with ~/ or /")
+    return value.matching(re.compile(r"~?(/[^/\n]+)+"), "the path of a program on the host that begins with ~/ or /")
 
 
 def _model_check(value: Value) -> ModelCheck:
-    check = ModelCheck(**value.fields({"url": url, "command": Value.text}))
-    if check == ModelCheck():
-        raise value.error("says neither `url` nor `command`", "leave it out if the service can't say its model")
-    if check.url and check.command:
-        raise value.error("says both `url` and `command`", "keep the one that the service answers from itself")
-    return check
+    readers: Readers = {"url": url, "command": Value.text}
+    hint = "keep the one that the service answers from itself; leave it out if the service can't say its model"
+    return ModelCheck(**value.fields(readers, one_of=[tuple(readers)], hint=hint))
 
 
 def _renamed(key: str) -> Callable[[Value], NoReturn]:
@@ -84,12 +76,12 @@ def _ask(value: Value) -> str:
 
 def url(value: Value) -> str:
     """The URL itself, which may hold a password, never gets into an error."""
-    if not _URL.fullmatch(value.text()):
-        raise value.error(
-            "should be a URL that begins with http:// or https:// and holds no quotes, spaces or other signs",
-            "write such signs as %XX; brackets stand only around an IPv6 address",
-        )
-    return value.text()
+    return value.matching(
+        _URL,
+        "a URL that begins with http:// or https:// and holds no quotes, spaces or other signs",
+        "write such signs as %XX; brackets stand only around an IPv6 address",
+        is_secret=True,
+    )
 
 
 READERS: Readers = {

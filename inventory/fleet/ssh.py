@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jada.inventory.yaml_readers import NAME, matching, path, port, user
-from jada.inventory.yaml_values import Value, shown
+from jada.inventory.yaml_readers import NAME, path, port, user
+from jada.inventory.yaml_values import Value, shown, whole_numbers
 
-_JUMP = re.compile(rf"(?:{NAME}@)?{NAME}(?::([1-9][0-9]{{0,4}}))?")
+_JUMP = re.compile(rf"(?:{NAME}@)?{NAME}(?::(?:{whole_numbers(1, 65535).pattern}))?")
 # ssh_config splits its values at blanks, takes quotes away, and reads % # ~ and patterns as more than text.
 SSH_CONFIG_PATH = re.compile(r"/[\w./:@+,=-]*")
 
@@ -55,8 +55,7 @@ def read(value: Value) -> Ssh:
     ssh = Ssh(**value.fields(readers))
     for name, file in (("key", ssh.key), ("known_hosts", ssh.known_hosts)):
         if ssh.jump and file and not SSH_CONFIG_PATH.fullmatch(str(file)):
-            written = value.entries().get(name, value)
-            raise written.error(
+            raise (value.part(name) or value).error(
                 f"can't be {shown(str(file))} with a jump host: it goes into an ssh configuration",
                 "a path of letters, digits and . _ - + = , : @ / only",
             )
@@ -64,12 +63,9 @@ def read(value: Value) -> Ssh:
 
 
 def _host_keys(value: Value) -> str:
-    return KNOWN_HOSTS if value.text() == STRICT else value.choice(HOST_KEYS)
+    policy = value.choice(HOST_KEYS, earlier=(STRICT,))
+    return KNOWN_HOSTS if policy == STRICT else policy
 
 
 def _jump(value: Value) -> str:
-    expected = "one [user@]host[:port]"
-    match = _JUMP.fullmatch(matching(value, _JUMP, expected))
-    if match and int(match[1] or 22) > 65535:
-        raise value.error(f"should be {expected} with a port up to 65535, not {match[0]}")
-    return value.text()
+    return value.matching(_JUMP, "one [user@]host[:port] with a port up to 65535")

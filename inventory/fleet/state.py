@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Value
 
 # "General purpose bucket naming rules" and "Safe characters" of keys, both in the S3 user guide.
@@ -26,7 +25,7 @@ class SharedState:
 
 
 def read(value: Value) -> SharedState:
-    return parsed(matching(value, _PLACE, "a bucket and a prefix in it, such as s3://my-team/jada"))
+    return parsed(value.matching(_PLACE, "a bucket and a prefix in it, such as s3://my-team/jada"))
 
 
 def parsed(text: str) -> SharedState:

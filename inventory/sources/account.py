@@ -6,7 +6,6 @@ import re
 from typing import Protocol
 
 from jada import Aws
-from jada.inventory.yaml_readers import matching
 from jada.inventory.yaml_values import Readers, Value
 
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
@@ -47,14 +46,13 @@ def check(value: Value, source: InAccount) -> None:
 
 
 def _role(value: Value) -> str:
-    return matching(value, _ROLE, "the ARN of a role, such as arn:aws:iam::123456789012:role/jada")
+    return value.matching(_ROLE, "the ARN of a role, such as arn:aws:iam::123456789012:role/jada")
 
 
 def _external_id(value: Value) -> str:
     """The id itself, which its owner may keep to themselves, never gets into an error."""
-    if not _EXTERNAL_ID.fullmatch(value.text()):
-        raise value.error("should be 2 to 1224 letters, digits and + = , . @ : / - _, as STS takes it")
-    return value.text()
+    expected = "2 to 1224 letters, digits and + = , . @ : / - _, as STS takes it"
+    return value.matching(_EXTERNAL_ID, expected, is_secret=True)
 
 
 READERS: Readers = {"profile": Value.text, "role_arn": _role, "external_id": _external_id}

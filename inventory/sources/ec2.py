@@ -91,7 +91,7 @@ def read(value: Value) -> Ec2Source:
     }
     source = Ec2Source(**value.fields(readers, required=("regions",)))
     if source.via == "eice" and source.address == "public":
-        raise value.entries()["address"].error(
+        raise (value.part("address") or value).error(
             "can't be public with `via: eice`",
             "an EC2 Instance Connect Endpoint leads to private addresses, and to ipv6",
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from jada import JadaError
 from jada.inventory.suggest import did_you_mean
-from jada.inventory.yaml_values import Value
+from jada.inventory.yaml_values import Value, shown
 
 # In place of a list of regions: all that the account has enabled.
 ALL = ("all",)
@@ -25,22 +26,28 @@ class InRegions(Protocol):
 
 def read(value: Value) -> tuple[str, ...]:
     """A list of regions, or ALL."""
-    return ALL if value.texts() == ALL else read_names(value)
+    return value.by_form(
+        text=lambda text: (text.matching(re.compile("all"), "a list of regions, or all"),),
+        items=lambda items: ALL if tuple(items.listed(Value.text)) == ALL else read_names(items),
+    )
 
 
 def read_names(value: Value) -> tuple[str, ...]:
     """A list of regions that AWS has."""
+    return tuple(value.listed(_region))
+
+
+def _region(value: Value) -> str:
     # Here, because a fleet of static hosts needs nothing of botocore.
     from jada.inventory.cloud.regions import known_regions
 
-    known = known_regions()
-    for item in value.items():
-        if item.text() not in known:
-            raise item.error(
-                f"is not an AWS region: {item.text()}{did_you_mean(item.text(), known)}",
-                "name regions such as us-east-1; `regions: all` is every region the account has enabled",
-            )
-    return value.texts()
+    name, known = value.text(), known_regions()
+    if name not in known:
+        raise value.error(
+            f"is not an AWS region: {shown(name)}{did_you_mean(name, known)}",
+            "name regions such as us-east-1; `regions: all` is every region the account has enabled",
+        )
+    return name
 
 
 def check(value: Value, source: InRegions) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import TypeVar
 
 from jada import Aws, Host, JadaError
 from jada.inventory.concurrency import map_concurrently
 from jada.inventory.sources import ansible, ec2, ec2_network, lightsail, lightsail_network, static
 from jada.inventory.sources.source import Provider, Source
-from jada.inventory.yaml_values import Value, every
+from jada.inventory.yaml_values import Value
 
 T = TypeVar("T")
 # Asks a cloud, with the credentials of an account, about its hosts in one region.
@@ -50,15 +49,11 @@ def ask(hosts: Iterable[Host], question: Callable[[Host], Ask[T] | None]) -> lis
 
 
 def read(value: Value) -> tuple[Source, ...]:
-    return tuple(every(partial(_source, item) for item in value.items()))
+    return tuple(value.listed(_source))
 
 
 def _source(value: Value) -> Source:
-    entry = value.fields({key: provider.read for key, provider in SOURCES.items()})
-    if len(entry) != 1:
-        raise value.error(
-            f"should have exactly one of {', '.join(SOURCES)}, not {' and '.join(entry) or 'none'}",
-            "begin each source with its own dash",
-        )
+    readers = {key: provider.read for key, provider in SOURCES.items()}
+    entry = value.fields(readers, one_of=[tuple(SOURCES)], hint="begin each source with its own dash")
     source: Source = next(iter(entry.values()))
     return source

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import ClassVar
 
 from jada import Aws, Host
 from jada.inventory.sources.source import HOST_NAME
-from jada.inventory.yaml_readers import NAME, matching, port, user
-from jada.inventory.yaml_values import Value, every
+from jada.inventory.yaml_readers import NAME, port, user
+from jada.inventory.yaml_values import Value
 
 ADDRESS = re.compile(rf"{NAME}|(?=[^%]*:)[0-9A-Fa-f:][0-9A-Fa-f:.]*(?:%{NAME})?")
 
@@ -51,23 +50,23 @@ class StaticSource:
 
 
 def read(value: Value) -> StaticSource:
-    hosts = value.fields({"hosts": Value.entries}, required=("hosts",))["hosts"]
-    if not hosts:
-        raise value.error("names no hosts")
-    return StaticSource(tuple(every(partial(_host, name, host) for name, host in hosts.items())))
+    return StaticSource(**value.fields({"hosts": _hosts}, required=("hosts",)))
+
+
+def _hosts(value: Value) -> tuple[StaticHost, ...]:
+    of_names = "the name of a host has letters, digits, blanks and . : + = _ - only, a letter, digit or _ first"
+    return tuple(value.named(_host, HOST_NAME, of_names, least=1).values())
 
 
 def _host(name: str, value: Value) -> StaticHost:
-    if not HOST_NAME.fullmatch(name):
-        raise value.error("is not a name for a host: letters, digits and . : + = _ - only, a letter or digit first")
     readers = {"address": _address, "user": user, "port": port, "tags": tags}
     return StaticHost(name, **value.fields(readers, required=("address",)))
 
 
 def _address(value: Value) -> str:
-    return matching(value, ADDRESS, "one word: a name of DNS or an IP address")
+    return value.matching(ADDRESS, "one word: a name of DNS or an IP address")
 
 
 def tags(value: Value) -> dict[str, str]:
     """The tags that hosts get, each with one value."""
-    return {name: entry.text() for name, entry in value.entries().items()}
+    return value.named(lambda _, tag: tag.text())

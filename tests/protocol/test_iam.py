@@ -107,6 +107,7 @@ SILENT: Mapping[str, tuple[str, ...]] = {
     "models": (),
     "schedule": ("--every", "1h", "--print", "cron"),
     "completion": ("bash",),
+    "docs": ("ssh",),
     "help": ("upgrade",),
     "iam": (),
 }
@@ -118,7 +119,7 @@ OPEN_ENGINE = session.open_engine
 # A host key that nobody vouches for.
 SHOWN = ECDSAKey.generate()
 # About no fleet.yml.
-WITHOUT_FLEET = ("completion", "help")
+WITHOUT_FLEET = ("completion", "docs", "help")
 
 
 @dataclass

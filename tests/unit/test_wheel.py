@@ -41,5 +41,5 @@ def test_a_wheel_holds_every_file(tmp_path: Path) -> None:
     modules = {file for folder in FOLDERS for file in (ROOT / folder).glob("*.py") if file != ROOT / "deploy.py"}
     brought = {file for file in (ROOT / "files").rglob("*") if file.is_file()}
     expected = {f"jada/{file.relative_to(ROOT)}" for file in (*modules, *brought)}
-    expected |= {"jada/py.typed", "jada/inventory/fleet.yml"}
+    expected |= {"jada/py.typed", "jada/inventory/fleet.yml", "jada/inventory/fleet.schema.json"}
     assert expected == {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name} - {"jada/deploy.py"}

@@ -84,6 +84,12 @@ def test_options_are_completed_without_loading_anything_heavy() -> None:
         assert loaded == []
 
 
+def test_keys_of_fleet_yml_are_completed_without_reading_yaml() -> None:
+    offered, loaded = complete("jada docs rollout.wa")
+    assert offered == ["rollout.waves"]
+    assert loaded == []
+
+
 def test_models_and_roles_are_completed(tmp_path: Path) -> None:
     file = tmp_path / "fleet.yml"
     file.write_text(

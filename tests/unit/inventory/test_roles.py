@@ -105,7 +105,7 @@ def test_a_role_says_all_that_decides_its_models(tmp_path: Path) -> None:
         ("{fallback: [opus]}", r"roles.r.fallback\[0\] can't be used. opus is an alias"),
         ("{fallback: [opus-5, opus-5]}", r"roles.r.fallback\[1\] names opus-5 for the second time"),
         ("{model: opus-5, fallback: [claude-opus-5]}", "roles.r.fallback names opus-5, the model of the role itself"),
-        ("{fallback: [opus-5, opus-4.8, opus-4.6, opus-4.5]}", "names 4 models, and the Claude CLI tries 3"),
+        ("{fallback: [opus-5, opus-4.8, opus-4.6, opus-4.5]}", "has 4 entries, and at most 3 go here"),
         ("{subagent_model: inherit}", "roles.r.subagent_model can't be used. There is no model inherit"),
     ],
 )

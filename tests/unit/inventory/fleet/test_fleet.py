@@ -322,9 +322,9 @@ WRONG = {
     "unknown model": (with_line("{}", "{model: sonet-4.6}"), 5, "roles.any.model", "no model sonet-4.6"),
     "moving alias": (with_line("{}", "{model: sonnet}"), 5, "roles.any.model", "another model after an update"),
     "moving id": (LEAST + "models: {mine: opus}\n", 6, "models.mine", "another model after an update"),
-    "id with a quote": (LEAST + "models: {mine: 'a\"b'}\n", 6, "models.mine", "can't be the id of a model"),
+    "id with a quote": (LEAST + "models: {mine: 'a\"b'}\n", 6, "models.mine", "should be the exact id of a model"),
     "role never reached": (LEAST + "  late: {names: [x]}\n", 6, "roles.late", "is never reached: any, above it"),
-    "role called all": (with_line("any", "all"), 5, "roles.all", "not a name for a role"),
+    "role called all": (with_line("any", "all"), 5, "roles.all", "can not be called so: the name of a role"),
     "text as a number": (LEAST + "limits: {nofile: lots}\n", 6, "limits.nofile", "a whole number from 1"),
     "number too high": (LEAST + "limits: {nofile: 2147483648}\n", 6, "limits.nofile", "a whole number from 1"),
     "negative": (LEAST + "settle: -1\n", 6, "settle", "a whole number from 0"),
@@ -338,7 +338,7 @@ WRONG = {
         with_line(EC2, '- static: {hosts: {"@local": {address: b}}}'),
         3,
         "sources[0].static.hosts.@local",
-        "not a name for a host",
+        "can not be called so: the name of a host",
     ),
     "misspelt key of an acceptance": (
         LEAST + 'accept: [{code: J301, host: "*", reason: x, until: 2026-12-31}]\n',
@@ -386,7 +386,12 @@ WRONG = {
     "a model without an id": (LEAST + "models: {mine: {cli: 2.1.0}}\n", 6, "models.mine", "lacks the key id"),
     "a number for a version": (LEAST + "models: {opus-5: {cli: 2.1}}\n", 6, "models.opus-5.cli", "should be a text"),
     "no version": (LEAST + "models: {opus-5: {cli: latest}}\n", 6, "models.opus-5.cli", "such as 2.1.280"),
-    "few open files": (LEAST + "limits: {nofile: 10}\n", 6, "limits.nofile", "is 10: with fewer than 1024 open files"),
+    "few open files": (
+        LEAST + "limits: {nofile: 10}\n",
+        6,
+        "limits.nofile",
+        "a whole number from 1024 to 2147483647, not 10",
+    ),
     "an infinite number": (LEAST + "settle: .inf\n", 6, "settle", "a whole number from 0"),
     "not a number": (LEAST + "settle: .nan\n", 6, "settle", "a whole number from 0"),
     "a large float": (LEAST + "settle: 1.0e+999\n", 6, "settle", "a whole number from 0"),
@@ -404,7 +409,7 @@ WRONG = {
     "a unit that is an option": (LEAST + "service: --now.service\n", 6, "service", "full name of a systemd service"),
     "a unit with a path": (LEAST + "service: ../x.service\n", 6, "service", "full name of a systemd service"),
     "a long unit": (LEAST + f"service: {'a' * 250}.service\n", 6, "service", "full name of a systemd service"),
-    "settings of root's": (LEAST + "settings: /etc/docker/daemon.json\n", 6, "settings", "/etc holds root's own files"),
+    "settings of root's": (LEAST + "settings: /etc/docker/daemon.json\n", 6, "settings", "/etc, /lib, /lib32"),
     "settings that are none": (LEAST + "settings: /srv/agent.conf\n", 6, "settings", "should be a .json file"),
     "settings by a detour": (LEAST + "settings: /srv/../etc/x.json\n", 6, "settings", "without . and .."),
     "settings by two slashes": (LEAST + "settings: //etc/x.json\n", 6, "settings", "no / too many"),
@@ -414,8 +419,18 @@ WRONG = {
     "a word of an earlier jada": (LEAST + "ask: when-silent\n", 6, "ask", "is now on-change"),
     "no time to ask at": (LEAST + "ask: on-chance\n", 6, "ask", "should be always or on-change or never"),
     "processes as a project": (LEAST + "projects: [~/a, /proc]\n", 6, "projects[1]", "root's own files"),
-    "a model check of neither": (LEAST + "model_check: {}\n", 6, "model_check", "says neither"),
-    "a model check of both": (LEAST + "model_check: {url: 'http://a/', command: a}\n", 6, "model_check", "says both"),
+    "a model check of neither": (
+        LEAST + "model_check: {}\n",
+        6,
+        "model_check",
+        "exactly one of url, command, not none",
+    ),
+    "a model check of both": (
+        LEAST + "model_check: {url: 'http://a/', command: a}\n",
+        6,
+        "model_check",
+        "exactly one of url, command, not url and command",
+    ),
     "a quote in a URL": (LEAST + "model_check: {url: 'http://a/''x'}\n", 6, "model_check.url", "holds no quotes"),
     "a backslash in a URL": (LEAST + "model_check: {url: 'http://a/\\x'}\n", 6, "model_check.url", "holds no quotes"),
     "a file for a URL": (
@@ -508,7 +523,7 @@ WRONG = {
         "should end with 100%",
     ),
     "no time for a rollout": (LEAST + "rollout: {deadline: 0}\n", 6, "rollout.deadline", "from 1s to 7d"),
-    "no fleet": ("sources: []\n", 1, "the file", "lacks the key fleet"),
+    "no fleet": ("sources: []\n", 1, "the file", "lacks the keys fleet, roles"),
 }
 
 
@@ -604,6 +619,19 @@ def test_a_passworded_url_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, LEAST + 'model_check: {url: "http://me:s3cret@host/\'x"}\n')
     assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize("secret", ["47114711", "47.11", "!!binary s3cret", "2026-01-01", "true", "'s3cret\"'"])
+def test_no_secret_is_shown_whatever_yaml_reads_it_as(tmp_path: Path, secret: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(
+            tmp_path,
+            with_line(EC2, f"- ec2: {{regions: all, role_arn: x, external_id: {secret}}}")
+            + f"model_check: {{url: {secret}}}\nnotify: {{webhook: {secret}}}\n",
+        )
+    told = [problem.message for problem in caught.value.problems if "role_arn" not in problem.message]
+    assert len(told) == 3
+    assert not any(part in line for line in told for part in ("4711", "47.11", "s3cret", "2026-01-01", "true"))
 
 
 def test_a_windows_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
@@ -703,9 +731,7 @@ def test_a_role_differs_in_the_keys_alone_that_it_has(tmp_path: Path) -> None:
 def problems(tmp_path: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
-    assert caught.value.message == caught.value.problems[0].message
     told = [problem.message.partition("fleet.yml:")[2].partition(" ")[2] for problem in caught.value.problems]
-    assert ("`jada doctor` tells all" in caught.value.hint) is (len(told) > 1)
     return [text.partition(" ")[0] for text in told]
 
 

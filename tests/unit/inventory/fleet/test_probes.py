@@ -91,9 +91,11 @@ def test_each_kind_is_read(tmp_path: Path, line: str, probe: Probe) -> None:
     [
         ("a: {above: 2x}", "fleet.yml:6: probes.a lacks the key kind"),
         ("a: {kind: cpus, above: 2x}", "should be requests or http or .* did you mean cpu"),
-        ("a: {kind: cpu}", "should say either `above` or `below`"),
-        ("a: {kind: cpu, above: 1%, below: 2%}", "should say either `above` or `below`"),
-        ("a: {kind: cpu, above: 80}", "probes.a.above should be an amount such as 5%, or .* 2x; not 80"),
+        ("a: {kind: cpu}", "exactly one of above, below, not none"),
+        ("a: {kind: cpu, above: 1%, below: 2%}", "exactly one of above, below, not above and below"),
+        ("a: {kind: cpu, above: 80}", "probes.a.above should be an amount such as 5%, or .* 2x, not 80"),
+        ("a: {kind: cpu, above: [1]}", "probes.a.above should be an amount such as 5%, or .* 2x, not a list"),
+        ("a: {kind: http, url: 'http://a/', above: 1s}", "should be an amount such as 5%, .*, not 1s"),
         ("a: {kind: command, command: x, above: lots}", "such as 100"),
         ("a: {kind: http, measure: p95, above: 2x}", "lacks the key url"),
         (
@@ -108,10 +110,10 @@ def test_each_kind_is_read(tmp_path: Path, line: str, probe: Probe) -> None:
         ("a: {kind: cpu, above: 1%, interval: 2m, window: 1m}", "measures less often than once in its window"),
         ("a: {kind: journal, measure: count, above: 2x}", "counts since the release"),
         ("a: {kind: journal, priority: loud, above: 2x}", "should be emerg or"),
-        ("a: {kind: cloudwatch}", "should say either `alarm` or `metric`"),
-        ("a: {kind: cloudwatch, alarm: x, above: 3}", "has its threshold itself"),
+        ("a: {kind: cloudwatch}", "exactly one of alarm, metric, not none"),
+        ("a: {kind: cloudwatch, alarm: x, above: 3}", "exactly one of alarm, above, below, not alarm and above"),
         ("a: {kind: cloudwatch, metric: {name: x}, above: 3}", "lacks the key namespace"),
-        ("a: {kind: cpu, url: 'http://a/', above: 1%}", "is not a key jada knows"),
+        ("a: {kind: cpu, url: 'http://a/', above: 1%}", "probes.a.url does not go with kind: cpu"),
         ("a: {kind: cpu, above: 1%, mode: quiet}", "should be enforce or observe"),
         ("a b: {kind: cpu, above: 1%}", "letters, digits"),
     ],
@@ -123,5 +125,5 @@ def test_what_is_wrong_is_told(tmp_path: Path, line: str, problem: str) -> None:
 
 
 def test_no_host_is_asked_more_than_it_can_answer_in_time(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="has more than 10 probes"):
+    with pytest.raises(ConfigError, match="has 11 entries, and at most 10 go here"):
         probes(tmp_path, *(f"p{number}: {{kind: cpu, above: 1%}}" for number in range(11)))

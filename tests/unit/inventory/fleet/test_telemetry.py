@@ -45,8 +45,8 @@ def test_what_it_says(tmp_path: Path, text: str, expected: Telemetry) -> None:
     [
         ("{endpoint: 'http://a'}", "lacks exporter|exporter"),
         ("{exporter: otel}", "telemetry.exporter should be otlp or console or none, not otel; did you mean otlp"),
-        ("{exporter: otlp}", "telemetry says no `endpoint`"),
-        ("{exporter: console, protocol: grpc}", "has an endpoint or a protocol, which exporter: console does not use"),
+        ("{exporter: otlp}", "telemetry lacks the key endpoint"),
+        ("{exporter: console, protocol: grpc}", "telemetry.protocol does not go with exporter: console"),
         ("{exporter: otlp, endpoint: 'http://a', protocol: http}", "telemetry.protocol should be"),
         ("{exporter: otlp, endpoint: 'a:4318'}", "telemetry.endpoint should be a URL"),
         ("{exporter: otlp, endpoint: 'http://ann:s3cret@a'}", "telemetry.endpoint should be a URL"),
