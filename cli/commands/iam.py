@@ -47,6 +47,7 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "heal": LOOK | HOLD | {Purpose.NETWORK},
     "history": LOOK | KEEP,
     "show": READ,
+    "forget": LOOK | HOLD,
     "lock": LOOK | KEEP,
     "unlock": LOOK | KEEP,
     "locks": LOOK | {Purpose.STATE},

@@ -128,7 +128,11 @@ def load(
 
 def parse(file: Path, tell: Tell = _raise) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
-    top = read(file)
+    return parse_top(read(file), tell)
+
+
+def parse_top(top: Value, tell: Tell = _raise) -> Fleet:
+    """The fleet of the top of a YAML file. Raises ConfigError."""
     readable = or_default(tell, models.read, dict[str, Override]())
     overrides, unreadable = dict[str, Override](), None
     try:
@@ -171,7 +175,7 @@ def parse(file: Path, tell: Tell = _raise) -> Fleet:
     }
     values = top.fields(readers, required=("fleet", "sources", "roles"))
     rest = {key: value for key, value in values.items() if key not in (*service.READERS, *service.RENAMED)}
-    return Fleet(name=rest.pop("fleet"), path=file, service=service.from_values(values), **rest)
+    return Fleet(name=rest.pop("fleet"), path=top.file, service=service.from_values(values), **rest)
 
 
 def _short(value: Value, most: int) -> str:

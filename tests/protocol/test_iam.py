@@ -75,6 +75,7 @@ ARGV: Mapping[str, tuple[str, ...]] = {
     "report": ("--html", "page.html"),
     "heal": ("--yes",),
     "history": ("--rebuild",),
+    "forget": ("--yes",),
     "lock": ("--reason", "incident"),
     "unlock": (),
     "locks": (),
@@ -108,6 +109,8 @@ SILENT: Mapping[str, tuple[str, ...]] = {
     "schedule": ("--every", "1h", "--print", "cron"),
     "completion": ("bash",),
     "help": ("upgrade",),
+    # Of a cloud it asks what `jada hosts` and `status` do; here it is about hosts of nobody's.
+    "init": ("--static", "--yes", "--host", "127.0.0.1:1"),
     "iam": (),
 }
 ASKED = Asked(model="claude-haiku-4-5", version="2.1.331")

@@ -20,6 +20,7 @@ ORDER = {
         {"cli/entry.py", "cli/ssm_connector.py"},
         {"cli/main.py"},
         {"cli/commands"},
+        {"cli/init"},
         {"cli/report", "cli/logs.py", "cli/doctor"},
         {"cli/compare"},
         {"cli/rollout"},
