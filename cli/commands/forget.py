@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from jada.cli.records.sqlite import Records
 
 STAYS = (
-    "settings.json stays as it is, and so does the model that it names. Nothing is restarted: from its next start on the "
-    "service has the open files of its unit, and its journal names no model and no release."
+    "settings.json stays as it is, and so does the model that it names. Nothing is restarted: from its next start on "
+    "the service has the open files of its unit, and its journal names no model and no release."
 )
 NO_WAY_BACK = "There is no way back after that: if the model before jada is wanted, `jada rollback` first."
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from jada import Aws, ConfigError, Exit, Host, HostError, HostKeyError, JadaError, Service, UnknownKeyError
+from jada import Aws, ConfigError, Exit, Host, HostError, HostKeyError, JadaError, ModelCheck, Service, UnknownKeyError
 from jada.cli import session as sessions
 from jada.cli.doctor import hosts as doctor
 from jada.cli.doctor.result import CheckResult, Verdict, folded
@@ -357,10 +357,10 @@ def _with_evidence(
             f"there that prints it; {NONE}: nobody, and hosts stay unproven.",
             "--model-check",
             partial(_with_check, fleet),
-            NONE,
+            fleet.service.model_check.url or fleet.service.model_check.command or NONE,
         )
-        if answer.service.model_check == fleet.service.model_check or asker.takes_defaults:
-            break
+        if answer.service.model_check in (fleet.service.model_check, ModelCheck()):
+            return answer, seen
         fleet, seen = answer, _look(answer, hosts)
     return fleet, seen
 
