@@ -17,6 +17,7 @@ from jada.inventory.sources.lightsail import LightsailSource
 from jada.inventory.sources.static import StaticHost, StaticSource
 
 KINDS = ("static", "ec2", "lightsail")
+ADDRESSES = ("private", "public", "ipv6")
 # Stands for "none" where an empty answer is the default.
 NONE = "-"
 # The role of hosts that nothing tells apart; where that name is taken; and that of hosts of which no model is known.

@@ -82,7 +82,12 @@ def prepare(begun: Fleet, given: Given, asker: Asker) -> tuple[Fleet, Exit]:
 
 def checked(fleet: Fleet) -> Fleet:
     """The fleet as its readers read the text that is to be written. Raises ConfigError for what they do not take."""
-    return config.parse_top(of_text(text.fleet_yml(fleet), fleet.path))
+    try:
+        return config.parse_top(of_text(text.fleet_yml(fleet), fleet.path))
+    except ConfigError as error:
+        # There is no such file yet, nor a line of it.
+        _, _, about = error.message.partition(": ")
+        raise ConfigError(about or error.message, error.hint) from None
 
 
 def _found(fleet: Fleet, given: Given, asker: Asker) -> tuple[Fleet, tuple[Host, ...]]:
@@ -222,7 +227,18 @@ def _logged_in(fleet: Fleet, hosts: tuple[Host, ...], given: Given, asker: Asker
             "The ssh key", f"A file, and then no other key; {NONE}: as `ssh HOST` does.", "--key",
             partial(with_key, fleet), str(fleet.ssh.key or NONE),
         )  # fmt: skip
+        fleet = _with_address(fleet, asker)
         hosts = discover.discover(fleet)
+
+
+def _with_address(fleet: Fleet, asker: Asker) -> Fleet:
+    """The fleet with the address of instances that leads to them."""
+    source = fleet.sources[0]
+    if not isinstance(source, Ec2Source | LightsailSource):
+        return fleet
+    why = "private is reached from within the VPC alone, or through a VPN; public from anywhere."
+    address = asker.choose("The address of instances", why, "--address", answers.ADDRESSES, source.address)
+    return checked(replace(fleet, sources=(replace(source, address=address),)))
 
 
 def _with_user(fleet: Fleet, user: str) -> Fleet:
@@ -378,6 +394,8 @@ def _with(fleet: Fleet, field: str, value: object) -> Fleet:
 
 
 def _tell_roles(fleet: Fleet, hosts: Sequence[Host], unlisted: Iterable[str]) -> None:
+    if not hosts:
+        return
     out.print("\nRoles, with the model that runs now:")
     counts = Counter(role_of(host, fleet.roles) for host in hosts)
     for role in fleet.roles:

@@ -17,6 +17,7 @@ from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.roles import Role
 from jada.inventory.sources.ec2 import Ec2Source
 from jada.inventory.sources.lightsail import LightsailSource
+from jada.inventory.sources.regions import ALL
 from jada.inventory.sources.source import Source
 from jada.inventory.sources.static import StaticHost, StaticSource
 
@@ -90,7 +91,7 @@ def _source(source: Source) -> Iterator[str]:
     if isinstance(source, Ec2Source | LightsailSource):
         usual = type(source)(source.regions)
         yield f"  - {source.provider}:"
-        yield f"      regions: {_texts(source.regions)}"
+        yield f"      regions: {ALL[0] if source.regions == ALL else _list(source.regions)}"
         if isinstance(source, LightsailSource) and source.names != usual.names:  # type: ignore[union-attr]
             yield f"      names: {_texts(source.names)}"
         if source.tags:

@@ -22,7 +22,7 @@ from jada.inventory.yaml_values import of_text
 PATH = Path("/nowhere/fleet.yml")
 STATIC = StaticSource((StaticHost("web-1", "192.0.2.1", "debian", 2222), StaticHost("2001:db8::1", "2001:db8::1")))
 EC2 = Ec2Source(("us-east-1", "eu-west-1"), tags={"jada": ("agent",), "a:b [c]": ("x", "no")}, address="public")
-LIGHTSAIL = LightsailSource(("all",), names=("agent-*", "jada-?"))
+LIGHTSAIL = LightsailSource(("us-east-1",), names=("agent-*", "jada-?"))
 LEAST = Fleet("agents", PATH, (STATIC,), (Role("agent", "opus-5"),))
 
 
@@ -30,6 +30,7 @@ LEAST = Fleet("agents", PATH, (STATIC,), (Role("agent", "opus-5"),))
     "fleet",
     [
         LEAST,
+        replace(LEAST, sources=(Ec2Source(("all",)),)),
         replace(LEAST, name="no", sources=(EC2,), aws=Aws("prod: x"), roles=(Role("agent"),)),
         replace(LEAST, sources=(LIGHTSAIL,), roles=(Role("a", "sonnet-4.6[1m]", names=("w-*",)), Role("null"))),
         replace(LEAST, roles=(Role("planner", "opus-5", tags={"role": ("planner",)}), Role("agent", "haiku-4.5"))),
