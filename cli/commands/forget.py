@@ -20,14 +20,16 @@ from jada.cli.session import FleetSession, open_session, operator
 from jada.cli.ui.confirm import confirm
 from jada.cli.ui.console import emit_json, escape, grouped, named, out, plural, visible
 from jada.cli.ui.run_id import run_id
+from jada.tasks import paths
 from jada.tasks.forget import ForgetAnswer, ForgetRequest, Forgotten
 
 if TYPE_CHECKING:
     from jada.cli.records.sqlite import Records
 
-STAYS = (
-    "settings.json stays as it is, and so does the model that it names. Nothing is restarted: from its next start on "
-    "the service has the open files of its unit, and its journal names no model and no release."
+STAYS = "settings.json stays as it is, and so does the model that it names. Nothing is restarted."
+# Where the drop-in of the service goes.
+NEXT_START = (
+    "From its next start on a service has the open files of its unit, and its journal names no model and no release."
 )
 NO_WAY_BACK = "There is no way back after that: if the model before jada is wanted, `jada rollback` first."
 
@@ -190,7 +192,10 @@ def _show(reports: list[Report]) -> None:
         for path in kept if outcome in (Outcome.PLANNED, Outcome.FORGOTTEN, Outcome.NOTHING) else ():
             out.print(f"    [yellow]kept[/] {escape(path)}, which is not by jada")
     outcomes = set(_outcomes(reports).values())
-    if Outcome.PLANNED in outcomes:
-        out.print(f"\n{escape(f'{STAYS} {NO_WAY_BACK}')}")
-    elif Outcome.FORGOTTEN in outcomes:
-        out.print(f"\n{escape(STAYS)}")
+    if not outcomes & {Outcome.PLANNED, Outcome.FORGOTTEN}:
+        return
+    has_dropin = any(
+        path.startswith(paths.UNITS) and path.endswith(paths.OURS) for _, traces, _ in alike for path in traces
+    )
+    told = [STAYS, *([NEXT_START] if has_dropin else []), *([NO_WAY_BACK] if Outcome.PLANNED in outcomes else [])]
+    out.print(f"\n{escape(' '.join(told))}")

@@ -6,6 +6,7 @@ Every answer goes through the readers of fleet.yml, and every host through the s
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -39,7 +40,9 @@ from jada.inventory.yaml_values import of_text
 from jada.tasks import checks
 from jada.tasks.evidence import evidence_of
 from jada.tasks.state import State
+from jada.tasks.transaction import without_secrets
 
+_URL = re.compile(r"https?://[^\s\"']+")
 # What is done about trouble.
 AGAIN, WRITE, STOP = "again", "write", "stop"
 CHOICES = (AGAIN, WRITE, STOP)
@@ -61,7 +64,9 @@ def confirm_difference(path: Path, text: str, asker: Asker) -> None:
     except OSError as error:
         raise JadaError(f"{path} can't be read: {error.strerror}") from None
     out.print(f"\n{escape(str(path))} as it is, and as it would be:")
-    print_diff(unified_diff(before.splitlines(), text.splitlines(), "as it is", "as it would be", lineterm="", n=0))
+    # What a URL asks, and for whom, may be a secret.
+    old, new = (_URL.sub(lambda url: without_secrets(url[0]), each).splitlines() for each in (before, text))
+    print_diff(unified_diff(old, new, "as it is", "as it would be", lineterm="", n=0))
     if not asker.takes_defaults:
         confirm(f"Replace {path}?")
 
@@ -367,13 +372,16 @@ def _with_evidence(
 ) -> tuple[Fleet, HostResults[State]]:
     """The fleet with somebody who says which model runs."""
     while without := [name for name, state in seen.ok.items() if state.process and not _is_proven(state)]:
+        if asker.takes_defaults:
+            # An option's answer stays: the service may be down.
+            break
         answer = asker.ask(
             f"Nothing observed says which model runs on {named(without)}: who does?",
             'A URL on the host that answers with JSON that has "model", as http://127.0.0.1:8787/healthz, or a command '
             f"there that prints it; {NONE}: nobody, and hosts stay unproven.",
             "--model-check",
             partial(_with_check, fleet),
-            fleet.service.model_check.url or fleet.service.model_check.command or NONE,
+            NONE,
         )
         if answer.service.model_check in (fleet.service.model_check, ModelCheck()):
             return answer, seen

@@ -84,13 +84,15 @@ def umask() -> int:
 @pytest.mark.usefixtures("known")
 def test_a_file_that_is_there_is_replaced_by_force_alone_which_shows_the_difference(jada: Jada, file: Path) -> None:
     file.parent.mkdir()
-    file.write_text("fleet: old\n")
+    old = 'fleet: old\nmodel_check: {url: "http://ann:pa55@127.0.0.1/?key=pa55"}\n'
+    file.write_text(old)
     done = jada("init", "-o", str(file), *HOSTS, "--yes")
-    assert (done.exit, file.read_text()) == (Exit.USAGE, "fleet: old\n")
+    assert (done.exit, file.read_text()) == (Exit.USAGE, old)
     assert "--force" in done.err
     done = jada("init", "-o", str(file), *HOSTS, "--yes", "--force")
     assert done.exit == Exit.OK
     assert "-fleet: old" in done.out
+    assert "pa55" not in done.out
     assert "+fleet: agents" in done.out
     assert fleet_of(file).name == "agents"
 
