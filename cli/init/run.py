@@ -7,6 +7,7 @@ Every answer goes through the readers of fleet.yml, and every host through the s
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -306,13 +307,23 @@ def _look(fleet: Fleet, hosts: tuple[Host, ...]) -> HostResults[State]:
     return seen
 
 
+def _look_again(fleet: Fleet, hosts: Sequence[Host], seen: HostResults[State]) -> HostResults[State]:
+    """Looks at those hosts again that could be looked at: a host that does not answer takes its time each time."""
+    again = _look(fleet, tuple(host for host in hosts if host.name in seen.ok))
+    return HostResults({**seen, **again})
+
+
 def _results(host: Host, seen: State | HostError, fleet: Fleet) -> Iterator[CheckResult]:
     results = [doctor.reached(host.engine, seen), doctor.sudo(seen)]
     if isinstance(seen, HostKeyError | UnknownKeyError):
         results.append(doctor.host_key(HostKeys(), fleet.ssh, "", seen))
     if not isinstance(seen, HostError):
         results += [doctor.systemd(seen), doctor.evidence(seen, fleet.service)]
-    yield from (result.of(host.name) for result in results if result.verdict is not Verdict.SKIP)
+    # There is no fleet.yml yet for `jada ssh` to go by.
+    way = f"ssh {shlex.quote(f'{host.user}@{host.address}' if host.user else host.address)}"
+    for result in results:
+        if result.verdict is not Verdict.SKIP:
+            yield replace(result, fix=result.fix.replace("jada ssh HOST", way)).of(host.name)
 
 
 def _with_service(
@@ -333,7 +344,7 @@ def _with_service(
         )
         if answer.service.unit == fleet.service.unit:
             break
-        fleet, seen, is_given = answer, _look(answer, hosts), True
+        fleet, seen, is_given = answer, _look_again(answer, hosts, seen), True
     return fleet, seen
 
 
@@ -363,7 +374,7 @@ def _with_settings(
         )
         if answer.service.settings == fleet.service.settings:
             break
-        fleet, seen = answer, _look(answer, hosts)
+        fleet, seen = answer, _look_again(answer, hosts, seen)
     return fleet, seen
 
 
@@ -385,7 +396,7 @@ def _with_evidence(
         )
         if answer.service.model_check in (fleet.service.model_check, ModelCheck()):
             return answer, seen
-        fleet, seen = answer, _look(answer, hosts)
+        fleet, seen = answer, _look_again(answer, hosts, seen)
     return fleet, seen
 
 
