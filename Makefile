@@ -114,8 +114,9 @@ lint: .venv/ready ## ruff and shellcheck
 	cat files/look/shared.sh files/look/user.sh files/look/transcripts.sh | shellcheck --shell=sh --severity=warning -
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/look/ask-as-service.sh files/look/endpoint-as-service.sh
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/run-command.sh files/shell-command.sh
+	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/forget.sh
 	cat files/change/fence.sh files/raise-fence.sh | shellcheck --shell=sh --severity=warning --exclude=SC2154 -
-	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh docs/demo.sh benchmarks/change.sh
+	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh files/services.sh docs/demo.sh benchmarks/change.sh
 	shellcheck --severity=warning .ci/run .ci/release .ci/deb
 
 types: .venv/ready ## mypy --strict

@@ -26,6 +26,7 @@ MOST_PROBLEMS = 20
 
 # name → (module, one line of help): what `jada --help` shows without importing any of the modules.
 COMMANDS = {
+    "init": ("init", "Write a fleet.yml for hosts of yours, and try it on them."),
     "hosts": ("hosts", "Find the fleet's hosts through AWS."),
     "models": ("models", "List the models jada knows, their ids and prices."),
     "status": ("status", "Show what every host really runs."),
@@ -50,6 +51,7 @@ COMMANDS = {
     "host-keys": ("host_keys", "Show the ssh host keys that are pinned to hosts."),
     "report": ("report", "Write a page to look at: hosts, drift, releases, why."),
     "heal": ("heal", "Bring drifted hosts back to their release."),
+    "forget": ("forget", "Take away what jada has left on hosts; their model stays."),
     "schedule": ("schedule", "Let the check for drift, or the guard, run by itself."),
     "history": ("history", "Show what was done, when, by whom and why."),
     "show": ("history", "Show one release of the history, host by host."),

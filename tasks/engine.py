@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from jada import Fence, HostError, JadaError, Probe, Service, attempt
 from jada.tasks.asked import Asked
+from jada.tasks.forget import ForgetAnswer, ForgetRequest
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.measure import Sample
 from jada.tasks.operator_lock import LockAnswer, LockRequest
@@ -50,6 +51,12 @@ class Connection(Protocol):
 
     def set_lock(self, request: LockRequest) -> LockAnswer:
         """Puts the operator lock on the host or takes it off, unless another has locked it."""
+
+    def services(self) -> tuple[str, ...]:
+        """The services of the host that may be an agent, the likeliest first."""
+
+    def forget(self, request: ForgetRequest) -> ForgetAnswer:
+        """Takes away what jada has left on the host, or only tells what that is; see files/forget.sh."""
 
     def raise_fence(self, fence: Fence, holder: str) -> None:
         """Has the host refuse the changes of all who held the rollout lease before this holder of it."""

@@ -7,6 +7,7 @@ HOME = "/var/lib/jada"
 RELEASES = f"{HOME}/releases"
 # The name of both files that jada puts beside other people's.
 OURS = "50-jada.conf"
+UNITS = "/etc/systemd/system"
 LIMITS = f"/etc/security/limits.d/{OURS}"
 # The folder of the settings that an administrator sets for everybody.
 MANAGED = "/etc/claude-code"
@@ -14,7 +15,7 @@ MANAGED = "/etc/claude-code"
 
 def dropin(unit: str) -> str:
     """The file that jada puts beside those of the unit."""
-    return f"/etc/systemd/system/{unit}.d/{OURS}"
+    return f"{UNITS}/{unit}.d/{OURS}"
 
 
 def assigned(unit: str) -> dict[str, str]:

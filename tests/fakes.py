@@ -15,6 +15,7 @@ from jada.cli.session import FleetSession
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.asked import Asked
 from jada.tasks.engine import Connection, OnStep, act_on
+from jada.tasks.forget import ForgetAnswer, ForgetRequest, Forgotten
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.measure import Sample
 from jada.tasks.operator_lock import LockAnswer, LockRequest
@@ -27,6 +28,7 @@ from jada.tasks.transaction import Outcome, Result, Transaction
 T = TypeVar("T")
 # The result of a look at a host; an exception is raised.
 Seen = State | BaseException
+TRACES = ("/var/lib/jada", "/etc/systemd/system/jada-agent.service.d/50-jada.conf")
 DONE = Outcome(Result.DONE, "", ())
 PROBE = Probe(endpoint=Endpoint(why_not="there is no curl on the host"))
 SERVICE = Service(model_check=ModelCheck(url="http://127.0.0.1:8787/healthz"))
@@ -88,6 +90,8 @@ class FakeConnection:
         self.log: list[str] = []
         # What probes measure there, by their names.
         self.samples: dict[str, Sample] = {}
+        # What may be an agent there.
+        self.found_services: tuple[str, ...] = ()
         self._name, self._states = name, states
         self._outcomes, self._after = list(outcomes), after
 
@@ -133,6 +137,22 @@ class FakeConnection:
         if may:
             self._states[self._name] = replace(state, operator_lock=request.lock if request.lock.reason else None)
         return LockAnswer(may, state.operator_lock)
+
+    def services(self) -> tuple[str, ...]:
+        self.log.append("services")
+        self._state()
+        return self.found_services
+
+    def forget(self, request: ForgetRequest) -> ForgetAnswer:
+        self.log.append("forget dry" if request.dry_run else "forget")
+        state = self._state()
+        if state.running_transaction or state.operator_lock:
+            return ForgetAnswer(Forgotten.LOCKED, why=state.running_transaction or f"locked by {state.operator_lock}")
+        traces = TRACES if state.release else ()
+        if request.dry_run:
+            return ForgetAnswer(Forgotten.FOUND, traces)
+        self._states[self._name] = replace(state, release=None, history=())
+        return ForgetAnswer(Forgotten.DONE, traces)
 
     def raise_fence(self, fence: Fence, holder: str) -> None:
         self.log.append(f"raise_fence {fence.number} {holder}")

@@ -23,6 +23,7 @@ HOLD = KEEP | {Purpose.LEASE}
 WATCH = LOOK | {Purpose.ALARMS, Purpose.METRICS, Purpose.NOTICES}
 CHANGE = {Purpose.CONDITIONS, Purpose.NETWORK}
 # The purposes of the calls that each command makes. Those that are not here ask nothing of AWS; a test runs them all.
+# Before there is a fleet.yml, `jada init` asks of one cloud what `jada status` does.
 PURPOSES: Mapping[str, Set[Purpose]] = {
     "hosts": FIND,
     "status": LOOK | KEEP,
@@ -47,6 +48,7 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
     "heal": LOOK | HOLD | {Purpose.NETWORK},
     "history": LOOK | KEEP,
     "show": READ,
+    "forget": LOOK | HOLD,
     "lock": LOOK | KEEP,
     "unlock": LOOK | KEEP,
     "locks": LOOK | {Purpose.STATE},

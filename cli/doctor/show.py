@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jada.cli.doctor.result import CHECKS, CheckResult, Verdict
@@ -20,9 +20,7 @@ def show(results: Sequence[CheckResult]) -> None:
     """Prints a line for each result, with the fix under it, and one that counts them. What was skipped for one reason
     on the same hosts is one line.
     """
-    for result in results:
-        if result.verdict is not Verdict.SKIP:
-            _print(result.verdict, result.check, result.hosts, result.text, result.fix)
+    show_each(result for result in results if result.verdict is not Verdict.SKIP)
     skips = grouped(((result.hosts, result.text), result.check) for result in results if result.verdict is Verdict.SKIP)
     for (hosts, text), checks in skips.items():
         if len(checks) == 1:
@@ -32,6 +30,12 @@ def show(results: Sequence[CheckResult]) -> None:
     counts = Counter(result.verdict for result in results)
     tally = ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items() if counts[verdict])
     out.print(f"\n{plural(len(results), 'result')}: {tally}.")
+
+
+def show_each(results: Iterable[CheckResult]) -> None:
+    """Prints a line for each result, with the fix under it."""
+    for result in results:
+        _print(result.verdict, result.check, result.hosts, result.text, result.fix)
 
 
 def as_json(result: CheckResult) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from jada.tasks.release import REASON, ReleaseError, began, moment, printable
 # The kind of a rollback that went forward again, which hosts keep as a rollback that redoes a release.
 REDO = "redo"
 KINDS = (*release.KINDS, REDO)
+# In place of a lock: jada's traces were taken off a host, and no release is on it since.
+FORGET = "forget"
 # As far as the clocks of two operators may be apart: a release of later than that was made by nobody.
 AHEAD = timedelta(minutes=5)
 
@@ -292,7 +294,9 @@ class RolloutWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockEntry:
-    """One lock or unlock of a host from this machine: `kind` is lock or unlock, `before` whose lock it had."""
+    """One lock or unlock of a host from this machine, or that it was rid of jada: `kind` is lock, unlock or FORGET,
+    `before` whose lock it had.
+    """
 
     fleet: str
     at: str

@@ -19,6 +19,7 @@ from jada.cli.records.changes import Advance, Ask, Change, ClearNetwork, EndRoll
 from jada.cli.records.migrations import NewerError, migrate
 from jada.cli.records.model import (
     AHEAD,
+    FORGET,
     OPEN,
     AnswerEntry,
     ComparisonEntry,
@@ -277,14 +278,22 @@ class Records:
         return {HostOutcome(row["outcome"]): row["hosts"] for row in rows if row["outcome"] in known}
 
     def released(self, fleet: str) -> dict[str, HostEntry]:
-        """The last release that stood on each host, by host name, as far as this machine knows."""
+        """The last release that stands on each host, by host name, as far as this machine knows: none on one that was
+        forgotten since.
+        """
         # In SQLite, the other columns beside max() are those of the row that has it.
         rows = self._store.db.execute(
             "SELECT result.*, max(release.id) FROM result JOIN release ON release.id = result.release "
             "WHERE release.fleet = ? AND result.outcome IN (SELECT value FROM json_each(?)) GROUP BY result.host",
             (fleet, _listed([outcome for outcome in HostOutcome if outcome.stands])),
         )
-        return {entry.host: entry for entry in _usable(HostEntry.checked, rows)}
+        last = {entry.host: entry for entry in _usable(HostEntry.checked, rows)}
+        forgotten = {lock.host: lock.at for lock in reversed(self.locks(fleet, None)) if lock.kind == FORGET}
+        return {
+            host: entry
+            for host, entry in last.items()
+            if host not in forgotten or began(entry.release) >= forgotten[host]
+        }
 
     def add_answers(self, entries: Iterable[AnswerEntry]) -> None:
         """Writes down the last answers of hosts' own CLIs. Raises JadaError."""

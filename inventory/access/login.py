@@ -90,7 +90,7 @@ def ssh_data(
         keys = pin.keys(known[host.name]) if pin else known[host.name].also(own_keys.get(host.name, ()))
         why_none = pinned.why_none.get(host.name)
         arguments: dict[str, object] = {
-            "transport_factory": Trust(host.name, _known_name(own), keys, str(fleet.ssh.known_hosts), pin, why_none),
+            "transport_factory": Trust(host.name, known_as(own), keys, str(fleet.ssh.known_hosts), pin, why_none),
             "auth_strategy": Login(host.name, own, grants.get(host.name)),
             **({"sock": Proxy(expanded(own.proxy, own, host.address))} if own.proxy else {}),
             **({"sock": way} if way else {}),
@@ -119,6 +119,13 @@ def known_keys(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, 
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     usable = [host for host in hosts if not (host.trouble or unusable(host))]
     return _known(usable, _options(fleet, usable, scratch)) if usable else {}
+
+
+def unknown(fleet: Fleet, hosts: Sequence[Host], scratch: Path) -> dict[str, Options]:
+    """The options of ssh for each of the hosts that no known_hosts knows, by name. As `known_keys`."""
+    known = known_keys(fleet, hosts, scratch)
+    strangers = [host for host in hosts if host.name in known and not known[host.name].vouching]
+    return _options(fleet, strangers, scratch) if strangers else {}
 
 
 def is_direct(fleet: Fleet) -> bool:
@@ -188,7 +195,7 @@ def _known(hosts: Sequence[Host], options: Mapping[str, Options]) -> dict[str, H
     known: dict[str, HostKeys] = {}
     for files in {host_options.known_hosts for host_options in options.values()}:
         names = {
-            host.name: _known_name(host_options)
+            host.name: known_as(host_options)
             for host in hosts
             if (host_options := options[host.name]).known_hosts == files
         }
@@ -214,7 +221,8 @@ def _revoked(file: Path) -> frozenset[bytes]:
         ) from None
 
 
-def _known_name(options: Options) -> str:
+def known_as(options: Options) -> str:
+    """The name by which a host is looked for in known_hosts."""
     return options.alias or known_name(options.hostname, options.port)
 
 

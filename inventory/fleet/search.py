@@ -25,7 +25,8 @@ def find(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
             return file
     raise ConfigError(
         "There is no fleet.yml: looked at " + ", ".join(str(file) for file in places),
-        "write one there, or name it with --fleet FILE or JADA_FLEET=FILE; `jada lab up` makes one to practise on",
+        "`jada init` asks for what is needed and writes one; --fleet FILE or JADA_FLEET=FILE names one that is "
+        "elsewhere; `jada lab up` makes one to practise on",
     )
 
 

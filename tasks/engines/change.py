@@ -8,9 +8,11 @@ from pyinfra.api import StringCommand, operation
 
 from jada import Fence, Probe, Service
 from jada.tasks.engines.look import LONGEST
+from jada.tasks.forget import ForgetRequest, forget_script
 from jada.tasks.journal import JournalQuery
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.probe import Question
+from jada.tasks.services import services_script
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
@@ -97,3 +99,19 @@ def raise_fence(fence: Fence, holder: str, instance: str = "") -> Generator[Stri
     instance than `instance`, an error is printed instead.
     """
     yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, fence_script(fence, holder))))
+
+
+@operation(is_idempotent=False)
+def services(instance: str = "") -> Generator[StringCommand, None, None]:
+    """Prints the services of the host that may be an agent. On another EC2 instance than `instance`, an error is
+    printed instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, services_script())))
+
+
+@operation(is_idempotent=False)
+def forget(request: ForgetRequest, instance: str = "") -> Generator[StringCommand, None, None]:
+    """Takes away what jada has left on the host, or tells it, and prints what came of it. On another EC2 instance than
+    `instance`, an error is printed instead.
+    """
+    yield StringCommand(as_root(ERROR, LONGEST), _stdin=on_stdin(only_on(instance, forget_script(request))))

@@ -17,6 +17,7 @@ from jada.tasks import operator_lock
 from jada.tasks.asked import Asked, read_asked
 from jada.tasks.engine import OnStep, act_on
 from jada.tasks.engines.look import read_look
+from jada.tasks.forget import ForgetAnswer, ForgetRequest, read_forgotten
 from jada.tasks.frames import LookError
 from jada.tasks.journal import NOT_WHOLE, JournalQuery, LogLine, read_lines
 from jada.tasks.measure import Sample
@@ -26,6 +27,7 @@ from jada.tasks.probe import Probe as Answers
 from jada.tasks.probe import Question, read_probe
 from jada.tasks.release import printable
 from jada.tasks.samples import read_samples
+from jada.tasks.services import read_services
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
@@ -96,6 +98,12 @@ class HostConnection(ABC):
     def _raise_fence(self, fence: Fence, holder: str) -> list[str]: ...
 
     @abstractmethod
+    def _services(self) -> list[str]: ...
+
+    @abstractmethod
+    def _forget(self, request: ForgetRequest) -> list[str]: ...
+
+    @abstractmethod
     def _journal(self, query: JournalQuery) -> list[str]: ...
 
     @abstractmethod
@@ -140,6 +148,16 @@ class HostConnection(ABC):
         if last not in ("jada-held", "jada-refused"):
             raise HostError(f"{self.name} can't be locked or freed: {last.removeprefix(ERROR)}")
         return LockAnswer(last == "jada-held", operator_lock.read("\n".join(before), 0.0) if before else None)
+
+    def services(self) -> tuple[str, ...]:
+        """The services of the host that may be an agent, the likeliest first. Raises HostError."""
+        lines = self._services()
+        return self._read(lines, "can't tell its services", lambda: read_services(lines))
+
+    def forget(self, request: ForgetRequest) -> ForgetAnswer:
+        """Takes away what jada has left on the host, or only tells what that is. Raises HostError."""
+        lines = self._forget(request)
+        return self._read(lines, "can't be rid of jada", lambda: read_forgotten(lines))
 
     def raise_fence(self, fence: Fence, holder: str) -> None:
         """Has the host refuse the changes of earlier holders of the rollout lease. Raises HostError."""

@@ -38,12 +38,24 @@ from jada import (
     reason,
 )
 from jada.tasks.engine import OnStep
-from jada.tasks.engines.change import ask, change, journal, measure, probe, raise_fence, set_lock, tasks
+from jada.tasks.engines.change import (
+    ask,
+    change,
+    forget,
+    journal,
+    measure,
+    probe,
+    raise_fence,
+    services,
+    set_lock,
+    tasks,
+)
 from jada.tasks.engines.connector import BoundedConnector
 from jada.tasks.engines.host import HostConnection, act_within
 from jada.tasks.engines.look import LONGEST, Look, RefusedError
 from jada.tasks.engines.preconnect import AT_ONCE, is_connected
 from jada.tasks.engines.turns import Turns
+from jada.tasks.forget import ForgetRequest
 from jada.tasks.frames import LookError
 from jada.tasks.journal import JournalQuery, LogLine, read_lines
 from jada.tasks.operator_lock import LockRequest
@@ -188,6 +200,12 @@ class SshConnection(HostConnection):
 
     def _set_lock(self, request: LockRequest) -> list[str]:
         return self._run(set_lock, request=request, instance=self._instance, name="lock").stdout_lines
+
+    def _services(self) -> list[str]:
+        return self._run(services, instance=self._instance, name="services").stdout_lines
+
+    def _forget(self, request: ForgetRequest) -> list[str]:
+        return self._run(forget, request=request, instance=self._instance, name="forget").stdout_lines
 
     def _raise_fence(self, fence: Fence, holder: str) -> list[str]:
         arguments = {"fence": fence, "holder": holder, "instance": self._instance}

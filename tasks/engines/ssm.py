@@ -16,10 +16,12 @@ from jada.tasks.engine import OnStep
 from jada.tasks.engines.dispatcher import Acts, Commands, Dispatcher, Managed
 from jada.tasks.engines.host import HostConnection, act_within
 from jada.tasks.engines.look import LONGEST, read_look
+from jada.tasks.forget import ForgetRequest, forget_script
 from jada.tasks.journal import JournalQuery, LogLine
 from jada.tasks.operator_lock import LockRequest
 from jada.tasks.probe import Question
 from jada.tasks.run_command import lines_of
+from jada.tasks.services import services_script
 from jada.tasks.settings import Splices
 from jada.tasks.state import State
 from jada.tasks.transaction import (
@@ -86,6 +88,12 @@ class SsmConnection(HostConnection):
 
     def _set_lock(self, request: LockRequest) -> list[str]:
         return self._say(lambda: only_on(self._instance, lock_script(request)), changes=True)
+
+    def _services(self) -> list[str]:
+        return self._say(lambda: only_on(self._instance, services_script()))
+
+    def _forget(self, request: ForgetRequest) -> list[str]:
+        return self._say(lambda: only_on(self._instance, forget_script(request)), changes=not request.dry_run)
 
     def _raise_fence(self, fence: Fence, holder: str) -> list[str]:
         return self._say(lambda: only_on(self._instance, fence_script(fence, holder)), changes=True)

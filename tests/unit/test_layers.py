@@ -21,6 +21,7 @@ ORDER = {
         {"cli/entry.py", "cli/ssm_connector.py", "cli/api"},
         {"cli/main.py"},
         {"cli/commands"},
+        {"cli/init"},
         {"cli/report", "cli/logs.py", "cli/doctor"},
         {"cli/compare"},
         {"cli/rollout"},

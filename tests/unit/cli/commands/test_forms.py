@@ -113,7 +113,7 @@ EVERY: Mapping[str, tuple[click.Command, tuple[str, ...]]] = {
 # Those that other tests have.
 ELSEWHERE = (
     "lab-status", "lock", "locks", "unlock", "rollouts", "resume", "compare", "apply", "doctor", "state-migrate",
-    "host-keys",
+    "host-keys", "forget",
 )  # fmt: skip
 
 

@@ -1,0 +1,108 @@
+"""`jada forget`: what goes, what stays, and who is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jada import Exit, HostError
+from jada.cli.commands import forget
+from jada.cli.commands.forget import Outcome
+from jada.cli.records.model import RolloutEntry, RolloutStatus
+from jada.cli.records.sqlite import open_records
+from jada.tasks.operator_lock import OperatorLock
+from jada.tasks.state import State
+from tests.fakes import TRACES
+from tests.unit.cli.conftest import Jada
+
+ANN = OperatorLock("ann@ops", "2026-11-25T10:00:00+00:00", "", "incident 4711")
+
+
+def outcomes(jada: Jada, *argv: str) -> dict[str, str]:
+    return {row["host"]: row["outcome"] for row in jada("forget", *argv, "--json").json()["hosts"]}
+
+
+def log(jada: Jada, name: str) -> list[str]:
+    return [word for engine in jada.engines for word in engine.connections[name].log]
+
+
+def test_a_dry_run_tells_what_would_go_and_takes_nothing(jada: Jada) -> None:
+    before = dict(jada.states)
+    done = jada("forget", "--dry-run")
+    assert done.exit == Exit.OK
+    assert all(path in done.out for path in TRACES)
+    assert "settings.json stays as it is" in done.out
+    assert "no way back" in done.out
+    assert set(outcomes(jada, "--dry-run").values()) == {Outcome.PLANNED}
+    assert jada.states == before
+
+
+def test_it_asks_a_host_once_with_yes_and_then_nothing_is_left(jada: Jada) -> None:
+    assert set(outcomes(jada, "--yes").values()) == {Outcome.FORGOTTEN}
+    assert log(jada, "web-1") == ["forget"]
+    assert set(outcomes(jada, "--yes").values()) == {Outcome.NOTHING}
+
+
+def test_without_a_terminal_nobody_is_asked(jada: Jada) -> None:
+    done = jada("forget")
+    assert done.exit == Exit.USAGE
+    assert "--yes" in done.err
+    assert jada.engines == []
+
+
+def test_somebody_at_a_terminal_sees_first_what_goes(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(forget, "confirm", lambda question, _: asked.append(question))
+    done = jada("forget", "--limit", "web-1")
+    assert done.exit == Exit.OK
+    assert asked == ["Take all that away from 1 host of f?"]
+    assert log(jada, "web-1") == ["forget dry", "forget"]
+    # Where nothing would go, nobody is asked.
+    assert "jada has left nothing there" in jada("forget", "--limit", "web-1").out
+    assert len(asked) == 1
+
+
+def test_a_host_that_is_locked_changing_or_off_is_left_alone_and_the_others_are_served(jada: Jada) -> None:
+    web, db = jada.states["web-1"], jada.states["db-1"]
+    assert isinstance(web, State)
+    assert isinstance(db, State)
+    jada.states.update(
+        {"web-1": replace(web, operator_lock=ANN), "db-1": replace(db, running_transaction="bob, release r")}
+    )
+    done = jada("forget", "--yes", "--json")
+    assert done.exit == Exit.LOCKED
+    errors = {row["host"]: row["error"] for row in done.json()["hosts"]}
+    assert "ann@ops" in errors["web-1"]
+    assert "bob" in errors["db-1"]
+    assert errors["web-2"] is None
+    jada.states["web-1"] = HostError("web-1 is off")
+    assert jada("forget", "--yes").exit == Exit.FAILED
+
+
+def test_while_a_rollout_is_open_no_host_is_asked(jada: Jada) -> None:
+    values = dict.fromkeys(("why", "asked", "asked_by"), "")
+    with open_records() as records:
+        records.begin_rollout(
+            RolloutEntry(
+                release="20261124-110000-aaaa", fleet="f", status=RolloutStatus.PAUSED, wave=0, baking=0,
+                values_json="{}", updated="2026-11-24T11:00:00+00:00", **values,
+            )
+        )  # fmt: skip
+    done = jada("forget", "--yes")
+    assert done.exit == Exit.LOCKED
+    assert "jada abort" in done.err
+    assert log(jada, "web-1") == []
+
+
+def test_the_history_tells_it_and_no_release_stands_there_any_more(jada: Jada) -> None:
+    assert jada("upgrade", "--to", "opus-5", "--yes").exit == Exit.OK
+    with open_records() as records:
+        assert set(records.released("f")) == {"web-1", "web-2", "db-1"}
+    assert jada("forget", "--yes", "--limit", "web-*").exit == Exit.OK
+    with open_records() as records:
+        assert set(records.released("f")) == {"db-1"}
+    entry = jada("history", "--json").json()["locks"][0]
+    assert (entry["kind"], [host["host"] for host in entry["hosts"]]) == ("forget", ["web-1", "web-2"])
+    assert "what jada had left there was taken away" in jada("history").out
