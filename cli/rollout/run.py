@@ -205,7 +205,9 @@ def tell(
     elif options.dry_run:
         out.print(f"{escape(checked.name if checked else 'Dry run')}: nothing was changed.")
     elif waves:
-        show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet))
+        # Whoever sees both streams has read the line of each already.
+        told = {name for wave in waves for name in wave} if err.is_terminal and out.is_terminal else ()
+        show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet), told)
         show_end(end.status, end.why)
         show_network(_network_told(network, kind, session, request))
 
