@@ -15,7 +15,6 @@ from jada import Exit, JadaError
 from jada.cli.options import engine_option, fleet_option
 from jada.cli.records.model import (
     ABORT,
-    DECIDE,
     PAUSE,
     PROMOTE,
     HostEntry,
@@ -24,9 +23,11 @@ from jada.cli.records.model import (
     RolloutStatus,
 )
 from jada.cli.records.sqlite import Records, open_records
+from jada.cli.rollout.next_steps import VERBS
 from jada.cli.rollout.options import UNASKED, RolloutOptions
 from jada.cli.session import load, open_whole, operator
 from jada.cli.ui.console import emit_json, err, escape, named, nulled, out
+from jada.cli.ui.next_steps import show_next
 from jada.cli.ui.tables import Column, show_table
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def pause(fleet_file: str | None) -> Exit:
             fleet, records, entry, PAUSE, lambda now: now.status == RolloutStatus.PAUSED
         ):
             records.advance(entry.release, RolloutStatus.PAUSED, f"{operator()} paused it", None, is_baking=False)
-    out.print(f"Release {escape(entry.release)} is paused. To decide: {escape(DECIDE)}")
+    out.print(f"Release {escape(entry.release)} is paused.")
+    show_next(VERBS)
     return Exit.OK
 
 

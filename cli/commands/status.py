@@ -19,6 +19,7 @@ from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, s
 from jada.cli.ui.duration import iso
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.locks import lock_as_json
+from jada.cli.ui.next_steps import show_next, unreachable
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks import checks, codes
 from jada.tasks.evidence import evidence_of
@@ -112,6 +113,7 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
         for line in (*_about(rows), *(f"[yellow]![/] {escape(note)}" for note in freeze_notes(session.fleet))):
             out.print(line)
         out.print(f"\n{escape(total(rows))}")
+        show_next([unreachable(list(facts.failed))] if facts.failed else ())
     return code
 
 

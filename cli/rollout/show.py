@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
-from jada.cli.records.model import DECIDE, HostOutcome, RolloutStatus
+from jada.cli.records.model import HostOutcome, RolloutStatus
 from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import HostResult, Plans, in_short
 from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff, since
@@ -94,11 +94,9 @@ def show_reports(
 
 
 def show_end(status: RolloutStatus, why: str) -> None:
-    """Prints why a rollout did not come to its end, where it did not, and what a person may do then."""
+    """Prints why a rollout did not come to its end, where it did not."""
     if why:
         out.print(f"The rollout is {escape(status.label)}: {escape(why)}.")
-    if status is RolloutStatus.PAUSED:
-        out.print(f"To decide: {escape(DECIDE)}")
 
 
 def show_network(found: Mapping[str, Iterable[Finding]]) -> None:
