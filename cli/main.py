@@ -174,9 +174,9 @@ def run(argv: Sequence[str] | None) -> int:
         # Whoever reads has seen enough.
         return Exit.STOPPED if signals.leaving() else Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
-        # click takes the end of any file for the end of what a person types.
+        # click takes Ctrl-C, and the end of any file, for a "no" of a person.
         cause = error.__cause__ if isinstance(error, click.Abort) else None
-        why = cause if isinstance(cause, EOFError) else error
+        why = cause if isinstance(cause, EOFError | KeyboardInterrupt) else error
         if signals.leaving():
             why = KeyboardInterrupt()
         with suppress(OSError):

@@ -24,8 +24,8 @@ STEPS = {
     HostOutcome.ROLLBACK_FAILED: ("jada logs", "why it does not run", MOST_NAMED),
     HostOutcome.REJECTED: ("jada doctor --limit", "all that a change needs there", MOST_NAMED),
 }
-# Commands that take --failed.
-RETRIED = ("upgrade", "heal")
+# The commands that try it again on such hosts alone. A plan in a file is for hosts as they were before.
+RETRIES = {"upgrade": "jada upgrade … --failed", "resume": "jada upgrade … --failed", "heal": "jada heal"}
 
 
 def next_steps(
@@ -51,5 +51,5 @@ def next_steps(
     count = sum(not result.outcome.ok for result in results.values())
     if status is RolloutStatus.PAUSED:
         yield from VERBS
-    elif command in RETRIED and count and status is not RolloutStatus.ABORTED:
-        yield NextStep(f"jada {command} … --failed", f"after that, {plural(count, 'host')} alone")
+    elif command in RETRIES and count and status is not RolloutStatus.ABORTED:
+        yield NextStep(RETRIES[command], f"after that: {plural(count, 'host')} alone")

@@ -1,4 +1,4 @@
-"""A duration as an option (15m, 6h, 7d), and moments as programs read them."""
+"""A duration as an option (15m, 6h, 7d), and moments as programs and as people read them."""
 
 from __future__ import annotations
 
@@ -37,3 +37,13 @@ def iso(seconds: float) -> str | None:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def local(at: str) -> str:
+    """A moment in ISO 8601 as people read it, with the time of this machine's zone: "2026-11-26 15:09:36+01:00"; a text
+    that is none as it is.
+    """
+    try:
+        return datetime.fromisoformat(at).astimezone().isoformat(" ", timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return at

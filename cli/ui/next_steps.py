@@ -35,9 +35,13 @@ def unreachable(names: Sequence[str]) -> NextStep:
 
 def show_next(steps: Iterable[NextStep]) -> None:
     """Prints the steps below "Next:", if there are any."""
+    for line in next_lines(steps):
+        out.print(line)
+
+
+def next_lines(steps: Iterable[NextStep]) -> list[str]:
+    """The lines of the steps, as markup."""
     shown = dict.fromkeys(steps)
-    if shown:
-        width = max(len(visible(step.command)) for step in shown)
-        out.print("Next:")
-        for command, purpose in shown:
-            out.print(f"  [bold]{escape(visible(command).ljust(width))}[/]  {escape(purpose)}")
+    width = max((len(visible(step.command)) for step in shown), default=0)
+    lines = [f"  [bold]{escape(visible(step.command).ljust(width))}[/]  {escape(step.purpose)}" for step in shown]
+    return ["Next:", *lines] if lines else []
