@@ -20,6 +20,7 @@ from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.session import FleetSession, choose_recorded, load, open_session
 from jada.cli.ui.console import all_visible, emit_json, err, escape, grouped, named, nulled, out, plural
+from jada.cli.ui.duration import local, local_times
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks.release import first_id
@@ -140,10 +141,10 @@ def _by_lock(entries: Iterable[LockEntry]) -> list[tuple[LockEntry, list[str]]]:
 
 
 def _lock_cells(lock: LockEntry, hosts: Sequence[str]) -> list[str]:
-    until = f" (until {lock.until})" if lock.until else ""
-    before = f"; it had the lock of {lock.before}" if lock.before else ""
+    until = f" (until {local(lock.until)})" if lock.until else ""
+    before = f"; it had the lock of {local_times(lock.before)}" if lock.before else ""
     detail = f"{lock.reason}{until}{before}".removeprefix("; ")
-    return ["–", _when(lock.at), lock.kind, "–", str(len(hosts)), escape(lock.who), escape(detail)]
+    return ["–", escape(local(lock.at)), lock.kind, "–", str(len(hosts)), escape(lock.who), escape(detail)]
 
 
 def _lock_as_json(lock: LockEntry, hosts: Sequence[str]) -> dict[str, Any]:
@@ -194,10 +195,6 @@ def _network_as_json(network: NetworkEntry) -> dict[str, str]:
     }
 
 
-def _when(at: str) -> str:
-    return escape(at.replace("T", " ").removesuffix("+00:00")) + "Z"
-
-
 @click.command()
 @click.argument("release", type=GIVEN)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -218,7 +215,7 @@ def show(release: str, as_json: bool, fleet_file: str | None) -> int:
         }
         emit_json("show", entry.fleet, Exit.OK, facts)
         return Exit.OK
-    title, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, entry.at, entry.who))
+    title, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, local(entry.at), entry.who))
     out.print(f"[bold]{title}[/] of {fleet}, {at}, by {who}")
     if entry.reason:
         out.print(f"Why: {escape(entry.reason)}")
@@ -377,7 +374,7 @@ def _cells(entry: Entry, outcomes: Mapping[HostOutcome, int], networks: Collecti
     counts = ", ".join(f"{count} {_coloured(outcome)}" for outcome, count in outcomes.items())
     if networks:
         counts += f"; [yellow]network of {len(networks)} changed[/]"
-    first = (escape(entry.id), _when(entry.at), *map(escape, (entry.kind, entry.model or "–")))
+    first = (escape(entry.id), escape(local(entry.at)), *map(escape, (entry.kind, entry.model or "–")))
     return [*first, counts, escape(entry.who), escape(entry.reason)]
 
 

@@ -18,7 +18,7 @@ from jada.cli.records.sqlite import open_records
 from jada.cli.results import worst
 from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
-from jada.cli.ui.duration import parse_duration
+from jada.cli.ui.duration import local_times, parse_duration
 from jada.cli.ui.locks import lock_as_json
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 
@@ -161,12 +161,12 @@ def _show(reports: Iterable[Report], verb: str, lock: OperatorLock) -> None:
         if report.error:
             out.print(f"[red]✗[/] {escape(report.error)}")
     for (is_changed, before), names in of_others.items():
-        who, holder = f"[bold]{escape(named(names))}[/]", escape(str(before))
+        who, holder = f"[bold]{escape(named(names))}[/]", escape(local_times(str(before)))
         out.print(f"{who} had the lock of {holder}" if is_changed else f"[red]✗[/] {who}: locked by {holder}")
     if idle := hosts[LockOutcome.NOT_LOCKED]:
         was = "was" if len(idle) == 1 else "were"
         out.print(f"[bold]{escape(named(idle))}[/] {was} not locked")
-    ending = escape(f"locked by {lock}") if verb == "lock" else "unlocked"
+    ending = escape(local_times(f"locked by {lock}")) if verb == "lock" else "unlocked"
     out.print(f"{plural(sum(len(hosts[outcome]) for outcome in CHANGED), 'host')} {ending}.")
     if refused := hosts[LockOutcome.REJECTED]:
         command = f"jada {verb} --force"

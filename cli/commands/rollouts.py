@@ -27,6 +27,7 @@ from jada.cli.rollout.next_steps import VERBS
 from jada.cli.rollout.options import UNASKED, RolloutOptions
 from jada.cli.session import load, open_whole, operator
 from jada.cli.ui.console import emit_json, err, escape, named, nulled, out
+from jada.cli.ui.duration import local
 from jada.cli.ui.next_steps import show_next
 from jada.cli.ui.tables import Column, show_table
 
@@ -68,7 +69,7 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
         cells = [
             [escape(row["release"]), escape(RolloutStatus(row["status"]).label),
              f"{row['wave']} of {'not known' if row['waves'] is None else row['waves']}",
-             str(row["hosts"]), escape(row["updated"]), escape(row["why"])]
+             str(row["hosts"]), escape(local(row["updated"])), escape(row["why"])]
             for row in rows
         ]  # fmt: skip
         show_table(COLUMNS, cells, hint="--json")

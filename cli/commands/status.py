@@ -16,7 +16,7 @@ from jada.cli.options import read_options
 from jada.cli.results import judge_each
 from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since, styled
-from jada.cli.ui.duration import iso
+from jada.cli.ui.duration import iso, local_times
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.locks import lock_as_json
 from jada.cli.ui.next_steps import next_lines, unreachable
@@ -216,7 +216,7 @@ def _about(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         for text in row["notes"]:
             hosts[text].append(row["host"])
     for text, names in hosts.items():
-        yield f"[yellow]![/] {escape(text)} ({escape(named(names))})"
+        yield f"[yellow]![/] {escape(local_times(text))} ({escape(named(names))})"
 
 
 def _in_words(state: str) -> str:

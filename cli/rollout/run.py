@@ -49,6 +49,7 @@ from jada.cli.rollout.waves import (
 )
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
+from jada.cli.ui.duration import local_times
 from jada.cli.ui.next_steps import show_next
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
@@ -297,7 +298,7 @@ def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) 
     locks = grouped((state.operator_lock, name) for name, state in HostResults(seen).ok.items() if state.operator_lock)
     if not locks:
         return None
-    holders = "; ".join(f"{named(names)} by {by}" for by, names in sorted(locks.items()))
+    holders = local_times("; ".join(f"{named(names)} by {by}" for by, names in sorted(locks.items())))
     if not request.force:
         forced = ", or in an incident: jada rollback --force" if kind == "rollback" else ""
         return LockedError(f"{request.fleet} is locked: {holders}", f"jada unlock{forced}")

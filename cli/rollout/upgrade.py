@@ -20,6 +20,7 @@ from jada.cli.rollout.saved import read
 from jada.cli.rollout.waves import divide
 from jada.cli.session import FleetSession, find, load, open_hosts
 from jada.cli.ui.console import err, escape, named
+from jada.cli.ui.duration import local
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
 from jada.tasks import plan
@@ -100,7 +101,7 @@ def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, r
         name: models.resolve(saved.tiers[host.role].model, listed, allow_unlisted=True)
         for name, host in planned.items()
     }
-    notes = [f"as {saved.who} planned it at {saved.at}{f': {saved.reason}' if saved.reason else ''}"]
+    notes = [f"as {saved.who} planned it at {local(saved.at)}{f': {saved.reason}' if saved.reason else ''}"]
     if not planned:
         notes.append("it changes no host")
     if news := saved.news(every):

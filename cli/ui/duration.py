@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import click
 
 from jada import SPAN, span_seconds
+
+# A moment within a text, with its offset.
+MOMENT = re.compile(
+    r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})\b"
+)
 
 
 def parse_duration(text: str) -> int:
@@ -47,3 +53,8 @@ def local(at: str) -> str:
         return datetime.fromisoformat(at).astimezone().isoformat(" ", timespec="seconds")
     except (ValueError, OverflowError, OSError):
         return at
+
+
+def local_times(text: str) -> str:
+    """A text for people, such as who holds a lock since when, with each moment in it as they read it."""
+    return MOMENT.sub(lambda found: local(found[0]), text)
