@@ -85,12 +85,10 @@ def heading(comparison: Comparison) -> str:
     """The arms, and how they are compared."""
     entry, subject = comparison.entry, comparison.subject
     arms = "Canary beside untouched hosts" if subject.by is By.CANARY else f"B beside A, by {subject.by}"
-    when = (
-        f"at the same time, since {local(iso(entry.since) or 'not known')}"
-        if comparison.is_at_the_same_time
-        else NOT_AN_EXPERIMENT
-    )
-    fixed = f"margin {points(entry.margin)} percentage points and alpha {entry.alpha:g}, fixed by {entry.who} at {local(entry.at)}"
+    since = local(iso(entry.since) or "not known")
+    when = f"at the same time, since {since}" if comparison.is_at_the_same_time else NOT_AN_EXPERIMENT
+    fixed_by = f"fixed by {entry.who} at {local(entry.at)}"
+    fixed = f"margin {points(entry.margin)} percentage points and alpha {entry.alpha:g}, {fixed_by}"
     return f"{arms}, {when}; {fixed}"
 
 
