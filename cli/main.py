@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from jada import UNEXPECTED, Exit, JadaError, __version__, reason
 from jada.cli import signals
 from jada.cli.ui import streams
+from jada.cli.ui.complete import files
 from jada.cli.ui.console import debugged, err, visible, written
 from jada.cli.ui.given import GIVEN
 from jada.inventory.suggest import did_you_mean
@@ -108,7 +109,12 @@ def _set_log_format(_: click.Context, __: click.Parameter, log_format: str) -> N
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="jada")
 @click.option(
-    "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use; may stand behind the command too."
+    "--fleet",
+    "fleet_file",
+    metavar="FILE",
+    type=GIVEN,
+    shell_complete=files,
+    help="The fleet.yml to use; may stand behind the command too.",
 )
 @click.option(
     "--log-format",

@@ -12,6 +12,7 @@ import click
 from jada import Exit, JadaError
 from jada.cli.options import host_options
 from jada.cli.session import load, open_session
+from jada.cli.ui.complete import finding_codes
 from jada.cli.ui.console import emit_json, err, escape, out, put, write_file
 from jada.cli.ui.duration import parse_duration
 from jada.cli.ui.given import GIVEN
@@ -32,7 +33,12 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     "--since", metavar="DURATION", type=parse_duration, help="Look at no host: list what was found and resolved since."
 )
 @click.option(
-    "--explain", "code", metavar="CODE", type=GIVEN, help="Look at no host: tell what a code means and how to fix it."
+    "--explain",
+    "code",
+    metavar="CODE",
+    type=GIVEN,
+    shell_complete=finding_codes,
+    help="Look at no host: tell what a code means and how to fix it.",
 )
 @host_options
 def drift(

@@ -12,12 +12,13 @@ from jada.cli.options import cached_option, engine_option, fleet_option
 from jada.cli.results import HostResults, judge_each
 from jada.cli.selection import HOST
 from jada.cli.session import open_session
+from jada.cli.ui.complete import host_names
 from jada.cli.ui.console import emit_json, escape, out
 from jada.cli.ui.given import GIVEN
 
 
 @click.command()
-@click.argument("host", type=GIVEN)
+@click.argument("host", type=GIVEN, shell_complete=host_names)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @cached_option
 @engine_option

@@ -15,10 +15,12 @@ import click
 from jada import ConfigError, Exit, HostError, natural
 from jada.cli.discovery import inventory_age
 from jada.cli.options import fleet_option, read_options
+from jada.cli.records.complete import releases
 from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry, NetworkEntry
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.session import FleetSession, choose_recorded, load, open_session
+from jada.cli.ui.complete import host_names
 from jada.cli.ui.console import all_visible, emit_json, err, escape, grouped, named, nulled, out, plural
 from jada.cli.ui.duration import local, local_times
 from jada.cli.ui.given import GIVEN
@@ -63,7 +65,7 @@ class LeftOut:
 
 
 @click.command()
-@click.option("--host", metavar="NAME", type=GIVEN, help="Only what happened to this host.")
+@click.option("--host", metavar="NAME", type=GIVEN, shell_complete=host_names, help="Only what happened to this host.")
 @click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
 @click.option("--rebuild", is_flag=True, help="Read the record back from the hosts first, each of which keeps its own.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -196,7 +198,7 @@ def _network_as_json(network: NetworkEntry) -> dict[str, str]:
 
 
 @click.command()
-@click.argument("release", type=GIVEN)
+@click.argument("release", type=GIVEN, shell_complete=releases)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @fleet_option
 def show(release: str, as_json: bool, fleet_file: str | None) -> int:
