@@ -60,8 +60,8 @@ def _below(most: float) -> Callable[[click.Context, click.Parameter, float | Non
     help="The chance that a measure's interval is ever wrong; only before the first look.  [default: 0.05]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-@engine_option
 @fleet_option
+@engine_option
 def compare(
     releases: tuple[str, ...],
     models: tuple[str, ...],

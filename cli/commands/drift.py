@@ -24,11 +24,6 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON; its form is in docs/schemas/drift.json.")
-@click.option("--github", is_flag=True, help="Report as annotations of GitHub Actions.")
-@click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML too, for a CI's test report.")
-@click.option("--sarif", metavar="FILE", type=FILE, help="Write SARIF 2.1.0 too, for code scanning.")
-@click.option("--prometheus", metavar="FILE", type=FILE, help="Write metrics too, for node_exporter's textfile folder.")
 @click.option(
     "--since", metavar="DURATION", type=parse_duration, help="Look at no host: list what was found and resolved since."
 )
@@ -40,6 +35,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     shell_complete=finding_codes,
     help="Look at no host: tell what a code means and how to fix it.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON; its form is in docs/schemas/drift.json.")
+@click.option("--github", is_flag=True, help="Report as annotations of GitHub Actions.")
+@click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML too, for a CI's test report.")
+@click.option("--sarif", metavar="FILE", type=FILE, help="Write SARIF 2.1.0 too, for code scanning.")
+@click.option("--prometheus", metavar="FILE", type=FILE, help="Write metrics too, for node_exporter's textfile folder.")
 @host_options
 def drift(
     as_json: bool,

@@ -202,7 +202,13 @@ def _network_as_json(network: NetworkEntry) -> dict[str, str]:
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @fleet_option
 def show(release: str, as_json: bool, fleet_file: str | None) -> int:
-    """Show one release of the history, host by host. Outcome, before, after and how long it took."""
+    """Show one release of the history, host by host. Outcome, before, after and how long it took.
+
+    \b
+    Examples:
+      jada show 20261124-150401-74e5
+      jada show 20261124-150401-74e5 --json | jq '.hosts[] | {host, outcome}'
+    """
     with open_records(_fleet_if_any(fleet_file)) as records:
         entry = records.entry(release)
         hosts, networks = records.hosts(release), records.network(release)

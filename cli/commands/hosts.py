@@ -41,7 +41,7 @@ def hosts(as_json: bool, form: str | None, fleet_file: str | None, role: str | N
       jada hosts
       jada hosts --role specialist --limit 'eu-*'
       jada hosts --json | jq -r '.hosts[].address'
-      jada hosts --cached               as AWS listed them last, where it can't be asked
+      jada hosts --cached               as AWS listed them last
     """
     config = load(fleet_file)
     found = find(config, role, limit)

@@ -48,11 +48,11 @@ class Report:
 
 
 @click.command()
+@click.option("--force", is_flag=True, help="Take over what another has locked; that is recorded.")
 @click.option("--reason", required=True, help="What others read when the lock stops them.")
 @click.option(
     "--for", "lasts", metavar="DURATION", type=parse_duration, default=None, help="End the lock by itself: 30m, 2h, 1d."
 )
-@click.option("--force", is_flag=True, help="Take over what another has locked; that is recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @host_options
 def lock(
@@ -92,7 +92,14 @@ def lock(
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @host_options
 def unlock(force: bool, as_json: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
-    """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone."""
+    """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone.
+
+    \b
+    Examples:
+      jada unlock
+      jada unlock --limit web-3
+      jada unlock --force               whoever locked it
+    """
     with open_session(fleet_file, role, limit) as session:
         base = session.request()
         return _hold(session, LockRequest(OperatorLock(base.who, base.at, "", ""), force=force), as_json)

@@ -22,7 +22,6 @@ USUAL = 50
 
 @click.command()
 @click.argument("hosts", metavar="[HOST]...", nargs=-1, type=GIVEN, shell_complete=host_names)
-@click.option("--role", metavar="ROLE", type=GIVEN, help="Of this role of fleet.yml.", shell_complete=role_names)
 @click.option(
     "--release",
     metavar="ID",
@@ -39,9 +38,12 @@ USUAL = 50
     help=f"How many of each host, the last ones. Default: {USUAL}, with --since {MOST}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@cached_option
-@engine_option
 @fleet_option
+@click.option(
+    "--role", metavar="ROLE", type=GIVEN, help="Only hosts of this role of fleet.yml.", shell_complete=role_names
+)
+@engine_option
+@cached_option
 def logs(
     hosts: tuple[str, ...],
     role: str | None,

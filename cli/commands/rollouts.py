@@ -81,8 +81,8 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Tell as JSON, an object a line; the last is the report.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
-@engine_option
 @fleet_option
+@engine_option
 def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
     """Go on with a rollout that was paused, or cut off with its jada.
 
@@ -97,8 +97,8 @@ def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
 
 
 @click.command()
-@engine_option
 @fleet_option
+@engine_option
 def promote(fleet_file: str | None) -> Exit:
     """Go on to the next wave at once, without watching the present one any longer.
 
@@ -145,8 +145,8 @@ def pause(fleet_file: str | None) -> Exit:
 
 
 @click.command()
-@engine_option
 @fleet_option
+@engine_option
 def abort(fleet_file: str | None) -> Exit:
     """End a rollout: all hosts that it has changed go back, at once.
 

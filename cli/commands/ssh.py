@@ -17,8 +17,8 @@ from jada.cli.ui.given import GIVEN
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@engine_option
 @fleet_option
+@engine_option
 @click.argument("host", type=GIVEN, shell_complete=host_names)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(host: str, command: tuple[str, ...], fleet_file: str | None) -> int:

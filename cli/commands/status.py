@@ -93,9 +93,9 @@ def status(
     Examples:
       jada status
       jada status --role orchestrator
-      jada status --cached               while AWS can't be asked which hosts there are
-      jada status -o wide                every column, however long the lines
-      jada status --watch 30             again every 30 s, in the same place
+      jada status --cached         the hosts as AWS listed them last
+      jada status -o wide          every column, however long the lines
+      jada status --watch 30       again every 30 s, in the same place
       jada status --json | jq -r '.hosts[] | [.host, .model_running] | @tsv'
     """
     # Not for completion, which wants the options alone.

@@ -62,14 +62,14 @@ def upgrade(
     Examples:
       jada upgrade --to sonnet-4.6 --dry-run          the plan as a diff
       jada upgrade --to sonnet-4.6                    all hosts, asks first
-      jada upgrade --to opus-5.5 --preflight-only     would it go well, on every host?
+      jada upgrade --to opus-5.5 --preflight-only     would it go well?
       jada upgrade --to haiku-4.5 --role specialist   one role
-      jada upgrade --to planner=opus-5.5 --to worker=haiku-4.5    a model for each of two roles
+      jada upgrade --to planner=opus-5.5 --to worker=haiku-4.5    two roles
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
       jada upgrade --to opus-5 --waves 100%           all hosts at once
-      jada upgrade --to opus-5 --bake 10m             watch each wave for ten minutes
-      jada upgrade --to opus-5 --failed               again, where the last one failed
-      jada upgrade                                    what fleet.yml asks of each role; says what it puts back
+      jada upgrade --to opus-5 --bake 10m             each wave is watched
+      jada upgrade --to opus-5 --failed               again, where it failed
+      jada upgrade                                    to what fleet.yml asks for
     """
     from jada.cli.rollout.leased import waited
     from jada.cli.rollout.retry import only_failed

@@ -34,7 +34,7 @@ class Column:
 
 def wide_option(command: F) -> F:
     """-o wide, for a command that shows a table."""
-    return click.option("-o", "form", type=click.Choice(["wide"]), help="wide: every column, however long the lines.")(
+    return click.option("-o", "form", type=click.Choice(["wide"]), help="Every column, however long the lines.")(
         command
     )
 
