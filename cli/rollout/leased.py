@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from jada import natural
 from jada.cli.rollout.exclusive import AGAIN, exclusive_rollout, wait_until_free
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.session import PATIENCE, FleetSession, operator
@@ -90,7 +91,7 @@ def _wait_for_transactions(session: FleetSession, until: float) -> None:
     while busy:
         seen = session.run_on_each("Waiting for hosts", busy, lambda _, connection: connection.look())
         running = {name: state.running_transaction for name, state in seen.ok.items() if state.running_transaction}
-        for name in sorted(running.keys() - told):
+        for name in sorted(running.keys() - told, key=natural):
             err.print(
                 f"[yellow]Waiting[/] for {escape(name)}, which is being changed by {escape(local_times(running[name]))}"
             )

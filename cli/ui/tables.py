@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Between two columns; and as narrow as a text is made before another column is left out.
-GAP, LEAST_TEXT = 2, 24
+GAP, LEAST_TEXT = 2, 20
 
 
 @dataclass(frozen=True, slots=True)
