@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from jada import Exit, HostError
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json_line, err, escape, nulled, out
-from jada.cli.ui.duration import iso
+from jada.cli.ui.duration import iso, local
 from jada.tasks.journal import JournalQuery, LogLine
 
 # A line, and the host that it is of.
@@ -72,7 +72,7 @@ def _show(session: FleetSession, rows: Iterable[Row], as_json: bool) -> None:
 
 
 def _as_text(name: str, line: LogLine) -> str:
-    at = (_at(line) or "-").replace("+00:00", "Z")
+    at = local(_at(line) or "-")
     release = f"{line.model or '-'} {line.release or '-'}"
     return f"[bold]{escape(name)}[/] {at} [dim]{escape(release)}[/] {escape(line.text)}"
 

@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 from jada import UNEXPECTED, ConfigError, Exit, JadaError, __version__, reason
 from jada.cli import signals
 from jada.cli.ui import streams
+from jada.cli.ui.complete import files
 from jada.cli.ui.console import debugged, err, visible, written
 from jada.cli.ui.given import GIVEN
 from jada.inventory.suggest import did_you_mean
@@ -115,7 +116,12 @@ def _set_log_format(_: click.Context, __: click.Parameter, log_format: str) -> N
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="jada")
 @click.option(
-    "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use; may stand behind the command too."
+    "--fleet",
+    "fleet_file",
+    metavar="FILE",
+    type=GIVEN,
+    shell_complete=files,
+    help="The fleet.yml to use; may stand behind the command too.",
 )
 @click.option(
     "--log-format",
@@ -181,9 +187,9 @@ def run(argv: Sequence[str] | None) -> int:
         # Whoever reads has seen enough.
         return Exit.STOPPED if signals.leaving() else Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
-        # click takes the end of any file for the end of what a person types.
+        # click takes Ctrl-C, and the end of any file, for a "no" of a person.
         cause = error.__cause__ if isinstance(error, click.Abort) else None
-        why = cause if isinstance(cause, EOFError) else error
+        why = cause if isinstance(cause, EOFError | KeyboardInterrupt) else error
         if signals.leaving():
             why = KeyboardInterrupt()
         with suppress(OSError):

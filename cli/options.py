@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from jada import ENGINES
-from jada.cli.ui.complete import role_names
+from jada.cli.ui.complete import files, host_patterns, role_names
 from jada.cli.ui.given import GIVEN
 
 # Where click's context keeps the engine that was chosen, and that AWS is not to be asked which hosts there are.
@@ -20,7 +20,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 def fleet_option(command: F) -> F:
     """--fleet, for every command that reads fleet.yml."""
     return click.option(
-        "--fleet", "fleet_file", metavar="FILE", type=GIVEN, help="The fleet.yml to use (default: see jada --help)."
+        "--fleet",
+        "fleet_file",
+        metavar="FILE",
+        type=GIVEN,
+        shell_complete=files,
+        help="The fleet.yml to use (default: see jada --help).",
     )(command)
 
 
@@ -74,6 +79,7 @@ def _host_options(command: F) -> F:
         metavar="PATTERN",
         type=GIVEN,
         multiple=True,
+        shell_complete=host_patterns,
         callback=lambda _, __, patterns: ",".join(patterns) if patterns else None,
         help="Only hosts whose name matches: shell patterns, comma-separated, such as 'web-*,db-1'; given twice, both.",
     )(command)

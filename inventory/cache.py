@@ -70,9 +70,13 @@ def read(fleet: Fleet, now: float) -> Inventory:
         raise _none("the `sources` or `aws` of fleet.yml have changed since")
     if not 0 <= now - at <= LONGEST:
         raise _none(f"it is older than {LONGEST // 86400} days, or of another time")
-    own = [Searched(source, "", source.find(fleet.aws, "")) for source in fleet.sources
-           if source.is_own]  # fmt: skip
-    return Inventory(at, (*found, *own))
+    return Inventory(at, (*found, *own(fleet)))
+
+
+def own(fleet: Fleet) -> list[Searched]:
+    """The hosts of fleet.yml itself, for which nobody has to be asked."""
+    return [Searched(source, "", source.find(fleet.aws, "")) for source in fleet.sources
+            if source.is_own]  # fmt: skip
 
 
 def filled(found: Iterable[Searched], kept: Inventory) -> list[Searched]:

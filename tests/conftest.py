@@ -35,6 +35,10 @@ from tests.forms import checked
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+# People read times in their own zone; that of whoever runs the tests is another.
+os.environ["TZ"] = "UTC"
+time.tzset()
+
 JADA = warm.JADA
 # Never JADA_LAB, which may name the one that somebody rehearses on. pytest-xdist's processes are gw0, gw1, …
 LAB = NamedLab("-".join(filter(None, (os.environ.get("JADA_TEST_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER")))))

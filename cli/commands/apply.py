@@ -8,19 +8,21 @@ import click
 
 from jada import Exit
 from jada.cli.options import host_options
-from jada.cli.rollout.options import UNPACED, Pace, RolloutOptions, pace_options, rollout_options
+from jada.cli.rollout.options import UNPACED, Pace, RolloutOptions, failed_option, pace_options, rollout_options
 from jada.cli.session import open_session
 
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Change hosts that fail the checks before the change too.")
+@failed_option
 @pace_options
 @rollout_options
 @host_options
 def apply(
     file: Path | None,
     force: bool,
+    failed: bool,
     pace: Pace,
     reason: str,
     options: RolloutOptions,
@@ -45,11 +47,16 @@ def apply(
       jada apply opus.plan --yes     what was planned, no questions
     """
     from jada.cli.rollout.leased import waited
+    from jada.cli.rollout.retry import only_failed
     from jada.cli.rollout.upgrade import Wish, apply_plan, upgrade_hosts
 
     if file is None:
-        with open_session(fleet_file, role, limit) as opened, waited(opened, options, "apply") as session:
-            return upgrade_hosts(session, Wish(reason=reason, force=force), pace, options, command="apply")
-    if role or limit or pace != UNPACED:
+        with open_session(fleet_file, role, limit) as found:
+            opened = only_failed(found, "apply", options) if failed else found
+            if not opened.hosts:
+                return Exit.OK
+            with waited(opened, options, "apply") as session:
+                return upgrade_hosts(session, Wish(reason=reason, force=force), pace, options, command="apply")
+    if role or limit or failed or pace != UNPACED:
         raise click.UsageError("a plan says which hosts, and in which waves: leave --role, --limit and the like out")
     return apply_plan(file, fleet_file, options, reason=reason, force=force)

@@ -9,6 +9,7 @@ import click
 from jada import ConfigError, Exit
 from jada.cli.compare.comparison import By, Subject
 from jada.cli.options import engine_option, fleet_option
+from jada.cli.records.complete import releases as recorded
 from jada.cli.records.sqlite import open_records
 from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.complete import model_names
@@ -28,7 +29,7 @@ def _below(most: float) -> Callable[[click.Context, click.Parameter, float | Non
 
 
 @click.command()
-@click.argument("releases", metavar="[RELEASE_A RELEASE_B]", nargs=-1, type=GIVEN)
+@click.argument("releases", metavar="[RELEASE_A RELEASE_B]", nargs=-1, type=GIVEN, shell_complete=recorded)
 @click.option(
     "--model",
     "models",
@@ -59,8 +60,8 @@ def _below(most: float) -> Callable[[click.Context, click.Parameter, float | Non
     help="The chance that a measure's interval is ever wrong; only before the first look.  [default: 0.05]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-@engine_option
 @fleet_option
+@engine_option
 def compare(
     releases: tuple[str, ...],
     models: tuple[str, ...],

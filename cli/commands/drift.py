@@ -12,6 +12,7 @@ import click
 from jada import Exit, JadaError
 from jada.cli.options import host_options
 from jada.cli.session import load, open_session
+from jada.cli.ui.complete import finding_codes
 from jada.cli.ui.console import emit_json, err, escape, out, put, write_file
 from jada.cli.ui.duration import parse_duration
 from jada.cli.ui.given import GIVEN
@@ -23,18 +24,23 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
+@click.option(
+    "--since", metavar="DURATION", type=parse_duration, help="Look at no host: list what was found and resolved since."
+)
+@click.option(
+    "--explain",
+    "code",
+    metavar="CODE",
+    type=GIVEN,
+    shell_complete=finding_codes,
+    help="Look at no host: tell what a code means and how to fix it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON; its form is in docs/schemas/drift.json.")
 @click.option("--github", is_flag=True, help="Report as annotations of GitHub Actions.")
 @click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML too, for a CI's test report.")
 @click.option("--sarif", metavar="FILE", type=FILE, help="Write SARIF 2.1.0 too, for code scanning.")
 @click.option("--prometheus", metavar="FILE", type=FILE, help="Write metrics too, for node_exporter's textfile folder.")
 @click.option("--markdown", metavar="FILE", type=FILE, help="Write Markdown too, as for $GITHUB_STEP_SUMMARY.")
-@click.option(
-    "--since", metavar="DURATION", type=parse_duration, help="Look at no host: list what was found and resolved since."
-)
-@click.option(
-    "--explain", "code", metavar="CODE", type=GIVEN, help="Look at no host: tell what a code means and how to fix it."
-)
 @host_options
 def drift(
     as_json: bool,

@@ -12,16 +12,17 @@ from jada.cli.options import cached_option, engine_option, fleet_option
 from jada.cli.results import HostResults, judge_each
 from jada.cli.selection import HOST
 from jada.cli.session import open_session
+from jada.cli.ui.complete import host_names
 from jada.cli.ui.console import emit_json, escape, out
 from jada.cli.ui.given import GIVEN
 
 
 @click.command()
-@click.argument("host", type=GIVEN)
+@click.argument("host", type=GIVEN, shell_complete=host_names)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-@cached_option
-@engine_option
 @fleet_option
+@engine_option
+@cached_option
 def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     """Tell why a host runs the model it runs. Every place that names one is listed, the one that counts first.
 
@@ -32,7 +33,7 @@ def explain(host: str, as_json: bool, fleet_file: str | None) -> int:
     \b
     Examples:
       jada explain web-3
-      jada explain 'web-*' --json | jq '.hosts[] | {host, model: .next_start.model}'
+      jada explain 'web-*' --json | jq '.hosts[].next_start.model'
     """
     # Not for completion, which wants the options alone.
     from jada.cli.drift.asking import remember_answers

@@ -20,7 +20,7 @@ from jada.cli.ui.duration import parse_duration
     type=parse_duration,
     default="2h",
     show_default=True,
-    help="30m, 2h, 1d.",
+    help="How long it watches, such as 30m, 2h or 1d.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each thing that changes.")
 @host_options

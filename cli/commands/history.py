@@ -15,11 +15,14 @@ import click
 from jada import ConfigError, Exit, HostError, natural
 from jada.cli.discovery import inventory_age
 from jada.cli.options import fleet_option, read_options
+from jada.cli.records.complete import releases
 from jada.cli.records.model import AHEAD, REDO, Entry, HostEntry, HostOutcome, LockEntry, NetworkEntry
 from jada.cli.records.sqlite import Records, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.session import FleetSession, choose_recorded, load, open_session
+from jada.cli.ui.complete import host_names
 from jada.cli.ui.console import all_visible, emit_json, err, escape, grouped, named, nulled, out, plural
+from jada.cli.ui.duration import local, local_times
 from jada.cli.ui.given import GIVEN
 from jada.cli.ui.tables import Column, show_table, wide_option
 from jada.tasks.release import first_id
@@ -62,7 +65,7 @@ class LeftOut:
 
 
 @click.command()
-@click.option("--host", metavar="NAME", type=GIVEN, help="Only what happened to this host.")
+@click.option("--host", metavar="NAME", type=GIVEN, shell_complete=host_names, help="Only what happened to this host.")
 @click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
 @click.option("--rebuild", is_flag=True, help="Read the record back from the hosts first, each of which keeps its own.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -140,10 +143,10 @@ def _by_lock(entries: Iterable[LockEntry]) -> list[tuple[LockEntry, list[str]]]:
 
 
 def _lock_cells(lock: LockEntry, hosts: Sequence[str]) -> list[str]:
-    until = f" (until {lock.until})" if lock.until else ""
-    before = f"; it had the lock of {lock.before}" if lock.before else ""
+    until = f" (until {local(lock.until)})" if lock.until else ""
+    before = f"; it had the lock of {local_times(lock.before)}" if lock.before else ""
     detail = f"{lock.reason}{until}{before}".removeprefix("; ")
-    return ["–", _when(lock.at), lock.kind, "–", str(len(hosts)), escape(lock.who), escape(detail)]
+    return ["–", escape(local(lock.at)), lock.kind, "–", str(len(hosts)), escape(lock.who), escape(detail)]
 
 
 def _lock_as_json(lock: LockEntry, hosts: Sequence[str]) -> dict[str, Any]:
@@ -194,16 +197,18 @@ def _network_as_json(network: NetworkEntry) -> dict[str, str]:
     }
 
 
-def _when(at: str) -> str:
-    return escape(at.replace("T", " ").removesuffix("+00:00")) + "Z"
-
-
 @click.command()
-@click.argument("release", type=GIVEN)
+@click.argument("release", type=GIVEN, shell_complete=releases)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @fleet_option
 def show(release: str, as_json: bool, fleet_file: str | None) -> int:
-    """Show one release of the history, host by host. Outcome, before, after and how long it took."""
+    """Show one release of the history, host by host. Outcome, before, after and how long it took.
+
+    \b
+    Examples:
+      jada show 20261124-150401-74e5
+      jada show 20261124-150401-74e5 --json | jq '.hosts[] | {host, outcome}'
+    """
     with open_records(_fleet_if_any(fleet_file)) as records:
         entry = records.entry(release)
         hosts, networks = records.hosts(release), records.network(release)
@@ -218,7 +223,7 @@ def show(release: str, as_json: bool, fleet_file: str | None) -> int:
         }
         emit_json("show", entry.fleet, Exit.OK, facts)
         return Exit.OK
-    title, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, entry.at, entry.who))
+    title, fleet, at, who = map(escape, (f"{entry.kind} {entry.id}", entry.fleet, local(entry.at), entry.who))
     out.print(f"[bold]{title}[/] of {fleet}, {at}, by {who}")
     if entry.reason:
         out.print(f"Why: {escape(entry.reason)}")
@@ -377,7 +382,7 @@ def _cells(entry: Entry, outcomes: Mapping[HostOutcome, int], networks: Collecti
     counts = ", ".join(f"{count} {_coloured(outcome)}" for outcome, count in outcomes.items())
     if networks:
         counts += f"; [yellow]network of {len(networks)} changed[/]"
-    first = (escape(entry.id), _when(entry.at), *map(escape, (entry.kind, entry.model or "–")))
+    first = (escape(entry.id), escape(local(entry.at)), *map(escape, (entry.kind, entry.model or "–")))
     return [*first, counts, escape(entry.who), escape(entry.reason)]
 
 

@@ -48,7 +48,7 @@ def hosts(
       jada hosts
       jada hosts --role specialist --limit 'eu-*'
       jada hosts --json | jq -r '.hosts[].address'
-      jada hosts --cached               as AWS listed them last, where it can't be asked
+      jada hosts --cached               as AWS listed them last
       jada hosts --ansible              for `ansible -i`, from a script that runs it
     """
     if as_json and ansible:

@@ -59,8 +59,8 @@ PURPOSES: Mapping[str, Set[Purpose]] = {
 
 @click.command()
 @click.option("--command", metavar="NAME", type=click.Choice(list(PURPOSES)), help="Only what this command needs.")
-@engine_option
 @fleet_option
+@engine_option
 def iam(command: str | None, fleet_file: str | None) -> None:
     """Print the least IAM policy that jada needs.
 
@@ -74,7 +74,8 @@ def iam(command: str | None, fleet_file: str | None) -> None:
       jada iam
       jada iam --command drift
       jada iam --engine ssm
-      aws iam put-role-policy --role-name jada --policy-name jada --policy-document "$(jada iam)"
+      aws iam put-role-policy --role-name jada --policy-name jada \\
+        --policy-document "$(jada iam)"
     """
     from jada.inventory.fleet.search import find
     from jada.inventory.permissions import calls_of, policy

@@ -83,7 +83,7 @@ def lab() -> None:
               envvar="JADA_LAB_SUITE", show_envvar=True, help="What they run.")  # fmt: skip
 @click.option("--claude", "is_claude", is_flag=True, help="The agent is the real Claude CLI, not a stand-in for it.")
 def up(lab: Lab, hosts: int, suite: str, is_claude: bool) -> None:
-    """Boot a fresh lab; one that is up and healthy with as many hosts of that kind is left as it is.
+    """Boot a fresh lab. One that is up and healthy with as many hosts of that kind is left as it is.
 
     One host is a Lightsail instance named jada-agent whose agent runs as root; the others are EC2 instances in
     us-east-1 and eu-west-1 whose agent runs as the user `agent`. About 30 MB of memory each, and 240 MB for the
@@ -100,7 +100,8 @@ def up(lab: Lab, hosts: int, suite: str, is_claude: bool) -> None:
       sudo jada lab up
       sudo jada lab up --hosts 10 --suite trixie
       sudo jada lab up --claude
-      jada lab ssh specialist-1 "echo '{\\"*\\": {\\"status\\": 529}}' | sudo tee /etc/jada-messages.json"
+      echo '{"*": {"status": 529}}' |
+        jada lab ssh specialist-1 sudo tee /etc/jada-messages.json
     """
     _require_lab_machine()
     with _telling(f"Bringing {lab} up…") as tell:
@@ -114,7 +115,7 @@ def up(lab: Lab, hosts: int, suite: str, is_claude: bool) -> None:
 @_of_lab
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def status(lab: Lab, as_json: bool) -> int:
-    """Show the lab's hosts and the model that each agent says it runs; exit code 1 when there is no lab.
+    """Show the lab's hosts and the model that each agent says it runs. Exit code 1 when there is no lab.
 
     Of the Claude CLI, which says nothing of the kind, the model that it asked for last.
 
@@ -123,7 +124,7 @@ def status(lab: Lab, as_json: bool) -> int:
     \b
     Examples:
       sudo jada lab status
-      sudo jada lab status --json | jq -r '.hosts[] | select(.power == "off") | .host'
+      sudo jada lab status --json | jq -r '.hosts[] | .host + " " + .power'
     """
     _require_lab_machine()
     hosts, state = fleet.current(lab), read_state(lab)
@@ -172,7 +173,8 @@ def ssh(lab: Lab, host: str, command: tuple[str, ...]) -> None:
     Examples:
       jada lab ssh specialist-1
       jada lab ssh specialist-1 systemctl status jada-agent
-      jada lab ssh specialist-1 "echo '{\\"crash_after\\": 2}' | sudo tee /etc/jada-agent.json"
+      echo '{"crash_after": 2}' |
+        jada lab ssh specialist-1 sudo tee /etc/jada-agent.json
     """
     _require_lab_machine()
     found = fleet.find(lab, host)
@@ -192,8 +194,9 @@ def down(lab: Lab) -> None:
     Works on anything: a lab that is up, crashed, stopped half-way or not there at all.
 
     \b
-    Example:
+    Examples:
       sudo jada lab down
+      sudo jada lab down --name demo
     """
     _require_lab_machine()
     with _telling(f"Taking {lab} down…") as tell:

@@ -18,7 +18,7 @@ from jada.cli.records.sqlite import open_records
 from jada.cli.results import worst
 from jada.cli.session import FleetSession, open_session
 from jada.cli.ui.console import emit_json, escape, named, out, plural, visible
-from jada.cli.ui.duration import parse_duration
+from jada.cli.ui.duration import local_times, parse_duration
 from jada.cli.ui.locks import lock_as_json
 from jada.tasks.operator_lock import LockAnswer, LockRequest, OperatorLock
 
@@ -48,11 +48,11 @@ class Report:
 
 
 @click.command()
+@click.option("--force", is_flag=True, help="Take over what another has locked; that is recorded.")
 @click.option("--reason", required=True, help="What others read when the lock stops them.")
 @click.option(
     "--for", "lasts", metavar="DURATION", type=parse_duration, default=None, help="End the lock by itself: 30m, 2h, 1d."
 )
-@click.option("--force", is_flag=True, help="Take over what another has locked; that is recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @host_options
 def lock(
@@ -92,7 +92,14 @@ def lock(
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @host_options
 def unlock(force: bool, as_json: bool, fleet_file: str | None, role: str | None, limit: str | None) -> Exit:
-    """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone."""
+    """Allow upgrades again. Says whose lock it was; another's is taken off with --force alone.
+
+    \b
+    Examples:
+      jada unlock
+      jada unlock --limit web-3
+      jada unlock --force               whoever locked it
+    """
     with open_session(fleet_file, role, limit) as session:
         base = session.request()
         return _hold(session, LockRequest(OperatorLock(base.who, base.at, "", ""), force=force), as_json)
@@ -161,12 +168,12 @@ def _show(reports: Iterable[Report], verb: str, lock: OperatorLock) -> None:
         if report.error:
             out.print(f"[red]✗[/] {escape(report.error)}")
     for (is_changed, before), names in of_others.items():
-        who, holder = f"[bold]{escape(named(names))}[/]", escape(str(before))
+        who, holder = f"[bold]{escape(named(names))}[/]", escape(local_times(str(before)))
         out.print(f"{who} had the lock of {holder}" if is_changed else f"[red]✗[/] {who}: locked by {holder}")
     if idle := hosts[LockOutcome.NOT_LOCKED]:
         was = "was" if len(idle) == 1 else "were"
         out.print(f"[bold]{escape(named(idle))}[/] {was} not locked")
-    ending = escape(f"locked by {lock}") if verb == "lock" else "unlocked"
+    ending = escape(local_times(f"locked by {lock}")) if verb == "lock" else "unlocked"
     out.print(f"{plural(sum(len(hosts[outcome]) for outcome in CHANGED), 'host')} {ending}.")
     if refused := hosts[LockOutcome.REJECTED]:
         command = f"jada {verb} --force"

@@ -11,6 +11,7 @@ from jada import Exit, Host, HostError
 from jada.cli.options import host_options
 from jada.cli.session import open_session
 from jada.cli.ui.console import emit_json, escape, grouped, named, nulled, out, plural
+from jada.cli.ui.duration import local_times
 from jada.cli.ui.locks import lock_as_json
 from jada.tasks.release import printable
 
@@ -65,7 +66,7 @@ def _lease(fleet: Fleet, holder: Holder | None, unknown: str) -> str:
     where = f"in {fleet.state}" if fleet.state else "on this machine"
     if unknown:
         return f"[red]✗[/] Who holds the rollout lease {escape(where)} is not known: {escape(unknown)}"
-    held = f"held by {holder}" if holder else "nobody's"
+    held = f"held by {local_times(str(holder))}" if holder else "nobody's"
     return f"The rollout lease of [bold]{escape(fleet.name)}[/] {escape(where)} is {escape(held)}"
 
 
@@ -73,10 +74,10 @@ def _of_hosts(seen: Mapping[str, State | HostError]) -> Iterator[str]:
     states = {name: state for name, state in seen.items() if not isinstance(state, HostError)}
     running = grouped((state.running_transaction, name) for name, state in states.items() if state.running_transaction)
     for holder, names in running.items():
-        yield f"[bold]{escape(named(names))}[/] being changed by {escape(holder)}"
+        yield f"[bold]{escape(named(names))}[/] being changed by {escape(local_times(holder))}"
     held = grouped((state.operator_lock, name) for name, state in states.items() if state.operator_lock)
     for lock, names in held.items():
-        yield f"[bold]{escape(named(names))}[/] locked by {escape(str(lock))}"
+        yield f"[bold]{escape(named(names))}[/] locked by {escape(local_times(str(lock)))}"
     for error in seen.values():
         if isinstance(error, HostError):
             yield f"[red]✗[/] {escape(error.message)}"

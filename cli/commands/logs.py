@@ -8,9 +8,10 @@ import click
 
 from jada import Exit
 from jada.cli.options import cached_option, engine_option, fleet_option
+from jada.cli.records.complete import releases
 from jada.cli.selection import HOST
 from jada.cli.session import open_session
-from jada.cli.ui.complete import role_names
+from jada.cli.ui.complete import host_names, role_names
 from jada.cli.ui.duration import parse_duration
 from jada.cli.ui.given import GIVEN
 
@@ -20,9 +21,14 @@ USUAL = 50
 
 
 @click.command()
-@click.argument("hosts", metavar="[HOST]...", nargs=-1, type=GIVEN)
-@click.option("--role", metavar="ROLE", type=GIVEN, help="Of this role of fleet.yml.", shell_complete=role_names)
-@click.option("--release", metavar="ID", type=GIVEN, help="Only lines that the service wrote under this release.")
+@click.argument("hosts", metavar="[HOST]...", nargs=-1, type=GIVEN, shell_complete=host_names)
+@click.option(
+    "--release",
+    metavar="ID",
+    type=GIVEN,
+    shell_complete=releases,
+    help="Only lines that the service wrote under this release.",
+)
 @click.option("--since", metavar="DURATION", type=parse_duration, help="No older lines: 15m, 6h or 7d.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option(
@@ -32,9 +38,12 @@ USUAL = 50
     help=f"How many of each host, the last ones. Default: {USUAL}, with --since {MOST}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@cached_option
-@engine_option
 @fleet_option
+@click.option(
+    "--role", metavar="ROLE", type=GIVEN, help="Only hosts of this role of fleet.yml.", shell_complete=role_names
+)
+@engine_option
+@cached_option
 def logs(
     hosts: tuple[str, ...],
     role: str | None,

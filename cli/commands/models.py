@@ -26,6 +26,11 @@ def models(as_json: bool, fleet_file: str | None) -> None:
 
     Prices are USD per million tokens, in and out. fleet.yml may override an id or a version, or add a model, under
     `models:`.
+
+    \b
+    Examples:
+      jada models
+      jada models --json | jq -r '.models[].id'
     """
     from jada.inventory import models as catalogue
     from jada.inventory.fleet import config

@@ -48,9 +48,9 @@ def plan(
 
     \b
     Examples:
-      jada plan                                 what fleet.yml asks for, and is not there yet
-      jada plan --to opus-5 -o opus.plan        keep it; somebody may read it over
-      jada apply opus.plan                      do it
+      jada plan                            what fleet.yml asks for
+      jada plan --to opus-5 -o opus.plan   keep it; somebody may read it over
+      jada apply opus.plan                 do it
     """
     from jada.cli.rollout.saved import made_of, write
     from jada.cli.rollout.upgrade import Wish, upgrade_hosts

@@ -58,7 +58,7 @@ def report(file: Path, since: int, fleet_file: str | None, role: str | None, lim
       jada report --html fleet.html
       jada report --html fleet.html --since 7d
       jada report --html web.html --limit 'web-*'
-      (umask 027; jada report --html /srv/www/fleet.html)     for the group to read, and for nobody else
+      (umask 027; jada report --html /srv/www/fleet.html)   the group reads it
     """
     # Not for completion, which wants the options alone.
     from jada.cli.drift.asking import check_hosts

@@ -10,14 +10,21 @@ import click
 
 from jada import Exit
 from jada.cli.options import host_options
+from jada.cli.records.complete import releases
 from jada.cli.rollout.options import RolloutOptions, rollout_options
 from jada.cli.session import PATIENCE, FleetSession, open_session
 from jada.cli.ui.complete import model_names
 from jada.cli.ui.given import GIVEN
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from jada.tasks.plan import Plan
     from jada.tasks.state import State
+
+
+def _targets(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [*model_names(ctx, option, incomplete), *releases(ctx, option, incomplete)]
 
 
 @click.command()
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
     metavar="RELEASE|MODEL",
     help="To a release of `jada history`, or the last one with this model.",
     type=GIVEN,
-    shell_complete=model_names,
+    shell_complete=_targets,
 )
 @click.option("--redo", is_flag=True, help="Forward again: undo the last rollback.")
 @click.option("--force", is_flag=True, help="Even where `jada lock`, or another jada here, holds the fleet.")

@@ -15,7 +15,6 @@ from jada import Exit, JadaError
 from jada.cli.options import engine_option, fleet_option
 from jada.cli.records.model import (
     ABORT,
-    DECIDE,
     PAUSE,
     PROMOTE,
     HostEntry,
@@ -24,9 +23,12 @@ from jada.cli.records.model import (
     RolloutStatus,
 )
 from jada.cli.records.sqlite import Records, open_records
+from jada.cli.rollout.next_steps import VERBS
 from jada.cli.rollout.options import UNASKED, RolloutOptions
 from jada.cli.session import load, open_whole, operator
 from jada.cli.ui.console import emit_json, err, escape, named, nulled, out
+from jada.cli.ui.duration import local
+from jada.cli.ui.next_steps import show_next
 from jada.cli.ui.tables import Column, show_table
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
         cells = [
             [escape(row["release"]), escape(RolloutStatus(row["status"]).label),
              f"{row['wave']} of {'not known' if row['waves'] is None else row['waves']}",
-             str(row["hosts"]), escape(row["updated"]), escape(row["why"])]
+             str(row["hosts"]), escape(local(row["updated"])), escape(row["why"])]
             for row in rows
         ]  # fmt: skip
         show_table(COLUMNS, cells, hint="--json")
@@ -79,8 +81,8 @@ def rollouts(last: int, as_json: bool, fleet_file: str | None) -> Exit:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Tell as JSON, an object a line; the last is the report.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the evidence from each host too.")
-@engine_option
 @fleet_option
+@engine_option
 def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
     """Go on with a rollout that was paused, or cut off with its jada.
 
@@ -95,8 +97,8 @@ def resume(as_json: bool, verbose: bool, fleet_file: str | None) -> Exit:
 
 
 @click.command()
-@engine_option
 @fleet_option
+@engine_option
 def promote(fleet_file: str | None) -> Exit:
     """Go on to the next wave at once, without watching the present one any longer.
 
@@ -137,13 +139,14 @@ def pause(fleet_file: str | None) -> Exit:
             fleet, records, entry, PAUSE, lambda now: now.status == RolloutStatus.PAUSED
         ):
             records.advance(entry.release, RolloutStatus.PAUSED, f"{operator()} paused it", None, is_baking=False)
-    out.print(f"Release {escape(entry.release)} is paused. To decide: {escape(DECIDE)}")
+    out.print(f"Release {escape(entry.release)} is paused.")
+    show_next(VERBS)
     return Exit.OK
 
 
 @click.command()
-@engine_option
 @fleet_option
+@engine_option
 def abort(fleet_file: str | None) -> Exit:
     """End a rollout: all hosts that it has changed go back, at once.
 

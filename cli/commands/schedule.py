@@ -73,11 +73,11 @@ def schedule(
     \b
     Examples:
       sudo jada schedule --every 15m
-      sudo jada schedule --every 15m -- --prometheus /var/lib/prometheus/node-exporter/jada.prom
+      sudo jada schedule --every 15m -- --prometheus /srv/metrics/jada.prom
       jada schedule --every 15m --print systemd     look at the units first
       jada schedule --every 1h --print cron         for crontab -e
       jada schedule --every 1d --print github       for GitHub Actions
-      sudo jada schedule --guard                    the guard, now and after each boot
+      sudo jada schedule --guard                    now, and after each boot
     """
     from jada.inventory.fleet import config
 

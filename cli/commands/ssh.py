@@ -12,13 +12,14 @@ from jada.cli import signals
 from jada.cli.options import engine_option, fleet_option
 from jada.cli.selection import HOST, one_host
 from jada.cli.session import find, load
+from jada.cli.ui.complete import host_names
 from jada.cli.ui.given import GIVEN
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@engine_option
 @fleet_option
-@click.argument("host", type=GIVEN)
+@engine_option
+@click.argument("host", type=GIVEN, shell_complete=host_names)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(host: str, command: tuple[str, ...], fleet_file: str | None) -> int:
     """Log in to a host with OpenSSH, the way jada does. Opens a shell there, or runs a command.

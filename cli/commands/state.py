@@ -37,7 +37,13 @@ HERE = "this machine's record"
 
 @click.group()
 def state() -> None:
-    """Take a record along to the place of a team, or back."""
+    """Take a record along to the place of a team, or back.
+
+    \b
+    Examples:
+      jada state migrate --dry-run
+      jada state migrate
+    """
 
 
 @state.command()
@@ -46,7 +52,7 @@ def state() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @fleet_option
 def migrate(back: bool, dry_run: bool, as_json: bool, fleet_file: str | None) -> Exit:
-    """Take what this machine has recorded of the fleet into the place that fleet.yml's `state` names.
+    """Take this machine's record of the fleet along to the team's place. It is the one that fleet.yml's `state` names.
 
     What is missing there is added; what is there already stays as it is. So it may be run again, and by each of a team
     in turn. Nothing is removed here.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +14,21 @@ from jada import Exit, Host, HostError
 from jada.cli.discovery import inventory_age
 from jada.cli.options import read_options
 from jada.cli.results import judge_each
-from jada.cli.session import open_session
-from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since
-from jada.cli.ui.duration import iso
+from jada.cli.session import FleetSession, open_session
+from jada.cli.ui.console import emit_json, escape, named, nulled, out, plural, since, styled
+from jada.cli.ui.duration import iso, local_times
 from jada.cli.ui.evidence import evidence_as_json
 from jada.cli.ui.locks import lock_as_json
-from jada.cli.ui.tables import Column, show_table, wide_option
+from jada.cli.ui.next_steps import next_lines, unreachable
+from jada.cli.ui.tables import Column, table_lines, wide_option
 from jada.tasks import checks, codes
 from jada.tasks.evidence import evidence_of
 from jada.tasks.release import printable
 from jada.tasks.state import State
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from jada.inventory.fleet.config import Fleet
 
 ON_DISK = "model on disk"
@@ -63,9 +66,20 @@ COLUMNS = (
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@click.option(
+    "--watch",
+    "seconds",
+    metavar="[SECONDS]",
+    is_flag=False,
+    flag_value=10,
+    type=click.IntRange(1),
+    help="Look again and again until Ctrl-C, every 10 s or so many; with --json an object a line.",
+)
 @wide_option
 @read_options
-def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | None, limit: str | None) -> int:
+def status(
+    as_json: bool, seconds: int | None, form: str | None, fleet_file: str | None, role: str | None, limit: str | None
+) -> int:
     """Show what every host really runs. Read-only, one look per host; who has locked a host is shown too.
 
     Evidence says how the model is known: served (it answered), reported (by the model check), asked (of the host's own
@@ -79,40 +93,91 @@ def status(as_json: bool, form: str | None, fleet_file: str | None, role: str | 
     Examples:
       jada status
       jada status --role orchestrator
-      jada status --cached               while AWS can't be asked which hosts there are
-      jada status -o wide                every column, however long the lines
+      jada status --cached         the hosts as AWS listed them last
+      jada status -o wide          every column, however long the lines
+      jada status --watch 30       again every 30 s, in the same place
       jada status --json | jq -r '.hosts[] | [.host, .model_running] | @tsv'
     """
     # Not for completion, which wants the options alone.
-    from jada.cli.drift.asking import check_hosts
-    from jada.cli.rollout.freeze import freeze_notes, freezes_as_json
+    from jada.cli.ui.watch import repeat, watch
 
+    is_wide = form == "wide"
     with open_session(fleet_file, role, limit) as session:
-        seen = check_hosts(session, "Looking at hosts")
+
+        def look() -> Looked:
+            return _look(session.with_new_deadline())
+
+        if seconds is not None and as_json:
+            repeat(seconds, lambda: _emit(look(), indent=None))
+        if seconds is not None:
+            watch(seconds, lambda: _lines(look(), is_wide))
+        return _show(_look(session), as_json, is_wide)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One look at the hosts of a fleet: a row for each, and the trouble of those that have none."""
+
+    fleet: Fleet
+    rows: list[dict[str, Any]]
+    sources: list[str]
+    failed: Mapping[str, HostError]
+
+    @property
+    def exit(self) -> Exit:
+        return Exit.FAILED if self.failed else Exit.OK
+
+
+def _look(session: FleetSession) -> Looked:
+    # Not for completion, which wants the options alone.
+    from jada.cli.drift.asking import check_hosts
+
+    seen = check_hosts(session, "Looking at hosts")
     roles = {host.name: host.role for host in session.hosts}
     today = datetime.now(UTC).date()
     facts = judge_each(seen, lambda name, state: _facts(state, session.fleet, roles[name], today))
     rows = [_row(host, facts[host.name]) for host in session.hosts]
-    code = Exit.FAILED if any(row["error"] for row in rows) else Exit.OK
+    return Looked(session.fleet, rows, [host.source for host in session.hosts], facts.failed)
+
+
+def _show(looked: Looked, as_json: bool, is_wide: bool) -> Exit:
     if as_json:
-        facts_of_all = {
-            "freeze": freezes_as_json(session.fleet),
-            "hosts": [nulled(row) for row in rows],
-            "inventory_age_seconds": inventory_age(),
-        }
-        emit_json("status", session.fleet.name, code, facts_of_all)
+        _emit(looked)
     else:
-        sources = (host.source for host in session.hosts)
-        cells = [_cells(row, source) for row, source in zip(rows, sources, strict=True)]
-        show_table(_columns(rows), cells, form == "wide")
-        for trouble in facts.failed.values():
-            out.print(f"[red]✗[/] {escape(trouble.message)}")
-            if trouble.hint:
-                out.print(f"    Try: {escape(trouble.hint)}")
-        for line in (*_about(rows), *(f"[yellow]![/] {escape(note)}" for note in freeze_notes(session.fleet))):
+        for line in _lines(looked, is_wide):
             out.print(line)
-        out.print(f"\n{escape(total(rows))}")
-    return code
+    return looked.exit
+
+
+def _emit(looked: Looked, indent: int | None = 2) -> None:
+    from jada.cli.rollout.freeze import freezes_as_json
+
+    facts = {
+        "freeze": freezes_as_json(looked.fleet),
+        "hosts": [nulled(row) for row in looked.rows],
+        "inventory_age_seconds": inventory_age(),
+    }
+    emit_json("status", looked.fleet.name, looked.exit, facts, indent=indent)
+
+
+def _lines(looked: Looked, is_wide: bool) -> list[Text]:
+    cells = [_cells(row, source) for row, source in zip(looked.rows, looked.sources, strict=True)]
+    below = (out.folded(styled(line)) for line in _below(looked))
+    return [*table_lines(_columns(looked.rows), cells, is_wide), *below]
+
+
+def _below(looked: Looked) -> Iterator[str]:
+    """The lines below the table, as markup."""
+    from jada.cli.rollout.freeze import freeze_notes
+
+    for trouble in looked.failed.values():
+        yield f"[red]✗[/] {escape(trouble.message)}"
+        if trouble.hint:
+            yield f"    Try: {escape(trouble.hint)}"
+    yield from (*_about(looked.rows), *(f"[yellow]![/] {escape(note)}" for note in freeze_notes(looked.fleet)))
+    yield ""
+    yield escape(total(looked.rows))
+    yield from next_lines([unreachable(list(looked.failed))] if looked.failed else ())
 
 
 def _row(host: Host, facts: Mapping[str, Any] | HostError) -> dict[str, Any]:
@@ -151,7 +216,7 @@ def _about(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         for text in row["notes"]:
             hosts[text].append(row["host"])
     for text, names in hosts.items():
-        yield f"[yellow]![/] {escape(text)} ({escape(named(names))})"
+        yield f"[yellow]![/] {escape(local_times(text))} ({escape(named(names))})"
 
 
 def _in_words(state: str) -> str:

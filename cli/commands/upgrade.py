@@ -6,12 +6,20 @@ import click
 
 from jada import Exit
 from jada.cli.options import host_options
-from jada.cli.rollout.options import Pace, RolloutOptions, pace_options, rollout_options, wish_options
+from jada.cli.rollout.options import (
+    Pace,
+    RolloutOptions,
+    failed_option,
+    pace_options,
+    rollout_options,
+    wish_options,
+)
 from jada.cli.session import open_session
 
 
 @click.command()
 @wish_options
+@failed_option
 @click.option("--preflight-only", is_flag=True, help="Check what the change would meet on every host; change nothing.")
 @click.option(
     "--try-request",
@@ -28,6 +36,7 @@ def upgrade(
     preflight_only: bool,
     try_request: bool,
     force: bool,
+    failed: bool,
     reason: str,
     options: RolloutOptions,
     pace: Pace,
@@ -53,19 +62,25 @@ def upgrade(
     Examples:
       jada upgrade --to sonnet-4.6 --dry-run          the plan as a diff
       jada upgrade --to sonnet-4.6                    all hosts, asks first
-      jada upgrade --to opus-5.5 --preflight-only     would it go well, on every host?
+      jada upgrade --to opus-5.5 --preflight-only     would it go well?
       jada upgrade --to haiku-4.5 --role specialist   one role
-      jada upgrade --to planner=opus-5.5 --to worker=haiku-4.5    a model for each of two roles
+      jada upgrade --to planner=opus-5.5 --to worker=haiku-4.5    two roles
       jada upgrade --to opus-5 --limit 'web-*' --yes  some hosts, no questions
       jada upgrade --to opus-5 --waves 100%           all hosts at once
-      jada upgrade --to opus-5 --bake 10m             watch each wave for ten minutes
-      jada upgrade                                    what fleet.yml asks of each role; says what it puts back
+      jada upgrade --to opus-5 --bake 10m             each wave is watched
+      jada upgrade --to opus-5 --failed               again, where it failed
+      jada upgrade                                    to what fleet.yml asks for
     """
     from jada.cli.rollout.leased import waited
+    from jada.cli.rollout.retry import only_failed
     from jada.cli.rollout.upgrade import Wish, upgrade_hosts
 
     wish = Wish(to=to, allow_unlisted=allow_unlisted, restart=restart, reason=reason, force=force)
-    with open_session(fleet_file, role, limit) as opened, waited(opened, options, "upgrade") as session:
-        return upgrade_hosts(
-            session, wish, pace, options, command="upgrade", preflight_only=preflight_only, try_request=try_request
-        )
+    with open_session(fleet_file, role, limit) as found:
+        opened = only_failed(found, "upgrade", options) if failed else found
+        if not opened.hosts:
+            return Exit.OK
+        with waited(opened, options, "upgrade") as session:
+            return upgrade_hosts(
+                session, wish, pace, options, command="upgrade", preflight_only=preflight_only, try_request=try_request
+            )

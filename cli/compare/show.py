@@ -24,7 +24,7 @@ from jada.cli.compare.counts import Totals
 from jada.cli.compare.quantiles import FACTOR, Durations
 from jada.cli.compare.sequential import Difference, Share, Verdict
 from jada.cli.ui.console import escape, grouped, nulled, out
-from jada.cli.ui.duration import iso
+from jada.cli.ui.duration import iso, local
 from jada.cli.ui.streams import is_utf8
 from jada.cli.ui.tables import Column, show_table
 
@@ -85,10 +85,10 @@ def heading(comparison: Comparison) -> str:
     """The arms, and how they are compared."""
     entry, subject = comparison.entry, comparison.subject
     arms = "Canary beside untouched hosts" if subject.by is By.CANARY else f"B beside A, by {subject.by}"
-    when = f"at the same time, since {iso(entry.since)}" if comparison.is_at_the_same_time else NOT_AN_EXPERIMENT
-    fixed = (
-        f"margin {points(entry.margin)} percentage points and alpha {entry.alpha:g}, fixed by {entry.who} at {entry.at}"
-    )
+    since = local(iso(entry.since) or "not known")
+    when = f"at the same time, since {since}" if comparison.is_at_the_same_time else NOT_AN_EXPERIMENT
+    fixed_by = f"fixed by {entry.who} at {local(entry.at)}"
+    fixed = f"margin {points(entry.margin)} percentage points and alpha {entry.alpha:g}, {fixed_by}"
     return f"{arms}, {when}; {fixed}"
 
 

@@ -16,11 +16,12 @@ from jada import ConfigError, JadaError, __version__
 from jada.cli.doctor.result import FLEET_YML, CheckResult, failed, passed, skipped, warned
 from jada.cli.drift.webhook import url_of
 from jada.cli.records.migrations import VERSION
-from jada.cli.records.model import DECIDE, RolloutEntry, RolloutStatus
+from jada.cli.records.model import RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, open_unchanged, read_shared, state_path
 from jada.cli.records.store import LocalStore
 from jada.cli.rollout.exclusive import NotKnownError, holder_now
 from jada.cli.rollout.freeze import freeze_notes, is_frozen
+from jada.cli.rollout.next_steps import DECIDE
 from jada.cli.ui.console import plural
 from jada.inventory import models
 

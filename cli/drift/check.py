@@ -16,6 +16,7 @@ from jada.cli.records.drift import Check, Episode
 from jada.cli.records.sqlite import open_records
 from jada.cli.session import FleetSession, choose_recorded
 from jada.cli.ui.console import emit_json, err, escape, named, nulled, out, plural
+from jada.cli.ui.duration import local
 from jada.cli.ui.tables import Column, show_table
 from jada.tasks.state import State
 
@@ -143,7 +144,8 @@ def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit:
     missed = f", {unchecked} of which could not check every host" if unchecked else ""
     tally = plural(len(episodes), "finding") if episodes else "nothing found"
     tally += "" if hosts is None else " on these hosts"
-    out.print(f"{escape(config.name)} since {at}: {plural(len(checks), 'check')} from this machine{missed}; {tally}.")
+    count = plural(len(checks), "check")
+    out.print(f"{escape(config.name)} since {escape(local(at))}: {count} from this machine{missed}; {tally}.")
     return Exit.OK
 
 
@@ -161,4 +163,4 @@ def _cells(episode: Episode) -> list[str]:
 
 
 def _time(at: str) -> str:
-    return escape(at[:16].replace("T", " ")) + "Z"
+    return escape(local(at))

@@ -223,7 +223,6 @@ OPEN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 PAUSE, PROMOTE, ABORT = "pause", "promote", "abort"
 # More waves than a fleet has hosts.
 MOST_WAVES = 2**31
-DECIDE = "jada resume (watch its hosts again, then go on), jada promote (go on at once) or jada abort (all go back)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from jada import HostError, UnforeseenError, attempt
 from jada.cli import signals
 from jada.cli.results import HostResults
 from jada.cli.rollout.events import Event, Kind, Observer
-from jada.cli.rollout.outcome import HostResult, without_change
+from jada.cli.rollout.outcome import HostResult, in_short, without_change
 from jada.cli.rollout.verify import verify
 from jada.cli.session import FleetSession, NotStartedError
 from jada.tasks.plan import Plan
@@ -85,7 +85,14 @@ def _stop_here(name: str, session: FleetSession, plan: Plan) -> None:
 
 def host_end(name: str, result: HostResult) -> Event:
     """The event that a host's turn is over."""
-    return Event(kind=Kind.HOST_END, host=name, outcome=result.outcome, why=result.detail, seconds=result.seconds)
+    return Event(
+        kind=Kind.HOST_END,
+        host=name,
+        outcome=result.outcome,
+        why=result.detail,
+        seconds=result.seconds,
+        text=in_short(name, result),
+    )
 
 
 def _apply(

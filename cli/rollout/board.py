@@ -51,7 +51,6 @@ class Row:
     step: str = ""
     since: float = 0
     outcome: HostOutcome | None = None
-    why: str = ""
 
     @property
     def is_under_way(self) -> bool:
@@ -100,8 +99,7 @@ class Board:
                 row = self.rows[event.host]
                 row.step, row.since = event.step, now
             case Kind.HOST_END:
-                row = self.rows[event.host]
-                row.outcome, row.why = event.outcome, event.why
+                self.rows[event.host].outcome = event.outcome
             case Kind.BAKE:
                 self.change_seconds.append(now - self.wave_began)
                 self.bake_began = now
@@ -175,11 +173,13 @@ def clock(seconds: float) -> str:
 
 
 def _heading(board: Board, now: float) -> str:
-    ended = sum(row.outcome is not None for row in board.rows.values())
+    ended = [row.outcome for row in board.rows.values() if row.outcome]
+    failed = sum(not outcome.ok for outcome in ended)
     left = board.seconds_left(now)
     parts = (
         f"Release {board.release}",
-        "going back" if board.is_going_back else f"{ended} of {plural(len(board.rows), 'host')}",
+        "going back" if board.is_going_back else f"{len(ended)} of {plural(len(board.rows), 'host')}",
+        f"{failed} failed" if failed else "",
         clock(now - board.began),
         "" if left is None else f"about {clock(left)} left",
     )
@@ -238,40 +238,28 @@ def sparkline(values: Sequence[float], bound: float | None, is_utf8: bool = True
 
 
 def _hosts(board: Board, now: float, room: int) -> Iterator[Text]:
-    """A line for each host or, where they are more than there is room for, for those that matter most."""
-    shown = set(sorted(board.rows, key=lambda name: _weight(board.rows[name]))[:room])
-    if len(shown) < len(board.rows):
-        shown = set(sorted(board.rows, key=lambda name: _weight(board.rows[name]))[: room - 1])
+    """A line for each host whose end has left no line yet; where there is no room for all, those under way first."""
+    left = {name: row for name, row in board.rows.items() if row.outcome is None}
+    first = sorted(left, key=lambda name: not left[name].is_begun)
+    shown = set(first if len(first) <= room else first[: room - 1])
     width = max((len(visible(name)) for name in shown), default=0)
-    for name, row in board.rows.items():
+    for name, row in left.items():
         if name in shown:
             mark, text = _state(row, now, board.settle)
             yield _line(mark, visible(name).ljust(width), text)
-    if folded := [row for name, row in board.rows.items() if name not in shown]:
-        yield _line(" ", f"and {len(folded)} more: {_counted(folded)}")
-
-
-def _weight(row: Row) -> int:
-    """The place of a host among those that are shown: failed before under way before ended before those to come."""
-    if row.outcome:
-        return 2 if row.outcome.ok else 0
-    return 1 if row.is_begun else 3
-
-
-def _counted(rows: Sequence[Row]) -> str:
-    counts = Counter(row.outcome.label if row.outcome else "under way" if row.is_begun else TO_COME for row in rows)
-    return ", ".join(f"{count} {label}" for label, count in counts.items())
+    if folded := [row for name, row in left.items() if name not in shown]:
+        counts = Counter("under way" if row.is_begun else TO_COME for row in folded)
+        yield _line(" ", f"and {len(folded)} more: {', '.join(f'{count} {text}' for text, count in counts.items())}")
 
 
 def _state(row: Row, now: float, settle: int) -> tuple[str, str]:
-    if row.outcome:
-        text = row.outcome.label + (f": {visible(row.why)}" if row.why else "")
-        return "✓" if row.outcome.ok else "✗", text
     if not row.is_begun:
         return "•", TO_COME
+    seconds = int(now - row.since)
     if row.step == "settle":
-        return "▶", f"settling {min(settle, int(now - row.since))}/{settle} s"
-    return "▶", STEPS.get(row.step, "begun")
+        return "▶", f"settling {min(settle, seconds)}/{settle} s"
+    # Not every way to a host tells its steps.
+    return "▶", f"{STEPS.get(row.step, 'being changed')} {seconds} s"
 
 
 def _line(mark: str, *parts: str) -> Text:

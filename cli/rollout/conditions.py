@@ -13,6 +13,7 @@ from io import StringIO
 from jada import Exit
 from jada.cli.drift import notices
 from jada.cli.ui.console import emit_json_line, err, escape
+from jada.cli.ui.duration import local
 from jada.inventory.fleet.config import Fleet
 
 
@@ -86,8 +87,7 @@ class Teller:
         else:
             is_good = is_over or event in (Event.WATCHING, Event.WELL) or code is Exit.OK
             shown = f"[green]{escape(text)}[/]" if is_good else f"[yellow]{escape(text)}[/]"
-            at = datetime.now().astimezone().strftime("%H:%M:%S")
-            err.print(f"{at} {shown}")
+            err.print(f"{local(datetime.now(UTC).isoformat())} {shown}")
         if notify:
             notices.tell(self._fleet, f"jada guard: {self._fleet.name}", text)
 

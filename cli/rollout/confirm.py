@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jada import natural
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.ui.confirm import confirm
 from jada.cli.ui.console import plural, visible
@@ -35,7 +36,9 @@ def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
     releases = [plan.transaction.release for plan in todo.values() if plan.transaction]
 
     def shown(ids: Iterable[str]) -> str:
-        return visible(" and ".join(sorted({names.get(model, model) or "no model of their own" for model in ids})))
+        return visible(
+            " and ".join(sorted({names.get(model, model) or "no model of their own" for model in ids}, key=natural))
+        )
 
     before, after = (
         shown(release.before.model for release in releases),

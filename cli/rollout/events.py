@@ -36,7 +36,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One thing that happened: `wave` counts from 1, 0 where it is about none. `seconds` is how long a host's change
-    took, or a wave bakes; `reading` is what a probe measured on the host. `why` is the end of a sentence, for people.
+    took, or a wave bakes; `reading` is what a probe measured on the host. `why` is the end of a sentence, for people;
+    `text` is how a host's turn ended, in one line behind its name.
     """
 
     kind: Kind
@@ -51,6 +52,7 @@ class Event:
     exit: Exit | None = None
     reading: Judgement | None = None
     why: str = ""
+    text: str = ""
 
 
 Observer = Callable[[Event], None]
@@ -83,11 +85,10 @@ def as_row(event: Event, request: Request, command: str, at: str) -> dict[str, A
 def in_words(event: Event, waves: Waves) -> str:
     """An event as a line for people, "" for one that is no news by itself."""
     wave = f"Wave {event.wave} of {len(waves)} ({named(waves[event.wave - 1])})" if event.wave else ""
-    outcome = event.outcome.label if event.outcome else ""
     texts = {
         Kind.WAVE_BEGIN: f"{wave}: begins",
         Kind.HOST_BEGIN: f"{event.host}: begins",
-        Kind.HOST_END: ": ".join(filter(None, (event.host, outcome, event.why))),
+        Kind.HOST_END: f"{event.host} {event.text}",
         Kind.BAKE: f"{wave}: changed; it bakes for {told(round(event.seconds))}",
         Kind.WAVE_PASSED: f"{wave}: passed",
         Kind.WAVE_FAILED: f"{wave}: failed: {event.why}",

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from jada import ConfigError, Exit, Fence, JadaError
 from jada.cli.records.sqlite import state_folder, state_path
 from jada.cli.ui.console import err, escape
+from jada.cli.ui.duration import local_times
 from jada.inventory.lease import Holder, Lease, TakenError, leases_of
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def locked(fleet: Fleet, holder: Holder) -> LockedError:
     """The error where another holds the lease."""
     where = "" if fleet.state else ", which is running on this machine now"
     return LockedError(
-        f"{fleet.name} is locked by {holder}{where}",
+        f"{fleet.name} is locked by {local_times(str(holder))}{where}",
         "wait until it has ended, with --lock-wait 15m, then look with: jada status; if it hangs in an incident: "
         "jada rollback --force",
     )
@@ -138,7 +139,9 @@ def _waited(take: Callable[[], T], fleet: Fleet, until: float) -> T:
                 raise
             if error.holder != told:
                 told = error.holder
-                err.print(f"[yellow]Waiting[/] for {escape(fleet.name)}, which is locked by {escape(str(told))}")
+                err.print(
+                    f"[yellow]Waiting[/] for {escape(fleet.name)}, which is locked by {escape(local_times(str(told)))}"
+                )
         time.sleep(AGAIN)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jada import Exit, JadaError
 from jada.cli.ui.console import err, escape
+from jada.cli.ui.duration import local
 from jada.inventory.fleet.freeze import Freeze, freeze_at, next_freeze
 
 if TYPE_CHECKING:
@@ -64,4 +65,4 @@ def _as_json(freeze: Freeze | None) -> dict[str, str] | None:
 
 
 def _told(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    return local(at.isoformat())

@@ -10,10 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from jada import natural
 from jada.cli.rollout.exclusive import AGAIN, exclusive_rollout, wait_until_free
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.session import PATIENCE, FleetSession, operator
 from jada.cli.ui.console import err, escape
+from jada.cli.ui.duration import local_times
 from jada.cli.ui.run_id import run_id
 from jada.inventory.lease import Holder
 
@@ -89,8 +91,10 @@ def _wait_for_transactions(session: FleetSession, until: float) -> None:
     while busy:
         seen = session.run_on_each("Waiting for hosts", busy, lambda _, connection: connection.look())
         running = {name: state.running_transaction for name, state in seen.ok.items() if state.running_transaction}
-        for name in sorted(running.keys() - told):
-            err.print(f"[yellow]Waiting[/] for {escape(name)}, which is being changed by {escape(running[name])}")
+        for name in sorted(running.keys() - told, key=natural):
+            err.print(
+                f"[yellow]Waiting[/] for {escape(name)}, which is being changed by {escape(local_times(running[name]))}"
+            )
         told |= running.keys()
         busy = list(running)
         if not busy or time.monotonic() >= until:

@@ -13,6 +13,7 @@ from jada import reason
 from jada.cli.rollout.board import Board, render
 from jada.cli.rollout.events import Event, Kind, Observer, as_row, in_words
 from jada.cli.rollout.hooks import Hooked
+from jada.cli.rollout.show import host_line
 from jada.cli.ui.console import emit_json_line, err, escape, out
 from jada.cli.ui.streams import is_utf8
 from jada.tasks.plan import Request
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from jada.inventory.fleet.config import Fleet
 
 # Events that stay on a terminal when the view is gone, and those with which something went wrong.
-LASTING = (Kind.WAVE_PASSED, Kind.WAVE_FAILED, Kind.PROMOTED, Kind.ROLLBACK)
+LASTING = (Kind.HOST_END, Kind.WAVE_PASSED, Kind.WAVE_FAILED, Kind.PROMOTED, Kind.ROLLBACK)
 GRAVE = (Kind.WAVE_FAILED, Kind.ROLLBACK)
 # Times in a second that the view is drawn anew.
 FRAMES = 4
@@ -39,7 +40,7 @@ def observed(fleet: Fleet, request: Request, command: str, board: Board, as_json
         return as_row(event, request, command, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
     is_drawn = err.is_terminal and not (as_json and out.is_terminal)
-    sinks: list[Observer] = [] if is_drawn and not board.bakes else [_lines(as_facts, board, is_drawn)]
+    sinks: list[Observer] = [_lines(as_facts, board, is_drawn)]
     if as_json:
         sinks.append(lambda event: emit_json_line("events", as_facts(event)))
     hooked = Hooked(fleet, request, command)
@@ -66,14 +67,18 @@ def observed(fleet: Fleet, request: Request, command: str, board: Board, as_json
 
 
 def _lines(as_facts: Callable[[Event], dict[str, Any]], board: Board, is_drawn: bool) -> Observer:
-    """Prints events as lines; of hosts that all change at once, their results come soon enough."""
+    """Prints events as lines; of hosts that all change at once, how each ended alone."""
 
     def tell(event: Event) -> None:
         text = in_words(event, board.waves)
-        if not text or (is_drawn and event.kind not in LASTING) or not (board.bakes or err.is_json):
+        is_told = event.kind in LASTING if is_drawn else board.bakes or err.is_json or event.kind is Kind.HOST_END
+        if not (text and is_told):
             return
-        shown = escape(text)
-        err.print(f"[red]{shown}[/]" if event.kind in GRAVE else shown, facts=as_facts(event))
+        if event.kind is Kind.HOST_END:
+            line = host_line(event.host, event.outcome is not None and event.outcome.ok, event.text)
+        else:
+            line = f"[red]{escape(text)}[/]" if event.kind in GRAVE else escape(text)
+        err.print(line, facts=as_facts(event))
 
     return tell
 

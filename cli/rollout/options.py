@@ -83,6 +83,13 @@ def wish_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     return functools.reduce(lambda decorated, option: option(decorated), reversed(decorate), command)
 
 
+def failed_option(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """Adds --failed to a command."""
+    return click.option(
+        "--failed", is_flag=True, help="Only hosts that the last upgrade in the record did not end well on."
+    )(command)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """The keys of a rollout's policy that were asked for on the command line; None for those of fleet.yml."""

@@ -12,6 +12,7 @@ from jada.cli.results import worst
 from jada.cli.session import NotStartedError
 from jada.tasks import checks
 from jada.tasks.checks import Finding
+from jada.tasks.evidence import strongest_evidence
 from jada.tasks.measure import Judgement
 from jada.tasks.plan import Plan
 from jada.tasks.state import State
@@ -72,6 +73,31 @@ def without_change(plan: Plan | HostError) -> HostResult:
     if plan.refusal:
         return HostResult(HostOutcome.REJECTED, plan.refusal)
     return HostResult(HostOutcome.UNCHANGED, plan.idle or "it runs what was asked for already", notes=plan.notes)
+
+
+def in_short(name: str, result: HostResult) -> str:
+    """The end of a host's turn in one line, behind its name: "verified in 9.3 s: claude-opus-5 (reported)"."""
+    text = attempt(name, lambda: _in_short(result), "show what it saw there")
+    return f"{result.outcome.label}: {text.message}" if isinstance(text, HostError) else text
+
+
+def _in_short(result: HostResult) -> str:
+    outcome, detail = result.outcome.label, result.detail
+    if result.outcome is HostOutcome.ROLLED_BACK:
+        model = checks.running_model(result.state) if result.state else ""
+        outcome = f"failed, rolled back and runs {f'{model} again' if model else 'again'}"
+    elif result.outcome.ok and result.state:
+        detail = _runs(result.state)
+    if result.outcome is HostOutcome.VERIFIED and result.seconds:
+        outcome += f" in {result.seconds:.1f} s"
+    return f"{outcome}: {detail}" if detail else outcome
+
+
+def _runs(state: State) -> str:
+    strongest, model = strongest_evidence(state), checks.running_model(state)
+    if state.process is None:
+        return "no process"
+    return f"{model} ({strongest.kind})" if strongest and model else checks.NOT_TOLD
 
 
 def model_now(name: str, report: HostResult, seen: State | HostError) -> str:

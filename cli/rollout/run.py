@@ -13,7 +13,7 @@ from jada.cli import signals
 from jada.cli.discovery import of_known_hosts
 from jada.cli.drift import notices
 from jada.cli.drift.asking import remember_answers
-from jada.cli.records.model import DECIDE, HostOutcome, RolloutEntry, RolloutStatus
+from jada.cli.records.model import HostOutcome, RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import Records, best_effort, open_records
 from jada.cli.results import HostResults, judge_each
 from jada.cli.rollout.apply import Planner, host_end
@@ -25,6 +25,7 @@ from jada.cli.rollout.events import Event, Kind
 from jada.cli.rollout.exclusive import LockedError
 from jada.cli.rollout.leased import holder_for, leased
 from jada.cli.rollout.network import Found, NetworkWatch
+from jada.cli.rollout.next_steps import DECIDE, next_steps
 from jada.cli.rollout.observe import observed
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.rollout.outcome import HostResult, Plans, exit_code, model_now, without_change
@@ -48,6 +49,8 @@ from jada.cli.rollout.waves import (
 )
 from jada.cli.session import FleetSession
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out
+from jada.cli.ui.duration import local_times
+from jada.cli.ui.next_steps import show_next
 from jada.tasks.plan import Plan, Request
 from jada.tasks.state import State
 
@@ -205,9 +208,12 @@ def tell(
     elif options.dry_run:
         out.print(f"{escape(checked.name if checked else 'Dry run')}: nothing was changed.")
     elif waves:
-        show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet))
+        # Whoever sees both streams has read the line of each already.
+        told = {name for wave in waves for name in wave} if err.is_terminal and out.is_terminal else ()
+        show_reports(reports, options.verbose, request.id, on_models(models.values(), session.fleet), told)
         show_end(end.status, end.why)
         show_network(_network_told(network, kind, session, request))
+        show_next(next_steps(kind, reports, request.id, end.status))
 
 
 def _network_told(network: NetworkWatch | None, kind: str, session: FleetSession, request: Request) -> Found:
@@ -292,7 +298,7 @@ def _locked(seen: Mapping[str, State | HostError], request: Request, kind: str) 
     locks = grouped((state.operator_lock, name) for name, state in HostResults(seen).ok.items() if state.operator_lock)
     if not locks:
         return None
-    holders = "; ".join(f"{named(names)} by {by}" for by, names in sorted(locks.items()))
+    holders = local_times("; ".join(f"{named(names)} by {by}" for by, names in sorted(locks.items())))
     if not request.force:
         forced = ", or in an incident: jada rollback --force" if kind == "rollback" else ""
         return LockedError(f"{request.fleet} is locked: {holders}", f"jada unlock{forced}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jada import HostError, attempt
-from jada.cli.records.model import DECIDE, HostOutcome, RolloutStatus
+from jada.cli.records.model import HostOutcome, RolloutStatus
 from jada.cli.results import HostResults
-from jada.cli.rollout.outcome import HostResult, Plans
-from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff
+from jada.cli.rollout.outcome import HostResult, Plans, in_short
+from jada.cli.ui.console import escape, grouped, named, out, plural, print_diff, since
 from jada.cli.ui.costs import cost_lines, total_line
 from jada.tasks import checks
 from jada.tasks.checks import Finding
@@ -70,14 +70,22 @@ def show_plan(
     _show_checks(checks)
 
 
-def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str, models: str) -> None:
-    """Prints one line for each host, with what was seen running, and a line that counts them and their models."""
+def host_line(name: str, is_ok: bool, text: str) -> str:
+    """The line that a host's turn leaves, as markup."""
+    return f"{'[green]✓[/]' if is_ok else '[red]✗[/]'} [bold]{escape(name)}[/] {escape(text)}"
+
+
+def show_reports(
+    reports: Mapping[str, HostResult], verbose: bool, release: str, models: str, told: Collection[str] = ()
+) -> None:
+    """Prints one line for each host, with what was seen running, and a line that counts them and their models. Of hosts
+    whose line was `told` as it came, only those with more to say have it again.
+    """
     for name, report in reports.items():
-        lines = attempt(name, partial(_lines, name, report, verbose, release), "show what it saw there")
-        if isinstance(lines, HostError):
-            lines = [f"{report.outcome.label}: {escape(lines.message)}"]
-        mark = "[green]✓[/]" if report.outcome.ok else "[red]✗[/]"
-        out.print(f"{mark} [bold]{escape(name)}[/] " + "\n".join(lines))
+        more = attempt(name, partial(_more, name, report, verbose, release), "show what it saw there")
+        lines = [f"    {escape(more.message)}"] if isinstance(more, HostError) else more
+        if lines or not report.outcome.ok or name not in told:
+            out.print("\n".join((host_line(name, report.outcome.ok, in_short(name, report)), *lines)))
     counts = {outcome: sum(report.outcome is outcome for report in reports.values()) for outcome in HostOutcome}
     tally = ", ".join(f"{count} {outcome.label}" for outcome, count in counts.items() if count)
     out.print(f"\n{plural(len(reports), 'host')}: {tally}; {escape(models)}.")
@@ -86,11 +94,9 @@ def show_reports(reports: Mapping[str, HostResult], verbose: bool, release: str,
 
 
 def show_end(status: RolloutStatus, why: str) -> None:
-    """Prints why a rollout did not come to its end, where it did not, and what a person may do then."""
+    """Prints why a rollout did not come to its end, where it did not."""
     if why:
         out.print(f"The rollout is {escape(status.label)}: {escape(why)}.")
-    if status is RolloutStatus.PAUSED:
-        out.print(f"To decide: {escape(DECIDE)}")
 
 
 def show_network(found: Mapping[str, Iterable[Finding]]) -> None:
@@ -129,21 +135,13 @@ def _show_checks(checks: Mapping[str, Iterable[PreflightCheck]]) -> None:
         out.print()
 
 
-def _lines(name: str, report: HostResult, verbose: bool, release: str) -> list[str]:
-    detail = _seen_running(report.state) if report.outcome.ok and report.state else report.detail
-    outcome = _rolled_back(report) if report.outcome is HostOutcome.ROLLED_BACK else report.outcome.label
+def _more(name: str, report: HostResult, verbose: bool, release: str) -> list[str]:
     return [
-        f"{escape(outcome)}: {escape(detail)}" if detail else escape(outcome),
         *(f"    {escape(str(finding))}" for finding in report.findings),
         *(f"    Probe {escape(str(probe))}" for probe in report.probes if probe.counts or verbose),
         *(_log(name, report.log, release) if report.outcome in FAILED_THERE else ()),
         *(_evidence(report.state) if verbose and report.state else ()),
     ]
-
-
-def _rolled_back(report: HostResult) -> str:
-    model = checks.running_model(report.state) if report.state else ""
-    return f"failed, rolled back and runs {f'{model} again' if model else 'again'}"
 
 
 def _log(name: str, log: Iterable[str], release: str) -> Iterator[str]:
@@ -154,16 +152,11 @@ def _log(name: str, log: Iterable[str], release: str) -> Iterator[str]:
     yield f"    What was done there, step by step: {escape(f'{RELEASES}/{release}/log')}"
 
 
-def _seen_running(state: State) -> str:
-    process = state.process
-    if process is None:
-        return "no process"
-    age = max(0, state.now - process.started)
-    model = checks.running_in_words(state)
-    return f"runs {model}; pid {process.pid}, {state.unit.active} for {age:.0f} s; open files {process.soft}"
-
-
 def _evidence(state: State) -> Iterator[str]:
+    if process := state.process:
+        yield f"    Runs {escape(checks.running_in_words(state))}."
+        age = since(process.started, state.now)
+        yield f"    Process {process.pid}, {escape(state.unit.active)} for {age}; open files {process.soft}."
     yield f"    $ grep -n '\"model\"' {escape(state.settings.path)}"
     for line in model_lines(state.settings.text or ""):
         yield f"      {escape(line)}"

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, Exit, Model, Tiers
+from jada import ConfigError, Exit, Model, Tiers, natural
 from jada.cli.rollout.freeze import freeze_notes, require_unfrozen
 from jada.cli.rollout.leased import waited
 from jada.cli.rollout.options import Pace, RolloutOptions
@@ -20,6 +20,7 @@ from jada.cli.rollout.saved import read
 from jada.cli.rollout.waves import divide
 from jada.cli.session import FleetSession, find, load, open_hosts
 from jada.cli.ui.console import err, escape, named
+from jada.cli.ui.duration import local
 from jada.inventory import models
 from jada.inventory.suggest import did_you_mean
 from jada.tasks import plan
@@ -100,7 +101,7 @@ def apply_plan(file: Path, fleet_file: str | None, options: RolloutOptions, *, r
         name: models.resolve(saved.tiers[host.role].model, listed, allow_unlisted=True)
         for name, host in planned.items()
     }
-    notes = [f"as {saved.who} planned it at {saved.at}{f': {saved.reason}' if saved.reason else ''}"]
+    notes = [f"as {saved.who} planned it at {local(saved.at)}{f': {saved.reason}' if saved.reason else ''}"]
     if not planned:
         notes.append("it changes no host")
     if news := saved.news(every):
@@ -148,7 +149,9 @@ def desired_models(
     by_role = _by_role(to, session.fleet)
     hosts = tuple(host for host in session.hosts if host.role in by_role)
     if missing := by_role.keys() - {host.role for host in hosts}:
-        raise ConfigError(f"None of these hosts has the role {', '.join(sorted(missing))}", "see: jada hosts")
+        raise ConfigError(
+            f"None of these hosts has the role {', '.join(sorted(missing, key=natural))}", "see: jada hosts"
+        )
     desired = {host.name: models.resolve(by_role[host.role], catalogue, allow_unlisted) for host in hosts}
     return replace(session, hosts=hosts), desired
 
@@ -192,5 +195,5 @@ def tell_retirements(fleet: Fleet, tiers: Mapping[str, Tiers]) -> None:
 def in_words(desired: Iterable[Model]) -> str:
     """The models as a title names them."""
     return ", ".join(
-        sorted({f"{model.name} ({model.id})" if model.name != model.id else model.id for model in desired})
+        sorted({f"{model.name} ({model.id})" if model.name != model.id else model.id for model in desired}, key=natural)
     )

@@ -15,6 +15,7 @@ from jada.cli.results import HostResults
 from jada.cli.rollout.outcome import Plans
 from jada.cli.rollout.show import on_models
 from jada.cli.ui.console import plural
+from jada.cli.ui.duration import local
 from jada.tasks import checks
 from jada.tasks.plan import Plan, last_release
 from jada.tasks.release import Desired, Release, first_id
@@ -135,7 +136,8 @@ def _provenance(states: Mapping[str, State], change: str) -> str:
     if release is None:
         return ""
     why = f": {release.reason}" if release.reason else ""
-    return f", which put {release.desired.model} in place ({', '.join(filter(None, (release.who, release.at)))}{why})"
+    about = ", ".join(filter(None, (release.who, local(release.at))))
+    return f", which put {release.desired.model} in place ({about}{why})"
 
 
 def _stays(state: State, change: str) -> bool:

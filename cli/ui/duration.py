@@ -1,12 +1,18 @@
-"""A duration as an option (15m, 6h, 7d), and moments as programs read them."""
+"""A duration as an option (15m, 6h, 7d), and moments as programs and as people read them."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import click
 
 from jada import SPAN, span_seconds
+
+# A moment within a text, with its offset.
+MOMENT = re.compile(
+    r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})\b"
+)
 
 
 def parse_duration(text: str) -> int:
@@ -37,3 +43,18 @@ def iso(seconds: float) -> str | None:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def local(at: str) -> str:
+    """A moment in ISO 8601 as people read it, with the time of this machine's zone: "2026-11-26 15:09:36+01:00"; a text
+    that is none as it is.
+    """
+    try:
+        return datetime.fromisoformat(at).astimezone().isoformat(" ", timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return at
+
+
+def local_times(text: str) -> str:
+    """A text for people, such as who holds a lock since when, with each moment in it as they read it."""
+    return MOMENT.sub(lambda found: local(found[0]), text)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Between two columns; and as narrow as a text is made before another column is left out.
-GAP, LEAST_TEXT = 2, 24
+GAP, LEAST_TEXT = 2, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Column:
 
 def wide_option(command: F) -> F:
     """-o wide, for a command that shows a table."""
-    return click.option("-o", "form", type=click.Choice(["wide"]), help="wide: every column, however long the lines.")(
+    return click.option("-o", "form", type=click.Choice(["wide"]), help="Every column, however long the lines.")(
         command
     )
 
@@ -43,21 +43,29 @@ def show_table(
     columns: Sequence[Column], rows: Iterable[Sequence[str]], is_wide: bool = False, hint: str = "-o wide"
 ) -> None:
     """Prints a plain table; cells may hold our markup. `hint` says how to see the columns that had no room."""
+    for line in table_lines(columns, rows, is_wide, hint):
+        out.print(line)
+
+
+def table_lines(
+    columns: Sequence[Column], rows: Iterable[Sequence[str]], is_wide: bool = False, hint: str = "-o wide"
+) -> list[Text]:
+    """The lines of a table for the width of the terminal."""
     from rich.text import Text
 
     texts = [list(row) for row in rows]
     cells = [[styled(cell) for cell in row] for row in texts]
     widths = fitted(columns, [[cell.plain for cell in row] for row in cells], UNBOUND if is_wide else out.console.width)
     if widths is None:
-        for row in texts:
-            parts = (f"[bold]{escape(column.name)}[/] {cell}" for column, cell in zip(columns, row, strict=True))
-            out.print("\n  ".join(parts))
-        return
+        pairs = [
+            f"[bold]{escape(column.name)}[/] {cell}" for row in texts for column, cell in zip(columns, row, strict=True)
+        ]
+        return [out.folded(styled(f"{'  ' if at % len(columns) else ''}{pair}")) for at, pair in enumerate(pairs)]
     heads = [Text(column.name, style="bold") for column in columns]
-    lines = (line for row in (heads, *cells) for line in _lines([(row[at], width) for at, width in widths.items()]))
-    out.print(Text("\n").join(lines))
+    lines = [line for row in (heads, *cells) for line in _lines([(row[at], width) for at, width in widths.items()])]
     if hidden := [column.name for at, column in enumerate(columns) if at not in widths]:
-        out.print(f"[dim]No room for: {escape(', '.join(hidden))}; all: {escape(hint)}[/]")
+        lines.append(out.folded(styled(f"[dim]No room for: {escape(', '.join(hidden))}; all: {escape(hint)}[/]")))
+    return lines
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> dict[int, int] | None:

@@ -26,7 +26,7 @@ from jada.cli.records.model import HostOutcome
 from jada.cli.report import page
 from jada.cli.report.page import Page
 from jada.cli.rollout import show
-from jada.cli.rollout.outcome import HostResult
+from jada.cli.rollout.outcome import HostResult, in_short
 from jada.cli.ui import explanation
 from jada.cli.ui.console import json_text, styled
 from jada.inventory.fleet.config import Fleet
@@ -210,7 +210,8 @@ def _show(state: State) -> None:
     row = {"host": "web-1", "role": "r", "error": None, **facts}
     cells = (*status._cells(row, "s"), *status._about([row]), status.total([row]))
     report = HostResult(HostOutcome.VERIFIED, state=state, findings=checks.drift(state))
-    for line in (*cells, *explanation.lines("web-1", state), *show._lines("web-1", report, True, ID)):
+    ending = (show.host_line("web-1", True, in_short("web-1", report)), *show._more("web-1", report, True, ID))
+    for line in (*cells, *explanation.lines("web-1", state), *ending):
         assert not UNPRINTABLE.search(styled(line).plain.replace("\n", ""))
 
 

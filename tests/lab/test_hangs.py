@@ -125,13 +125,13 @@ def drop_in(lab: Lab, host: Machine, lines: str) -> None:
 
 @needs_time
 def test_a_canary_is_switched_off(hang: Hang) -> None:
-    canary = hang.bakes(machine.pull_the_plug, 6, "could not be looked at", "To decide: jada resume")
+    canary = hang.bakes(machine.pull_the_plug, 6, "could not be looked at", "jada resume ")
     fleet.power_on(canary)
 
 
 def test_a_canary_freezes(hang: Hang) -> None:
     try:
-        hang.bakes(freeze, 6, "could not be looked at", "To decide: jada resume")
+        hang.bakes(freeze, 6, "could not be looked at", "jada resume ")
     finally:
         for host in hang.lab.hosts:
             thaw(host)

@@ -82,7 +82,9 @@ def test_a_holder_that_was_stopped_writes_nothing_once_another_has_come(
         assert lease(lab, team("bob"))["pid"] == process.pid
         assert lease(lab, team("bob"))["who"].startswith("ann@")
         locked = lab.jada("upgrade", "--to", "haiku-4.5", "--yes", env=team("bob"), exit_code=5)
-        assert re.search(r"is locked by ann@\S+ \(run \S+, process \d+\) since \S+ for upgrade, release \d+", locked)
+        assert re.search(
+            r"is locked by ann@\S+ \(run \S+, process \d+\) since \S+ \S+ for upgrade, release \d+", locked
+        )
         process.send_signal(signal.SIGSTOP)
         stopped = time_of(lab)
         output = lab.jada("upgrade", "--to", "haiku-4.5", "--yes", "--lock-wait", "75s", "--no-bake", env=team("bob"))

@@ -98,7 +98,17 @@ def test_models_and_roles_are_completed(tmp_path: Path) -> None:
     )
     offered, _ = complete("jada upgrade --to sonnet-o", JADA_FLEET=str(file))
     assert offered == ["sonnet-own"]
-    assert complete("jada drift --role ", JADA_FLEET=str(file))[0] == ["web", "rest"]
+    assert complete("jada drift --role ", JADA_FLEET=str(file)) == (["web", "rest"], ["yaml"])
+
+
+def test_hosts_codes_and_releases_are_completed_without_what_asks_anybody(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yml"
+    file.write_text("fleet: f\nsources: [{static: {hosts: {a: {address: 192.0.2.1}}}}]\nroles: {rest: {}}\n")
+    about = {"JADA_FLEET": str(file), "XDG_STATE_HOME": str(tmp_path)}
+    assert complete("jada drift --limit ", **about) == (["a"], ["yaml"])
+    assert complete("jada explain ", **about) == (["a"], ["yaml"])
+    assert complete("jada show ", **about) == ([], ["yaml"])
+    assert complete("jada drift --explain J408", **about) == (["J408"], [])
 
 
 def test_a_broken_fleet_file_breaks_no_completion(tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ def test_plan_and_apply_take_together_what_an_upgrade_takes() -> None:
     }
     only_here = {"preflight_only", "try_request"}
     assert options["plan"] | options["apply"] == options["upgrade"] - only_here
-    assert options["apply"] - options["plan"] == {"dry_run", "yes", "lock_wait", "verbose"}
+    assert options["apply"] - options["plan"] == {"dry_run", "yes", "lock_wait", "verbose", "failed"}
 
 
 def test_a_plan_that_can_not_be_written_is_no_plan(jada: Jada, tmp_path: Path) -> None:

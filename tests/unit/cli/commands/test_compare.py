@@ -112,7 +112,7 @@ def test_it_is_told_to_people_with_how_many_it_is_from(fleet: Jada) -> None:
     served(fleet, "web-1", requests(178, 2))
     served(fleet, "web-2", requests(178, 2), began=LATELY)
     text = fleet("compare", *RELEASES).out
-    assert "B beside A, by release, at the same time, since 2027-01-15T07:00:00+00:00" in text
+    assert "B beside A, by release, at the same time, since 2027-01-15 07:00:00+00:00" in text
     assert "margin 2 percentage points and alpha 0.05, fixed by " in text
     assert "1.1 % (2)" in text
     assert "+0.0 points (-" in text

@@ -16,6 +16,7 @@ from jada.cli.doctor import machine
 from jada.cli.doctor.result import Verdict
 from jada.cli.records.sqlite import open_records
 from jada.cli.rollout import exclusive, freeze, leased
+from jada.cli.ui.duration import local, local_times
 from jada.inventory import lease as leases
 from jada.inventory.fleet import config
 from jada.inventory.fleet.freeze import Window
@@ -107,9 +108,9 @@ def test_all_three_kinds_are_told(jada: Jada, shared: Team) -> None:
     done = jada("locks")
     assert done.exit == Exit.OK
     assert done.out == (
-        f"The rollout lease of f in s3://team/jada is held by {ANN}\n"
+        f"The rollout lease of f in s3://team/jada is held by {local_times(str(ANN))}\n"
         "web-2 being changed by ann@ops since noon\n"
-        f"web-1 locked by {lock}\n"
+        f"web-1 locked by {local_times(str(lock))}\n"
         "3 hosts: 1 free, 1 being changed, 1 locked.\n"
     )
     form = checked(jada("locks", "--json").out)
@@ -138,7 +139,7 @@ def test_what_nobody_can_know_is_not_told_as_free(jada: Jada, shared: Team) -> N
 def test_the_lease_of_this_machine_is_read_and_left_alone(jada: Jada) -> None:
     assert "The rollout lease of f on this machine is nobody's" in jada("locks").out
     with exclusive.exclusive_rollout(FLEET, ANN):
-        assert f"is held by {ANN}" in jada("locks").out
+        assert f"is held by {local_times(str(ANN))}" in jada("locks").out
         assert checked(jada("locks", "--json").out)["rollout_lease"]["pid"] == 4711
     assert checked(jada("locks", "--json").out)["rollout_lease"] is None
 
@@ -242,7 +243,7 @@ def test_lock_wait_waits_for_whoever_holds_the_lease(
     monkeypatch.setattr(clock, "sleep", then_free)
     done = jada(*command, "--lock-wait", "15m")
     assert done.exit == Exit.OK, done.err
-    assert done.err.count(f"Waiting for f, which is locked by {ANN}") == 1
+    assert done.err.count(f"Waiting for f, which is locked by {local_times(str(ANN))}") == 1
     # It looks at nothing before, and has the lease when it does.
     assert len(team.taken) == 1
     assert team.lease.is_over
@@ -252,7 +253,7 @@ def test_lock_wait_ends(jada: Jada, team: Team, clock: Clock) -> None:
     team.held = ANN
     done = jada(*UPGRADE, "--lock-wait", "5m")
     assert done.exit == Exit.LOCKED
-    assert f"f is locked by {ANN}" in done.err
+    assert f"f is locked by {local_times(str(ANN))}" in done.err
     assert 300 <= clock.slept < 310
     assert jada.changed == []
     assert jada(*UPGRADE).exit == Exit.LOCKED
@@ -323,7 +324,7 @@ def frozen(jada: Jada) -> Iterator[datetime]:
 def test_a_freeze_stops_what_changes_hosts(jada: Jada, frozen: datetime, command: tuple[str, ...]) -> None:
     done = jada(*command)
     assert done.exit == Exit.LOCKED
-    assert f"f is frozen until {frozen:%Y-%m-%d %H:%M} UTC: the fair [bold]" in done.err
+    assert f"f is frozen until {local(frozen.isoformat())}: the fair [bold]" in done.err
     assert "jada upgrade --force --reason WHY" in done.err
     assert jada.changed == []
 
@@ -338,7 +339,7 @@ def test_a_freeze_stops_no_way_back_and_no_emergency_with_a_reason(jada: Jada, f
 
 
 def test_plan_and_status_tell_of_freezes(jada: Jada, frozen: datetime) -> None:
-    until = f"Frozen until {frozen:%Y-%m-%d %H:%M} UTC: the fair [bold]"
+    until = f"Frozen until {local(frozen.isoformat())}: the fair [bold]"
     for argv in (("plan", "--to", "opus-5"), ("status",), ("heal", "--dry-run")):
         done = jada(*argv)
         assert done.exit == Exit.OK
@@ -367,7 +368,7 @@ def test_the_doctor_tells_of_a_lease_and_of_a_freeze(jada: Jada, team: Team, fro
     team.trouble = "S3 does not answer"
     assert machine.lease(fleet).verdict is Verdict.FAIL
     assert machine.freeze(fleet).verdict is Verdict.WARN
-    assert f"Frozen until {frozen:%Y-%m-%d %H:%M} UTC" in machine.freeze(fleet).text
+    assert f"Frozen until {local(frozen.isoformat())}" in machine.freeze(fleet).text
     assert machine.freeze(FLEET).verdict is Verdict.SKIP
     later = Window("0 0 1 1 *", 60, "UTC", "new year")
     coming = machine.freeze(replace(FLEET, freeze=(later,)))

@@ -15,8 +15,8 @@ from tests.forms import checked
 from tests.unit.cli.conftest import Jada
 
 RELEASE = "20261124-120000-aaaa"
-FIRST = "2027-01-15T08:00:00Z claude-opus-5 - one line"
-SECOND = f"2027-01-15T08:00:10Z claude-opus-5 {RELEASE} another of"
+FIRST = "2027-01-15 08:00:00+00:00 claude-opus-5 - one line"
+SECOND = f"2027-01-15 08:00:10+00:00 claude-opus-5 {RELEASE} another of"
 
 
 def test_the_end_of_the_journal_is_printed(jada: Jada) -> None:

@@ -168,7 +168,7 @@ def test_a_lock_has_a_reason(command: Command, reason: str) -> None:
 
 def test_anothers_lock_is_left_told_and_recorded_when_it_is_taken(command: Command, tmp_path: Path) -> None:
     command("lock", "--reason", "incident 4711", "--for", "2h", "--limit", "web-1")
-    lock_of_ann = "ann@ops since 2026-11-25T12:00:00+00:00 until 2026-11-25T14:00:00+00:00: incident 4711"
+    lock_of_ann = "ann@ops since 2026-11-25 12:00:00+00:00 until 2026-11-25 14:00:00+00:00: incident 4711"
     done = command("lock", "--reason", "mine", by="bob@ops")
     assert done.return_value == Exit.FAILED  # off-1
     assert f"✗ web-1: locked by {lock_of_ann}" in done.stdout
@@ -179,7 +179,7 @@ def test_anothers_lock_is_left_told_and_recorded_when_it_is_taken(command: Comma
     assert (done.return_value, held(tmp_path / "web-1")) == (Exit.OK, None)
     assert f"web-1 had the lock of {lock_of_ann}" in done.stdout
     output = command("history").stdout
-    assert "incident 4711 (until 2026-11-25T14:00:00+00:00)" in output
+    assert "incident 4711 (until 2026-11-25 14:00:00+00:00)" in output
     assert f"had the lock of {lock_of_ann}" in output
     assert "mine" not in command("history", "--limit", "web-1").stdout
     assert "mine" in command("history", "--limit", "web-2,web-1").stdout

@@ -166,7 +166,7 @@ def test_a_quiet_fleet_is_left_alone_and_nothing_is_said(upgraded: Jada, clock: 
     assert done.exit == Exit.OK
     assert clock.slept == pytest.approx(3600, abs=1)
     assert ids(upgraded) == before
-    assert [line.split(maxsplit=1)[1] for line in done.err.splitlines()] == ["Watching 3 hosts of f"]
+    assert [line.split(maxsplit=2)[2] for line in done.err.splitlines()] == ["Watching 3 hosts of f"]
 
 
 def test_a_release_that_fails_goes_back_on_all_its_hosts(
@@ -433,7 +433,7 @@ def test_a_condition_is_told_when_it_comes_changes_its_hosts_and_goes(capsys: py
 
     def said(*standing: Condition) -> list[str]:
         teller.conditions(standing)
-        return [line.split(maxsplit=1)[1] for line in capsys.readouterr().err.splitlines()]
+        return [line.split(maxsplit=2)[2] for line in capsys.readouterr().err.splitlines()]
 
     assert said(condition("1 of 3", "a")) == ["1 of 3"]
     assert said(condition("1 of 2", "a")) == []

@@ -286,7 +286,7 @@ def test_a_host_that_can_not_be_shown_or_recorded_in_full_ends_nothing(
     assert outcomes == {"a": "unproven", "b": "verified", "c": "verified"}
     output = capsys.readouterr().out
     assert "[/y]" in output
-    assert "c verified: c: jada could not show what it saw there (TypeError)" in output
+    assert "\n    c: jada could not show what it saw there (TypeError)" in output
     assert r"\ud800" in output
 
 
