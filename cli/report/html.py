@@ -74,6 +74,7 @@ def html(page: Page) -> str:
         chart=released.chart(page),
         rollouts=rollouts,
         statuses=STATUSES,
+        whose="the team" if page.fleet.state else "this machine",
         codes=codes,
         found=[(row, cells(row, page.states.get(row.host), codes)) for row in rows if row not in plain],
         plain=plain,

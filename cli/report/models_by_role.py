@@ -10,14 +10,14 @@ from datetime import date
 from jada import LONG_CONTEXT, Model, Tiers
 from jada.cli.drift.evaluate import HostDrift, Status
 from jada.cli.report.marks import ALL_RUN_IT, NOT_ASKED_FOR, SOME_RUN_ANOTHER, UNKNOWN, Mark
-from jada.cli.report.page import Page
+from jada.cli.report.page import NoModel, Page
 from jada.inventory import models
 from jada.inventory.models import NOTICE
 from jada.tasks import checks
 from jada.tasks.state import State
 
-# In the place of the model of a host.
-NO_PROCESS, NOT_KNOWN = "no process runs", "not known"
+# The number of hosts by their role, and by what they run.
+Counts = Counter[tuple[str, str | NoModel]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A model, or what hosts are on in its place; `listed` is its line in the catalogue. `retires` says when, in words,
-    and `soon` is the class that colours them: "" for a day that is far.
+    """A model, or what is in its place, without an `id`; `listed` is its line in the catalogue. `retires` says when, in
+    words, and `soon` is the class that colours them: "" for a day that is far.
     """
 
     name: str
@@ -69,32 +69,33 @@ class Matrix:
 def matrix(page: Page) -> Matrix:
     """The models that any role asks for or any host runs, in the catalogue's order; then hosts without one."""
     hosts = [row for row in page.drift.hosts if row.status is not Status.GONE]
-    counts = Counter((row.role, runs(row, page.states.get(row.host), page)) for row in hosts)
+    counts: Counts = Counter((row.role, runs(row, page.states.get(row.host), page)) for row in hosts)
     listed = models.catalogue(page.fleet.models)
     roles = _roles(page, hosts, listed)
     today = page.drift.at.date()
-    names = {role.tiers.model for role in roles} | {model for _, model in counts}
-    without = [place for place in (NO_PROCESS, NOT_KNOWN) if place in names]
+    running = {model for _, model in counts}
+    names = {role.tiers.model for role in roles} - {""} | {model for model in running if isinstance(model, str)}
     rows = [
-        _row(exact, listed, roles, counts, today)
-        for exact in sorted(names - {"", *without}, key=lambda exact: _order(exact, listed))
+        *(
+            _row(exact, listed, roles, counts, today)
+            for exact in sorted(names, key=lambda exact: _order(exact, listed))
+        ),
+        *(_row_without(place, roles, counts) for place in NoModel if place in running),
     ]
-    for place in without:
-        rows.append(ModelRow(place, "", None, "", "", tuple(_without(role, place, counts) for role in roles)))
     derived = sum(bool(row.evidence) and not row.evidence[0].is_proof for row in hosts) if _takes_derived(page) else 0
     return Matrix(roles, tuple(rows), derived)
 
 
-def runs(row: HostDrift, state: State | None, page: Page) -> str:
+def runs(row: HostDrift, state: State | None, page: Page) -> str | NoModel:
     """The model that a host runs, as far as it is proven; where fleet.yml is content with it (`proof: derived`), also
     by jada's table alone.
     """
     if state is None or row.status in (Status.NOT_CHECKED, Status.CHANGING):
-        return NOT_KNOWN
+        return NoModel.NOT_KNOWN
     if state.process is None:
-        return NO_PROCESS
+        return NoModel.NO_PROCESS
     is_known = row.evidence and (row.evidence[0].is_proof or _takes_derived(page))
-    return (checks.running_model(state) if is_known else "") or NOT_KNOWN
+    return (checks.running_model(state) if is_known else "") or NoModel.NOT_KNOWN
 
 
 def find(exact: str, listed: Iterable[Model]) -> Model | None:
@@ -111,7 +112,7 @@ def name_of(exact: str, listed: Iterable[Model]) -> str:
 def retirement(model: Model | None, today: date) -> tuple[str, str]:
     """The day on which a model retires, with the days that are left, and the class that colours that."""
     if model is None:
-        return NOT_KNOWN, ""
+        return "not known", ""
     if not model.retires:
         return "no date", ""
     days = (date.fromisoformat(model.retires) - today).days
@@ -137,29 +138,28 @@ def _column(name: str, tiers: Tiers, hosts: int, listed: Sequence[Model]) -> Rol
     return RoleColumn(name, tiers, hosts, asked, fallback, subagents)
 
 
-def _row(
-    exact: str, listed: Sequence[Model], roles: Sequence[RoleColumn], counts: Counter[tuple[str, str]], today: date
-) -> ModelRow:
+def _row(exact: str, listed: Sequence[Model], roles: Sequence[RoleColumn], counts: Counts, today: date) -> ModelRow:
     model = find(exact, listed)
     words, soon = retirement(model, today)
     cells = tuple(_cell(exact, role, counts) for role in roles)
     return ModelRow(name_of(exact, listed), exact, model, words, soon, cells)
 
 
-def _cell(exact: str, role: RoleColumn, counts: Counter[tuple[str, str]]) -> Cell:
+def _cell(exact: str, role: RoleColumn, counts: Counts) -> Cell:
     count = counts[role.name, exact]
     if exact != role.tiers.model:
         return Cell(SOME_RUN_ANOTHER if count and role.tiers.model else NOT_ASKED_FOR, count, None)
     if count == role.hosts:
         return Cell(ALL_RUN_IT if count else NOT_ASKED_FOR, count, role.hosts)
-    is_all_known = count + counts[role.name, NOT_KNOWN] < role.hosts
-    return Cell(SOME_RUN_ANOTHER if is_all_known else UNKNOWN, count, role.hosts)
+    some_run_another = count + counts[role.name, NoModel.NOT_KNOWN] < role.hosts
+    return Cell(SOME_RUN_ANOTHER if some_run_another else UNKNOWN, count, role.hosts)
 
 
-def _without(role: RoleColumn, place: str, counts: Counter[tuple[str, str]]) -> Cell:
-    count = counts[role.name, place]
-    mark = NOT_ASKED_FOR if not count else UNKNOWN if place == NOT_KNOWN else SOME_RUN_ANOTHER
-    return Cell(mark, count, None)
+def _row_without(place: NoModel, roles: Sequence[RoleColumn], counts: Counts) -> ModelRow:
+    mark = UNKNOWN if place is NoModel.NOT_KNOWN else SOME_RUN_ANOTHER
+    by_role = (counts[role.name, place] for role in roles)
+    cells = tuple(Cell(mark if count else NOT_ASKED_FOR, count, None) for count in by_role)
+    return ModelRow(place.value, "", None, "", "", cells)
 
 
 def _order(exact: str, listed: Sequence[Model]) -> tuple[int, str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from enum import Enum
 
 from jada.cli.compare.comparison import Comparison
 from jada.cli.drift.evaluate import DriftReport
@@ -15,6 +16,16 @@ from jada.cli.ui.console import grouped
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.lease import Holder
 from jada.tasks.state import State
+
+
+class NoModel(Enum):
+    """What is in the place of the model of a host, or of several; the value is the words for it. No host's own words
+    are one of these.
+    """
+
+    NO_PROCESS = "no process runs"
+    NOT_KNOWN = "not known"
+    OTHERS = "other models"
 
 
 @dataclass(frozen=True, slots=True)

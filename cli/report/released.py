@@ -14,11 +14,10 @@ from datetime import datetime
 from jada import Model
 from jada.cli.drift.evaluate import Status
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
-from jada.cli.report.models_by_role import NOT_KNOWN, name_of
-from jada.cli.report.page import Page
+from jada.cli.report.models_by_role import name_of
+from jada.cli.report.page import NoModel, Page
 from jada.inventory import models
 
-OTHERS = "other models"
 # Lines that can be told apart; what is left is counted together.
 MOST_LINES = 6
 # The drawing from its top: where the most hosts are, where none is, and where it ends.
@@ -35,7 +34,7 @@ class Moment:
     """The number of hosts by model from a moment on; `release` is what changed it, "" at the begin."""
 
     at: datetime
-    hosts: Mapping[str, int]
+    hosts: Mapping[str | NoModel, int]
     release: str = ""
 
 
@@ -51,10 +50,13 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model's line; `end` is where it is now, and `label` where its name stands beside that."""
+    """One model's line, with its name and a `short` one; `end` is where it is now, and `label` where the short name
+    stands beside that.
+    """
 
-    model: str
+    model: str | NoModel
     name: str
+    short: str
     count: int
     strokes: tuple[Stroke, ...]
     end: float
@@ -63,14 +65,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The lines with their scale: `grid` has the numbers of hosts, and where they are. `moments` and `models` are for a
-    table.
-    """
+    """The lines with their scale: `grid` has the numbers of hosts, and where they are. `moments` are for a table."""
 
     lines: tuple[Line, ...]
     grid: tuple[tuple[int, float], ...]
     moments: tuple[Moment, ...]
-    models: tuple[str, ...]
     ticks: tuple[datetime, ...]
     height: float = HEIGHT
 
@@ -88,40 +87,43 @@ def chart(page: Page) -> Chart | None:
         return None
     begin, now = moments[0].at, moments[-1].hosts
     # The order in which they came is the one in which they are told apart.
-    names = tuple(dict.fromkeys(model for at in moments for model, count in at.hosts.items() if count))
+    keys = tuple(dict.fromkeys(model for at in moments for model, count in at.hosts.items() if count))
     most = max(max(at.hosts.values(), default=0) for at in moments)
-    heights = [_heights(at.hosts, names, most) for at in moments]
+    heights = [_heights(at.hosts, keys, most) for at in moments]
     places = [*(_place(at.at, begin, page.drift.at) for at in moments), 100.0]
-    labels = _spread([heights[-1][name] for name in names])
+    labels = _spread([heights[-1][key] for key in keys])
     listed = models.catalogue(page.fleet.models)
     lines = tuple(
         Line(
-            name,
-            _short(name, listed),
-            now.get(name, 0),
-            tuple(_strokes(places, [at[name] for at in heights], [at.hosts.get(name, 0) for at in moments])),
-            heights[-1][name],
+            key,
+            key.value if isinstance(key, NoModel) else key,
+            key.value if isinstance(key, NoModel) else _short(key, listed),
+            now.get(key, 0),
+            tuple(_strokes(places, [at[key] for at in heights], [at.hosts.get(key, 0) for at in moments])),
+            heights[-1][key],
             label,
         )
-        for name, label in zip(names, labels, strict=True)
+        for key, label in zip(keys, labels, strict=True)
     )
     middle = begin + (page.drift.at - begin) / 2
-    return Chart(lines, tuple(_grid(most)), moments, names, (begin, middle, page.drift.at))
+    return Chart(lines, tuple(_grid(most)), moments, (begin, middle, page.drift.at))
 
 
 def _moments(page: Page) -> Iterator[Moment]:
     """The hosts by model at the begin, and after each release that changed that."""
     hosts = {row.host for row in page.drift.hosts if row.status is not Status.GONE}
-    models_now = {host: model or NOT_KNOWN for host, model in page.released.items() if host in hosts}
+    models_now: dict[str, str | NoModel] = {
+        host: model or NoModel.NOT_KNOWN for host, model in page.released.items() if host in hosts
+    }
     yield Moment(page.since, Counter(models_now.values()))
     dated = [(at, done) for done in page.done if (at := done.at) is not None]
     for at, done in sorted(dated, key=lambda pair: pair[0]):
         before = dict(models_now)
         for host in done.hosts:
             if host.host in hosts and host.outcome.stands:
-                models_now[host.host] = released_model(done.entry, host) or NOT_KNOWN
+                models_now[host.host] = released_model(done.entry, host) or NoModel.NOT_KNOWN
             elif host.host in hosts and host.outcome in NOBODY_KNOWS:
-                models_now[host.host] = NOT_KNOWN
+                models_now[host.host] = NoModel.NOT_KNOWN
         if models_now != before:
             yield Moment(min(max(at, page.since), page.drift.at), Counter(models_now.values()), done.entry.id)
 
@@ -129,7 +131,7 @@ def _moments(page: Page) -> Iterator[Moment]:
 def _together(moments: Iterable[Moment]) -> Iterator[Moment]:
     """The moments with no more models than lines that can be told apart: those with the most hosts at any time."""
     every = list(moments)
-    most: Counter[str] = Counter()
+    most: Counter[str | NoModel] = Counter()
     for at in every:
         most |= Counter(at.hosts)
     if len(most) <= MOST_LINES:
@@ -137,19 +139,21 @@ def _together(moments: Iterable[Moment]) -> Iterator[Moment]:
         return
     own = {model for model, _ in most.most_common(MOST_LINES - 1)}
     for at in every:
-        counts: Counter[str] = Counter()
+        counts: Counter[str | NoModel] = Counter()
         for model, count in at.hosts.items():
-            counts[model if model in own else OTHERS] += count
+            counts[model if model in own else NoModel.OTHERS] += count
         yield Moment(at.at, counts, at.release)
 
 
-def _heights(hosts: Mapping[str, int], names: Sequence[str], most: int) -> dict[str, float]:
+def _heights(
+    hosts: Mapping[str | NoModel, int], keys: Sequence[str | NoModel], most: int
+) -> dict[str | NoModel, float]:
     """The height of each line at a moment; lines of as many hosts lie beside each other."""
-    heights: dict[str, float] = {}
-    for name in names:
-        count = hosts.get(name, 0)
+    heights: dict[str | NoModel, float] = {}
+    for key in keys:
+        count = hosts.get(key, 0)
         beside = sum(hosts.get(other, 0) == count for other in heights) if count else 0
-        heights[name] = round(_height(count, most) - APART * beside, 1)
+        heights[key] = round(_height(count, most) - APART * beside, 1)
     return heights
 
 

@@ -12,8 +12,8 @@ from lxml import html as lxml_html
 from jada import Host, HostError, Model, Service
 from jada.cli.drift.evaluate import evaluate
 from jada.cli.report.html import html
-from jada.cli.report.models_by_role import NO_PROCESS, NOT_KNOWN, matrix, retirement
-from jada.cli.report.page import Page
+from jada.cli.report.models_by_role import matrix, retirement
+from jada.cli.report.page import NoModel, Page
 from jada.inventory.fleet.config import Fleet
 from jada.inventory.models import Override
 from jada.inventory.roles import Role
@@ -65,7 +65,7 @@ def test_a_host_that_is_not_known_never_counts_as_one_that_runs_it(host: MakeHos
         "web-1": host(),
     }
     shown = page(fleet(Role("r", "sonnet-4.6")), seen)
-    assert cells(shown) == {SONNET: [("?", 1, 4)], NOT_KNOWN: [("?", 3, None)]}
+    assert cells(shown) == {SONNET: [("?", 1, 4)], NoModel.NOT_KNOWN.value: [("?", 3, None)]}
 
 
 def test_a_fleet_that_is_content_with_the_table_says_that_it_is_derived(host: MakeHost) -> None:
@@ -77,7 +77,7 @@ def test_a_fleet_that_is_content_with_the_table_says_that_it_is_derived(host: Ma
 
 def test_a_host_without_a_process_runs_nothing(host: MakeHost) -> None:
     shown = page(fleet(Role("r", "sonnet-4.6")), {"web-1": host(process=None)})
-    assert cells(shown) == {SONNET: [("≠", 0, 1)], NO_PROCESS: [("≠", 1, None)]}
+    assert cells(shown) == {SONNET: [("≠", 0, 1)], NoModel.NO_PROCESS.value: [("≠", 1, None)]}
 
 
 def test_where_no_model_is_asked_for_any_will_do(host: MakeHost) -> None:
@@ -125,3 +125,9 @@ def test_the_table_has_names_prices_and_retirements(host: MakeHost) -> None:
 )
 def test_the_days_until_a_model_retires(day: str, expected: tuple[str, str]) -> None:
     assert retirement(Model("m", "m", retires=day), date(2026, 11, 26)) == expected
+
+
+def test_a_host_that_calls_its_model_not_known_is_no_such_row(host: MakeHost) -> None:
+    shown = page(fleet(Role("r", "sonnet-4.6")), {"web-1": runs(host, "no process runs")})
+    assert [(row.name, row.id) for row in matrix(shown).rows][-1] == ("no process runs", "no process runs")
+    assert columns(shown)[-1] == ["no process runs", "≠ 1 not as asked for", "not known", "not known"]

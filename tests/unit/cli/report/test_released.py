@@ -13,7 +13,7 @@ from jada.cli.drift.evaluate import DriftReport, HostDrift, Status
 from jada.cli.records.model import HostOutcome
 from jada.cli.report import released
 from jada.cli.report.html import html
-from jada.cli.report.page import Page
+from jada.cli.report.page import NoModel, Page
 from jada.cli.report.released import GROUND, HEIGHT, LINE, TOP, Chart, Stroke, chart
 from tests.unit.cli.report.conftest import MakeDone
 
@@ -33,7 +33,7 @@ def drawn(page: Page) -> Chart:
     return found
 
 
-def counts(page: Page) -> list[dict[str, int]]:
+def counts(page: Page) -> list[dict[str | NoModel, int]]:
     return [{model: count for model, count in at.hosts.items() if count} for at in drawn(page).moments]
 
 
@@ -46,7 +46,7 @@ def test_hosts_go_from_one_model_to_another_with_each_release(ten: Page, done: M
     shown = replace(ten, released=before, done=(done(20, hosts(0, 3), OPUS), done(10, hosts(8, 10), SONNET)))
     assert counts(shown) == [{SONNET: 8}, {SONNET: 5, OPUS: 3}, {SONNET: 7, OPUS: 3}]
     assert [at.release for at in drawn(shown).moments] == ["", *(done.entry.id for done in shown.done)]
-    assert [(line.name, line.count) for line in drawn(shown).lines] == [("sonnet-4.6", 7), ("opus-5", 3)]
+    assert [(line.short, line.count) for line in drawn(shown).lines] == [("sonnet-4.6", 7), ("opus-5", 3)]
 
 
 def test_a_host_that_went_back_or_was_not_begun_is_where_it_was(ten: Page, done: MakeDone) -> None:
@@ -58,7 +58,7 @@ def test_a_host_that_went_back_or_was_not_begun_is_where_it_was(ten: Page, done:
 @pytest.mark.parametrize("outcome", [HostOutcome.IN_PROGRESS, HostOutcome.ROLLBACK_FAILED])
 def test_after_a_change_that_was_cut_off_nobody_knows(ten: Page, done: MakeDone, outcome: HostOutcome) -> None:
     shown = replace(ten, released={"web-0": SONNET}, done=(done(5, hosts(0, 1, outcome), OPUS),))
-    assert counts(shown)[-1] == {"not known": 1}
+    assert counts(shown)[-1] == {NoModel.NOT_KNOWN: 1}
 
 
 def test_hosts_that_are_there_no_more_are_left_out(ten: Page, done: MakeDone) -> None:
@@ -106,7 +106,7 @@ def test_more_models_than_can_be_told_apart_are_counted_together(ten: Page, done
     every = tuple(done(9 - number, hosts(number, number + 1), f"model-{number}") for number in range(9))
     lines = drawn(replace(ten, done=every)).lines
     assert len(lines) == released.MOST_LINES
-    assert [line.count for line in lines if line.model == released.OTHERS] == [4]
+    assert [line.count for line in lines if line.model is NoModel.OTHERS] == [4]
 
 
 def test_a_record_without_a_release_of_these_hosts_is_no_chart(ten: Page, done: MakeDone) -> None:

@@ -134,8 +134,8 @@ def test_whoever_holds_the_fleet_is_told_with_since_when_and_why(whole: Page) ->
 
 
 def test_nobody_holds_a_fleet_without_locks(page: Page) -> None:
-    assert "Who holds it" not in head(page)
-    assert "Who holds it" in head(replace(page, lease=Holder("somebody")))
+    assert "Who holds the fleet" not in head(page)
+    assert "Who holds the fleet" in head(replace(page, lease=Holder("somebody")))
 
 
 def test_hosts_under_the_same_lock_or_change_are_told_together(page: Page, host: MakeHost) -> None:
