@@ -50,7 +50,7 @@ COMMANDS = {
     "logs": ("logs", "Show the end of the hosts' journals as one, with secrets masked."),
     "ssh": ("ssh", "Log in to a host with OpenSSH, the way jada does."),
     "host-keys": ("host_keys", "Show the ssh host keys that are pinned to hosts."),
-    "report": ("report", "Write a page to look at: hosts, drift, releases, why."),
+    "report": ("report", "Write a page to look at: the verdict, models, drift, why."),
     "heal": ("heal", "Bring drifted hosts back to their release."),
     "forget": ("forget", "Take away what jada has left on hosts; their model stays."),
     "schedule": ("schedule", "Let the check for drift, or the guard, run by itself."),

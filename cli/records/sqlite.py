@@ -277,18 +277,27 @@ class Records:
         known = frozenset(HostOutcome)
         return {HostOutcome(row["outcome"]): row["hosts"] for row in rows if row["outcome"] in known}
 
-    def released(self, fleet: str) -> dict[str, HostEntry]:
-        """The last release that stands on each host, by host name, as far as this machine knows: none on one that was
-        forgotten since.
+    def released(self, fleet: str, before: datetime | None = None) -> dict[str, HostEntry]:
+        """The last release that stood on each host, by its name, as far as this machine knows, or of those `before`: none
+        on one that was forgotten since.
         """
         # In SQLite, the other columns beside max() are those of the row that has it.
         rows = self._store.db.execute(
             "SELECT result.*, max(release.id) FROM result JOIN release ON release.id = result.release "
-            "WHERE release.fleet = ? AND result.outcome IN (SELECT value FROM json_each(?)) GROUP BY result.host",
-            (fleet, _listed([outcome for outcome in HostOutcome if outcome.stands])),
+            "WHERE release.fleet = ?1 AND result.outcome IN (SELECT value FROM json_each(?2)) "
+            "AND (?3 IS NULL OR release.id < ?3) GROUP BY result.host",
+            (
+                fleet,
+                _listed([outcome for outcome in HostOutcome if outcome.stands]),
+                first_id(before) if before else None,
+            ),
         )
         last = {entry.host: entry for entry in _usable(HostEntry.checked, rows)}
-        forgotten = {lock.host: lock.at for lock in reversed(self.locks(fleet, None)) if lock.kind == FORGET}
+        forgotten = {
+            lock.host: lock.at
+            for lock in reversed(self.locks(fleet, None))
+            if lock.kind == FORGET and (before is None or lock.at < before.isoformat())
+        }
         return {
             host: entry
             for host, entry in last.items()

@@ -23,7 +23,7 @@ from jada import UNPRINTABLE, Host, ModelCheck, Service, Tiers
 from jada.cli.commands import status
 from jada.cli.drift import evaluate, formats
 from jada.cli.records.model import HostOutcome
-from jada.cli.report import page
+from jada.cli.report.html import html
 from jada.cli.report.page import Page
 from jada.cli.rollout import show
 from jada.cli.rollout.outcome import HostResult, in_short
@@ -226,8 +226,9 @@ def _judge(state: State, is_whole_page: bool) -> None:
     if is_whole_page:
         ElementTree.fromstring(formats.junit(drift, {}))  # noqa: S314 - ours
         json.loads(formats.sarif(drift, Path("fleet.yml")))
-        html = page.html(Page(drift, {"web-1": state}, datetime(2026, 11, 1, tzinfo=UTC)))
-        assert not UNPRINTABLE.search(html.replace("\n", ""))
+        since = datetime(2026, 11, 1, tzinfo=UTC)
+        text = html(Page(fleet=FLEET, drift=drift, states={"web-1": state}, since=since, who="ann@ops"))
+        assert not UNPRINTABLE.search(text.replace("\n", ""))
 
 
 def test_the_look_itself_is_whole() -> None:

@@ -32,7 +32,8 @@ def words(file: Path, path: str) -> list[str]:
 
 
 def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
-    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--reason", 'faster, "they said" <script>alert(1)</script>')
+    why = 'faster, "they said" <script>alert(1)</script>'
+    lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", "--waves", "1,100%", "--bake", "1s", "--reason", why)
     file = tmp_path / "fleet.html"
     before = os.umask(0o027)
     try:
@@ -42,6 +43,15 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
     assert output == f"Wrote {file}. 3 hosts: 3 in sync.\n"
     assert file.stat().st_mode & 0o777 == 0o640
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["fleet.html", "state"]
+    assert words(file, "//h1") == ["✓ 3 of 3 hosts in sync"]
+    assert words(file, "//table[@class='models']//th")[:3] == [
+        "Model", "orchestrator1 host, asked for sonnet-4.6", "specialist2 hosts, asked for sonnet-4.6"
+    ]  # fmt: skip
+    assert words(file, "//table[@class='models']//tr[1]/td")[:2] == ["✓ 1 of 1 as asked for", "✓ 2 of 2 as asked for"]
+    (rollout,) = words(file, "//article")
+    assert "1 of 2jada-agent1 verifiedrequests ✓ 1 passed: 0 of " in rollout
+    assert "2 of 2orchestrator-1, specialist-12 verified" in rollout
+    assert "Now: 3 on sonnet-4.6." in file.read_text()
     assert words(file, "//table[@class='matrix']") == []
     (release,) = words(file, "//ol[@class='timeline']/li")
     assert release.startswith("◆ upgrade to claude-sonnet-4.6, 20")
@@ -50,6 +60,7 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
 
     lab.run(HOST, "echo ANTHROPIC_MODEL=claude-x >/etc/default/jada-agent")
     lab.jada("drift", exit_code=3)
+    lab.jada("lock", "--limit", HOST, "--reason", "an audit")
     machine.power_off(lab[OTHER])
     try:
         output = lab.jada("report", "--html", str(file), exit_code=1)
@@ -57,14 +68,25 @@ def test_a_drifted_fleet_on_a_page(lab: Lab, tmp_path: Path) -> None:
         fleet.power_on(lab[OTHER])
     assert output.endswith("3 hosts: 1 in sync, 1 drifted, 1 not checked.\n")
     assert words(file, "//table[@class='matrix']/thead//th") == [
-        "Host", "Checked", "J103 model-shadowed", "J408 not-checked"
+        "Host", "Checked", "J103 model-shadowed", "J408 not-checked", "J421 operator-lock"
     ]  # fmt: skip
-    assert words(file, "//table[@class='matrix']/tbody/tr[1]/*") == [OTHER, "? not checked", "? not known", "✗ error"]
-    assert words(file, "//table[@class='matrix']/tbody/tr[2]/*") == [HOST, "✗ drifted", "✗ error", "· not found"]
+    assert words(file, "//table[@class='matrix']/tbody/tr[1]/*") == [
+        OTHER, "? not checked", "? not known", "✗ error", "? not known"
+    ]  # fmt: skip
+    assert words(file, "//table[@class='matrix']/tbody/tr[2]/*") == [
+        HOST, "✗ drifted", "✗ error", "· not found", "• note"
+    ]  # fmt: skip
     assert words(file, f"//div[@id='host-{HOST}']//tr[@class='wins']/*")[:3] == [
         "→ yes", "claude-x", "ANTHROPIC_MODEL in /etc/default/jada-agent"
     ]  # fmt: skip
-    unreachable, shadowed, _ = words(file, "//ol[@class='timeline']/li")
+    assert words(file, "//h1") == ["✗ 1 of 3 hosts in sync; 1 drifted, 1 not checked"]
+    needs = words(file, "//li[@class='need']")
+    assert [need.split()[:3] for need in needs] == [["✗", "error", "J408"], ["✗", "error", "J103"]]
+    (lock,) = words(file, "//dl[@class='held']/dd")
+    assert lock.startswith(f"{HOST}, by ")
+    assert lock.endswith(": “an audit”")
+    assert words(file, "//table[@class='models']/tbody/tr[last()]/th") == ["not known"]
+    unreachable, _, shadowed, _ = words(file, "//ol[@class='timeline']/li")
     assert f"J408 not-checked on {OTHER}" in unreachable
     assert f"J103 model-shadowed on {HOST}" in shadowed
     assert "1 check before this one." in words(file, "//section[@aria-labelledby='timeline']/p")[0]

@@ -13,7 +13,7 @@ import pytest
 from jada import Host, HostError, Service
 from jada.cli.drift.evaluate import evaluate
 from jada.cli.records.drift import Check, Episode
-from jada.cli.records.model import Entry, HostOutcome
+from jada.cli.records.model import Entry, HostEntry, HostOutcome
 from jada.cli.report.page import Done, Page
 from jada.cli.ui import console
 from jada.inventory.fleet.accept import Acceptance
@@ -190,17 +190,27 @@ def page(host: Callable[..., State]) -> Page:
     def check(days: float, in_sync: int, drifted: int, not_checked: int) -> Check:
         return Check(fleet=drift.fleet, at=day(days), in_sync=in_sync, drifted=drifted, not_checked=not_checked)
 
+    def done(entry: Entry, *outcomes: HostOutcome) -> Done:
+        hosts = (
+            HostEntry(release=entry.id, host=f"old-{number}", outcome=outcome)
+            for number, outcome in enumerate(outcomes)
+        )
+        return Done(entry, tuple(hosts))
+
     flapping = [episode("off-1", "J408", days, days - 0.3) for days in (20, 15.5, 9, 2)]
     many = [episode(f"old-{number}", "J102", 12, 11.5) for number in range(8)]
     return Page(
-        drift,
-        {name: state for name, state in results.items() if isinstance(state, State)},
-        at - timedelta(days=30),
-        (check(3, 5, 1, 0), check(2, 5, 0, 1)),
-        (*flapping, *many, episode("shadowed-1", "J103", 3, None), episode("fine-1", "J204", 45, 6)),
-        (
-            Done(entry("20261226-081000-cccc", "upgrade", 20, f"ann@{nasty}", f"try {nasty}", MODEL),
-                 {HostOutcome.VERIFIED: 6, HostOutcome.ROLLED_BACK: 1}),
-            Done(entry("20270114-081000-dddd", "rollback", 1, "bob@ops", "", ""), {HostOutcome.IN_PROGRESS: 7}),
+        fleet=fleet,
+        drift=drift,
+        states={name: state for name, state in results.items() if isinstance(state, State)},
+        since=at - timedelta(days=30),
+        who=f"cyn@{nasty}",
+        checks=(check(3, 5, 1, 0), check(2, 5, 0, 1)),
+        episodes=(*flapping, *many, episode("shadowed-1", "J103", 3, None), episode("fine-1", "J204", 45, 6)),
+        done=(
+            done(entry("20261226-081000-cccc", "upgrade", 20, f"ann@{nasty}", f"try {nasty}", MODEL),
+                 *[HostOutcome.VERIFIED] * 6, HostOutcome.ROLLED_BACK),
+            done(entry("20270114-081000-dddd", "rollback", 1, "bob@ops", "", ""), *[HostOutcome.IN_PROGRESS] * 7),
         ),
+        zone=UTC,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -189,6 +189,19 @@ def test_a_forged_entry_of_an_older_jada_is_passed_over(database: sqlite3.Connec
     assert (records.hosts("zzz"), records.outcomes("zzz")) == ([], {})
     assert (records.hosts(ENTRY.id), records.outcomes(ENTRY.id)) == ([HOST], {"verified": 1})
     assert records.released("f") == {"a": HOST}
+
+
+def test_the_last_release_before_a_moment_is_that_of_each_host(database: sqlite3.Connection) -> None:
+    records = Records(LocalStore(database))
+    later = replace(ENTRY, id="20261125-120000-bbbb")
+    failed = replace(HOST, release="20261124-130000-cccc", outcome=HostOutcome.ROLLED_BACK)
+    records.add(ENTRY, [HOST, replace(HOST, host="b")])
+    records.add(replace(ENTRY, id=failed.release), [failed])
+    records.add(later, [replace(HOST, release=later.id)])
+    midnight = datetime(2026, 11, 25, tzinfo=UTC)
+    assert records.released("f", midnight) == {"a": HOST, "b": replace(HOST, host="b")}
+    assert records.released("f", midnight - timedelta(days=1)) == {}
+    assert records.released("f")["a"].release == later.id
 
 
 @pytest.mark.parametrize("at", ["yesterday", "", "0001-01-01T00:00:00+00:00", "2026-11-24T12:00:00", "\x1b[2J"])

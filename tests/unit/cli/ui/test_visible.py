@@ -22,7 +22,8 @@ from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, St
 from jada.cli.drift.log import DriftLog
 from jada.cli.records.sqlite import prepare
 from jada.cli.records.store import LocalStore
-from jada.cli.report.page import Page, html
+from jada.cli.report.html import html
+from jada.cli.report.page import Page
 from jada.cli.ui import console, explanation
 from jada.cli.ui.console import Printer, emit_json, err, escape, json_text, out, print_diff, put, since, visible
 from jada.cli.ui.tables import Column, show_table
