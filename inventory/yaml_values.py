@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn, TypeVar
 
 import yaml
@@ -234,7 +235,7 @@ def _text(file: Path) -> str:
         with file.open("rb") as opened:
             content = opened.read(SIZE + 1)
     except OSError as error:
-        raise ConfigError(f"{file} can't be read: {error.strerror}") from None
+        raise ConfigError(f"{file} can't be read: {error.strerror}", f"ls -l {quote(str(file))}") from None
     if len(content) > SIZE:
         raise ConfigError(f"{file} is larger than {SIZE} bytes, which no file of a fleet is")
     try:

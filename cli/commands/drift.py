@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jada import Exit, JadaError
+from jada import ConfigError, Exit, JadaError
 from jada.cli.options import host_options
 from jada.cli.session import load, open_session
 from jada.cli.ui.console import emit_json, err, escape, out, put, write_file
@@ -72,7 +72,7 @@ def drift(
     from jada.cli.drift.evaluate import explain
 
     if as_json and github:
-        raise click.UsageError("--json and --github both write to stdout: take one of them")
+        raise ConfigError("--json and --github both write to stdout", "take one of them")
     if code:
         for line in explain(code).splitlines():
             out.print(escape(line))

@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -240,7 +241,7 @@ def written() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise JadaError(f"stdout can't be written: {error.strerror}") from None
+        raise JadaError(f"stdout can't be written: {error.strerror}", "send it elsewhere: jada … >FILE") from None
 
 
 def json_text(data: Any, ascii_only: bool = False, indent: int | None = 2) -> str:
@@ -286,7 +287,9 @@ def write_file(path: Path, text: str, mode: int | None = 0o644) -> None:
         else:
             _replace(path.resolve(), text, mode)
     except OSError as error:
-        raise JadaError(f"{path} can't be written: {error.strerror}") from None
+        folder = path.absolute().parent
+        hint = f"ls -ld {quote(str(folder))}" if folder.is_dir() else f"mkdir -p {quote(str(folder))}"
+        raise JadaError(f"{path} can't be written: {error.strerror}", hint) from None
 
 
 def _replace(path: Path, text: str, mode: int | None) -> None:
