@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from jada import UNEXPECTED, ConfigError, Exit, JadaError, __version__, reason
 from jada.cli import signals
@@ -19,6 +18,9 @@ from jada.cli.ui import streams
 from jada.cli.ui.console import debugged, err, visible, written
 from jada.cli.ui.given import GIVEN
 from jada.inventory.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name → (module, one line of help): what `jada --help` shows without importing any of the modules.
 COMMANDS = {
@@ -103,6 +105,8 @@ class Commands(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         names = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
@@ -246,7 +250,7 @@ def _in_words(error: BaseException) -> JadaError:
 
 def _has_working_folder() -> bool:
     try:
-        Path.cwd()
+        os.getcwd()  # noqa: PTH109 - pathlib takes as long to load as all of ours
     except OSError:
         return False
     return True
