@@ -1,7 +1,7 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
 .PHONY: help demo docs site docs-serve test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
-        measure-claude bench release deb lint types check tools \
+        test-pythons coverage measure-claude bench release deb lint types check tools \
         browser clean
 SHELL := /bin/sh
 
@@ -84,6 +84,17 @@ measure-claude: .venv/ready .claude-cli/ready ## measure another Claude CLI: mak
 	JADA_CLAUDE=.claude-cli/$(VERSION)/claude_agent_sdk/_bundled/claude $(RUN) pytest -q --tb=line \
 	    tests/claude/test_configurations.py -k measured
 
+PYTHONS := 3.11 3.12 3.13 3.14
+
+test-pythons: .venv/ready ## types and unit tests on each Python from 3.11 to 3.14 that this machine has
+	.ci/pythons $(PYTHONS)
+
+coverage: .venv/ready ## how much of each room the tests without hosts run, and the lines that they do not
+	@rm -rf build/coverage && mkdir -p build/coverage
+	$(RUN) coverage run -m pytest -q --numprocesses 2 tests/unit tests/protocol tests/fuzz
+	$(RUN) coverage combine --quiet
+	$(RUN) python -m tests.coverage_by_room
+
 bench: .venv/ready benchmarks/.venv/ready ## measure jada against the floor and its peers, into benchmarks/RESULTS.md
 	$(RUN) python -m benchmarks.bench $(BENCH)
 
@@ -117,7 +128,7 @@ lint: .venv/ready ## ruff and shellcheck
 	shellcheck --shell=sh --severity=warning --exclude=SC2154 files/forget.sh
 	cat files/change/fence.sh files/raise-fence.sh | shellcheck --shell=sh --severity=warning --exclude=SC2154 -
 	shellcheck --shell=sh --severity=warning files/look/sandbox.sh files/look/measure-as-user.sh files/change/settings.sh files/lock.sh files/services.sh docs/demo.sh benchmarks/change.sh
-	shellcheck --severity=warning .ci/run .ci/release .ci/deb
+	shellcheck --severity=warning .ci/run .ci/release .ci/deb .ci/pythons
 
 types: .venv/ready ## mypy --strict
 	@mkdir -p .mypy-path && ln -sfn .. .mypy-path/jada

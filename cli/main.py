@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import groupby
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from jada import UNEXPECTED, ConfigError, Exit, JadaError, __version__, reason
 from jada.cli import signals
@@ -24,6 +23,8 @@ from jada.inventory.suggest import did_you_mean
 
 # As much as one reads of what is wrong with a file.
 MOST_PROBLEMS = 20
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name → (module, one line of help): what `jada --help` shows without importing any of the modules.
 COMMANDS = {
@@ -76,7 +77,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not (args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing):
-            raise click.UsageError(f"there is no command {args[0]}{did_you_mean(args[0], COMMANDS)}", ctx)
+            raise click.UsageError(f"There is no command {args[0]}{did_you_mean(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -84,9 +85,19 @@ class Commands(click.Group):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             name = error.option_name
-            raise click.UsageError(
-                f"jada itself has no option {name}; the options of a command come behind it: jada COMMAND {name} …", ctx
+            raise ConfigError(
+                f"jada itself has no option {name}", f"options of a command come behind it: jada COMMAND {name} …"
             ) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.BadOptionUsage as error:
+            # click does not say of which command.
+            name = ctx.invoked_subcommand or ""
+            if error.ctx is None and (command := self.get_command(ctx, name)):
+                error.ctx = click.Context(command, ctx, name)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -101,6 +112,8 @@ class Commands(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         names = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
@@ -128,11 +141,12 @@ def _set_log_format(_: click.Context, __: click.Parameter, log_format: str) -> N
     type=click.Choice(["text", "json"]),
     default="text",
     envvar="JADA_LOG_FORMAT",
+    show_envvar=True,
     # Before anything that may be wrong in what follows.
     is_eager=True,
     expose_value=False,
     callback=_set_log_format,
-    help="What stderr tells, as text or as JSON, an object a line. Default: $JADA_LOG_FORMAT, or text.",
+    help="What stderr tells, as text or as JSON, an object a line. Default: text.",
 )
 @click.pass_context
 def jada(ctx: click.Context, fleet_file: str | None) -> None:
@@ -158,7 +172,7 @@ def jada(ctx: click.Context, fleet_file: str | None) -> None:
     commands = command.commands if isinstance(command, click.Group) else {"": command}
     about = [name for name, part in commands.items() if "fleet_file" in {option.name for option in part.params}]
     if not about:
-        raise click.UsageError(f"jada {ctx.invoked_subcommand} is about no fleet.yml: leave --fleet out")
+        raise ConfigError(f"jada {ctx.invoked_subcommand} is about no fleet.yml", "leave --fleet out")
     named = {"fleet_file": fleet_file}
     ctx.default_map = {command.name: named if about == [""] else dict.fromkeys(about, named)}
 
@@ -211,7 +225,7 @@ def _tell(error: BaseException) -> None:
     if err.is_json:
         for failure in _as_failures(error):
             err.log(f"{visible(failure.message)}{visible(f'; {failure.hint}' if failure.hint else '')}", "error")
-    elif isinstance(error, click.ClickException):
+    elif isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
     elif isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("Stopped.", err=True)
@@ -237,6 +251,9 @@ def _as_failures(error: BaseException) -> Sequence[JadaError]:
 
 
 def _as_failure(error: BaseException) -> JadaError:
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "jada"
+        return JadaError(error.format_message().removesuffix("."), f"{command} --help")
     if isinstance(error, click.ClickException):
         return JadaError(error.format_message())
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -259,7 +276,7 @@ def _in_words(error: BaseException) -> JadaError:
 
 def _has_working_folder() -> bool:
     try:
-        Path.cwd()
+        os.getcwd()  # noqa: PTH109 - pathlib takes as long to load as all of ours
     except OSError:
         return False
     return True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from shlex import quote
 from typing import Any, TypeVar
 
 import click
 
-from jada import ENGINES
+from jada import ENGINES, ConfigError
 from jada.cli.ui.complete import files, host_patterns, role_names
 from jada.cli.ui.given import GIVEN
 
@@ -54,12 +55,34 @@ def cached_option(command: F) -> F:
 def _refused_cached(command: F) -> F:
     def refuse(context: click.Context, _: click.Parameter, cached: bool) -> None:
         if cached:
-            raise click.UsageError(
-                f"jada {context.info_name} asks AWS which hosts there are: only commands that just read, such as "
-                "`jada status`, take --cached"
+            raise ConfigError(
+                f"jada {context.info_name} asks AWS which hosts there are, and takes no --cached",
+                "leave it out; commands that only read take it, such as: jada status --cached",
             )
 
     return click.option("--cached", is_flag=True, expose_value=False, hidden=True, callback=refuse)(command)
+
+
+class _Extra(click.Argument):
+    """Words behind a command that takes none, such as a host's name; no help tells of them."""
+
+    def get_usage_pieces(self, _: click.Context) -> list[str]:
+        return []
+
+    def get_help_record(self, _: click.Context) -> None:  # type: ignore[override] # as of a hidden option
+        return None
+
+
+def _refused_extra(command: F) -> F:
+    def refuse(context: click.Context, _: click.Parameter, words: tuple[str, ...]) -> None:
+        if words:
+            known = {option.name for option in context.command.params}
+            ways = [f"--{name} {quote(words[0])}" for name in ("to", "limit") if name in known]
+            raise ConfigError(
+                f"{context.command_path} takes no argument {words[0]}", f"{context.command_path} {' or '.join(ways)}"
+            )
+
+    return click.argument("extra", cls=_Extra, nargs=-1, type=GIVEN, expose_value=False, callback=refuse)(command)
 
 
 def read_options(command: F) -> F:
@@ -73,7 +96,7 @@ def host_options(command: F) -> F:
 
 
 def _host_options(command: F) -> F:
-    command = engine_option(command)
+    command = engine_option(_refused_extra(command))
     command = click.option(
         "--limit",
         metavar="PATTERN",

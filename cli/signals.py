@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -23,7 +22,6 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 GRACE = 2
 
 
-@dataclass(slots=True)
 class _CtrlC:
     """The state of Ctrl-C in this process. `tell` is set while hosts are changed, `hub` once gevent runs, and `due`
     until the main greenlet, which waits or is about to, was ended.

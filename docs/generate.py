@@ -1,8 +1,9 @@
 """Writes the reference pages from what they tell of: `make docs`. A test holds that they are fresh.
 
 docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, docs/fleet.md of the
-fleet.yml that is shipped, docs/api.md of the API's docstrings, and inventory/fleet.schema.json of that file's comments
-and of the readers of such a file. With `--man`, it writes docs/man/, which a release has and the repository has not.
+fleet.yml that is shipped, docs/api.md of the API's docstrings, inventory/fleet.schema.json of that file's comments and of
+the readers of such a file, and docs/wrong-uses.md of the table that a test walks. With `--man`, it writes docs/man/,
+which a release has and the repository has not.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
+import yaml
 from click_man.man import ManPage
 
 import jada
@@ -27,6 +30,8 @@ from jada.docs.sketch import schema
 from jada.tasks.codes import CODES
 
 ROOT = Path(jada.__file__).parent
+# The table that a test walks.
+WRONG_USES = "tests/unit/cli/wrong_uses.yml"
 # Columns of a command's help.
 WIDTH = 100
 MADE = "<!-- Made by `make docs`; edit {} instead. -->"
@@ -64,6 +69,7 @@ def pages() -> dict[str, str]:
         "docs/fleet.md": "\n".join(_fleet((ROOT / "inventory/fleet.yml").read_text(encoding="utf-8"))),
         "docs/api.md": "\n".join(_api()),
         "inventory/fleet.schema.json": json.dumps(schema(), indent=1) + "\n",
+        "docs/wrong-uses.md": "\n".join(_wrong_uses(yaml.safe_load((ROOT / WRONG_USES).read_text(encoding="utf-8")))),
     }
 
 
@@ -153,6 +159,33 @@ def _documented(thing: object) -> Iterator[str]:
     """A docstring: its text, with the examples in it as Python."""
     for paragraph in inspect.cleandoc(thing.__doc__ or "").split("\n\n"):
         yield from (("```python", paragraph, "```", "") if paragraph.startswith(">>>") else (paragraph, ""))
+
+
+def _wrong_uses(groups: list[dict[str, Any]]) -> Iterator[str]:
+    yield from ("# Wrong uses", "", MADE.format(WRONG_USES), "")
+    yield (
+        "What jada says to wrong uses: a sentence that tells what is wrong, a hint what to do, and an exit code: 2 for "
+        "what was typed or is in fleet.yml, 5 where somebody else holds the fleet, 1 for what failed. Nothing was "
+        "changed on any host, but where the sentence says so. `jada COMMAND --help` tells what each command takes. "
+        "Here they are typed in the folder /etc/jada, on a fleet f of the hosts web-1, web-2 and db-1."
+    )
+    for group in groups:
+        yield from ("", f"## {group['about']}", "", "| typed | exit | error | try |", "| --- | --- | --- | --- |")
+        for use in group["uses"]:
+            given = f"<br>where {use['given']}" if "given" in use else ""
+            fleet = f"<br>fleet.yml: {_code(use['fleet'])}" if "fleet" in use else ""
+            texts = (use.get("error") or use["says"], use.get("try", ""))
+            yield f"| {_code(use['typed'])}{given}{fleet} | {use['exit']} | {' | '.join(map(_cell, texts))} |"
+    yield ""
+
+
+def _code(text: str) -> str:
+    return "<br>".join(f"`{line}`" for line in text.replace("|", "\\|").splitlines())
+
+
+def _cell(text: str) -> str:
+    """A text as it is, in a table of Markdown."""
+    return "<br>".join(re.sub(r"([\\`*_\[\]<>|])", r"\\\1", line) for line in text.splitlines())
 
 
 def _parted(lines: list[str]) -> tuple[list[str], list[str]]:

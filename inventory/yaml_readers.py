@@ -72,7 +72,9 @@ def expanded(text: str, origin: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ConfigError(f"{origin} is {shown(text)}, and this machine knows no such home") from None
+        raise ConfigError(
+            f"{origin} is {shown(text)}, and this machine knows no such home", "write the whole path, without ~"
+        ) from None
 
 
 def working_folder() -> Path:

@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import yaml
@@ -415,7 +416,7 @@ def _text(file: Path) -> str:
         with file.open("rb") as opened:
             content = opened.read(SIZE + 1)
     except OSError as error:
-        raise ConfigError(f"{file} can't be read: {error.strerror}") from None
+        raise ConfigError(f"{file} can't be read: {error.strerror}", f"ls -l {quote(str(file))}") from None
     if len(content) > SIZE:
         raise ConfigError(f"{file} is larger than {SIZE} bytes, which no file of a fleet is")
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from jada import Exit
+from jada import ConfigError, Exit
 from jada.cli.options import host_options
 from jada.cli.rollout.options import UNPACED, Pace, RolloutOptions, failed_option, pace_options, rollout_options
 from jada.cli.session import open_session
@@ -58,5 +58,8 @@ def apply(
             with waited(opened, options, "apply") as session:
                 return upgrade_hosts(session, Wish(reason=reason, force=force), pace, options, command="apply")
     if role or limit or failed or pace != UNPACED:
-        raise click.UsageError("a plan says which hosts, and in which waves: leave --role, --limit and the like out")
+        raise ConfigError(
+            "A plan says itself which hosts are changed, and in which waves",
+            "leave --role, --limit and the like out, or make another plan with them: jada plan -o FILE",
+        )
     return apply_plan(file, fleet_file, options, reason=reason, force=force)

@@ -107,7 +107,10 @@ def _by(releases: tuple[str, ...], models: tuple[str, ...], is_canary: bool) -> 
     given = {By.RELEASE: releases, By.MODEL: models, By.CANARY: ("a", "b") if is_canary else ()}
     ways = [by for by, arms in given.items() if arms]
     if len(ways) != 1 or len(given[ways[0]]) != 2:
-        raise click.UsageError("give two releases, --model twice, or --canary alone")
+        raise ConfigError(
+            "Two things are compared: releases, or models, or the canary and the others",
+            "jada compare RELEASE RELEASE, or --model MODEL --model MODEL, or --canary",
+        )
     return ways[0]
 
 
@@ -126,5 +129,5 @@ def _subject(by: By, arms: tuple[str, ...], session: FleetSession) -> Subject:
     except ReleaseError as error:
         raise ConfigError(str(error), "jada history lists them") from None
     if a == b or (by is By.MODEL and is_asked_for(a, b)):
-        raise ConfigError(f"Both arms are the same {by}: {a}")
+        raise ConfigError(f"Both arms are the same {by}: {a}", "name two different ones")
     return Subject(by=by, a=a, b=b)

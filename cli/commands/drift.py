@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jada import Exit, JadaError
+from jada import ConfigError, Exit, JadaError
 from jada.cli.options import host_options
 from jada.cli.session import load, open_session
 from jada.cli.ui.complete import finding_codes
@@ -81,7 +81,7 @@ def drift(
     from jada.inventory import models
 
     if as_json and github:
-        raise click.UsageError("--json and --github both write to stdout: take one of them")
+        raise ConfigError("--json and --github both write to stdout", "take one of them")
     if code:
         for line in explain(code).splitlines():
             out.print(escape(line))

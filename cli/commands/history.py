@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jada import ConfigError, Exit, HostError, natural
+from jada import ConfigError, Exit, HostError, JadaError, natural
 from jada.cli.discovery import inventory_age
 from jada.cli.options import fleet_option, read_options
 from jada.cli.records.complete import releases
@@ -213,8 +213,7 @@ def show(release: str, as_json: bool, fleet_file: str | None) -> int:
         entry = records.entry(release)
         hosts, networks = records.hosts(release), records.network(release)
     if entry is None:
-        err.print(f"No release {escape(release)} is recorded here. Try: jada history --rebuild")
-        return Exit.FAILED
+        raise JadaError(f"No release {release} is recorded here", "jada history lists them; --rebuild asks the hosts")
     if as_json:
         facts = {
             **_entry_as_json(entry),

@@ -41,7 +41,9 @@ def host_keys(
       jada host-keys --limit 'web-*' --forget
     """
     if forget and (line or not (role or limit)):
-        raise click.UsageError("--forget goes with --limit or --role, and not with --pin")
+        raise ConfigError(
+            "--forget goes with --limit or --role, and not with --pin", "jada host-keys --forget --limit HOST"
+        )
     key = _key(line) if line else None
     # On the way back a host may be refused for its key, and that goes on where little else does.
     fleet = load(fleet_file, needs_all=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from jada import Exit, HostError
+from jada import ConfigError, Exit, HostError
 from jada.cli.options import host_options
 from jada.cli.records.model import LockEntry
 from jada.cli.records.sqlite import open_records
@@ -78,7 +78,7 @@ def lock(
     """
     reason = visible(" ".join(reason.split()))
     if not reason:
-        raise click.UsageError("--reason is empty: say what others are to read when the lock stops them")
+        raise ConfigError("--reason is empty", "--reason WHY is what others read when the lock stops them")
     with open_session(fleet_file, role, limit) as session:
         base = session.request()
         until = datetime.fromisoformat(base.at) + timedelta(seconds=lasts) if lasts else None

@@ -6,7 +6,7 @@ import re
 
 import click
 
-from jada import Exit
+from jada import ConfigError, Exit
 from jada.cli.options import cached_option, engine_option, fleet_option
 from jada.cli.records.complete import releases
 from jada.cli.selection import HOST
@@ -76,7 +76,7 @@ def logs(
     from jada.tasks.release import RELEASE_ID
 
     if release is not None and not re.fullmatch(RELEASE_ID, release):
-        raise click.BadParameter(f"{release} is not the id of a release; jada history lists them")
+        raise ConfigError(f"--release {release} is not the id of a release", "jada history lists them")
     query = JournalQuery(count=lines or (MOST if since else USUAL), since=since or 0, release=release or "")
     with open_session(fleet_file, role, ",".join(hosts) or None, limit_by=HOST) as session:
         return (follow_journals if follow else show_journals)(session, query, as_json)

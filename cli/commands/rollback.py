@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jada import Exit
+from jada import ConfigError, Exit
 from jada.cli.options import host_options
 from jada.cli.records.complete import releases
 from jada.cli.rollout.options import RolloutOptions, rollout_options
@@ -71,7 +71,7 @@ def rollback(
     from jada.tasks import plan
 
     if to and redo:
-        raise click.UsageError("--to and --redo are two ways: take one")
+        raise ConfigError("--to and --redo are two ways", "take one of them")
     with (
         open_session(fleet_file, role, limit, needs_all=False) as opened,
         waited(opened, options, "rollback", force) as session,

@@ -184,7 +184,7 @@ def _open_one(records: Records, fleet: str) -> RolloutEntry:
     """The rollout of the fleet that has not come to its end. Raises JadaError."""
     entry = next(iter(records.rollouts(fleet, 1)), None)
     if entry is None or not entry.is_open:
-        raise JadaError(f"No rollout of {fleet} is under way or paused", "see: jada rollouts")
+        raise JadaError(f"No rollout of {fleet} is under way or paused", "jada rollouts lists them")
     return entry
 
 
@@ -221,7 +221,7 @@ def _ask(
                 raise JadaError(
                     f"Release {entry.release} was asked to {verb}, and came to another end before: it is "
                     f"{RolloutStatus(now.status).label}{why}",
-                    "see: jada rollouts",
+                    "jada rollouts lists them",
                 )
             if time.monotonic() >= look:
                 # Seen twice: the first time, its end may just not have been read yet.

@@ -50,8 +50,14 @@ class Job:
         return self.home / ".local/state/jada"
 
 
+def _checked(_: click.Context, __: click.Parameter, every: str | None) -> str | None:
+    if every is not None:
+        parse_duration(every)
+    return every
+
+
 @click.command()
-@click.option("--every", metavar="DURATION", help="How often: 15m, 6h, 1d.")
+@click.option("--every", metavar="DURATION", callback=_checked, help="How often: 15m, 6h, 1d.")
 @click.option("--guard", "guards", is_flag=True, help="Let `jada guard` watch the hosts for good, by systemd.")
 @click.option(
     "--print",
@@ -82,7 +88,7 @@ def schedule(
     from jada.inventory.fleet import config
 
     if guards == (every is not None):
-        raise click.UsageError("give --every for the check for drift, or --guard")
+        raise ConfigError("What is to run by itself was not said", "--every 15m for the check for drift, or --guard")
     fleet = config.load(fleet_file)
     if every is None:
         _schedule_guard(fleet, options, kind)
@@ -116,7 +122,7 @@ def schedule(
 def _schedule_guard(fleet: Fleet, options: Sequence[str], kind: str | None) -> None:
     """Installs the service of the guard, or prints it. Raises JadaError, click.UsageError."""
     if kind not in (None, "systemd"):
-        raise click.UsageError("a guard runs all the time: that is for systemd")
+        raise ConfigError("A guard runs all the time, which only systemd sees to", "--print systemd, or leave it out")
     job = _job(fleet, guard, _guard_options(options))
     if kind:
         _print(guard_unit(job))
@@ -214,7 +220,10 @@ def _drift_options(options: Sequence[str]) -> dict[str, Any]:
         params = dict(context.params)
     for name in ("code", "since", "fleet_file"):
         if params.pop(name) is not None:
-            raise click.UsageError("--explain, --since and --fleet are not for a check that runs by itself, behind --")
+            raise ConfigError(
+                "Behind --, --explain, --since and --fleet are not for a check that runs by itself",
+                "leave them out; --fleet stands before --",
+            )
     return params
 
 
@@ -223,9 +232,9 @@ def _guard_options(options: Sequence[str]) -> dict[str, Any]:
     with guard.make_context("jada guard", list(options)) as context:
         params = dict(context.params)
         if context.get_parameter_source("lasts") is not ParameterSource.DEFAULT:
-            raise click.UsageError("--for is not for a guard that runs for good, behind --")
+            raise ConfigError("Behind --, --for is not for a guard that runs for good", "leave it out")
     if params.pop("fleet_file") is not None:
-        raise click.UsageError("--fleet stands before --")
+        raise ConfigError("Behind --, --fleet is not for a guard", "it stands before --")
     # Once a day it ends, and systemd starts it anew.
     return {**params, "lasts": "1d"}
 

@@ -28,7 +28,7 @@ def canary(session: FleetSession, records: Records) -> Subject:
     """The hosts that the open rollout has changed, beside those of the same roles that it has not. Raises JadaError."""
     rollout = next(iter(records.rollouts(session.fleet.name, 1)), None)
     if rollout is None or not rollout.is_open:
-        raise JadaError(f"No rollout of {session.fleet.name} is under way or paused", "see: jada rollouts")
+        raise JadaError(f"No rollout of {session.fleet.name} is under way or paused", "jada rollouts lists them")
     waves = Values.from_json(rollout.values_json).waves
     first_roles = {host.role for host in session.hosts if host.name in waves[0]}
     names = {name for wave in waves for name in wave}

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-import click
-
-from jada import natural
+from jada import ConfigError, natural
 from jada.cli.rollout.options import RolloutOptions
 from jada.cli.ui.confirm import confirm
 from jada.cli.ui.console import plural, visible
@@ -19,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def agree(fleet: Fleet, todo: Mapping[str, Plan], options: RolloutOptions) -> bool:
-    """Goes on where somebody agreed; True if that was asked for here. Raises click.Abort, click.UsageError."""
+    """Goes on where somebody agreed; True if that was asked for here. Raises click.Abort, ConfigError."""
     if options.yes:
         return False
     if options.as_json or not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
+        raise ConfigError("There is no terminal to ask at", "add --yes to go on, or --dry-run to look only")
     confirm(question(fleet, todo), visible(fleet.name) if fleet.production else "y")
     return True
 

@@ -108,7 +108,10 @@ class Pace:
         if self.max_failures is not None:
             share = parse_share(self.max_failures, 0)
             if share is None:
-                raise ConfigError(f"--max-failures {self.max_failures} should be a number of hosts or a share, as 10%")
+                raise ConfigError(
+                    f"--max-failures {self.max_failures} should be a number of hosts or a share of them",
+                    "--max-failures 1, or --max-failures 10%",
+                )
             policy = replace(policy, max_failures=share)
         if self.bake is not None:
             policy = replace(policy, bake_time=self.bake, first_bake_time=None, final_bake_time=self.bake)
@@ -118,7 +121,7 @@ class Pace:
         waves = tuple(share for share in shares if share)
         problem = "should be numbers of hosts or shares of them" if waves != shares else why_no_waves(waves)
         if problem:
-            raise ConfigError(f"--waves {self.waves} {problem}", "such as: --waves 1,10%,50%,100%")
+            raise ConfigError(f"--waves {self.waves} {problem}", "--waves 1,10%,50%,100%")
         return replace(policy, waves=waves)
 
 
@@ -145,7 +148,7 @@ def pace_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         **others: Any,
     ) -> Exit:
         if no_bake and bake:
-            raise click.UsageError("--bake and --no-bake are two ways: take one")
+            raise ConfigError("--bake and --no-bake are two ways", "take one of them")
         return command(pace=Pace(waves, 0 if no_bake else bake, max_failures, on_failure), **others)
 
     return with_pace

@@ -24,7 +24,7 @@ from jada.tasks.fingerprint import parts
 from jada.tasks.plan import Request
 from jada.tasks.transaction import Transaction
 
-ANEW = "make it anew: jada plan -o FILE"
+ANEW = "jada plan -o FILE makes it anew"
 # The words for the parts of a host of which the file keeps hashes.
 PARTS = {
     "machine": "its machine",
@@ -170,7 +170,10 @@ def read(file: Path, fleet: str) -> SavedPlan:
         raise ConfigError(f"{file} is not as jada wrote it: somebody has changed it since", ANEW)
     plan = _plan(of_text(text, file))
     if plan.fleet != fleet:
-        raise ConfigError(f"{file} is for the fleet {plan.fleet}, and fleet.yml is that of {fleet}", "see --fleet")
+        raise ConfigError(
+            f"{file} is for the fleet {plan.fleet}, and fleet.yml is that of {fleet}",
+            "name the fleet.yml of that one with --fleet FILE",
+        )
     return plan
 
 
@@ -216,7 +219,7 @@ def _whole(file: Path) -> tuple[str, dict[str, Any]]:
             text = opened.read(SIZE).decode()
         content = json.loads(text)
     except OSError as error:
-        raise ConfigError(f"{file} can't be read: {error.strerror}") from None
+        raise ConfigError(f"{file} can't be read: {error.strerror}", "jada plan -o FILE makes a plan") from None
     except (ValueError, RecursionError):
         raise ConfigError(f"{file} is no plan of jada, or not a whole one", ANEW) from None
     if not isinstance(content, dict):

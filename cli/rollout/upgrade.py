@@ -150,7 +150,8 @@ def desired_models(
     hosts = tuple(host for host in session.hosts if host.role in by_role)
     if missing := by_role.keys() - {host.role for host in hosts}:
         raise ConfigError(
-            f"None of these hosts has the role {', '.join(sorted(missing, key=natural))}", "see: jada hosts"
+            f"None of these hosts has the role {', '.join(sorted(missing, key=natural))}",
+            "jada hosts shows the role of each",
         )
     desired = {host.name: models.resolve(by_role[host.role], catalogue, allow_unlisted) for host in hosts}
     return replace(session, hosts=hosts), desired
@@ -178,7 +179,7 @@ def _by_role(to: Sequence[str], fleet: Fleet) -> dict[str, str]:
                 f"--to {text}: fleet.yml names no role {role}{did_you_mean(role, known)}", "one of: " + ", ".join(known)
             )
         if role in by_role:
-            raise ConfigError(f"--to names the role {role} twice")
+            raise ConfigError(f"--to names the role {role} twice", f"--to {role}=MODEL once")
         by_role[role] = model
     return by_role
 

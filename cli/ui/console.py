@@ -9,10 +9,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -22,6 +20,8 @@ from jada.cli.ui.run_id import run_id
 from jada.cli.ui.streams import is_utf8
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import DataclassInstance
     from rich.console import Console
     from rich.status import Status
@@ -77,6 +77,8 @@ def _escaped(char: str) -> str:
 
 def all_visible(value: D) -> D:
     """A value with each text in it as visible() shows it, so that it can be kept and told; no text is an error."""
+    from dataclasses import fields, replace
+
     names = [field.name for field in fields(value) if field.type == "str"]
     return replace(value, **{name: visible(getattr(value, name)) for name in names})
 
@@ -240,7 +242,7 @@ def written() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise JadaError(f"stdout can't be written: {error.strerror}") from None
+        raise JadaError(f"stdout can't be written: {error.strerror}", "send it elsewhere: jada … >FILE") from None
 
 
 def json_text(data: Any, ascii_only: bool = False, indent: int | None = 2) -> str:
@@ -286,7 +288,11 @@ def write_file(path: Path, text: str, mode: int | None = 0o644) -> None:
         else:
             _replace(path.resolve(), text, mode)
     except OSError as error:
-        raise JadaError(f"{path} can't be written: {error.strerror}") from None
+        from shlex import quote
+
+        folder = path.absolute().parent
+        hint = f"ls -ld {quote(str(folder))}" if folder.is_dir() else f"mkdir -p {quote(str(folder))}"
+        raise JadaError(f"{path} can't be written: {error.strerror}", hint) from None
 
 
 def _replace(path: Path, text: str, mode: int | None) -> None:

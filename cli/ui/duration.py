@@ -19,7 +19,7 @@ def parse_duration(text: str) -> int:
     """The seconds of a span of time in minutes, hours or days. Raises click.BadParameter."""
     seconds = span_seconds(text)
     if seconds is None or text.endswith("s"):
-        raise click.BadParameter(f"{text} is no span of time: write 15m, 6h or 7d")
+        raise click.BadParameter(f"{text} is not a span of time in minutes, hours or days, such as 15m, 6h or 7d")
     return seconds
 
 

@@ -16,7 +16,8 @@ def find(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
         if named:
             file = cwd / expanded(named, origin)
             if not _is_there(file, unless_known=True):
-                raise ConfigError(f"There is no file {file} ({origin} names it)")
+                problem = "is a folder, and no fleet.yml" if file.is_dir() else "is not there"
+                raise ConfigError(f"{file}, which {origin} names, {problem}", f"correct {origin}, or leave it out")
             return file
     home = Path(environ.get("HOME") or Path.home())
     places = [cwd / "inventory/fleet.yml", home / ".config/jada/fleet.yml", Path("/etc/jada/fleet.yml")]

@@ -237,7 +237,8 @@ def install_jada(host: Machine) -> None:
     source = Path(jada.__file__).parent
     for room in ("cli", "files", "inventory", "tasks"):
         shutil.copytree(source / room, library / "jada" / room)
-    shutil.copy(source / "__init__.py", library / "jada")
+    for module in ("__init__.py", "values.py"):
+        shutil.copy(source / module, library / "jada")
     for distribution in needed("jada"):
         for file in distribution.files or ():
             if ".." not in file.parts and "__pycache__" not in file.parts:

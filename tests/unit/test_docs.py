@@ -35,7 +35,8 @@ def test_the_reference_pages_are_fresh() -> None:
     process = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     pages = json.loads(process.stdout)
     assert list(pages) == [
-        "docs/cli.md", "docs/findings.md", "docs/fleet.md", "docs/api.md", "inventory/fleet.schema.json"
+        "docs/cli.md", "docs/findings.md", "docs/fleet.md", "docs/api.md", "inventory/fleet.schema.json",
+        "docs/wrong-uses.md",
     ]  # fmt: skip
     for path, text in pages.items():
         assert (ROOT / path).read_text(encoding="utf-8") == text, "make docs"

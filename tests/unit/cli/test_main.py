@@ -36,10 +36,13 @@ def test_the_fleet_may_be_named_before_or_behind_the_command(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("argv", "hint"),
     [
-        (["upgrad", "--to", "opus-5"], "there is no command upgrad; did you mean upgrade?"),
-        (["zzz"], "there is no command zzz\n"),
-        (["--limit", "web-1", "status"], "the options of a command come behind it: jada COMMAND --limit …"),
-        (["--fleet", "fleet.yml", "completion", "bash"], "jada completion is about no fleet.yml: leave --fleet out"),
+        (["upgrad", "--to", "opus-5"], "There is no command upgrad; did you mean upgrade?\nTry: jada --help\n"),
+        (["zzz"], "There is no command zzz\n"),
+        (["--limit", "web-1", "status"], "options of a command come behind it: jada COMMAND --limit …"),
+        (
+            ["--fleet", "fleet.yml", "completion", "bash"],
+            "jada completion is about no fleet.yml\nTry: leave --fleet out",
+        ),
         (["--fleet"], "requires an argument"),
     ],
 )

@@ -46,6 +46,18 @@ def test_help_loads_nothing_heavy() -> None:
         assert loaded == []
 
 
+def test_the_first_help_makes_no_class_of_a_value_and_loads_no_command() -> None:
+    """`jada --help` is to take hardly longer than click's import."""
+    lines = python("""
+import sys
+from jada.cli.main import jada
+jada.main(["--help"], standalone_mode=False)
+slow = ("jada.values", "jada.cli.commands", "jada.cli.options", "dataclasses", "click.shell_completion", "json")
+print("loaded:", *(name for name in slow if name in sys.modules))
+""")
+    assert lines[-1] == "loaded:"
+
+
 def test_no_commands_module_loads_anything_heavy() -> None:
     """So every command's own help and the completion of its options are instant too."""
     output, loaded = run(

@@ -98,7 +98,7 @@ def test_a_working_folder_that_is_gone_is_not_missed(box: Box, command: str) -> 
 @pytest.mark.parametrize(
     ("command", "environ", "message"),
     [
-        ("hosts", {"JADA_FLEET": "fleet.yml"}, b"Error: There is no file fleet.yml ($JADA_FLEET names it)\n"),
+        ("hosts", {"JADA_FLEET": "fleet.yml"}, b"Error: fleet.yml, which $JADA_FLEET names, is not there\n"),
         ("hosts", {"JADA_FLEET": ""}, b"Error: There is no fleet.yml: looked at"),
         ("drift --sarif x.sarif", {}, b"Error: The working folder is gone\n"),
     ],

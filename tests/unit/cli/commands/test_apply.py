@@ -316,7 +316,7 @@ def test_apply_tells_each_event_as_a_line_of_json(jada: Jada, file: Path) -> Non
 def test_a_plan_alone_says_which_hosts_and_in_which_waves(jada: Jada, file: Path, argv: tuple[str, ...]) -> None:
     planned(jada, file)
     done = jada("apply", str(file), "--yes", *argv)
-    assert (done.exit, "a plan says which hosts" in done.err) == (Exit.USAGE, True)
+    assert (done.exit, "A plan says itself which hosts" in done.err) == (Exit.USAGE, True)
 
 
 def test_plan_and_apply_take_together_what_an_upgrade_takes() -> None:

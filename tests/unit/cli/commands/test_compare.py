@@ -412,11 +412,11 @@ def test_the_page_of_the_fleet_has_it(fleet: Jada, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ((), "give two releases, --model twice, or --canary alone"),
-        ((OLD,), "give two releases"),
-        ((OLD, NEW, OLD), "give two releases"),
-        (("--model", "opus-5"), "give two releases"),
-        ((*RELEASES, "--canary"), "give two releases"),
+        ((), "Two things are compared: releases, or models, or the canary and the others"),
+        ((OLD,), "jada compare RELEASE RELEASE, or --model MODEL --model MODEL, or --canary"),
+        ((OLD, NEW, OLD), "jada compare RELEASE RELEASE, or --model MODEL --model MODEL, or --canary"),
+        (("--model", "opus-5"), "jada compare RELEASE RELEASE, or --model MODEL --model MODEL, or --canary"),
+        ((*RELEASES, "--canary"), "jada compare RELEASE RELEASE, or --model MODEL --model MODEL, or --canary"),
         ((OLD, "nosuch"), "which can't be the id of a release"),
         ((OLD, OLD), "Both arms are the same release"),
         (("--model", "sonnet-4.6", "--model", "claude-sonnet-4-6"), "Both arms are the same model"),

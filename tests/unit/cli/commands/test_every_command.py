@@ -69,7 +69,7 @@ def test_a_fleet_without_hosts_or_a_fleet_yml_that_can_not_be_read_is_an_error(
 def test_hosts_are_changed_without_a_question_by_yes_alone(jada: Jada, as_json: tuple[str, ...]) -> None:
     done = jada("upgrade", "--to", "opus-5", *as_json)
     assert done.exit == Exit.USAGE
-    assert "there is no terminal to ask at: add --yes to go on, or --dry-run to look only" in done.err
+    assert done.err == "Error: There is no terminal to ask at\nTry: add --yes to go on, or --dry-run to look only\n"
     assert jada.changed == []
 
 

@@ -10,8 +10,9 @@ import yaml
 
 from jada import Aws, ModelCheck, Service
 from jada.cli.init import text
-from jada.inventory.fleet import config, shipped
+from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.shipped import schema_file, shipped_file
 from jada.inventory.fleet.ssh import Ssh
 from jada.inventory.roles import Role
 from jada.inventory.sources.ec2 import Ec2Source
@@ -53,8 +54,8 @@ def test_what_is_read_of_it_is_the_same_fleet(fleet: Fleet) -> None:
 
 def test_it_has_every_key_that_is_shipped_and_an_editor_finds_its_schema() -> None:
     first, *lines = text.fleet_yml(LEAST).splitlines()
-    assert first == f"# yaml-language-server: $schema={shipped.schema_file()}"
-    shipped = shipped.shipped_file().read_text(encoding="utf-8").splitlines()
+    assert first == f"# yaml-language-server: $schema={schema_file()}"
+    shipped = shipped_file().read_text(encoding="utf-8").splitlines()
     assert {line for line in shipped if line.startswith("#")} <= set(lines)
     # Examples of other sources, roles and hosts do not stay.
     assert not any("lightsail:" in line or "orchestrator" in line or "build-1" in line for line in lines)

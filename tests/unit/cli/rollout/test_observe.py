@@ -108,7 +108,7 @@ def test_messages_are_json_for_whoever_collects_logs(jada: Jada) -> None:
 def test_the_error_that_ends_a_command_is_json_too(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JADA_LOG_FORMAT", "json")
     (unknown,) = lines(jada("no-such-command").err)
-    assert "there is no command no-such-command" in unknown["message"]
+    assert "There is no command no-such-command" in unknown["message"]
     (message,) = lines(jada("upgrade", "--to", "no-such-model", "--yes").err)
     assert message["level"] == "error"
     assert "no-such-model" in message["message"]

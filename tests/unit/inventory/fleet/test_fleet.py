@@ -575,7 +575,7 @@ def test_a_pipe_is_read_as_a_file_and_what_it_names_lies_in_the_working_folder(
     finally:
         os.close(reader)
     assert (fleet.name, fleet.ssh.key) == ("agents", tmp_path / "id_fleet")
-    with pytest.raises(ConfigError, match="There is no file"):
+    with pytest.raises(ConfigError, match=r"is a folder, and no fleet\.yml"):
         config.load(str(tmp_path), {})
 
 
@@ -585,7 +585,7 @@ def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path: Path, monkeypat
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert config.load(str(tmp_path / "fleet.yml"), {}).name == "agents"
-    with pytest.raises(ConfigError, match="There is no"):
+    with pytest.raises(ConfigError, match="is not there"):
         config.load("fleet.yml", {})
 
 
@@ -694,8 +694,8 @@ def test_the_first_file_wins(tmp_path: Path, files: list[str], expected: str) ->
 @pytest.mark.parametrize(
     ("named", "environ", "expected"),
     [
-        ("nope.yml", {}, ["nope.yml", "--fleet names it"]),
-        (None, {"JADA_FLEET": "/x/nope.yml"}, ["/x/nope.yml", "$JADA_FLEET names it"]),
+        ("nope.yml", {}, ["nope.yml, which --fleet names, is not there"]),
+        (None, {"JADA_FLEET": "/x/nope.yml"}, ["/x/nope.yml, which $JADA_FLEET names, is not there"]),
         (None, {}, ["work/inventory/fleet.yml", "home/.config/jada/fleet.yml", "/etc/jada/fleet.yml"]),
     ],
 )
