@@ -1,8 +1,8 @@
 """Writes the reference pages from what they tell of: `make docs`. A test holds that they are fresh.
 
 docs/cli.md is made of the commands' own help, docs/findings.md of the catalogue of findings, docs/fleet.md of the
-fleet.yml that is shipped, docs/api.md of the API's docstrings, inventory/fleet.schema.json of that file's comments and of
-the readers of such a file, and docs/wrong-uses.md of the table that a test walks. With `--man`, it writes docs/man/,
+fleet.yml that is shipped, docs/api.md of the API's docstrings, inventory/fleet.schema.json of that file's comments and
+of the readers of such a file, and docs/wrong-uses.md of the table that a test walks. With `--man`, it writes docs/man/,
 which a release has and the repository has not.
 """
 

@@ -278,8 +278,8 @@ class Records:
         return {HostOutcome(row["outcome"]): row["hosts"] for row in rows if row["outcome"] in known}
 
     def released(self, fleet: str, before: datetime | None = None) -> dict[str, HostEntry]:
-        """The last release that stood on each host, by its name, as far as this machine knows, or of those `before`: none
-        on one that was forgotten since.
+        """The last release that stands on each host, by its name, as far as this machine knows, or that stood there
+        `before`: none on one that was forgotten since.
         """
         # In SQLite, the other columns beside max() are those of the row that has it.
         rows = self._store.db.execute(

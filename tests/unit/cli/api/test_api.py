@@ -136,7 +136,7 @@ def test_the_report_is_the_last_object_and_the_rest_is_logged(
         monkeypatch,
         """
 print('{"schema": "jada.events/1"}'); print('{"exit": 0}')
-for line in ('{"level": "info", "message": "wave 1"}', 'no JSON', '', '[]', '{"level": "error", "message": "not kept"}'):
+for line in ('{"level": "info", "message": "wave 1"}', '?', '', '[]', '{"level": "error", "message": "not kept"}'):
     print(line, file=sys.stderr)
 sys.exit(1)
 """,
