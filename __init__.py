@@ -1,7 +1,7 @@
 """The fleet's vocabulary: errors, and plain frozen values, every room of jada shares. No I/O, imports nothing of ours.
 
-The values stand in values.py, and are found here: their classes take a quarter as long to make as click's import. In the
-same way, `from jada import Fleet` finds jada's API (cli/api) for people's own programs.
+The values stand in values.py, and are found here: their classes take a quarter as long to make as click's import. In
+the same way, `from jada import Fleet` finds jada's API (cli/api) for people's own programs.
 """
 
 from __future__ import annotations

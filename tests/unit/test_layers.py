@@ -123,7 +123,7 @@ def test_rooms_do_not_know_each_other_but_as_they_may() -> None:
         if other.partition(".")[0] not in MAY_IMPORT[module.partition(".")[0]]
     }
     assert not wrong
-    # For type checkers; the values are loaded when the first is asked for, and so is the API, which nothing of ours uses.
+    # For type checkers; the values are loaded when the first is asked for, and the API, which none of ours uses, too.
     ours = {name: re.findall(r"^ *from (jada\S*) import", (ROOT / name).read_text(), re.M) for name in VOCABULARY}
     assert ours == {"__init__.py": ["jada.cli.api.fleet", "jada.values"], "values.py": ["jada"]}
 
