@@ -13,12 +13,12 @@ from functools import partial
 from jada import __version__
 from jada.cli.drift.evaluate import Status
 from jada.cli.drift.formats import acceptance
-from jada.cli.records.model import DECIDE
 from jada.cli.report import models_by_role, released, summary, texts, timeline, waves
 from jada.cli.report.comparisons import compared
 from jada.cli.report.hosts import by_need, cells, codes_of, facts
 from jada.cli.report.marks import ACCEPTED, FOUND, NOTHING, STATUSES, UNKNOWN, mark_of
 from jada.cli.report.page import Page
+from jada.cli.rollout.next_steps import DECIDE
 from jada.cli.ui.console import plural
 from jada.tasks import FILES
 

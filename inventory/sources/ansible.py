@@ -15,7 +15,7 @@ from jada.inventory.sources.source import HOST_NAME
 from jada.inventory.sources.static import ADDRESS, tags
 from jada.inventory.suggest import did_you_mean
 from jada.inventory.yaml_readers import USER, path
-from jada.inventory.yaml_values import Value, shown
+from jada.inventory.yaml_values import Readers, Value, shown
 
 # Seconds for all that an inventory may ask, a cloud too.
 PATIENCE = 120
@@ -56,7 +56,7 @@ class AnsibleSource:
 
 
 def read(value: Value) -> AnsibleSource:
-    readers = {"inventory": path, "group": Value.text, "tags": tags}
+    readers: Readers = {"inventory": path, "group": Value.text, "tags": tags}
     return AnsibleSource(**value.fields(readers, required=("inventory",)))
 
 
