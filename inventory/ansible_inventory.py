@@ -16,11 +16,16 @@ from jada.inventory.fleet.ssh import Ssh
 
 # The address of a host that can't be reached: no name ends so (RFC 6761), and Ansible then fails that host alone.
 NOWHERE = "unreachable.invalid"
+# A mapping with such a key is another thing to Ansible's JSON, and may have it read nothing of the whole inventory.
+RESERVED = "__ansible"
 _NOT_IN_GROUPS = re.compile(r"[^A-Za-z0-9_]")
 
 
 def inventory(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, Any]:
-    """The hosts with their variables, and a group for each role, provider, region and tag but Name. Pure."""
+    """The hosts with their variables, and a group for each role, provider, region and tag but Name; without those whose
+    name would spoil it for all. Pure.
+    """
+    hosts = [host for host in hosts if not host.name.startswith(RESERVED)]
     groups: dict[str, list[str]] = defaultdict(list)
     for host in hosts:
         for group in _groups(host):
@@ -36,6 +41,8 @@ def trouble(host: Host) -> HostError | None:
     """Says why Ansible can't reach a host the way jada does: it has no login of some minutes, and no such tunnel."""
     if why := host.trouble or unusable(host):
         return why
+    if host.name.startswith(RESERVED):
+        return HostError(f"{host.name} has a name that is none to Ansible, so it is left out", "give it another name")
     if host.engine != "ssh":
         way = "through Systems Manager"
     elif host.via != "address":
@@ -59,7 +66,8 @@ def _variables(ssh: Ssh, host: Host) -> dict[str, Any]:
     why_not = trouble(host)
     about = {"jada_role": host.role, "jada_id": host.id, "jada_region": host.region}
     variables: dict[str, Any] = {key: _as_it_is(value) for key, value in about.items() if value}
-    variables["jada_tags"] = {key: _as_it_is(value) for key, value in host.tags.items()}
+    kept = {key: value for key, value in host.tags.items() if not key.startswith(RESERVED)}
+    variables["jada_tags"] = {key: _as_it_is(value) for key, value in kept.items()}
     if why_not:
         return {**variables, "ansible_host": NOWHERE, "jada_error": _as_it_is(why_not.message)}
     variables |= {"ansible_host": host.address, "ansible_port": host.port}

@@ -1,4 +1,7 @@
-"""The results of the Python API: frozen values, with the names that `--json` and docs/schemas/ have for them."""
+"""The results of the Python API: frozen values, with the names that `--json` and docs/schemas/ have for them.
+
+For annotations: `from jada.cli.api.results import HostStatus`; `Host`, `Exit` and the errors are in `jada` itself.
+"""
 
 from __future__ import annotations
 

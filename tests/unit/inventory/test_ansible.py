@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from jada import Aws, Host, HostError, JadaError
 from jada.cli.doctor import cloud
 from jada.cli.doctor.result import Verdict
-from jada.inventory.ansible_inventory import NOWHERE, inventory
+from jada.inventory.ansible_inventory import NOWHERE, inventory, trouble
 from jada.inventory.discover import search
 from jada.inventory.fleet.config import Fleet, parse
 from jada.inventory.fleet.ssh import Ssh
@@ -29,7 +30,8 @@ from tests.forms import checked
 BIN = Path(sys.executable).parent
 HOSTILE = "{{ lookup('pipe', 'touch here') }}"
 FLEET = Fleet("f", Path("fleet.yml"), (), ())
-WEB = Host("web-1", "10.0.0.1", "ec2", id="i-1", region="us-east-1", user="admin", role="web", tags={"a b": HOSTILE, "Name": "web-1"})  # fmt: skip  # noqa: E501
+TAGS = {"a b": HOSTILE, "Name": "web-1", HOSTILE: "x", "__ansible_vault": "x", "__ansible_unsafe": "x"}
+WEB = Host("web-1", "10.0.0.1", "ec2", id="i-1", region="us-east-1", user="admin", role="web", tags=TAGS)
 INVENTORY = """
 all:
   vars: {ansible_user: ops}
@@ -56,22 +58,26 @@ def listing(variables: Mapping[str, Any], **groups: Any) -> dict[str, Any]:
 
 
 def test_ansible_takes_the_fleet_and_runs_nothing_of_its_tags(tmp_path: Path) -> None:
-    (tmp_path / "inventory.json").write_text(json.dumps(inventory(FLEET, [WEB])))
+    spoiler = replace(WEB, name="__ansible_vault")
+    (tmp_path / "inventory.json").write_text(json.dumps(inventory(FLEET, [spoiler, WEB])))
     script = tmp_path / "inventory.sh"
     script.write_text("#!/bin/sh\ncat inventory.json\n")
     script.chmod(0o755)
     argv = ("ansible", "-i", script, "role_web:&provider_ec2:&region_us_east_1", "-c", "local", "-m", "debug", "-a")
-    text = "msg={{ ansible_host }}|{{ ansible_port }}|{{ ansible_user }}|{{ jada_tags['a b'] }}"
+    text = (
+        "msg={{ ansible_host }}|{{ ansible_port }}|{{ ansible_user }}|{{ jada_tags['a b'] }}|{{ jada_tags | length }}"
+    )
     shown = subprocess.run([*argv, text], capture_output=True, text=True, check=True).stdout
-    assert f"10.0.0.1|22|admin|{HOSTILE}" in shown
+    assert f"10.0.0.1|22|admin|{HOSTILE}|3" in shown
     assert not (tmp_path / "here").exists()
 
 
 def test_a_host_is_in_the_groups_of_its_role_place_and_tags() -> None:
     groups = inventory(FLEET, [WEB])
-    assert set(groups) - {"_meta", "all"} == {
-        "role_web", "provider_ec2", "region_us_east_1", "tag_a_b____lookup__pipe____touch_here_____"
-    }  # fmt: skip
+    assert [name for name in groups if name not in ("_meta", "all")] == [
+        "role_web", "provider_ec2", "region_us_east_1", "tag_a_b____lookup__pipe____touch_here_____",
+        "tag____lookup__pipe____touch_here______x", "tag___ansible_vault_x", "tag___ansible_unsafe_x",
+    ]  # fmt: skip
     assert groups["all"]["hosts"] == ["web-1"]
 
 
@@ -109,6 +115,12 @@ def test_what_ansible_can_not_reach_is_there_and_leads_nowhere(host: Host, why: 
     assert variables["ansible_host"] == NOWHERE
     assert variables["jada_error"]["__ansible_unsafe"].startswith(why)
     assert not {"ansible_user", "ansible_port", "ansible_ssh_common_args"} & variables.keys()
+
+
+def test_a_name_that_would_spoil_it_for_all_is_left_out_and_told() -> None:
+    host = replace(WEB, name="__ansible_type")
+    assert inventory(FLEET, [host])["all"]["hosts"] == []
+    assert str(trouble(host)) == "__ansible_type has a name that is none to Ansible, so it is left out"
 
 
 def test_the_command_prints_it_and_says_who_can_not_be_reached(tmp_path: Path) -> None:

@@ -136,8 +136,8 @@ def test_the_report_is_the_last_object_and_the_rest_is_logged(
         monkeypatch,
         """
 print('{"schema": "jada.events/1"}'); print('{"exit": 0}')
-for line in ('{"level": "info", "message": "wave 1"}', '?', '', '[]', '{"level": "error", "message": "not kept"}'):
-    print(line, file=sys.stderr)
+print('{"level": "info", "message": "wave 1"}', 'no JSON', '', '[]', sep='\\n', file=sys.stderr)
+print('{"level": "error", "message": "not kept"}', file=sys.stderr)
 sys.exit(1)
 """,
     )
