@@ -74,7 +74,7 @@ def test_a_host_that_hangs_holds_the_others_up_no_longer_than_told(monkeypatch: 
         return name
 
     with gevent.Timeout(PATIENCE):
-        results = dict(engine("hangs", "b").imap(["hangs", "b"], visit, within=0.2))
+        results = dict(engine("hangs", "b").imap(["hangs", "b"], visit, within=3))
     assert results.pop("b") == "b"
     error = results.pop("hangs")
     assert isinstance(error, NoAnswerError)
