@@ -167,7 +167,7 @@ def schema() -> Schema:
     """The schema of fleet.yml as its readers have it."""
     from jada.inventory.fleet import config
 
-    asked = _asked(config.of_value)
+    asked = _asked(config.parse_top)
     for key, part in parts_of(asked):
         if text := description(key, asked):
             part["description"] = text

@@ -298,7 +298,8 @@ class Value:
             wrong.append(self.error(f"lacks the {word} {', '.join(lacking)}", known, Help.DOCS))
         for group in fields.one_of:
             written = [name for name in group if name in entries]
-            if len(written) != 1:
+            # One that is misspelt is told already.
+            if len(written) > 1 or (not written and entries.keys() <= readers.keys()):
                 problem = f"should have exactly one of {', '.join(group)}, not {' and '.join(written) or 'none'}"
                 wrong.append(self.error(problem, hint, Help.EXAMPLE))
         values = dict[str, Any]()

@@ -134,14 +134,18 @@ def load(
 
 def parse(file: Path, tell: Tell = _raise) -> Fleet:
     """The fleet of one file. Raises ConfigError."""
+    return parse_top(read(file), tell)
+
+
+def parse_top(top: Value, tell: Tell = _raise) -> Fleet:
+    """The fleet of the top of a YAML file. Raises ConfigError with all that is wrong, in the order of the lines."""
     try:
-        return of_value(read(file), tell)
+        return _fleet(top, tell)
     except ConfigError as error:
         raise helped(error) from None
 
 
-def of_value(top: Value, tell: Tell = _raise) -> Fleet:
-    """The fleet of the top of a file. Raises ConfigError."""
+def _fleet(top: Value, tell: Tell) -> Fleet:
     readable = or_default(tell, models.read, dict[str, Override]())
     overrides, unreadable = dict[str, Override](), None
     try:

@@ -17,9 +17,9 @@ from typing import Any
 import jada
 
 Schema = dict[str, Any]
-# A key, once its comment sign is gone, and what is behind it.
-_KEY = re.compile(r"( *(?:- )?)([\w.-]+):(?: +(.*)|$)")
-_SECTION = re.compile(r"()([a-z_]+):(?: |$)")
+# A key, once its comment sign is gone; and one that begins a section, as no other word before a colon looks.
+_KEY = re.compile(r"(?P<indent> *(?:- )?)(?P<key>[\w.-]+):(?: |$)")
+_SECTION = re.compile(r"(?P<key>[a-z_]+):(?: |$)")
 _COMMENT = re.compile(r"( *)# ?(.*)")
 # What a line says behind its value; that it is an example says nothing of the key.
 _REMARK = re.compile(r"(?:^| )# (?:example(?:; |$))?(.*)$")
@@ -68,16 +68,16 @@ def _of_block(block: Sequence[str], section: tuple[str, ...]) -> Iterator[Line]:
     for line in block[first:]:
         plain = _plain(line)
         if found := _KEY.match(plain):
-            indent = len(found[1])
+            indent = len(found["indent"])
             above = [(column, key) for column, key in above if column < indent]
-            above.append((indent, found[2]))
+            above.append((indent, found["key"]))
         yield Line(line, plain, tuple(key for _, key in above))
 
 
 def _begins(line: str) -> str:
     """The key on a line that begins a section, or goes on with one, as opposed to prose; or ""."""
     found = (_KEY if line.startswith(" ") else _SECTION).match(_plain(line))
-    return found[2] if found else ""
+    return found["key"] if found else ""
 
 
 def _plain(line: str) -> str:
@@ -140,25 +140,25 @@ def part(key: str) -> tuple[Line, ...]:
     """The lines about a key of keys(), below those of the keys that it is in; where they say nothing of it, the part
     that it is in.
     """
-    below = f"{key}."
-    of_key = {line: key_of(line.keys) for line in lines()}
-    own = [line for line, named in of_key.items() if named == key or named.startswith(below)]
+    own = _lines_of(key)
     above, _, _ = key.rpartition(".")
     if above and not any(map(_remark, own)):
         return part(above)
     if not above:
         return tuple(own)
-    led = [line for line in of_key if not line.is_prose and line.keys in _above(own[0].keys)]
-    return (*led, *own)
+    path = own[0].keys
+    leading = [path[:length] for length in range(1, len(path))]
+    return (*(line for line in lines() if not line.is_prose and line.keys in leading), *own)
 
 
-def _above(path: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [path[:length] for length in range(1, len(path))]
+def _lines_of(key: str) -> list[Line]:
+    """The lines about a key and all that is in it."""
+    return [line for line in lines() if f"{key_of(line.keys)}.".startswith(f"{key}.")]
 
 
-def description(path_or_key: str, schema: Schema) -> str:
+def description(key: str, schema: Schema) -> str:
     """The comment about a key: that before a section, or that beside any other key."""
-    own = [line for line in lines() if key_of(line.keys, schema) == path_or_key]
+    own = [line for line in lines() if key_of(line.keys, schema) == key]
     if prose := [line.plain for line in own if line.is_prose]:
         return "\n".join(prose).strip()
     return " ".join(filter(None, map(_remark, own)))
@@ -172,6 +172,5 @@ def _remark(line: Line) -> str:
 @cache
 def example(key: str) -> tuple[str, ...]:
     """The first lines of the shipped file about a key, without comments; () where it has none of its own."""
-    own = [line for line in lines() if f"{key_of(line.keys)}.".startswith(f"{key}.") and not line.is_prose]
-    plain = [_REMARK.sub("", line.plain).rstrip() for line in own]
+    plain = [_REMARK.sub("", line.plain).rstrip() for line in _lines_of(key) if not line.is_prose]
     return tuple(dedent("\n".join([line for line in plain if line][: 1 + EXAMPLE])).splitlines())

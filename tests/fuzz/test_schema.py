@@ -128,7 +128,7 @@ def misspelt(chance: random.Random, word: str) -> str:
 def problems(document: dict[str, Any], file: Path) -> list[str]:
     """All that jada says of a file with these values."""
     try:
-        config.of_value(of_text(json.dumps(document), file))
+        config.parse_top(of_text(json.dumps(document), file))
     except ConfigError as error:
         return [problem.message for problem in error.problems]
     return []

@@ -129,6 +129,15 @@ def test_other_problems_name_the_docs_where_they_have_no_better_hint(tmp_path: P
     assert not problem.example
 
 
+def test_a_misspelt_kind_of_source_is_one_problem(tmp_path: Path) -> None:
+    (file := tmp_path / "fleet.yml").write_text("fleet: f\nsources: [{azure: {}}]\nroles: {r: {}}\n")
+    with pytest.raises(ConfigError) as caught:
+        config.load(str(file))
+    assert [problem.message.partition(": ")[2] for problem in caught.value.problems] == [
+        "sources[0].azure is not a key jada knows"
+    ]
+
+
 def test_all_problems_come_in_the_order_of_their_lines(tmp_path: Path) -> None:
     text = (
         "models: {a: opus, b: {nosuch: 1}, c: {cli: x}}\n"
