@@ -14,9 +14,9 @@ from jada.cli.ui.given import GIVEN
 
 
 @click.command()
-@click.option("--static", "kind", flag_value="static", help="Hosts that you name yourself.")
-@click.option("--ec2", "kind", flag_value="ec2", help="Hosts that are EC2 instances.")
-@click.option("--lightsail", "kind", flag_value="lightsail", help="Hosts that are Lightsail instances.")
+@click.option("--static", "kind", flag_value="static", type=GIVEN, help="Hosts that you name yourself.")
+@click.option("--ec2", "kind", flag_value="ec2", type=GIVEN, help="Hosts that are EC2 instances.")
+@click.option("--lightsail", "kind", flag_value="lightsail", type=GIVEN, help="Hosts that are Lightsail instances.")
 @click.option("-o", "--output", metavar="FILE", type=GIVEN,
               help="The file to write. Default: $JADA_FLEET, or ~/.config/jada/fleet.yml.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that is there; the difference is shown first.")

@@ -137,6 +137,11 @@ def _of_cloud(fleet: Fleet, kind: str, given: Given, asker: Asker) -> tuple[Flee
         # Of an option that did not do, people are asked.
         given = replace(given, regions=())
     _tell_found(every)
+    if kind == "ec2" and not wide.ssh.user:
+        wide = asker.ask(
+            "The ssh user", f"Debian: admin; Ubuntu: ubuntu; Amazon Linux: ec2-user; {NONE}: as `ssh HOST` does.",
+            "--user", partial(_with_user, wide), NONE,
+        )  # fmt: skip
     while True:
         fleet = _chosen(wide, every, given, asker)
         try:
@@ -279,7 +284,10 @@ def _vouch(fleet: Fleet, hosts: Sequence[Host], given: Given, asker: Asker) -> N
         else:
             first[name] = answer
             out.print(f"  [bold]{escape(name)}[/]  {answer.key.kind} {answer.key.fingerprint}")
-    if not first or not (given.trusts_keys or _are_right(asker)):
+    if not first:
+        return
+    if not (given.trusts_keys or _are_right(asker)):
+        out.print("  They are not kept. To trust them: --accept-host-keys, or log in once with ssh")
         return
     for answer in first.values():
         keep(answer)
@@ -366,7 +374,7 @@ def _with_settings(
         if state.unit.loaded and state.settings.text is None and not state.settings.problem
     ]:
         answer = asker.ask(
-            f"The agent's settings.json, which {named(without)} lacks",
+            f"The agent's settings.json, which is not there on {named(without)}",
             "~ is the home of the service's user there. As it is, the first upgrade makes it.",
             "--settings",
             partial(_with, fleet, "settings"),

@@ -6,12 +6,12 @@ import io
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from jada import ConfigError, Exit, HostError, ModelCheck
+from jada import ConfigError, Exit, Host, HostError, JadaError, ModelCheck
 from jada.cli import startup
 from jada.cli.commands.init import init as command
 from jada.cli.init import run
@@ -22,6 +22,9 @@ from jada.inventory.access.known_hosts import host_key
 from jada.inventory.access.ssh_config import plain
 from jada.inventory.fleet import config
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.sources.ec2 import Ec2Source
+from jada.inventory.sources.lightsail import LightsailSource
+from jada.inventory.tags import has_tags
 from jada.tasks.state import ModelReport, State
 from tests.fakes import FLEET
 from tests.unit.cli.conftest import Done, Jada
@@ -203,3 +206,101 @@ def test_host_keys_that_nobody_knows_are_kept_when_a_person_says_so(
     assert KEY.fingerprint in done.out
     assert "web-2 is off" in done.out
     assert known_hosts.read_text() == f"192.0.2.1 ssh-ed25519 {KEY.text}\n"
+
+
+@pytest.mark.usefixtures("known")
+def test_a_settings_json_that_is_not_there_is_asked_for(
+    jada: Jada, file: Path, answering: Callable[[str], None]
+) -> None:
+    for name, state in jada.states.items():
+        assert isinstance(state, State)
+        jada.states[name] = replace(state, settings=replace(state.settings, text=None))
+    answering("settings.txt\n~/other/settings.json\n\n")
+    done = jada("init", "-o", str(file), *HOSTS)
+    assert "begins with ~/ or /" in done.out
+    assert str(file) not in done.out.partition("Wrote")[0]
+    assert fleet_of(file).service.settings == "~/other/settings.json"
+    assert jada.engines[1].service.settings == "~/other/settings.json"
+
+
+@dataclass
+class Cloud:
+    """Instances as AWS would list them, or why it does not; and what it was asked."""
+
+    hosts: tuple[Host, ...]
+    errors: list[JadaError] = field(default_factory=list)
+    asked: list[Fleet] = field(default_factory=list)
+
+    def discover(self, fleet: Fleet) -> tuple[Host, ...]:
+        self.asked.append(fleet)
+        if self.errors:
+            raise self.errors.pop(0)
+        tags = fleet.sources[0].tags  # type: ignore[attr-defined]
+        return tuple(host for host in self.hosts if has_tags(host.tags, tags))
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    made = Cloud(
+        tuple(
+            Host(name, "192.0.2.1", "ec2", f"i-{name}", "us-east-1", tags={"jada": jada, "\x1b[2J": "[red]"})
+            for name, jada in (("web-1", "agent"), ("web-2", "other"))
+        )
+    )
+    monkeypatch.setattr(discover, "discover", made.discover)
+    return made
+
+
+def test_hosts_of_a_cloud_are_found_first_and_then_chosen(
+    jada: Jada, file: Path, cloud: Cloud, answering: Callable[[str], None]
+) -> None:
+    cloud.errors = [JadaError("There are no AWS credentials", "aws sso login")]
+    answering("-\nus-east-1\nagain\nprod\nnowhere\nall\nadmin\n\n")
+    done = jada("init", "--ec2", "-o", str(file))
+    assert done.exit == Exit.OK, done
+    assert "There are no AWS credentials" in done.out
+    assert "nowhere" in done.out
+    # A tag's key is somebody else's text.
+    assert "\\x1b[2J=[red] (2)" in done.out
+    fleet = fleet_of(file)
+    assert fleet.sources == (Ec2Source(("all",), tags={"jada": ("agent",)}),)
+    assert (fleet.aws.profile, fleet.ssh.user) == ("prod", "admin")
+    assert [asked.aws.profile for asked in cloud.asked] == ["", "prod", "prod"]
+
+
+def test_tags_that_no_instance_has_are_told_and_asked_again(
+    jada: Jada, file: Path, cloud: Cloud, answering: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed(fleet: Fleet) -> tuple[Host, ...]:
+        if found := cloud.discover(fleet):
+            return found
+        raise JadaError("No host was found")
+
+    monkeypatch.setattr(discover, "discover", listed)
+    answering("again\njada=other\n")
+    options = ("--profile", "p", "--region", "us-east-1", "--user", "u", "--address", "public")
+    done = jada("init", "--ec2", "-o", str(file), *options, "--match", "jada=nosuch")
+    assert done.exit == Exit.OK, done
+    assert "No host was found" in done.out
+    assert fleet_of(file).sources == (Ec2Source(("us-east-1",), tags={"jada": ("other",)}, address="public"),)
+
+
+def test_instances_that_can_not_be_reached_are_tried_by_another_address(
+    jada: Jada, file: Path, cloud: Cloud, answering: Callable[[str], None]
+) -> None:
+    jada.states["web-1"] = HostError("web-1 can't be reached")
+    answering("again\nadmin\n-\npublic\nwrite\n")
+    done = jada("init", "--ec2", "-o", str(file), "--profile", "p", "--region", "all", "--match", "-", "--user", "u")
+    assert done.exit == Exit.FAILED, done
+    assert fleet_of(file).sources == (Ec2Source(("all",), address="public"),)
+    assert fleet_of(file).ssh.user == "admin"
+
+
+def test_where_aws_can_not_be_asked_the_file_is_written_with_what_is_known(
+    jada: Jada, file: Path, cloud: Cloud
+) -> None:
+    cloud.errors = [JadaError("There are no AWS credentials")]
+    done = jada("init", "--lightsail", "-o", str(file), "--yes", "--region", "us-east-1")
+    assert done.exit == Exit.FAILED
+    assert fleet_of(file).sources == (LightsailSource(("us-east-1",)),)
+    assert "Next: jada doctor" in done.out
