@@ -13,6 +13,7 @@ from rich.console import Console
 from jada.cli.commands import status
 from jada.cli.ui import console
 from jada.cli.ui.console import out
+from jada.cli.ui.duration import local_times
 from jada.cli.ui.tables import Column, fitted, show_table
 from jada.inventory.fleet.config import Fleet
 from jada.tasks.state import State
@@ -114,7 +115,7 @@ def test_a_host_that_is_being_changed_says_so_and_by_whom(host: Callable[..., St
     assert (found["state"], found["changing_by"], found["drift"]) == ("active", None, ["J301"])
     assert (changing["state"], changing["changing_by"], changing["drift"]) == ("changing", holder, [])
     assert status._cells(changing, "s")[3] == "[yellow]being changed[/]"
-    assert list(status._about(rows)) == [f"[yellow]![/] being changed by {holder} (web-1)"]
+    assert list(status._about(rows)) == [f"[yellow]![/] being changed by {local_times(holder)} (web-1)"]
     assert "1 being changed" in status.total(rows)
 
 
