@@ -26,7 +26,7 @@ from jada.tasks import FILES
 MOST_NAMES = 5
 # Things that need somebody which the first page tells, and different values that it tells of each.
 MOST_NEEDS, MOST_TOLD = 8, 3
-# Columns of the table of hosts and checks that an upright page has room for.
+# Checks, or roles, as columns of a table that an upright sheet has room for.
 MOST_UPRIGHT = 6
 
 

@@ -16,6 +16,8 @@ from jada.inventory.models import NOTICE
 from jada.tasks import checks
 from jada.tasks.state import State
 
+# Characters of an id in the table.
+LONGEST_NAME = 60
 # The number of hosts by their role, and by what they run.
 Counts = Counter[tuple[str, str | NoModel]]
 
@@ -109,6 +111,12 @@ def name_of(exact: str, listed: Iterable[Model]) -> str:
     return next((model.name for model in listed if model.id == exact), exact)
 
 
+def shortened(name: str, longest: int) -> str:
+    """A name that is no longer than that: without its middle, if need be."""
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
+
+
 def retirement(model: Model | None, today: date) -> tuple[str, str]:
     """The day on which a model retires, with the days that are left, and the class that colours that."""
     if model is None:
@@ -142,7 +150,7 @@ def _row(exact: str, listed: Sequence[Model], roles: Sequence[RoleColumn], count
     model = find(exact, listed)
     words, soon = retirement(model, today)
     cells = tuple(_cell(exact, role, counts) for role in roles)
-    return ModelRow(name_of(exact, listed), exact, model, words, soon, cells)
+    return ModelRow(shortened(name_of(exact, listed), LONGEST_NAME), exact, model, words, soon, cells)
 
 
 def _cell(exact: str, role: RoleColumn, counts: Counts) -> Cell:

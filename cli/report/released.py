@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from jada import Model
 from jada.cli.drift.evaluate import Status
 from jada.cli.records.model import Entry, HostEntry, HostOutcome
-from jada.cli.report.models_by_role import name_of
+from jada.cli.report.models_by_role import name_of, shortened
 from jada.cli.report.page import NoModel, Page
 from jada.inventory import models
 
@@ -97,7 +96,7 @@ def chart(page: Page) -> Chart | None:
         Line(
             key,
             key.value if isinstance(key, NoModel) else key,
-            key.value if isinstance(key, NoModel) else _short(key, listed),
+            key.value if isinstance(key, NoModel) else shortened(name_of(key, listed), LONGEST_NAME),
             now.get(key, 0),
             tuple(_strokes(places, [at[key] for at in heights], [at.hosts.get(key, 0) for at in moments])),
             heights[-1][key],
@@ -192,10 +191,3 @@ def _spread(heights: Sequence[float]) -> list[float]:
     for index in sorted(range(len(heights)), key=lambda index: places[index]):
         places[index] = highest = round(max(places[index], TOP, highest + LINE), 1)
     return places
-
-
-def _short(exact: str, listed: Sequence[Model]) -> str:
-    """A name that fits beside the drawing: the catalogue's, or the id without its middle."""
-    name = name_of(exact, listed)
-    half = LONGEST_NAME // 2
-    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"

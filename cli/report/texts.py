@@ -22,7 +22,8 @@ def anchor(host: str) -> str:
 
 def offset(at: datetime, zone: tzinfo | None) -> str:
     """The offset from UTC that a zone has at a moment: +01:00."""
-    return _local(at, zone).isoformat()[-6:]
+    behind = f"{at.astimezone(zone):%z}"
+    return f"{behind[:3]}:{behind[3:5]}"
 
 
 def time(at: datetime | str | None, zone: tzinfo | None, usual: str = "") -> Any:
@@ -38,10 +39,10 @@ def time(at: datetime | str | None, zone: tzinfo | None, usual: str = "") -> Any
     if parsed is None:
         return at
     try:
-        local = _local(parsed, zone)
+        local = parsed.astimezone(zone)
     except (ValueError, OverflowError, OSError):
         return at
-    seen, behind = f"{local:%Y-%m-%d %H:%M}", local.isoformat()[-6:]
+    seen, behind = f"{local:%Y-%m-%d %H:%M}", offset(local, zone)
     return Markup('<time datetime="{}">{}</time>').format(
         local.isoformat(timespec="seconds"), seen if behind == usual else f"{seen} {behind}"
     )
@@ -49,8 +50,4 @@ def time(at: datetime | str | None, zone: tzinfo | None, usual: str = "") -> Any
 
 def tick(at: datetime, zone: tzinfo | None, span: timedelta) -> str:
     """A moment on an axis: the day on a long one, the time of day on a short one."""
-    return f"{_local(at, zone):{'%Y-%m-%d' if span >= timedelta(days=2) else '%H:%M'}}"
-
-
-def _local(at: datetime, zone: tzinfo | None) -> datetime:
-    return at.astimezone(zone)
+    return f"{at.astimezone(zone):{'%Y-%m-%d' if span >= timedelta(days=2) else '%H:%M'}}"

@@ -131,3 +131,16 @@ def test_a_host_that_calls_its_model_not_known_is_no_such_row(host: MakeHost) ->
     shown = page(fleet(Role("r", "sonnet-4.6")), {"web-1": runs(host, "no process runs")})
     assert [(row.name, row.id) for row in matrix(shown).rows][-1] == ("no process runs", "no process runs")
     assert columns(shown)[-1] == ["no process runs", "≠ 1 not as asked for", "not known", "not known"]
+
+
+def test_a_long_id_is_told_without_its_middle(host: MakeHost) -> None:
+    name = f"{'a' * 200}/{'b' * 200}"
+    shown = page(fleet(Role("r")), {"web-1": runs(host, name)})
+    assert columns(shown)[-1][0] == f"{'a' * 29}…{'b' * 30}"
+
+
+@pytest.mark.parametrize(("roles", "lies"), [(6, False), (7, True)])
+def test_a_table_of_many_roles_lies_sideways_on_paper(host: MakeHost, roles: int, lies: bool) -> None:
+    of = fleet(*(Role(f"r{number}") for number in range(roles)))
+    tree = lxml_html.document_fromstring(html(page(of, {"web-1": host()}, {"web-1": "r0"})))
+    assert bool(tree.xpath("//section[@aria-labelledby='models' and contains(@class, 'sideways')]")) is lies

@@ -22,6 +22,7 @@ from jada.cli.records.model import ComparisonEntry, NetworkEntry, ServedEntry
 from jada.cli.report.html import html
 from jada.cli.report.page import Page
 from jada.inventory.fleet.config import Fleet
+from jada.inventory.fleet.state import SharedState
 from jada.tasks import FILES
 from jada.tasks.checks import Finding
 from jada.tasks.codes import CODES
@@ -249,6 +250,12 @@ def test_bars_lie_where_their_time_is(page: Page) -> None:
 def test_no_check_in_all_that_time_is_no_peace(page: Page) -> None:
     assert "2 checks before this one, 1 of which could not check every host" in text(parsed(page))
     assert "no check before this one, so that nothing is known of drift" in text(parsed(replace(page, checks=())))
+
+
+def test_the_record_is_that_of_this_machine_or_of_the_team(page: Page) -> None:
+    team = replace(page, fleet=replace(page.fleet, state=SharedState("bucket", "jada")))
+    assert "as the record of this machine has it" in text(parsed(page))
+    assert "as the record of the team has it" in text(parsed(team))
 
 
 def test_a_page_about_some_hosts_says_so(page: Page) -> None:
