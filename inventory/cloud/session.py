@@ -19,6 +19,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import ProfileNotFound
+from botocore.loaders import Loader, create_loader
 
 from jada import UNEXPECTED, Aws, ConfigError, JadaError, __version__
 from jada.inventory.cloud.calls import BY_NAME
@@ -130,6 +131,7 @@ def open_clients(aws: Aws) -> Clients:
     login = Login()
     try:
         login = _login(aws, core)
+        core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
         session = boto3.session.Session(botocore_session=core)
         if aws.role_arn:
             core._credentials = _of_role(aws)  # type: ignore[attr-defined]
@@ -154,6 +156,15 @@ def open_clients(aws: Aws) -> Clients:
         looked = f"profile {aws.profile}" if aws.profile else "the environment, ~/.aws and this machine's own role"
         raise JadaError(f"There are no AWS credentials: looked in {looked}", login.renewal)
     return Clients(session, region, login)
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    """Reads the models of AWS's services once for all accounts: EC2's alone takes a fifth of a second of the processor.
+
+    A session of its own would read them anew.
+    """
+    return create_loader(data_path)
 
 
 def taker(aws: Aws) -> Aws:

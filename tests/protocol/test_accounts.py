@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from jada import Aws, ConfigError, Exit, Host, HostError, JadaError
 from jada.cli import main
@@ -291,3 +292,21 @@ def test_what_is_of_no_single_host_is_asked_in_the_only_account_or_in_that_of_aw
     assert fleet_of(f"[{THEIRS}]").home.role_arn == ROLE
     assert fleet_of(f"[{OWN}, {THEIRS}]").home == fleet_of(f"[{OWN}]").aws
     assert fleet_of("[{static: {hosts: {s: {address: 192.0.2.1}}}}]").accounts == ()
+
+
+def test_the_model_of_a_service_is_read_once_for_all_accounts(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    session._loader.cache_clear()
+    read: list[str] = []
+    load = JSONFileLoader.load_file
+
+    def load_file(self: JSONFileLoader, path: str) -> Any:
+        read.append(path)
+        return load(self, path)
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", load_file)
+    for _ in range(2):
+        with session.open_clients(Aws()).client("ec2", "us-east-1") as ec2:
+            assert ec2.meta.service_model.service_name == "ec2"
+    assert len([path for path in read if path.endswith("/service-2") and "/ec2/" in path]) == 1
