@@ -89,7 +89,7 @@ def prepare(begun: Fleet, given: Given, asker: Asker) -> tuple[Fleet, Exit]:
 def checked(fleet: Fleet) -> Fleet:
     """The fleet as its readers read the text that is to be written. Raises ConfigError for what they do not take."""
     try:
-        return config.of_value(of_text(text.fleet_yml(fleet), fleet.path))
+        return config.parse_top(of_text(text.fleet_yml(fleet), fleet.path))
     except ConfigError as error:
         # There is no such file yet, nor a line of it.
         _, _, about = error.message.partition(": ")

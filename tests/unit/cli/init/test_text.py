@@ -48,7 +48,7 @@ LEAST = Fleet("agents", PATH, (STATIC,), (Role("agent", "opus-5"),))
 )  # fmt: skip
 def test_what_is_read_of_it_is_the_same_fleet(fleet: Fleet) -> None:
     written = text.fleet_yml(fleet)
-    assert config.of_value(of_text(written, PATH)) == fleet
+    assert config.parse_top(of_text(written, PATH)) == fleet
     assert yaml.safe_load(written)["fleet"] == fleet.name
 
 
