@@ -6,31 +6,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jada import Fence
 from jada.tasks import FILES, paths
 from jada.tasks.frames import LookError
 from jada.tasks.release import printable
-from jada.tasks.transaction import LONGEST_REASON, assignments
+from jada.tasks.transaction import LONGEST_REASON, assignments, passes_fence
 
 # Bytes of a path.
 LONGEST_PATH = 4096
 
 
 class Forgotten(StrEnum):
-    """The answer of a host, in the words of files/forget.sh; where it is LOCKED or REFUSED, nothing was touched."""
+    """The answer of a host, in the words of files/forget.sh; where it is LOCKED or REFUSED, nothing was touched, and
+    where it FAILED, not all of it is gone.
+    """
 
     DONE = "forgotten"
     FOUND = "found"
     LOCKED = "locked"
     REFUSED = "refused"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetRequest:
-    """A request to take away what jada has left for the service of that unit, or to tell it (`dry_run`)."""
+    """A request to take away what jada has left for the service of that unit, or to tell it (`dry_run`). `fence` is the
+    number of the lease that it is made under.
+    """
 
     unit: str
     holder: str
     dry_run: bool = False
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ def forget_script(request: ForgetRequest) -> str:
         "HOLDER": request.holder,
         "DRY": "yes" if request.dry_run else "",
     }
-    return assignments(values) + (FILES / "forget.sh").read_text()
+    return assignments(values) + passes_fence(request.fence) + (FILES / "forget.sh").read_text()
 
 
 def read_forgotten(lines: Sequence[str]) -> ForgetAnswer:

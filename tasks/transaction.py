@@ -348,15 +348,15 @@ def lock_script(request: LockRequest) -> str:
 
 def fence_script(fence: Fence, holder: str) -> str:
     """The script, as root, that has a host refuse the changes of earlier holders of the rollout lease from now on."""
-    values = {
-        "HOME_OF_JADA": paths.HOME,
-        "HOLDER": holder,
-        "NL": "\n",
-        **_numbered(fence),
-    }
+    values = {"HOME_OF_JADA": paths.HOME, "HOLDER": holder}
+    return assignments(values) + passes_fence(fence) + _file("raise-fence.sh")
+
+
+def passes_fence(fence: Fence | None) -> str:
+    """The function of files/change/fence.sh for that number, without the rest of a transaction."""
     # coreutils' sync takes files since 8.24, as in host.sh.
     flush = 'flush() { sync "$@" 2>/dev/null || sync; }\n'
-    return assignments(values) + flush + _file("change/fence.sh") + _file("raise-fence.sh")
+    return assignments({"NL": "\n", **_numbered(fence)}) + flush + _file("change/fence.sh")
 
 
 def only_on(instance: str, script: str) -> str:

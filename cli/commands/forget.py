@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,15 +16,16 @@ from jada import Exit, HostError
 from jada.cli.options import host_options
 from jada.cli.records.model import FORGET, LockEntry
 from jada.cli.results import worst
-from jada.cli.session import FleetSession, open_session, operator
+from jada.cli.session import FleetSession, NotStartedError, open_session, operator
 from jada.cli.ui.confirm import confirm
-from jada.cli.ui.console import emit_json, escape, grouped, named, out, plural, visible
+from jada.cli.ui.console import emit_json, err, escape, grouped, named, out, plural, visible
 from jada.cli.ui.run_id import run_id
 from jada.tasks import paths
 from jada.tasks.forget import ForgetAnswer, ForgetRequest, Forgotten
 
 if TYPE_CHECKING:
     from jada.cli.records.sqlite import Records
+    from jada.tasks.engine import Connection
 
 STAYS = "settings.json stays as it is, and so does the model that it names. Nothing is restarted."
 # Where the drop-in of the service goes.
@@ -51,6 +52,7 @@ OF_ANSWER = {
     Forgotten.FOUND: Outcome.PLANNED,
     Forgotten.LOCKED: Outcome.LOCKED,
     Forgotten.REFUSED: Outcome.REJECTED,
+    Forgotten.FAILED: Outcome.FAILED,
 }
 
 
@@ -80,7 +82,7 @@ def forget(
     with `jada rollback` first if the model is to be the one before jada. A host that is being changed or is locked is
     left alone, and so are all of them while a rollout is open. `jada history` tells it.
 
-    Exit codes: 0 nothing of jada is left; 1 a host could not be reached or was refused; 5 locked.
+    Exit codes: 0 nothing of jada is left; 1 a host could not be reached, or refused some of it; 5 locked.
 
     \b
     Examples:
@@ -107,20 +109,19 @@ def forget(
 
 def _forget(session: FleetSession, records: Records, is_agreed: bool) -> list[Report]:
     """What came of it on each host. Raises LockedError, click.Abort."""
-    from jada.cli.rollout.exclusive import LockedError, exclusive_rollout
+    from jada.cli import signals
+    from jada.cli.rollout.leased import leased
     from jada.inventory.lease import Holder
 
     fleet = session.fleet
-    entry = next(iter(records.rollouts(fleet.name, 1)), None)
-    if entry and entry.is_open:
-        raise LockedError(
-            f"The rollout of release {entry.release} is open, and its hosts know how to go back by what would go",
-            "end it first: jada promote, jada resume or jada abort",
-        )
+    _refuse_while_open(records, fleet.name)
+    reports: dict[str, Report] = {}
+    todo = [host.name for host in session.hosts]
     if not is_agreed:
         found = _reports(_run(session, dry_run=True))
         _show(found)
-        todo = tuple(host for host in session.hosts if _outcomes(found)[host.name] is Outcome.PLANNED)
+        reports = {report.host: report for report in found}
+        todo = [report.host for report in found if report.outcome is Outcome.PLANNED]
         if not todo:
             return found
         out.print("")
@@ -128,24 +129,51 @@ def _forget(session: FleetSession, records: Records, is_agreed: bool) -> list[Re
             f"Take all that away from {plural(len(todo), 'host')} of {visible(fleet.name)}?",
             visible(fleet.name) if fleet.production else "y",
         )
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    with exclusive_rollout(fleet, Holder(operator(), at, FORGET, os.getpid(), run_id())):
-        reports = _reports(_run(session, dry_run=False))
+    # After all releases that are recorded, whoever's clock they are by.
+    at = records.next_moment(fleet.name, datetime.now(UTC)).isoformat(timespec="seconds")
+    with leased(
+        session, Holder(operator(), at, FORGET, os.getpid(), run_id()), needed=True, force=False
+    ) as under_lease:
+        # Somebody may have taken their time to agree.
+        _refuse_while_open(records, fleet.name)
+        with signals.held(lambda: err.print("[yellow]Stopping[/]: no other host is begun")):
+            done = _reports(_run(under_lease.with_new_deadline(), dry_run=False, names=todo))
     with records.best_effort():
         records.add_locks(
             LockEntry(fleet=fleet.name, at=at, host=report.host, kind=FORGET, who=operator(),
                       reason="what jada had left there was taken away", until="", before="")
-            for report in reports
+            for report in done
             if report.outcome is Outcome.FORGOTTEN
         )  # fmt: skip
-    return reports
+    reports |= {report.host: report for report in done}
+    return [reports[host.name] for host in session.hosts]
 
 
-def _run(session: FleetSession, dry_run: bool) -> Mapping[str, ForgetAnswer | HostError]:
-    request = ForgetRequest(session.fleet.service.unit, operator(), dry_run)
+def _refuse_while_open(records: Records, fleet: str) -> None:
+    from jada.cli.rollout.exclusive import LockedError
+
+    entry = next(iter(records.rollouts(fleet, 1)), None)
+    if entry and entry.is_open:
+        raise LockedError(
+            f"The rollout of release {entry.release} is open, and its hosts know how to go back by what would go",
+            "end it first: jada promote, jada resume or jada abort",
+        )
+
+
+def _run(
+    session: FleetSession, dry_run: bool, names: Iterable[str] | None = None
+) -> Mapping[str, ForgetAnswer | HostError]:
+    fence = session.lease.fence if session.lease else None
+    request = ForgetRequest(session.fleet.service.unit, operator(), dry_run, fence)
+
+    def act(name: str, connection: Connection) -> ForgetAnswer:
+        if why := session.why_not():
+            raise NotStartedError(f"{name} was not begun: the rollout lease {why}")
+        return connection.forget(request)
+
     text = "Looking for what jada has left" if dry_run else "Taking it away"
-    names = (host.name for host in session.hosts)
-    return session.run_on_each(text, names, lambda _, connection: connection.forget(request))
+    every = (host.name for host in session.hosts)
+    return session.run_on_each(text, every if names is None else names, act)
 
 
 def _reports(answers: Mapping[str, ForgetAnswer | HostError]) -> list[Report]:
@@ -187,8 +215,10 @@ def _show(reports: list[Report]) -> None:
             out.print(f"{who}: jada has left nothing there")
         if outcome in (Outcome.PLANNED, Outcome.FORGOTTEN):
             out.print(f"{who}: this goes" if outcome is Outcome.PLANNED else f"[green]✓[/] {who}: this is gone")
-            for path in traces:
-                out.print(f"    {escape(path)}")
+        if outcome is Outcome.FAILED and traces:
+            out.print(f"{who}: not all of it is gone, but this is")
+        for path in traces if outcome in (Outcome.PLANNED, Outcome.FORGOTTEN, Outcome.FAILED) else ():
+            out.print(f"    {escape(path)}")
         for path in kept if outcome in (Outcome.PLANNED, Outcome.FORGOTTEN, Outcome.NOTHING) else ():
             out.print(f"    [yellow]kept[/] {escape(path)}, which is not by jada")
     outcomes = set(_outcomes(reports).values())

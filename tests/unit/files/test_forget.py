@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jada import Fence
 from jada.tasks.forget import ForgetAnswer, ForgetRequest, Forgotten, forget_script, read_forgotten
 from jada.tasks.frames import LookError
 
@@ -32,8 +33,8 @@ class FakeHost:
     def limits(self) -> Path:
         return self.root / "etc/security/limits.d/50-jada.conf"
 
-    def forget(self, dry_run: bool = False) -> ForgetAnswer:
-        script = forget_script(ForgetRequest("jada-agent.service", "ann@ops", dry_run))
+    def forget(self, dry_run: bool = False, fence: Fence | None = None) -> ForgetAnswer:
+        script = forget_script(ForgetRequest("jada-agent.service", "ann@ops", dry_run, fence))
         for path in ("/var/lib/jada", "/etc/systemd", "/etc/security"):
             script = script.replace(path, f"{self.root}{path}")
         bin_first = {**os.environ, "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
@@ -174,6 +175,81 @@ def test_what_an_earlier_try_left_half_way_goes_too(fresh: FakeHost) -> None:
     (left / "releases").mkdir(parents=True)
     assert fresh.forget().traces == ("/var/lib/jada.forgotten",)
     assert not left.exists()
+
+
+def fail(host: FakeHost, tool: str, words: str) -> None:
+    """Has a tool of the host fail where its words match the shell's pattern, and else do as it does."""
+    stub = host.root / "bin" / tool
+    real = "exit 0" if tool == "systemctl" else f'exec /bin/{tool} "$@"'
+    stub.write_text(f'#!/bin/sh\ncase "$*" in {words}) exit 1 ;; esac\n{real}\n')
+    stub.chmod(0o755)
+
+
+def test_a_file_that_cant_be_removed_is_told_with_what_is_gone_and_the_record_stays_for_another_try(
+    changed: FakeHost,
+) -> None:
+    fail(changed, "rm", "*security*")
+    answer = changed.forget()
+    assert answer.result is Forgotten.FAILED
+    assert answer.why == "/etc/security/limits.d/50-jada.conf can't be removed"
+    assert "/etc/systemd/system/jada-agent.service.d/50-jada.conf" in answer.traces
+    assert not {"/etc/security/limits.d/50-jada.conf", "/var/lib/jada"} & {*answer.traces}
+    assert changed.home.is_dir()
+    assert "daemon-reload" in (changed.root / "bin/systemctl.log").read_text()
+    (changed.root / "bin/rm").unlink()
+    assert changed.forget().result is Forgotten.DONE
+    assert not changed.limits.exists()
+
+
+@pytest.mark.parametrize(("tool", "words"), [("systemctl", "daemon-reload"), ("rm", "*jada.forgotten*"), ("mv", "*")])
+def test_nothing_is_called_done_where_a_step_failed(changed: FakeHost, tool: str, words: str) -> None:
+    changed.home.with_name("jada.forgotten").mkdir()
+    fail(changed, tool, words)
+    assert changed.forget().result is Forgotten.FAILED
+    fail(changed, tool, "never")
+    assert changed.forget().result is Forgotten.DONE
+
+
+def test_a_lock_that_cant_be_opened_is_told(changed: FakeHost) -> None:
+    (changed.home / "lock").unlink()
+    (changed.home / "lock").mkdir()
+    answer = changed.forget()
+    assert (answer.result, answer.why) == (
+        Forgotten.REFUSED, "/var/lib/jada can't be written: is the disk full or read-only?",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_folder_of_drop_ins_that_others_own_is_not_entered(changed: FakeHost, tmp_path: Path, is_link: bool) -> None:
+    folder = changed.units / "other@1.service.d"
+    if is_link:
+        folder.rename(tmp_path / "theirs")
+        folder.symlink_to(tmp_path / "theirs")
+    else:
+        os.chown(folder, 12345, 12345)
+    before = changed.tree()
+    answer = changed.forget()
+    assert (answer.result, answer.why) == (
+        Forgotten.REFUSED, "/etc/systemd/system/other@1.service.d is not a folder of root's",
+    )  # fmt: skip
+    assert changed.tree() == before
+
+
+def test_a_change_that_begins_where_there_was_no_record_keeps_its_own(fresh: FakeHost) -> None:
+    fresh.limits.write_text(OURS)
+    (fresh.root / "bin/systemctl").write_text(f"#!/bin/sh\nmkdir {fresh.home}\n")
+    assert fresh.forget().result is Forgotten.DONE
+    assert fresh.home.is_dir()
+
+
+def test_who_has_lost_the_rollout_lease_comes_too_late(changed: FakeHost) -> None:
+    (changed.home / "fence").write_text("team 7 open bob@ops\n")
+    answer = changed.forget(fence=Fence("team", 6))
+    assert answer.result is Forgotten.LOCKED
+    assert "bob@ops" in answer.why
+    assert changed.limits.exists()
+    assert changed.forget(dry_run=True, fence=Fence("team", 6)).result is Forgotten.FOUND
+    assert changed.forget(fence=Fence("team", 8)).result is Forgotten.DONE
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from jada import Exit, HostError
+from jada import Exit, Fence, HostError
+from jada.cli import signals
 from jada.cli.commands import forget
 from jada.cli.commands.forget import Outcome
 from jada.cli.records.model import RolloutEntry, RolloutStatus
 from jada.cli.records.sqlite import open_records
+from jada.cli.rollout import leased
+from jada.cli.rollout.exclusive import LocalLease
+from jada.tasks.forget import ForgetAnswer, ForgetRequest, Forgotten
 from jada.tasks.operator_lock import OperatorLock
 from jada.tasks.state import State
-from tests.fakes import TRACES
+from tests.fakes import TRACES, FakeConnection
 from tests.unit.cli.conftest import Jada
 
 ANN = OperatorLock("ann@ops", "2026-11-25T10:00:00+00:00", "", "incident 4711")
@@ -81,7 +87,7 @@ def test_a_host_that_is_locked_changing_or_off_is_left_alone_and_the_others_are_
     assert jada("forget", "--yes").exit == Exit.FAILED
 
 
-def test_while_a_rollout_is_open_no_host_is_asked(jada: Jada) -> None:
+def open_a_rollout() -> None:
     values = dict.fromkeys(("why", "asked", "asked_by"), "")
     with open_records() as records:
         records.begin_rollout(
@@ -90,10 +96,81 @@ def test_while_a_rollout_is_open_no_host_is_asked(jada: Jada) -> None:
                 values_json="{}", updated="2026-11-24T11:00:00+00:00", **values,
             )
         )  # fmt: skip
+
+
+def test_while_a_rollout_is_open_no_host_is_asked(jada: Jada) -> None:
+    open_a_rollout()
     done = jada("forget", "--yes")
     assert done.exit == Exit.LOCKED
     assert "jada abort" in done.err
     assert log(jada, "web-1") == []
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Somebody who agrees, after something else has happened."""
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(forget, "confirm", lambda *_: meanwhile())
+
+
+def test_a_rollout_that_was_begun_while_somebody_thought_stops_it(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_a_terminal(monkeypatch, open_a_rollout)
+    assert jada("forget").exit == Exit.LOCKED
+    assert log(jada, "web-1") == ["forget dry"]
+
+
+def test_only_hosts_that_somebody_agreed_to_are_touched(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    web = jada.states["web-1"]
+    assert isinstance(web, State)
+    jada.states["web-1"] = replace(web, operator_lock=ANN)
+    at_a_terminal(monkeypatch, lambda: jada.states.update({"web-1": web}))
+    assert jada("forget").exit == Exit.LOCKED
+    assert (log(jada, "web-1"), log(jada, "web-2")) == (["forget dry"], ["forget dry", "forget"])
+
+
+@pytest.mark.parametrize("why", ["", "is bob's now"])
+def test_hosts_are_told_the_number_of_the_lease_and_are_left_alone_once_it_is_lost(
+    jada: Jada, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    numbers = []
+
+    def keep(_: FakeConnection, request: ForgetRequest) -> ForgetAnswer:
+        numbers.append(request.fence)
+        return ForgetAnswer(Forgotten.DONE, TRACES)
+
+    monkeypatch.setattr(leased, "exclusive_rollout", lambda *_: nullcontext(LocalLease(Fence("team", 7))))
+    monkeypatch.setattr(LocalLease, "why_not", lambda _: why)
+    monkeypatch.setattr(FakeConnection, "forget", keep)
+    assert jada("forget", "--yes").exit == (Exit.FAILED if why else Exit.OK)
+    assert numbers == ([] if why else [Fence("team", 7)] * 3)
+
+
+def test_ctrl_c_begins_no_other_host_and_what_was_done_is_written_down(
+    jada: Jada, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done_before = FakeConnection.forget
+
+    def press(connection: FakeConnection, request: ForgetRequest) -> ForgetAnswer:
+        monkeypatch.setattr(signals._ctrl_c, "asked", True)
+        return done_before(connection, request)
+
+    monkeypatch.setattr(FakeConnection, "forget", press)
+    done = jada("forget", "--yes")
+    assert done.exit == Exit.FAILED
+    assert "web-1 was not begun: jada was told to stop" in done.out
+    with open_records() as records:
+        assert [lock.host for lock in records.locks("f", None)] == ["db-1"]
+
+
+def test_what_is_gone_of_a_host_that_can_not_be_rid_of_all_is_told(jada: Jada, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ForgetAnswer(Forgotten.FAILED, TRACES[:1], why="/x can't be removed")
+    monkeypatch.setattr(FakeConnection, "forget", lambda *_: answer)
+    done = jada("forget", "--yes", "--limit", "web-1")
+    assert done.exit == Exit.FAILED
+    assert "web-1: /x can't be removed" in done.out
+    assert f"not all of it is gone, but this is\n    {TRACES[0]}" in done.out
+    assert outcomes(jada, "--yes", "--limit", "web-1") == {"web-1": Outcome.FAILED}
+    with open_records() as records:
+        assert records.locks("f", None) == []
 
 
 def test_the_history_tells_it_and_no_release_stands_there_any_more(jada: Jada) -> None:
