@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,26 +112,31 @@ def _listing(inventory: Path) -> dict[str, Any]:
     """The answer of `ansible-inventory --list`. Raises JadaError."""
     argv = ("ansible-inventory", "--list", "-i", str(inventory))
     try:
-        answer = subprocess.run(
+        with subprocess.Popen(
             argv,
             env={**os.environ, **STRICT},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                output, messages = process.communicate(timeout=PATIENCE)
+            except BaseException:
+                # subprocess.run would wait for whatever it has started, too.
+                process.kill()
+                raise
     except FileNotFoundError:
         raise JadaError("There is no ansible-inventory here, which reads the source `ansible`", INSTALL) from None
     except subprocess.TimeoutExpired:
         raise JadaError(f"ansible-inventory gave no answer about {inventory} within {PATIENCE} s") from None
     try:
-        listing = json.loads(answer.stdout)
-        if answer.returncode == 0 and isinstance(listing["_meta"]["hostvars"], dict):
+        listing = json.loads(output)
+        if process.returncode == 0 and isinstance(listing["_meta"]["hostvars"], dict):
             return dict(listing)
     except (ValueError, TypeError, LookupError):
         pass
-    errors = [line for line in answer.stderr.decode(errors="backslashreplace").splitlines() if line.strip()]
+    errors = [line for line in messages.decode(errors="backslashreplace").splitlines() if line.strip()]
     why = next(
         (line for line in reversed(errors) if line.startswith("[ERROR]")), errors[-1] if errors else "it says nothing"
     )
-    raise JadaError(f"ansible-inventory can't read {inventory}: {shown(why, 300)}", f"see: {' '.join(argv)}")
+    raise JadaError(f"ansible-inventory can't read {inventory}: {shown(why, 300)}", f"see: {shlex.join(argv)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -171,6 +172,13 @@ def test_an_inventory_that_ansible_can_not_read_is_no_empty_one(tmp_path: Path) 
     assert raised.value.hint == f"see: ansible-inventory --list -i {tmp_path}/none.yml"
 
 
+def test_a_hint_to_paste_is_one_command_whatever_the_file_is_called(tmp_path: Path) -> None:
+    with pytest.raises(JadaError) as raised:
+        AnsibleSource(tmp_path / "no; touch here").find(Aws(), "")
+    _, command = (raised.value.hint or "").split(": ", 1)
+    assert shlex.split(command)[-1] == f"{tmp_path}/no; touch here"
+
+
 @pytest.mark.parametrize(
     ("script", "why"),
     [
@@ -238,6 +246,31 @@ def test_an_inventory_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(JadaError, match=r"ansible-inventory gave no answer about hosts within 0.1 s"):
         AnsibleSource(Path("hosts")).find(Aws(), "")
+
+
+def test_what_a_hanging_inventory_has_started_is_not_waited_for(tmp_path: Path) -> None:
+    """In a process of gevent's, as jada is one: its subprocess.run waits for all who hold the pipe."""
+    program = tmp_path / "ansible-inventory"
+    program.write_text(f"#!/bin/sh\nsleep 600 &\necho $! >{tmp_path}/pid\nexec sleep 600\n")
+    program.chmod(0o755)
+    script = (
+        "from jada.cli.startup import patch_gevent; patch_gevent()\n"
+        "from pathlib import Path; from jada import Aws; from jada.inventory.sources import ansible\n"
+        f"ansible.PATIENCE = 3; ansible.AnsibleSource(Path({str(tmp_path)!r})).find(Aws(), '')\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert "gave no answer" in done.stderr
 
 
 def test_doctor_tells_why_an_inventory_has_no_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
