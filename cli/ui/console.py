@@ -298,8 +298,10 @@ def write_file(path: Path, text: str, mode: int | None = 0o644) -> None:
 def _replace(path: Path, text: str, mode: int | None) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        # Others may have laid something there, where they may write too.
+        part.unlink(missing_ok=True)
         # For nobody else before it has its mode.
-        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666 if mode is None else 0o600)
+        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
         with os.fdopen(made, "w", encoding="utf-8", errors="backslashreplace") as opened:
             opened.write(text)
         if mode is not None:

@@ -52,3 +52,11 @@ def test_what_can_not_be_written_is_told_and_nothing_is_left(tmp_path: Path) -> 
     with pytest.raises(JadaError, match="/x can't be written: Is a directory"):
         write_file(tmp_path / "x", "text")
     assert [file.name for file in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_others_laid_in_the_place_of_the_part_is_not_written_through(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text("as it was")
+    (tmp_path / f".x.{os.getpid()}").symlink_to(theirs)
+    write_file(tmp_path / "x", "text")
+    assert (theirs.read_text(), (tmp_path / "x").read_text()) == ("as it was", "text")
