@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from jada import ConfigError, Exit
+from jada import ConfigError, Exit, JadaError
 from jada.cli.ui.console import escape, out, write_file
 from jada.cli.ui.given import GIVEN
 
@@ -80,10 +80,9 @@ def init(
     from jada.cli.init.ask import Asker
 
     path = _path(output)
-    if path.exists() and not force:
-        raise ConfigError(
-            f"{path} is there", "--force replaces it, and shows the difference first; -o FILE names another"
-        )
+    if not force:
+        _refuse_to_replace(path)
+    _check_folder(path)
     given = answers.Given(
         kind=kind or _kind_of(hosts),
         hosts=hosts,
@@ -96,9 +95,15 @@ def init(
     asker = Asker(takes_defaults=yes)
     fleet, code = run.prepare(begun, given, asker)
     written = text.fleet_yml(fleet)
+    if yes and not force:
+        # It may have come about meanwhile, and nobody is asked.
+        _refuse_to_replace(path)
     if path.exists():
         run.confirm_difference(path, written, asker)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JadaError(f"{path.parent} can't be made: {error.strerror}") from None
     write_file(path, written, mode=None)
     _tell_next(path, code)
     return code
@@ -117,6 +122,20 @@ def _path(output: str | None) -> Path:
     if path.is_dir():
         raise ConfigError(f"{path} is a folder", f"name the file: -o {shlex.quote(str(path / 'fleet.yml'))}")
     return path
+
+
+def _refuse_to_replace(path: Path) -> None:
+    if path.exists():
+        raise ConfigError(
+            f"{path} is there", "--force replaces it, and shows the difference first; -o FILE names another"
+        )
+
+
+def _check_folder(path: Path) -> None:
+    """Raises ConfigError where no such file can be written: nobody is to answer all questions in vain."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"{path} can't be written: no file can be made in {folder}", "-o FILE names another")
 
 
 def _tell_next(path: Path, code: Exit) -> None:

@@ -44,6 +44,8 @@ from jada.tasks.state import State
 from jada.tasks.transaction import without_secrets
 
 _URL = re.compile(r"https?://[^\s\"']+")
+# A key of fleet.yml whose value may be a secret as a whole, or have one in it; not where it names a variable.
+_SECRET = re.compile(r"""(\b(?:webhook|external_id|command)["']?\s*:\s*)(?!\$\{)(?:"(?:[^"\\]|\\.)*"|'[^']*'|\S.*)""")
 # What is done about trouble.
 AGAIN, WRITE, STOP = "again", "write", "stop"
 CHOICES = (AGAIN, WRITE, STOP)
@@ -65,11 +67,15 @@ def confirm_difference(path: Path, text: str, asker: Asker) -> None:
     except OSError as error:
         raise JadaError(f"{path} can't be read: {error.strerror}") from None
     out.print(f"\n{escape(str(path))} as it is, and as it would be:")
-    # What a URL asks, and for whom, may be a secret.
-    old, new = (_URL.sub(lambda url: without_secrets(url[0]), each).splitlines() for each in (before, text))
-    print_diff(unified_diff(old, new, "as it is", "as it would be", lineterm="", n=0))
+    difference = unified_diff(before.splitlines(), text.splitlines(), "as it is", "as it would be", lineterm="", n=0)
+    print_diff(map(_without_secrets, difference))
     if not asker.takes_defaults:
         confirm(f"Replace {path}?")
+
+
+def _without_secrets(line: str) -> str:
+    """A line of fleet.yml without the values that may be secrets, and without what a URL asks, and for whom."""
+    return _URL.sub(lambda url: without_secrets(url[0]), _SECRET.sub(r"\1…", line))
 
 
 def prepare(begun: Fleet, given: Given, asker: Asker) -> tuple[Fleet, Exit]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,55 @@ def test_a_file_that_is_there_is_replaced_by_force_alone_which_shows_the_differe
     assert "pa55" not in done.out
     assert "+fleet: agents" in done.out
     assert fleet_of(file).name == "agents"
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "notify: {sns: x, webhook: https://hooks.slack.com/services/T0/B0/pa55}",
+        'notify: {"webhook": "https://hooks.slack.com/services/T0/B0/pa55"}',
+        "  external_id: pa55",
+        "model_check: {command: curl -u joe:pa55 http://x/}",
+        'model_check: {command: "a \\" pa55"}',
+    ],
+)
+def test_a_difference_shows_no_secret(jada: Jada, file: Path, line: str) -> None:
+    file.parent.mkdir()
+    file.write_text(f"fleet: old\n{line}\n")
+    done = jada("init", "-o", str(file), *HOSTS, "--yes", "--force")
+    assert "-fleet: old" in done.out
+    assert "pa55" not in done.out
+    assert "${JADA_WEBHOOK}" in done.out
+
+
+@pytest.mark.usefixtures("known")
+def test_a_command_that_becomes_another_is_a_difference(jada: Jada, file: Path) -> None:
+    jada("init", "-o", str(file), *HOSTS, "--yes", "--model-check", "/bin/pa55")
+    done = jada("init", "-o", str(file), *HOSTS, "--yes", "--force", "--model-check", "/bin/other")
+    assert ("-model_check: {command: …" in done.out, "+model_check: {command: …" in done.out) == (True, True)
+
+
+@pytest.mark.usefixtures("known")
+def test_a_file_that_comes_about_meanwhile_stays(jada: Jada, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.parent.mkdir()
+    prepare = run.prepare
+
+    def prepared(*arguments: Any) -> tuple[Fleet, Exit]:
+        file.write_text("of somebody else")
+        return prepare(*arguments)
+
+    monkeypatch.setattr(run, "prepare", prepared)
+    done = jada("init", "-o", str(file), *HOSTS, "--yes")
+    assert (done.exit, file.read_text()) == (Exit.USAGE, "of somebody else")
+
+
+@pytest.mark.parametrize("folder", ["fleet.yml", "/proc/nosuch"])
+def test_nobody_is_asked_for_a_file_that_cant_be_written(jada: Jada, tmp_path: Path, folder: str) -> None:
+    done = jada("init", "-o", str(tmp_path / folder / "new.yml"), *HOSTS, "--yes")
+    assert done.exit != Exit.OK
+    assert "new.yml can't be written" in done.err or "/proc/nosuch can't be made" in done.err
+    assert jada.engines == [] or folder == "/proc/nosuch"
 
 
 @pytest.mark.parametrize(
