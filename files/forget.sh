@@ -59,6 +59,9 @@ units() {
 for folder in "$HOME_OF_JADA" "$HOME_OF_JADA.forgotten"; do
     [ -e "$folder" ] || [ -L "$folder" ] || continue
     is_roots "$folder" || over refused "$folder is not a folder of root's"
+    # What others have mounted in there is not jada's.
+    mounted=$(awk -v top="$folder" '$2 == top || index($2, top "/") == 1 { print $2; exit }' /proc/self/mounts)
+    [ -z "$mounted" ] || over refused "something is mounted at $mounted"
     add "$folder"
 done
 if [ -d "$HOME_OF_JADA" ]; then
@@ -115,8 +118,7 @@ for line in $traces; do
 done
 systemctl daemon-reload 9>&- 8>&- || failed "systemctl daemon-reload failed, so units are as they were"
 [ -z "$stuck" ] || failed "$stuck can't be removed"
-# What others have mounted in there is not jada's.
-remove() { rm -rf --one-file-system "$HOME_OF_JADA.forgotten"; }
+remove() { rm -rf "$HOME_OF_JADA.forgotten"; }
 # In one step: half of it would be a record with damage.
 remove && { [ -z "$locked" ] || { mv -T "$HOME_OF_JADA" "$HOME_OF_JADA.forgotten" && remove; }; } ||
     failed "$HOME_OF_JADA can't be removed"

@@ -35,7 +35,7 @@ class FakeHost:
 
     def forget(self, dry_run: bool = False, fence: Fence | None = None) -> ForgetAnswer:
         script = forget_script(ForgetRequest("jada-agent.service", "ann@ops", dry_run, fence))
-        for path in ("/var/lib/jada", "/etc/systemd", "/etc/security"):
+        for path in ("/var/lib/jada", "/etc/systemd", "/etc/security", "/proc/self/mounts"):
             script = script.replace(path, f"{self.root}{path}")
         bin_first = {**os.environ, "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
         done = subprocess.run(["sh", "-s"], input=script, env=bin_first, capture_output=True, text=True, check=True)
@@ -54,8 +54,15 @@ class FakeHost:
 def fresh(tmp_path: Path) -> FakeHost:
     """A host that jada has never changed."""
     host = FakeHost(tmp_path)
-    for folder in (host.home.parent, host.units / "multi-user.target.wants", host.limits.parent, tmp_path / "bin"):
+    for folder in (
+        tmp_path / "proc/self",
+        host.home.parent,
+        host.units / "multi-user.target.wants",
+        host.limits.parent,
+        tmp_path / "bin",
+    ):
         folder.mkdir(parents=True)
+    (tmp_path / "proc/self/mounts").write_text("/dev/vda1 / ext4 rw 0 0\n")
     for tool in ("systemctl", "logger", "sync"):
         (tmp_path / "bin" / tool).write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/bin/{tool}.log\n')
         (tmp_path / "bin" / tool).chmod(0o755)
@@ -129,6 +136,19 @@ def test_where_a_link_or_somebody_else_stands_nothing_is_touched(changed: FakeHo
     changed.home.mkdir()
     os.chown(changed.home, 12345, 12345)
     assert changed.forget(dry_run=True).result is Forgotten.REFUSED
+
+
+@pytest.mark.parametrize("place", ["", "/releases/x"])
+def test_where_others_have_mounted_something_in_there_nothing_is_touched(changed: FakeHost, place: str) -> None:
+    (changed.root / "proc/self/mounts").write_text(
+        f"/dev/vda1 / ext4 rw 0 0\n/dev/vda1 {changed.home}{place} ext4 rw 0 0\n"
+    )
+    before = changed.tree()
+    answer = changed.forget()
+    assert (answer.result, answer.why) == (
+        Forgotten.REFUSED, f"something is mounted at /var/lib/jada{place}",
+    )  # fmt: skip
+    assert changed.tree() == before
 
 
 def test_a_link_in_the_place_of_a_file_is_not_followed_and_stays(changed: FakeHost, tmp_path: Path) -> None:
