@@ -75,7 +75,7 @@ def forget(
 ) -> Exit:
     """Take away what jada has left on hosts; their model stays.
 
-    That is /var/lib/jada with its snapshots and locks, the drop-in of the service, the file in
+    That is its folder below /var/lib with snapshots and locks, the drop-in of the service, the file in
     /etc/security/limits.d, and jada-recover.service. settings.json is not touched, and nothing is restarted: go back
     with `jada rollback` first if the model is to be the one before jada. A host that is being changed or is locked is
     left alone, and so are all of them while a rollout is open. `jada history` tells it.
