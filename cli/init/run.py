@@ -134,8 +134,8 @@ def _of_cloud(fleet: Fleet, kind: str, given: Given, asker: Asker) -> tuple[Flee
         except JadaError as error:
             if _next_step(error, asker) == WRITE:
                 return wide, ()
-        # Of an option that did not do, people are asked.
-        given = replace(given, regions=())
+        # Of options that did not do, people are asked.
+        fleet, given = replace(fleet, aws=Aws()), replace(given, regions=())
     _tell_found(every)
     if kind == "ec2" and not wide.ssh.user:
         wide = asker.ask(
