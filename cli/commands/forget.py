@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jada import Exit, HostError
+from jada.cli import signals
 from jada.cli.options import host_options
 from jada.cli.records.model import FORGET, LockEntry
 from jada.cli.results import worst
 from jada.cli.session import FleetSession, open_session, operator
 from jada.cli.ui.confirm import confirm
-from jada.cli.ui.console import emit_json, escape, grouped, named, out, plural, visible
+from jada.cli.ui.console import emit_json, err, escape, grouped, named, out, plural, visible
 from jada.cli.ui.run_id import run_id
 from jada.tasks import paths
 from jada.tasks.forget import ForgetAnswer, ForgetRequest, Forgotten
@@ -31,6 +32,7 @@ STAYS = "settings.json stays as it is, and so does the model that it names. Noth
 NEXT_START = (
     "From its next start on a service has the open files of its unit, and its journal names no model and no release."
 )
+STOPPING = "[yellow]Stopping[/]: no other host is begun, and those under way end"
 NO_WAY_BACK = "There is no way back after that: if the model before jada is wanted, `jada rollback` first."
 
 
@@ -75,7 +77,7 @@ def forget(
 ) -> Exit:
     """Take away what jada has left on hosts; their model stays.
 
-    That is /var/lib/jada with its snapshots and locks, the drop-in of the service, the file in
+    That is its folder below /var/lib with snapshots and locks, the drop-in of the service, the file in
     /etc/security/limits.d, and jada-recover.service. settings.json is not touched, and nothing is restarted: go back
     with `jada rollback` first if the model is to be the one before jada. A host that is being changed or is locked is
     left alone, and so are all of them while a rollout is open. `jada history` tells it.
@@ -119,17 +121,18 @@ def _forget(session: FleetSession, records: Records, is_agreed: bool) -> list[Re
         )
     if not is_agreed:
         found = _reports(_run(session, dry_run=True))
-        _show(found)
-        todo = tuple(host for host in session.hosts if _outcomes(found)[host.name] is Outcome.PLANNED)
-        if not todo:
+        count = [report.outcome for report in found].count(Outcome.PLANNED)
+        if not count:
             return found
+        _show(found)
         out.print("")
         confirm(
-            f"Take all that away from {plural(len(todo), 'host')} of {visible(fleet.name)}?",
+            f"Take all that away from {plural(count, 'host')} of {visible(fleet.name)}?",
             visible(fleet.name) if fleet.production else "y",
         )
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    with exclusive_rollout(fleet, Holder(operator(), at, FORGET, os.getpid(), run_id())):
+    holder = Holder(operator(), at, FORGET, os.getpid(), run_id())
+    with exclusive_rollout(fleet, holder), signals.held(lambda: err.print(STOPPING)):
         reports = _reports(_run(session, dry_run=False))
     with records.best_effort():
         records.add_locks(
@@ -161,10 +164,6 @@ def _report(name: str, answer: ForgetAnswer | HostError) -> Report:
     return Report(name, outcome, answer.traces, answer.kept, f"{name}: {answer.why}" if answer.why else "")
 
 
-def _outcomes(reports: list[Report]) -> dict[str, Outcome]:
-    return {report.host: report.outcome for report in reports}
-
-
 def _as_json(report: Report, role: str) -> dict[str, Any]:
     return {
         "host": report.host,
@@ -191,7 +190,7 @@ def _show(reports: list[Report]) -> None:
                 out.print(f"    {escape(path)}")
         for path in kept if outcome in (Outcome.PLANNED, Outcome.FORGOTTEN, Outcome.NOTHING) else ():
             out.print(f"    [yellow]kept[/] {escape(path)}, which is not by jada")
-    outcomes = set(_outcomes(reports).values())
+    outcomes = {report.outcome for report in reports}
     if not outcomes & {Outcome.PLANNED, Outcome.FORGOTTEN}:
         return
     has_dropin = any(
