@@ -34,9 +34,8 @@ def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
     releases = [plan.transaction.release for plan in todo.values() if plan.transaction]
 
     def shown(ids: Iterable[str]) -> str:
-        return visible(
-            " and ".join(sorted({names.get(model, model) or "no model of their own" for model in ids}, key=natural))
-        )
+        called = {names.get(model, model) or "no model of their own" for model in ids}
+        return visible(" and ".join(sorted(called, key=natural)))
 
     before, after = (
         shown(release.before.model for release in releases),

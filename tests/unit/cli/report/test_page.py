@@ -335,7 +335,7 @@ def test_comparisons_are_on_the_page_with_their_verdicts_in_words(page: Page) ->
     assert not parsed(page).xpath("//*[@id='comparisons']")
     worse, few = comparisons(replace(page, comparisons=(comparison(40), comparison(0, of=60))))
     assert worse.startswith("✗ worse B is worse: more of its requests fail (400 requests in the smaller arm).")
-    assert "fixed by ann@<script> at 2027-01-15T08:00:00+00:00" in worse
+    assert "fixed by ann@<script> at 2027-01-15 08:00:00+00:00" in worse
     assert f"B: {NEW}<b>m</b>, 1 host, 400 requests" in worse
     assert "failed1.0 % (4)10.0 % (40)+9.0 points (+4.1 to +13.9) ✗ worse" in worse
     assert "fallbacks0.0 % (0)0.0 % (0)+0.0 points (-1.1 to +1.1) ✓ equivalent" in worse
