@@ -1,6 +1,6 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo docs site docs-serve test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
+.PHONY: help demo docs docs-outputs site docs-serve test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
         measure-claude bench release deb lint types check tools \
         browser clean
 SHELL := /bin/sh
@@ -51,6 +51,9 @@ test-suites: .venv/ready ## the main job, lies, faults and security on hosts of 
 
 docs: .venv/ready ## write the pages of docs/ that are made of the code: cli.md, findings.md, fleet.md
 	$(RUN) python docs/generate.py
+
+docs-outputs: .venv/ready ## write what the commands print now into README and docs/, with their pictures (two minutes)
+	JADA_WRITE_DOCS=1 $(RUN) pytest -q tests/lab/test_documents.py
 
 # Zensical is the successor of Material for MkDocs, of the same people.
 ZENSICAL := $(UV) tool run --quiet --from zensical==0.0.73 zensical

@@ -79,7 +79,10 @@ def test_links_between_pages_stay_links_wherever_the_page_lies() -> None:
     names = {file.resolve(): name for name, file in site.sources().items()}
     decision = site.page("decisions/0005-paths.md", ROOT / "docs/decisions/0005-paths.md", names)
     assert "[SECURITY.md](../SECURITY.md)" in decision
-    assert "[docs/rollouts.md](rollouts.md)" in site.page("README.md", ROOT / "README.md", names)
+    pictures = {file.resolve(): name for name, file in site.pictures().items()}
+    index = site.page("index.md", ROOT / "docs/index.md", names | pictures)
+    assert "](screens/upgrade.svg)" in index
+    assert "[rollouts](rollouts.md)" in site.page("README.md", ROOT / "README.md", names)
 
 
 def policy_in(page: str) -> object:
