@@ -92,12 +92,12 @@ def policy_in(page: str) -> object:
     return json.loads(block[1])
 
 
-def test_readme_has_the_policy_that_jada_prints() -> None:
+def test_the_page_on_ec2_has_the_policy_that_jada_prints() -> None:
     # Those of Systems Manager and EC2 Instance Connect are in docs/aws.md, that of a team's record in docs/state.md;
     # roles are those of a fleet.yml.
     purposes = frozenset[Purpose]().union(*PURPOSES.values())
     purposes -= {Purpose.COMMANDS, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, Purpose.ROLES, *OF_A_RECORD}
-    assert policy_in("README.md") == policy(needed({call.service for call in CALLS}, purposes))
+    assert policy_in("docs/howto/ec2.md") == policy(needed({call.service for call in CALLS}, purposes))
 
 
 def test_the_page_of_a_teams_record_has_the_policy_of_its_place() -> None:
