@@ -143,14 +143,16 @@ def normal(lines: Iterable[str]) -> list[str]:
 
 
 def _normal(line: str) -> str:
+    line = " ".join(line.split())
     for pattern, name in _VARYING:
         line = pattern.sub(name, line)
-    return " ".join(line.split())
+    return line
 
 
 def matches(expected: Sequence[str], actual: Sequence[str]) -> bool:
     """True if a run prints what a page shows; … stands for anything, also for nothing."""
-    shown, printed = (" ".join(normal(lines)) for lines in (expected, actual))
+    # Once more together, for an amount and its unit may be on two lines.
+    shown, printed = (_normal(" ".join(normal(lines))) for lines in (expected, actual))
     parts = re.split(rf"\s*{ELIDED}\s*", shown)
     return re.fullmatch(r"\s*.*?\s*".join(map(re.escape, parts)), printed, re.DOTALL) is not None
 

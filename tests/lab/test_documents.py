@@ -100,6 +100,16 @@ def run(typed: str, env: Mapping[str, str], answers: list[bytes]) -> tuple[int, 
     return code, lines
 
 
+def set_up(line: str, env: Mapping[str, str]) -> None:
+    """Has a command done that a page needs and does not show."""
+    if PLAIN.fullmatch(line):
+        done = warm.run(shlex.split(line)[1:], env)
+    else:
+        own = env | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(["sh", "-ec", line], env=own, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
 def as_shown(written: str) -> str:
     """What a lab of a test says of itself, as that of whoever reads the page says it."""
     for theirs, ours in (
@@ -126,7 +136,7 @@ def test_a_page_shows_what_its_commands_print(
     releases: list[Named] = []
     for block in documents.blocks(page, text):
         for setup in block.setups:
-            subprocess.run(["sh", "-ec", setup], env=env | {"PYTHONPATH": str(ROOT)}, check=True, timeout=300)
+            set_up(setup, env)
         if block.kind == "console" and not block.order("not run"):
             new, pictured, differences = carried_out(block, env, releases)
             wrong += differences

@@ -162,6 +162,8 @@ def test_click_says_what_is_wrong_with_a_command_line(line: str, is_mentioned: b
         (["release 20261126-142200-411c"], ["release 20270101-000000-ffff"], True),
         (["web-1 10.77.0.11  x"], ["web-1   10.9.0.1 x"], True),
         (["web-1 2 hosts"], ["web-1 3 hosts"], False),
+        (["✓ a pid", "  12"], ["✓ a pid 3"], True),
+        (["running for 12", "s, and well"], ["running for 1 min, and", "well"], True),
         (["✗ b", "  why", "✓ a"], ["✓ a", "✗ b", "  why"], True),
         (["a", "b"], ["b", "a"], False),
         (["first", "…", "last"], ["first", "and", "more", "last"], True),
