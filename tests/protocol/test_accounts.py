@@ -38,7 +38,7 @@ OTHERS = f"{{ec2: {{regions: [us-east-1], role_arn: '{OTHER_ROLE}'}}}}"
 DENIED = {"code": "AccessDenied", "status": 403}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def theirs(running: Emulator) -> str:
     """An instance of another account, started as its role: its id."""
     sts = boto3.client("sts", "us-east-1", endpoint_url=running.url, aws_access_key_id="a", aws_secret_access_key="b")

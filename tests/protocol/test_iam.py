@@ -207,7 +207,8 @@ def rig(
         Threshold=1, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
     cloudwatch.set_alarm_state(AlarmName="agents", StateValue="OK", StateReason="a test")
-    cloudwatch.put_metric_data(Namespace="Agents", MetricData=[{"MetricName": "Errors", "Value": 1}])
+    # In a namespace of its own: the sum of a minute would have what the last tests said in it.
+    cloudwatch.put_metric_data(Namespace=bucket, MetricData=[{"MetricName": "Errors", "Value": 1}])
     left_out = ", ".join(sorted(known_regions() - {*REGIONS}))
     (tmp_path / "known_hosts").touch()
     fleet = fleet_of(
@@ -217,7 +218,7 @@ def rig(
         ssh=f"{{known_hosts: {tmp_path}/known_hosts}}",
         rollout="{waves: [1, 100%], bake_time: 30s, final_bake_time: 30s}",
         probes="{red: {kind: cloudwatch, alarm: agents, region: us-east-1}, errors: {kind: cloudwatch, above: 9, "
-        "region: us-east-1, metric: {namespace: Agents, name: Errors, statistic: Sum}}}",
+        f"region: us-east-1, metric: {{namespace: {bucket}, name: Errors, statistic: Sum}}}}}}",
         roles="{orchestrator: {tags: {role: orchestrator}, model: haiku-4.5}, specialist: {model: haiku-4.5}}",
         guard="{interval: 30s, looks: 1}",
         state=f"s3://{bucket}/jada",
