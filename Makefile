@@ -52,7 +52,7 @@ test-suites: .venv/ready ## the main job, lies, faults and security on hosts of 
 docs: .venv/ready ## write the pages of docs/ that are made of the code: cli.md, findings.md, fleet.md
 	$(RUN) python docs/generate.py
 
-docs-outputs: .venv/ready ## write what the commands print now into README and docs/, with their pictures (two minutes)
+docs-outputs: .venv/ready ## write what the commands print now into README and docs/, with their pictures (some minutes)
 	JADA_WRITE_DOCS=1 $(RUN) pytest -q tests/lab/test_documents.py
 
 # Zensical is the successor of Material for MkDocs, of the same people.

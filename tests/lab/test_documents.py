@@ -105,7 +105,7 @@ def set_up(line: str, env: Mapping[str, str]) -> None:
     if PLAIN.fullmatch(line):
         done = warm.run(shlex.split(line)[1:], env)
     else:
-        own = env | {"PYTHONPATH": str(ROOT)}
+        own = {**env, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(["sh", "-ec", line], env=own, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
