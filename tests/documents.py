@@ -220,8 +220,9 @@ def why_wrong(argv: Sequence[str], is_mentioned: bool) -> str:
         while True:
             context = click.Context(command, info_name=command.name, parent=parent, **command.context_settings)
             values, words, _ = command.make_parser(context).parse_args(words)
-            # What click takes for the sake of a better error than its own.
-            words = [*values.get("extra", ()), *words]
+            # What a command takes for the sake of a better error than click's.
+            extra = values.get("extra")
+            words = [*(extra if isinstance(extra, tuple) else ()), *words]
             if not isinstance(command, click.Group):
                 is_free = context.allow_extra_args or context.ignore_unknown_options
                 return f"too many arguments: {words}" if words and not is_free else ""
