@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from jada.cli.options import host_options
 from jada.cli.records.model import FORGET, LockEntry
 from jada.cli.results import worst
 from jada.cli.session import FleetSession, open_session, operator
-from jada.cli.ui.confirm import confirm
+from jada.cli.ui.confirm import confirm, require_terminal
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out, plural, visible
 from jada.cli.ui.run_id import run_id
 from jada.tasks import paths
@@ -90,8 +89,8 @@ def forget(
       jada rollback && jada forget
       jada forget --limit web-3 --yes
     """
-    if not (yes or dry_run) and (as_json or not sys.stdin.isatty()):
-        raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
+    if not (yes or dry_run):
+        require_terminal(as_json)
     # Not for completion, which wants the options alone.
     from jada.cli.records.sqlite import open_records
 
