@@ -1,7 +1,7 @@
 # jada: `make demo` and `make test` need Debian 12 or 13, or Ubuntu, root, Python >= 3.11 and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo docs site docs-serve test test-here test-newest test-suites test-fuzz test-faults test-claude test-rollouts \
-        test-pythons coverage measure-claude bench release deb lint types check tools \
+.PHONY: help demo docs docs-outputs site docs-serve test test-here test-newest test-suites test-fuzz test-faults test-claude \
+        test-rollouts test-pythons coverage measure-claude bench release deb lint types check tools \
         browser clean
 SHELL := /bin/sh
 
@@ -51,6 +51,9 @@ test-suites: .venv/ready ## the main job, lies, faults and security on hosts of 
 
 docs: .venv/ready ## write what is made of the code: cli.md, findings.md, fleet.md and api.md in docs/, inventory/fleet.schema.json
 	$(RUN) python docs/generate.py
+
+docs-outputs: .venv/ready ## write what the commands print now into README and docs/, with their pictures (some minutes)
+	JADA_WRITE_DOCS=1 $(RUN) pytest -q tests/lab/test_documents.py
 
 # Zensical is the successor of Material for MkDocs, of the same people.
 ZENSICAL := $(UV) tool run --quiet --from zensical==0.0.73 zensical

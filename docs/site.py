@@ -32,8 +32,14 @@ def sources() -> dict[str, Path]:
     return named | {name: ROOT / name for name in OF_THE_PROJECT}
 
 
+def pictures() -> dict[str, Path]:
+    """The file of each picture by its name in the site."""
+    docs = ROOT / "docs"
+    return {file.relative_to(docs).as_posix(): file for file in sorted(docs.rglob("*.svg"))}
+
+
 def page(name: str, file: Path, names: dict[Path, str]) -> str:
-    """The text of a page as the site has it: links to other pages lead there, others are none."""
+    """The text of a page as the site has it: links to other pages and to pictures lead there, others are none."""
 
     def link(match: re.Match[str]) -> str:
         target = (file.parent / match[1]).resolve()
@@ -41,8 +47,12 @@ def page(name: str, file: Path, names: dict[Path, str]) -> str:
         return up + names[target] if target in names else match[1]
 
     text = _LINK.sub(link, file.read_text(encoding="utf-8"))
-    # What is no page, such as a schema, is in the repository alone.
-    return re.sub(r"\[([^\]]+)\]\((?!https?://|#)([^)\s]+)\)", lambda m: m[0] if ".md" in m[2] else m[1], text)
+    # What is neither, such as a schema, is in the repository alone.
+    return re.sub(
+        r"\[([^\]]+)\]\((?!https?://|#)([^)\s]+)\)",
+        lambda match: match[0] if ".md" in match[2] or match[2].endswith(".svg") else match[1],
+        text,
+    )
 
 
 def dead_links() -> Iterator[str]:
@@ -66,11 +76,14 @@ def main() -> None:
     """Writes build/site-pages, and build/zensical.toml for it."""
     pages = ROOT / "build/site-pages"
     shutil.rmtree(pages, ignore_errors=True)
-    files = sources()
-    names = {file.resolve(): name for name, file in files.items()}
+    files, drawn = sources(), pictures()
+    names = {file.resolve(): name for name, file in (files | drawn).items()}
     for name, file in files.items():
         (pages / name).parent.mkdir(parents=True, exist_ok=True)
         (pages / name).write_text(page(name, file, names), encoding="utf-8")
+    for name, file in drawn.items():
+        (pages / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, pages / name)
     shutil.copy(ROOT / "docs/zensical.toml", ROOT / "build/zensical.toml")
 
 

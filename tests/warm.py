@@ -33,18 +33,19 @@ ROOMS = ("jada.cli", "jada.tasks", "jada.inventory.access", "jada.inventory.clou
 
 @dataclass(frozen=True)
 class Order:
-    """A command, and the folder for its `out`, its `err` and, once it has ended, its exit `code`."""
+    """A command, and the folder for its exit `code`, once it has ended; without a terminal its `out` and `err` too."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
     umask: int
     folder: str
+    terminal: str
 
 
-def run(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs jada to its end, with all that it printed."""
-    return _warm().run(argv, env)
+def run(argv: Sequence[str], env: Mapping[str, str], terminal: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs jada to its end, with all that it printed; where it has a terminal, by its path, that is there."""
+    return _warm().run(argv, env, terminal)
 
 
 class Warm:
@@ -55,7 +56,7 @@ class Warm:
         self._process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE)
         self._turn = Lock()
 
-    def run(self, argv: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def run(self, argv: Sequence[str], env: Mapping[str, str], terminal: str) -> subprocess.CompletedProcess[str]:
         if _of_python(env) != _of_python(self._environ):
             return subprocess.run(
                 [JADA, *argv], capture_output=True, text=True, env=env, check=False, stdin=subprocess.DEVNULL
@@ -66,14 +67,14 @@ class Warm:
             with self._turn:
                 umask = os.umask(0o077)
                 os.umask(umask)
-                order = json.dumps(asdict(Order(tuple(argv), env, str(Path.cwd()), umask, name))) + "\n"
+                order = json.dumps(asdict(Order(tuple(argv), env, str(Path.cwd()), umask, name, terminal))) + "\n"
                 self._process.stdin.write(order.encode())
                 self._process.stdin.flush()
             while not (folder / "code").exists():
                 assert self._process.poll() is None, "the process that has imported jada is gone"
                 time.sleep(0.01)
             code = int((folder / "code").read_text())
-            out, err = ((folder / stream).read_text() for stream in ("out", "err"))
+            out, err = ("" if terminal else (folder / stream).read_text() for stream in ("out", "err"))
             return subprocess.CompletedProcess([str(JADA), *argv], code, out, err)
 
 
@@ -128,12 +129,15 @@ def _become(order: Order) -> None:
     os.environ.update(order.env)
     time.tzset()
     sys.argv = [str(JADA), *order.argv]
-    for number, (name, flags) in enumerate(
-        ((os.devnull, os.O_RDONLY), (f"{order.folder}/out", os.O_WRONLY), (f"{order.folder}/err", os.O_WRONLY))
-    ):
+    files = ((os.devnull, os.O_RDONLY), (f"{order.folder}/out", os.O_WRONLY), (f"{order.folder}/err", os.O_WRONLY))
+    for number, (name, flags) in enumerate([(order.terminal, os.O_RDWR)] * 3 if order.terminal else files):
         opened = os.open(name, flags | os.O_CREAT)
         os.dup2(opened, number)
         os.close(opened)
+    if order.terminal:
+        # Those of this process know of the file that they were of that it can be sought in.
+        sys.stdin = os.fdopen(0, closefd=False)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
 
 
 def _end(command: Callable[[], None]) -> NoReturn:

@@ -45,7 +45,7 @@ class Fleet:
         """Looks at each host once: what it really runs.
 
         >>> {host.host: host.model_running for host in fleet.status(limit="*-1")}
-        {'orchestrator-1': 'claude-sonnet-4-5-20250929', 'specialist-1': 'claude-sonnet-4-5-20250929'}
+        {'orchestrator-1': 'claude-opus-4-8', 'specialist-1': 'claude-opus-4-8'}
         """
         report = self._run("status", *_chosen(role, limit)).report
         return tuple(map(HostStatus.of, report["hosts"]))
@@ -78,7 +78,7 @@ class Fleet:
 
         >>> plan = fleet.plan(to="sonnet-4.6", reason="the new one")
         >>> [(host.host, host.model_before, host.model_desired) for host in plan if host.role == "orchestrator"]
-        [('orchestrator-1', 'claude-sonnet-4-5-20250929', 'claude-sonnet-4.6')]
+        [('orchestrator-1', 'claude-opus-4-8', 'claude-sonnet-4.6')]
         """
         models = [f"{name}={model}" for name, model in to.items()] if isinstance(to, Mapping) else [to]
         # Of no roles at all jada takes an empty wish, which it refuses.

@@ -68,7 +68,8 @@ def drift(
       jada drift --role specialist
       jada drift --json | jq '.hosts[] | select(.in_sync | not)'
       jada drift --prometheus /var/lib/prometheus/node-exporter/jada.prom
-      jada drift --junit drift.xml --sarif drift.sarif --github --markdown "$GITHUB_STEP_SUMMARY"
+      jada drift --junit drift.xml --sarif drift.sarif --github
+      jada drift --markdown "$GITHUB_STEP_SUMMARY"
       jada drift --explain J102
       jada drift --since 7d
       jada schedule --every 15m                 let it run by itself

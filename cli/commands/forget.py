@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jada import Exit, HostError
+from jada.cli import signals
 from jada.cli.options import host_options
 from jada.cli.records.model import FORGET, LockEntry
 from jada.cli.results import worst
 from jada.cli.session import FleetSession, NotStartedError, open_session, operator
-from jada.cli.ui.confirm import confirm
+from jada.cli.ui.confirm import confirm, require_terminal
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out, plural, visible
 from jada.cli.ui.run_id import run_id
 from jada.tasks import paths
@@ -32,6 +32,7 @@ STAYS = "settings.json stays as it is, and so does the model that it names. Noth
 NEXT_START = (
     "From its next start on a service has the open files of its unit, and its journal names no model and no release."
 )
+STOPPING = "[yellow]Stopping[/]: no other host is begun, and those under way end"
 NO_WAY_BACK = "There is no way back after that: if the model before jada is wanted, `jada rollback` first."
 
 
@@ -77,7 +78,7 @@ def forget(
 ) -> Exit:
     """Take away what jada has left on hosts; their model stays.
 
-    That is /var/lib/jada with its snapshots and locks, the drop-in of the service, the file in
+    That is its folder below /var/lib with snapshots and locks, the drop-in of the service, the file in
     /etc/security/limits.d, and jada-recover.service. settings.json is not touched, and nothing is restarted: go back
     with `jada rollback` first if the model is to be the one before jada. A host that is being changed or is locked is
     left alone, and so are all of them while a rollout is open. `jada history` tells it.
@@ -90,8 +91,8 @@ def forget(
       jada rollback && jada forget
       jada forget --limit web-3 --yes
     """
-    if not (yes or dry_run) and (as_json or not sys.stdin.isatty()):
-        raise click.UsageError("there is no terminal to ask at: add --yes to go on, or --dry-run to look only")
+    if not (yes or dry_run):
+        require_terminal(as_json)
     # Not for completion, which wants the options alone.
     from jada.cli.records.sqlite import open_records
 
@@ -109,7 +110,6 @@ def forget(
 
 def _forget(session: FleetSession, records: Records, is_agreed: bool) -> list[Report]:
     """What came of it on each host. Raises LockedError, click.Abort."""
-    from jada.cli import signals
     from jada.cli.rollout.leased import leased
     from jada.inventory.lease import Holder
 
@@ -119,11 +119,11 @@ def _forget(session: FleetSession, records: Records, is_agreed: bool) -> list[Re
     todo = [host.name for host in session.hosts]
     if not is_agreed:
         found = _reports(_run(session, dry_run=True))
-        _show(found)
         reports = {report.host: report for report in found}
         todo = [report.host for report in found if report.outcome is Outcome.PLANNED]
         if not todo:
             return found
+        _show(found)
         out.print("")
         confirm(
             f"Take all that away from {plural(len(todo), 'host')} of {visible(fleet.name)}?",
@@ -131,13 +131,11 @@ def _forget(session: FleetSession, records: Records, is_agreed: bool) -> list[Re
         )
     # After all releases that are recorded, whoever's clock they are by.
     at = records.next_moment(fleet.name, datetime.now(UTC)).isoformat(timespec="seconds")
-    with leased(
-        session, Holder(operator(), at, FORGET, os.getpid(), run_id()), needed=True, force=False
-    ) as under_lease:
+    holder = Holder(operator(), at, FORGET, os.getpid(), run_id())
+    with leased(session, holder, needed=True, force=False) as under_lease, signals.held(lambda: err.print(STOPPING)):
         # Somebody may have taken their time to agree.
         _refuse_while_open(records, fleet.name)
-        with signals.held(lambda: err.print("[yellow]Stopping[/]: no other host is begun")):
-            done = _reports(_run(under_lease.with_new_deadline(), dry_run=False, names=todo))
+        done = _reports(_run(under_lease.with_new_deadline(), dry_run=False, names=todo))
     with records.best_effort():
         records.add_locks(
             LockEntry(fleet=fleet.name, at=at, host=report.host, kind=FORGET, who=operator(),
@@ -189,10 +187,6 @@ def _report(name: str, answer: ForgetAnswer | HostError) -> Report:
     return Report(name, outcome, answer.traces, answer.kept, f"{name}: {answer.why}" if answer.why else "")
 
 
-def _outcomes(reports: list[Report]) -> dict[str, Outcome]:
-    return {report.host: report.outcome for report in reports}
-
-
 def _as_json(report: Report, role: str) -> dict[str, Any]:
     return {
         "host": report.host,
@@ -221,7 +215,7 @@ def _show(reports: list[Report]) -> None:
             out.print(f"    {escape(path)}")
         for path in kept if outcome in (Outcome.PLANNED, Outcome.FORGOTTEN, Outcome.NOTHING) else ():
             out.print(f"    [yellow]kept[/] {escape(path)}, which is not by jada")
-    outcomes = set(_outcomes(reports).values())
+    outcomes = {report.outcome for report in reports}
     if not outcomes & {Outcome.PLANNED, Outcome.FORGOTTEN}:
         return
     has_dropin = any(

@@ -49,7 +49,7 @@ def hosts(
       jada hosts --role specialist --limit 'eu-*'
       jada hosts --json | jq -r '.hosts[].address'
       jada hosts --cached               as AWS listed them last
-      jada hosts --ansible              for `ansible -i`, from a script that runs it
+      jada hosts --ansible              for a script that `ansible -i` runs
     """
     if as_json and ansible:
         raise click.UsageError("--json and --ansible both write to stdout: take one of them")

@@ -17,9 +17,9 @@ from jada.cli.ui.given import GIVEN
 @click.option("--static", "kind", flag_value="static", type=GIVEN, help="Hosts that you name yourself.")
 @click.option("--ec2", "kind", flag_value="ec2", type=GIVEN, help="Hosts that are EC2 instances.")
 @click.option("--lightsail", "kind", flag_value="lightsail", type=GIVEN, help="Hosts that are Lightsail instances.")
+@click.option("--force", is_flag=True, help="Replace a file that is there; the difference is shown first.")
 @click.option("-o", "--output", metavar="FILE", type=GIVEN,
               help="The file to write. Default: $JADA_FLEET, or ~/.config/jada/fleet.yml.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace a file that is there; the difference is shown first.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take the defaults where no option answers.")
 @click.option("--name", metavar="NAME", type=GIVEN, default="agents", show_default=True, help="A name for the fleet.")
 @click.option("--host", "hosts", metavar="HOST", type=GIVEN, multiple=True,
@@ -70,7 +70,7 @@ def init(
     \b
     Examples:
       jada init
-      jada init --static --host web-1=debian@192.0.2.10 --host web-2=debian@192.0.2.11
+      jada init --host web-1=debian@192.0.2.10 --host web-2=debian@192.0.2.11
       jada init --ec2 --region us-east-1 --match jada=agent --user admin
     """
     from jada.cli.startup import patch_gevent

@@ -144,8 +144,9 @@ def history(config: Fleet, seconds: int, as_json: bool, role: str | None, limit:
     missed = f", {unchecked} of which could not check every host" if unchecked else ""
     tally = plural(len(episodes), "finding") if episodes else "nothing found"
     tally += "" if hosts is None else " on these hosts"
-    count = plural(len(checks), "check")
-    out.print(f"{escape(config.name)} since {escape(local(at))}: {count} from this machine{missed}; {tally}.")
+    begin = f"{escape(config.name)} since {escape(local(at))}"
+    shown = f"{begin}: {plural(len(checks), 'check')} from this machine{missed}; {tally}."
+    out.print(shown)
     return Exit.OK
 
 

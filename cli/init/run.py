@@ -140,8 +140,8 @@ def _of_cloud(fleet: Fleet, kind: str, given: Given, asker: Asker) -> tuple[Flee
         except JadaError as error:
             if _next_step(error, asker) == WRITE:
                 return wide, ()
-        # Of an option that did not do, people are asked.
-        given = replace(given, regions=())
+        # Of options that did not do, people are asked.
+        fleet, given = replace(fleet, aws=Aws()), replace(given, regions=())
     _tell_found(every)
     if kind == "ec2" and not wide.ssh.user:
         wide = asker.ask(
@@ -206,8 +206,9 @@ def _chosen(wide: Fleet, every: Sequence[Host], given: Given, asker: Asker) -> F
 
 def _tell_found(hosts: Sequence[Host]) -> None:
     out.print(f"\n[green]✓[/] {plural(len(hosts), 'host')}: {escape(named([host.name for host in hosts]))}")
-    if seen := answers.tags_seen(hosts):
-        out.print(f"  Tags: {escape(', '.join(f'{tag} ({count})' for tag, count in seen))}")
+    tags = ", ".join(f"{tag} ({count})" for tag, count in answers.tags_seen(hosts))
+    if tags:
+        out.print(f"  Tags: {escape(tags)}")
 
 
 def _next_step(error: JadaError, asker: Asker) -> str:
@@ -289,7 +290,7 @@ def _vouch(fleet: Fleet, hosts: Sequence[Host], given: Given, asker: Asker) -> N
             out.print(f"  [red]✗[/] {escape(answer.message)}")
         else:
             first[name] = answer
-            out.print(f"  [bold]{escape(name)}[/]  {answer.key.kind} {answer.key.fingerprint}")
+            out.print(f"  [bold]{escape(name)}[/]  {escape(answer.key.kind)} {escape(answer.key.fingerprint)}")
     if not first:
         return
     if not (given.trusts_keys or _are_right(asker)):
@@ -432,7 +433,7 @@ def _tell_roles(fleet: Fleet, hosts: Sequence[Host], unlisted: Iterable[str]) ->
     out.print("\nRoles, with the model that runs now:")
     counts = Counter(role_of(host, fleet.roles) for host in hosts)
     for role in fleet.roles:
-        model = escape(role.model) if role.model else "none is asked for: several run, or it is not known"
-        out.print(f"  [bold]{escape(role.name)}[/] ({plural(counts[role.name], 'host')}): {model}")
+        model = role.model or "none is asked for: several run, or it is not known"
+        out.print(f"  [bold]{escape(role.name)}[/] ({plural(counts[role.name], 'host')}): {escape(model)}")
     for model in unlisted:
         out.print(f"  [yellow]Note[/] {escape(model)} runs, and is not in the catalogue: see `models` in the file")

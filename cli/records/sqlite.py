@@ -301,7 +301,7 @@ class Records:
         return {
             host: entry
             for host, entry in last.items()
-            if host not in forgotten or began(entry.release) >= forgotten[host]
+            if host not in forgotten or began(entry.release) > forgotten[host]
         }
 
     def add_answers(self, entries: Iterable[AnswerEntry]) -> None:

@@ -87,7 +87,8 @@ class Teller:
         else:
             is_good = is_over or event in (Event.WATCHING, Event.WELL) or code is Exit.OK
             shown = f"[green]{escape(text)}[/]" if is_good else f"[yellow]{escape(text)}[/]"
-            err.print(f"{local(datetime.now(UTC).isoformat())} {shown}")
+            at = local(datetime.now(UTC).isoformat())
+            err.print(f"{at} {shown}")
         if notify:
             notices.tell(self._fleet, f"jada guard: {self._fleet.name}", text)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from jada import ConfigError, natural
+from jada import natural
 from jada.cli.rollout.options import RolloutOptions
-from jada.cli.ui.confirm import confirm
+from jada.cli.ui.confirm import confirm, require_terminal
 from jada.cli.ui.console import plural, visible
 from jada.tasks.plan import Plan
 
@@ -20,8 +19,7 @@ def agree(fleet: Fleet, todo: Mapping[str, Plan], options: RolloutOptions) -> bo
     """Goes on where somebody agreed; True if that was asked for here. Raises click.Abort, ConfigError."""
     if options.yes:
         return False
-    if options.as_json or not sys.stdin.isatty():
-        raise ConfigError("There is no terminal to ask at", "add --yes to go on, or --dry-run to look only")
+    require_terminal(options.as_json)
     confirm(question(fleet, todo), visible(fleet.name) if fleet.production else "y")
     return True
 
@@ -34,9 +32,8 @@ def question(fleet: Fleet, todo: Mapping[str, Plan]) -> str:
     releases = [plan.transaction.release for plan in todo.values() if plan.transaction]
 
     def shown(ids: Iterable[str]) -> str:
-        return visible(
-            " and ".join(sorted({names.get(model, model) or "no model of their own" for model in ids}, key=natural))
-        )
+        called = {names.get(model, model) or "no model of their own" for model in ids}
+        return visible(" and ".join(sorted(called, key=natural)))
 
     before, after = (
         shown(release.before.model for release in releases),

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from jada import JadaError
 from jada.cli.ui.console import visible
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from jada import Host
     from jada.inventory.fleet.config import Fleet
 
@@ -26,6 +27,8 @@ Offer = tuple[str, str]
 
 def offered(offers: Iterable[Offer], incomplete: str, before: str = "") -> list[CompletionItem]:
     """The offers, each a word and what it is, that go on from what is `incomplete`, with what stands `before` it."""
+    from click.shell_completion import CompletionItem
+
     return [
         CompletionItem(f"{before}{word}", help=visible(about) or None)
         for word, about in offers
@@ -40,6 +43,8 @@ def model_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list
 
 def wishes(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """MODEL and, behind each role, ROLE=MODEL."""
+    from click.shell_completion import CompletionItem
+
     fleet = fleet_of(ctx)
     role, is_pair, begun = incomplete.partition("=")
     if is_pair:
@@ -77,6 +82,8 @@ def finding_codes(_: click.Context, __: click.Parameter, incomplete: str) -> lis
 
 def files(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The files that the shell finds by itself."""
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(incomplete, type="file")]
 
 

@@ -6,7 +6,14 @@ import sys
 
 import click
 
+from jada import ConfigError
 from jada.cli.ui.streams import fold
+
+
+def require_terminal(as_json: bool) -> None:
+    """Raises ConfigError where nobody can be asked."""
+    if as_json or not sys.stdin.isatty():
+        raise ConfigError("There is no terminal to ask at", "add --yes to go on, or --dry-run to look only")
 
 
 def confirm(question: str, word: str = "y") -> None:

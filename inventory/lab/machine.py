@@ -23,7 +23,7 @@ from jada.inventory.lab.named import Lab, labs
 from jada.inventory.lab.settings import first_settings
 from jada.inventory.lab.shell import mounts_below, run
 
-OLD_MODEL = "claude-sonnet-4-5-20250929"
+OLD_MODEL = "claude-opus-4-8"
 PORT = 8787
 # The words of systemctl is-system-running when the boot is over; "degraded" is with a unit that failed.
 UP = ("running", "degraded")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import pytest
 
 from jada.inventory.lab import machine
 from jada.inventory.lab.machine import OLD_MODEL
+from tests import setups
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -26,22 +25,7 @@ def _own_record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def write(lab: Lab, name: str, model: str, answered: int, failed: int = 0) -> None:
-    """Has the service's user write down so many answers and failures of the last half second."""
-    host = lab[name]
-    folder = lab.run(name, "readlink /proc/$(systemctl show -P MainPID jada-agent)/cwd").strip()
-    first = datetime.now(UTC) - timedelta(seconds=0.5)
-
-    def line(number: int) -> dict[str, Any]:
-        at = (first + timedelta(milliseconds=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        about = {"type": "assistant", "timestamp": at, "cwd": folder, "requestId": f"{at}-{number}"}
-        usage = {"input_tokens": 100, "output_tokens": 10}
-        if number < failed:
-            return {**about, "isApiErrorMessage": True, "apiErrorStatus": 529, "message": {"model": "<synthetic>"}}
-        return {**about, "requestedModel": model, "message": {"model": model, "usage": usage}}
-
-    text = "".join(json.dumps(line(number)) + "\n" for number in range(answered + failed))
-    path = f"{host.home}/.claude/projects/p/s.jsonl"
-    machine.inside(host, f"runuser -u {host.user} -- sh -c 'mkdir -p {Path(path).parent}; cat >>{path}'", stdin=text)
+    setups.transcripts(lab[name], model, answered, failed)
 
 
 def arms(form: dict[str, Any]) -> list[tuple[int, int, int]]:

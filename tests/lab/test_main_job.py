@@ -135,7 +135,7 @@ def test_an_agent_that_fails_on_the_new_model_is_put_back(lab: Lab, orders: dict
     lab.misbehave(HOST, **orders, models=[NEW])
     output = lab.jada("upgrade", "--to", "sonnet-4.6", "--yes", exit_code=4)
     assert f"{HOST} failed, rolled back and runs {OLD_MODEL} again" in output
-    assert "2 verified, 1 failed and rolled back; 2 on sonnet-4.6, 1 on sonnet-4.5." in output
+    assert "2 verified, 1 failed and rolled back; 2 on sonnet-4.6, 1 on opus-4.8." in output
     # Why: the end of that start's journal, and where all of it is.
     assert f'{{"event": "start", "model": "{NEW}"' in output
     assert "/log" in output

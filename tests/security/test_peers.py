@@ -39,7 +39,7 @@ def test_heal_takes_no_peers_word(victim: Victim, whole_lab: Lab, forged: dict[s
         manifest[key] = {**manifest[key], **value} if isinstance(value, dict) else value
     machine.inside(peer, f"cat >{MANIFEST}", stdin=json.dumps(manifest))
     asking = LAB.folder / "peers.yml"
-    asking.write_text(LAB.fleet_file.read_text().replace("sonnet-4.6", "sonnet-4.5"))
+    asking.write_text(LAB.fleet_file.read_text().replace("sonnet-4.6", "opus-4.8"))
     fresh = victim.env | {"XDG_STATE_HOME": victim.env["XDG_STATE_HOME"] + "-fresh", "JADA_FLEET": str(asking)}
     process = victim.start("heal", "--yes", "--json", "--limit", victim.host.name, env=fresh)
     out, err = process.communicate(timeout=120)

@@ -82,7 +82,10 @@ def test_links_between_pages_stay_links_wherever_the_page_lies() -> None:
     names = {file.resolve(): name for name, file in site.sources().items()}
     decision = site.page("decisions/0005-paths.md", ROOT / "docs/decisions/0005-paths.md", names)
     assert "[SECURITY.md](../SECURITY.md)" in decision
-    assert "[docs/rollouts.md](rollouts.md)" in site.page("README.md", ROOT / "README.md", names)
+    pictures = {file.resolve(): name for name, file in site.pictures().items()}
+    index = site.page("index.md", ROOT / "docs/index.md", names | pictures)
+    assert "](screens/upgrade.svg)" in index
+    assert "[rollouts](rollouts.md)" in site.page("README.md", ROOT / "README.md", names)
 
 
 def policy_in(page: str) -> object:
@@ -92,12 +95,12 @@ def policy_in(page: str) -> object:
     return json.loads(block[1])
 
 
-def test_readme_has_the_policy_that_jada_prints() -> None:
+def test_the_page_on_ec2_has_the_policy_that_jada_prints() -> None:
     # Those of Systems Manager and EC2 Instance Connect are in docs/aws.md, that of a team's record in docs/state.md;
     # roles are those of a fleet.yml.
     purposes = frozenset[Purpose]().union(*PURPOSES.values())
     purposes -= {Purpose.COMMANDS, Purpose.PUSHED_LOGIN, Purpose.TUNNEL, Purpose.ROLES, *OF_A_RECORD}
-    assert policy_in("README.md") == policy(needed({call.service for call in CALLS}, purposes))
+    assert policy_in("docs/howto/ec2.md") == policy(needed({call.service for call in CALLS}, purposes))
 
 
 def test_the_page_of_a_teams_record_has_the_policy_of_its_place() -> None:

@@ -77,9 +77,14 @@ def swallowed():
 
 def changing():
     import gevent
-    with signals.held(lambda: print("stopping", flush=True)):
+    told = []
+    def tell():
+        print("stopping", flush=True)
+        told.append(signals.stopped())
+    with signals.held(tell):
         begun()
-        while not signals.stopped():
+        # It is told soon after it is known: not before whatever else is due at that moment.
+        while told != [True]:
             gevent.sleep(0.01)
         if sys.argv[2:]:
             gevent.sleep(600)

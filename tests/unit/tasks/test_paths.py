@@ -20,8 +20,8 @@ def test_they_are_spelled_once() -> None:
     files = [file for room in ("cli", "files", "inventory", "tasks") for file in (ROOT / room).rglob("*")]
     code = [file for file in files if file.suffix in (".py", ".sh", ".awk", ".service")]
     spelled = {str(file.relative_to(ROOT)) for file in code if SPELLED.search(file.read_text())}
-    # inventory/ knows no tasks: it keeps people's settings out of there; `jada forget --help` is for people.
-    assert spelled == {"tasks/paths.py", "inventory/fleet/service.py", "cli/commands/forget.py"}
+    # inventory/ knows no tasks: it keeps people's settings out of jada's own folder.
+    assert spelled == {"tasks/paths.py", "inventory/fleet/service.py"}
     assert paths.HOME in service._ROOTS_OWN
 
 

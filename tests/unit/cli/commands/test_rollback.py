@@ -62,3 +62,8 @@ def test_a_record_with_damaged_pages_does_not_stop_it(jada: Jada, tmp_path: Path
     done = jada("rollback", "--limit", "web-1", "--yes")
     assert (done.exit, "web-1" in done.out) == (Exit.OK, True), done
     assert "malformed" in done.err
+
+
+def test_a_way_back_to_a_model_is_to_its_exact_id(jada: Jada) -> None:
+    assert "it keeps no snapshot of claude-opus-5" in jada("rollback", "--to", "opus-5").out
+    assert "it keeps no snapshot of acme-own-1" in jada("rollback", "--to", "acme-own-1").out

@@ -15,10 +15,9 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from jada import Host, HostError
-from jada.cli.compare.comparison import Comparison, Subject, judge
 from jada.cli.drift.evaluate import DriftReport, EvaluatedFinding, HostDrift, Status, evaluate
 from jada.cli.records.drift import Episode
-from jada.cli.records.model import ComparisonEntry, NetworkEntry, ServedEntry
+from jada.cli.records.model import NetworkEntry
 from jada.cli.report.html import html
 from jada.cli.report.page import Page
 from jada.inventory.fleet.config import Fleet
@@ -308,50 +307,6 @@ def test_a_forged_time_in_the_record_spoils_no_page(page: Page, at: str) -> None
     text = html(replace(page, done=(forged, *others)))
     assert "forged" not in text
     assert html(replace(page, done=(replace(good, entry=replace(good.entry, at="2027-01-01T00:00:00")),)))
-
-
-def comparison(failed: int, of: int = 400) -> Comparison:
-    """A comparison of two releases, of which A failed in one of a hundred; its arms try to be more than words."""
-    entry = ComparisonEntry(
-        fleet="f", subject=f"release {OLD} {NEW}", alpha=0.05, margin=0.02, since=1.8e9, at="2027-01-15T08:00:00+00:00",
-        who="ann@<script>",
-    )  # fmt: skip
-    blank = ServedEntry(
-        fleet="f", subject=entry.subject, host="a", process="p", release=OLD, model="<b>m</b>", counted_until=0
-    )
-    counted = [
-        replace(blank, requests=of, failed=of // 100),
-        replace(blank, host="b", release=NEW, requests=of, failed=failed),
-    ]
-    return judge(Subject.of_key(entry.subject), entry, counted, is_over=False, unseen={})
-
-
-def comparisons(page: Page) -> list[str]:
-    return [text(part) for part in parsed(page).xpath("//div[@class='comparison']")]
-
-
-def test_comparisons_are_on_the_page_with_their_verdicts_in_words(page: Page) -> None:
-    assert comparisons(page) == []
-    assert not parsed(page).xpath("//*[@id='comparisons']")
-    worse, few = comparisons(replace(page, comparisons=(comparison(40), comparison(0, of=60))))
-    assert worse.startswith("✗ worse B is worse: more of its requests fail (400 requests in the smaller arm).")
-    assert "fixed by ann@<script> at 2027-01-15T08:00:00+00:00" in worse
-    assert f"B: {NEW}<b>m</b>, 1 host, 400 requests" in worse
-    assert "failed1.0 % (4)10.0 % (40)+9.0 points (+4.1 to +13.9) ✗ worse" in worse
-    assert "fallbacks0.0 % (0)0.0 % (0)+0.0 points (-1.1 to +1.1) ✓ equivalent" in worse
-    assert few.startswith("? not enough data Not enough data: have 60 of about ")
-    (nothing,) = comparisons(replace(page, comparisons=(comparison(0, of=0),)))
-    assert "failednot knownnot knownnot known ? not enough data" in nothing
-
-
-def test_an_interval_is_drawn_within_its_drawing(page: Page) -> None:
-    for shown in (comparison(40), comparison(0), comparison(400)):
-        tree = parsed(replace(page, comparisons=(shown,)))
-        for bar in tree.xpath("//div[@class='comparison']//svg"):
-            spans = [(float(rect.get("x")), float(rect.get("width"))) for rect in bar.xpath("./rect")]
-            assert all(left >= 0 and left + width <= 1000.1 for left, width in spans)
-            # No difference is in the middle, the margin on both its sides.
-            assert [left for left, _ in spans[1:]] == [500.0, pytest.approx(1000 - spans[3][0]), spans[3][0]]
 
 
 def test_a_release_tells_in_what_the_network_was_other_after_it(page: Page) -> None:

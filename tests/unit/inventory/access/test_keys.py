@@ -145,7 +145,10 @@ def test_how_a_host_refuses_is_told(keys: Path) -> None:
 @pytest.mark.parametrize("form", ["RFC4716", "PEM", "PKCS8"])
 def test_every_format_of_a_private_key_is_read(tmp_path: Path, kind: str, form: str) -> None:
     file = tmp_path / "k"
-    run("ssh-keygen", "-q", "-t", kind, "-m", form, "-N", "", "-f", file)
+    argv = ["ssh-keygen", "-q", "-t", kind, "-m", form, "-N", "", "-f", file]
+    # OpenSSH 10.1 and later make no such key, which there never was: before, it had its own format all the same.
+    if subprocess.run([str(word) for word in argv], check=False).returncode and (kind, form) == ("ed25519", "PEM"):
+        pytest.skip("this ssh-keygen makes no ed25519 key in PEM")
     expected = blob(tmp_path / "k.pub")
     assert public_blob(file) == expected
     (tmp_path / "k.pub").unlink()
