@@ -168,6 +168,8 @@ if not TYPE_CHECKING:
         """A name of values.py, which is loaded for the first of them."""
         from importlib import import_module
 
-        home = "jada.cli.api.fleet" if name == "Fleet" else "jada.values"
-        globals()[name] = value = getattr(import_module(home), name)
-        return value
+        values = vars(import_module("jada.cli.api.fleet" if name == "Fleet" else "jada.values"))
+        if name not in values:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = values[name]
+        return values[name]

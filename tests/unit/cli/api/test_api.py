@@ -91,7 +91,7 @@ def test_a_notebook_keeps_its_sockets_threads_and_event_loop(tmp_path: Path) -> 
 
 
 def test_what_somebody_wrote_wrong_is_a_config_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(ConfigError, match=r"There is no file .*/none") as raised:
+    with pytest.raises(ConfigError, match=r"/none, which --fleet names, is not there") as raised:
         Fleet(tmp_path / "none").drift()
     assert raised.value.exit_code == Exit.USAGE
     assert not caplog.records

@@ -90,7 +90,8 @@ def test_what_wants_one_of_these_offers_them() -> None:
     """By what each option and argument is called, so that a new one is not forgotten."""
     wanted = {"host": host_names, "hosts": host_names, "limit": host_patterns, "role": role_names, "fleet_file": files}
     context = click.Context(group)
-    for name in COMMANDS:
+    # The hosts of `jada init` are those that no fleet.yml has yet.
+    for name in COMMANDS.keys() - {"init"}:
         command = group.get_command(context, name)
         assert command is not None
         for parameter in command.params:
