@@ -56,7 +56,7 @@ def test_without_a_record_nobody_knows_which_failed(jada: Jada) -> None:
 
 def test_a_plan_in_a_file_says_itself_which_hosts(jada: Jada) -> None:
     refused = jada("apply", "opus.plan", "--failed")
-    assert (refused.exit, "a plan says which hosts" in refused.err) == (Exit.USAGE, True)
+    assert (refused.exit, "A plan says itself which hosts" in refused.err) == (Exit.USAGE, True)
 
 
 def test_each_outcome_that_is_not_well_is_a_failure() -> None:
