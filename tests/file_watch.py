@@ -26,6 +26,8 @@ class Watch:
     files: dict[str, int] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     told: list[bytes] = field(default_factory=list)
+    # Those of a secret.
+    words: tuple[bytes, ...] = SECRETS
     _folders: dict[int, str] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -38,7 +40,7 @@ class Watch:
         found = []
         for name, descriptor in self.files.items():
             text = os.pread(descriptor, 1 << 24, 0)
-            found += [f"{name}: {secret.decode()}" for secret in SECRETS if secret in text]
+            found += [f"{name}: {secret.decode()}" for secret in self.words if secret in text]
         return found
 
     def add(self, folder: str) -> None:
@@ -86,13 +88,13 @@ class Watch:
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 line = (process / "cmdline").read_bytes()
-                self.told += [line] if any(secret in line for secret in SECRETS) else []
+                self.told += [line] if any(secret in line for secret in self.words) else []
 
 
 @contextmanager
-def watched(*folders: Path) -> Iterator[Watch]:
+def watched(*folders: Path, words: tuple[bytes, ...] = SECRETS) -> Iterator[Watch]:
     """Watches these folders, and all that are made in them, within the block."""
-    watch = Watch()
+    watch = Watch(words=words)
     for folder in folders:
         watch.add(str(folder))
     thread = threading.Thread(target=watch.run)

@@ -196,8 +196,9 @@ restart_service() {
         [ $? -ne 124 ] && systemctl reset-failed "$UNIT" 2>/dev/null 9>&- &&
             timeout "$RESTART_TIMEOUT" systemctl restart "$UNIT" 9>&-
     } || return
-    # Of a unit that systemd was about to start again it goes on counting, whoever starts it.
-    [ "${restarts:-0}" = 0 ] || systemctl reset-failed "$UNIT" 2>/dev/null 9>&- || :
+    # Of a unit that systemd was about to start again it goes on counting, whoever starts it; it may have been so since
+    # anybody asked.
+    systemctl reset-failed "$UNIT" 2>/dev/null 9>&- || :
 }
 
 # The service counts as settled when the same process has been active for SETTLE seconds, and says the right model.

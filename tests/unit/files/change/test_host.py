@@ -65,13 +65,11 @@ def test_memory_that_never_answers_keeps_no_log(shell: tuple[str, ...], tmp_path
     assert told(shell, tmp_path, command, f"{tmp_path}:{os.environ['PATH']}") == "{}\1\n\n"
 
 
-@pytest.mark.parametrize(("restarts", "calls"), [("0", ["restart"]), ("8", ["restart", "reset-failed"])])
-def test_restarts_before_a_change_are_none_of_its_own(
-    shell: tuple[str, ...], tmp_path: Path, restarts: str, calls: list[str]
-) -> None:
+def test_restarts_before_a_change_are_none_of_its_own(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """Nor are those that systemd makes between what was seen last and this one."""
     systemctl = tmp_path / "systemctl"
     systemctl.write_text(f'#!/bin/sh\necho "$1" >>{tmp_path}/calls\n[ "$1" != reset-failed ]\n')
     systemctl.chmod(0o755)
-    command = f"RESTART_TIMEOUT=5 restarts={restarts}; restart_service; echo $?"
+    command = "RESTART_TIMEOUT=5 restarts=0; restart_service; echo $?"
     assert told(shell, tmp_path, command, f"{tmp_path}:{os.environ['PATH']}") == "0\n"
-    assert (tmp_path / "calls").read_text().split() == calls
+    assert (tmp_path / "calls").read_text().split() == ["restart", "reset-failed"]
