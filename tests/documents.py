@@ -50,7 +50,7 @@ _VARYING = (
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b"), "HEX"),
     (re.compile(r"\b\d+(?:\.\d+)? (?:ms|s|min|h|d|%|[KMG]B|[KMG]iB)(?!\w)"), "AMOUNT"),
     (re.compile(r"\b\d+:\d\d\b"), "CLOCK"),
-    (re.compile(r"\b(pid|process|run|port) \d+\b"), r"\1 N"),
+    (re.compile(r"\b(pid|process|run|port) \d+\b", re.IGNORECASE), r"\1 N"),
     (re.compile(r"\b\d{4,}\b"), "N"),
     (re.compile(r"[─━═-]{3,}"), "---"),
 )

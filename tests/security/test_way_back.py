@@ -144,8 +144,8 @@ def test_a_user_that_stops_what_works_in_its_folder_is_that_hosts_outcome(victim
         assert host["outcome"] in ("rejected", "rolled_back", "rollback_failed"), output
     finally:
         end()
-    # The last of its signals may still be on their way.
-    eventually(lambda: victim.on_this_host("rollback")[0] == 0, "the way back stays barred")
+    # The last of its signals may still be on their way, and a way back that meets one takes a minute to give up.
+    eventually(lambda: victim.on_this_host("rollback")[0] == 0, "the way back stays barred", seconds=300)
     assert victim.model() == OLD_MODEL
 
 
