@@ -146,6 +146,11 @@ class FleetSession:
         why = self.lease.why_not() if self.lease else ""
         return why if self.lease and (self.lease.is_lost or not goes_back) else ""
 
+    def require_lease(self, name: str, goes_back: bool = False) -> None:
+        """Raises NotStartedError for a host that is not to be changed any more, see why_not()."""
+        if why := self.why_not(goes_back):
+            raise NotStartedError(f"{name} was not begun: the rollout lease {why}")
+
     def request(
         self, *, restart: bool = False, reason: str = "", force: bool = False, moment: datetime | None = None
     ) -> Request:

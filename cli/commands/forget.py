@@ -16,7 +16,7 @@ from jada.cli import signals
 from jada.cli.options import host_options
 from jada.cli.records.model import FORGET, LockEntry
 from jada.cli.results import worst
-from jada.cli.session import FleetSession, NotStartedError, open_session, operator
+from jada.cli.session import FleetSession, open_session, operator
 from jada.cli.ui.confirm import confirm, require_terminal
 from jada.cli.ui.console import emit_json, err, escape, grouped, named, out, plural, visible
 from jada.cli.ui.run_id import run_id
@@ -165,8 +165,7 @@ def _run(
     request = ForgetRequest(session.fleet.service.unit, operator(), dry_run, fence)
 
     def act(name: str, connection: Connection) -> ForgetAnswer:
-        if why := session.why_not():
-            raise NotStartedError(f"{name} was not begun: the rollout lease {why}")
+        session.require_lease(name)
         return connection.forget(request)
 
     text = "Looking for what jada has left" if dry_run else "Taking it away"

@@ -79,8 +79,7 @@ def _stop_here(name: str, session: FleetSession, plan: Plan) -> None:
     if signals.stopped():
         raise NotStartedError(f"{name} was not begun: jada was told to stop")
     goes_back = plan.transaction is not None and plan.transaction.release.kind == "rollback"
-    if why := session.why_not(goes_back):
-        raise NotStartedError(f"{name} was not begun: the rollout lease {why}")
+    session.require_lease(name, goes_back)
 
 
 def host_end(name: str, result: HostResult) -> Event:
